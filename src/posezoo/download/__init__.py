@@ -1,1 +1,1 @@
-"""A model's files: fetched from where they are published, verified, and never put in place before that."""
+"""Download the published files of models; a file gets its name only after it is verified."""

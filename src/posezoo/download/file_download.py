@@ -159,7 +159,7 @@ def _fill(
 
 
 def _clone_from_cache(file: SourceFile, candidate: Candidate, partial: PartialFile) -> bool:
-    """Share the bytes of a cache's entry, if the file system can; a mirror belongs to somebody else."""
+    """Share the bytes of a cache entry, if possible; not those of a mirror, which others may change."""
     if candidate.kind is not CandidateKind.CACHE or candidate.path is None:
         return False
     try:

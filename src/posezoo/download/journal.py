@@ -75,8 +75,8 @@ def update_provenance_json(folder: Path, spec: ModelSpec, places: Sequence[tuple
 
     def merge(stored: Mapping[str, Any]) -> Mapping[str, Any]:
         files = stored.get("files")
-        known = files if isinstance(files, dict) else {}
-        merged = {**{name: known[name] for name in known if name in names}, **origins}
+        earlier = files if isinstance(files, dict) else {}
+        merged = {**{name: earlier[name] for name in earlier if name in names}, **origins}
         return {"model": spec.full_name, "files": merged} if origins else stored
 
     part, guard = (path.with_name(f".{path.name}.{end}") for end in ("part", "guard"))

@@ -74,8 +74,8 @@ class PartialFile:
         """What it holds of a file; the beginning of anything else is dropped."""
         record = read_record(self._target).partial if self._is_findable else {}
         size = os.fstat(self._handle).st_size
-        known = file.checksum is not None and record.get(file.checksum.algorithm) == file.checksum.value
-        if known and file.size is not None and 0 < size <= file.size:
+        is_same = file.checksum is not None and record.get(file.checksum.algorithm) == file.checksum.value
+        if is_same and file.size is not None and 0 < size <= file.size:
             return ResumeState(size, str(record.get("source", "")), str(record.get("etag", "")))
         self.truncate()
         return NOTHING

@@ -1,1 +1,1 @@
-"""Files on disk: known by their digest, written whole or not at all, locked while they change."""
+"""Files on disk: identified by their digest, written whole or not at all, locked while they change."""

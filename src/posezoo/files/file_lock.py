@@ -27,7 +27,7 @@ def exclusive(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
     """Keep other processes and threads that use this lock from a file while it is read and replaced.
 
     A hidden neighbour of the file is locked, since the file itself is replaced; it is removed again.
-    If the file system has no locks, nobody waits.
+    If the file system has no locks, there is no waiting.
 
     Args:
         path: the file; it may be missing, its folder must exist.

@@ -1,7 +1,7 @@
 """What is remembered of a file: one record beside it, ``.posezoo/NAME.json``.
 
 A record holds nothing that cannot be found out again, but it saves work: while the file's size, time of
-change and inode are those that it names, nobody hashes the file again.
+change and inode are those in the record, the file is not hashed again.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ class FileRecord:
     Attributes:
         verified: the digest that the file was found to have, by its algorithm, and its fingerprint then.
         partial: what the partial download beside it is the beginning of: digest, source and etag.
-        origin: where the file came from, as provenance.json tells it.
+        origin: where the file came from, as it stands in provenance.json.
         outputs: what was made of the file: the recipe, and fingerprint and digest of each file, by its name.
     """
 
@@ -116,7 +116,7 @@ def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
-    handle = lock_file(part, wait_s=WAIT_S)
+    handle, is_left = lock_file(part, wait_s=WAIT_S), True
     try:
         before = read_json(path)
         if not (after := change(before)):
@@ -126,18 +126,13 @@ def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None
                 stream.truncate()
                 stream.write(json.dumps(after, indent=2).encode())
             os.replace(part, path)
+            is_left = False  # from now on the part's name may be another writer's
     finally:
-        if handle is None or _has_name(part, handle):
+        if is_left:
             with suppress(OSError):
                 part.unlink()
         if handle is not None:
             os.close(handle)
-
-
-def _has_name(path: Path, handle: int) -> bool:
-    with suppress(OSError):
-        return os.path.samestat(os.lstat(path), os.fstat(handle))
-    return False
 
 
 def _parse(stored: Json) -> FileRecord:

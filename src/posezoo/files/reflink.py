@@ -1,4 +1,4 @@
-"""Bytes that lie on a disk once and have two names: by a reflink, else a hard link, where there are such."""
+"""Store the bytes of two files once: by a reflink, or else a hard link, if the file system has them."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ _FICLONE = 0x40049409
 
 
 def reflink(source: int, target: int) -> bool:
-    """Let an open file share the bytes of another until either changes; False where that cannot be."""
+    """Let an open file share the bytes of another until either changes; False if that is not possible."""
     try:
         import fcntl
 
@@ -22,18 +22,18 @@ def reflink(source: int, target: int) -> bool:
 
 
 def hard_link(source: Path, target: Path, *, mode: int | None = None) -> bool:
-    """Give a regular file of ours a second name; False where that cannot be, or is not wise.
+    """Give the user's own regular file a second name; False if that is not possible, or not safe.
 
     Args:
         source: the file.
-        target: its second name, which is free.
-        mode: the permissions that it must have, where that matters: both names have the same.
+        target: its second name, which must not exist.
+        mode: the permissions that it must have, if they matter: both names have the same.
     """
     try:
         status = os.lstat(source)
         if not stat.S_ISREG(status.st_mode) or (mode is not None and stat.S_IMODE(status.st_mode) != mode):
             return False
-        if hasattr(os, "geteuid") and status.st_uid != os.geteuid():  # its owner could change it any time
+        if hasattr(os, "geteuid") and status.st_uid != os.geteuid():  # its owner could change it at any time
             return False
         os.link(source, target)
     except (OSError, NotImplementedError, AttributeError):

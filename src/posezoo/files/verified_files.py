@@ -54,7 +54,7 @@ def compute_digest(path: Path, algorithm: str = "sha384") -> Digest:
 
 
 def has_size(path: Path, size: int | None) -> bool:
-    """Whether a regular file is there and has this many bytes; any number where it is None."""
+    """Whether a regular file exists and has this many bytes; None for any number."""
     try:
         return path.is_file() and size in (None, path.stat().st_size)
     except OSError:
@@ -117,9 +117,9 @@ def remember_verified(path: Path, digest: Digest) -> None:
 
 
 def explain_wrong_members(path: Path, file: SourceFile) -> str:
-    """Why a zip does not hold the members that are promised of it; empty where it does.
+    """Why a zip does not hold its expected members; empty if it does.
 
-    A digest of which only the first digits are known is held against those.
+    If only the first digits of a digest are known, these are compared.
     """
     import zipfile
     import zlib
@@ -129,7 +129,7 @@ def explain_wrong_members(path: Path, file: SourceFile) -> str:
             actual = _digest_of_member(path, member, expected.algorithm)
         except KeyError:
             return f"holds no {member}"
-        # RuntimeError is zipfile's word for a member that wants a password.
+        # zipfile raises RuntimeError for a member that needs a password.
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
             return f"{member} cannot be read in it: {error or type(error).__name__}"
         if not actual.value.startswith(expected.value):
@@ -153,9 +153,9 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
     """Write a file so that its name holds the old bytes or all of the new ones, whenever we are killed.
 
     Args:
-        path: its name; folders on the way to it are made. What lies in /dev is written into.
+        path: its name; folders on the way to it are created. A device is written into.
         content: its bytes.
-        lasting: whether that holds for a loss of power too; not worth the wait for what is only remembered.
+        lasting: whether it also survives a loss of power; not worth the wait for what can be made again.
 
     Raises:
         OutputError: it cannot be written; what was there before is untouched.
@@ -183,7 +183,7 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
 
 
 def is_device(path: Path) -> bool:
-    """Whether a name is a device's, or stands for what is open, as /dev/stdout does: it is never replaced."""
+    """Whether a path names a device or an open file, as /dev/stdout does: it is never replaced."""
     return path.parent in _DEVICES and path.exists()
 
 
@@ -191,7 +191,7 @@ _DEVICES = tuple(map(Path, ("/dev", "/dev/fd", "/proc/self/fd")))
 
 
 def replace_atomically(part: Path, path: Path) -> None:
-    """Give a written file its final name, and wait until neither its bytes nor its name can be lost any more.
+    """Rename a written file, and wait until neither its bytes nor its name can be lost any more.
 
     The bytes go first: a name that comes to the disk before them would be that of an empty file. Measured on
     a virtual SSD with ext4: 0.5 ms a file and 0.35 ms a megabyte.
@@ -205,9 +205,9 @@ def replace_atomically(part: Path, path: Path) -> None:
 
 
 def fsync(path: Path) -> None:
-    """Wait until the bytes of a file, or the names in a folder, would outlive a loss of power.
+    """Wait until the bytes of a file, or the names in a folder, survive a loss of power.
 
-    As far as the system can tell: Windows knows this of files alone, some file systems of none.
+    On Windows this works for files alone, on some file systems not at all.
 
     Raises:
         OSError: the disk is full, or fails.
@@ -225,17 +225,17 @@ def fsync(path: Path) -> None:
 
 
 def write_error(path: Path, error: OSError) -> OutputError:
-    """What the system said, in our words, with what to do about it."""
+    """The error for what the system reported, with a hint."""
     named = str(error.filename or path)
-    # Nobody knows our parts by name, unless one is a folder that has to be moved away.
+    # The user does not know our parts by name, unless one is a folder that has to be moved away.
     where = path if named.endswith(".part") and not os.path.isdir(named) else named
     problem = f"{where}: cannot be written: {error.strerror or error}"
     return OutputError(problem, hint=_HINTS.get(error.errno or 0, ""))
 
 
 def read_umask() -> int:
-    """The mode bits that the user gives to nobody."""
-    with _UMASK_LOCK:  # or two threads could each take the other's for the user's, and leave it so
+    """The user's umask."""
+    with _UMASK_LOCK:  # or two threads could each take the other's mask for the user's, and leave it so
         mask = os.umask(0o022)  # the only portable way to read it is to set it
         os.umask(mask)
     return mask

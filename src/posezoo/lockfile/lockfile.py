@@ -123,11 +123,11 @@ class LockFile:
         entry = LockEntry(model_key(spec), file.name, size, digest.value, FIRST_USE, self.timestamp)
 
         def add(entries: LockEntries) -> LockEntries:
-            known = entries.setdefault(entry.key, entry)
-            if known.sha384 != entry.sha384:
+            locked = entries.setdefault(entry.key, entry)
+            if locked.sha384 != entry.sha384:
                 raise DigestError(
                     f"{file.name}: the digest of the download is {digest}, "
-                    f"but {self.path} has {known.sha384[:12]}…",
+                    f"but {self.path} has {locked.sha384[:12]}…",
                     hint="two downloads gave different files: find out which is the right one",
                 )
             return entries
@@ -180,25 +180,25 @@ class LockFile:
             above = spec.path.parents[1] / COMPOSITE_YML
             self._require_declaration(spec, spec.composite, above, COMPOSITE_YML, 0)
         for file in spec.files:
-            known = self.entries.get((model_key(spec), file.name, False))
-            if known is None:
+            locked = self.entries.get((model_key(spec), file.name, False))
+            if locked is None:
                 raise _unknown_file_error(self.path, spec.full_name, file.name)
             declared = file.checksum
-            if declared is not None and declared.algorithm == "sha384" and declared.value != known.sha384:
+            if declared is not None and declared.algorithm == "sha384" and declared.value != locked.sha384:
                 raise LockError(
                     f"{spec.full_name}: {file.name} is declared as {declared}, "
-                    f"{self.path} has {known.sha384[:12]}…",
+                    f"{self.path} has {locked.sha384[:12]}…",
                     hint="if you agree with the change: posezoo lock records it",
                 )
 
     def _require_declaration(self, spec: ModelSpec, model: str, path: Path, file: str, revision: int) -> None:
-        known = self.entries.get((model, file, False))
-        if known is None:
+        locked = self.entries.get((model, file, False))
+        if locked is None:
             raise _unknown_file_error(self.path, spec.full_name, file)
         present = declaration_entry(model, path, file, revision, self.timestamp)
-        if present.has_same_content(known):
+        if present.has_same_content(locked):
             return
-        if reason := explain_rollback(known, present):
+        if reason := explain_rollback(locked, present):
             raise LockError(
                 f"{path}: is older than the one recorded in {self.path}: {reason}",
                 hint="the registry was rolled back: use the newer one, or find out why it changed",
@@ -210,8 +210,10 @@ class LockFile:
 
     def _has(self, model: str, path: Path) -> bool:
         """Whether a model.yml is the one that was locked."""
-        known = self.entries.get((model, MODEL_YML, False))
-        return known is not None and declaration_entry(model, path, MODEL_YML, 0, "").has_same_content(known)
+        locked = self.entries.get((model, MODEL_YML, False))
+        return locked is not None and declaration_entry(model, path, MODEL_YML, 0, "").has_same_content(
+            locked
+        )
 
 
 def _open(path: Path, strict: bool, now: Callable[[], datetime]) -> LockFile:

@@ -26,11 +26,11 @@ class LockChange:
         return f"{self.change:8} {self.model}: {self.file} (SHA-384 {digests})"
 
 
-def explain_rollback(known: LockEntry, present: LockEntry) -> str:
+def explain_rollback(locked: LockEntry, present: LockEntry) -> str:
     """Why a registry's file is older than the one in the lock; empty if nothing shows that it is."""
-    if present.revision < known.revision:
-        return f"revision {present.revision}, the lock's is {known.revision}"
-    if present.sha384 in known.before:
+    if present.revision < locked.revision:
+        return f"revision {present.revision}, the lock's is {locked.revision}"
+    if present.sha384 in locked.before:
         return "the version in the lock has replaced it"
     return ""
 
@@ -86,18 +86,18 @@ def list_changes(before: LockEntries, after: LockEntries) -> list[LockChange]:
     return changes
 
 
-def _updated(known: LockEntry | None, present: LockEntry, allow_rollback: bool) -> LockEntry:
-    if known is None:
+def _updated(locked: LockEntry | None, present: LockEntry, allow_rollback: bool) -> LockEntry:
+    if locked is None:
         return present
     if present.file not in _DECLARATIONS:
-        return known if known.has_same_content(present) else present
-    if known.has_same_content(present) and known.revision == present.revision:
-        return known
-    reason = explain_rollback(known, present)
+        return locked if locked.has_same_content(present) else present
+    if locked.has_same_content(present) and locked.revision == present.revision:
+        return locked
+    reason = explain_rollback(locked, present)
     if reason and not allow_rollback:
         raise LockError(
             f"{present.model}: {present.file} is older than the lock's: {reason}",
             hint="use the newer registry, or use --allow_rollback",
         )
-    earlier = (digits for digits in known.before if digits != present.sha384)
-    return replace(present, before=() if reason else (*earlier, known.sha384))
+    earlier = (digits for digits in locked.before if digits != present.sha384)
+    return replace(present, before=() if reason else (*earlier, locked.sha384))

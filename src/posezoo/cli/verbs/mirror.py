@@ -71,17 +71,10 @@ def run(args: argparse.Namespace) -> int:
     return _check(args, mirror) if args.what == "check" else _create(args, mirror)
 
 
-def _patterns(args: argparse.Namespace) -> Sequence[str] | None:
-    """The names and globs that select models; None for all."""
-    named = args.name.split(",") if args.name is not None else []
-    patterns = [*args.models, *named, *(read_list_file(args.list) if args.list is not None else ())]
-    if args.all and patterns:
-        args.parser.error("either name models or use --all")
-    if not args.all and not patterns:
-        if args.list is not None:
-            args.parser.error(f"{args.list} names no model")
-        args.parser.error("name models, as by --name or --list, or use --all (posezoo list shows them)")
-    return None if args.all else patterns
+def _patterns(args: argparse.Namespace) -> list[str]:
+    """The names and globs that select models."""
+    names = args.name.split(",") if args.name is not None else []
+    return [*args.models, *names, *(read_list_file(args.list) if args.list is not None else ())]
 
 
 def _create(args: argparse.Namespace, mirror: Mirror) -> int:
@@ -89,6 +82,12 @@ def _create(args: argparse.Namespace, mirror: Mirror) -> int:
     from posezoo.pipeline.zoo_context import open_context
 
     patterns, settings = _patterns(args), flags.settings_from_args(args)
+    if args.all and patterns:
+        args.parser.error("either name models or use --all")
+    if not args.all and not patterns:
+        if args.list is not None:
+            args.parser.error(f"{args.list} names no model")
+        args.parser.error("name models, as by --name or --list, or use --all (posezoo list shows them)")
     if args.folder.exists() and not args.folder.is_dir():
         raise OutputError(f"{args.folder}: is not a folder", hint="name a folder; a missing one is created")
     context = open_context(settings, trust_on_first_use=args.trust_on_first_use)
@@ -110,7 +109,7 @@ def _create(args: argparse.Namespace, mirror: Mirror) -> int:
             return {"files": [str(path) for path in paths]}
 
         selection = _with_required_models(
-            context, select_models(context.registry, patterns, console), console
+            context, select_models(context.registry, patterns or None, console), console
         )
         report = model_jobs.run_in_parallel(selection, work, console, skip_unpinned=args.all, jobs=jobs)
         if args.samples and not args.dry_run:
@@ -148,13 +147,11 @@ def _with_required_models(context: Context, selection: Selection, console: Conso
 def _check(args: argparse.Namespace, mirror: Mirror) -> int:
     from posezoo.registry import open_registry
 
-    said = [*args.models, *(args.name.split(",") if args.name is not None else ())]
-    said += read_list_file(args.list) if args.list is not None else []
     mirror.specs()  # raises if it is not a mirror
     names: list[str] = []
-    if said:
+    if patterns := _patterns(args):
         with Console(quiet=args.quiet) as console:
-            selection = select_models(open_registry([mirror.models_dir]), said, console)
+            selection = select_models(open_registry([mirror.models_dir]), patterns, console)
         names = [spec.full_name for spec in selection.models] + [
             composite.name for composite in selection.composites
         ]
