@@ -73,7 +73,7 @@ def test_a_pickle_that_runs_a_command_runs_nothing(tmp_path, form):
 
 
 @pytest.mark.parametrize("zipped", [True, False])
-def test_the_same_pickle_does_run_where_it_is_trusted(tmp_path, zipped):
+def test_the_same_pickle_does_run_its_command_with_pickle_loads(tmp_path, zipped):
     """Else the test above would prove nothing."""
     torch = pytest.importorskip("torch", reason="needs torch")
     path = tmp_path / "net.pth"
@@ -145,7 +145,7 @@ PROGRAMS = {
 
 @pytest.mark.parametrize("kind", PROGRAMS)
 @pytest.mark.parametrize("form", ["zip", "legacy"])
-def test_a_pickle_that_lies_or_asks_for_more_is_refused(tmp_path, kind, form):
+def test_a_pickle_with_wrong_sizes_or_further_names_is_refused(tmp_path, kind, form):
     value, problem = PROGRAMS[kind]
     code = program(value)
     if form == "legacy":
@@ -153,15 +153,15 @@ def test_a_pickle_that_lies_or_asks_for_more_is_refused(tmp_path, kind, form):
     said = refusal(tmp_path, (torch_zip if form == "zip" else torch_legacy)(code, {"0": row(1, 2)}))
     if form == "legacy":  # there the storages' own counts and keys are read before any tensor is
         problem = {
-            "a storage of 2^60": "has 2 numbers, and is said to have 1152921504606846976",
-            "a storage read as two kinds": "has 2 numbers, and is said to have 8",
+            "a storage of 2^60": "has 2 numbers, its pickle declares 1152921504606846976",
+            "a storage read as two kinds": "has 2 numbers, its pickle declares 8",
             "a reference to a path": "which its pickle does not name",
             "a storage that is not there": "which its pickle does not name",
         }.get(kind, problem)
     assert problem.replace(r"\\", "\\") in said
 
 
-def test_the_writer_of_these_pickles_writes_a_right_one_too(tmp_path):
+def test_the_writer_of_these_pickles_also_writes_a_valid_one(tmp_path):
     for number, content in enumerate(
         (
             torch_zip(program({"a": tensor(HERE, (2,), (1,))}), {"0": row(1, 2)}),
@@ -175,7 +175,7 @@ def test_the_writer_of_these_pickles_writes_a_right_one_too(tmp_path):
         assert checkpoints.read_checkpoint(tmp_path / str(number))["a"].tolist() == [1, 2]
 
 
-def test_a_storage_that_lay_on_a_gpu_is_read(tmp_path):
+def test_a_storage_saved_on_a_gpu_is_read(tmp_path):
     code = program({"a": tensor(storage("0", 2, "torch.cuda.FloatStorage"), (2,), (1,))})
     (tmp_path / "net.pth").write_bytes(torch_zip(code, {"0": row(1, 2)}))
     assert checkpoints.read_checkpoint(tmp_path / "net.pth")["a"].tolist() == [1, 2]
@@ -250,13 +250,13 @@ LEGACIES = {
     "no storages": (torch_legacy(GOOD), "its storage '0' is not in the file"),
     "storages of less than nothing": (
         LEGACY_OPENING + GOOD + pickle.dumps(["0"], 2) + struct.pack("<q", -2) + row(1, 2),
-        "has -2 numbers, and is said to have 2",
+        "has -2 numbers, its pickle declares 2",
     ),
 }
 
 
 @pytest.mark.parametrize("kind", LEGACIES)
-def test_a_legacy_checkpoint_that_does_not_agree_with_itself_is_refused(tmp_path, kind):
+def test_a_legacy_checkpoint_that_contradicts_itself_is_refused(tmp_path, kind):
     content, problem = LEGACIES[kind]
     assert problem in refusal(tmp_path, content)
 
@@ -368,7 +368,7 @@ OTHERS = {
 
 @pytest.mark.parametrize("name", ["net.pth", "net.params", "net.safetensors"])
 @pytest.mark.parametrize("kind", OTHERS)
-def test_what_is_no_checkpoint_is_called_what_it_is_whatever_its_name(tmp_path, kind, name):
+def test_another_kind_of_file_is_named_whatever_its_suffix(tmp_path, kind, name):
     content, problem = OTHERS[kind]
     assert problem in refusal(tmp_path, content, name)
 
@@ -378,7 +378,7 @@ def test_the_name_of_a_file_does_not_matter(tmp_path):
     assert checkpoints.read_checkpoint(tmp_path / "net.pth")["a"].tolist() == [1]
 
 
-def test_what_is_no_file_is_refused(tmp_path):
+def test_a_path_that_is_not_a_file_is_refused(tmp_path):
     with pytest.raises(CheckpointError, match=r"is not a file$"):
         checkpoints.read_checkpoint(tmp_path)
     with pytest.raises(CheckpointError, match=r"is not there$"):
@@ -392,7 +392,7 @@ def test_a_pipe_is_not_waited_for(tmp_path):
         checkpoints.read_checkpoint(tmp_path / "net.pth")
 
 
-def test_a_file_that_may_not_be_read_says_so(tmp_path):
+def test_a_file_without_read_permission_is_reported(tmp_path):
     path = tmp_path / "net.pth"
     path.write_bytes(b"x")
     path.chmod(0)

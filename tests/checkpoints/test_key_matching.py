@@ -15,18 +15,18 @@ def tensors(**changes):
     return {key: array for key, array in {**found, **changes}.items() if array is not None}
 
 
-def test_tensors_that_fit_come_in_the_network_s_order():
+def test_matching_tensors_come_in_the_network_s_order():
     found = checkpoints.match_tensors(tensors(**{"bn1.num_batches_tracked": np.array(7)}), WANTED)
     assert list(found) == list(WANTED)
     assert found["bn1.num_batches_tracked"] == 7
 
 
-def test_a_count_of_training_steps_may_be_missing_and_is_nought():
+def test_a_missing_count_of_training_steps_is_zero():
     found = checkpoints.match_tensors(tensors(), WANTED)["bn1.num_batches_tracked"]
     assert (found.shape, found.dtype, found.item()) == ((), np.int64, 0)
 
 
-def test_all_that_differs_is_said_at_once_with_the_nearest_key():
+def test_all_differences_are_reported_at_once_with_the_nearest_key():
     requested = {**WANTED, "head.0.weight": (17, 4), "tail.bias": (1,)}
     found = tensors(
         **{
@@ -47,12 +47,12 @@ def test_all_that_differs_is_said_at_once_with_the_nearest_key():
     assert "another variant" in failure.value.hint
 
 
-def test_a_turned_matrix_is_another_shape():
+def test_a_transposed_matrix_is_another_shape():
     with pytest.raises(CheckpointError, match=r"1 of another shape: w \(3x4, not 4x3\)$"):
         checkpoints.match_tensors({"w": np.ones((3, 4))}, {"w": (4, 3)})
 
 
-def test_the_nearest_key_is_sought_first_among_those_that_found_no_partner():
+def test_the_nearest_key_is_looked_for_among_the_unmatched_keys_first():
     found = {"conv1.bias": np.ones(4), "conv1.biass": np.ones(4)}
     with pytest.raises(CheckpointError, match=r"unexpected: conv1\.biass \(did you mean conv1_biass\?\)"):
         checkpoints.match_tensors(found, {"conv1.bias": (4,), "conv1_biass": (4,)})
@@ -63,12 +63,12 @@ def test_a_single_number_in_place_of_a_row_is_another_shape():
         checkpoints.match_tensors(tensors(**{"conv1.bias": np.array(1.0)}), WANTED)
 
 
-def test_a_statistic_that_is_missing_is_not_excused():
+def test_a_missing_statistic_is_an_error():
     with pytest.raises(CheckpointError, match=r"1 missing: bn1\.running_mean$"):
         checkpoints.match_tensors(tensors(), {**WANTED, "bn1.running_mean": (4,)})
 
 
-def test_of_another_network_the_first_keys_are_named_and_the_rest_counted():
+def test_only_the_first_keys_of_another_network_are_named():
     requested = {f"stage{number}.conv.weight": (1,) for number in range(2000)}
     found = {f"layer{number}.conv.weight": np.ones(1) for number in range(2000)}
     with pytest.raises(CheckpointError) as failure:
@@ -86,7 +86,7 @@ def test_a_key_that_moves_the_cursor_is_shown_escaped():
     assert failure.value.problem.isprintable()
 
 
-def test_what_a_trainer_put_before_all_keys_is_named():
+def test_a_prefix_of_all_keys_is_named():
     wrapped = {f"model.net.{key}": value for key, value in tensors().items()} | {"loss.weight": np.ones(1)}
     with pytest.raises(CheckpointError) as failure:
         checkpoints.match_tensors(wrapped, WANTED)

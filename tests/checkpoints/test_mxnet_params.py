@@ -32,7 +32,7 @@ def same(found, requested):
 @pytest.mark.parametrize("form", FORMS.values(), ids=FORMS)
 @pytest.mark.parametrize("dtype", ["f4", "f8", "f2", "u1", "i4", "i1", "i8"])
 @pytest.mark.parametrize("shape", [(1,), (3,), (2, 1, 5), (4, 3, 2, 2), (2, 0, 3)])
-def test_every_form_gives_back_what_was_written(tmp_path, form, dtype, shape):
+def test_every_version_of_the_format_is_read_back(tmp_path, form, dtype, shape):
     rng = np.random.default_rng(len(shape))
     arrays = {
         f"{number}.weight": rng.integers(-100, 100, shape).astype("i1").astype(dtype) for number in range(3)
@@ -45,14 +45,14 @@ def test_a_number_without_dimensions_is_written_by_v3_alone(tmp_path):
 
 
 @pytest.mark.parametrize(("form", "ndim"), [(V1, 0), (V2, 0), (V3, -1), (OLDEST, 0)])
-def test_an_array_that_was_never_filled_ends_behind_its_shape(tmp_path, form, ndim):
+def test_an_array_that_was_never_filled_ends_after_its_shape(tmp_path, form, ndim):
     content = params_of(
         [params_head((), form=form, ndim=ndim), params_array(WEIGHTS["features.0.bias"])], "ab"
     )
     same(read(tmp_path, content), {"a": np.zeros(0, "f4"), "b": WEIGHTS["features.0.bias"]})
 
 
-def test_bfloat16_becomes_float32_and_a_byte_a_truth(tmp_path):
+def test_bfloat16_becomes_float32_and_a_byte_a_bool(tmp_path):
     halves = np.array([0x3F80, 0xC000, 0x7F80, 0x0001], "<u2")  # 1, -2, infinity, the smallest
     arrays = [params_array(halves, flag=12), params_array(np.array([0, 1, 2], "u1"), flag=7)]
     found = read(tmp_path, params_of(arrays, ["half", "truth"]))
@@ -68,7 +68,7 @@ def test_prefixes_of_exported_checkpoints_are_dropped_and_undotted_names_kept(tm
     assert list(found) == ["a.gamma", "a.running_mean", "pose0_conv0_bias"]
 
 
-def test_what_mxnet_wrote_is_read_value_by_value(shared):
+def test_a_file_of_mxnet_is_read_value_by_value(shared):
     model, facts = "mobile_pose_mobilenetv3_small", shared / "facts"
     spec = importlib.util.spec_from_file_location("fill", facts / "reference" / "fill.py")
     fill = importlib.util.module_from_spec(spec)
@@ -81,12 +81,12 @@ def test_what_mxnet_wrote_is_read_value_by_value(shared):
 
 
 @pytest.mark.parametrize("form", [0, 1])
-def test_the_old_forms_that_mxnet_reads_are_read(shared, form):
+def test_the_old_versions_that_mxnet_reads_are_read(shared, form):
     found = checkpoints.read_checkpoint(shared / "facts" / "reference" / "gluon" / f"crafted_v{form}.params")
     same(found, {"w": np.arange(6, dtype="f4").reshape(2, 3)})
 
 
-def test_the_file_is_mapped_and_stays_as_it_is(tmp_path):
+def test_the_file_is_mapped_and_does_not_change(tmp_path):
     content = params(WEIGHTS)
     found = read(tmp_path, content)
     found["features.0.bias"][:] = 0
@@ -104,7 +104,7 @@ def test_cut_anywhere_it_is_refused(tmp_path, form):
 
 BIAS = params_array(WEIGHTS["features.0.bias"])
 LYING = {
-    "more arrays than any network has": (params_of([BIAS], "a", count=10**9), "is said to hold 1000000000"),
+    "more arrays than any network has": (params_of([BIAS], "a", count=10**9), "declares 1000000000"),
     "more arrays than it has": (params_of([BIAS], "a", count=2), "array 2 of 2"),
     "a size beyond the file": (params_of([params_head((1 << 40,)) + bytes(20)], "a"), "beyond the file"),
     "a size of 2^60": (params_of([params_head((1 << 60,)) + bytes(20)], "a"), "shape 1152921504606846976"),
@@ -133,7 +133,7 @@ LYING = {
 
 
 @pytest.mark.parametrize("kind", LYING)
-def test_a_header_that_lies_is_refused_with_what_is_wrong(tmp_path, kind):
+def test_a_wrong_header_is_refused_with_the_reason(tmp_path, kind):
     content, problem = LYING[kind]
     with pytest.raises(CheckpointError) as failure:
         read(tmp_path, content)

@@ -15,7 +15,7 @@ def read(tmp_path, content):
 
 
 @pytest.mark.parametrize("shape", [(), (1,), (3, 5), (2, 3, 4, 1), (0, 3)])
-def test_what_its_own_library_writes_is_read_value_by_value(tmp_path, shape):
+def test_a_file_of_the_safetensors_library_is_read_value_by_value(tmp_path, shape):
     save_file = pytest.importorskip("safetensors.numpy", reason="needs safetensors").save_file
     rng = np.random.default_rng(len(shape))
     kinds = ["f8", "f4", "f2", "i8", "i4", "i2", "i1", "u8", "u4", "u2", "u1", "?"]
@@ -50,7 +50,7 @@ def test_a_header_as_long_as_another_format_s_magic_is_no_other_format(tmp_path,
     assert list(read(tmp_path, safetensors(header, row(1)))) == ["a"]
 
 
-def test_numbers_that_do_not_lie_aligned_come_aligned(tmp_path):
+def test_unaligned_numbers_are_returned_aligned(tmp_path):
     header = {"a": entry("U8", [1], 0, 1), "b": entry("F64", [1], 1, 9)}
     found = read(tmp_path, safetensors(header, b"\7" + np.array([2.5]).tobytes()))
     assert found["b"].flags.aligned and found["b"].tolist() == [2.5]
@@ -122,7 +122,7 @@ LYING = {
 
 
 @pytest.mark.parametrize("kind", LYING)
-def test_a_header_that_lies_is_refused_with_what_is_wrong(tmp_path, kind):
+def test_a_wrong_header_is_refused_with_the_reason(tmp_path, kind):
     content, problem = LYING[kind]
     with pytest.raises(CheckpointError) as failure:
         read(tmp_path, content)

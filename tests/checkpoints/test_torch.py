@@ -46,12 +46,12 @@ def test_every_kind_and_shape_is_read_value_by_value(save, kind, shape):
 
 
 @pytest.mark.parametrize("kind", ["uint16", "uint32", "uint64"])
-def test_kinds_without_a_storage_class_are_read_too(save, kind):
+def test_types_without_a_storage_class_are_read_too(save, kind):
     written = {"a": torch.arange(5).to(getattr(torch, kind)), "b": torch.ones(3)}
     same(checkpoints.read_checkpoint(save(written)), written)
 
 
-def test_a_whole_network_with_shared_turned_and_cut_weights_is_read_as_torch_load_reads_it(save):
+def test_a_network_with_shared_transposed_and_sliced_weights_is_read_as_by_torch_load(save):
     net = torch.nn.Sequential(torch.nn.Conv2d(3, 8, 3), torch.nn.BatchNorm2d(8), torch.nn.Conv2d(8, 8, 1))
     net = net.to(memory_format=torch.channels_last)
     net.register_buffer("turned", torch.arange(12.0).reshape(3, 4).t())
@@ -61,7 +61,7 @@ def test_a_whole_network_with_shared_turned_and_cut_weights_is_read_as_torch_loa
     same(checkpoints.read_checkpoint(path), torch.load(path, weights_only=True))
 
 
-def test_parameters_are_their_tensors_and_what_is_no_tensor_is_left_out(save):
+def test_parameters_are_their_tensors_and_other_values_are_left_out(save):
     parameter = torch.nn.Parameter(torch.ones(2))
     marked = torch.nn.Parameter(torch.zeros(2))
     marked.origin = "a stranger"
@@ -75,7 +75,7 @@ def test_every_protocol_of_pickle_is_understood(save, protocol):
     same(checkpoints.read_checkpoint(save(written, pickle_protocol=protocol)), written)
 
 
-def test_training_checkpoints_give_their_weights_alone(save):
+def test_only_the_weights_of_training_checkpoints_are_read(save):
     net = torch.nn.Linear(3, 2)
     optimizer = torch.optim.Adam(net.parameters())
     net(torch.ones(1, 3)).sum().backward()
@@ -119,7 +119,7 @@ def test_two_names_that_differ_by_module_alone_are_refused(save):
         checkpoints.read_checkpoint(save({"a": torch.ones(1), "module.a": torch.ones(1)}))
 
 
-def test_a_checkpoint_without_weights_says_what_it_has(save):
+def test_a_checkpoint_without_weights_is_refused_with_its_keys(save):
     with pytest.raises(CheckpointError, match=r"no tensors by name, but 'generator', 'epoch'$") as failure:
         checkpoints.read_checkpoint(save({"generator": {"a": torch.ones(1)}, "epoch": 1}))
     assert "state_dict" in failure.value.hint
@@ -137,7 +137,7 @@ REFUSED = {
 
 
 @pytest.mark.parametrize("kind", REFUSED)
-def test_what_is_no_plain_weight_is_refused_by_its_name(save, kind):
+def test_a_tensor_of_a_special_class_is_refused_by_its_name(save, kind):
     make, named = REFUSED[kind]
     with pytest.raises(CheckpointError, match=named) as failure:
         checkpoints.read_checkpoint(save(make()))
@@ -174,7 +174,7 @@ def test_a_byte_changed_anywhere_gives_an_array_or_a_clear_error(save):
             assert all(array.size <= 5 for array in found.values())
 
 
-def test_numbers_are_views_of_the_file_which_stays_as_it_is(tmp_path):
+def test_numbers_are_views_of_the_file_which_does_not_change(tmp_path):
     path = tmp_path / "net.pth"
     torch.save({"a": torch.ones(4)}, path)
     content = path.read_bytes()

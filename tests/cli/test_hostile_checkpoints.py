@@ -123,7 +123,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], bytes], str]] = {
     "negative sizes, params": (lambda _: params_of([params_head((-2, 2))], ["a"]), "is -2"),
     "sizes of 2^60": (lambda _: params_of([params_head((1 << 60,))], ["a"]), "1152921504606846976"),
     "a header of 2^60": (lambda _: safetensors({}, length=1 << 60), "1152921504606846976"),
-    "a billion arrays": (lambda _: params_of([], [], count=10**9), "said to hold 1000000000 arrays"),
+    "a billion arrays": (lambda _: params_of([], [], count=10**9), "declares 1000000000 arrays"),
     "overlapping offsets": (
         lambda _: safetensors({"a": entry("F32", [2], 0, 8), "b": entry("F32", [2], 4, 12)}, bytes(12)),
         "overlap",

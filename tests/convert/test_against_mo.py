@@ -142,21 +142,21 @@ HALVES = (
 
 @needs_mo
 @pytest.mark.parametrize("case", CASES)
-def test_ours_computes_what_model_optimizers_does(case, tmp_path):
+def test_our_ir_computes_what_model_optimizers_ir_computes(case, tmp_path):
     name, arguments = CASES[case]
     hold(FILES[name](), arguments, tmp_path, FP32, 1e-5)
 
 
 @needs_mo
 @pytest.mark.parametrize("case", HALVES)
-def test_in_fp16_too_within_its_rounding(case, tmp_path):
+def test_fp16_is_equal_too_within_its_rounding(case, tmp_path):
     name, arguments = CASES[case]
     # Both round the same weights; what is folded into them may round the other way: 2**-11 of each.
     hold(FILES[name](), arguments, tmp_path, FP16, 2**-9)
 
 
 @needs_mo
-def test_the_line_of_lightweight_openposes_authors_word_for_word(tmp_path):
+def test_the_command_of_lightweight_openposes_authors_gives_the_same(tmp_path):
     """Their network with weights of a fixed seed; the IR's outputs come in the order of the line."""
     arguments = [
         "--input",
@@ -191,13 +191,13 @@ BLAZEPOSE = {
 
 @needs_mo
 @pytest.mark.parametrize("case", BLAZEPOSE)
-def test_blazepose_becomes_what_model_optimizer_makes_of_it(case, mirror, tmp_path):
+def test_blazepose_is_equal_to_model_optimizers_ir(case, mirror, tmp_path):
     start, arguments = BLAZEPOSE[case]
     hold(mirrored(mirror, start), arguments, tmp_path, FP32, 1e-5)
 
 
 @needs_mo
-def test_several_inputs_means_without_names_are_sorted_there_and_kept_here(tmp_path):
+def test_means_without_names_are_sorted_by_model_optimizer_and_kept_in_order_here(tmp_path):
     """Model Optimizer gives the smallest mean to the first input: ours gives each input its own."""
     arguments = ["--input=left,right", "--mean_values=[30,20,10],[1,2,3]", "--layout=left(nchw),right(nchw)"]
     content = graphs.pair()
@@ -212,7 +212,7 @@ def test_several_inputs_means_without_names_are_sorted_there_and_kept_here(tmp_p
 
 
 @needs_mo
-def test_movenet_is_wrong_there_and_right_here(mirror, shared, tmp_path):
+def test_movenet_is_wrong_by_model_optimizer_and_right_here(mirror, shared, tmp_path):
     """OpenVINO of 2024 reads its quantized operations wrongly; LiteRT's stored answers tell."""
     content = mirrored(mirror, "a1fd3cb6")
     stored = np.load(shared / "facts/reference/runtimes/movenet.litert-2.3.npz")
@@ -227,7 +227,7 @@ def test_movenet_is_wrong_there_and_right_here(mirror, shared, tmp_path):
 
 
 @needs_mo
-def test_a_type_that_the_network_does_not_compute_in_is_refused_there_and_converted_here(tmp_path):
+def test_another_input_type_is_refused_by_model_optimizer_and_converted_here(tmp_path):
     """Model Optimizer gives the network f16 for its f32, which its own checks refuse."""
     content = network("onnx")
     with pytest.raises(ModelOptimizerError, match="Element types"):
@@ -240,11 +240,11 @@ def test_a_type_that_the_network_does_not_compute_in_is_refused_there_and_conver
     assert off_by(expected, infer(ours, {"image": image})["pafs"]) < 1e-5
 
 
-def test_at_least_forty_conversions_are_held_against_it():
+def test_at_least_forty_conversions_are_compared_with_model_optimizer():
     assert len(CASES) + len(HALVES) + len(BLAZEPOSE) + 1 >= 40
 
 
-def test_every_argument_of_the_contract_is_among_them():
+def test_every_supported_argument_is_compared_with_model_optimizer():
     said = {argument.partition("=")[0] for _, arguments in CASES.values() for argument in arguments}
     assert said >= {
         "--input", "--input_shape", "--output", "--mean_values", "--scale_values", "--scale",

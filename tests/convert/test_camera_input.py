@@ -38,7 +38,7 @@ def frame(height, width):
 
 
 @pytest.mark.parametrize("kind", ["onnx", "tflite", "pb"])
-def test_a_frame_gives_what_the_prepared_picture_gives(tmp_path, kind):
+def test_a_frame_gives_the_same_outputs_as_the_prepared_image(tmp_path, kind):
     ir, _, _ = made(tmp_path / "frames", kind, element_type="u8", layout="NHWC")
     plain, _, _ = made(tmp_path / "plain", kind)
     image = frame(HEIGHT, WIDTH)
@@ -49,7 +49,7 @@ def test_a_frame_gives_what_the_prepared_picture_gives(tmp_path, kind):
     assert np.abs(infer(ir, image) - expected).max() <= 1e-5 * np.abs(expected).max()
 
 
-def test_a_frame_of_any_size_is_resized_as_opencv_does_it(tmp_path):
+def test_a_frame_of_any_size_is_resized_as_by_opencv(tmp_path):
     ir, spec, layout = made(tmp_path / "frames", "onnx", element_type="u8", layout="NHWC", resize=True)
     plain, _, _ = made(tmp_path / "plain", "onnx")
     image = frame(31, 17)
@@ -60,7 +60,7 @@ def test_a_frame_of_any_size_is_resized_as_opencv_does_it(tmp_path):
     assert "ONNX Runtime" in layout.provenance_path(spec, FP32).read_text()
 
 
-def test_the_ir_says_what_it_takes(tmp_path):
+def test_the_ir_describes_its_input(tmp_path):
     ir, _, _ = made(tmp_path, "onnx", element_type="u8", layout="NHWC", resize=True)
     said = {
         name: ir.get_rt_info(["posezoo", name]).value for name in ("input_type", "layout", "resize", "color")
@@ -68,23 +68,23 @@ def test_the_ir_says_what_it_takes(tmp_path):
     assert said == {"input_type": "u8", "layout": "NHWC", "resize": f"{HEIGHT} {WIDTH}", "color": "BGR"}
 
 
-def test_an_rgb_network_that_reversed_nothing_takes_bgr_frames(tmp_path):
+def test_an_rgb_network_without_reversal_takes_bgr_frames(tmp_path):
     content = network("onnx")
     rgb = replace(image_of(Framework.ONNX), reverse_input_channels=False)
     (port,) = with_camera_input(spec_of(content, tmp_path, inputs=(rgb,)), element_type="u8").inputs
     assert port.ir_color is ColorOrder.BGR
 
 
-def test_an_ir_that_takes_frames_is_another_than_one_that_does_not(tmp_path):
+def test_an_ir_with_camera_input_has_another_key(tmp_path):
     _, spec, layout = made(tmp_path, "onnx", element_type="u8", layout="NHWC")
     assert all(step.is_up_to_date for step in plan_conversion(spec, layout).irs)
     plain = spec_of(network("onnx"), tmp_path)
     assert {step.reason for step in plan_conversion(plain, layout).irs} == {
-        "model.yml or the flags say otherwise now"
+        "model.yml or the flags have changed"
     }
 
 
-def test_who_runs_it_sees_the_networks_own_size_and_layout(tmp_path):
+def test_the_network_still_reports_its_own_size_and_layout(tmp_path):
     _, spec, layout = made(tmp_path, "onnx", element_type="u8", layout="NHWC", resize=True)
     graph = Graph(layout.ir_path(spec, FP32))
     assert graph.inputs == {"image": (1, HEIGHT, WIDTH, 3)}
@@ -102,17 +102,17 @@ def test_who_runs_it_sees_the_networks_own_size_and_layout(tmp_path):
         (Input("x", (), ""), "no single size to resize to"),
     ],
 )
-def test_what_is_no_picture_of_one_size_is_refused(tmp_path, port, problem):
+def test_an_input_that_is_not_an_image_of_a_single_size_is_refused(tmp_path, port, problem):
     with pytest.raises(ConversionError, match=problem):
         with_camera_input(spec_of(network("onnx"), tmp_path, inputs=(port,)), resize=True)
 
 
-def test_what_is_published_as_ir_is_left_as_it_is(tmp_path):
+def test_a_model_published_as_ir_cannot_get_camera_input(tmp_path):
     spec = spec_of(network("onnx"), tmp_path, framework=Framework.DLDT)
     with pytest.raises(ConversionError, match="is published as IR"):
         with_camera_input(spec, element_type="u8")
 
 
-def test_a_picture_is_resized_between_the_centres_of_pixels():
+def test_an_image_is_resized_between_the_centres_of_pixels():
     image = np.array([0, 10], np.float32).reshape(1, 1, 2, 1)
     assert resize(image, "NHWC", (1, 1, 4, 1)).ravel().tolist() == [0, 2.5, 7.5, 10]

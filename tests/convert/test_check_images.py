@@ -9,7 +9,7 @@ SHAPE = (1, 96, 160, 3)
 
 
 @pytest.mark.parametrize("kind", IMAGE_KINDS)
-def test_a_picture_is_the_same_every_time_and_another_for_another_seed(kind):
+def test_an_image_depends_on_its_seed_only(kind):
     assert np.array_equal(draw_test_image(kind, SHAPE, "NHWC", 1), draw_test_image(kind, SHAPE, "NHWC", 1))
     assert not np.array_equal(
         draw_test_image(kind, SHAPE, "NHWC", 1), draw_test_image(kind, SHAPE, "NHWC", 2)
@@ -17,7 +17,7 @@ def test_a_picture_is_the_same_every_time_and_another_for_another_seed(kind):
 
 
 @pytest.mark.parametrize("kind", IMAGE_KINDS)
-def test_a_picture_spans_0_to_255_and_nothing_in_it_is_symmetric(kind):
+def test_an_image_spans_0_to_255_and_is_not_symmetric(kind):
     image = draw_test_image(kind, SHAPE, "NHWC", 1)
     assert image.dtype == np.float32
     assert image.shape == SHAPE
@@ -37,7 +37,7 @@ def test_the_layout_only_moves_the_axes(kind):
     assert draw_test_image(kind, (96, 160, 3), "HWC", 1).shape == (96, 160, 3)
 
 
-def test_what_is_no_image_is_plain_noise():
+def test_an_input_that_is_not_an_image_is_plain_noise():
     values = draw_test_image("photo", (4, 50), "NC", 1)
     assert values.shape == (4, 50)
     assert values.min() < 20

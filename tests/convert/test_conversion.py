@@ -99,7 +99,7 @@ def in_a_child(script, *arguments, **environment):
 @pytest.mark.parametrize(
     ("kind", "runtime"), [("tflite", "LiteRT "), ("onnx", "ONNX Runtime "), ("pb", "OpenVINO ")]
 )
-def test_both_precisions_come_from_one_conversion_and_say_so(tmp_path, kind, runtime):
+def test_one_conversion_makes_both_precisions_and_reports_them(tmp_path, kind, runtime):
     spec, layout = tiny(tmp_path, kind=kind)
     events: list[Event] = []
     converted = convert_model(spec, layout, listener=events.append)
@@ -136,7 +136,7 @@ def test_the_ir_takes_the_image_as_it_is(tmp_path, kind):
         np.testing.assert_allclose(actual, reference, atol=1e-4 * np.abs(reference).max())
 
 
-def test_outputs_come_as_declared_a_part_of_them_or_in_another_order(tmp_path):
+def test_declared_outputs_may_be_a_subset_or_in_another_order(tmp_path):
     spec, layout = tiny(
         tmp_path, outputs=tuple(Output(name, OUTPUT_SHAPE, "NHWC") for name in reversed(OUTPUTS))
     )
@@ -178,7 +178,7 @@ def test_the_ir_describes_itself(tmp_path):
     assert "conversion_parameters" not in text
 
 
-def test_the_record_beside_the_ir_says_what_it_was_made_from_and_how_it_was_proven(tmp_path):
+def test_the_record_beside_the_ir_has_its_sources_and_its_self_check(tmp_path):
     spec, layout = tiny(tmp_path)
     xml = convert_model(spec, layout).irs[FP16]
     record = json.loads(layout.provenance_path(spec, FP16).read_text())
@@ -194,7 +194,7 @@ def test_the_record_beside_the_ir_says_what_it_was_made_from_and_how_it_was_prov
     assert 0 < record["self_check"]["outputs"]["pafs"]["difference"] < 2e-2
 
 
-def test_blazepose_computes_what_litert_computed_of_noise_and_a_photo(mirror, shared, tmp_path):
+def test_blazepose_computes_litert_s_outputs_for_noise_and_a_photo(mirror, shared, tmp_path):
     stored = np.load(shared / "facts" / "reference" / "runtimes" / "blazepose.litert-2.3.npz")
     for part, (spec, layout), back in (
         ("pose-detection", detector(mirror, tmp_path), lambda prepared: prepared * 127.5 + 127.5),
@@ -269,7 +269,7 @@ print(json.dumps([digests_below(Path(sys.argv[1]) / str(n)) for n in range(4)]))
     assert all(other == first for other in others)
 
 
-def test_what_is_up_to_date_is_left_alone_without_openvino_or_numpy(tmp_path):
+def test_an_up_to_date_ir_is_kept_without_importing_openvino_or_numpy(tmp_path):
     spec, layout = tiny(tmp_path)
     convert_model(spec, layout)
     before = {path: path.stat().st_mtime_ns for path in tmp_path.rglob("*")}
@@ -326,7 +326,7 @@ def test_another_original_converts_again(tmp_path, kind):
 
 
 @pytest.mark.parametrize("suffix", [".xml", ".bin"])
-def test_a_damaged_ir_is_mended(tmp_path, suffix):
+def test_a_damaged_ir_is_made_again(tmp_path, suffix):
     spec, layout = tiny(tmp_path)
     damaged = convert_model(spec, layout).irs[FP16].with_suffix(suffix)
     good = damaged.read_bytes()
@@ -347,7 +347,7 @@ def test_an_unreadable_record_converts_again(tmp_path):
     assert is_up_to_date(spec, layout, FP16)
 
 
-def test_an_ir_that_was_not_proven_is_proven_when_that_is_asked_for(tmp_path):
+def test_an_ir_without_self_check_is_made_again_if_a_check_is_requested(tmp_path):
     spec, layout = tiny(tmp_path)
     events: list[Event] = []
     convert_model(spec, layout, self_check=False, precisions=[FP16], listener=events.append)
@@ -359,7 +359,7 @@ def test_an_ir_that_was_not_proven_is_proven_when_that_is_asked_for(tmp_path):
     assert layout.ir_path(spec, FP16).stat().st_mtime_ns == untouched
 
 
-def test_force_converts_again_and_leaves_equal_files_alone(tmp_path):
+def test_force_converts_again_and_keeps_equal_files(tmp_path):
     spec, layout = tiny(tmp_path)
     xml = convert_model(spec, layout).irs[FP16]
     inode = xml.stat().st_ino
@@ -369,7 +369,7 @@ def test_force_converts_again_and_leaves_equal_files_alone(tmp_path):
     assert xml.stat().st_ino == inode
 
 
-def test_force_mends_what_a_stamp_hides(tmp_path):
+def test_force_repairs_damage_that_a_record_hides(tmp_path):
     spec, layout = tiny(tmp_path)
     weights = convert_model(spec, layout).irs[FP16].with_suffix(".bin")
     good, status = weights.read_bytes(), weights.stat()
@@ -408,13 +408,13 @@ def test_a_precision_that_is_not_published_is_refused(tmp_path):
     assert failure.value.hint == "--precisions FP16"
 
 
-def test_arguments_that_cannot_be_carried_out_are_named(tmp_path):
+def test_unsupported_arguments_are_named(tmp_path):
     spec, layout = tiny(tmp_path, mo_args=(("--batch", "2"), ("--silent", ""), ("--batch", "3")))
     with pytest.raises(ConversionError, match=r"an argument of its model\.yml: --batch, --s"):
         convert_model(spec, layout)
 
 
-def test_failures_are_told_and_raised_in_one_line(tmp_path):
+def test_failures_are_reported_and_raised_in_one_line(tmp_path):
     spec, layout = tiny(tmp_path)
     layout.file_path(spec, spec.files[0]).unlink()
     events: list[Event] = []
@@ -427,7 +427,7 @@ def test_failures_are_told_and_raised_in_one_line(tmp_path):
 @pytest.mark.parametrize(
     ("framework", "route"), [(Framework.CAFFE, "mo"), (Framework.MXNET, "removed-from-mo-2024")]
 )
-def test_frameworks_that_are_not_converted_are_named_with_who_does_it(tmp_path, framework, route):
+def test_frameworks_that_are_not_converted_are_refused_with_an_alternative(tmp_path, framework, route):
     spec, layout = tiny(tmp_path, framework=framework)
     with pytest.raises(ConversionError, match=rf"cannot be converted here \({route}, {framework}\): "):
         convert_model(spec, layout)
@@ -468,5 +468,5 @@ def test_model_info_is_written_into_the_ir_as_open_model_zoo_does(tmp_path):
     assert said == {"model_type": "SSD", "confidence_threshold": "0.5", "labels": "a b", "anchors": "12 16.5"}
     changed = replace(spec, model_info={**info, "model_type": "YOLO"})
     assert {step.reason for step in plan_conversion(changed, layout).irs} == {
-        "model.yml or the flags say otherwise now"
+        "model.yml or the flags have changed"
     }

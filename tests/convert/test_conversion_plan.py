@@ -17,7 +17,7 @@ def steps(spec, layout, *arguments, **options):
     ]
 
 
-def test_a_plan_says_what_would_be_converted_and_touches_nothing(tmp_path):
+def test_a_plan_lists_the_conversions_and_changes_nothing(tmp_path):
     spec, layout = tiny(tmp_path)
     before = sorted(tmp_path.rglob("*"))
     assert steps(spec, layout) == [(FP32, "there is none yet"), (FP16, "there is none yet")]
@@ -32,7 +32,7 @@ def test_a_plan_says_what_would_be_converted_and_touches_nothing(tmp_path):
     assert sorted(tmp_path.rglob("*")) == before
 
 
-def test_a_plan_says_why_an_ir_is_stale(tmp_path):
+def test_a_plan_gives_the_reason_why_an_ir_is_stale(tmp_path):
     spec, layout = tiny(tmp_path)
     xml = convert_model(spec, layout, precisions=[FP16], self_check=False).irs[FP16]
 
@@ -42,16 +42,16 @@ def test_a_plan_says_why_an_ir_is_stale(tmp_path):
     assert why() == "it was not self-checked"
     assert why(self_check=False) == ""
     assert why(self_check=False, force=True) == "asked to"
-    assert why(replace(spec, skeleton="coco-17")) == "model.yml or the flags say otherwise now"
-    assert why(decoder=Decoder("openpose")) == "model.yml or the flags say otherwise now"
+    assert why(replace(spec, skeleton="coco-17")) == "model.yml or the flags have changed"
+    assert why(decoder=Decoder("openpose")) == "model.yml or the flags have changed"
     other, _ = tiny(tmp_path / "other", content=network(seed=1))
     assert why(other) == "it was made from another file"
     record = layout.provenance_path(spec, FP16)
     good = record.read_text()
     record.write_text(good.replace('"openvino": "20', '"openvino": "19'))
-    assert why() == "it was made by another OpenVINO"
+    assert why() == "it was made by another version of OpenVINO"
     record.write_text(good.replace('"conversion_format": 1', '"conversion_format": 0'))
-    assert why() == "it was made by another posezoo"
+    assert why() == "it was made by another version of posezoo"
     record.write_text(good)
     xml.with_suffix(".bin").write_bytes(b"")
     assert why() == "its .bin is not the file that was published"
@@ -59,7 +59,7 @@ def test_a_plan_says_why_an_ir_is_stale(tmp_path):
     assert why() == "there is no record of how it was made"
 
 
-def test_a_plan_says_what_stands_in_the_way(tmp_path):
+def test_a_plan_reports_an_obstacle(tmp_path):
     spec, layout = tiny(tmp_path)
     original = layout.file_path(spec, spec.files[0])
     original.write_bytes(b"cut")
@@ -73,7 +73,7 @@ def test_a_plan_says_what_stands_in_the_way(tmp_path):
     assert obstacle.reason == "caffe"
 
 
-def test_the_original_is_not_missed_where_everything_is_up_to_date(tmp_path):
+def test_the_original_is_not_needed_if_everything_is_up_to_date(tmp_path):
     spec, layout = tiny(tmp_path)
     convert_model(spec, layout)
     layout.file_path(spec, spec.files[0]).unlink()
@@ -103,14 +103,14 @@ def test_a_precision_that_no_conversion_makes_is_used_if_a_quantization_made_it(
     assert plan.obstacle is None
 
 
-def test_a_network_that_upstreams_code_would_make_is_refused(tmp_path):
+def test_a_network_that_upstream_code_would_create_is_refused(tmp_path):
     spec, layout = tiny(tmp_path, input_model="$conv_dir/net.onnx")
     obstacle = plan_conversion(spec, layout).obstacle
     assert obstacle is not None
     assert (obstacle.reason, obstacle.why[:18]) == ("made-by-upstream", "its authors' code ")
 
 
-def test_a_network_that_was_not_unpacked_is_missed(tmp_path):
+def test_a_network_that_was_not_unpacked_is_reported_as_missing(tmp_path):
     spec, layout = tiny(tmp_path, input_model="$dl_dir/unpacked/net.tflite")
     assert (
         str(plan_conversion(spec, layout).source_error)

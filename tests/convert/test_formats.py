@@ -9,6 +9,8 @@ import pytest
 from onnx import helper, numpy_helper
 
 from fakes.network import network
+from fakes.plugin_package import plugin_package
+from posezoo.convert.formats import FORMATS, image_layout
 from posezoo.convert.formats.onnx import external_data_files, is_onnx
 from posezoo.convert.formats.tensorflow import is_frozen_graph
 from posezoo.convert.formats.tflite import is_tflite
@@ -66,7 +68,7 @@ def test_a_network_that_is_all_in_one_file_refers_to_none(tmp_path):
     assert external_data_files(path) == frozenset()
 
 
-def test_graphs_nested_beyond_what_parsers_take_are_no_network(tmp_path):
+def test_graphs_nested_deeper_than_parsers_allow_are_not_recognised(tmp_path):
     def within(number, content):
         size = len(content)
         return bytes([number << 3 | 2, size & 0x7F | 0x80, size >> 7]) + content
@@ -88,7 +90,7 @@ def test_any_byte_cut_off_or_added_is_noticed(tmp_path):
             assert recognises(path) == (content == network(kind)), (kind, content[-1])
 
 
-def test_noise_is_no_network(tmp_path):
+def test_random_bytes_are_not_recognised(tmp_path):
     rng = np.random.default_rng(1)
     path = tmp_path / "net"
     for number in range(300):
@@ -113,7 +115,7 @@ def test_fields_are_walked_and_not_copied():
         b"\x0d\x00",  # four bytes of which one is there
     ],
 )
-def test_what_is_no_message_is_refused(content):
+def test_bytes_that_are_not_a_message_are_refused(content):
     with pytest.raises(ProtobufError):
         list(read_fields(content, 0, len(content)))
 
@@ -140,9 +142,27 @@ thread.join()
 """
 
 
-def test_two_threads_may_need_the_readers_at_the_same_moment(tmp_path):
+def test_two_threads_may_import_the_checkpoint_readers_at_the_same_time(tmp_path):
     (tmp_path / "net.pth").write_bytes(b"PK\x03\x04")
     ended = subprocess.run(
         [sys.executable, "-c", TWO_AT_ONCE, str(tmp_path / "net.pth")], capture_output=True, text=True
     )
     assert (ended.stdout, ended.stderr) == ("True\n", "")
+
+
+TINY = """
+from posezoo.convert.formats import ModelFormat
+
+CAFFE = ModelFormat("a Caffe network", lambda path: path.read_bytes() == b"caffe", "onnx", "NCHW")
+"""
+
+
+def test_an_installed_package_adds_a_format(tmp_path):
+    assert image_layout("caffe") == ""
+    with plugin_package(tmp_path, "posezoo.formats: caffe = tiny_format:CAFFE", tiny_format=TINY):
+        model_format = FORMATS.find("caffe")
+        assert model_format is not None
+        (tmp_path / "net.caffemodel").write_bytes(b"caffe")
+        assert model_format.recognises(tmp_path / "net.caffemodel")
+        assert image_layout("caffe") == "NCHW"
+        assert FORMATS.names() == ("pytorch", "onnx", "tf", "tflite", "caffe")

@@ -117,7 +117,7 @@ def test_weights_in_any_other_file_are_refused_before_openvino_sees_it(tmp_path,
     assert failure.value.problem.isprintable()
 
 
-def test_a_file_that_was_not_wholly_downloaded_is_refused_by_its_size(tmp_path):
+def test_an_incomplete_download_is_refused_by_its_size(tmp_path):
     spec = spec_of(network(), tmp_path)
     layout = downloaded(spec, network()[:1000], tmp_path)
     size = len(network())
@@ -140,7 +140,7 @@ def test_a_model_without_files_is_refused(tmp_path):
 
 
 @pytest.mark.parametrize("place", ["the last byte", "the magic"])
-def test_bytes_that_changed_without_a_trace_are_never_published(tmp_path, place):
+def test_bytes_that_changed_unnoticed_are_never_published(tmp_path, place):
     """The file is read while it is hashed once more, since it was good when it came."""
     spec = spec_of(network(), tmp_path)
     layout = downloaded(spec, network(), tmp_path)

@@ -81,7 +81,7 @@ def gated():
 
 
 @pytest.mark.parametrize("training", [True, False])
-def test_a_frozen_input_is_a_constant_of_the_value_that_was_said(tmp_path, training):
+def test_a_frozen_input_is_a_constant_of_the_declared_value(tmp_path, training):
     content = gated()
     freeze = f"--freeze_placeholder_with_value=training->{training},which->[2]"
     ir = converted(*model(content, tmp_path, freeze))
@@ -106,7 +106,7 @@ def test_the_self_check_of_a_frozen_network_is_by_another_runtime(tmp_path):
         ("training->2", "cannot be frozen to"),
     ],
 )
-def test_what_cannot_be_frozen_is_told_in_one_line(tmp_path, value, problem):
+def test_an_input_that_cannot_be_frozen_is_reported_in_one_line(tmp_path, value, problem):
     spec, layout = model(gated(), tmp_path, f"--freeze_placeholder_with_value={value}")
     with pytest.raises(ConversionError, match=problem) as refused:
         convert_model(spec, layout)
@@ -114,12 +114,12 @@ def test_what_cannot_be_frozen_is_told_in_one_line(tmp_path, value, problem):
     assert not list(layout.model_dir(spec).rglob("*.xml"))
 
 
-def test_another_value_makes_another_ir_and_the_plan_knows(tmp_path):
+def test_another_frozen_value_makes_the_ir_stale(tmp_path):
     spec, layout = model(gated(), tmp_path, "--freeze_placeholder_with_value=training->False,which->1")
     first = convert_model(spec, layout).irs[FP32].with_suffix(".bin").read_bytes()
     other, _ = model(gated(), tmp_path, "--freeze_placeholder_with_value=training->True,which->1")
     assert {step.reason for step in plan_conversion(other, layout).irs} == {
-        "model.yml or the flags say otherwise now"
+        "model.yml or the flags have changed"
     }
     assert convert_model(other, layout).irs[FP32].with_suffix(".bin").read_bytes() != first
 
@@ -140,7 +140,7 @@ def test_an_input_shape_reshapes_the_network(tmp_path, kind):
             assert close(actual, expected[name])
 
 
-def test_a_shape_that_does_not_fit_is_told_in_one_line(tmp_path):
+def test_a_shape_that_does_not_fit_is_reported_in_one_line(tmp_path):
     spec, layout = model(network("onnx"), tmp_path, "--input=image", "--input_shape=[1,5,12,20]")
     with pytest.raises(ConversionError) as refused:
         convert_model(spec, layout)
@@ -148,7 +148,7 @@ def test_a_shape_that_does_not_fit_is_told_in_one_line(tmp_path):
     assert refused.value.hint
 
 
-def test_the_ir_takes_the_layout_that_is_asked_for(tmp_path):
+def test_the_ir_takes_the_requested_layout(tmp_path):
     content = network("onnx")
     arguments = ("--layout=image(nchw->nhwc)", "--mean_values=image[1,2,3]", "--reverse_input_channels")
     port = Input("image", NETWORKS_SHAPE, "")
@@ -184,14 +184,14 @@ def test_a_network_may_begin_at_an_inner_tensor(tmp_path, name):
     assert close(infer(ir, both["features"])["heatmaps"], both["heatmaps"])
 
 
-def test_an_unknown_beginning_is_refused_with_the_known_inputs(tmp_path):
+def test_an_unknown_inner_tensor_is_refused_with_the_known_inputs(tmp_path):
     spec, layout = model(network("onnx"), tmp_path, "--input=9:heatmaps")
     with pytest.raises(ConversionError, match="no input named 9:heatmaps") as refused:
         convert_model(spec, layout)
     assert refused.value.hint == "its inputs: image"
 
 
-def test_a_beginning_in_a_shape_that_does_not_fit_is_told_in_one_line(tmp_path):
+def test_an_inner_tensor_with_a_wrong_shape_is_reported_in_one_line(tmp_path):
     arguments = ("--input=features", "--input_shape=[1,9,12,20]", "--output=heatmaps")
     spec, layout = model(network("onnx"), tmp_path, *arguments)
     with pytest.raises(ConversionError, match="does not match the requested inputs") as refused:
@@ -199,7 +199,7 @@ def test_a_beginning_in_a_shape_that_does_not_fit_is_told_in_one_line(tmp_path):
     assert "\n" not in refused.value.problem
 
 
-def test_a_constant_that_would_fill_the_memory_is_not_made():
+def test_a_constant_that_would_fill_the_memory_is_refused():
     with pytest.raises(ValueError, match="1"):
         to_frozen_array(1.0, (1 << 20, 1 << 20), np.dtype(np.float32))
 
@@ -221,7 +221,7 @@ def sized():
     return helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString(deterministic=True)
 
 
-def test_a_static_shape_leaves_nothing_to_be_computed_from_sizes(tmp_path):
+def test_a_static_shape_folds_everything_that_depends_on_sizes(tmp_path):
     content = sized()
     shape = ("--input=x", "--input_shape=[1,2,3,4]")
     static = converted(*model(content, tmp_path / "a", *shape, "--static_shape"))
@@ -234,7 +234,7 @@ def test_a_static_shape_leaves_nothing_to_be_computed_from_sizes(tmp_path):
         convert_model(spec, layout)
 
 
-def test_what_has_no_part_in_an_ir_of_today_changes_nothing(tmp_path):
+def test_arguments_without_effect_today_change_nothing(tmp_path):
     content = network("pb")
     plain, idle = (
         convert_model(*model(content, tmp_path / name, *arguments)).irs[FP32].with_suffix(".bin").read_bytes()
@@ -274,7 +274,7 @@ def test_a_saved_model_and_a_meta_graph_are_read(tmp_path):
         assert np.array_equal(found["heatmaps"], frozen["heatmaps"]), argument
 
 
-def test_another_file_under_their_names_is_told_for_what_it_is(tmp_path):
+def test_another_file_with_the_name_of_a_saved_model_is_recognised(tmp_path):
     content = network("pb")
     for name, kind in (("saved_model.pb", "SavedModel"), ("net.meta", "MetaGraph")):
         folder = tmp_path / kind
@@ -303,7 +303,7 @@ def test_a_tflite_network_may_end_at_an_inner_tensor(tmp_path):
     assert close(infer(ir, x)["features"].transpose(0, 3, 1, 2), expected)
 
 
-def test_what_is_said_of_all_inputs_holds_for_each(tmp_path):
+def test_a_declaration_for_all_inputs_is_used_for_each(tmp_path):
     content = pair()
     ir = converted(*model(content, tmp_path, "--scale=2", "--reverse_input_channels"))
     left, right = image((1, 3, 4, 6), 1), image((1, 3, 4, 6), 2)
@@ -313,7 +313,7 @@ def test_what_is_said_of_all_inputs_holds_for_each(tmp_path):
     assert close(infer(ir, left, right)["more"], by_onnx_runtime(content, ["more"], **turned)["more"])
 
 
-def test_whole_numbers_that_choose_rows_of_a_table_are_checked_with_such_that_are_there(tmp_path):
+def test_integer_inputs_that_select_rows_are_checked_with_valid_rows(tmp_path):
     spec, layout = model(words(), tmp_path)
     convert_model(spec, layout)
     assert "ONNX Runtime" in layout.provenance_path(spec, FP32).read_text()

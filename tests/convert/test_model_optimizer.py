@@ -82,7 +82,7 @@ def irs(zoo):
     return sorted(path.relative_to(zoo / "out").as_posix() for path in (zoo / "out").rglob("*.xml"))
 
 
-def test_without_one_the_reason_and_the_flag_are_told(zoo):
+def test_without_model_optimizer_the_reason_and_the_flag_are_named(zoo):
     ended = converter(zoo)
     assert ended.returncode == 1
     assert "(mo, argument)" in ended.stderr
@@ -90,7 +90,7 @@ def test_without_one_the_reason_and_the_flag_are_told(zoo):
 
 
 @pytest.mark.parametrize("verb", ["convert", "get", "plan", "converter.py"])
-def test_a_flag_that_names_none_is_refused_also_where_no_model_needs_one(zoo, verb):
+def test_a_wrong_flag_is_refused_even_if_no_model_needs_model_optimizer(zoo, verb):
     places = ("--models_dir", zoo / "models", "-o", zoo / "out")
     write_model(zoo / "models", "published", omz_yml(files=IR_FILES, framework="dldt"))
 
@@ -108,7 +108,7 @@ def test_a_flag_that_names_none_is_refused_also_where_no_model_needs_one(zoo, ve
 
 
 @needs_mo
-def test_it_is_found_by_its_path_and_makes_both_precisions_where_ours_would_lie(zoo):
+def test_it_is_found_by_its_path_and_makes_both_precisions_in_the_usual_place(zoo):
     ended = converter(zoo, "--mo", ENVIRONMENT / "bin" / "mo")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert irs(zoo) == ["public/net/FP16/net.xml", "public/net/FP32/net.xml"]
@@ -143,7 +143,7 @@ def test_it_is_found_by_its_environment_a_setting_and_its_python(zoo, how):
 
 
 @needs_mo
-def test_a_dry_run_says_who_would_convert_and_touches_nothing(zoo):
+def test_a_dry_run_names_the_converter_and_changes_nothing(zoo):
     ended = converter(zoo, "--mo", ENVIRONMENT, "--dry_run")
     assert ended.returncode == 0
     assert ended.stdout.count("(DRY RUN) Converting net to IR") == 2
@@ -151,7 +151,7 @@ def test_a_dry_run_says_who_would_convert_and_touches_nothing(zoo):
 
 
 @needs_mo
-def test_what_it_does_not_know_fails_in_its_own_words_and_the_earlier_ir_stays(zoo):
+def test_its_failure_is_reported_in_its_words_and_the_earlier_ir_is_kept(zoo):
     converter(zoo, "--mo", ENVIRONMENT)
     before = (zoo / "out/public/net/FP32/net.xml").read_bytes()
     ended = converter(zoo, "--mo", ENVIRONMENT, "--add_mo_arg=--no_such_flag=1")
@@ -163,7 +163,7 @@ def test_what_it_does_not_know_fails_in_its_own_words_and_the_earlier_ir_stays(z
 
 
 @needs_mo
-def test_a_lock_takes_the_ir_that_it_has_and_no_other(zoo):
+def test_a_strict_lock_accepts_only_the_ir_that_it_has(zoo):
     mo, lock = ("--mo", ENVIRONMENT, "--precisions", "FP32"), ("--lock", zoo / "posezoo.lock")
     places = ("--models_dir", zoo / "models", "-d", zoo / "downloads", "-o", zoo / "out")
     assert converter(zoo, *mo).returncode == 0
@@ -251,7 +251,7 @@ def script(path: Path, text: str) -> Path:
     return path
 
 
-def test_a_python_that_is_too_new_is_told_with_the_one_that_will_do(tmp_path):
+def test_a_python_that_is_too_new_is_reported_with_the_newest_supported(tmp_path):
     python = script(tmp_path / "python3.13", """echo '["", "", [3, 13]]'""")
     with pytest.raises(ConversionError, match="has no Model Optimizer") as refused:
         find_model_optimizer(None, python)
@@ -259,13 +259,13 @@ def test_a_python_that_is_too_new_is_told_with_the_one_that_will_do(tmp_path):
     assert "make mo-env PYTHON=python3.12" in refused.value.hint
 
 
-def test_our_own_environment_has_none_and_says_which_openvino_it_has():
+def test_an_environment_without_model_optimizer_is_reported_with_its_openvino():
     with pytest.raises(ConversionError, match=r"has no Model Optimizer: its OpenVINO is 20"):
         find_model_optimizer(Path(sys.executable).parent / "python")
 
 
 @pytest.mark.parametrize("named", ["nowhere/mo", "empty", "text"])
-def test_what_is_no_model_optimizer_is_told_in_one_line(tmp_path, named):
+def test_a_file_that_is_not_model_optimizer_is_reported_in_one_line(tmp_path, named):
     (tmp_path / "empty").mkdir()
     (tmp_path / "text").write_text("hello")
     with pytest.raises(ConversionError) as refused:
@@ -274,7 +274,7 @@ def test_what_is_no_model_optimizer_is_told_in_one_line(tmp_path, named):
     assert str(tmp_path) in refused.value.problem
 
 
-def test_a_python_that_answers_nonsense_is_none(tmp_path):
+def test_a_program_that_does_not_answer_like_python_is_refused(tmp_path):
     with pytest.raises(ConversionError, match="is no Python that can be started"):
         find_model_optimizer(script(tmp_path / "bin" / "python", "echo hello"))
 
@@ -294,7 +294,7 @@ HARM = [
 
 @needs_mo
 @pytest.mark.parametrize("argument", HARM)
-def test_a_model_yml_lets_it_run_no_code_and_write_nowhere_else(zoo, argument):
+def test_a_model_yml_cannot_make_it_run_code_or_write_other_files(zoo, argument):
     front = zoo / "downloads" / "public" / "net" / "code" / "front"
     front.mkdir(parents=True)
     for folder in (front.parent, front):
@@ -312,7 +312,7 @@ def test_a_model_yml_lets_it_run_no_code_and_write_nowhere_else(zoo, argument):
 
 
 @pytest.mark.parametrize("argument", ["--input_model=net.onnx", "-m=net.onnx", "--output_dir=x", "-o=x"])
-def test_what_the_command_is_told_otherwise_is_not_ignored(zoo, argument):
+def test_an_argument_that_the_command_line_cannot_set_is_refused(zoo, argument):
     ended = converter(zoo, f"--add_mo_arg={argument}", POSEZOO_MO=str(ENVIRONMENT))
     assert ended.returncode == 1
     assert f"--add_mo_arg={argument}: is not said so" in ended.stderr

@@ -37,7 +37,7 @@ def test_an_unknown_output_is_refused_with_the_known_ones(tmp_path):
     assert error.hint == "its outputs: heatmaps, pafs"
 
 
-def test_an_inner_tensor_is_an_output_where_that_is_declared(tmp_path):
+def test_a_declared_inner_tensor_becomes_an_output(tmp_path):
     """Beside a true output, in another order; ONNX Runtime does not show it, so OpenVINO proves it."""
     content = network("onnx")
     outputs = (Output("pafs", ()), Output("features", (1, 4, HEIGHT, WIDTH), "NCHW"))
@@ -55,7 +55,7 @@ def test_an_inner_tensor_in_another_shape_is_refused(tmp_path):
         convert_model(spec, downloaded(spec, network("onnx"), tmp_path))
 
 
-def test_tensorflows_tensors_are_known_by_their_operation_too(tmp_path):
+def test_tensorflows_tensors_can_be_named_by_their_operation(tmp_path):
     content = network("pb")
     for suffix in ("", ":0"):
         image = replace(IMAGE, name=f"image{suffix}")
@@ -89,7 +89,7 @@ def test_another_output_shape_is_refused(tmp_path):
     ],
     ids=["NCHW", "two means", "five axes"],
 )
-def test_preprocessing_that_does_not_go_with_the_input_is_refused(tmp_path, image):
+def test_preprocessing_that_does_not_match_the_input_is_refused(tmp_path, image):
     error = refusal(tmp_path, inputs=(image,))
     assert error.problem.startswith("tiny-pose: the declared inputs and outputs do not match the network: ")
     assert error.hint == "check layout, mean and scale in model.yml"
@@ -118,7 +118,7 @@ def test_an_open_size_takes_the_declared_one_or_stays_open(tmp_path, kind):
         assert str(model.output(0).partial_shape).replace("1..", "?") == text(height, 2)
 
 
-def test_a_size_that_is_open_and_undeclared_is_proven_at_one_that_most_networks_take(tmp_path):
+def test_an_undeclared_open_size_is_checked_at_a_usual_size(tmp_path):
     content = network("onnx", open_sizes=True)
     spec = spec_of(content, tmp_path, inputs=(), outputs=())
     layout = downloaded(spec, content, tmp_path)

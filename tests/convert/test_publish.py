@@ -68,7 +68,7 @@ def die_at(root, moment):
 
 @pytest.mark.slow
 @pytest.mark.skipif(not hasattr(signal, "SIGKILL"), reason="needs POSIX signals")
-def test_killed_at_any_moment_there_is_the_old_pair_the_new_pair_or_none_and_the_next_run_mends_it(tmp_path):
+def test_after_a_kill_there_is_one_complete_pair_or_none_and_the_next_run_repairs_it(tmp_path):
     spec, layout = tiny(tmp_path / "expected")
     new = pair_of(convert_model(changed(spec), layout, precisions=[FP16]).irs[FP16])
     seen, moment, killed = set(), 0, True
@@ -90,7 +90,7 @@ def test_killed_at_any_moment_there_is_the_old_pair_the_new_pair_or_none_and_the
     assert moment > 8
 
 
-def test_where_one_record_cannot_be_written_neither_precision_is_replaced(tmp_path):
+def test_if_one_record_cannot_be_written_neither_precision_is_replaced(tmp_path):
     spec, layout = tiny(tmp_path)
     before = [pair_of(xml) for xml in convert_model(spec, layout).irs.values()]
 
@@ -104,7 +104,7 @@ def test_where_one_record_cannot_be_written_neither_precision_is_replaced(tmp_pa
     assert [pair_of(layout.ir_path(spec, precision)) for precision in PRECISIONS] == before
 
 
-def test_the_files_can_be_read_by_whoever_the_umask_admits(tmp_path):
+def test_the_files_have_the_permissions_of_the_umask(tmp_path):
     spec, layout = tiny(tmp_path)
     mask = os.umask(0o027)
     try:

@@ -84,7 +84,7 @@ def made(params):
     return spec, layout, convert_model(spec, layout, keep_onnx=True).irs
 
 
-def test_an_ir_computes_what_pytorch_computes_of_the_checkpoint(made):
+def test_an_ir_computes_pytorch_s_outputs_of_the_checkpoint(made):
     spec, layout, irs = made
     assert set(irs) == {FP32, FP16}
     (check,) = provenance.read_provenance(layout.provenance_path(spec, FP32)).checks
@@ -138,24 +138,24 @@ def test_the_onnx_is_the_one_that_pytorch_alone_would_write(name, is_open, tmp_p
     assert pytorch_process.export_to_onnx(spec, tmp_path / "net.pth") == file.getvalue()
 
 
-def test_what_is_up_to_date_is_left_alone_until_the_network_s_arguments_change(made):
+def test_an_up_to_date_ir_is_kept_until_the_network_s_arguments_change(made):
     spec, layout, _ = made
     assert is_up_to_date(spec, layout, FP32)
     other = replace(spec, network=NetworkChoice(SMALL, {"keypoints": 17}))
     assert [step.reason for step in plan_conversion(other, layout).irs] == [
-        "model.yml or the flags say otherwise now",
-        "model.yml or the flags say otherwise now",
+        "model.yml or the flags have changed",
+        "model.yml or the flags have changed",
     ]
 
 
-def test_onnx_alone_is_written_where_it_is_asked_for(made, tmp_path):
+def test_only_onnx_is_written_if_requested(made, tmp_path):
     spec, layout, _ = made
     onnx = export_onnx(resolved_of(spec, replace(layout, output_dir=tmp_path)))
     assert [path.name for path in (tmp_path / "public" / "net").iterdir()] == ["net.onnx"]
     assert onnx.read_bytes() == layout.onnx_path(spec).read_bytes()
 
 
-def test_sizes_that_are_left_open_stay_open(params, tmp_path):
+def test_dynamic_sizes_stay_dynamic(params, tmp_path):
     spec, layout = declared(params)
     spec = replace(spec, inputs=(replace(spec.inputs[0], shape=(1, 3, -1, -1)),))
     irs = convert_model(spec, replace(layout, output_dir=tmp_path), precisions={FP32}).irs
@@ -207,7 +207,7 @@ def test_an_image_of_another_kind_is_refused_before_pytorch_starts(params):
         convert_model(spec, layout)
 
 
-def test_weights_that_are_no_numbers_are_found_by_the_self_check(tmp_path):
+def test_weights_that_are_nan_are_detected_by_the_self_check(tmp_path):
     from posezoo import networks
 
     torch = pytest.importorskip("torch", reason="needs torch")
@@ -220,7 +220,7 @@ def test_weights_that_are_no_numbers_are_found_by_the_self_check(tmp_path):
         convert_model(spec, layout, precisions={FP32})
 
 
-def test_a_pytorch_process_that_dies_or_cannot_start_is_one_line(params, monkeypatch):
+def test_a_pytorch_process_that_dies_or_cannot_start_is_reported_in_one_line(params, monkeypatch):
     spec, layout = declared(params)
     monkeypatch.setattr(sys, "executable", "/bin/false")
     with pytest.raises(ConversionError, match="PyTorch's process ended with 1") as died:
@@ -231,7 +231,7 @@ def test_a_pytorch_process_that_dies_or_cannot_start_is_one_line(params, monkeyp
         export_onnx(resolved_of(spec, layout))
 
 
-def test_onnx_which_the_exporter_needs_comes_with_the_torch_extra(params, tmp_path, monkeypatch):
+def test_a_missing_onnx_is_reported_with_the_torch_extra(params, tmp_path, monkeypatch):
     configuration = ConfigParser(interpolation=None)
     configuration.read(Path(__file__).resolve().parents[2] / "setup.cfg", encoding="utf-8")
     assert "\nonnx>=" in configuration["options.extras_require"]["torch"]
@@ -250,7 +250,7 @@ def test_onnx_which_the_exporter_needs_comes_with_the_torch_extra(params, tmp_pa
     assert "[torch]" in refused.value.hint
 
 
-def test_a_graph_that_is_finished_has_no_onnx_of_ours(params):
+def test_a_model_that_is_not_a_checkpoint_has_no_onnx_to_keep(params):
     spec, layout = declared(params)
     with pytest.raises(ConversionError, match="is published as onnx, and is not one of posezoo's networks"):
         convert_model(replace(spec, framework=Framework.ONNX, network=None), layout, keep_onnx=True)

@@ -44,7 +44,7 @@ def off_by(reference, actual, measure=np.max):
 
 
 @pytest.mark.parametrize(("precision", "tolerance"), [(FP32, 1e-3), (FP16, 2e-2)])
-def test_tf_pose_computes_what_tensorflow_computed_of_noise_and_a_photo(zoo, shared, precision, tolerance):
+def test_tf_pose_computes_tensorflow_s_outputs_for_noise_and_a_photo(zoo, shared, precision, tolerance):
     irs, _ = made(zoo, "tf-pose-mobilenet-v2-small", precision)
     network = CompiledNetwork(irs[precision])
     assert network.inputs == {"image:0": (1, -1, -1, 3)}
@@ -82,7 +82,7 @@ def test_movenet_computes_what_litert_computed_and_finds_people_in_bgr(zoo, shar
     assert np.mean(near) > 0.85
 
 
-def test_a_model_published_as_ir_is_fetched_in_the_precision_asked_for_and_skipped(zoo, shared):
+def test_a_model_published_as_ir_is_downloaded_in_the_requested_precision_and_not_converted(zoo, shared):
     irs, events = made(zoo, "human-pose-estimation-0001", FP16_INT8)
     assert list(irs) == [FP16_INT8]
     assert events[-1] == ConversionSkipped("human-pose-estimation-0001", "published as IR")
@@ -98,7 +98,7 @@ def test_a_model_published_as_ir_is_fetched_in_the_precision_asked_for_and_skipp
     assert heatmaps[0, 0].max() > 0.5  # a nose
 
 
-def test_the_command_gets_what_is_only_published_so(mirror, tmp_path):
+def test_the_command_gets_a_model_that_is_only_published_as_ir(mirror, tmp_path):
     places = ("--mirror", mirror, "--cache_dir", tmp_path / "cache", "-o", tmp_path)
     name = "human-pose-estimation-0001"
     planned = posezoo("get", name, "--precisions", "FP16-INT8", *places, "--dry_run")
@@ -113,7 +113,7 @@ def test_the_command_gets_what_is_only_published_so(mirror, tmp_path):
     assert "hint: posezoo quantize tf-pose-mobilenet-v2-small --dataset_dir PHOTOS" in refused.stderr
 
 
-def test_a_precision_that_was_never_published_is_refused_before_anything_is_fetched(zoo):
+def test_a_precision_that_was_never_published_is_refused_before_any_download(zoo):
     spec = zoo.registry.find("human-pose-estimation-0005")
     with pytest.raises(ConversionError, match="is not published as FP16-INT8"):
         get_model(spec, zoo, (FP16_INT8,))
@@ -122,7 +122,7 @@ def test_a_precision_that_was_never_published_is_refused_before_anything_is_fetc
         get_model(spec, zoo, (FP16,))
 
 
-def test_a_precision_that_no_conversion_makes_is_refused_before_anything_is_fetched(zoo):
+def test_a_precision_that_no_conversion_makes_is_refused_before_any_download(zoo):
     spec = zoo.registry.find("pose-detection-mediapipe")
     with pytest.raises(ConversionError, match="no conversion makes FP16-INT8"):
         get_model(spec, zoo, (FP16_INT8,))
@@ -177,7 +177,7 @@ def test_the_detectors_published_fp16_int8_runs_and_is_known_to_be_broken(zoo, s
     assert sum(len(detections(network, read_image(path))) for path in photos) > 100
 
 
-def test_what_was_converted_is_up_to_date_the_second_time(zoo):
+def test_a_converted_model_is_up_to_date_the_second_time(zoo):
     made(zoo, "tf-pose-mobilenet-v2-small", FP32)
     spec = zoo.registry.find("tf-pose-mobilenet-v2-small")
     events: list[Event] = []

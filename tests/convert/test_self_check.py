@@ -99,25 +99,25 @@ def test_the_right_network_is_published(model):
     assert publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec))[FP32].is_file()
 
 
-def test_mean_and_scale_swapped_is_caught(model):
+def test_swapped_mean_and_scale_are_detected(model):
     spec, layout = model
     wrong = preprocess.apply_model_yml(read(spec, layout), with_image(spec, mean=SCALE, scale=MEAN))
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
-def test_a_dropped_reversal_is_caught(model):
+def test_a_missing_reversal_is_detected(model):
     spec, layout = model
     wrong = preprocess.apply_model_yml(read(spec, layout), with_image(spec, reverse_input_channels=False))
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
-def test_a_doubled_reversal_is_caught(model):
+def test_a_doubled_reversal_is_detected(model):
     spec, layout = model
     wrong = by_hand(spec, preprocess.apply_model_yml(read(spec, layout), spec), ("reverse_channels",))
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
-def test_a_reversal_that_was_never_declared_is_caught(model):
+def test_an_undeclared_reversal_is_detected(model):
     spec, layout = model
     wrong = preprocess.apply_model_yml(read(spec, layout), spec)
     assert "differs from the original in" in refusal(
@@ -125,13 +125,13 @@ def test_a_reversal_that_was_never_declared_is_caught(model):
     )
 
 
-def test_mean_before_reversal_is_caught(model):
+def test_mean_before_reversal_is_detected(model):
     spec, layout = model
     wrong = by_hand(spec, bare(spec, layout), ("mean", MEAN), ("scale", SCALE), ("reverse_channels",))
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
-def test_scale_before_mean_is_caught(model):
+def test_scale_before_mean_is_detected(model):
     spec, layout = model
     wrong = by_hand(spec, bare(spec, layout), ("reverse_channels",), ("scale", SCALE), ("mean", MEAN))
     assert "differs from the original in" in refusal(spec, layout, wrong)
@@ -140,7 +140,7 @@ def test_scale_before_mean_is_caught(model):
 OTHER_LAYOUT = {"NHWC": "NCHW", "NCHW": "NHWC"}
 
 
-def test_an_ir_that_takes_nchw_for_nhwc_or_the_reverse_is_caught(model):
+def test_a_wrong_layout_is_detected(model):
     spec, layout = model
     right = spec.inputs[0].layout
     ov = import_openvino()
@@ -150,7 +150,7 @@ def test_an_ir_that_takes_nchw_for_nhwc_or_the_reverse_is_caught(model):
     assert "has the input" in refusal(spec, layout, preparation.build())
 
 
-def test_rows_reversed_for_channels_are_caught(model):
+def test_reversed_rows_instead_of_channels_are_detected(model):
     """The other layout said of a network: without a mean nothing but the values tells."""
     spec, layout = model
     spec = with_image(spec, mean=(), scale=())
@@ -159,7 +159,7 @@ def test_rows_reversed_for_channels_are_caught(model):
     assert "differs from the original in" in refusal(spec, layout, wrong)
 
 
-def test_swapped_outputs_are_caught(model):
+def test_swapped_outputs_are_detected(model):
     spec, layout = model
     wrong = preprocess.apply_model_yml(read(spec, layout), spec)
     names = [port.names for port in wrong.outputs]
@@ -172,7 +172,7 @@ def test_swapped_outputs_are_caught(model):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_swapped_outputs_of_equal_shape_and_order_are_caught_by_their_values(tmp_path, kind):
+def test_swapped_outputs_of_equal_shape_are_detected_by_their_values(tmp_path, kind):
     spec, layout = tiny(tmp_path, kind=kind)
     network = preprocess.apply_model_yml(
         read(spec, layout), replace(spec, outputs=tuple(reversed(spec.outputs)))
@@ -184,7 +184,7 @@ def test_swapped_outputs_of_equal_shape_and_order_are_caught_by_their_values(tmp
     assert "differs from the original in heatmaps, pafs" in refusal(spec, layout, network)
 
 
-def test_outputs_in_another_order_are_caught(model):
+def test_outputs_in_another_order_are_detected(model):
     spec, layout = model
     ports = read(spec, layout).outputs
     declared = tuple(Output(port.any_name, tuple(port.shape)) for port in reversed(ports))
@@ -193,7 +193,7 @@ def test_outputs_in_another_order_are_caught(model):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_any_weight_tensor_of_a_small_network_one_percent_off_is_caught(tmp_path, kind):
+def test_one_percent_in_any_weight_tensor_of_a_small_network_is_detected(tmp_path, kind):
     spec, layout = tiny(tmp_path, kind=kind)
     count = len(floats_of(read(spec, layout)))
     assert count == 6
@@ -206,7 +206,7 @@ def test_any_weight_tensor_of_a_small_network_one_percent_off_is_caught(tmp_path
         ), number
 
 
-def test_weight_tensors_of_blazepose_one_percent_off_are_caught(mirror, tmp_path):
+def test_one_percent_in_weight_tensors_of_blazepose_is_detected(mirror, tmp_path):
     """One in 20 of the 140 tensors; tried on all of them, 130 are caught.
 
     The other ten are the last biases, and two layers of an output part that was hardly trained:
@@ -225,7 +225,7 @@ def test_weight_tensors_of_blazepose_one_percent_off_are_caught(mirror, tmp_path
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_a_weight_too_large_for_fp16_is_caught_and_fp32_is_not_published_either(tmp_path, kind):
+def test_a_weight_too_large_for_fp16_is_detected_and_fp32_is_not_published_either(tmp_path, kind):
     content = network(kind, largest_weight=1e5)  # the largest number of FP16 is 65504
     spec = spec_of(content, tmp_path)
     layout = downloaded(spec, content, tmp_path)
@@ -234,7 +234,7 @@ def test_a_weight_too_large_for_fp16_is_caught_and_fp32_is_not_published_either(
     assert publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec))[FP32].is_file()
 
 
-def test_an_infinite_weight_is_caught(model):
+def test_an_infinite_weight_is_detected(model):
     spec, layout = model
     wrong = preprocess.apply_model_yml(read(spec, layout), spec)
     weights = floats_of(wrong)[-1]
@@ -243,7 +243,7 @@ def test_an_infinite_weight_is_caught(model):
 
 
 @pytest.mark.parametrize("kind", KINDS)
-def test_an_original_that_computes_nonsense_is_no_reference(tmp_path, kind):
+def test_an_original_with_outputs_that_are_not_finite_is_no_reference(tmp_path, kind):
     content = network(kind, largest_weight=float("inf"))
     spec = spec_of(content, tmp_path)
     layout = downloaded(spec, content, tmp_path)
@@ -251,7 +251,7 @@ def test_an_original_that_computes_nonsense_is_no_reference(tmp_path, kind):
     assert "the original itself computes inf or nan in pafs" in refusal(spec, layout, wrong)
 
 
-def test_a_failed_check_leaves_the_earlier_ir_alone(tmp_path):
+def test_a_failed_check_keeps_the_earlier_ir(tmp_path):
     spec, layout = tiny(tmp_path)
     publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP32, FP16))
     before = {path: path.read_bytes() for path in layout.model_dir(spec).rglob("*") if path.is_file()}
@@ -276,7 +276,7 @@ def test_a_declared_tolerance_holds_for_its_output_and_star_for_the_others(tmp_p
     assert publish_as(wide, layout, wrong)[FP32].is_file()
 
 
-def test_the_median_overlooks_what_the_largest_difference_sees():
+def test_the_median_ignores_a_difference_that_the_maximum_shows():
     reference = np.arange(1.0, 102.0)
     actual = reference.copy()
     actual[7] += 50
@@ -287,7 +287,7 @@ def test_the_median_overlooks_what_the_largest_difference_sees():
     assert compute_difference(np.zeros(3), np.zeros(3)) == 0
 
 
-def test_the_99th_percentile_overlooks_a_few_and_sees_faults_among_zeros():
+def test_the_99th_percentile_ignores_a_few_values_and_shows_errors_among_zeros():
     reference = np.zeros(10_000)
     reference[:200] = 1.0
     few, many = reference.copy(), reference.copy()
@@ -305,7 +305,7 @@ def test_a_declared_median_is_measured(tmp_path):
 
 
 @pytest.mark.parametrize("inputs", ["noise", "photo"])
-def test_either_kind_of_picture_proves_a_network(model, inputs):
+def test_both_kinds_of_image_check_a_network(model, inputs):
     spec, layout = model
     spec = replace(spec, self_check=SelfCheckSettings(inputs=inputs))
     publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec))
@@ -347,7 +347,7 @@ def test_operations_that_onnx_runtime_does_not_know_are_left_to_openvino(tmp_pat
 @pytest.mark.parametrize(
     ("kind", "runtime"), [("tflite", "ai_edge_litert.interpreter"), ("onnx", "onnxruntime")]
 )
-def test_without_another_runtime_openvino_reads_the_original_and_says_so(
+def test_without_another_runtime_openvino_computes_the_reference_and_is_named(
     tmp_path, monkeypatch, kind, runtime
 ):
     monkeypatch.setitem(sys.modules, runtime, None)  # as where it is not installed
@@ -363,7 +363,7 @@ def test_without_another_runtime_openvino_reads_the_original_and_says_so(
     assert "by OpenVINO" in refusal(spec, layout, wrong)
 
 
-def test_two_different_pictures_go_through_both_whatever_their_size(tmp_path):
+def test_two_different_images_are_checked_at_any_size(tmp_path):
     content = network("onnx", open_sizes=True)
     for height in (HEIGHT, 2000):
         image = replace(image_of(Framework.ONNX), shape=(1, 3, height, WIDTH))

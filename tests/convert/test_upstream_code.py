@@ -97,7 +97,7 @@ def test_without_consent_nothing_runs_and_the_flag_is_named(tmp_path):
     assert "--allow_upstream_code" in ended.stderr
 
 
-def test_with_consent_it_is_told_and_run_and_its_file_is_converted(tmp_path):
+def test_with_consent_the_code_is_announced_and_run_and_its_file_is_converted(tmp_path):
     ended = converter(zoo_of(tmp_path), "--allow_upstream_code", "--precisions", "FP32")
     assert ended.returncode == 0, ended.stderr
     assert "runs code that comes with the model" in ended.stderr
@@ -114,7 +114,7 @@ def test_with_consent_it_is_told_and_run_and_its_file_is_converted(tmp_path):
 
 
 @pytest.mark.parametrize("force", [[], ["--force"]])
-def test_a_lock_without_its_ir_is_asked_before_any_code_runs(tmp_path, force):
+def test_a_strict_lock_without_the_ir_refuses_it_before_any_code_runs(tmp_path, force):
     zoo_of(tmp_path)
     lock = tmp_path / "posezoo.lock"
     places = ("--models_dir", tmp_path / "models", "-d", tmp_path / "downloads", "-o", tmp_path / "out")
@@ -137,7 +137,7 @@ def test_a_dry_run_runs_nothing(tmp_path):
     assert not (tmp_path / "out").exists()
 
 
-def test_it_writes_nowhere_but_among_its_results(tmp_path):
+def test_it_writes_only_into_the_folder_of_its_results(tmp_path):
     (tmp_path / "mine").write_text("mine")
     places = [
         tmp_path / "mine",
@@ -229,7 +229,7 @@ def test_it_opens_no_socket(tmp_path):
     assert requested == []
 
 
-def test_it_starts_no_process_and_forks_not_once(tmp_path):
+def test_it_starts_no_process(tmp_path):
     told = run(
         tmp_path,
         tells("""
@@ -250,7 +250,7 @@ def test_it_starts_no_process_and_forks_not_once(tmp_path):
     assert told == ["refused"] * 5 + ["threads work"]
 
 
-def test_one_that_forks_for_ever_is_ended(tmp_path):
+def test_code_that_forks_for_ever_is_ended(tmp_path):
     start_time = time.monotonic()
     script = "import os\nwhile True:\n    try:\n        os.fork()\n    except OSError:\n        pass\n"
     with pytest.raises(ConversionError, match="was ended after 2 s"):
@@ -258,17 +258,17 @@ def test_one_that_forks_for_ever_is_ended(tmp_path):
     assert time.monotonic() - start_time < HANG_S
 
 
-def test_one_that_prints_for_ever_is_ended_and_fills_no_memory(tmp_path):
+def test_code_that_prints_for_ever_is_ended_and_fills_no_memory(tmp_path):
     with pytest.raises(ConversionError, match="was ended after 2 s"):
         run(tmp_path, "while True:\n    print('x' * 1000)\n", seconds=2)
 
 
-def test_one_that_takes_all_memory_is_told_so(tmp_path):
+def test_code_that_takes_all_memory_is_reported(tmp_path):
     with pytest.raises(ConversionError, match="MemoryError"):
         run(tmp_path, "x = [bytes(1 << 26) for _ in range(1000)]", memory_bytes=1 << 29)
 
 
-def test_a_link_among_its_results_is_no_way_out(tmp_path):
+def test_a_link_among_its_results_is_refused(tmp_path):
     (tmp_path / "secret.onnx").write_bytes(network("onnx"))
     with pytest.raises(ConversionError, match=r"left 'made\.onnx', which is not a regular file"):
         run(
@@ -296,7 +296,7 @@ print(*describe_run(open_registry([Path(sys.argv[1])]).find("net")), sep="\\n")
 
 
 @pytest.mark.skipif(platform.machine() != "x86_64", reason="system calls are told by their numbers here")
-def test_what_a_system_cannot_keep_it_from_is_said_before_it_runs(tmp_path):
+def test_missing_restrictions_are_reported_before_it_runs(tmp_path):
     zoo_of(tmp_path)
     ended = subprocess.run(
         [sys.executable, "-c", OLD_SYSTEM, tmp_path / "models"], capture_output=True, text=True, check=True
@@ -311,14 +311,14 @@ def test_what_a_system_cannot_keep_it_from_is_said_before_it_runs(tmp_path):
         assert f"on this system it can {way}" in ended.stdout
 
 
-def test_what_it_prints_moves_no_cursor(tmp_path):
+def test_control_characters_in_its_output_are_escaped(tmp_path):
     with pytest.raises(ConversionError) as failed:
         run(tmp_path, r"raise SystemExit('\x1b[2J gone')")
     assert failed.value.problem.isprintable()
     assert "gone" in failed.value.problem
 
 
-def test_a_changed_file_is_not_given_to_it(tmp_path):
+def test_a_changed_file_is_refused_before_it_runs(tmp_path):
     zoo_of(tmp_path)
     spec = open_registry([tmp_path / "models"]).find("net")
     (tmp_path / "downloads/public/net/net.onnx").write_bytes(b"other")
@@ -395,7 +395,7 @@ def test_a_pytorch_model_of_a_foreign_zoo_is_exported_and_converted(tmp_path):
     assert not list((tmp_path / "downloads").rglob("__pycache__"))
 
 
-def test_a_parameter_that_is_no_literal_is_not_evaluated(tmp_path):
+def test_a_parameter_that_is_not_a_literal_is_not_evaluated(tmp_path):
     export = [*EXPORT, "--model-param=name=open('/tmp/x','w')"]
     ended = converter(pytorch_zoo(tmp_path, export), "--allow_upstream_code")
     assert ended.returncode == 1
@@ -414,7 +414,7 @@ def test_weights_that_are_code_are_refused(tmp_path):
     assert not Path("/tmp/posezoo-evil").exists()
 
 
-def test_an_argument_that_nobody_knows_is_told_with_those_that_are(tmp_path):
+def test_an_unknown_argument_is_refused_with_the_known_ones(tmp_path):
     spec = open_registry([pytorch_zoo(tmp_path, [*EXPORT, "--evil=1"]) / "models"]).find("net")
     with pytest.raises(ConversionError, match="'--evil' is not a known argument") as refused:
         describe_run(spec)

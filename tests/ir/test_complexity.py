@@ -39,13 +39,13 @@ def test_a_convolution_with_bias_and_relu_by_hand():
     assert counted(y, x) == (out * (2 * 3 * 9 + 1 + 2), 4 * 3 * 9 + 4)
 
 
-def test_groups_see_their_own_channels_alone():
+def test_groups_use_only_their_own_channels():
     x = image(1, 4, 8, 8)
     y = ops.group_convolution(x, ones(4, 1, 1, 3, 3), [1, 1], [1, 1], [1, 1], [1, 1])
     assert counted(y, x) == (4 * 64 * 2 * 9, 36)
 
 
-def test_a_transposed_convolution_counts_what_goes_in():
+def test_a_transposed_convolution_counts_its_inputs():
     x = image(1, 4, 8, 8)
     y = ops.convolution_backprop_data(x, ones(4, 6, 4, 4), [2, 2], pads_begin=[1, 1], pads_end=[1, 1])
     assert counted(y, x) == (2 * (4 * 64) * (6 * 16), 4 * 6 * 16)
@@ -60,14 +60,14 @@ def test_products_and_poolings_by_hand():
     assert counted(y, x) == (2 * 16 * 4, 0)
 
 
-def test_what_moves_values_costs_nothing_and_shared_weights_count_once():
+def test_moving_values_costs_nothing_and_shared_weights_count_once():
     x = image(1, 2, 4, 4)
     weights = ones(1, 2, 1, 1)
     y = ops.concat([ops.multiply(x, weights), ops.multiply(x, weights)], 1)
     assert counted(y, x) == (2 * 32, 2)
 
 
-def test_an_open_size_has_no_number():
+def test_a_dynamic_size_has_no_complexity():
     x = image(1, 3, -1, 8)
     assert compute_complexity(ov.Model([ops.relu(x)], [x])) is None
 
@@ -92,7 +92,7 @@ CARDS = {
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", CARDS)
-def test_a_card_s_figures_come_out(name):
+def test_the_values_of_a_published_card_are_reproduced(name):
     torch = pytest.importorskip("torch", reason="needs torch")
     from posezoo import networks
     from posezoo.convert.preprocess import apply_model_yml

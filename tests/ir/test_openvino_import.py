@@ -46,7 +46,7 @@ def test_an_openvino_that_converts_wrongly_is_refused(tmp_path, version):
     assert said.endswith(f"| {install_command('convert')}")
 
 
-def test_an_openvino_that_does_not_load_is_told_in_one_line(tmp_path):
+def test_an_openvino_that_does_not_load_is_reported_in_one_line(tmp_path):
     (tmp_path / "openvino").mkdir()
     (tmp_path / "openvino" / "__init__.py").write_text("import a_library_that_is_missing")
     said = in_an_environment_with(tmp_path)
@@ -61,7 +61,7 @@ def test_its_telemetry_is_never_imported(tmp_path):
     assert in_an_environment_with(tmp_path) == "openvino"
 
 
-def test_the_last_line_of_what_openvino_says_is_for_people():
+def test_only_the_last_line_of_an_openvino_error_is_shown():
     with pytest.raises(Exception, match="nowhere") as failure:
         import_openvino().Core().read_model("/nowhere.xml")
     assert "\n" not in error_text(failure.value)
@@ -86,7 +86,7 @@ os._exit(0)
 """
 
 
-def test_threads_that_first_infer_at_once_do_not_wait_for_each_other_for_ever():
+def test_threads_that_first_infer_at_once_do_not_deadlock():
     # Without our first call, each of these processes hangs with a chance of one in three.
     children = [subprocess.Popen([sys.executable, "-c", THREADS]) for _ in range(6)]
     try:

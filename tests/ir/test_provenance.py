@@ -11,7 +11,7 @@ from posezoo.spec.model import Precision
 FP16 = Precision.FP16
 
 
-def test_what_was_written_is_read_back(tmp_path):
+def test_a_written_record_is_read_back(tmp_path):
     spec, layout = tiny(tmp_path)
     xml = convert_model(spec, layout).irs[FP16]
     record = provenance.read_provenance(layout.provenance_path(spec, FP16))
@@ -47,7 +47,7 @@ def test_an_ir_that_was_not_checked_has_no_checks(tmp_path):
         b' "self_check": []}',
     ],
 )
-def test_a_record_that_cannot_be_understood_is_none(tmp_path, nonsense):
+def test_a_record_that_cannot_be_read_is_none(tmp_path, nonsense):
     path = tmp_path / "provenance.json"
     assert provenance.read_provenance(path) is None
     path.write_bytes(nonsense)

@@ -144,7 +144,7 @@ SHAPES = {
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_outputs_have_the_shapes_that_the_paper_says_at_any_size(name):
+def test_outputs_have_the_paper_s_shapes_at_any_size(name):
     network = NETWORKS[name]
     warnings = (160, 96) if name == "higher_hrnet" else (131, 75)
     with torch.device("meta"):
@@ -155,7 +155,7 @@ def test_outputs_have_the_shapes_that_the_paper_says_at_any_size(name):
     assert len(outputs) == len(network.output_names())
 
 
-def test_higher_hrnet_takes_no_size_between_the_multiples():
+def test_higher_hrnet_refuses_sizes_that_are_not_multiples():
     with torch.device("meta"), pytest.raises(NetworkError) as caught:
         networks.build_network("higher_hrnet")(torch.empty(1, 3, 112, 96))
     assert caught.value.problem == "HRNet takes heights and widths that are multiples of 32, not 112 x 96"
@@ -168,7 +168,7 @@ def test_stages_name_the_outputs_of_lightweight_openpose():
     assert network.output_names(refinement_stages=3) == ("stage_3_output_1_heatmaps", "stage_3_output_0_pafs")
 
 
-def test_every_network_names_its_paper_and_where_it_comes_from():
+def test_every_network_names_its_paper_and_its_upstream():
     for network in NETWORKS.values():
         spec = find_spec(network.module_class.partition(":")[0])
         assert spec and spec.origin

@@ -1,4 +1,4 @@
-"""Building a network: what may be asked, what a checkpoint says, and what cannot be meant."""
+"""Building a network: its arguments, what a checkpoint shows of them, and wrong values."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ import sys
 
 import pytest
 
+from fakes.plugin_package import plugin_package
 from networks.published import outputs_of, torch
 from posezoo import networks
 from posezoo.errors import MissingPackageError, NetworkError, UnknownModelError
@@ -59,7 +60,7 @@ def test_an_unknown_network_is_refused_with_the_nearest_name():
         ("simple_pose_resnet18_v1b", {"depth": 50}, "simple_pose_resnet18_v1b has no argument depth: it has keypoints"),
     ],
 )  # fmt: skip
-def test_an_argument_that_cannot_be_meant_is_refused(name, arguments, problem):
+def test_an_argument_with_a_wrong_value_is_refused(name, arguments, problem):
     for ask in (networks.build_network, lambda name, **given: NETWORKS[name].output_names(**given)):
         with pytest.raises(NetworkError) as caught:
             ask(name, **arguments)
@@ -81,7 +82,7 @@ def test_an_argument_that_cannot_be_meant_is_refused(name, arguments, problem):
         ("alpha_pose_resnet101_v1b_coco", {"keypoints": 5}),
     ],
 )
-def test_a_checkpoint_of_another_form_says_so_itself(name, arguments):
+def test_a_checkpoint_of_another_variant_gives_its_arguments(name, arguments):
     with torch.device("meta"):
         network = networks.build_network(name, **arguments)
         outputs = outputs_of(network, torch.empty(1, 3, 64, 96))
@@ -89,7 +90,7 @@ def test_a_checkpoint_of_another_form_says_so_itself(name, arguments):
     assert len(outputs) == len(NETWORKS[name].outputs)
 
 
-def test_a_foreign_checkpoint_leaves_the_defaults_for_the_comparison_of_keys():
+def test_a_foreign_checkpoint_gives_the_default_arguments():
     foreign = {"fc.weight": (1000, 512), "refinement_stages.0": (), "refinement_stages.last.weight": (3,)}
     assert NETWORKS["higher_hrnet"].infer_arguments(foreign) == {"width": 32, "keypoints": 17}
     assert NETWORKS["lightweight_openpose"].infer_arguments(foreign)["refinement_stages"] == 1
@@ -97,7 +98,7 @@ def test_a_foreign_checkpoint_leaves_the_defaults_for_the_comparison_of_keys():
     assert NETWORKS["lightweight_openpose"].infer_arguments({})["refinement_stages"] == 1
 
 
-def test_a_checkpoint_that_asks_for_a_giant_is_refused_before_it_is_built():
+def test_a_checkpoint_of_a_giant_network_is_refused_before_it_is_built():
     giant = {f"refinement_stages.{number}.weight": (1,) for number in range(100_000)}
     with pytest.raises(NetworkError, match="refinement_stages is 100000, expected 0 to 16"):
         NETWORKS["single_human_pose"].infer_arguments(giant)
@@ -124,9 +125,41 @@ def test_a_network_built_without_memory_takes_the_tensors_of_a_checkpoint(name):
     "name",
     ["lightweight_openpose", "human_pose_3d", "simple_pose_resnet18_v1b", "mobile_pose_mobilenetv2_1.0"],
 )
-def test_each_image_of_a_batch_is_seen_alone(name):
+def test_images_of_a_batch_do_not_influence_each_other(name):
     network = networks.build_network(name)
     images = torch.randn(2, 3, 101, 75)
     alone = [outputs_of(network, image[None]) for image in images]
     for together, *one_by_one in zip(outputs_of(network, images), *alone, strict=True):
         assert torch.allclose(together, torch.cat(one_by_one), rtol=1e-4, atol=1e-5)
+
+
+TINY_DEFINITION = """
+from posezoo.networks import NetworkDefinition
+from posezoo.spec.model import Input
+
+TINY = NetworkDefinition("tiny_net", "tiny_module:TinyNet", Input("image", (1, 3, 8, 8), "NCHW"), ("heatmaps",))
+"""
+
+TINY_MODULE = """
+from torch import nn
+
+class TinyNet(nn.Conv2d):
+    def __init__(self):
+        super().__init__(3, 2, 1)
+"""
+
+
+def test_an_installed_package_adds_a_network(tmp_path):
+    with plugin_package(
+        tmp_path,
+        "posezoo.networks: tiny_net = tiny_definition:TINY",
+        tiny_definition=TINY_DEFINITION,
+        tiny_module=TINY_MODULE,
+    ):
+        network = networks.build_network("tiny_net")
+        assert networks.tensor_shapes(network) == {"weight": (2, 3, 1, 1), "bias": (2,)}
+        with pytest.raises(UnknownModelError) as caught:
+            networks.find_network("tiny_ned")
+        assert caught.value.hint == "did you mean tiny_net?"
+    with pytest.raises(UnknownModelError):
+        networks.find_network("tiny_net")

@@ -74,7 +74,7 @@ def test_the_export_computes_the_same_at_its_size_and_at_any(name):
         assert_same(network, compiled, name, shape, leeway=4)
 
 
-def test_the_comparison_notices_another_network():
+def test_the_comparison_detects_another_network():
     name = "mobile_pose_mobilenetv3_small"
     network = awake(name)
     compiled = exported(network, name, dynamic=False)

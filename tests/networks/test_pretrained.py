@@ -25,7 +25,7 @@ def checkpoint(tmp_path):
     return tmp_path / "net.pth"
 
 
-def test_the_keys_tell_the_arguments_and_the_weights_are_loaded_in_float32(checkpoint):
+def test_the_arguments_are_read_from_the_keys_and_the_weights_loaded_in_float32(checkpoint):
     found = pretrained.read_network_checkpoint(checkpoint, NAME)
     assert found.arguments["refinement_stages"] == 2
     module = found.load()
@@ -36,14 +36,14 @@ def test_the_keys_tell_the_arguments_and_the_weights_are_loaded_in_float32(check
     assert np.array_equal(weight.numpy(), found.tensors[key].astype(np.float32))
 
 
-def test_the_file_may_be_written_anew_while_the_network_is_in_use(checkpoint):
+def test_the_file_may_be_overwritten_while_the_network_is_in_use(checkpoint):
     module = pretrained.read_network_checkpoint(checkpoint, NAME).load()
     before = {key: tensor.clone() for key, tensor in module.state_dict().items()}
     checkpoint.write_bytes(b"")
     assert all(torch.equal(tensor, before[key]) for key, tensor in module.state_dict().items())
 
 
-def test_what_was_declared_is_certain(checkpoint):
+def test_a_declared_argument_is_used_whatever_the_keys_show(checkpoint):
     found = pretrained.read_network_checkpoint(checkpoint, NAME, {"refinement_stages": 1})
     with pytest.raises(
         CheckpointError, match=r"net\.pth: does not fit the network: .* unexpected: refinement_st"
@@ -74,7 +74,7 @@ def statistics_last(arrays):
 
 
 @pytest.mark.parametrize("order", [dict, statistics_last])
-def test_names_without_dots_are_understood_by_their_order(tmp_path, order):
+def test_names_without_dots_are_matched_by_their_order(tmp_path, order):
     network = conditioned(SMALL)
     (tmp_path / "net.params").write_bytes(params(order(numbered(network))))
     loaded = pretrained.read_network_checkpoint(tmp_path / "net.params", SMALL).load().state_dict()
@@ -82,7 +82,7 @@ def test_names_without_dots_are_understood_by_their_order(tmp_path, order):
         assert key.endswith("num_batches_tracked") or torch.equal(loaded[key], tensor)
 
 
-def test_another_networks_names_without_dots_are_said_not_to_fit(tmp_path):
+def test_another_networks_names_without_dots_do_not_match(tmp_path):
     (tmp_path / "net.params").write_bytes(
         params(numbered(networks.build_network("simple_pose_resnet18_v1b")))
     )
@@ -96,7 +96,7 @@ def test_another_networks_names_without_dots_are_said_not_to_fit(tmp_path):
         pretrained.read_network_checkpoint(tmp_path / "net.params", SMALL).load()
 
 
-def test_names_without_dots_that_somebody_sorted_are_refused(tmp_path):
+def test_sorted_names_without_dots_are_refused(tmp_path):
     """The 36 blocks of a layer have one shape: block 10 would be taken for block 2."""
     name = "simple_pose_resnet152_v1b"
     with torch.device("meta"):

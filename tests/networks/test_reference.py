@@ -88,14 +88,14 @@ FAULTS = (
 
 
 @pytest.mark.parametrize(("name", "fault"), FAULTS, ids=lambda value: getattr(value, "__name__", value))
-def test_a_fault_is_noticed(name, fault, published):
+def test_a_fault_is_detected(name, fault, published):
     reference = REFERENCES[name]
     network = published.network(reference)
     fault(network)
     assert not all(near for _, _, near in published.differences(network, reference).values())
 
 
-def test_another_window_is_noticed(published, monkeypatch):
+def test_another_window_is_detected(published, monkeypatch):
     reference = REFERENCES["higher_hrnet, deployed"]
     monkeypatch.setattr(higher_hrnet, "WINDOW", 3)
     differences = published.differences(published.network(reference), reference)
@@ -103,7 +103,7 @@ def test_another_window_is_noticed(published, monkeypatch):
     assert differences["embeddings"][-1]
 
 
-def test_the_convertible_form_computes_the_same_with_upstream_s_zeros(published):
+def test_the_convertible_variant_computes_the_same_with_upstream_s_zeros(published):
     reference = REFERENCES["human_pose_3d"]
     plain = published.network(reference)
     convertible = networks.build_network("human_pose_3d", convertible=True)

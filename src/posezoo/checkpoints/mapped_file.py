@@ -130,7 +130,7 @@ class FileCursor:
             CheckpointFormatError: the file ends before, or they are not UTF-8.
         """
         if size > MAX_HEADER:
-            raise CheckpointFormatError(f"{what} is said to have {size} bytes")
+            raise CheckpointFormatError(f"{what} declares {size} bytes")
         content = self.file.read_bytes(self.at, size, what)
         self.at += size
         try:
@@ -168,11 +168,11 @@ def element_count(shape: Sequence[object], what: str) -> int:
         CheckpointFormatError: it is not a shape.
     """
     if len(shape) > MAX_DIMENSIONS:
-        raise CheckpointFormatError(f"{what} is said to have {len(shape)} dimensions")
+        raise CheckpointFormatError(f"{what} declares {len(shape)} dimensions")
     sizes = [require_size(size, f"a size of {what}") for size in shape]
     # NumPy multiplies the other sizes even if one is 0.
     if math.prod(filter(None, sizes)) >= 1 << 56:
-        raise CheckpointFormatError(f"{what} is said to have the shape {truncate('x'.join(map(str, sizes)))}")
+        raise CheckpointFormatError(f"{what} declares the shape {truncate('x'.join(map(str, sizes)))}")
     return math.prod(sizes)
 
 

@@ -46,7 +46,7 @@ def read_mxnet_params(file: MappedFile) -> dict[str, Array]:
     cursor = FileCursor(file, len(MAGIC))
     (count,) = cursor.unpack("<Q", "the count of arrays")
     if count > MAX_TENSORS:
-        raise CheckpointFormatError(f"is said to hold {count} arrays")
+        raise CheckpointFormatError(f"declares {count} arrays")
     arrays = [_array(cursor, f"array {number} of {count}") for number in range(1, count + 1)]
     (named,) = cursor.unpack("<Q", "the count of names")
     if named != count:
@@ -96,6 +96,6 @@ def _shape(cursor: FileCursor, magic: int, what: str) -> tuple[int, ...] | None:
     if ndim == (-1 if magic == _V3 else 0):
         return None
     if not 0 <= ndim <= MAX_DIMENSIONS:
-        raise CheckpointFormatError(f"{what} is said to have {ndim} dimensions")
+        raise CheckpointFormatError(f"{what} declares {ndim} dimensions")
     size = "q" if magic in (_V1, _V2, _V3) else "I"
     return cursor.unpack(f"<{ndim}{size}", what)

@@ -65,7 +65,7 @@ def _places(file: MappedFile, start: int, keys: object, storages: StorageTable) 
         what = f"storage {shorten(key)}"
         (count,) = cursor.unpack("<q", what)
         if count != storage.count:
-            raise CheckpointFormatError(f"{what} has {count} numbers, and is said to have {storage.count}")
+            raise CheckpointFormatError(f"{what} has {count} numbers, its pickle declares {storage.count}")
         file.read_bytes(cursor.at + storage.size_bytes, 0, what)
         places[key] = cursor.at, storage.size_bytes
         cursor.at += storage.size_bytes

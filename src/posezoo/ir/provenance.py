@@ -38,12 +38,12 @@ IsGood = Callable[[Path, int, Digest], bool]
 
 # Why an IR is out of date, by the part of the key that differs.
 _CHANGES = {
-    "conversion_format": "it was made by another posezoo",
-    "openvino": "it was made by another OpenVINO",
+    "conversion_format": "it was made by another version of posezoo",
+    "openvino": "it was made by another version of OpenVINO",
     "sources": "it was made from another file",
-    "arguments": "model.yml or the flags say otherwise now",
-    "model_optimizer": "it was made by another Model Optimizer",
-    "quantization": "it was made of other photos, settings, FP32 IR or NNCF",
+    "arguments": "model.yml or the flags have changed",
+    "model_optimizer": "it was made by another version of Model Optimizer",
+    "quantization": "it was made from other photos, settings, FP32 IR or NNCF",
 }
 
 _TOOLS = ("openvino", "numpy", "ai-edge-litert", "onnxruntime", "torch", "nncf")
