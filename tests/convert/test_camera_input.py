@@ -89,7 +89,7 @@ def test_the_network_still_reports_its_own_size_and_layout(tmp_path):
     graph = Graph(layout.ir_path(spec, FP32))
     assert graph.inputs == {"image": (1, HEIGHT, WIDTH, 3)}
     assert graph.image_layout("image") == "NHWC"
-    with pytest.raises(InferenceError, match="brings pictures to the size of its network itself"):
+    with pytest.raises(InferenceError, match="resizes images itself"):
         graph.resize("image", "NHWC", (64, 64))
 
 

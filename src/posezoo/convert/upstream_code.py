@@ -8,27 +8,33 @@ lacks are reported before it runs.
 
 from __future__ import annotations
 
+import json
 import os
 import re
+import sys
 import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
 from posezoo.convert import upstream_sandbox
 from posezoo.convert.frontends import verify_source_model
-from posezoo.convert.upstream_process import MEMORY_BYTES, missing_restrictions, run_sandboxed
 from posezoo.errors import ConversionError, escape_control_characters
 from posezoo.events import Listener, WarningIssued, ignore_event
 from posezoo.files.staging import staging_dir
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import ModelSpec
 from posezoo.spec.yaml_nodes import sanitize
+from posezoo.workers.program import ProgramResult, run_program
 
 #: How long such code may run, in seconds.
 LIMIT_S = 1800.0
+
+#: How much data such code may hold, or write into one file.
+MEMORY_BYTES = 16 << 30
 
 #: The arguments of conversion_to_onnx_args; Open Model Zoo's own program accepts prefixes of them, too.
 FLAGS = (
@@ -69,6 +75,17 @@ def describe_run(spec: ModelSpec) -> tuple[str, ...]:
         f"{spec.full_name}: on this system it can {upstream_sandbox.MEASURES[name]}" for name in missing
     ]
     return tuple(lines)
+
+
+@cache
+def missing_restrictions() -> tuple[str, ...]:
+    """The restrictions (``upstream_sandbox.MEASURES``) that this system lacks: a trial run without code."""
+    with tempfile.TemporaryDirectory(prefix="posezoo-") as home:
+        job = {"reads": [], "writes": [home], "memory_bytes": MEMORY_BYTES, "seconds": 60, "only_tell": True}
+        result = _run_sandboxed(job, Path(home), 60)
+    if result.exit_code or not result.output:
+        return tuple(upstream_sandbox.MEASURES)
+    return tuple(json.loads(result.output))
 
 
 @contextmanager
@@ -181,7 +198,7 @@ def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: ProcessLimits
         "seconds": limits.seconds,
         "only_tell": False,
     }
-    result = run_sandboxed(job, home, limits.seconds)
+    result = _run_sandboxed(job, home, limits.seconds)
     if result.timed_out:
         raise ConversionError(
             f"{spec.full_name}: its code was ended after {limits.seconds:g} s",
@@ -198,6 +215,18 @@ def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: ProcessLimits
             f"{spec.full_name}: its code {ending}: {printable}",
             hint="it may need packages that are not installed, or something that the sandbox forbids",
         )
+
+
+def _run_sandboxed(job: dict[str, Any], home: Path, timeout_s: float) -> ProgramResult:
+    return run_program(
+        # -I: neither the working folder nor the environment decides what is imported; -B: nothing is compiled
+        # into the folders that it reads.
+        [sys.executable, "-I", "-B", str(Path(upstream_sandbox.__file__).absolute())],
+        input_bytes=json.dumps(job).encode() + b"\n",
+        environment={"HOME": str(home), "TMPDIR": str(home), "USER": "nobody", "LANG": "C.UTF-8"},
+        folder=home,
+        timeout_s=timeout_s,
+    )
 
 
 def _refuse_links(spec: ModelSpec, folder: Path) -> None:

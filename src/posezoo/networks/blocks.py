@@ -2,14 +2,9 @@
 
 from __future__ import annotations
 
-from collections import OrderedDict
-from collections.abc import Callable
 from typing import ClassVar
 
 from torch import Tensor, nn
-
-#: Creates the shortcut of a block that changes channels or size: (input channels, output channels, stride).
-Shortcut = Callable[[int, int, int], nn.Module]
 
 
 def conv2d(inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, groups: int = 1) -> nn.Conv2d:
@@ -115,8 +110,3 @@ class DenseUpsampling(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         """(N, inputs, H, W) to (N, planes / 4, 2 H, 2 W)."""
         return self.pixel_shuffle(self.relu(self.bn(self.conv(x))))
-
-
-def named_sequential(**parts: nn.Module) -> nn.Sequential:
-    """A sequence whose modules have names instead of numbers in the keys of the state dict."""
-    return nn.Sequential(OrderedDict(parts))

@@ -41,11 +41,17 @@ class Hrnet(nn.Module):
             *(Bottleneck(256, 64) for _ in range(BLOCKS - 1)),
         )
         widths = [width << branch for branch in range(4)]
-        self.transition1 = nn.ModuleList([conv_bn_relu(256, widths[0]), _downsample(256, widths[1])])
+        self.transition1 = nn.ModuleList(
+            [conv_bn_relu(256, widths[0]), nn.Sequential(conv_bn_relu(256, widths[1], stride=2))]
+        )
         self.stage2 = _stage(widths[:2], MODULES[0])
-        self.transition2 = nn.ModuleList([*_identity(2), _downsample(widths[1], widths[2])])
+        self.transition2 = nn.ModuleList(
+            [nn.Identity(), nn.Identity(), nn.Sequential(conv_bn_relu(widths[1], widths[2], stride=2))]
+        )
         self.stage3 = _stage(widths[:3], MODULES[1])
-        self.transition3 = nn.ModuleList([*_identity(3), _downsample(widths[2], widths[3])])
+        self.transition3 = nn.ModuleList(
+            [*(nn.Identity() for _ in range(3)), nn.Sequential(conv_bn_relu(widths[2], widths[3], stride=2))]
+        )
         self.stage4 = _stage(widths, MODULES[2], rows_of_last=1)
 
     def finest_features(self, image: Tensor) -> Tensor:
@@ -129,11 +135,3 @@ def _resized(widths: Sequence[int], source: int, target: int) -> nn.Module:
 def _stage(widths: Sequence[int], modules: int, *, rows_of_last: int | None = None) -> nn.Sequential:
     rows = [len(widths)] * (modules - 1) + [rows_of_last or len(widths)]
     return nn.Sequential(*(_HighResolutionModule(widths, count) for count in rows))
-
-
-def _downsample(inputs: int, outputs: int) -> nn.Sequential:
-    return nn.Sequential(conv_bn_relu(inputs, outputs, stride=2))
-
-
-def _identity(branches: int) -> list[nn.Module]:
-    return [nn.Identity() for _ in range(branches)]

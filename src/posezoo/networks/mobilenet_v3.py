@@ -26,41 +26,35 @@ class BlockConfig(NamedTuple):
 
 #: The paper's tables 1 and 2 as GluonCV built them.
 ROWS = {
-    "large": tuple(
-        BlockConfig(*row)
-        for row in (
-            (3, 16, 16, False, False, 1),
-            (3, 64, 24, False, False, 2),
-            (3, 72, 24, False, False, 1),
-            (5, 72, 40, True, False, 2),
-            (5, 120, 40, True, False, 1),
-            (5, 120, 40, True, False, 1),
-            (3, 240, 80, False, True, 2),
-            (3, 200, 80, False, True, 1),
-            (3, 184, 80, False, True, 1),
-            (3, 184, 80, False, True, 1),
-            (3, 480, 112, True, True, 1),
-            (3, 672, 112, True, True, 1),
-            (5, 672, 160, True, True, 2),
-            (5, 960, 160, True, True, 1),
-            (5, 960, 160, True, True, 1),
-        )
+    "large": (
+        BlockConfig(3, 16, 16, False, False, 1),
+        BlockConfig(3, 64, 24, False, False, 2),
+        BlockConfig(3, 72, 24, False, False, 1),
+        BlockConfig(5, 72, 40, True, False, 2),
+        BlockConfig(5, 120, 40, True, False, 1),
+        BlockConfig(5, 120, 40, True, False, 1),
+        BlockConfig(3, 240, 80, False, True, 2),
+        BlockConfig(3, 200, 80, False, True, 1),
+        BlockConfig(3, 184, 80, False, True, 1),
+        BlockConfig(3, 184, 80, False, True, 1),
+        BlockConfig(3, 480, 112, True, True, 1),
+        BlockConfig(3, 672, 112, True, True, 1),
+        BlockConfig(5, 672, 160, True, True, 2),
+        BlockConfig(5, 960, 160, True, True, 1),
+        BlockConfig(5, 960, 160, True, True, 1),
     ),
-    "small": tuple(
-        BlockConfig(*row)
-        for row in (
-            (3, 16, 16, True, False, 2),
-            (3, 72, 24, False, False, 2),
-            (3, 88, 24, False, False, 1),
-            (5, 96, 40, True, True, 2),
-            (5, 240, 40, True, True, 1),
-            (5, 240, 40, True, True, 1),
-            (5, 120, 48, True, True, 1),
-            (5, 144, 48, True, True, 1),
-            (5, 288, 96, True, True, 2),
-            (5, 576, 96, True, True, 1),
-            (5, 576, 96, True, True, 1),
-        )
+    "small": (
+        BlockConfig(3, 16, 16, True, False, 2),
+        BlockConfig(3, 72, 24, False, False, 2),
+        BlockConfig(3, 88, 24, False, False, 1),
+        BlockConfig(5, 96, 40, True, True, 2),
+        BlockConfig(5, 240, 40, True, True, 1),
+        BlockConfig(5, 240, 40, True, True, 1),
+        BlockConfig(5, 120, 48, True, True, 1),
+        BlockConfig(5, 144, 48, True, True, 1),
+        BlockConfig(5, 288, 96, True, True, 2),
+        BlockConfig(5, 576, 96, True, True, 1),
+        BlockConfig(5, 576, 96, True, True, 1),
     ),
 }
 

@@ -7,19 +7,12 @@ Upstream: gluoncv/model_zoo/resnetv1b.py.
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from collections.abc import Callable
 
 from torch import nn
 
-from posezoo.networks.blocks import (
-    BasicBlock,
-    Bottleneck,
-    Shortcut,
-    conv2d,
-    conv_bn_relu,
-    named_sequential,
-    projection,
-)
+from posezoo.networks.blocks import BasicBlock, Bottleneck, conv2d, conv_bn_relu, projection
 
 #: Blocks of the four layers, by depth.
 BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
@@ -39,21 +32,33 @@ def resnet(
         A sequence of conv1, bn1, relu, maxpool, layer1, layer2, layer3 and layer4.
     """
     shortcut = average_pool_shortcut if deep else projection
+    block: type[BasicBlock] | type[Bottleneck] = BasicBlock if depth == 18 else Bottleneck
     layers, inputs = {}, 64
     for index, blocks in enumerate(BLOCKS[depth]):
         planes, stride = 64 << index, 1 if index == 0 else 2
-        if depth == 18:
-            layer, inputs = _basic_layer(inputs, planes, blocks, stride, shortcut)
+        outputs = planes * block.expansion
+        weights = attention(outputs) if attention else None
+        resized = shortcut(inputs, outputs, stride) if stride != 1 or inputs != outputs else None
+        first: nn.Module
+        if weights is not None:
+            first = Bottleneck(inputs, planes, stride, resized, weights)
         else:
-            layer, inputs = _bottleneck_layer(inputs, planes, blocks, stride, shortcut, attention)
-        layers[f"layer{index + 1}"] = layer
-    return named_sequential(
-        conv1=_deep_stem() if deep else conv2d(3, 64, 7, stride=2),
-        bn1=nn.BatchNorm2d(64),
-        relu=nn.ReLU(inplace=True),
-        maxpool=nn.MaxPool2d(3, 2, 1),
+            first = block(inputs, planes, stride, resized)
+        layers[f"layer{index + 1}"] = nn.Sequential(
+            first, *(block(outputs, planes) for _ in range(blocks - 1))
+        )
+        inputs = outputs
+    stem: nn.Module = conv2d(3, 64, 7, stride=2)
+    if deep:
+        stem = nn.Sequential(*conv_bn_relu(3, 32, stride=2), *conv_bn_relu(32, 32), conv2d(32, 64))
+    modules = {
+        "conv1": stem,
+        "bn1": nn.BatchNorm2d(64),
+        "relu": nn.ReLU(inplace=True),
+        "maxpool": nn.MaxPool2d(3, 2, 1),
         **layers,
-    )
+    }
+    return nn.Sequential(OrderedDict(modules))
 
 
 def without_names(sequence: nn.Sequential) -> nn.Sequential:
@@ -68,29 +73,3 @@ def average_pool_shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
         conv2d(inputs, outputs, 1),
         nn.BatchNorm2d(outputs),
     )
-
-
-def _deep_stem() -> nn.Sequential:
-    return nn.Sequential(*conv_bn_relu(3, 32, stride=2), *conv_bn_relu(32, 32), conv2d(32, 64))
-
-
-def _basic_layer(
-    inputs: int, planes: int, blocks: int, stride: int, shortcut: Shortcut
-) -> tuple[nn.Sequential, int]:
-    resized = shortcut(inputs, planes, stride) if stride != 1 or inputs != planes else None
-    first = BasicBlock(inputs, planes, stride, resized)
-    return nn.Sequential(first, *(BasicBlock(planes, planes) for _ in range(blocks - 1))), planes
-
-
-def _bottleneck_layer(
-    inputs: int,
-    planes: int,
-    blocks: int,
-    stride: int,
-    shortcut: Shortcut,
-    attention: Callable[[int], nn.Module] | None,
-) -> tuple[nn.Sequential, int]:
-    outputs = planes * Bottleneck.expansion
-    weigh = attention(outputs) if attention else None
-    first = Bottleneck(inputs, planes, stride, shortcut(inputs, outputs, stride), weigh)
-    return nn.Sequential(first, *(Bottleneck(outputs, planes) for _ in range(blocks - 1))), outputs
