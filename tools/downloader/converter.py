@@ -1,4 +1,4 @@
-"""Convert downloaded models to IR by Open Model Zoo's flags: posezoo.cli.omz.converter, installed or not."""
+"""Runs posezoo.cli.omz.converter, whether posezoo is installed or not."""
 
 import sys
 from importlib.util import find_spec

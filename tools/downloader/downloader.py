@@ -1,4 +1,4 @@
-"""Download models by Open Model Zoo's flags: posezoo.cli.omz.downloader, installed or not."""
+"""Runs posezoo.cli.omz.downloader, whether posezoo is installed or not."""
 
 import sys
 from importlib.util import find_spec

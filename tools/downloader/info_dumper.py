@@ -1,4 +1,4 @@
-"""Print what models declare by Open Model Zoo's flags: posezoo.cli.omz.info_dumper, installed or not."""
+"""Runs posezoo.cli.omz.info_dumper, whether posezoo is installed or not."""
 
 import sys
 from importlib.util import find_spec

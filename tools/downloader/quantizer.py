@@ -1,4 +1,4 @@
-"""Quantize converted models by Open Model Zoo's flags: posezoo.cli.omz.quantizer, installed or not."""
+"""Runs posezoo.cli.omz.quantizer, whether posezoo is installed or not."""
 
 import sys
 from importlib.util import find_spec

@@ -1,4 +1,4 @@
-"""Check downloaded files and IR: posezoo.cli.omz.verifier, installed or not."""
+"""Runs posezoo.cli.omz.verifier, whether posezoo is installed or not."""
 
 import sys
 from importlib.util import find_spec

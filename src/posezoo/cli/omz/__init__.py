@@ -1,1 +1,1 @@
-"""Open Model Zoo's own commands over ours: the contract that thousands of scripts rely on."""
+"""Open Model Zoo's commands, made of posezoo: many scripts rely on their flags and lines."""

@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from posezoo.spec.model import ModelSpec
     from posezoo.workers.threads import CancelCheck
 
-#: What differs from Open Model Zoo, by flag; the README of tools/downloader shows it.
+#: The differences from Open Model Zoo by flag, for the README of tools/downloader.
 DIFFERENCES = {
     "--output_dir": "a card (README.md, card.json) and provenance.json lie beside an IR, which was compared "
     "with its original; an IR that is up to date is not converted again",
@@ -60,7 +60,7 @@ DIFFERENCES = {
     "--input_layout": "new",
     "--resize": "new",
     "--models_dir": "new: Open Model Zoo reads only its own folder",
-    "--print_all": "parts of composites, as in 2021.4 (the newest prints composites)",
+    "--print_all": "prints the parts of composites, as 2021.4 did (the newest release prints composites)",
 }
 
 

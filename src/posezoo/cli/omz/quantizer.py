@@ -22,24 +22,24 @@ if TYPE_CHECKING:
     from posezoo.spec.model import ModelSpec
     from posezoo.workers.threads import CancelCheck
 
-#: What differs from Open Model Zoo, by flag; the README of tools/downloader shows it.
+#: The differences from Open Model Zoo by flag, for the README of tools/downloader.
 DIFFERENCES = {
-    "--name": "of 2021.4, the last release that had this command; it quantized no pose model",
-    "--models_dir": "new: Open Model Zoo knows its own folder alone",
-    "--model_dir": "FP16-INT8 is made from the FP32 IR, too: the FP16 one need not be there",
-    "--dataset_dir": "any folder of photos, not a data set with annotations: one in three is kept apart, and "
-    "an IR whose keypoints or boxes lie too far from FP32's on these is not published",
-    "--output_dir": "a card (README.md, card.json) and provenance.json lie beside an IR; one that is up to "
-    "date is left alone",
-    "--target_device": "NNCF's words; 2021.4 had CPU, GPU, VPU and others",
+    "--name": "as in 2021.4, the last release with this command, which quantized no pose model",
+    "--models_dir": "new: Open Model Zoo reads only its own folder",
+    "--model_dir": "FP16-INT8 is also made from the FP32 IR: no FP16 IR is needed",
+    "--dataset_dir": "any folder of photos, without annotations: one of three photos is not used for "
+    "calibration, but for a comparison with FP32; if keypoints or boxes are too far apart, no IR is written",
+    "--output_dir": "a card (README.md, card.json) and provenance.json are written beside an IR; an IR that "
+    "is up to date is kept",
+    "--target_device": "the names of NNCF; 2021.4 had CPU, GPU, VPU and others",
     "--dry_run": "prints the plan that a real run carries out",
-    "--python": "is accepted and not needed: no other Python is started",
-    "--pot": "is accepted and not needed: the Post-training Optimization Toolkit left OpenVINO with 2024.0; "
-    "NNCF, which followed it, works in this process",
+    "--python": "is accepted, but not needed: no other Python is started",
+    "--pot": "is accepted, but not needed: OpenVINO 2024.0 removed the Post-training Optimization Toolkit; "
+    "its successor NNCF works in this process",
     "--force": "new",
     "--lock": "new",
     "--locked": "new",
-    "--print_all": "parts of composites, as in 2021.4 (the newest prints composites)",
+    "--print_all": "prints the parts of composites, as 2021.4 did (the newest release prints composites)",
 }
 
 
