@@ -1,0 +1,46 @@
+"""Images named by files, folders and globs, and names for annotated images."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from posezoo.cli.image_inputs import OutputNames, expand_image_paths
+from posezoo.errors import ImageError
+
+
+def touch(folder: Path, *names: str) -> Path:
+    folder.mkdir(exist_ok=True)
+    for name in names:
+        (folder / name).touch()
+    return folder
+
+
+def test_a_folder_gives_its_images_in_alphabetical_order(tmp_path):
+    touch(tmp_path, "b.jpg", "a.PNG", "notes.txt")
+    assert expand_image_paths([str(tmp_path)], pytest.fail) == [tmp_path / "a.PNG", tmp_path / "b.jpg"]
+
+
+def test_annotated_images_are_left_out_of_folders_and_globs_but_not_of_named_files(tmp_path):
+    touch(tmp_path, "a.jpg", "a_poses.jpg", "a_poses_2.jpg")
+    for name in (str(tmp_path), str(tmp_path / "*.jpg")):
+        assert expand_image_paths([name], pytest.fail) == [tmp_path / "a.jpg"]
+    assert expand_image_paths([str(tmp_path / "a_poses.jpg")], pytest.fail) == [tmp_path / "a_poses.jpg"]
+
+
+def test_a_name_without_images_is_a_warning_and_without_any_image_an_error(tmp_path):
+    warnings: list[str] = []
+    empty = touch(tmp_path / "empty")
+    image = touch(tmp_path / "full", "a.jpg") / "a.jpg"
+    assert expand_image_paths([str(empty), str(image)], warnings.append) == [image]
+    assert [warning.split(" (")[0] for warning in warnings] == [f"{empty}: no images there"]
+    with pytest.raises(ImageError, match="no image to work on"):
+        expand_image_paths([str(tmp_path / "missing.jpg")], pytest.fail)
+
+
+def test_output_names_differ_from_inputs_and_from_each_other(tmp_path):
+    inputs = [tmp_path / "a.jpg", tmp_path / "x" / "a.jpg", tmp_path / "b.webp", tmp_path / "b_poses.png"]
+    names = OutputNames(tmp_path, inputs)
+    written = [names.output_path(path).name for path in inputs]
+    assert written == ["a_poses.jpg", "a_poses_2.jpg", "b_poses_2.png", "b_poses_poses.png"]
