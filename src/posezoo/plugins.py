@@ -79,6 +79,7 @@ class LazyTable(Generic[PartT]):
         return part
 
 
+@cache
 def import_attribute(path: str) -> Any:
     """What ``package.module:ATTRIBUTE`` names."""
     module, _, attribute = path.partition(":")

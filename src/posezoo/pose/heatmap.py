@@ -33,6 +33,7 @@ from posezoo.spec.model import Output
 
 SKELETON = "coco-17"
 JOINTS = 17
+_FLIP_ORDER = list(SKELETONS[SKELETON].flip_order)
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +111,7 @@ def unflip_heatmaps(maps: Floats, *, shift: bool) -> Floats:
         shift: move them one cell to the right: maps mirrored at the middle of cells are one cell off if the
             network's keypoints lie at the corners of cells (SimpleBaseline's SHIFT_HEATMAP).
     """
-    turned: Floats = maps[list(SKELETONS[SKELETON].flip_order)][:, :, ::-1].copy()
+    turned: Floats = maps[_FLIP_ORDER][:, :, ::-1].copy()
     if shift:
         turned[:, :, 1:] = turned[:, :, :-1].copy()
     return turned
