@@ -1,4 +1,4 @@
-"""Pictures are read as BGR, the right way up, or refused in one line."""
+"""Images are read as BGR with their orientation, or refused in one line."""
 
 from __future__ import annotations
 
@@ -48,7 +48,7 @@ def with_orientation(jpeg: bytes, orientation: int) -> bytes:
 
 
 @pytest.mark.parametrize("ending", FORMATS)
-def test_what_is_written_is_read(tmp_path, scene, ending):
+def test_a_written_image_is_read_back(tmp_path, scene, ending):
     images.write_image(tmp_path / f"scene{ending}", scene)
     read = images.read_image(tmp_path / f"scene{ending}")
     assert read.dtype == np.uint8 and read.shape == scene.shape
@@ -80,7 +80,7 @@ def test_grey_alpha_and_16_bits_become_8_bit_bgr(tmp_path, scene, ending, deep, 
         (8, lambda a: np.rot90(a, 3)),
     ],
 )
-def test_a_picture_is_turned_as_its_orientation_says(tmp_path, scene, orientation, held):
+def test_an_image_is_rotated_according_to_its_orientation(tmp_path, scene, orientation, held):
     """The file holds what the sensor saw; reading gives what stood before the camera."""
     sensor = np.ascontiguousarray(held(scene))
     jpeg = cv2.imencode(".jpg", sensor, [cv2.IMWRITE_JPEG_QUALITY, 98])[1].tobytes()
@@ -91,7 +91,7 @@ def test_a_picture_is_turned_as_its_orientation_says(tmp_path, scene, orientatio
 
 
 @pytest.mark.parametrize("ending", FORMATS)
-def test_a_picture_cut_anywhere_is_refused(tmp_path, scene, ending):
+def test_an_incomplete_image_file_is_refused(tmp_path, scene, ending):
     whole = cv2.imencode(ending, scene)[1].tobytes()
     for size in sorted({*range(1, 40, 3), *np.linspace(40, len(whole) - 1, 40).astype(int)}):
         (tmp_path / "cut").write_bytes(whole[:size])
@@ -111,7 +111,7 @@ def test_a_thumbnail_inside_does_not_pass_for_the_end(tmp_path, scene):
         images.read_image(tmp_path / "cut.jpg")
 
 
-def test_what_follows_a_whole_picture_is_no_matter(tmp_path, scene):
+def test_bytes_after_a_complete_image_are_ignored(tmp_path, scene):
     for ending in (".jpg", ".png"):
         path = tmp_path / f"padded{ending}"
         path.write_bytes(cv2.imencode(ending, scene)[1].tobytes() + b"\0" * 100)
@@ -132,7 +132,7 @@ def test_what_follows_a_whole_picture_is_no_matter(tmp_path, scene):
         (png(0, 8), "damaged"),
     ],
 )
-def test_a_file_that_is_no_good_picture_is_refused_in_one_line(tmp_path, content, problem):
+def test_an_invalid_image_file_is_refused_in_one_line(tmp_path, content, problem):
     path = tmp_path / "photo.png"
     path.write_bytes(content)
     with pytest.raises(ImageError, match=problem) as caught:
@@ -177,7 +177,7 @@ def test_an_unknown_ending_is_refused(tmp_path, scene, name):
     assert ".jpg" in caught.value.hint and list(tmp_path.iterdir()) == []
 
 
-def test_a_picture_too_large_for_its_format_leaves_the_old_one(tmp_path, scene):
+def test_an_image_too_large_for_its_format_keeps_the_old_file(tmp_path, scene):
     images.write_image(tmp_path / "scene.jpg", scene)
     with pytest.raises(ImageError, match=r"scene\.jpg"):
         images.write_image(tmp_path / "scene.jpg", np.zeros((2, 70_000, 3), np.uint8))
@@ -185,7 +185,7 @@ def test_a_picture_too_large_for_its_format_leaves_the_old_one(tmp_path, scene):
     assert [path.name for path in tmp_path.iterdir()] == ["scene.jpg"]
 
 
-def test_a_picture_that_cannot_be_put_there_is_an_output_error(tmp_path, scene):
+def test_an_image_that_cannot_be_written_is_an_output_error(tmp_path, scene):
     (tmp_path / "file").write_bytes(b"no folder")
     with pytest.raises(OutputError, match="cannot be written"):
         images.write_image(tmp_path / "file" / "scene.png", scene)
@@ -219,11 +219,11 @@ def test_frames_become_bgr(scene):
         (None, "is a numpy array, not NoneType"),
     ],
 )
-def test_what_is_no_frame_is_refused(frame, problem):
+def test_an_invalid_frame_is_refused(frame, problem):
     with pytest.raises(ImageError, match=problem):
         images.to_bgr(frame)
 
 
-def test_an_unknown_colour_order_is_refused(scene):
+def test_an_unknown_color_order_is_refused(scene):
     with pytest.raises(ImageError, match="BGR or RGB, not 'GBR'"):
         images.to_bgr(scene, color="GBR")

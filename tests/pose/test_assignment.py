@@ -1,4 +1,4 @@
-"""Every row gets a column of its own, at the least cost."""
+"""Each row gets its own column at the least total cost."""
 
 from __future__ import annotations
 

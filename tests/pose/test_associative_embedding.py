@@ -1,4 +1,4 @@
-"""Tags tell whose joints are whose."""
+"""Keypoints are grouped to people by their tags."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def errors(poses: list[Pose], people: crowds.Group) -> np.ndarray:
 
 
 @pytest.mark.parametrize("nms_in_graph", [False, True])
-def test_two_people_are_found_where_drawn(nms_in_graph):
+def test_two_people_are_found_at_their_drawn_positions(nms_in_graph):
     people = standing(*TWO)
     poses = found(*crowds.embedding_maps(people, 1, nms_in_graph=nms_in_graph))
     assert len(poses) == 2 and errors(poses, people).mean() < 0.2
@@ -59,7 +59,7 @@ def test_nms_in_the_graph_changes_nothing():
     assert all(np.array_equal(a.keypoints, b.keypoints) for a, b in zip(ours, reference, strict=True))
 
 
-def test_a_second_tag_tells_apart_whom_the_first_does_not():
+def test_a_second_tag_separates_people_of_equal_first_tags():
     people = standing(*TWO)
     heatmaps, tags = crowds.embedding_maps(people, 1)
     alike = tags * 0.05
@@ -93,7 +93,7 @@ def test_noise_is_no_wrist():
     assert len(missing) == 1 and missing[0].keypoints[WRIST].tolist() == [0, 0, 0]
 
 
-def test_who_is_too_faint_or_too_many_is_left_out():
+def test_people_of_low_scores_and_beyond_the_limit_are_left_out():
     people = standing(*TWO)
     heatmaps, tags = crowds.embedding_maps(people, 1)
     heatmaps[..., :128] *= 0.5
@@ -157,7 +157,7 @@ def test_merging_needs_tags_of_the_usual_scale():
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
-def test_what_is_no_number_is_nobody(poison):
+def test_values_that_are_not_finite_give_no_people(poison):
     people = standing(*TWO)
     heatmaps, tags = crowds.embedding_maps(people, 1)
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""What a network says of a mirrored image, and of one at another scale, becomes what it says of the image."""
+"""Outputs for mirrored and scaled images are merged to outputs for the image."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Everybody who was drawn comes back, and nobody else: on maps of known people, kind by kind."""
+"""All drawn people are recovered, and no others: on maps of known people, kind by kind."""
 
 from __future__ import annotations
 
@@ -115,7 +115,7 @@ def test_groups_that_were_mixed_up_once_come_back(kind, seed):
     hold(openpose, kind, range(seed, seed + 1))
 
 
-def test_groups_are_what_they_are_called():
+def test_groups_match_their_names():
     """Two people of a kind are drawn differently from seed to seed, and keep their distance."""
     for kind in crowds.KINDS:
         groups = [crowds.group(kind, seed, crowds.OPENPOSE_SIZE) for seed in FEW_SEEDS]
@@ -129,7 +129,7 @@ def test_groups_are_what_they_are_called():
     assert max(len(crowds.group("crowd", seed, crowds.OPENPOSE_SIZE)) for seed in range(20)) >= 25
 
 
-def test_a_decoder_that_forgets_a_joint_of_everybody_is_caught():
+def test_a_decoder_that_misses_a_joint_of_everybody_fails():
     """The tally itself: a pose moved by half a body is no longer that person's."""
     people = crowds.group("plain", 1, crowds.EMBEDDINGS_SIZE)
     maps = dict(zip(("heatmaps", "embeddings"), crowds.embedding_maps(people, 1), strict=True))

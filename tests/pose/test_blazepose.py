@@ -1,4 +1,4 @@
-"""What BlazePose's networks put out becomes the people that they saw."""
+"""The outputs of BlazePose's networks are decoded to people."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_anchors_are_cell_centres_of_three_grids():
         assert tuple(centres[index]) == ((column + 0.5) * stride, (row + 0.5) * stride)
 
 
-def test_a_drawn_face_is_found_where_it_was_drawn():
+def test_a_drawn_face_is_found_at_its_position():
     face = Face(61.5, 83.25, size=40, score=0.8, hip=(70, 190), top=(55, -20))
     (box,), (keypoints,), (score,) = (lambda d: (d.boxes, d.keypoints, d.scores))(found(face))
     assert np.allclose(box, face.box, atol=1e-4)
@@ -64,7 +64,7 @@ def test_several_faces_come_surest_first():
 
 
 @pytest.mark.parametrize(("min_score", "expected"), [(0.5, 1), (0.3, 2), (0.0, 3), (1.0, 0)])
-def test_the_threshold_decides_who_counts(min_score, expected):
+def test_the_threshold_decides_which_faces_count(min_score, expected):
     faces = [Face(40, 40, score=0.9), Face(120, 50, score=0.4), Face(190, 200, score=0.1)]
     boxes, logits = detector_outputs(*faces)
     logits[logits == -60] = -np.inf  # a threshold of zero asks for everybody else, too
@@ -114,7 +114,7 @@ def test_faces_without_area_are_no_trouble():
 
 
 @pytest.mark.parametrize("weighted", [False, True])
-def test_nobody_is_nobody(weighted):
+def test_no_detections_give_no_people(weighted):
     assert len(found(weighted=weighted)) == 0
     assert len(suppress_non_maxima(guesses(), max_overlap=0.3, weighted=weighted)) == 0
     assert blazepose.body_regions(found(weighted=weighted), letterbox_transform((640, 480), (224, 224))) == []

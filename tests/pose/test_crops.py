@@ -1,4 +1,4 @@
-"""People are cut out as each network learnt to see them."""
+"""People are cropped as in the training of each network."""
 
 from __future__ import annotations
 
@@ -76,14 +76,14 @@ def test_a_larger_crop_shows_more(cut):
         Box(-1e6, 3, 1e6, 4),
     ],
 )
-def test_every_box_has_a_picture(cut, box):
+def test_every_box_has_a_crop(cut, box):
     taken = cut(box, IMAGE, INPUT, 0).extract(np.full((480, 640, 3), 90, np.uint8))
     assert taken.shape == (256, 192, 3)
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 @pytest.mark.parametrize("seed", range(4))
-def test_a_spot_of_the_image_is_seen_where_the_view_says(convention, seed):
+def test_a_spot_of_the_image_appears_where_the_view_maps_it(convention, seed):
     rng = np.random.default_rng(seed)
     box = Box(*rng.uniform((100, 100, 300, 250), (200, 150, 500, 400)))
     spot = rng.uniform((box.x0, box.y0), (box.x1, box.y1))

@@ -1,4 +1,4 @@
-"""A decoder is found by its name, and its options mean what they say."""
+"""Decoders are found by name and check their options and outputs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from posezoo.pose.decoders import DECODERS, find_decoder, resolve_options
 from posezoo.spec.model import Decoder
 
 
-def test_what_the_model_declares_stands_over_the_defaults_and_the_caller_over_both():
+def test_a_models_options_override_the_defaults_and_the_callers_override_both():
     declared = Decoder("blazepose", {"min_presence": 0.7, "max_people": 3})
     assert resolve_options(Decoder("blazepose")).min_presence == 0.5
     assert resolve_options(declared).min_presence == 0.7
@@ -79,7 +79,7 @@ NOBODY = {
 
 
 @pytest.mark.parametrize("name", DECODERS.builtin)
-def test_every_decoder_takes_its_outputs_and_finds_nobody_in_nothing(name):
+def test_every_decoder_finds_nobody_in_empty_outputs(name):
     assert decode(name, NOBODY[name], (64, 64)) == []
 
 

@@ -1,4 +1,4 @@
-"""Poses are drawn where they are, in the picture's own scale."""
+"""Poses are drawn at their positions, with lines relative to the image size."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def test_the_image_itself_stays_as_it_was():
     assert (image == 128).all() and (drawn != image).any()
 
 
-def test_in_place_the_image_itself_becomes_the_same_picture():
+def test_drawing_in_place_gives_the_same_result():
     image = np.full((480, 640, 3), 128, np.uint8)
     people = [person((640, 480), 320, 60, 380), person((640, 480), 400, 80, 300)]
     copy = draw(image, people)
@@ -44,7 +44,7 @@ def test_in_place_the_image_itself_becomes_the_same_picture():
         pytest.param(lambda image: np.frombuffer(image.tobytes(), np.uint8).reshape(image.shape), id="bytes"),
     ],
 )
-def test_what_cannot_be_drawn_into_is_told_and_a_copy_of_it_can(view):
+def test_an_image_that_cannot_be_drawn_into_is_refused_but_its_copy_is_not(view):
     image = view(np.zeros((480, 640, 3), np.uint8))
     people = [person((640, 480), 320, 60, 380)]
     for each in (people, []):
@@ -54,7 +54,7 @@ def test_what_cannot_be_drawn_into_is_told_and_a_copy_of_it_can(view):
     assert (draw(image, people) != image).any()
 
 
-def test_a_part_of_a_picture_can_be_drawn_into():
+def test_a_part_of_an_image_can_be_drawn_into():
     whole = np.zeros((600, 800, 3), np.uint8)
     draw(whole[60:540, 80:720], [person((640, 480), 320, 60, 380)], in_place=True)
     assert whole[60:540, 80:720].any()
@@ -90,7 +90,7 @@ def test_keypoints_that_do_not_count_are_left_out():
     assert draw(image, [unsure], min_score=0.3).any()
 
 
-def test_lines_grow_with_the_picture():
+def test_lines_grow_with_the_image():
     def share(scale: int) -> float:
         pose = person((512 * scale, 512 * scale), 256 * scale, 50 * scale, 400 * scale)
         return float(draw(np.zeros((512 * scale, 512 * scale, 3), np.uint8), [pose]).any(axis=2).mean())
@@ -99,7 +99,7 @@ def test_lines_grow_with_the_picture():
     assert 0.5 < share(8) / share(1) < 1.1
 
 
-def test_small_people_in_a_large_picture_have_thin_lines():
+def test_small_people_in_a_large_image_have_thin_lines():
     pose = person((4000, 3000), 2000, 1000, 120)
     drawn = draw(np.zeros((3000, 4000, 3), np.uint8), [pose]).any(axis=2)
     assert drawn.sum() < 0.25 * 120 * 120
@@ -112,6 +112,6 @@ def test_keypoints_beyond_all_bounds_are_no_trouble(place):
     assert draw(np.zeros((480, 640, 3), np.uint8), [pose]).any()
 
 
-def test_nobody_changes_nothing():
+def test_an_image_without_people_is_unchanged():
     image = np.full((4, 5, 3), 9, np.uint8)
     assert np.array_equal(draw(image, []), image)

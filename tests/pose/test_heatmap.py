@@ -1,4 +1,4 @@
-"""One person's heatmaps, as each published decoder reads them."""
+"""The heatmaps of one person are decoded by each published convention."""
 
 from __future__ import annotations
 
@@ -129,7 +129,7 @@ def test_scores_are_maxima_and_their_mean_above_the_threshold():
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
 @pytest.mark.parametrize("poison", [0.0, np.nan, -np.inf, np.inf])
-def test_what_is_no_number_is_nobody(convention, poison):
+def test_values_that_are_not_finite_give_no_people(convention, poison):
     maps = np.full((1, 17, 64, 48), poison, np.float32)
     with warnings.catch_warnings():
         warnings.simplefilter("error")

@@ -1,4 +1,4 @@
-"""Poses know what their keypoints are, and can be said as COCO and as JSON have it."""
+"""Poses have skeletons, and are written as COCO results and as JSON."""
 
 from __future__ import annotations
 
@@ -109,7 +109,7 @@ def test_a_pose_becomes_json_with_names():
     assert said["box"] == pytest.approx([152, 50, 248, 332])
 
 
-def test_a_skeleton_without_coco_keypoints_says_so(monkeypatch):
+def test_a_skeleton_without_coco_keypoints_raises_an_error(monkeypatch):
     monkeypatch.setitem(SKELETONS, "hand-2", Skeleton("hand-2", ("thumb", "index"), (), (), ()))
     hand = Pose(np.zeros((2, 3), np.float32), "hand-2", 1.0, (0, 0, 1, 1))
     with pytest.raises(PosezooError, match="hand-2 has no COCO form") as caught:
@@ -146,5 +146,5 @@ def test_keypoints_that_were_not_found_do_not_stretch_the_box():
     assert pose.box == (10, 20, 25, 90) and pose.score == 0.7
 
 
-def test_nobody_is_an_empty_list():
+def test_no_people_give_an_empty_list():
     assert create_poses(np.empty((0, 17, 3), np.float32), np.empty(0), "coco-17", (640, 480)) == []

@@ -1,4 +1,4 @@
-"""A view shows a network a part of an image, and brings points back to where they came from."""
+"""Images are fitted to a network's input, and points are mapped back."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def random_view(rng) -> ImageTransform:
 
 
 @pytest.mark.parametrize("seed", range(20))
-def test_points_come_back_to_where_they_were(seed):
+def test_points_are_mapped_back_to_their_positions(seed):
     rng = np.random.default_rng(seed)
     points = rng.uniform(-2000, 4000, (50, 2))
     for view in (random_view(rng), letterbox_transform(tuple(rng.integers(1, 9000, 2)), (224, 192))):
@@ -59,7 +59,7 @@ def test_the_letterbox_is_black_around_the_image():
 
 
 @pytest.mark.parametrize("seed", range(12))
-def test_the_picture_moves_as_the_points_do(seed):
+def test_image_and_points_are_transformed_alike(seed):
     """A bright spot of the image appears in the input where to_input says, to a fraction of a pixel."""
     rng = np.random.default_rng(seed)
     image = np.zeros((480, 640, 3), np.uint8)
@@ -114,7 +114,7 @@ def test_a_view_over_the_edge_is_black_outside():
 @pytest.mark.parametrize(
     "size", [(1280, 720), (455, 256), (640, 480), (100, 1000), (1, 1), (5000, 3), (3, 5000)]
 )
-def test_a_resized_image_lies_where_its_view_says(size):
+def test_a_letterboxed_image_lies_where_its_transform_maps_it(size):
     """A white square's corner, found again by its brightness in the input."""
     image = np.full((size[1], size[0], 3), 200, np.uint8)
     view, seen = letterbox_image(image, (456, 256), padding=7)
@@ -126,7 +126,7 @@ def test_a_resized_image_lies_where_its_view_says(size):
     assert view.to_image(corners) == pytest.approx(np.array([[0, 0], size]), abs=1e-2)
 
 
-def test_a_resized_image_and_a_warped_one_are_the_same_picture():
+def test_a_resized_image_equals_a_warped_one():
     photo = cv2.GaussianBlur(np.random.default_rng(3).integers(0, 255, (720, 1280, 3), np.uint8), (0, 0), 9)
     photo = cv2.normalize(photo, None, 0, 255, cv2.NORM_MINMAX)
     view, seen = letterbox_image(photo, (456, 256))

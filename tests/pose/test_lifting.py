@@ -1,4 +1,4 @@
-"""People in space come back from maps of them, drawn for a known camera."""
+"""People in space are recovered from maps that were drawn for a known camera."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def errors_cm(people: space.Scene, poses: list[Pose3D]) -> np.ndarray:
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_everybody_comes_back_in_space(seed):
+def test_all_people_are_recovered_in_space(seed):
     """From 4 to 6 m: a location map's noise of 0.005 is 0.9 cm an axis."""
     people = space.scene(seed)
     assert errors_cm(people, lifted(space.maps(people, seed, noise=0))).mean() < 0.6
@@ -53,7 +53,7 @@ def test_everybody_comes_back_in_space(seed):
 
 
 @pytest.mark.parametrize("seed", SEEDS)
-def test_every_joint_is_in_the_image_where_the_camera_sees_it_by_its_name(seed):
+def test_every_named_joint_is_at_its_projection_in_the_image(seed):
     """Eyes and ears, too, which the published table mixes up; the pelvis, which no heatmap shows, roughly."""
     people = space.scene(seed)
     for pose, person in matched(people, lifted(space.maps(people, seed))):
@@ -77,7 +77,7 @@ def test_a_limb_is_read_at_its_own_joints_and_else_at_the_neck():
     assert errors[:, arm].mean() > 15 and np.delete(errors, arm, axis=1).max() < 2
 
 
-def test_where_people_are_seen_best_is_nearer_than_weak_perspective():
+def test_least_squares_are_more_accurate_than_weak_perspective():
     weak, best = np.zeros(len(SEEDS)), np.zeros(len(SEEDS))
     for seed in SEEDS:
         people = space.scene(seed)
@@ -97,7 +97,7 @@ def test_weak_perspective_is_the_published_arithmetic():
     assert np.allclose(lifting.solve_weak_perspective(joints, seen, 500), expected)
 
 
-def test_the_camera_and_the_unit_can_be_said():
+def test_the_focal_length_and_the_unit_can_be_set():
     people = space.scene(0, count=1)
     outputs = space.maps(people, 0, noise=0)
     (default,), (long,) = lifted(outputs), lifted(outputs, focal_length=2 * space.FOCAL_LENGTH)
@@ -120,14 +120,14 @@ def test_an_image_of_another_size_has_its_people_at_the_same_place_in_space():
     assert all(0 <= pose.box[0] < pose.box[2] <= large[0] for pose in poses)
 
 
-def test_who_shows_no_neck_cannot_be_read():
+def test_people_without_a_visible_neck_are_left_out():
     people = space.scene(3)
     people.there[1, space.NECK] = False
     poses = lifted(space.maps(people, 3))
     assert sorted(person for _, person in matched(people, poses)) == [0, 2]
 
 
-def test_the_pelvis_is_not_in_the_image_where_a_hip_is_not():
+def test_the_pelvis_is_missing_in_the_image_if_a_hip_is():
     people = space.scene(0, count=1)
     people.there[0, space.NAMES.index("left_hip")] = False
     (pose,) = lifted(space.maps(people, 0))
@@ -135,7 +135,7 @@ def test_the_pelvis_is_not_in_the_image_where_a_hip_is_not():
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, 0.0])
-def test_maps_that_say_nothing_place_nobody(poison):
+def test_useless_location_maps_give_no_people(poison):
     people = space.scene(4)
     outputs = space.maps(people, 4)
     outputs["coordinates"][:] = poison

@@ -1,4 +1,4 @@
-"""MoveNet's shares of its input become pixels."""
+"""MoveNet's relative coordinates become pixels."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ def test_y_and_x_change_places_and_become_pixels():
     assert pose.skeleton == "coco-17" and pose.score == pytest.approx(output[0, 0, :, 2].mean())
 
 
-def test_what_is_no_number_is_nobody():
+def test_values_that_are_not_finite_give_no_people():
     output = np.zeros((1, 1, 17, 3), np.float32)
     output[0, 0, 5, 1] = np.nan
     assert decode("movenet", {"keypoints": output}, (192, 192)) == []

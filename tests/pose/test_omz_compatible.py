@@ -1,4 +1,4 @@
-"""compatible=True returns what Open Model Zoo's decoders do, but for one mistake of theirs."""
+"""compatible=True returns the results of Open Model Zoo's decoders, except for one error of theirs."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def holds(poses: list[Pose], expected: dict[str, Any]) -> None:
         assert pose.score == pytest.approx(score, rel=1e-5)
 
 
-def test_openpose_is_what_the_published_decoder_returns(shared, published):
+def test_openpose_returns_the_published_decoders_result(shared, published):
     """At a stride of 1: in cells, as that one counts. All 96 x 64 cells are the input."""
     reference = maps(shared, "openpose_maps.npz")
     outputs = {"heatmaps": reference["heatmaps"], "pafs": reference["pafs"]}
@@ -54,7 +54,7 @@ def test_openpose_is_what_the_published_decoder_returns(shared, published):
         ("adjust=True,refine=True,pose_threshold=0.1", {}),
     ],
 )
-def test_embeddings_are_what_the_published_decoder_returns(shared, published, key, options):
+def test_embeddings_return_the_published_decoders_result(shared, published, key, options):
     reference = maps(shared, "ae_maps.npz")
     outputs = {"heatmaps": reference["heatmaps_negated"], "embeddings": reference["tags"]}
     poses = decode("associative_embedding", outputs, (96, 64), compatible=True, **options)
@@ -95,7 +95,7 @@ def flat(value: float = 0.0, channels: int = 17) -> np.ndarray:
     return np.full((1, channels, 64, 64), value, np.float32)
 
 
-def test_a_person_who_is_dropped_leaves_the_others_their_tags():
+def test_removing_a_person_keeps_the_tags_of_the_others():
     """The mistake that is not copied: there the second person's wrist is looked for by the first one's tag."""
     heatmaps, tags = flat(-1e-6), flat(9)
     for number, (row, tag, score) in enumerate([(10, 0.0, 0.12), (40, 3.0, 0.9)]):
@@ -110,7 +110,7 @@ def test_a_person_who_is_dropped_leaves_the_others_their_tags():
     assert pose.keypoints[16].tolist() == pytest.approx([60, 40, 0.05])
 
 
-def test_delta_is_added_to_what_was_not_found_and_not_to_what_refinement_finds():
+def test_delta_is_added_to_missing_joints_and_not_to_refined_ones():
     heatmaps, tags = flat(0), flat(9)
     for joint in range(15):
         heatmaps[0, joint, 20, 3 * joint + 3], tags[0, joint, 20, 3 * joint + 3] = 0.9, 0
@@ -122,7 +122,7 @@ def test_delta_is_added_to_what_was_not_found_and_not_to_what_refinement_finds()
     assert pose.keypoints[16].tolist() == [0.5, 0.5, 0]
 
 
-def test_nms_heatmaps_are_taken_where_they_are_given():
+def test_nms_heatmaps_are_used_if_they_are_given():
     plain, tags = crowds.embedding_maps(crowds.group("plain", 2, (512, 512)), 2)
     nms = np.where(plain == crowds.pooled(plain, 2), plain, 0)
     turned = crowds.negated(plain)
@@ -164,7 +164,7 @@ def test_a_plateau_is_two_peaks_and_a_joint_that_is_replaced_counts_again():
     assert len(reference) == 1
 
 
-def test_nobody_is_nobody():
+def test_no_detections_give_no_people():
     assert (
         decode("openpose", {"heatmaps": flat(0, 19), "pafs": flat(0, 38)}, (512, 512), compatible=True) == []
     )

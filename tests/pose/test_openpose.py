@@ -1,4 +1,4 @@
-"""Limbs tell whose joints are whose."""
+"""Keypoints are grouped to people by part affinity fields."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def error(pose: Pose, people: crowds.Group) -> float:
     return float(np.linalg.norm(joints - pose.keypoints[:, :2], axis=2).mean(axis=1).min())
 
 
-def test_one_person_is_found_where_drawn():
+def test_one_person_is_found_at_the_drawn_position():
     people = standing((200, 128, 200))
     (pose,) = found(people)
     assert pose.skeleton == "openpose-18" and error(pose, people) < 0.2
@@ -100,7 +100,7 @@ def test_a_joint_that_is_hidden_is_zero_and_the_rest_stays():
     assert (pose.keypoints[np.arange(18) != 7, 2] > 0.3).all()
 
 
-def test_few_keypoints_are_nobody_unless_one_asks():
+def test_few_keypoints_are_no_person_unless_requested():
     people = standing((200, 128, 200))
     people.there[0] = False
     people.there[0, 5] = True  # the left shoulder; the neck is always there
@@ -171,7 +171,7 @@ def test_hundreds_of_peaks_a_channel_come_to_an_end(field, max_count):
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
-def test_what_is_no_number_is_nobody(poison):
+def test_values_that_are_not_finite_give_no_people(poison):
     heatmaps, pafs = crowds.openpose_maps(standing((100, 128, 180), (300, 128, 180)), 1)
     heatmaps[..., :20], pafs[..., :20] = poison, poison
     with warnings.catch_warnings():

@@ -1,4 +1,4 @@
-"""Hills are found wherever they stand, and placed between the cells."""
+"""Local maxima are found and refined between the cells."""
 
 from __future__ import annotations
 
@@ -81,7 +81,7 @@ def test_the_top_of_a_gaussian_is_found_between_the_cells_also_at_the_border(see
 
 
 @pytest.mark.parametrize("poison", [np.nan, np.inf, -np.inf])
-def test_what_is_no_number_moves_nothing_out_of_its_cell(poison):
+def test_values_that_are_not_finite_move_no_peak_out_of_its_cell(poison):
     one = hill(10.2, 10.3)
     one[10, 11] = one[3, 3] = poison
     with warnings.catch_warnings():

@@ -46,7 +46,7 @@ def test_the_number_of_bins_has_to_fit_the_input():
     assert "split" in caught.value.hint
 
 
-def test_what_is_not_above_zero_or_no_number_was_not_found():
+def test_keypoints_not_above_zero_or_not_finite_are_missing():
     places, scores = person()
     maps = outputs(places, scores)
     maps["simcc_x"][0, 3] = -1

@@ -1,4 +1,4 @@
-"""Boxes of people, from what a detector puts out and from what somebody says."""
+"""Boxes of people, from a detector's outputs and from users."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def test_only_people_that_the_detector_is_sure_of_count():
     assert len(found((0, 1, 0.49, 0, 0, 1, 1), min_box_score=0.4)) == 1
 
 
-def test_what_stands_behind_the_end_of_the_list_is_left_over():
+def test_rows_after_the_end_of_the_list_are_ignored():
     person = (0, 1, 0.9, 0.1, 0.1, 0.2, 0.2)
     assert len(found(person, (-1, 0, 0, 0, 0, 0, 0), person)) == 1
     assert found((-1, 1, 0.9, 0.1, 0.1, 0.2, 0.2), person) == []
@@ -48,7 +48,7 @@ def test_boxes_lie_inside_the_image_and_have_a_size():
 
 @pytest.mark.parametrize("place", range(1, 7))
 @pytest.mark.parametrize("poison", [np.nan, np.inf])
-def test_what_is_no_number_is_nobody(place, poison):
+def test_values_that_are_not_finite_give_no_people(place, poison):
     row = [0, 1, 0.9, 0.1, 0.1, 0.2, 0.2]
     row[place] = poison
     good = (0, 1, 0.7, 0.5, 0.5, 0.6, 0.6)
@@ -75,7 +75,7 @@ def test_boxes_by_hand_may_have_a_score_and_reach_out_of_the_image():
         ((0, 0, 1, 1, 2), "the score of a box is 0 to 1, not 2"),
     ],
 )
-def test_what_is_no_box_is_refused(box, problem):
+def test_an_invalid_box_is_refused(box, problem):
     with pytest.raises(InferenceError, match=problem):
         parse_boxes([box])
 

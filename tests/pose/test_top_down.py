@@ -1,4 +1,4 @@
-"""Of poses that show the same person, the surest one stays."""
+"""Of poses of the same person, the one of the highest score is kept."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def test_of_two_alike_the_surer_one_stays_and_the_surest_comes_first():
     assert [each.score for each in kept] == [0.95, 0.9]
 
 
-def test_how_alike_two_are_is_measured_by_what_they_were_seen_in():
+def test_similarity_is_relative_to_the_area_of_the_crop():
     """HRNet's: exp(-d^2 / (2 (2 sigma)^2 area)), the mean over the keypoints, the mean of both areas."""
     areas, apart = (1e4, 3e4), 12.0
     sigmas = SKELETONS["coco-17"].sigmas

@@ -1,4 +1,4 @@
-"""Whatever a camera sends or a network puts out: a clear word, or a right answer."""
+"""Invalid frames and outputs that are not finite give a clear error or a correct result."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def estimator(tmp_path, decoder):
         (None, "a frame is a numpy array, not NoneType"),
     ],
 )
-def test_what_is_no_picture_is_told_in_one_line(estimator, frame, problem):
+def test_an_invalid_frame_is_reported_in_one_line(estimator, frame, problem):
     for call in (
         estimator,
         lambda frame: estimator.batch([frame]),
@@ -50,7 +50,7 @@ def test_what_is_no_picture_is_told_in_one_line(estimator, frame, problem):
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (64, 96), (64, 96, 1), (64, 96, 4), (1, 4000, 3), (3000, 2, 3)])
-def test_pictures_of_every_form_are_looked_at(estimator, decoder, shape):
+def test_frames_of_every_shape_are_processed(estimator, decoder, shape):
     poses = estimator(np.zeros(shape, np.uint8))
     if decoder == "openpose":  # grey beside the image, as its training had it
         poses = [pose for pose in poses if pose.score > 0.5]
@@ -58,7 +58,7 @@ def test_pictures_of_every_form_are_looked_at(estimator, decoder, shape):
 
 
 @pytest.mark.parametrize("scale", [1e-50, 1e-40])
-def test_outputs_that_are_no_numbers_are_nobody(tmp_path, decoder, scale):
+def test_outputs_that_are_not_finite_give_no_people(tmp_path, decoder, scale):
     """Black over nothing, which 1e-50 is in float32, is no number; grey over nothing is infinite."""
     xml = write_ir(tmp_path / "net.xml", OUTPUTS[decoder])
     estimator = load_ir(xml, options=LoadOptions(scale=[scale]))

@@ -1,4 +1,4 @@
-"""A graph takes another batch, or an open size, where it goes with it; else it says why not."""
+"""A graph takes another batch or a fixed size if it supports that; else the error names the reason."""
 
 from __future__ import annotations
 
@@ -54,18 +54,18 @@ def test_its_own_batch_changes_nothing(tmp_path):
         ([1, -1], "refuses a batch of 2: its output sums would be 1x1, and is 1x1 for a batch of 1"),
     ],
 )
-def test_a_graph_that_holds_its_batch_refuses_another(tmp_path, shape, said):
+def test_a_graph_with_a_constant_batch_refuses_another(tmp_path, shape, said):
     graph = fixed(tmp_path / "net.xml", shape)
-    with pytest.raises(InferenceError, match=said) as told:
+    with pytest.raises(InferenceError, match=said) as caught:
         graph.set_batch(2)
-    assert "only its own batch" in told.value.hint
+    assert "only its own batch" in caught.value.hint
 
 
-def test_open_sizes_are_closed_where_they_are_said(tmp_path):
+def test_dynamic_sizes_are_fixed_if_a_size_is_given(tmp_path):
     graph = Graph(write_ir(tmp_path / "net.xml", {"heatmaps": (1, 2, 8, 12)}, image=(1, 3, -1, -1)))
-    with pytest.raises(InferenceError, match=r"its input image, 1x3x\?x\?, has a dynamic size") as told:
+    with pytest.raises(InferenceError, match=r"its input image, 1x3x\?x\?, has a dynamic size") as caught:
         graph.fix_dynamic_sizes(None)
-    assert "--size" in told.value.hint
+    assert "--size" in caught.value.hint
     assert graph.fix_dynamic_sizes((32, 48))
     assert graph.inputs == {"image": (1, 3, 32, 48)}
     assert not graph.fix_dynamic_sizes((1, 1))

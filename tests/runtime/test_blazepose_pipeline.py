@@ -84,7 +84,7 @@ def moved(pose: Pose, other: Pose) -> float:
 
 
 @pytest.mark.parametrize("name", SEEN)
-def test_the_one_person_of_a_photo_is_found_where_one_sees_it(estimator, photos, name):
+def test_the_only_person_of_a_photo_is_found(estimator, photos, name):
     (pose,) = estimator(photos[name])
     for keypoint, (x, y, tolerance) in SEEN[name].items():
         assert math.dist(place(pose, keypoint), (x, y)) < tolerance, keypoint
@@ -149,11 +149,11 @@ def test_a_large_photo_has_its_pose_at_the_large_places(estimator, photos):
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 5000, 3), (5000, 1), (6000, 8000), (2, 70000, 3)])
-def test_images_of_any_size_are_looked_at(estimator, shape):
+def test_images_of_any_size_are_processed(estimator, shape):
     assert estimator(np.full(shape, 80, np.uint8)) == []
 
 
-def test_noise_is_nobody(estimator):
+def test_noise_contains_nobody(estimator):
     assert estimator(np.random.default_rng(0).integers(0, 255, (480, 640, 3), dtype=np.uint8)) == []
 
 
@@ -220,7 +220,7 @@ def test_every_option_does_something(blazepose_irs, photos, options, people):
         assert moved(poses[0], load_estimator(BLAZEPOSE, blazepose_irs)(tiled)[0]) > 0
 
 
-def test_one_face_guessed_often_is_looked_at_once_for_each_overlap_allowed(blazepose_irs, photos):
+def test_candidates_of_one_face_are_separate_people_without_suppression(blazepose_irs, photos):
     """With nothing suppressed the same person comes once for every guess."""
     everything: dict[str, Any] = {"max_overlap": 1.0, "max_similarity": 1.0}
     assert (
@@ -247,7 +247,7 @@ def model():
     )
 
 
-def test_a_model_without_decoder_says_so(model):
+def test_a_model_without_a_decoder_is_refused(model):
     with pytest.raises(InferenceError, match="some-net declares no decoder"):
         load_estimator(model, {})
 
@@ -260,7 +260,7 @@ def test_a_part_names_its_composite(model):
     assert "blazepose-full" in caught.value.hint
 
 
-def test_an_unknown_decoder_is_named(model):
+def test_an_unknown_decoder_is_reported(model):
     with pytest.raises(InferenceError, match="no decoder openpos: there is"):
         load_estimator(replace(model, decoder=Decoder("openpos")), {})
 

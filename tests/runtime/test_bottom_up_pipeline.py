@@ -1,4 +1,4 @@
-"""Networks that look at the whole image, with their real weights on real photos, and at sizes of all kinds."""
+"""Bottom-up networks with their real weights on real photos, and at sizes of all kinds."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ def estimators(parts):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_people_of_real_photos_are_where_they_were_marked(estimators, photos, name):
+def test_people_of_real_photos_are_at_their_annotations(estimators, photos, name):
     found = sum(
         any(likeness(pose, person) > 0.5 for pose in poses)
         for photo, people in photos
@@ -67,7 +67,7 @@ def test_coordinates_are_the_images_whatever_lies_around_it(estimators, photos, 
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_colours_are_taken_as_they_are_said(estimators, photos, name):
+def test_the_color_order_is_respected(estimators, photos, name):
     photo = photos[0][0]
     same = zip(estimators[name](photo), estimators[name](photo[..., ::-1], color="RGB"), strict=True)
     assert all(np.array_equal(one.keypoints, other.keypoints) for one, other in same)
@@ -118,7 +118,7 @@ def test_a_network_of_one_size_refuses_another(parts):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_an_ir_alone_says_what_it_is(parts, estimators, photos, name):
+def test_an_ir_alone_is_recognized(parts, estimators, photos, name):
     (xml,) = parts[name][1].values()
     alone = load_ir(xml)
     assert alone.decoder == estimators[name].decoder == parts[name][0].decoder.name
@@ -128,7 +128,7 @@ def test_an_ir_alone_says_what_it_is(parts, estimators, photos, name):
 
 
 @pytest.mark.parametrize("name", MODELS)
-def test_a_stream_and_a_batch_find_what_a_call_finds(parts, estimators, photos, name):
+def test_a_stream_and_a_batch_return_the_results_of_calls(parts, estimators, photos, name):
     spec, irs = parts[name]
     several = load_estimator(spec, irs, LoadOptions(RuntimeConfig(requests=3)))
     assert several.requests == 3

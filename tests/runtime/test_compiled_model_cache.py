@@ -1,4 +1,4 @@
-"""Compiled networks are kept, and whatever happens to where they are kept costs time only."""
+"""Compiled networks are cached; a damaged cache costs only time."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def answer(network: CompiledNetwork) -> float:
     return float(network(IMAGE)["sums"].mean())
 
 
-def test_the_second_start_takes_what_the_first_one_kept(ir, tmp_path, monkeypatch):
+def test_the_second_start_loads_the_network_that_the_first_one_stored(ir, tmp_path, monkeypatch):
     first = loaded(ir, tmp_path / "cache")
     written = stamps(tmp_path / "cache")
     assert len(written) == 1
@@ -51,7 +51,7 @@ def test_the_second_start_takes_what_the_first_one_kept(ir, tmp_path, monkeypatc
     assert (again.executed_precision, again.device) == (first.executed_precision, "CPU")
 
 
-def test_what_is_kept_is_of_one_ir_one_use_and_one_runtime(ir, tmp_path):
+def test_a_cached_network_is_of_one_ir_with_its_changes_and_runtime(ir, tmp_path):
     folder = tmp_path / "cache"
     loaded(ir, folder)
     loaded(ir, folder, requests=2, streams="2")

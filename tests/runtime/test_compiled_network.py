@@ -1,4 +1,4 @@
-"""A network computes what its IR says, where and how it was asked to, or says why not."""
+"""A network computes what its IR defines, on the requested device, or reports why not."""
 
 from __future__ import annotations
 
@@ -125,7 +125,7 @@ def choosy_ir(tmp_path):
     return tmp_path / "choosy.xml"
 
 
-def test_an_inference_that_fails_is_told_and_the_next_one_is_right(choosy_ir):
+def test_a_failed_inference_is_reported_and_the_next_one_succeeds(choosy_ir):
     network = CompiledNetwork(choosy_ir, RuntimeConfig(requests=2))
     for _ in range(3):  # more often than there are requests: each is given back
         with pytest.raises(InferenceError, match=r"choosy\.xml: CPU failed: .*") as caught:
@@ -153,7 +153,7 @@ def test_several_requests_run_at_once_and_each_gets_its_own_answer(small_ir):
 @pytest.mark.parametrize(
     ("said", "streams"), [({"streams": "2"}, 2), ({"streams": "CPU:1"}, 1), ({"hint": "LATENCY"}, 1)]
 )
-def test_the_streams_are_those_that_were_asked_for(small_ir, said, streams):
+def test_the_streams_are_the_requested_ones(small_ir, said, streams):
     assert CompiledNetwork(small_ir[0], RuntimeConfig(requests=4, **said)).streams == streams
 
 
@@ -191,7 +191,7 @@ def test_a_damaged_ir_is_refused_in_one_line(small_ir, tmp_path, capfd, suffix, 
 
 
 @pytest.mark.parametrize("device", ["XPU", "cpu", "", "CPU,GPU"])
-def test_an_unknown_device_lists_those_that_there_are(small_ir, device):
+def test_an_unknown_device_lists_the_available_ones(small_ir, device):
     with pytest.raises(InferenceError, match=rf"no device '{device}' here: there is .*CPU"):
         CompiledNetwork(small_ir[0], RuntimeConfig(device))
 
@@ -203,7 +203,7 @@ def test_a_device_that_differs_by_case_is_suggested(small_ir):
 
 
 @pytest.mark.parametrize("device", ["CPU", "AUTO", "HETERO:CPU"])
-def test_the_device_that_runs_it_is_told(small_ir, device):
+def test_the_executing_device_is_reported(small_ir, device):
     assert "CPU" in CompiledNetwork(small_ir[0], RuntimeConfig(device)).device
 
 
@@ -235,7 +235,7 @@ def test_f32_is_really_f32(small_ir, image, device):
 
 
 @pytest.mark.parametrize("device", ["CPU", "AUTO"])
-def test_bf16_is_told_and_is_really_bf16(small_ir, image, device):
+def test_bf16_is_reported_and_really_used(small_ir, image, device):
     bf16_or_skip()
     xml, weights = small_ir
     network = CompiledNetwork(xml, RuntimeConfig(device, "bf16"))
@@ -255,7 +255,7 @@ def test_the_default_is_the_devices_own_choice(small_ir):
 @pytest.mark.skipif(
     "fork" not in multiprocessing.get_all_start_methods(), reason="this system forks no processes"
 )
-def test_a_forked_process_is_told_to_load_its_own(small_ir, image):
+def test_a_forked_process_must_load_its_own_network(small_ir, image):
     """It would wait for ever for threads that stayed behind."""
     xml, _ = small_ir
     network = CompiledNetwork(xml)

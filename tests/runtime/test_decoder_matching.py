@@ -1,4 +1,4 @@
-"""Which decoder an IR is for: as it says, else as its outputs look, else a plain word that nobody knows."""
+"""The decoder of an IR comes from its metadata, else from its outputs, else an error names them."""
 
 from __future__ import annotations
 
@@ -91,12 +91,12 @@ def test_the_outputs_tell_the_decoder(tmp_path, outputs, decoder, roles):
         ({("posezoo", "decoder"): "of the year 2040"}, "openpose", {}),
     ],
 )
-def test_what_an_ir_says_of_itself_comes_first(tmp_path, info, decoder, options):
+def test_the_metadata_of_an_ir_come_first(tmp_path, info, decoder, options):
     spec, _ = describe_ir(Graph(write_ir(tmp_path / "net.xml", OPENPOSE, info=info)))
     assert spec.decoder.name == decoder and spec.decoder.options == options
 
 
-def test_a_decoder_that_does_not_fit_says_what_it_needs_and_which_one_fits(tmp_path):
+def test_a_decoder_that_does_not_fit_names_its_outputs_and_the_fitting_decoder(tmp_path):
     xml = write_ir(tmp_path / "net.xml", EMBEDDINGS)
     with pytest.raises(DecoderError, match="needs 19 heatmaps and 38 PAFs; this IR has 17 and 17") as caught:
         load_ir(xml, "openpose")
@@ -104,13 +104,13 @@ def test_a_decoder_that_does_not_fit_says_what_it_needs_and_which_one_fits(tmp_p
     assert "associative_embedding" in caught.value.hint
 
 
-def test_a_network_that_is_none_for_poses_is_told_from_its_outputs(tmp_path):
+def test_a_network_without_poses_is_refused_by_its_outputs(tmp_path):
     with pytest.raises(DecoderError, match="no decoder is known for its outputs classes 1x1000") as caught:
         load_ir(write_ir(tmp_path / "net.xml", {"classes": (1, 1000)}))
     assert "openpose" in caught.value.hint and caught.value.fitting == ""
 
 
-def test_an_unknown_decoder_is_named(tmp_path):
+def test_an_unknown_decoder_is_reported(tmp_path):
     with pytest.raises(InferenceError, match="no decoder openpos"):
         load_ir(write_ir(tmp_path / "net.xml", OPENPOSE), "openpos")
 
@@ -124,7 +124,7 @@ def score_of_grey(estimator, value=102):
 MOVENET = {"out": (1, 1, 17, 3)}
 
 
-def test_foreign_irs_are_prepared_as_their_model_info_says_and_the_caller_has_the_last_word(tmp_path):
+def test_model_info_defines_the_preprocessing_unless_the_caller_overrides_it(tmp_path):
     info = {("model_info", "mean_values"): "51 51 51", ("model_info", "scale_values"): "0.5 0.5 0.5"}
     xml = write_ir(tmp_path / "net.xml", MOVENET, info=info)
     assert score_of_grey(load_ir(xml)) == pytest.approx(0.4)
@@ -137,7 +137,7 @@ def test_foreign_irs_are_prepared_as_their_model_info_says_and_the_caller_has_th
     assert score_of_grey(load_ir(write_ir(tmp_path / "done.xml", MOVENET, info=done))) == pytest.approx(0.4)
 
 
-def test_channels_change_places_where_it_is_said(tmp_path):
+def test_channels_are_reversed_if_requested(tmp_path):
     """A mean of each channel's own makes the order show: blue is 0, red 102."""
     xml = write_ir(tmp_path / "net.xml", MOVENET)
     image = np.zeros((64, 96, 3), np.uint8)
@@ -152,7 +152,7 @@ def test_channels_change_places_where_it_is_said(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("said", "problem"),
+    ("options", "problem"),
     [
         ({"mean": [1, 2]}, "its input image cannot take images so"),
         ({"scale": [1, 0, 1]}, "cannot be normalized by mean \\(\\) and scale \\(1, 0, 1\\)"),
@@ -161,14 +161,14 @@ def test_channels_change_places_where_it_is_said(tmp_path):
         ({"layout": "NHWC"}, "its input image, 1x3x64x96, takes no images of three colors as NHWC"),
     ],
 )
-def test_preprocessing_that_does_not_go_with_the_network_is_an_error_of_one_line(tmp_path, said, problem):
+def test_preprocessing_that_does_not_fit_the_network_is_an_error_of_one_line(tmp_path, options, problem):
     xml = write_ir(tmp_path / "net.xml", OPENPOSE)
     with pytest.raises(InferenceError, match=problem) as caught:
-        load_ir(xml, options=LoadOptions(**said))
+        load_ir(xml, options=LoadOptions(**options))
     assert "\n" not in str(caught.value)
 
 
-def test_a_network_of_several_inputs_or_none_for_pictures_is_refused(tmp_path):
+def test_a_network_without_an_image_input_is_refused(tmp_path):
     with pytest.raises(InferenceError, match="takes no images"):
         load_ir(write_ir(tmp_path / "net.xml", MOVENET, image=(1, 7, 64, 96)))
 

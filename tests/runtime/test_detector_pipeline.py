@@ -1,4 +1,4 @@
-"""People in boxes, with the detector's real weights on real photos."""
+"""People as boxes, with the detector's real weights on real photos."""
 
 from __future__ import annotations
 
@@ -74,7 +74,7 @@ def test_both_precisions_find_the_same(zoo, irs, detector, photos):
         assert np.allclose(*both, atol=2)
 
 
-def test_an_ir_alone_is_known_for_a_detector_by_its_output(irs, photos):
+def test_an_ir_alone_is_recognized_as_a_detector_by_its_output(irs, photos):
     (xml,) = irs["FP16"].values()
     alone = load_ir(xml)
     assert alone.decoder == "detection" and alone.input_size == (544, 320)
@@ -94,5 +94,5 @@ def test_a_box_is_drawn_around_its_person(detector, photos):
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 5000, 3), (5000, 1), (2, 70000, 3)])
-def test_images_of_any_size_are_looked_at(detector, shape):
+def test_images_of_any_size_are_processed(detector, shape):
     assert detector(np.full(shape, 80, np.uint8)) == []

@@ -1,4 +1,4 @@
-"""People in space, from an image of any size: the camera is the image's, not the network's."""
+"""3D poses from an image of any size: the camera is the image's, not the network's."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ def test_an_image_of_another_aspect_has_its_own_camera(xml):
     assert np.allclose(found, seen, atol=1)
 
 
-def test_an_ir_alone_is_known_by_its_outputs(xml):
+def test_an_ir_alone_is_recognized_by_its_outputs(xml):
     alone = load_ir(xml)
     assert alone.decoder == "lifting_3d"
     assert errors_cm(alone(np.zeros((256, 448, 3), np.uint8))).mean() < 0.6

@@ -1,4 +1,4 @@
-"""Several items are in the works at once, and yet each comes in its turn."""
+"""Several items are processed at the same time, and their results come in order."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def test_the_next_item_is_taken_only_when_a_slot_is_free():
     stream.close()
 
 
-def test_what_an_item_fails_with_is_raised_at_its_place_and_the_next_one_comes():
+def test_the_error_of_an_item_is_raised_at_its_place_and_the_next_one_follows():
     def work(item):
         if item == 1:
             raise ImageError("no picture")
@@ -54,7 +54,7 @@ def test_what_an_item_fails_with_is_raised_at_its_place_and_the_next_one_comes()
     assert list(stream) == [(2, 2), (3, 3)]
 
 
-def test_a_source_that_fails_is_told_after_what_came_before():
+def test_the_error_of_a_source_is_raised_after_the_items_before_it():
     def items():
         yield from range(3)
         raise OSError("the camera is gone")

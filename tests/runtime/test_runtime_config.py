@@ -1,4 +1,4 @@
-"""What was asked for reaches the devices, also those that are not here."""
+"""The requested properties reach the devices, also those that are not available here."""
 
 from __future__ import annotations
 
@@ -57,7 +57,7 @@ LATENCY, THROUGHPUT = {"PERFORMANCE_HINT": "LATENCY"}, {"PERFORMANCE_HINT": "THR
         ),
     ],
 )
-def test_each_device_gets_what_is_its_own(runtime, config):
+def test_each_device_gets_its_own_properties(runtime, config):
     assert runtime.to_openvino_config() == config
 
 
@@ -73,7 +73,7 @@ def test_each_device_gets_what_is_its_own(runtime, config):
         ({"streams": ":3"}, "streams: expected"),
     ],
 )
-def test_what_cannot_be_meant_is_refused(said, problem):
+def test_invalid_values_are_refused(said, problem):
     with pytest.raises(InferenceError, match=problem):
         RuntimeConfig(**said).to_openvino_config()
 
@@ -101,7 +101,7 @@ def test_a_device_that_is_not_here_is_named_with_those_that_are():
 
 @pytest.mark.parametrize("device", ["CPU", "AUTO:CPU", "HETERO:CPU", "MULTI:CPU"])
 @pytest.mark.parametrize("streams", ["1", "CPU:1"])
-def test_a_device_that_hands_the_work_on_hands_on_what_was_asked(tmp_path, device, streams):
+def test_a_virtual_device_passes_the_requested_properties_on(tmp_path, device, streams):
     pytest.importorskip("openvino")
     ir = write_ir(tmp_path / "net.xml", {"sums": (1, 17, 8, 12)})
     assert CompiledNetwork(ir, RuntimeConfig(device, requests=2, streams=streams)).streams == 1

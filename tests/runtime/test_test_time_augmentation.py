@@ -1,4 +1,4 @@
-"""Looking twice finds people where looking once does, and more of them."""
+"""Several passes find the people of a single pass, and more of them."""
 
 from __future__ import annotations
 
@@ -62,6 +62,6 @@ def test_scales_without_the_usual_one_are_refused(openpose):
         load_estimator(*openpose, LoadOptions(scales=(0.5, 2)))
 
 
-def test_a_decoder_whose_answers_cannot_be_averaged_says_so(blazepose_irs):
+def test_augmentation_is_refused_for_decoders_that_do_not_support_it(blazepose_irs):
     with pytest.raises(InferenceError, match="test-time augmentation is not supported for decoder blazepose"):
         load_estimator(open_registry().find("blazepose-full"), blazepose_irs, LoadOptions(flip=True))

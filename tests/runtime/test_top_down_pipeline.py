@@ -45,7 +45,7 @@ def dots(networks) -> Loader:
     return load
 
 
-def somebody(seed: int, x: float = 320, y: float = 240) -> tuple[np.ndarray, tuple[float, ...]]:
+def draw_person(seed: int, x: float = 320, y: float = 240) -> tuple[np.ndarray, tuple[float, ...]]:
     """17 places, a few pixels off a grid, and the box around them: 240 x 160 px about (x, y)."""
     rng = np.random.default_rng(seed)
     grid = np.array([(column, row) for row in range(4) for column in range(5)][:17], float)
@@ -59,7 +59,7 @@ def errors(dots: Estimator, seeds: range, **where: float) -> np.ndarray:
     """(len(seeds), 17, 2): how far off every keypoint is, in image pixels."""
     found = []
     for seed in seeds:
-        places, box = somebody(seed, **where)
+        places, box = draw_person(seed, **where)
         (pose,) = dots(dotted(IMAGE, places, 8), boxes=[box])
         assert (pose.keypoints[:, 2] > 0).all()
         found.append(pose.keypoints[:, :2] - places)
@@ -81,7 +81,7 @@ BOUNDS = {
 
 
 @pytest.mark.parametrize("convention", CONVENTIONS)
-def test_keypoints_come_back_to_where_they_are_in_the_image(dots, convention):
+def test_keypoints_are_mapped_back_to_the_image(dots, convention):
     """Crops of 1.56 image pixels an input pixel at most: the box's 240 x 1.25 over 192."""
     off = errors(dots(convention), range(6)) / 1.5625
     max_count, mean = BOUNDS[convention]
@@ -90,21 +90,21 @@ def test_keypoints_come_back_to_where_they_are_in_the_image(dots, convention):
 
 
 @pytest.mark.parametrize("convention", ["dark", "udp", "alphapose", "gluoncv"])
-def test_somebody_at_the_border_of_the_image_comes_back_too(dots, convention):
+def test_a_person_at_the_border_of_the_image_is_found_too(dots, convention):
     off = errors(dots(convention), range(3), x=115, y=380) / 1.5625
     assert np.abs(off).max() < BOUNDS[convention][0]
 
 
 def test_a_larger_crop_shows_the_same_person_smaller(dots):
     assert np.abs(errors(dots(padding=1.6), range(3))).max() < 0.6
-    places, box = somebody(0)
+    places, box = draw_person(0)
     image = dotted(IMAGE, places, 8)
     (default,), (smaller,) = dots()(image, boxes=[box]), dots(padding=1.6)(image, boxes=[box])
     assert (smaller.keypoints[:, 2] < default.keypoints[:, 2]).all()
 
 
-def test_people_are_looked_at_one_by_one_the_surest_first(dots):
-    (left, left_box), (right, right_box) = somebody(0, x=150), somebody(1, x=480)
+def test_people_are_processed_one_by_one_highest_score_first(dots):
+    (left, left_box), (right, right_box) = draw_person(0, x=150), draw_person(1, x=480)
     image = np.maximum(dotted(IMAGE, left, 8), dotted(IMAGE, right, 8))
     boxes = [(*left_box, 0.5), (*right_box, 0.8)]
     first, second = dots()(image, boxes=boxes)
@@ -117,7 +117,7 @@ def test_people_are_looked_at_one_by_one_the_surest_first(dots):
 
 
 def test_one_person_in_two_boxes_is_one(dots):
-    places, box = somebody(0)
+    places, box = draw_person(0)
     image = dotted(IMAGE, places, 8)
     shifted = tuple(np.array(box) + 6)
     both = [(*box, 0.6), (*shifted, 0.7)]
@@ -126,8 +126,8 @@ def test_one_person_in_two_boxes_is_one(dots):
     assert len(dots(max_similarity=1.0)(image, boxes=both)) == 2
 
 
-def test_a_detector_says_where_to_look(dots, networks):
-    places, (x0, y0, x1, y1) = somebody(3)
+def test_a_detector_finds_the_boxes(dots, networks):
+    places, (x0, y0, x1, y1) = draw_person(3)
     box = (x0 / 640, y0 / 480, x1 / 640, y1 / 480)
     detector = load_ir(boxes_network(networks, (*box, 0.9), (0, 0, 0.1, 0.1, 0.8), (*box, 0.4)))
     assert detector.decoder == "detection"
@@ -141,7 +141,7 @@ def test_a_detector_says_where_to_look(dots, networks):
 
 
 def test_without_a_detector_the_whole_image_is_one_person(dots):
-    places, _ = somebody(4)
+    places, _ = draw_person(4)
     image = dotted(IMAGE, places, 14)
     (pose,) = dots()(image)
     assert np.abs(pose.keypoints[:, :2] - places).max() < 1.5  # 3.3 image pixels an input pixel
@@ -153,7 +153,7 @@ def test_a_mirrored_look_is_averaged_in(networks):
     folder = networks / "twins"
     folder.mkdir()
     xmls = [dots_network(folder, aligned=aligned, colors=colors) for aligned in (True, False)]
-    places, box = somebody(5)
+    places, box = draw_person(5)
     places[2::2] = places[1::2]
     image = dotted(IMAGE, places, 8, colors)
     exact = load_ir(
@@ -197,7 +197,7 @@ def _shown(estimator: Estimator, image: np.ndarray, box: tuple[float, ...]) -> n
     return picture[0]
 
 
-def test_who_finds_people_itself_takes_no_boxes_and_no_detector(networks):
+def test_a_bottom_up_model_takes_no_boxes_and_no_detector(networks):
     detector = load_ir(boxes_network(networks, (0.1, 0.1, 0.5, 0.5, 0.9)))
     with pytest.raises(InferenceError, match="boxes finds people itself: it takes neither boxes nor a"):
         detector(np.zeros((480, 640, 3), np.uint8), boxes=[(1, 2, 3, 4)])
@@ -210,7 +210,7 @@ def test_boxes_that_are_none_are_refused(dots):
         dots()(np.zeros((480, 640, 3), np.uint8), boxes=[(5, 5, 5, 9)])
 
 
-def test_a_box_beside_the_image_holds_nobody(dots):
+def test_a_box_outside_the_image_contains_nobody(dots):
     image = np.tile(COLORS[5].astype(np.uint8), (480, 640, 1))
     assert dots(convention="gluoncv")(image, boxes=[(0, 0, 640, 480)])
     assert dots(convention="gluoncv")(image, boxes=[(700, 10, 800, 200), (10, -90, 90, 0)]) == []
@@ -255,7 +255,7 @@ def test_movenet_puts_nine_of_ten_keypoints_within_a_tenth_of_the_crop(movenet, 
     assert np.median(apart) < 0.02
 
 
-def test_movenet_sees_twice_as_many_people_where_a_detector_shows_them(movenet, detector, photos):
+def test_movenet_finds_twice_as_many_people_with_a_detector(movenet, detector, photos):
     """22 of the 37 with five keypoints and more; of a whole image it sees the one person: 11."""
     both = movenet.with_detector(detector)
     alone, shown = (
