@@ -7,6 +7,7 @@ import pytest
 
 from fakes.people import likeness
 from posezoo.errors import ImageError, InferenceError
+from posezoo.pipeline.get import get_irs
 from posezoo.pose.decoders import DECODERS, find_decoder
 from posezoo.pose.keypoints import Pose
 from posezoo.runtime.load_options import LoadOptions
@@ -29,7 +30,7 @@ MODELS = {OPENPOSE: ("FP16-INT8", 22), TF_POSE: ("FP32", 12), MOVENET: ("FP32", 
 def parts(zoo):
     """Each model, and its IR by name."""
     found = {name: zoo.registry.find(name) for name in MODELS}
-    return {name: (spec, zoo.get_irs(spec, Precision(MODELS[name][0]))) for name, spec in found.items()}
+    return {name: (spec, get_irs(spec, Precision(MODELS[name][0]), zoo)) for name, spec in found.items()}
 
 
 @pytest.fixture(scope="session")

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from posezoo.pipeline.get import get_irs
 from posezoo.pose.drawing import draw
 from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_estimator, load_ir
@@ -17,7 +18,7 @@ DETECTOR = "person-detection-retail-0013"
 
 @pytest.fixture(scope="session")
 def irs(zoo):
-    return {each: zoo.get_irs(zoo.registry.find(DETECTOR), Precision(each)) for each in ("FP32", "FP16")}
+    return {each: get_irs(zoo.registry.find(DETECTOR), Precision(each), zoo) for each in ("FP32", "FP16")}
 
 
 @pytest.fixture(scope="session")

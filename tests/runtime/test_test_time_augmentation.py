@@ -7,6 +7,7 @@ import pytest
 
 from fakes.people import likeness
 from posezoo.errors import InferenceError
+from posezoo.pipeline.get import get_irs
 from posezoo.registry import open_registry
 from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_estimator
@@ -18,7 +19,7 @@ pytest.importorskip("cv2")
 @pytest.fixture(scope="session")
 def openpose(zoo):
     spec = zoo.registry.find("human-pose-estimation-0001")
-    return spec, zoo.get_irs(spec, Precision("FP16-INT8"))
+    return spec, get_irs(spec, Precision("FP16-INT8"), zoo)
 
 
 def similarity(estimator, photos) -> float:

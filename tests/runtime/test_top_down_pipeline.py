@@ -15,6 +15,7 @@ import pytest
 from fakes.dots import COLORS, boxes_network, dots_network, dotted
 from fakes.people import likeness
 from posezoo.errors import InferenceError
+from posezoo.pipeline.get import get_irs
 from posezoo.pose.heatmap import CONVENTIONS
 from posezoo.pose.ssd_detection import Box
 from posezoo.runtime.estimator import Estimator
@@ -224,13 +225,13 @@ def test_a_network_of_one_size_refuses_another(networks):
 @pytest.fixture(scope="session")
 def movenet(zoo) -> Estimator:
     spec = zoo.registry.find("movenet-singlepose-lightning-int8")
-    return load_estimator(spec, zoo.get_irs(spec, Precision.FP32))
+    return load_estimator(spec, get_irs(spec, Precision.FP32, zoo))
 
 
 @pytest.fixture(scope="session")
 def detector(zoo) -> Estimator:
     spec = zoo.registry.find("person-detection-retail-0013")
-    return load_estimator(spec, zoo.get_irs(spec, Precision.FP16))
+    return load_estimator(spec, get_irs(spec, Precision.FP16, zoo))
 
 
 def test_movenet_puts_nine_of_ten_keypoints_within_a_tenth_of_the_crop(movenet, photos, shared):
