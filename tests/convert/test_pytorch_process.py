@@ -254,5 +254,5 @@ def test_a_model_that_is_not_a_checkpoint_has_no_onnx_to_keep(params):
     spec, layout = declared(params)
     with pytest.raises(ConversionError, match="is published as onnx, and is not one of posezoo's networks"):
         convert_model(replace(spec, framework=Framework.ONNX, network=None), layout, keep_onnx=True)
-    with pytest.raises(ConversionError, match="names no network of ours"):
+    with pytest.raises(ConversionError, match="does not name one of posezoo's networks"):
         convert_model(replace(spec, network=None, checkpoint=""), layout, force=True)

@@ -7,12 +7,11 @@ from collections.abc import Collection
 from dataclasses import replace
 from pathlib import Path
 
-from posezoo.convert.conversion import Converted
 from posezoo.convert.conversion_plan import ConversionOptions
 from posezoo.events import Listener, ignore_event
 from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
-from posezoo.pipeline.get import convert, get, resolve_model
+from posezoo.pipeline.get import Converted, convert, get, resolve_model
 from posezoo.pipeline.plan import Plan, make_plan
 from posezoo.pipeline.resolver import PRECISIONS, resolve
 from posezoo.pipeline.zoo_context import Context, download_options

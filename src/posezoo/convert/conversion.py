@@ -1,11 +1,9 @@
-"""Downloaded models into IR: each stage of a conversion, from the plan to the published files."""
+"""Downloaded models to IR by OpenVINO: read, prepared, written, self-checked and published."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -13,109 +11,22 @@ from posezoo.convert import frontends
 from posezoo.convert.conversion_plan import (
     KEEP_OR_REPLACE,
     ConversionOptions,
-    PlannedIr,
-    find_obstacle,
     refuse_to_replace,
 )
-from posezoo.errors import ConversionError, PosezooError
+from posezoo.errors import ConversionError
 from posezoo.events import (
-    ConversionFinished,
-    ConversionSkipped,
-    ConversionStarted,
-    ConversionUpToDate,
     Listener,
     ignore_event,
 )
 from posezoo.files import verified_files
-from posezoo.files.staging import remove_stale_staging_dirs
-from posezoo.ir import provenance
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
 from posezoo.resolve.custom_weights import require_network
-from posezoo.resolve.resolved import Converter, Resolved
-from posezoo.spec.model import ModelSpec, Precision
+from posezoo.resolve.resolved import Resolved, Target
+from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
-    from posezoo.convert.model_optimizer import ModelOptimizer
     from posezoo.ir.provenance import FileContent
-
-
-@dataclass(frozen=True, slots=True)
-class Converted:
-    """A model as IR: the .xml by precision, the .bin beside each."""
-
-    resolved: Resolved
-    irs: Mapping[Precision, Path]
-
-
-def convert_model(
-    resolved: Resolved,
-    irs: Sequence[PlannedIr],
-    options: ConversionOptions,
-    *,
-    model_optimizer: ModelOptimizer | None = None,
-    listener: Listener = ignore_event,
-) -> Converted:
-    """Make the planned IR of a downloaded model; those that are up to date are left alone.
-
-    The same original gives the same bytes, whenever, wherever and however often it is converted by the
-    same OpenVINO. If something fails, the IR that were there before are still there.
-
-    Args:
-        resolved: the model, with final pins.
-        irs: the plan, as ``plan_irs`` makes it.
-        options: how to make them.
-        model_optimizer: the one that makes IR whose converter it is.
-        listener: receives what happens.
-
-    Raises:
-        ConversionError: an IR that has to be made cannot be made here; the original is not there, is not
-            what was promised, or cannot be converted.
-        LockError: a strict lock does not have an IR.
-        SelfCheckError: an IR does not compute what the original computes.
-        CheckpointError: a checkpoint cannot be read, or does not fit its network.
-        NetworkError: a checkpoint's network cannot be built as declared.
-        OutputError: an IR cannot be written.
-        MissingPackageError: OpenVINO is not installed, or too old.
-    """
-    spec, layout = resolved.source, resolved.layout
-    if options.keep_onnx:
-        require_network(spec)
-    if (obstacle := find_obstacle(irs)) is not None:
-        raise resolved.error(obstacle)
-    if spec.is_ir:
-        listener(ConversionSkipped(spec.full_name, "published as IR"))
-        return Converted(resolved, _published_irs(spec, irs))
-    done, due = [ir for ir in irs if ir.is_up_to_date], [ir for ir in irs if not ir.is_up_to_date]
-    remove_stale_staging_dirs(layout.model_dir(spec))
-    if done:
-        listener(ConversionUpToDate(spec.full_name, tuple(ir.precision for ir in done)))
-    for ir in done:
-        record = provenance.read_provenance(ir.xml.with_name("provenance.json"))
-        if ir.target.agreed is not None and record is not None:
-            ir.target.agreed.require(record.contents)
-    for ir in due:
-        if ir.target.agreed is not None:  # no upstream code runs for an IR that is refused
-            ir.target.agreed.require_known()
-    if due:
-        with _upstream_results(resolved, listener) as layout:
-            listener(ConversionStarted(spec.full_name, tuple(ir.precision for ir in due)))
-            try:
-                if due[0].target.converter is Converter.MODEL_OPTIMIZER:
-                    from posezoo.convert.model_optimizer_route import convert_with_model_optimizer
-
-                    assert model_optimizer is not None
-                    targets = [ir.target for ir in due]
-                    convert_with_model_optimizer(resolved, layout, model_optimizer, targets)
-                else:
-                    _convert_with_openvino(resolved, layout, due, options, listener)
-            except PosezooError as error:
-                listener(ConversionFinished(spec.full_name, False, error.problem))
-                raise
-        listener(ConversionFinished(spec.full_name, True))
-    elif options.keep_onnx:
-        export_onnx(resolved, force=True)
-    return Converted(resolved, {ir.precision: ir.xml for ir in irs})
 
 
 def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
@@ -147,31 +58,35 @@ def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
     return path
 
 
-def _published_irs(spec: ModelSpec, irs: Sequence[PlannedIr]) -> dict[Precision, Path]:
-    """Those that are there, at least one."""
-    found = {ir.precision: ir.xml for ir in irs if ir.xml.is_file()}
-    if not found:
-        places = ", ".join(str(ir.xml) for ir in irs)
-        raise ConversionError(f"{places}: not there", hint=f"posezoo download {spec.full_name}")
-    return found
-
-
-def _upstream_results(resolved: Resolved, listener: Listener) -> AbstractContextManager[ModelLayout]:
-    """The layout to convert with; what upstream code makes is there as long as this lasts."""
-    if not resolved.runs_upstream_code:
-        return nullcontext(resolved.layout)
-    from posezoo.convert.upstream_code import run_upstream_code
-
-    return run_upstream_code(resolved.spec, resolved.layout, listener=listener)
-
-
-def _convert_with_openvino(
+def convert_with_openvino(
     resolved: Resolved,
     layout: ModelLayout,
-    irs: Sequence[PlannedIr],
+    targets: Sequence[Target],
     options: ConversionOptions,
-    listener: Listener,
+    *,
+    listener: Listener = ignore_event,
 ) -> None:
+    """Make IR of a downloaded model.
+
+    The same original gives the same bytes, whenever, wherever and however often it is converted by the
+    same OpenVINO. If something fails, the IR that were there before are still there.
+
+    Args:
+        resolved: the model, with final pins.
+        layout: where its files lie, those among them that upstream code made.
+        targets: the IR.
+        options: how to make them.
+        listener: receives events.
+
+    Raises:
+        ConversionError: the original is not there, is not what was promised, or cannot be converted.
+        LockError: a strict lock does not have an IR.
+        SelfCheckError: an IR does not compute what the original computes.
+        CheckpointError: a checkpoint cannot be read, or does not fit its network.
+        NetworkError: a checkpoint's network cannot be built as declared.
+        OutputError: an IR cannot be written.
+        MissingPackageError: OpenVINO is not installed, or too old.
+    """
     spec, self_check, keep_onnx = resolved.source, options.self_check, options.keep_onnx
     frontends.select_format(spec)
     with ThreadPoolExecutor() as pool:
@@ -200,7 +115,7 @@ def _convert_with_openvino(
             ir_writer.prepare_for_writing(network, spec, resolved.decoder)
         finally:
             verified.result()  # nothing is made of other bytes, and where reading failed, this says why
-        agreed = {ir.precision: ir.target.agreed for ir in irs}
+        agreed = {target.precision: target.agreed for target in targets}
 
         def accept_ir(precision: Precision, contents: Mapping[str, FileContent]) -> None:
             if (entry := agreed[precision]) is not None:
@@ -210,7 +125,7 @@ def _convert_with_openvino(
             network,
             spec,
             layout,
-            [ir.precision for ir in irs],
+            list(agreed),
             self_check=self_check,
             reference=reference,
             decoder=resolved.decoder,

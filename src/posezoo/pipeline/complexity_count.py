@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 from posezoo.convert.conversion_plan import ConversionOptions
 from posezoo.errors import ConversionError, OutputError
 from posezoo.layout import ModelLayout
-from posezoo.pipeline.get import get, resolve_model
+from posezoo.pipeline.get import Converted, get, resolve_model
 from posezoo.pipeline.plan import require_current_ir
 from posezoo.pipeline.zoo_context import Context
 from posezoo.resolve.resolved import Resolved
@@ -18,7 +18,6 @@ from posezoo.spec.model import CompositeSpec, Input, ModelSpec, Precision
 from posezoo.versions import package_version
 
 if TYPE_CHECKING:
-    from posezoo.convert.conversion import Converted
     from posezoo.measured import Measurement
 
 _INSTALLED = Path(__file__).resolve().parents[1]

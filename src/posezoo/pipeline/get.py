@@ -2,22 +2,39 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import replace
+from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager, nullcontext
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.convert.conversion_plan import ConversionOptions
-from posezoo.events import Listener, ignore_event
+from posezoo.errors import ConversionError, PosezooError
+from posezoo.events import (
+    ConversionFinished,
+    ConversionSkipped,
+    ConversionStarted,
+    ConversionUpToDate,
+    Listener,
+    ignore_event,
+)
+from posezoo.files.staging import remove_stale_staging_dirs
+from posezoo.ir.provenance import read_provenance
+from posezoo.layout import ModelLayout
 from posezoo.pipeline.plan import Plan, make_plan
 from posezoo.pipeline.resolver import resolve, with_final_pins
 from posezoo.pipeline.zoo_context import Context
+from posezoo.resolve.custom_weights import require_network
 from posezoo.resolve.request import InputOptions, Request
 from posezoo.resolve.resolved import Resolved
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
-if TYPE_CHECKING:
-    from posezoo.convert.conversion import Converted
+
+@dataclass(frozen=True, slots=True)
+class Converted:
+    """A model as IR: the .xml by precision, the .bin beside each."""
+
+    resolved: Resolved
+    irs: Mapping[Precision, Path]
 
 
 def get(
@@ -93,10 +110,65 @@ def download(plan: Plan, context: Context, *, listener: Listener = ignore_event)
 def convert(
     resolved: Resolved, plan: Plan, options: ConversionOptions, *, listener: Listener = ignore_event
 ) -> Converted:
-    """Make the IR of a plan, of files that are there; see ``convert.conversion.convert_model``."""
-    from posezoo.convert.conversion import convert_model
+    """Make the IR of a plan from files that are there; those that are up to date are left alone.
 
-    return convert_model(resolved, plan.irs, options, model_optimizer=plan.model_optimizer, listener=listener)
+    Raises:
+        ConversionError: an IR that has to be made cannot be made here; no IR was published in the precisions
+            asked for, or its files are not there; or as ``convert.conversion.convert_with_openvino``, like
+            the other errors.
+        LockError: a strict lock does not have an IR.
+    """
+    from posezoo.convert.conversion import convert_with_openvino, export_onnx
+
+    spec = resolved.source
+    if options.keep_onnx:
+        require_network(spec)
+    if plan.obstacle is not None:
+        raise resolved.error(plan.obstacle)
+    if spec.is_ir:
+        listener(ConversionSkipped(spec.full_name, "published as IR"))
+        irs = {ir.precision: ir.xml for ir in plan.irs if ir.xml.is_file()}
+        if not irs:
+            places = ", ".join(str(ir.xml) for ir in plan.irs)
+            raise ConversionError(f"{places}: not there", hint=f"posezoo download {spec.full_name}")
+        return Converted(resolved, irs)
+    remove_stale_staging_dirs(resolved.layout.model_dir(spec))
+    if up_to_date := [ir.target for ir in plan.irs if ir.is_up_to_date]:
+        listener(ConversionUpToDate(spec.full_name, tuple(target.precision for target in up_to_date)))
+    for target in up_to_date:
+        record = read_provenance(target.xml.with_name("provenance.json"))
+        if target.agreed is not None and record is not None:
+            target.agreed.require(record.contents)
+    due = [ir.target for ir in plan.irs if not ir.is_up_to_date]
+    for target in due:
+        if target.agreed is not None:  # no upstream code runs for an IR that is refused
+            target.agreed.require_known()
+    if due:
+        with _upstream_results(resolved, listener) as layout:
+            listener(ConversionStarted(spec.full_name, tuple(target.precision for target in due)))
+            try:
+                if plan.model_optimizer is None:
+                    convert_with_openvino(resolved, layout, due, options, listener=listener)
+                else:
+                    from posezoo.convert.model_optimizer_route import convert_with_model_optimizer
+
+                    convert_with_model_optimizer(resolved, layout, plan.model_optimizer, due)
+            except PosezooError as error:
+                listener(ConversionFinished(spec.full_name, False, error.problem))
+                raise
+        listener(ConversionFinished(spec.full_name, True))
+    elif options.keep_onnx:
+        export_onnx(resolved, force=True)
+    return Converted(resolved, {ir.precision: ir.xml for ir in plan.irs})
+
+
+def _upstream_results(resolved: Resolved, listener: Listener) -> AbstractContextManager[ModelLayout]:
+    """The layout to convert with; what upstream code makes is there as long as the context lasts."""
+    if not resolved.runs_upstream_code:
+        return nullcontext(resolved.layout)
+    from posezoo.convert.upstream_code import run_upstream_code
+
+    return run_upstream_code(resolved.spec, resolved.layout, listener=listener)
 
 
 def get_irs(
