@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.errors import PosezooError, SettingsError, UnknownModelError, import_optional, suggest
 from posezoo.events import Listener, ignore_event
-from posezoo.networks import NETWORKS, build_network
+from posezoo.networks import build_network, is_network
 from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.load import (
     compile_estimator,
@@ -204,7 +204,7 @@ def network(
         download_model(lock.with_pins(spec), layout, context.download_options, listener=listener)
         path = verify_source_model(lock.with_pins(spec), layout)  # with the pin of a first use
         return read_network_checkpoint(path, choice.name, choice.arguments).load()
-    choice = NetworkChoice(name) if name in NETWORKS else require_network(_model_with_network(context, name))
+    choice = NetworkChoice(name) if is_network(name) else require_network(_model_with_network(context, name))
     if pretrained is False:
         return build_network(choice.name, **choice.arguments)
     return read_network_checkpoint(Path(pretrained), choice.name, assumed=choice.arguments).load()
@@ -218,8 +218,8 @@ def _find_model(
         if model_name:
             raise PosezooError(f"model_name={model_name!r} goes with checkpoint", hint="leave it out")
         return context.registry.find(name)
-    is_network = name in NETWORKS and name not in context.registry.entries
-    model = name if is_network else _require_single(context, name)
+    means_network = is_network(name) and name not in context.registry.entries
+    model = name if means_network else _require_single(context, name)
     return spec_with_checkpoint(model, checkpoint, model_name)
 
 
@@ -232,7 +232,7 @@ def _require_single(context: Context, name: str) -> ModelSpec:
 
 def _model_with_network(context: Context, name: str) -> ModelSpec:
     """The model of this name, else the only one with the network of this name."""
-    if name in NETWORKS and name not in context.registry.entries:
+    if is_network(name) and name not in context.registry.entries:
         models = [
             model
             for model in context.registry.select().models

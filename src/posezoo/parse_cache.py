@@ -50,8 +50,8 @@ class ParseCache:
             for path, spec in specs.items()
             if path in self._fingerprints and _is_settled(self._fingerprints[path])
         }
-        content = json_codec.to_json_text((_reader_fingerprint(), entries)).encode()
-        with suppress(OutputError):
+        with suppress(OutputError, TypeError):  # TypeError: a plug-in's source, which has no JSON form
+            content = json_codec.to_json_text((_reader_fingerprint(), entries)).encode()
             write_atomically(self._file, content, lasting=False)
 
     def _load(self) -> dict[str, tuple[Fingerprint, ModelSpec]]:

@@ -92,7 +92,7 @@ class ModelFacts:
     @property
     def framework_labels(self) -> list[str]:
         """The frameworks of the published files, as people write them."""
-        return sorted({FRAMEWORKS[part.framework] for part in self.parts})
+        return sorted({FRAMEWORKS.get(part.framework, part.framework) for part in self.parts})
 
     @property
     def licenses(self) -> list[str]:

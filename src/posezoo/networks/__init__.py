@@ -23,8 +23,14 @@ __all__ = [
     "Shapes",
     "build_network",
     "find_network",
+    "is_network",
     "tensor_shapes",
 ]
+
+
+def is_network(name: str) -> bool:
+    """Whether there is a network of that name, in the catalog or of an installed package."""
+    return name in NETWORKS or name in PLUGINS.names()
 
 
 def find_network(name: str) -> NetworkDefinition:

@@ -6,8 +6,10 @@ import re
 from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from posezoo.plugins import LazyTable
 from posezoo.spec.field_types import (
     FILE_NAME,
     LINE,
@@ -153,10 +155,17 @@ SOURCES: Mapping[str, FieldType[Source]] = {
     ),
 }
 _TAGGED_SOURCE = tagged(SOURCES)
+#: Types that installed packages add: records as ``download.source_types.SourceType``, with a ``field_type``.
+_ADDED_SOURCES: LazyTable[Any] = LazyTable("posezoo.source_types", object, {})
 
 
 def _read_source(node: YamlNode) -> Source:
-    return read_url(node) if node.is_text() else _TAGGED_SOURCE.read(node)
+    if node.is_text():
+        return read_url(node)
+    name = node.as_mapping()["$type"].text()
+    added = _ADDED_SOURCES.find(name) if name not in SOURCES else None
+    source: Source = (added.field_type if added is not None else _TAGGED_SOURCE).read(node)
+    return source
 
 
 SOURCE: FieldType[Source] = FieldType(_read_source, {"anyOf": [URL.schema, *_TAGGED_SOURCE.schema["anyOf"]]})

@@ -1,0 +1,116 @@
+"""A package that is installed with pip adds a decoder, a source type, a format, a network and a lint rule."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.network import image_of, network, output_of
+from fakes.waiting import HANG_S
+from fakes.zoo import model_yml, write_model
+from posezoo.spec.model import Framework
+
+PACKAGE = Path(__file__).parent / "plugin_package"
+
+
+@pytest.fixture(scope="module")
+def installed(tmp_path_factory):
+    """The folder that the package was installed to; posezoo sees it by PYTHONPATH."""
+    source, target = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("installed")
+    for file in PACKAGE.iterdir():
+        if file.is_file():
+            (source / file.name).write_bytes(file.read_bytes())
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "install",
+        "--quiet",
+        "--no-index",
+        "--no-build-isolation",
+        "--no-deps",
+    ]
+    subprocess.run([*pip, "--target", target, source], check=True, timeout=HANG_S)
+    return {"PYTHONPATH": str(target)}
+
+
+@pytest.fixture
+def registry(tmp_path):
+    """One model: its file is in model.yml in hex digits, in the masked format, with a TODO."""
+    content = bytes(byte ^ 0xFF for byte in network("onnx"))
+    port = image_of(Framework.ONNX)
+    write_model(
+        tmp_path / "zoo",
+        "masked-net",
+        model_yml(
+            framework="masked",
+            description="TODO",
+            files=[
+                {
+                    "name": "net.masked",
+                    "size": len(content),
+                    "checksum": hashlib.sha384(content).hexdigest(),
+                    "source": {"$type": "hex", "digits": content.hex()},
+                }
+            ],
+            inputs=[{"name": port.name, "shape": list(port.shape), "layout": port.layout}],
+            outputs=[
+                {"name": name, "shape": list(output_of(Framework.ONNX, name).shape)}
+                for name in ("heatmaps", "pafs")
+            ],
+        ),
+    )
+    return tmp_path / "zoo"
+
+
+def run_python(code, environ):
+    ended = subprocess.run(
+        [sys.executable, "-c", code], env=environ, capture_output=True, text=True, timeout=HANG_S, check=True
+    )
+    return ended.stdout.strip()
+
+
+def test_doctor_lists_the_parts_with_their_package(installed):
+    plugins = json.loads(posezoo("doctor", "--format", "json", **installed).stdout)["plugins"]
+    assert {plugin["group"] for plugin in plugins} == {
+        "posezoo.decoders", "posezoo.formats", "posezoo.lint_rules", "posezoo.networks", "posezoo.source_types",
+    }  # fmt: skip
+    assert {plugin["package"] for plugin in plugins} == {"posezoo-example-parts 1.0"}
+
+
+def test_a_model_of_an_added_format_from_an_added_source_becomes_ir(installed, registry, tmp_path):
+    pytest.importorskip("openvino", reason="needs openvino")
+    places = ("--models_dir", registry, "--output_dir", tmp_path / "out")
+    ended = posezoo("get", "masked-net", *places, cwd=tmp_path, **installed)
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "out" / "public" / "masked-net" / "FP16" / "masked-net.xml").is_file()
+
+
+def test_an_added_rule_is_checked(installed, registry, tmp_path):
+    ended = posezoo("verify", "--metadata", "--models_dir", registry, cwd=tmp_path, **installed)
+    assert "the description says TODO" in ended.stdout + ended.stderr
+    assert "example-todo" in ended.stdout + ended.stderr
+
+
+def test_an_added_decoder_and_an_added_network_are_found_by_name(installed):
+    decode = (
+        "import numpy, posezoo\n"
+        "(pose,) = posezoo.decode('one_point', {'point': numpy.array([[0.5, 0.25]], 'f4')}, (100, 200))\n"
+        "print(pose.keypoints[16].tolist())"
+    )
+    assert run_python(decode, installed) == "[50.0, 50.0, 0.5]"
+    pytest.importorskip("torch", reason="needs torch")
+    build = "import posezoo; print(type(posezoo.network('one_convolution', pretrained=False)).__name__)"
+    assert run_python(build, installed) == "OneConvolution"
+
+
+def test_without_the_package_its_model_is_refused_by_name(registry, tmp_path):
+    ended = posezoo("info", "masked-net", "--models_dir", registry, cwd=tmp_path)
+    assert ended.returncode != 0
+    assert "'masked'" in ended.stderr
