@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from posezoo.benchmarking.benchmark_result import BenchmarkResult, SpeedComparison
-from posezoo.benchmarking.interleaving import MIN_ROUNDS, BenchmarkSchedule, run_rounds
+from posezoo.benchmarking.interleaving import BenchmarkSchedule, run_rounds
 from posezoo.benchmarking.workloads import BenchmarkCase, NetworkWorkload, PipelineWorkload
 
 __all__ = [
-    "MIN_ROUNDS",
     "BenchmarkCase",
     "BenchmarkResult",
     "BenchmarkSchedule",

@@ -149,12 +149,10 @@ class PipelineWorkload:
     Attributes:
         image: a file.
         compile: makes the estimator in the process that runs it; a module's function, which can be pickled.
-        min_score: keypoints with a lower score are not drawn.
     """
 
     image: Path
     compile: Callable[[RuntimeConfig], Estimator]
-    min_score: float = 0.5
 
     @property
     def description(self) -> str:
@@ -174,7 +172,7 @@ class PipelineWorkload:
 
         def work() -> None:
             image = read_image(self.image)
-            draw(image, estimator(image), min_score=self.min_score)
+            draw(image, estimator(image), min_score=0.5)
 
         settings: dict[str, str | int] = {
             "pipeline": "read, found, drawn",

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 from posezoo.quantize.quantization import Quantized, compare_with_fp32, quantize, to_measurements
-from posezoo.quantize.quantization_plan import PRECISIONS, QuantizationOptions, plan_quantization
-from posezoo.quantize.quantization_target import QuantizationTarget, explain_unsupported, require_quantizable
+from posezoo.quantize.quantization_plan import QuantizationOptions, plan_quantization
+from posezoo.quantize.quantization_target import QuantizationTarget, require_quantizable
 
 __all__ = [
-    "PRECISIONS",
     "QuantizationOptions",
     "QuantizationTarget",
     "Quantized",
     "compare_with_fp32",
-    "explain_unsupported",
     "plan_quantization",
     "quantize",
     "require_quantizable",
