@@ -57,20 +57,20 @@ def decode_associative_embedding(maps: Maps, size: Size, options: AssociativeEmb
         return decode_associative_embedding_omz(heatmaps, nms_heatmaps, tags, size, options)
     tags = tags.reshape(*tags.shape[:3], -1)
     height, width = heatmaps.shape[1:]
-    found = find_peaks(
+    peaks = find_peaks(
         heatmaps,
         threshold=options.min_keypoint_score,
         radius=NMS_RADIUS,
         limit=options.max_people,
         negated=True,
     ).with_finite_tags(tags)
-    x, y = refine_subpixel(heatmaps, found) if options.adjust else (found.columns, found.rows)
-    points = np.stack([x, y, found.scores], axis=1, dtype=np.float32)
-    peak_tags = tags[found.maps, found.rows, found.columns]
-    owners = group_by_tags(found, points, peak_tags, options.max_tag_distance)
+    x, y = refine_subpixel(heatmaps, peaks) if options.adjust else (peaks.columns, peaks.rows)
+    points = np.stack([x, y, peaks.scores], axis=1, dtype=np.float32)
+    peak_tags = tags[peaks.maps, peaks.rows, peaks.columns]
+    owners = group_by_tags(peaks, points, peak_tags, options.max_tag_distance)
     count = int(owners.max(initial=-1)) + 1
     keypoints: Floats = np.zeros((count, JOINTS, 3), np.float32)
-    keypoints[owners, found.maps] = points
+    keypoints[owners, peaks.maps] = points
     scores = keypoints[:, :, 2].mean(axis=1)
     kept = np.flatnonzero(scores > options.min_score)
     kept = kept[np.argsort(-scores[kept], kind="stable")]

@@ -182,11 +182,11 @@ def solve_weak_perspective(
     of Open Model Zoo's demo.
     """
     middle, middle_seen = joints.mean(axis=0), seen.mean(axis=0)
-    large = np.linalg.norm(joints[:, :2] - middle[:2])
-    looks = np.linalg.norm(seen - middle_seen)
-    if not looks > 0:
+    size = np.linalg.norm(joints[:, :2] - middle[:2])
+    projected_size = np.linalg.norm(seen - middle_seen)
+    if not projected_size > 0:
         return None
-    shift: NDArray[np.float64] = large / looks * np.array([*middle_seen, focal_length])
+    shift: NDArray[np.float64] = size / projected_size * np.array([*middle_seen, focal_length])
     shift[:2] -= middle[:2]
     return shift
 

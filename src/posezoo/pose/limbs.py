@@ -59,9 +59,9 @@ class LimbCandidates:
         return LimbCandidates(*(getattr(self, name)[index] for name in self.__slots__))
 
 
-def find_limb_candidates(points: Floats, found: Peaks, pafs: Floats, min_affinity: float) -> LimbCandidates:
+def find_limb_candidates(points: Floats, peaks: Peaks, pafs: Floats, min_affinity: float) -> LimbCandidates:
     """The pairs with which nine of ten samples of the field agree."""
-    counts = np.bincount(found.maps, minlength=JOINTS)
+    counts = np.bincount(peaks.maps, minlength=JOINTS)
     # In parts that fit into the processor's cache: one part, unless there are hundreds of people.
     totals = (counts[_STARTS] * counts[_ENDS]).cumsum()
     with np.errstate(invalid="ignore"):  # infinity times zero is NaN, which does not agree

@@ -47,11 +47,11 @@ def decode_openpose_omz(heatmaps: Floats, pafs: Floats, size: Size, options: Gro
     if options.upsample > 1:
         heatmaps, pafs = upsample(heatmaps, options.upsample), upsample(pafs, options.upsample)
     stride = size[1] / heatmaps.shape[1]
-    found = _pooled_peaks(heatmaps[:JOINTS], nms_radius(stride / CELL), options)
-    points = _shifted(heatmaps, found)
+    peaks = _pooled_peaks(heatmaps[:JOINTS], nms_radius(stride / CELL), options)
+    points = _offset_points(heatmaps, peaks)
     entries: list[_PersonCandidate] = []
     for limb, (joints, channel) in enumerate(LIMBS):
-        first, second = (np.flatnonzero(found.maps == joint) for joint in joints)
+        first, second = (np.flatnonzero(peaks.maps == joint) for joint in joints)
         if len(first) and len(second):
             _update(
                 entries,
@@ -75,17 +75,17 @@ def _pooled_peaks(heatmaps: Floats, radius: int, options: GroupingOptions) -> Pe
     cv2 = import_optional("cv2", extra="run")
     window = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
     pooled = np.stack([cv2.dilate(one, window) for one in heatmaps])
-    found = np.flatnonzero((heatmaps == pooled) & (heatmaps > options.min_keypoint_score))
-    return select_highest(heatmaps, found, options.max_peaks)
+    cells = np.flatnonzero((heatmaps == pooled) & (heatmaps > options.min_keypoint_score))
+    return select_highest(heatmaps, cells, options.max_peaks)
 
 
-def _shifted(heatmaps: Floats, found: Peaks) -> Floats:
+def _offset_points(heatmaps: Floats, peaks: Peaks) -> Floats:
     """(N, 3) x, y in cells and score: a quarter towards the higher neighbor, plus a half, inside the map."""
     height, width = heatmaps.shape[1:]
-    x, y = found.columns, found.rows
+    x, y = peaks.columns, peaks.rows
     inside = (x > 0) & (x < width - 1) & (y > 0) & (y < height - 1)
-    points = np.stack([x, y, found.scores], axis=1, dtype=np.float32)
-    kind, x, y = found.maps[inside], x[inside], y[inside]
+    points = np.stack([x, y, peaks.scores], axis=1, dtype=np.float32)
+    kind, x, y = peaks.maps[inside], x[inside], y[inside]
     points[inside, 0] += np.sign(heatmaps[kind, y, x + 1] - heatmaps[kind, y, x - 1]) * np.float32(0.25)
     points[inside, 1] += np.sign(heatmaps[kind, y + 1, x] - heatmaps[kind, y - 1, x]) * np.float32(0.25)
     points[:, :2] = (points[:, :2] + np.float32(0.5)).clip(0, (width - 1, height - 1))
@@ -187,35 +187,35 @@ def decode_associative_embedding_omz(
         options: of associative embedding's own decoder.
     """
     tags = tags.reshape(*tags.shape[:3], -1)
-    found = select_highest(
+    peaks = select_highest(
         nms_heatmaps, np.flatnonzero(nms_heatmaps > options.min_keypoint_score), options.max_people
     ).with_finite_tags(tags)
     heat = np.abs(heatmaps)
-    points = np.stack([found.columns, found.rows, found.scores], axis=1, dtype=np.float32)
-    peak_tags = tags[found.maps, found.rows, found.columns]
-    owners = match_by_tags(found.maps, points, peak_tags, options.max_tag_distance)
+    points = np.stack([peaks.columns, peaks.rows, peaks.scores], axis=1, dtype=np.float32)
+    peak_tags = tags[peaks.maps, peaks.rows, peaks.columns]
+    owners = match_by_tags(peaks.maps, points, peak_tags, options.max_tag_distance)
     count = int(owners.max(initial=-1)) + 1
     if options.adjust:
-        points[:, :2] += quarter_offset(heat, found.maps, found.columns, found.rows)
+        points[:, :2] += quarter_offset(heat, peaks.maps, peaks.columns, peaks.rows)
     keypoints: Floats = np.zeros((count, COCO_JOINTS, 3), np.float32)
-    keypoints[owners, found.maps] = points
+    keypoints[owners, peaks.maps] = points
     keypoints[:, :, :2] += np.float32(options.delta)
     scores = keypoints[:, :, 2].mean(axis=1)
     kept = np.flatnonzero(scores > options.min_score)
     if options.refine:
         for person in kept.tolist():
-            mean = _running_mean(peak_tags[_in_joint_order(found, owners, person)])
+            mean = _running_mean(peak_tags[_in_joint_order(peaks, owners, person)])
             _refine(keypoints[person], mean, heat, tags)
     keypoints = keypoints[kept]
     keypoints[:, :, :2] *= np.float32(size[0] / heatmaps.shape[2])
     return create_poses(keypoints, scores[kept], SKELETON, size)
 
 
-def _in_joint_order(found: Peaks, owners: NDArray[Any], person: int) -> NDArray[Any]:
+def _in_joint_order(peaks: Peaks, owners: NDArray[Any], person: int) -> NDArray[Any]:
     """The peaks of a person in the order in which they were assigned."""
     own = np.flatnonzero(owners == person)
     rank = np.argsort(JOINT_ORDER)
-    return own[np.argsort(rank[found.maps[own]])]
+    return own[np.argsort(rank[peaks.maps[own]])]
 
 
 def _running_mean(tags: Floats) -> Floats:

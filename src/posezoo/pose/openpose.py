@@ -63,29 +63,29 @@ def decode_openpose(maps: Maps, size: Size, options: GroupingOptions) -> list[Po
     height, width = heatmaps.shape[1:]
     cell = size[0] / width / CELL
     joints = heatmaps[:JOINTS]
-    found = find_peaks(
+    peaks = find_peaks(
         joints, threshold=options.min_keypoint_score, radius=nms_radius(cell), limit=options.max_peaks
     )
-    x, y = refine_subpixel(joints, found) if options.subpixel else (found.columns, found.rows)
-    points: Floats = np.empty((len(found), 3), np.float32)
-    points[:, 0], points[:, 1], points[:, 2] = x, y, found.scores
-    limbs = find_limb_candidates(points, found, pafs, options.min_affinity)
+    x, y = refine_subpixel(joints, peaks) if options.subpixel else (peaks.columns, peaks.rows)
+    points: Floats = np.empty((len(peaks), 3), np.float32)
+    points[:, 0], points[:, 1], points[:, 2] = x, y, peaks.scores
+    limbs = find_limb_candidates(points, peaks, pafs, options.min_affinity)
 
     def find_weak(limbs: list[int], starts: list[int], ends: list[int]) -> LimbCandidates:
         return find_weak_limb_candidates(points, limbs, starts, ends, pafs, options.min_affinity)
 
-    owners, totals = assemble_people(points, found.maps.tolist(), limbs, cell, find_weak)
+    owners, totals = assemble_people(points, peaks.maps.tolist(), limbs, cell, find_weak)
     counts = np.bincount(owners, minlength=len(totals))
     counting = (counts >= options.min_keypoints) & (totals >= options.min_score * counts)
     counting[-1] = False  # peaks without a person
-    return _poses(owners, counting, points, found, (size[0] / width, size[1] / height), size)
+    return _poses(owners, counting, points, peaks, (size[0] / width, size[1] / height), size)
 
 
 def _poses(
     owners: NDArray[Any],
     counting: NDArray[Any],
     points: Floats,
-    found: Peaks,
+    peaks: Peaks,
     stride: tuple[float, float],
     size: Size,
 ) -> list[Pose]:
@@ -95,7 +95,7 @@ def _poses(
     placed = points[members]
     placed[:, :2] += np.float32(0.5)
     placed[:, :2] *= np.array(stride, np.float32)
-    keypoints[numbers[owners[members]], found.maps[members]] = placed
+    keypoints[numbers[owners[members]], peaks.maps[members]] = placed
     scores = np.minimum(keypoints[:, :, 2].sum(axis=1) / np.float32(JOINTS), 1)
     order = np.argsort(-scores, kind="stable")
     return create_poses(keypoints[order], scores[order], SKELETON, size)

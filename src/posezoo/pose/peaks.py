@@ -124,18 +124,18 @@ def _find_maxima(padded: Floats, threshold: float, radius: int) -> Ints:
     pitch = padded.shape[2]
     surface = padded.reshape(-1, pitch)
     highest = cv2.dilate(surface, _THREE_BY_THREE)
-    found: Ints = ((surface == highest) & (surface > threshold)).reshape(-1).nonzero()[0]
+    cells: Ints = ((surface == highest) & (surface > threshold)).reshape(-1).nonzero()[0]
     earlier, later = _around(pitch, radius)
     flat = surface.reshape(-1)
     if radius > 1:
-        near = flat[found[:, None] + later]
-        found = found[flat[found] >= near.max(axis=1, initial=-np.inf)]
-    near = flat[found[:, None] + earlier]
-    maxima: Ints = found[flat[found] > near.max(axis=1, initial=-np.inf)]
+        near = flat[cells[:, None] + later]
+        cells = cells[flat[cells] >= near.max(axis=1, initial=-np.inf)]
+    near = flat[cells[:, None] + earlier]
+    maxima: Ints = cells[flat[cells] > near.max(axis=1, initial=-np.inf)]
     return maxima
 
 
-def refine_subpixel(maps: Floats, found: Peaks) -> tuple[Floats, Floats]:
+def refine_subpixel(maps: Floats, peaks: Peaks) -> tuple[Floats, Floats]:
     """x and y of the peaks, each (N,): the maximum of a Gaussian through a peak and its neighbors.
 
     The logarithm of a Gaussian is a parabola, which three values define: ``d = (l - r) / 2 (l - 2 c + r)``
@@ -144,13 +144,13 @@ def refine_subpixel(maps: Floats, found: Peaks) -> tuple[Floats, Floats]:
     """
     height, width = maps.shape[1:]
     flat = maps.reshape(-1)
-    here = (found.maps * height + found.rows) * width + found.columns
+    here = (peaks.maps * height + peaks.rows) * width + peaks.columns
     # Beyond the border this takes some other cell, which is replaced below.
     around = (here + np.array([[-1], [-width], [1], [width], [0]])) % len(flat)
     # fmax and fmin ignore NaN.
     logs = np.log(np.fmin(np.fmax(np.abs(flat.take(around)), _TINY), _HUGE))
     before, after = logs[:2] - logs[4], logs[2:4] - logs[4]
-    cells, last = np.array([found.columns, found.rows]), np.array([[width - 1], [height - 1]])
+    cells, last = np.array([peaks.columns, peaks.rows]), np.array([[width - 1], [height - 1]])
     if (cells % np.maximum(last, 1) == 0).any():
         # Replace neighbors beyond the border, so that the parabola is as narrow as the other axis'.
         at_start, at_end = cells == 0, cells == last

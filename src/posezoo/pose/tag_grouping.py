@@ -56,26 +56,26 @@ class AssociativeEmbeddingOptions:
         check_options(self, "1 or more", lambda value: value >= 1, "max_people")
 
 
-def group_by_tags(found: Peaks, points: Floats, tags: Floats, max_distance: float) -> NDArray[np.int64]:
+def group_by_tags(peaks: Peaks, points: Floats, tags: Floats, max_distance: float) -> NDArray[np.int64]:
     """(N,) the number of each peak's person, from 0.
 
     Tags further apart than the threshold never meet, so that clusters of tags are matched separately.
 
     Args:
-        found: N peaks.
+        peaks: N peaks.
         points: (N, 3) x, y in cells and score.
         tags: (N, T).
         max_distance: between a joint's tag and the mean tag of its person.
     """
-    owners: NDArray[np.int64] = np.full(len(found), -1)
-    if not len(found):
+    owners: NDArray[np.int64] = np.full(len(peaks), -1)
+    if not len(peaks):
         return owners
     order = np.argsort(tags[:, 0], kind="stable")
     sorted_tags = tags[order]
     cluster = np.empty(len(order), np.int64)
     cluster[order] = np.cumsum(np.diff(sorted_tags[:, 0], prepend=sorted_tags[0, 0]) > max_distance)
     clusters = int(cluster.max()) + 1
-    counts = np.bincount(cluster * JOINTS + found.maps, minlength=clusters * JOINTS).reshape(clusters, JOINTS)
+    counts = np.bincount(cluster * JOINTS + peaks.maps, minlength=clusters * JOINTS).reshape(clusters, JOINTS)
     low, high = np.full((2, clusters, tags.shape[1]), np.inf, np.float32)
     np.minimum.at(low, cluster, tags)
     np.minimum.at(high, cluster, -tags)
@@ -86,7 +86,7 @@ def group_by_tags(found: Peaks, points: Floats, tags: Floats, max_distance: floa
     next_number = int(numbers[-1]) + 1
     for unclear in np.flatnonzero(~clear):
         members = np.flatnonzero(cluster == unclear)
-        own = match_by_tags(found.maps[members], points[members], tags[members], max_distance)
+        own = match_by_tags(peaks.maps[members], points[members], tags[members], max_distance)
         owners[members] = own + next_number
         next_number += int(own.max()) + 1
     return owners
