@@ -90,18 +90,16 @@ def _requested_files(spec: ModelSpec, layout: ModelLayout) -> tuple[SourceFile, 
 
 
 def _state_of_published(path: Path, file: SourceFile) -> str:
-    if unreadable := unusual_file_type(path) or _missing(path):
-        return unreadable
     if not file.is_pinned:
-        return "unknown"
-    return "good" if is_verified_file(path, file, trust_record=False) else "changed"
+        return _unusual_state(path) or "unknown"
+    return _unusual_state(path) or ("good" if is_verified_file(path, file, trust_record=False) else "changed")
 
 
 def _state(path: Path, size: int | None, digest: Digest) -> str:
-    if unreadable := unusual_file_type(path) or _missing(path):
-        return unreadable
-    return "good" if is_verified(path, size, digest, trust_record=False) else "changed"
+    return _unusual_state(path) or (
+        "good" if is_verified(path, size, digest, trust_record=False) else "changed"
+    )
 
 
-def _missing(path: Path) -> str:
-    return "" if path.exists() else "missing"
+def _unusual_state(path: Path) -> str:
+    return unusual_file_type(path) or ("" if path.exists() else "missing")
