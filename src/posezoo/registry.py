@@ -248,12 +248,6 @@ class Registry:
             raise self._unknown(pattern)
         return matches
 
-    def _entry(self, name: str) -> RegistryEntry:
-        entry = self.entries.get(name)
-        if entry is None:
-            raise self._unknown(name)
-        return entry
-
     def _unknown(self, name: str) -> UnknownModelError:
         hint = self.empty_message or suggest(name, self.entries) or "posezoo list shows them all"
         return UnknownModelError(f"no model is called {_quoted(name)}", hint=hint)
@@ -262,13 +256,6 @@ class Registry:
 def _variants_of(spec: ModelSpec | CompositeSpec) -> tuple[ModelSpec, ...]:
     """The variants of a model that has tags, the default first; none for other models."""
     return (spec, *spec.variants) if isinstance(spec, ModelSpec) and spec.tag else ()
-
-
-def _tagged(spec: ModelSpec | CompositeSpec, tag: str) -> ModelSpec:
-    for variant in _variants_of(spec):
-        if variant.tag == tag:
-            return variant
-    raise _unknown_tag(spec, tag)
 
 
 def _unknown_tag(spec: ModelSpec | CompositeSpec, tag: str) -> UnknownModelError:

@@ -216,11 +216,6 @@ class SourceFile:
         return "no pin"
 
 
-def _are_full(digests: Mapping[str, Digest]) -> bool:
-    """Whether there are any, and all digits of each are known."""
-    return bool(digests) and all(len(digest.value) == SHA1_DIGITS for digest in digests.values())
-
-
 SHA1_DIGITS = 40
 
 
