@@ -193,7 +193,7 @@ def test_what_has_begun_when_one_fails_is_finished():
     assert len(done) <= 2
 
 
-def test_listeners_are_told_one_event_at_a_time(server, tmp_path):
+def test_listeners_get_one_event_at_a_time(server, tmp_path):
     files = [declared(name, body, server.serve(name, body)) for name, body in bodies(16).items()]
     inside: list[int] = []
     overlaps: list[Event] = []

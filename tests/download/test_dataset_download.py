@@ -69,7 +69,7 @@ def get(tmp_path):
     return Get(tmp_path / "set")
 
 
-def test_only_the_wanted_members_are_unpacked_and_the_archives_go(server, get):
+def test_only_the_needed_members_are_unpacked_and_the_archives_are_removed(server, get):
     url, other = server.serve("truth.zip", TRUTH), server.serve("val.zip", PHOTOS)
     files = get(
         dataset(
@@ -97,7 +97,7 @@ def test_what_is_there_does_not_come_again_and_what_is_gone_does(server, get):
     assert (get.folder / "val" / "2.jpg").exists()
 
 
-def test_a_broken_connection_is_gone_on_with_where_it_broke(server, get):
+def test_a_broken_connection_is_resumed_where_it_broke(server, get):
     url = server.serve("val.zip", PHOTOS, cut_at=30_000, times=2, ranges=True)
     get(dataset(("val.zip", PHOTOS, "val/", [url])))
     requested = [request.headers["Range"] for request in server.requests]
@@ -132,7 +132,7 @@ def test_another_address_goes_on_with_what_the_first_one_gave(server, get):
     assert (get.folder / "val" / "2.jpg").exists()
 
 
-def test_other_bytes_than_promised_are_not_unpacked_and_do_not_come_back(server, get):
+def test_other_bytes_than_expected_are_not_unpacked_and_do_not_come_back(server, get):
     url = server.serve("val.zip", PHOTOS, wrong_byte=1000, times=1, ranges=True)
     requested = dataset(("val.zip", PHOTOS, "val/", [url]))
     with pytest.raises(DigestError, match="is declared"):

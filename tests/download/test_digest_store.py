@@ -40,7 +40,7 @@ def test_the_second_time_it_comes_from_the_cache(server, fetch, tmp_path):
     assert origin_of(fetch) == str(tmp_path / "cache" / entry_path(file.checksum))
 
 
-def test_a_damaged_cache_entry_is_named_and_mended(server, fetch, tmp_path):
+def test_a_damaged_cache_entry_is_named_and_repaired(server, fetch, tmp_path):
     file = declared("net.tflite", WEIGHTS, server.serve("n", WEIGHTS))
     for damage in (bytes(4096), WEIGHTS[:-1], WEIGHTS + b"!", b""):
         kept = put(tmp_path / "cache", damage, file)

@@ -25,7 +25,7 @@ from posezoo.spec.model import FileSource
 WEIGHTS = bytes(range(256)) * 16
 
 
-def test_what_happens_is_told_in_order(server, fetch):
+def test_what_happens_is_reported_in_order(server, fetch):
     url = server.serve("net.tflite", WEIGHTS)
     fetch(declared("net.tflite", WEIGHTS, url))
     assert fetch.events == [
@@ -54,7 +54,7 @@ def test_a_good_file_costs_no_import_of_requests(server, tmp_path):
     assert said.splitlines()[-1] == "False"
 
 
-def test_a_fetched_file_is_not_hashed_again(server, fetch):
+def test_a_downloaded_file_is_not_hashed_again(server, fetch):
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
     target = fetch(file)
     status = target.stat()
@@ -331,7 +331,7 @@ def test_a_good_file_in_a_read_only_folder_is_good(server, fetch, disk):
     assert fetch.told(FileUpToDate) != []
 
 
-def test_progress_is_told_now_and_then_and_at_the_end(server, fetch):
+def test_progress_is_reported_now_and_then_and_at_the_end(server, fetch):
     weights = WEIGHTS * 2048  # 8 MiB
     fetch(declared("net.tflite", weights, server.serve("n", weights)))
     sizes = [event.size for event in fetch.told(FileDownloadProgress)]
@@ -340,7 +340,7 @@ def test_progress_is_told_now_and_then_and_at_the_end(server, fetch):
     assert len(sizes) < 20
 
 
-def test_what_came_from_the_cache_is_not_told_as_download(fetch, tmp_path):
+def test_a_file_from_the_cache_is_not_reported_as_a_download(fetch, tmp_path):
     file = declared("net.tflite", WEIGHTS)
     kept = put(tmp_path / "cache", WEIGHTS, file)
     fetch(file, cache=tmp_path / "cache")

@@ -116,14 +116,14 @@ def test_attempts_end_and_are_counted(server, fetch):
     assert "--mirror" in caught.value.hint
 
 
-def test_a_body_cut_short_is_fetched_again(server, fetch):
+def test_a_body_that_ends_early_is_downloaded_again(server, fetch):
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, cut_at=1000, times=2))
     assert fetch(file).read_bytes() == WEIGHTS
     assert server.asked("net.tflite") == 3
     assert "after 1000 of 4096 bytes" in fetch.warnings
 
 
-def test_a_body_that_is_always_cut_short_leaves_its_beginning_to_the_next_run(server, fetch):
+def test_a_body_that_always_ends_early_leaves_its_beginning_to_the_next_run(server, fetch):
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, cut_at=1000))
     with pytest.raises(SourceError, match="connection broke after 1000 of 4096 bytes"):
         fetch(file, attempts=2)
@@ -135,7 +135,7 @@ def test_a_chunked_body_comes_whole(server, fetch):
     assert fetch(file).read_bytes() == WEIGHTS
 
 
-def test_a_chunked_body_cut_short_is_fetched_again(server, fetch):
+def test_a_chunked_body_that_ends_early_is_downloaded_again(server, fetch):
     url = server.serve("net.tflite", WEIGHTS, chunked=True, cut_at=1000, times=1)
     assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
     assert "connection broke" in fetch.warnings
@@ -146,7 +146,7 @@ def test_a_body_without_length_comes_whole(server, fetch):
     assert fetch(file).read_bytes() == WEIGHTS
 
 
-def test_a_body_without_length_cut_short_is_fetched_again(server, fetch):
+def test_a_body_without_length_that_ends_early_is_downloaded_again(server, fetch):
     url = server.serve("net.tflite", WEIGHTS, without_length=True, cut_at=1000, times=1)
     assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
     assert "after 1000 of 4096 bytes" in fetch.warnings
@@ -224,7 +224,7 @@ def test_a_silent_server_is_given_up_and_asked_again(server, fetch):
     assert "no answer within 0.2 s" in fetch.warnings
 
 
-def test_headers_that_drip_are_given_up(server, fetch):
+def test_headers_that_stall_are_given_up(server, fetch):
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, header_drip_s=0.05))
     started = time.monotonic()
     with pytest.raises(SourceError, match=r"no answer within 0\.3 s"):
@@ -232,14 +232,14 @@ def test_headers_that_drip_are_given_up(server, fetch):
     assert time.monotonic() - started < HANG_S
 
 
-def test_a_body_that_stops_is_given_up_and_fetched_again(server, fetch):
+def test_a_body_that_stops_is_given_up_and_downloaded_again(server, fetch):
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, hang_at=1000, times=1))
     assert fetch(file, timeout_s=0.2).read_bytes() == WEIGHTS
     assert "0.2 s after 1000 of 4096 bytes" in fetch.warnings
 
 
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_that_drips_is_given_up(server, fetch, chunked):
+def test_a_body_that_stalls_is_given_up(server, fetch, chunked):
     url = server.serve("net.tflite", WEIGHTS, body_drip_s=0.02, chunked=chunked)
     started = time.monotonic()
     with pytest.raises(SourceError, match=r"sent only \d+ bytes"):
@@ -247,7 +247,7 @@ def test_a_body_that_drips_is_given_up(server, fetch, chunked):
     assert time.monotonic() - started < HANG_S
 
 
-def test_a_chunk_whose_size_drips_is_given_up(server, fetch):
+def test_a_chunk_whose_size_stalls_is_given_up(server, fetch):
     url = server.serve("net.tflite", WEIGHTS, chunk_size_drip_s=0.02)
     started = time.monotonic()
     with pytest.raises(SourceError, match=r"no answer within 0\.3 s|sent only \d+ bytes"):
@@ -255,7 +255,7 @@ def test_a_chunk_whose_size_drips_is_given_up(server, fetch):
     assert time.monotonic() - started < HANG_S
 
 
-def test_a_drip_after_a_good_beginning_is_given_up(server, fetch):
+def test_a_stall_after_a_good_beginning_is_given_up(server, fetch):
     weights = WEIGHTS * 64
     url = server.serve("net.tflite", weights, body_drip_s=0.02, drips_from=200_000)
     started = time.monotonic()
@@ -346,14 +346,14 @@ def test_an_address_that_cannot_be_one_is_refused_at_once(fetch, url):
     assert fetch.naps == []
 
 
-def test_a_name_that_nobody_knows_does_not_take_long(fetch):
+def test_an_unknown_host_does_not_take_long(fetch):
     with pytest.raises(SourceError, match="no connection: no names but localhost in tests"):
         fetch(declared("net.tflite", WEIGHTS, "http://models.invalid/net.tflite"), attempts=50)
     assert len(fetch.naps) == 2
     assert sum(fetch.naps) <= 1.5
 
 
-def test_a_port_where_nobody_listens_does_not_take_long(fetch):
+def test_a_closed_port_does_not_take_long(fetch):
     with Server() as gone:
         url = gone.url("net.tflite")
     with pytest.raises(SourceError, match="no connection: Connection refused"):
@@ -389,7 +389,7 @@ def test_a_proxy_that_answers_with_a_page_is_no_server(server, fetch, monkeypatc
     assert fetch.left() == []
 
 
-def test_a_proxy_whose_tunnel_drips_is_given_up(server, fetch, monkeypatch):
+def test_a_proxy_whose_tunnel_stalls_is_given_up(server, fetch, monkeypatch):
     monkeypatch.setenv("https_proxy", server.url())
     server.answers["models.invalid:443"] = Answer(b"", header_drip_s=0.05)
     started = time.monotonic()
@@ -428,27 +428,27 @@ def in_two(body: bytes) -> bytes:
     ids=["gzip", "x-gzip", "two members", "padded", "deflate", "bare deflate"],
 )
 @pytest.mark.parametrize("chunked", [False, True])
-def test_a_body_packed_unasked_is_unpacked(server, fetch, encoding, pack, chunked):
+def test_a_body_that_is_compressed_unasked_is_decompressed(server, fetch, encoding, pack, chunked):
     url = server.serve("net", pack(WEIGHTS), headers={"Content-Encoding": encoding}, chunked=chunked)
     assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
 
 
 @pytest.mark.parametrize("chunked", [False, True])
 @pytest.mark.parametrize("pack", [lambda body: body, gzip.compress], ids=["as it is", "packed again"])
-def test_a_packed_file_that_is_called_packed_stays_packed(server, fetch, chunked, pack):
+def test_a_compressed_file_with_a_content_encoding_stays_compressed(server, fetch, chunked, pack):
     body = gzip.compress(WEIGHTS)
     url = server.serve("n", pack(body), headers={"Content-Encoding": "gzip"}, chunked=chunked)
     assert fetch(declared("net.tar.gz", body, url)).read_bytes() == body
 
 
-def test_a_packed_body_that_unpacks_to_nothing_for_ever_ends(server, fetch):
+def test_a_compressed_body_without_end_and_content_is_given_up(server, fetch):
     said = {"Content-Encoding": "gzip"}
     url = server.serve("n", gzip.compress(b"") * 5000, headers=said, without_length=True, endless=True)
     with pytest.raises(SizeError, match="more than the expected 4096 bytes"):
         fetch(declared("net.tflite", WEIGHTS, url))
 
 
-def test_a_packed_body_is_unpacked_no_further_than_declared(server, fetch):
+def test_a_compressed_body_is_decompressed_no_further_than_declared(server, fetch):
     bomb = gzip.compress(bytes(50_000_000))
     url = server.serve("net.tflite", bomb, headers={"Content-Encoding": "gzip"})
     tracemalloc.start()
@@ -460,7 +460,7 @@ def test_a_packed_body_is_unpacked_no_further_than_declared(server, fetch):
         tracemalloc.stop()
 
 
-def test_a_packed_body_that_is_none_is_refused(server, fetch):
+def test_an_invalid_compressed_body_is_refused(server, fetch):
     url = server.serve("net.tflite", WEIGHTS + b"!", headers={"Content-Encoding": "gzip"})
     with pytest.raises(SourceError, match="sends invalid gzip data"):
         fetch(declared("net.tflite", WEIGHTS, url))
@@ -472,7 +472,7 @@ def test_an_unknown_packing_is_refused(server, fetch):
         fetch(declared("net.tflite", WEIGHTS, url))
 
 
-def test_a_packed_body_cut_short_is_fetched_again(server, fetch):
+def test_a_compressed_body_that_ends_early_is_downloaded_again(server, fetch):
     packed = gzip.compress(WEIGHTS)
     url = server.serve("net.tflite", packed[:-12], headers={"Content-Encoding": "gzip"})
     with pytest.raises(SourceError, match=r"incomplete \(2 attempts\)"):
@@ -507,7 +507,7 @@ def authority(tmp_path):
         yield server, tmp_path / "ca.pem"
 
 
-def test_a_certificate_that_nobody_vouches_for_is_refused_at_once(authority, fetch):
+def test_an_untrusted_certificate_is_refused_at_once(authority, fetch):
     server, _ = authority
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
     with pytest.raises(SourceError, match=r"TLS failed: .*certificate verify failed") as caught:
@@ -523,7 +523,7 @@ def test_a_private_authority_can_be_named(authority, fetch, monkeypatch):
     assert fetch(declared("net.tflite", WEIGHTS, url)).read_bytes() == WEIGHTS
 
 
-def test_headers_that_drip_over_tls_are_given_up(authority, fetch, monkeypatch):
+def test_headers_that_stall_over_tls_are_given_up(authority, fetch, monkeypatch):
     server, bundle = authority
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, header_drip_s=0.05))
@@ -532,7 +532,7 @@ def test_headers_that_drip_over_tls_are_given_up(authority, fetch, monkeypatch):
 
 
 @pytest.mark.parametrize("faults", [{"body_drip_s": 0.02}, {"chunk_size_drip_s": 0.02}, {"hang_at": 9}])
-def test_a_body_that_drips_over_tls_is_given_up_and_fetched_again(authority, fetch, faults):
+def test_a_body_that_stalls_over_tls_is_given_up_and_downloaded_again(authority, fetch, faults):
     server, bundle = authority
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS, **faults, times=1))
     started = time.monotonic()

@@ -87,7 +87,7 @@ def test_a_file_that_came_stays_recorded_when_another_fails_and_when_nothing_com
     assert list(record(layout, spec)["files"]) == ["good", "bad"]
 
 
-def test_a_record_that_is_none_is_written_anew(server, tmp_path):
+def test_an_invalid_record_is_replaced(server, tmp_path):
     spec, layout = (
         model(declared("net.pth", BODY, server.serve("net.pth", BODY))),
         ModelLayout(tmp_path, tmp_path),

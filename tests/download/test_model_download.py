@@ -81,7 +81,7 @@ def test_the_first_file_that_fails_ends_it_and_good_files_stay(server, tmp_path)
     assert server.asked("after") == 0
 
 
-def test_a_broken_cache_is_told_once_for_all_files(server, tmp_path):
+def test_a_broken_cache_is_reported_once_for_all_files(server, tmp_path):
     (tmp_path / "cache").write_bytes(b"")
     files = [declared(name, WEIGHTS, server.serve("n", WEIGHTS)) for name in ("a.bin", "b.bin")]
     events: list[Event] = []

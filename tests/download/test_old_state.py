@@ -51,14 +51,14 @@ def up_to_date(spec: ModelSpec, root: Path) -> list[str]:
     return [event.model_file for event in told if isinstance(event, FileUpToDate)]
 
 
-def test_a_stamp_vouches_for_a_file(folder, tmp_path):
+def test_a_stamp_of_an_earlier_version_is_believed(folder, tmp_path):
     # Other bytes than declared: only a stamp that is believed makes the file a good one.
     (folder / "net.pth").write_bytes(bytes(len(WEIGHTS)))
     leave("net.pth.stamp", folder, folder / "net.pth")
     assert up_to_date(model(declared("net.pth", WEIGHTS)), tmp_path) == ["net.pth"]
 
 
-def test_a_download_that_was_cut_short_is_resumed(folder, tmp_path, server):
+def test_a_download_that_ended_early_is_resumed(folder, tmp_path, server):
     url = server.serve("net.pth", WEIGHTS, etag='"v1"')
     (folder / ".net.pth.part").write_bytes(WEIGHTS[:3000])
     leave("net.pth.part", folder, source=url)
@@ -89,7 +89,7 @@ def test_an_archive_that_was_removed_after_it_was_unpacked_counts_as_here(folder
     assert up_to_date(spec, tmp_path) == ["net.zip"]
 
 
-def test_an_unpacked_data_set_is_not_fetched_again(folder):
+def test_an_unpacked_data_set_is_not_downloaded_again(folder):
     (folder / "val").mkdir()
     photos = [folder / "val" / "1.jpg", folder / "val" / "2.jpg"]
     photos[0].write_bytes(b"photo")

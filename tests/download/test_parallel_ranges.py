@@ -43,7 +43,7 @@ def test_a_small_file_is_not_taken_apart(server, fetch):
     assert ranges(server) == [None]
 
 
-def test_what_broke_off_is_gone_on_with(server, fetch):
+def test_what_broke_off_is_resumed(server, fetch):
     file = declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS, cut_at=3000, etag=ETAG))
     with pytest.raises(SourceError):
         fetch(file, attempts=1)

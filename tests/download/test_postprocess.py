@@ -139,7 +139,7 @@ def test_a_deleted_archive_comes_again_where_what_it_held_is_not_all_here(spec, 
     assert (folder / "sub" / "net.zip").read_bytes() == ARCHIVE
 
 
-def test_a_kill_between_unpacking_and_deleting_is_mended_by_the_next_run(spec, fetch, tmp_path):
+def test_a_kill_between_unpacking_and_deleting_is_repaired_by_the_next_run(spec, fetch, tmp_path):
     fetch(spec)
     folder = tmp_path / "out" / "public" / "pose"
     # What a kill leaves: what was unpacked, without the record of it, and a folder that was worked in.
@@ -163,7 +163,7 @@ def test_an_archive_that_was_deleted_is_wanted_again_when_another_one_is_declare
 
 
 @pytest.mark.parametrize("name", ["sub/net.pb", "run.py"])
-def test_damage_that_no_stamp_notices_is_mended_where_everything_is_read_again(spec, fetch, tmp_path, name):
+def test_damage_that_no_record_shows_is_repaired_if_everything_is_read_again(spec, fetch, tmp_path, name):
     fetch(spec)
     path = tmp_path / "out" / "public" / "pose" / name
     good, before = path.read_bytes(), path.stat()
@@ -176,13 +176,13 @@ def test_damage_that_no_stamp_notices_is_mended_where_everything_is_read_again(s
     assert path.read_bytes() == good
 
 
-def test_another_recipe_is_carried_out_anew_from_the_published_bytes(spec, fetch, tmp_path):
+def test_another_recipe_is_carried_out_again_from_the_published_bytes(spec, fetch, tmp_path):
     fetch(spec)
     fetch(replace(spec, postprocessing=(RegexReplace("run.py", "net", "pose"),)))
     assert (tmp_path / "out" / "public" / "pose" / "run.py").read_text() == "import wget\npose = 1\n"
 
 
-def test_a_failing_step_is_told_with_its_reason(spec, fetch, tmp_path):
+def test_a_failing_step_is_reported_with_its_reason(spec, fetch, tmp_path):
     told: list[object] = []
     layout = ModelLayout(tmp_path / "out", tmp_path / "out")
     wrong = replace(spec, postprocessing=(RegexReplace("run.py", "nowhere", ""),))
@@ -218,7 +218,7 @@ def test_the_steps_of_files_that_were_left_out_are_left_out(tmp_path, fetch):
     assert done(told) == [("replace_text", "FP16/a.py")]
 
 
-def test_an_archive_that_was_removed_after_it_was_unpacked_is_not_fetched_again(spec, fetch, tmp_path):
+def test_an_archive_that_was_removed_after_it_was_unpacked_is_not_downloaded_again(spec, fetch, tmp_path):
     fetch(spec)
     folder = tmp_path / "out" / "public" / "pose"
     (folder / "sub" / "net.zip").unlink()

@@ -101,7 +101,7 @@ def test_an_entry_that_others_may_read_less_of_is_copied(file, fetch, tmp_path):
     assert not target.samefile(kept(tmp_path / "cache", file))
 
 
-def test_what_is_changed_in_place_is_noticed_and_fetched_again(server, file, fetch, tmp_path):
+def test_what_is_changed_in_place_is_noticed_and_downloaded_again(server, file, fetch, tmp_path):
     target = fetch(file, cache=tmp_path / "cache")
     with open(target, "r+b") as stream:  # the entry is the same file
         stream.write(b"mine")
@@ -189,7 +189,7 @@ def test_a_file_that_is_here_is_taken_into_an_empty_cache(file, fetch, tmp_path)
     assert kept(tmp_path / "cache", file).read_bytes() == WEIGHTS
 
 
-def test_what_a_killed_run_left_on_its_way_into_the_cache_is_swept(tmp_path):
+def test_what_a_killed_run_left_in_the_cache_is_removed(tmp_path):
     staging = tmp_path / "1" / "staging"
     staging.mkdir(parents=True)
     names = ["a" * 96 + ".new", "b" * 96 + ".lock", "tmpabc"]  # the last one is Open Model Zoo's
@@ -201,7 +201,7 @@ def test_what_a_killed_run_left_on_its_way_into_the_cache_is_swept(tmp_path):
     assert [path.name for path in staging.iterdir()] == ["tmpabc"]
 
 
-def test_what_is_on_its_way_now_is_not_swept(server, tmp_path):
+def test_a_file_that_is_being_added_is_not_removed(server, tmp_path):
     file = declared("net.tflite", WEIGHTS, server.serve("net", WEIGHTS, silence_s=0.5))
     args = (model(file), ModelLayout(tmp_path, tmp_path), DownloadOptions(tmp_path / "cache"))
     thread = threading.Thread(target=download_model, args=args)

@@ -35,7 +35,7 @@ def run(way: str, places: list[str], *more: str) -> subprocess.CompletedProcess[
 
 
 @pytest.mark.parametrize("way", ["posezoo", "downloader.py"])
-def test_zeros_behind_the_stamps_back_are_found_by_verify_and_mended(server, places, tmp_path, way):
+def test_zeros_with_an_unchanged_fingerprint_are_found_by_verify_and_repaired(server, places, tmp_path, way):
     assert run(way, places).returncode == 0
     target = tmp_path / "public" / "net" / "net.bin"
     before = target.stat()
@@ -49,7 +49,7 @@ def test_zeros_behind_the_stamps_back_are_found_by_verify_and_mended(server, pla
     assert server.asked("net") == 2  # the cache's entry was the same file
 
 
-def test_zeros_after_us_are_found_by_the_stamp(server, places, tmp_path):
+def test_zeros_that_are_written_later_are_found_by_the_record(server, places, tmp_path):
     run("downloader.py", places)
     target = tmp_path / "public" / "net" / "net.bin"
     target.write_bytes(bytes(len(WEIGHTS)))

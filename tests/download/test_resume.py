@@ -48,7 +48,7 @@ def test_the_next_run_goes_on_and_leaves_nothing_behind(server, fetch):
 
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGINT])
-def test_a_run_that_was_ended_by_a_signal_is_gone_on_with(server, fetch, number):
+def test_a_run_that_was_ended_by_a_signal_is_resumed(server, fetch, number):
     body = bytes(range(256)) * 16384  # 4 MiB
     at = len(body) * 9 // 10
     file = declared("net.tflite", body, server.serve("net.tflite", body, hang_at=at, times=1, etag=ETAG))
@@ -113,7 +113,7 @@ def test_a_wrong_byte_in_the_rest_costs_one_more_download(server, fetch):
     assert ranges(server) == ["bytes=3000-", None]
 
 
-def test_a_packed_rest_is_none(server, fetch):
+def test_a_compressed_rest_is_refused(server, fetch):
     file = broken_off(server, fetch)
     said = {"Content-Encoding": "gzip", "Content-Range": "bytes 3000-4095/4096"}
     server.serve("net.tflite", WEIGHTS, status=[206], headers=said, times=1)

@@ -38,7 +38,7 @@ def test_lines_end_with_a_newline_as_open_model_zoo_leaves_them(tmp_path):
         (("(", ""), "cannot be replaced"),
     ],
 )
-def test_what_cannot_be_replaced_is_told(tmp_path, step, problem):
+def test_what_cannot_be_replaced_is_reported(tmp_path, step, problem):
     with pytest.raises(DownloadError, match=r"^net\.py: ") as caught:
         replace(tmp_path, "a a\n", step)
     assert problem in caught.value.problem
@@ -62,7 +62,7 @@ def test_a_text_does_not_grow_without_end(tmp_path, monkeypatch):
         replace(tmp_path, "a" * 1000, ("a", "b" * 100))
 
 
-def test_what_is_no_text_or_not_there_is_told(tmp_path):
+def test_a_file_that_is_no_text_or_does_not_exist_is_reported(tmp_path):
     with pytest.raises(DownloadError, match="cannot be read as UTF-8"):
         replace(tmp_path, b"\xff\xfe", ("a", "b"))
     with pytest.raises(DownloadError, match="neither published nor in an archive"):

@@ -143,7 +143,7 @@ def test_an_unknown_size_has_a_cap(server, layout, lock, faults):
         download_model(spec, layout, trusting(lock))
 
 
-def test_a_length_that_nobody_states_is_not_trusted(server, layout, lock):
+def test_a_file_without_a_stated_length_is_refused(server, layout, lock):
     spec = model(loose(server.serve("n", WEIGHTS, without_length=True)))
     with pytest.raises(SourceError, match="does not send the file's length"):
         download_model(spec, layout, trusting(lock))
@@ -156,7 +156,7 @@ def test_a_cut_of_an_unknown_size_is_noticed(server, layout, lock):
     assert not lock.path.exists()
 
 
-def test_a_license_note_is_told_before_the_download_alone(server, layout, lock):
+def test_a_license_note_is_reported_before_the_download_alone(server, layout, lock):
     spec = replace(model(loose(server.serve("n", WEIGHTS))), license_note="Unclear.")
     told: list[Event] = []
     download_model(spec, layout, trusting(lock), listener=told.append)

@@ -33,7 +33,7 @@ def holder(tmp_path):
     child.communicate()
 
 
-def test_a_turn_that_does_not_come_is_told(tmp_path, holder):
+def test_a_lock_that_is_held_too_long_is_reported(tmp_path, holder):
     with (
         pytest.raises(OutputError, match="file: another run keeps it locked") as caught,
         exclusive(tmp_path / "file", wait_s=0.1),

@@ -59,7 +59,7 @@ def test_where_folders_cannot_be_locked_only_an_old_one_is_removed(tmp_path, mon
     assert not folder.exists()
 
 
-def test_a_folder_that_cannot_be_made_is_told_in_one_line(tmp_path):
+def test_a_folder_that_cannot_be_made_is_reported_in_one_line(tmp_path):
     (tmp_path / "irs").write_text("a file where a folder should be")
     with (
         pytest.raises(OutputError, match=r"irs/public: cannot be written to: "),

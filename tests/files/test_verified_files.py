@@ -49,13 +49,13 @@ def test_a_good_file_is_hashed_once_while_it_does_not_change(file):
     assert not is_verified(file, len(CONTENT), GOOD, trust_record=False)
 
 
-def test_a_file_that_changed_after_its_stamp_is_hashed_again(file):
+def test_a_file_that_changed_after_its_record_is_hashed_again(file):
     assert is_verified(file, len(CONTENT), GOOD)
     file.write_bytes(bytes(len(CONTENT)))
     assert not is_verified(file, len(CONTENT), GOOD)
 
 
-def test_a_stamp_for_one_digest_says_nothing_of_another(file):
+def test_a_record_of_one_digest_says_nothing_of_another(file):
     assert is_verified(file, len(CONTENT), GOOD)
     assert not is_verified(file, len(CONTENT), Digest("sha384", "0" * 96))
     assert is_verified(file, len(CONTENT), Digest("sha256", hashlib.sha256(CONTENT).hexdigest()))

@@ -88,7 +88,7 @@ def test_what_is_not_there_is_named_with_the_way_to_it(lock, keys, tmp_path):
             sign(lock_path, key)
 
 
-def test_a_key_that_will_not_do_is_named_and_the_earlier_signature_stays(lock, keys, tmp_path):
+def test_an_unusable_key_is_named_and_the_earlier_signature_stays(lock, keys, tmp_path):
     before = sign(lock, keys[0]).read_bytes()
     rsa_key, _ = write_key(tmp_path, "rsa", rsa.generate_private_key(65537, 2048))
     locked, _ = write_key(

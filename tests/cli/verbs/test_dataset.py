@@ -46,7 +46,7 @@ def test_info_lists_every_missing_image_and_ends_with_1(tmp_path):
     assert "Attribution License: 3 images" in told.stdout
 
 
-def test_nothing_is_fetched_before_the_terms_are_accepted(tmp_path):
+def test_nothing_is_downloaded_before_the_terms_are_accepted(tmp_path):
     told = posezoo("dataset", "get", "coco-val2017", "-o", tmp_path / "coco")
     assert told.returncode == 1
     assert "Creative Commons Attribution 4.0" in told.stderr

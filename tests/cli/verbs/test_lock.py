@@ -153,7 +153,7 @@ def test_a_composite_that_changed_is_refused_for_its_part(zoo):
     )
 
 
-def test_a_first_use_is_kept_and_held_to(zoo):
+def test_a_first_use_is_recorded_and_required_from_then_on(zoo):
     loose = {**declared_file(zoo / "a.tflite"), "size": "unknown", "max_size": 9999, "checksum": "unknown"}
     write_model(zoo / "models", "a", model_yml(files=[loose]))
     unknown = run(zoo, "lock", "a")
@@ -309,7 +309,7 @@ def test_a_lock_that_is_none_is_named_by_line(zoo):
         assert "error: posezoo.lock:1: is not an entry" in ended.stderr
 
 
-def test_an_ir_of_another_file_is_told_with_the_command_that_makes_it_anew_as_it_was(convertible):
+def test_an_ir_of_another_file_is_reported_with_the_command_that_converts_it_again_as_before(convertible):
     frames = ("--input_type", "u8", "--input_layout", "NHWC", "--resize")
     assert run(convertible, "convert", "net", "--precisions", "FP16", *frames).returncode == 0
     (convertible / "net.onnx").write_bytes(network("onnx") + b"\n")

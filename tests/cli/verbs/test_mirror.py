@@ -171,7 +171,7 @@ def test_a_model_that_sees_one_person_brings_its_detector(zoo):
     assert "who finds the people? no model is called" in left_out.stderr
 
 
-def test_a_run_that_was_killed_is_gone_on_with(zoo):
+def test_a_run_that_was_killed_is_resumed(zoo):
     body = os.urandom(3_000_000)
     with Server() as server:
         (zoo / "large").write_bytes(body)
@@ -325,7 +325,7 @@ def test_an_older_registry_does_not_fill_a_newer_mirror(zoo):
     assert check(zoo) == {}
 
 
-def test_what_is_no_mirror_and_what_nobody_named_is_told(zoo):
+def test_a_folder_that_is_no_mirror_and_missing_names_are_reported(zoo):
     none = posezoo("mirror", "check", "nowhere", cwd=zoo)
     assert none.returncode == 1
     assert none.stderr.startswith("error: nowhere: is not a mirror: it has no posezoo.lock\n")
@@ -335,7 +335,7 @@ def test_what_is_no_mirror_and_what_nobody_named_is_told(zoo):
     assert "no model is called 'x'" in run(zoo, "mirror", "create", "m", "x").stderr
 
 
-def test_a_file_in_the_place_of_the_mirror_is_told_once(zoo):
+def test_a_file_in_the_place_of_the_mirror_is_reported_once(zoo):
     (zoo / "m").write_text("x")
     ended = run(zoo, "mirror", "create", zoo / "m", "a", "b")
     assert ended.returncode == 1

@@ -58,7 +58,7 @@ def test_the_form_that_asks_once_more_is_sent_as_it_is(drive, file, fetch):
     assert len(drive.requests) == 2
 
 
-def test_what_broke_off_behind_the_form_is_gone_on_with(drive, file, fetch):
+def test_what_broke_off_after_the_form_is_resumed(drive, file, fetch):
     drive.serve(FIRST, FORM.format(host=HOST, id=ID).encode())
     drive.serve(f"download?id={ID}&confirm=t&uuid=0a1b-2c%263d", WEIGHTS, cut_at=3000, times=1, etag='"v"')
     assert fetch(file).read_bytes() == WEIGHTS
@@ -84,7 +84,7 @@ def test_a_page_that_says_why_not_is_named_as_such(drive, file, fetch, page, say
     assert fetch.left() == []
 
 
-def test_a_quota_that_is_told_after_the_form_is_named_too(drive, file, fetch):
+def test_a_quota_that_is_reported_after_the_form_is_named_too(drive, file, fetch):
     drive.serve(FIRST, FORM.format(host=HOST, id=ID).encode())
     drive.serve(f"download?id={ID}&confirm=t&uuid=0a1b-2c%263d", QUOTA.encode())
     with pytest.raises(SourceError, match="download quota for this file is exceeded") as caught:

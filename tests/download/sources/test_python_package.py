@@ -46,7 +46,7 @@ def test_a_member_of_a_wheel_comes_through_pip(wheel, fetch):
     assert fetch.left() == ["net.tflite"]
 
 
-def test_only_the_member_is_told(wheel, fetch):
+def test_events_name_only_the_member(wheel, fetch):
     fetch(declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite")))
     (start_time,), (ended,) = fetch.told(FileDownloadStarted), fetch.told(FileDownloadFinished)
     assert start_time.source == "skeletons/net.tflite of the Python package skeletons 1.5"
@@ -93,7 +93,7 @@ def test_a_wheel_in_a_mirror_needs_no_pip(wheel, fetch, tmp_path):
     assert fetch(declared("net.tflite", WEIGHTS, source), mirrors=(str(tmp_path / "mirror"),))
 
 
-def test_a_damaged_wheel_in_the_cache_is_named_and_fetched_again(wheel, fetch, tmp_path):
+def test_a_damaged_wheel_in_the_cache_is_named_and_downloaded_again(wheel, fetch, tmp_path):
     expected = declared(wheel.name, wheel.read_bytes(), algorithm="sha256")
     kept = put(tmp_path / "cache", bytes(9), expected)
     file = declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite"))
@@ -125,7 +125,7 @@ def test_a_version_that_the_index_does_not_hold_is_named(wheel, fetch):
     assert "--mirror DIR" in caught.value.hint
 
 
-def test_wheels_of_other_systems_and_pythons_are_fetched_too(tmp_path, fetch, monkeypatch):
+def test_wheels_of_other_systems_and_pythons_are_downloaded_too(tmp_path, fetch, monkeypatch):
     monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "links"))
     for name in (
         "skeletons-1.5-cp27-cp27mu-win_amd64.whl",
@@ -259,7 +259,7 @@ except PosezooError as error:
 """
 
 
-def test_an_environment_without_pip_is_told_how_to_get_it(tmp_path):
+def test_an_environment_without_pip_is_reported_with_how_to_get_it(tmp_path):
     venv.create(tmp_path / "bare", with_pip=False, symlinks=True)
     python = tmp_path / "bare" / "bin" / "python"
     command = [str(python), "-c", FETCH_A_MEMBER, str(SRC), NAME]

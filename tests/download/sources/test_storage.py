@@ -72,7 +72,7 @@ def test_a_file_of_a_store_comes(bucket, file, fetch):
     assert fetch.left() == ["net.onnx"]
 
 
-def test_what_breaks_off_is_gone_on_with_where_it_stopped(bucket, file, fetch):
+def test_what_breaks_off_is_resumed_where_it_stopped(bucket, file, fetch):
     bucket.breaks_at = 3 << 20
     assert fetch(file).read_bytes() == WEIGHTS
     assert min(bucket.reads[bucket.reads.index(3 << 20) + 1 :]) == 3 << 20
