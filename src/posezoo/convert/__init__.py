@@ -1,1 +1,1 @@
-"""Published networks into OpenVINO IR: proven to compute the same, and the same bytes every time."""
+"""Published models to OpenVINO IR: reproducible to the byte, and checked against the original."""

@@ -1,1 +1,1 @@
-"""OpenVINO IR: the only package that imports OpenVINO; it writes IR, their records and their complexity."""
+"""OpenVINO IR: the import of OpenVINO, writing IR, their records (provenance.json) and their complexity."""
