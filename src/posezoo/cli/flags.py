@@ -16,6 +16,7 @@ from posezoo.settings import INFERENCE_PRECISIONS, SETTING_TYPES, Settings, read
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 if TYPE_CHECKING:
+    from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Registry
     from posezoo.resolve.request import InputOptions
 
@@ -291,6 +292,23 @@ def settings_from_args(args: argparse.Namespace, overrides: Mapping[str, object]
         SettingsError: a value cannot be used.
     """
     return to_settings(read_settings(given_settings(args, overrides)))
+
+
+def context_from_args(args: argparse.Namespace, overrides: Mapping[str, object] | None = None) -> Context:
+    """What the settings in force name; a flag that a verb does not have counts as not given.
+
+    Raises:
+        PosezooError: a setting or the lock cannot be used.
+    """
+    from posezoo.pipeline.zoo_context import open_context
+
+    return open_context(
+        settings_from_args(args, overrides),
+        download_dir=getattr(args, "download_dir", None),
+        trust_on_first_use=getattr(args, "trust_on_first_use", False),
+        verify=getattr(args, "verify", False),
+        allow_upstream_code=getattr(args, "allow_upstream_code", False),
+    )
 
 
 def given_settings(

@@ -12,10 +12,11 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from posezoo.cli import run_main
-from posezoo.cli.flags import HelpFormatter
+from posezoo.cli.flags import HelpFormatter, add_verb
 from posezoo.errors import PosezooError, suggest
 
-#: In the order in which they are used; each is a module with ``add_parser(verbs)`` and ``run(args) -> int``.
+#: In the order in which they are used; each is a module with ``SUMMARY``, ``EXAMPLES``, ``add_flags(parser)``
+#: and ``run(args) -> int``.
 VERBS = (
     *("list", "info", "plan", "download", "convert", "get", "quantize", "run", "demo", "evaluate", "dataset"),
     *("cache", "benchmark", "compare", "gallery", "verify", "lock", "licenses", "mirror", "new", "record"),
@@ -43,7 +44,8 @@ def create_parser(verb_names: Sequence[str] = VERBS) -> argparse.ArgumentParser:
     verbs = top.add_subparsers(metavar="VERB", required=True, title="verbs")
     for name in verb_names:
         module = import_module(f"posezoo.cli.verbs.{name}")
-        verb = module.add_parser(verbs)
+        verb = add_verb(verbs, name, module.SUMMARY, module.EXAMPLES)
+        module.add_flags(verb)
         verb.set_defaults(run=module.run, parser=verb)
     return top
 

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.errors import UnpinnedFileError
+from posezoo.errors import PosezooError, UnpinnedFileError
 from posezoo.pipeline.for_each import for_each
 from posezoo.workers.threads import CancelCheck
 
@@ -27,8 +27,12 @@ class JobReport:
 
     @property
     def exit_code(self) -> int:
-        """0 where all went well, else 1."""
+        """0 if all went well, else 1."""
         return 1 if self.failures else 0
+
+    def add_failure(self, name: str, error: PosezooError) -> None:
+        """Report that the work on this model failed."""
+        self.failures.append({"name": name, "reason": error.problem, "hint": error.hint})
 
     def print(self, style: str) -> None:
         """Answer on the standard output: everything as JSON, or as text the paths or planned steps alone."""
@@ -46,28 +50,20 @@ class JobReport:
 
 def run_for_each(
     selection: Selection,
-    work: Callable[[ModelSpec], dict[str, Any]],
-    console: Console,
-    *,
-    skip_unpinned: bool = False,
-) -> JobReport:
-    """Do the work for each model; with ``skip_unpinned``, models without a pin share one line."""
-    return run_in_parallel(selection, lambda spec, _: work(spec), console, skip_unpinned=skip_unpinned)
-
-
-def run_in_parallel(
-    selection: Selection,
     work: Callable[[ModelSpec, CancelCheck], dict[str, Any]],
     console: Console,
     *,
     skip_unpinned: bool = False,
     jobs: int = 1,
 ) -> JobReport:
-    """``run_for_each`` with several models at once; the work calls its second argument now and then."""
+    """Do the work for each model; with ``skip_unpinned``, models without a pin share one line.
+
+    If there are several ``jobs``, the work calls its second argument now and then.
+    """
     report, skipped = JobReport(), list[str]()
     for problem in selection.problems:
         name = Path(problem.file).parent.name
-        report.failures.append({"name": name, "reason": problem.problem, "hint": problem.hint})
+        report.add_failure(name, problem)
     for composite in selection.composites:
         if composite.deprecated is not None:  # for models, the download says so
             console.warn(f"{composite.name}: {composite.deprecated}")
@@ -80,7 +76,7 @@ def run_in_parallel(
             skipped.append(name)
         else:
             console.print_error(error)
-        report.failures.append({"name": name, "reason": error.problem, "hint": error.hint})
+        report.add_failure(name, error)
     failed = [failure for failure in report.failures if failure["name"] not in skipped]
     if skipped:
         console.warn("SKIPPED (no pin): " + ", ".join(skipped))

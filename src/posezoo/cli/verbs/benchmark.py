@@ -31,6 +31,8 @@ from posezoo.spec.model import Precision
 if TYPE_CHECKING:
     from posezoo.benchmarking import BenchmarkCase, BenchmarkResult, BenchmarkSchedule
 
+SUMMARY = "measure how fast models run here"
+
 EXAMPLES = """
 posezoo benchmark human-pose-estimation-0001
 posezoo benchmark net.xml --batch 1,2,4,8 --requests 1,0
@@ -42,9 +44,8 @@ posezoo benchmark --all --generated --output speed.json
 MAX_BATCH = 64
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(verbs, "benchmark", "measure how fast models run here", EXAMPLES)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     parser.add_argument(
         "models",
         nargs="*",
@@ -128,7 +129,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     flags.add_flags(parser, "detector", *flags.INFERENCE)
     flags.add_flags(parser, "output_dir", *flags.CACHE, *flags.TRUST, "models_dir", "dry_run")
     flags.add_format_flags(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:

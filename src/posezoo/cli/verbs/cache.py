@@ -27,6 +27,8 @@ from posezoo.cli.terminal_text import align_columns
 if TYPE_CHECKING:
     from posezoo.download.cache_entries import CacheEntry
 
+SUMMARY = "list, verify or remove the files in the cache"
+
 EXAMPLES = """
 posezoo cache list
 posezoo cache verify
@@ -37,9 +39,8 @@ posezoo cache prune --older_than 90 --damaged
 _DAY_S = 86400.0
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(verbs, "cache", "list, verify or remove the files in the cache", EXAMPLES)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     parser.add_argument(
         "what",
         choices=("list", "verify", "prune"),
@@ -60,7 +61,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     flags.add_flags(parser, "models_dir")
     parser.add_argument("--dry_run", action="store_true", help="with prune: only say what would be removed")
     flags.add_format_flags(parser)
-    return parser
 
 
 def _days(text: str) -> float:

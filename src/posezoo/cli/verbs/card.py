@@ -21,6 +21,8 @@ from posezoo.facts.model_facts import ModelFacts
 if TYPE_CHECKING:
     from posezoo.registry import Registry
 
+SUMMARY = "draw the cards of models"
+
 EXAMPLES = """
 posezoo card blazepose-full
 posezoo card 'simple_pose_*' --format json
@@ -30,9 +32,8 @@ posezoo card --all --models_dir my_zoo/models --in_place --check
 """
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(verbs, "card", "draw the cards of models", EXAMPLES)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     flags.add_model_flags(parser)
     places = parser.add_mutually_exclusive_group()
     places.add_argument(
@@ -51,8 +52,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument("--check", action="store_true", help="with --in_place: only report stale files")
     flags.add_flags(parser, "models_dir")
     flags.add_format_flags(parser)
-    parser.set_defaults(parser=parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:

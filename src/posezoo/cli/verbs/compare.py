@@ -24,6 +24,8 @@ from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError, import_optional
 from posezoo.spec.model import Precision
 
+SUMMARY = "models side by side: AP, speed, size, GFLOPs, MParams and licence, as measured or declared"
+
 EXAMPLES = """
 posezoo compare human-pose-estimation-0001 'simple_pose_*'
 posezoo compare --all --figures speed.json --picture zoo.svg
@@ -33,10 +35,8 @@ posezoo compare human-pose-estimation-0001 --precisions FP16,FP16-INT8 --format 
 PICTURES = (".svg", ".png")
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    summary = "models side by side: AP, speed, size, GFLOPs, MParams and licence, as measured or declared"
-    parser = flags.add_verb(verbs, "compare", summary, EXAMPLES)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     flags.add_model_flags(parser)
     parser.add_argument(
         "--precisions",
@@ -58,7 +58,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
         help="format of the standard output",
     )
     parser.add_argument("-q", "--quiet", action="store_true", help="show only warnings and errors")
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
@@ -71,9 +70,8 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.facts.comparison import compare_models
     from posezoo.files.verified_files import write_atomically
     from posezoo.images import write_image
-    from posezoo.pipeline.zoo_context import open_context
 
-    context = open_context(flags.settings_from_args(args))
+    context = flags.context_from_args(args)
     with Console(quiet=args.quiet) as console:
         if args.picture and args.picture.suffix == ".png":
             import_optional("cv2", extra="run")

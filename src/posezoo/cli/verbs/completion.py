@@ -10,6 +10,8 @@ from pathlib import Path
 
 from posezoo.cli import flags
 
+SUMMARY = "print a script with which a shell completes posezoo's verbs and flags"
+
 EXAMPLES = """
 posezoo completion bash > ~/.local/share/bash-completion/completions/posezoo
 posezoo completion zsh > ~/.zfunc/_posezoo      # with fpath+=~/.zfunc before compinit in ~/.zshrc
@@ -23,16 +25,12 @@ posezoo completion fish | source
 SHELLS = ("bash", "zsh", "fish")
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(
-        verbs, "completion", "print a script with which a shell completes posezoo's verbs and flags", EXAMPLES
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     parser.add_argument("shell", nargs="?", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))
     # called by the scripts
     parser.add_argument("--names", action="store_true", help=argparse.SUPPRESS)
     flags.add_flags(parser, "models_dir")
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:

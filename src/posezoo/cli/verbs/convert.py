@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from posezoo.registry import Selection
     from posezoo.resolve.request import InputOptions
     from posezoo.spec.model import ModelSpec
+    from posezoo.workers.threads import CancelCheck
+
+SUMMARY = "convert downloaded models to OpenVINO IR"
 
 EXAMPLES = """
 posezoo convert blazepose-full
@@ -27,9 +30,8 @@ posezoo convert blazepose-full --input_type u8 --input_layout NHWC --resize --ou
 """
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(verbs, "convert", "convert downloaded models to OpenVINO IR", EXAMPLES)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     flags.add_model_flags(parser)
     flags.add_flags(parser, *flags.CHECKPOINT)
     parser.add_argument(
@@ -42,7 +44,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     parser.add_argument("--onnx_only", action="store_true", help="write the ONNX of a network of ours, no IR")
     flags.add_flags(parser, *flags.CAMERA_INPUT, "force", "models_dir", "dry_run")
     flags.add_format_flags(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
@@ -50,13 +51,8 @@ def run(args: argparse.Namespace) -> int:
     _refuse_odd_flags(args)
     flags.require_model_optimizer(args)
     from posezoo.convert.conversion_plan import ConversionOptions
-    from posezoo.pipeline.zoo_context import open_context
 
-    context = open_context(
-        flags.settings_from_args(args),
-        download_dir=args.download_dir,
-        allow_upstream_code=args.allow_upstream_code,
-    )
+    context = flags.context_from_args(args)
     selection = None if args.checkpoint is None else _select_own_weights(args, context)
     if args.onnx_only:
         return _export(args, context, selection)
@@ -89,7 +85,7 @@ def convert_selected(
 
     checkpoint = getattr(args, "checkpoint", None)
 
-    def work(spec: ModelSpec) -> dict[str, object]:
+    def work(spec: ModelSpec, _check: CancelCheck) -> dict[str, object]:
         resolved = resolve_model(spec, args.precisions, context, inputs=inputs, checkpoint=checkpoint)
         if args.dry_run:
             plan = make_plan(resolved, context, options, downloads=downloads, is_dry_run=True)
@@ -122,7 +118,7 @@ def _export(args: argparse.Namespace, context: Context, selection: Selection | N
 
     inputs = flags.input_options_from_args(args)
 
-    def work(spec: ModelSpec) -> dict[str, object]:
+    def work(spec: ModelSpec, _check: CancelCheck) -> dict[str, object]:
         resolved = resolve_model(spec, (), context, inputs=inputs, checkpoint=args.checkpoint)
         if not args.dry_run:
             return {"files": [str(export_onnx(resolved, force=args.force))]}

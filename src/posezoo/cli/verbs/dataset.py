@@ -29,6 +29,8 @@ from posezoo.settings import user_folder
 if TYPE_CHECKING:
     from posezoo.coco import CocoDataset
 
+SUMMARY = "show a set of annotated images, or download one"
+
 EXAMPLES = """
 posezoo dataset info --annotations people.json --images photos
 posezoo dataset get coco-val2017
@@ -42,9 +44,8 @@ ANNOTATIONS, IMAGES = Path("annotations/person_keypoints_val2017.json"), Path("v
 DEFAULT_DATASET = "coco-val2017"
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(verbs, "dataset", "show a set of annotated images, or download one", EXAMPLES)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     parser.add_argument("what", choices=("info", "get"), help="what to do with it")
     parser.add_argument("name", nargs="?", metavar="NAME", help="with get: coco-val2017")
     add_dataset_flags(parser)
@@ -54,7 +55,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     flags.add_output_dir_flag(parser, "with get: its folder", "datasets/NAME in your cache folder")
     flags.add_flags(parser, "attempts", *flags.HTTP)
     flags.add_format_flags(parser)
-    return parser
 
 
 def add_dataset_flags(parser: argparse.ArgumentParser) -> None:

@@ -27,25 +27,21 @@ posezoo demo -m human-pose-estimation-0001 --precision FP16-INT8 -i street.mp4 -
 posezoo demo -m mine.xml -at ae -i photos/ -o poses/ -no_show --coco results.json
 """
 
-DESCRIPTION = "find poses in images, videos and cameras, and show them"
+SUMMARY = "find poses in images, videos and cameras, and show them"
 
 #: The modes that Tab switches between.
 USER, LATENCY = "User specified", "Min latency"
 
+#: The verb has all flags of the demo.
+add_flags = demo_options.add_demo_flags
+
 TITLE = "posezoo demo: Tab other mode, c d m h monitors, Q or Esc quit"
-
-
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(verbs, "demo", DESCRIPTION, EXAMPLES)
-    demo_options.add_demo_flags(parser)
-    return parser
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """The demo as a script of its own; returns its exit code."""
     parser = argparse.ArgumentParser(
-        description=f"{DESCRIPTION[0].upper()}{DESCRIPTION[1:]}.", formatter_class=flags.HelpFormatter
+        description=f"{SUMMARY[0].upper()}{SUMMARY[1:]}.", formatter_class=flags.HelpFormatter
     )
     demo_options.add_demo_flags(parser)
     parser.set_defaults(parser=parser)

@@ -7,8 +7,9 @@ import json
 from dataclasses import asdict
 from typing import Any
 
-from posezoo.cli import flags
 from posezoo.errors import redact_secrets
+
+SUMMARY = "check the installation: packages, plug-ins, settings, devices; how to fix problems"
 
 EXAMPLES = """
 posezoo doctor
@@ -16,12 +17,9 @@ posezoo doctor --format json
 """
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    summary = "check the installation: packages, plug-ins, settings, devices; how to fix problems"
-    parser = flags.add_verb(verbs, "doctor", summary, EXAMPLES)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     parser.add_argument("--format", choices=("text", "json"), default="text", help="format of the report")
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:

@@ -10,6 +10,8 @@ from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.workers.threads import CancelCheck, cancellable
 
+SUMMARY = "download the published files of models and verify them"
+
 EXAMPLES = """
 posezoo download blazepose-full
 posezoo download 'pose-*' --output_dir models
@@ -18,26 +20,21 @@ posezoo download --all --mirror /mnt/models --dry_run
 """
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(
-        verbs, "download", "download the published files of models and verify them", EXAMPLES
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     flags.add_model_flags(parser)
     flags.add_flags(parser, "output_dir", *flags.CACHE, "verify", *flags.DOWNLOAD, "models_dir", "dry_run")
     flags.add_format_flags(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Download, and print the paths of the files."""
     from posezoo.download.connection_pool import ConnectionPool
     from posezoo.download.model_download import download_model, plan_download
-    from posezoo.pipeline.zoo_context import open_context
     from posezoo.spec.model import ModelSpec
 
-    patterns, settings = flags.patterns_from_args(args), flags.settings_from_args(args)
-    context = open_context(settings, trust_on_first_use=args.trust_on_first_use, verify=args.verify)
+    patterns, context = flags.patterns_from_args(args), flags.context_from_args(args)
+    settings = context.settings
 
     with Console(quiet=args.quiet) as console, ConnectionPool(settings.jobs, settings.connections) as pool:
 
@@ -56,7 +53,7 @@ def run(args: argparse.Namespace) -> int:
             return {"files": [str(path) for path in downloaded.files]}
 
         selection = select_models(context.registry, patterns, console)
-        report = model_jobs.run_in_parallel(
+        report = model_jobs.run_for_each(
             selection, work, console, skip_unpinned=args.all, jobs=1 if args.dry_run else settings.jobs
         )
     report.print(args.format)

@@ -39,6 +39,8 @@ if TYPE_CHECKING:
     from posezoo.pipeline.zoo_context import Context
     from posezoo.spec.model import Model
 
+SUMMARY = "measure how well a model finds people"
+
 EXAMPLES = """
 posezoo evaluate human-pose-estimation-0001 --precision FP16-INT8 --height 368 --coco_home coco
 posezoo evaluate blazepose-full --annotations people.json --images photos --worst 12
@@ -50,9 +52,8 @@ posezoo evaluate my/network.xml --annotations people.json --images photos --form
 SUFFIX = ".xml"
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(verbs, "evaluate", "measure how well a model finds people", EXAMPLES)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     parser.add_argument("model", metavar="MODEL|XML", help="a model's name, or the .xml of an IR")
     add_dataset_flags(parser)
     parser.add_argument("--limit", type=flags.whole_number(1), metavar="N", help="only the first N images")
@@ -126,20 +127,18 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     flags.add_flags(parser, "force", *flags.ESTIMATOR)
     flags.add_format_flags(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Run the model on every image without predictions, and write and print the metrics."""
     from posezoo.cli.evaluation_report import print_report
-    from posezoo.pipeline.zoo_context import open_context
 
     _refuse_invalid_flags(args)
     for package in ("cv2", "faster_coco_eval"):
         import_optional(package, extra="evaluate")
     if args.boxes:
         args.detector = "none"
-    context = open_context(flags.settings_from_args(args), trust_on_first_use=args.trust_on_first_use)
+    context = flags.context_from_args(args)
     with Console(quiet=args.quiet) as console:
         model = _model(context, args)
         is_detector = model is not None and model.decoder is not None and model.decoder.name == "detection"

@@ -22,6 +22,8 @@ from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError
 
+SUMMARY = "draw a static site of models: search, filters, an accuracy chart, a page for each"
+
 EXAMPLES = """
 posezoo gallery --output site/
 posezoo gallery 'simple_pose_*' --output poses/ --title 'Simple pose'
@@ -29,10 +31,8 @@ posezoo gallery --figures speed.json --output site/
 """
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    summary = "draw a static site of models: search, filters, an accuracy chart, a page for each"
-    parser = flags.add_verb(verbs, "gallery", summary, EXAMPLES)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     parser.add_argument("models", nargs="*", metavar="MODEL", help="names or globs (default: all)")
     parser.add_argument(
         "--output", type=Path, metavar="DIR", default=Path("site"), help="folder of the site (default: site)"
@@ -47,7 +47,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     flags.add_output_dir_flag(parser, "folder of the IR, whose sizes are shown")
     flags.add_flags(parser, "models_dir", "dry_run")
     flags.add_format_flags(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
@@ -55,9 +54,8 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.gallery.gallery_data import collect_gallery_data
     from posezoo.gallery.gallery_pages import TITLE, draw_gallery_pages
     from posezoo.gallery.site_writer import plan_site, write_site
-    from posezoo.pipeline.zoo_context import open_context
 
-    context = open_context(flags.settings_from_args(args))
+    context = flags.context_from_args(args)
     with Console(quiet=args.quiet) as console:
         own = measurement_flags.measurement_selection(args, context.registry)
         selection = select_models(context.registry, args.models or None, console)

@@ -7,6 +7,8 @@ import argparse
 from posezoo.cli import flags
 from posezoo.cli.verbs.convert import convert_selected
 
+SUMMARY = "download models and convert them to OpenVINO IR"
+
 EXAMPLES = """
 posezoo get blazepose-full
 posezoo get blazepose-full --precisions FP16 --output_dir models
@@ -14,25 +16,18 @@ posezoo get --all --format json
 """
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(verbs, "get", "download models and convert them to OpenVINO IR", EXAMPLES)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     flags.add_model_flags(parser)
     flags.add_flags(parser, "output_dir", *flags.CACHE, *flags.DOWNLOAD)
     flags.add_flags(parser, *flags.CONVERSION, "force", "models_dir", "dry_run")
     flags.add_format_flags(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Download and convert, and print the paths of the IR."""
     flags.require_model_optimizer(args)
     from posezoo.convert.conversion_plan import ConversionOptions
-    from posezoo.pipeline.zoo_context import open_context
 
-    context = open_context(
-        flags.settings_from_args(args),
-        trust_on_first_use=args.trust_on_first_use,
-        allow_upstream_code=args.allow_upstream_code,
-    )
+    context = flags.context_from_args(args)
     return convert_selected(args, context, ConversionOptions(force=args.force), downloads=True)

@@ -64,6 +64,8 @@ from posezoo.facts.model_facts import ModelFacts
 from posezoo.spec.model import Input, ModelSpec, RegexReplace, UnpackArchive
 from posezoo.spec.routes import select_route
 
+SUMMARY = "show what is declared of models"
+
 EXAMPLES = """
 posezoo info blazepose-full
 posezoo info pose-detection-mediapipe --format json
@@ -77,14 +79,12 @@ _STEP_NAMES: dict[type[RegexReplace | UnpackArchive], str] = {
 }
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(verbs, "info", "show what is declared of models", EXAMPLES)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     flags.add_model_flags(parser)
     add_filter_flags(parser)
     flags.add_flags(parser, "models_dir")
     flags.add_format_flags(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:

@@ -20,6 +20,8 @@ from posezoo.errors import PosezooError
 if TYPE_CHECKING:
     from posezoo.license_notice import LicenseTerms
 
+SUMMARY = "write the NOTICE of downloaded models: licences, holders, texts"
+
 EXAMPLES = """
 posezoo licenses
 posezoo licenses blazepose-full --format json
@@ -27,11 +29,8 @@ posezoo licenses --download_dir models --output models/NOTICE
 """
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(
-        verbs, "licenses", "write the NOTICE of downloaded models: licences, holders, texts", EXAMPLES
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     parser.add_argument(
         "models",
         nargs="*",
@@ -42,16 +41,14 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     flags.add_download_dir_flag(parser, "the output folder")
     flags.add_flags(parser, "output_dir", "models_dir")
     flags.add_format_flags(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Print the NOTICE, or write it."""
     from posezoo.files.verified_files import write_atomically
     from posezoo.license_notice import all_variants, collect_license_terms, format_notice
-    from posezoo.pipeline.zoo_context import open_context
 
-    context = open_context(flags.settings_from_args(args, {"locked": False}), download_dir=args.download_dir)
+    context = flags.context_from_args(args, {"locked": False})
     with Console(quiet=args.quiet) as console:
         selection = select_models(context.registry, args.models or None, console)
         specs = selection.models if args.models else all_variants(context.registry)

@@ -35,6 +35,8 @@ from posezoo.cli.terminal_text import align_columns, terminal_width, truncate_to
 from posezoo.facts.labels import format_megabytes, join
 from posezoo.facts.model_facts import ModelFacts
 
+SUMMARY = "list the models of the zoo"
+
 EXAMPLES = """
 posezoo list
 posezoo list 'pose-*'
@@ -45,14 +47,12 @@ posezoo list --search detector --format json
 HEADERS = ("MODEL", "TASK", "FRAMEWORK", "SIZE", "LICENCE", "DESCRIPTION")
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(verbs, "list", "list the models of the zoo", EXAMPLES)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     parser.add_argument("models", nargs="*", metavar="MODEL", help="names or globs (default: all)")
     add_filter_flags(parser)
     flags.add_flags(parser, "models_dir")
     flags.add_format_flags(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import asdict, replace
+from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -24,6 +24,9 @@ if TYPE_CHECKING:
     from posezoo.lockfile.entries import LockEntries
     from posezoo.lockfile.update import LockChange
     from posezoo.pipeline.zoo_context import Context
+    from posezoo.workers.threads import CancelCheck
+
+SUMMARY = "record what --locked allows: the SHA-384 of each model.yml, file and IR"
 
 EXAMPLES = """
 posezoo lock blazepose-full
@@ -35,11 +38,8 @@ posezoo get blazepose-full --locked
 """
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(
-        verbs, "lock", "record what --locked allows: the SHA-384 of each model.yml, file and IR", EXAMPLES
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     flags.add_model_flags(parser)
     what = parser.add_mutually_exclusive_group()
     what.add_argument(
@@ -66,17 +66,13 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     flags.add_output_dir_flag(parser, "the folder of files and IR")
     flags.add_flags(parser, "lock", "models_dir", "dry_run")
     flags.add_format_flags(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
     """Record, check, sign, or verify a signature."""
-    settings = replace(flags.settings_from_args(args), locked=False)  # a newer state is to be recorded
     if args.sign is not None or args.verify_signature is not None:
-        return _signature(args, settings.lock)
-    from posezoo.pipeline.zoo_context import open_context
-
-    context = open_context(settings, download_dir=args.download_dir)
+        return _signature(args, flags.settings_from_args(args).lock)
+    context = flags.context_from_args(args, {"locked": False})  # a newer state is to be recorded
     with Console(quiet=args.quiet) as console:
         changes, warnings, failures = _record(args, context, console)
     if args.format == "json":
@@ -117,7 +113,7 @@ def _record(
     selection = select_models(context.registry, patterns, console)
     snapshots: list[ModelSnapshot] = []
 
-    def inspect(spec: ModelSpec) -> dict[str, object]:
+    def inspect(spec: ModelSpec, _check: CancelCheck) -> dict[str, object]:
         snapshot = collect_entries(context.lock.with_pins(spec), context.layout, context.lock.timestamp)
         # Raises for this model alone, before anything is written.
         merge_entries(
@@ -140,7 +136,7 @@ def _record(
             hint="use the newer registry, or use --prune",
         )
         console.print_error(error)
-        report.failures.append({"name": name, "reason": error.problem, "hint": error.hint})
+        report.add_failure(name, error)
     before: LockEntries = {}
     after: LockEntries = {}
 

@@ -29,6 +29,8 @@ if TYPE_CHECKING:
     from posezoo.registry import Selection
     from posezoo.spec.model import ModelSpec
 
+SUMMARY = "fill a folder for machines without a network, or check one"
+
 EXAMPLES = """
 posezoo mirror create /mnt/mirror --name 'blazepose-*' --samples
 posezoo mirror create /mnt/mirror --list models.lst --dry_run
@@ -38,11 +40,8 @@ posezoo get blazepose-full --mirror /mnt/mirror --models_dir /mnt/mirror/models
 """
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(
-        verbs, "mirror", "fill a folder for machines without a network, or check one", EXAMPLES
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     parser.add_argument("what", choices=("create", "check"), help="what to do with it")
     parser.add_argument("folder", type=Path, metavar="DIR", help="the mirror")
     flags.add_model_flags(parser)
@@ -60,7 +59,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     flags.add_flags(parser, *flags.CACHE, *flags.DOWNLOAD, "models_dir", "dry_run")
     flags.add_format_flags(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
@@ -68,20 +66,15 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.mirror import Mirror
 
     mirror = Mirror(args.folder)
-    return _check(args, mirror) if args.what == "check" else _create(args, mirror)
-
-
-def _patterns(args: argparse.Namespace) -> list[str]:
-    """The names and globs that select models."""
     names = args.name.split(",") if args.name is not None else []
-    return [*args.models, *names, *(read_list_file(args.list) if args.list is not None else ())]
+    listed = read_list_file(args.list) if args.list is not None else []
+    patterns = [*args.models, *names, *listed]
+    return (_check if args.what == "check" else _create)(args, mirror, patterns)
 
 
-def _create(args: argparse.Namespace, mirror: Mirror) -> int:
+def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> int:
     from posezoo.download.connection_pool import ConnectionPool
-    from posezoo.pipeline.zoo_context import open_context
 
-    patterns, settings = _patterns(args), flags.settings_from_args(args)
     if args.all and patterns:
         args.parser.error("either name models or use --all")
     if not args.all and not patterns:
@@ -90,7 +83,8 @@ def _create(args: argparse.Namespace, mirror: Mirror) -> int:
         args.parser.error("name models, as by --name or --list, or use --all (posezoo list shows them)")
     if args.folder.exists() and not args.folder.is_dir():
         raise OutputError(f"{args.folder}: is not a folder", hint="name a folder; a missing one is created")
-    context = open_context(settings, trust_on_first_use=args.trust_on_first_use)
+    context = flags.context_from_args(args)
+    settings = context.settings
     jobs = 1 if args.dry_run else settings.jobs
 
     with Console(quiet=args.quiet) as console, ConnectionPool(settings.jobs, settings.connections) as pool:
@@ -111,14 +105,14 @@ def _create(args: argparse.Namespace, mirror: Mirror) -> int:
         selection = _with_required_models(
             context, select_models(context.registry, patterns or None, console), console
         )
-        report = model_jobs.run_in_parallel(selection, work, console, skip_unpinned=args.all, jobs=jobs)
+        report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all, jobs=jobs)
         if args.samples and not args.dry_run:
             try:
                 paths = mirror.add_samples(context.download_options, console)
                 report.answers.append({"name": "samples", "files": [str(path) for path in paths]})
             except DownloadError as error:
                 console.print_error(error)
-                report.failures.append({"name": "samples", "reason": error.problem, "hint": error.hint})
+                report.add_failure("samples", error)
         if not args.dry_run and mirror.open_lock().entries:
             mirror.write_notice()
     report.print(args.format)
@@ -144,12 +138,12 @@ def _with_required_models(context: Context, selection: Selection, console: Conso
     return replace(selection, models=tuple(models.values()))
 
 
-def _check(args: argparse.Namespace, mirror: Mirror) -> int:
+def _check(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> int:
     from posezoo.registry import open_registry
 
     mirror.specs()  # raises if it is not a mirror
     names: list[str] = []
-    if patterns := _patterns(args):
+    if patterns:
         with Console(quiet=args.quiet) as console:
             selection = select_models(open_registry([mirror.models_dir]), patterns, console)
         names = [spec.full_name for spec in selection.models] + [

@@ -17,6 +17,8 @@ from posezoo.spec.model import Family, Framework, License
 if TYPE_CHECKING:
     from posezoo.registry import Registry
 
+SUMMARY = "download a model's files and draft its model.yml: size, SHA-384, inputs and outputs"
+
 EXAMPLES = """
 posezoo new my-pose --from https://host/my-pose.onnx --license MIT
 posezoo new my-pose --from https://host/my-pose.tflite --license Apache-2.0 --models_dir models --dry_run
@@ -24,14 +26,8 @@ posezoo new my-ir --from https://host/FP16/my-ir.xml https://host/FP16/my-ir.bin
 """
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(
-        verbs,
-        "new",
-        "download a model's files and draft its model.yml: size, SHA-384, inputs and outputs",
-        EXAMPLES,
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     parser.add_argument("name", metavar="NAME", help="the name of the model and of its folder")
     parser.add_argument(
         "--from",
@@ -66,7 +62,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     flags.add_flags(parser, "output_dir", *flags.CACHE, "models_dir", "dry_run")
     flags.add_format_flags(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
@@ -74,9 +69,8 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.draft.draft_files import create_draft_spec, describe_files, guess_framework
     from posezoo.draft.model_yml_text import format_model_yml, list_missing_fields
     from posezoo.files.verified_files import write_atomically, write_error
-    from posezoo.pipeline.zoo_context import open_context
 
-    context = open_context(flags.settings_from_args(args))
+    context = flags.context_from_args(args)
     root = _writable_root(context.registry)
     _check_arguments(args, context.registry)
     framework = Framework(args.framework) if args.framework else guess_framework(args.addresses)

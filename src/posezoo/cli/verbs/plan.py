@@ -46,6 +46,9 @@ if TYPE_CHECKING:
     from posezoo.pipeline.plan import Plan
     from posezoo.spec.model import Input, ModelSpec
     from posezoo.spec.supported_mo_args import FrozenValue
+    from posezoo.workers.threads import CancelCheck
+
+SUMMARY = "show what would be downloaded, converted and written, or why not"
 
 EXAMPLES = """
 posezoo plan blazepose-full
@@ -54,16 +57,12 @@ posezoo plan --all --models_dir open_model_zoo/models --precisions FP16
 """
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(
-        verbs, "plan", "show what would be downloaded, converted and written, or why not", EXAMPLES
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     flags.add_model_flags(parser)
     flags.add_flags(parser, "output_dir", *flags.CACHE, *flags.TRUST)
     flags.add_flags(parser, *flags.CONVERSION, "force", "models_dir")
     flags.add_format_flags(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
@@ -71,18 +70,13 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.pipeline.get import resolve_model
     from posezoo.pipeline.plan import make_plan
-    from posezoo.pipeline.zoo_context import open_context
 
     patterns, options = flags.patterns_from_args(args), ConversionOptions(force=args.force)
     flags.require_model_optimizer(args)
-    context = open_context(
-        flags.settings_from_args(args),
-        trust_on_first_use=args.trust_on_first_use,
-        allow_upstream_code=args.allow_upstream_code,
-    )
+    context = flags.context_from_args(args)
     plans: list[Plan] = []
 
-    def work(spec: ModelSpec) -> dict[str, Any]:
+    def work(spec: ModelSpec, _check: CancelCheck) -> dict[str, Any]:
         resolved = resolve_model(spec, args.precisions, context)
         plans.append(make_plan(resolved, context, options, is_dry_run=True))
         return _facts(plans[-1]) if args.format == "json" else {}

@@ -17,6 +17,9 @@ if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import PlannedIr
     from posezoo.pipeline.zoo_context import Context
     from posezoo.spec.model import ModelSpec
+    from posezoo.workers.threads import CancelCheck
+
+SUMMARY = "make INT8 IR from FP32 IR, and measure how far they differ"
 
 EXAMPLES = """
 posezoo quantize person-detection-retail-0013 --dataset_dir photos --output_dir int8
@@ -27,11 +30,8 @@ posezoo quantize --all --dataset_dir photos --dry_run
 """
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(
-        verbs, "quantize", "make INT8 IR from FP32 IR, and measure how far they differ", EXAMPLES
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     flags.add_model_flags(parser)
     add_quantization_flags(parser, "your cache folder")
     parser.add_argument(
@@ -69,7 +69,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     flags.add_flags(parser, *flags.LOCK, "models_dir", "dry_run")
     flags.add_format_flags(parser)
-    return parser
 
 
 def add_quantization_flags(parser: argparse.ArgumentParser, model_dir: str) -> None:
@@ -105,10 +104,9 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.files.verified_files import write_atomically
     from posezoo.pipeline import int8_models
     from posezoo.pipeline.get import write_model_card
-    from posezoo.pipeline.zoo_context import open_context
     from posezoo.quantize import QuantizationOptions
 
-    context = open_context(flags.settings_from_args(args, {"output_dir": args.model_dir}))
+    context = flags.context_from_args(args, {"output_dir": args.model_dir})
     options = QuantizationOptions(
         args.precisions,
         args.target_device,
@@ -120,7 +118,7 @@ def run(args: argparse.Namespace) -> int:
     folder, output_dir = args.dataset_dir, args.output_dir
     measurements: list[dict[str, object]] = []
 
-    def work(spec: ModelSpec) -> dict[str, Any]:
+    def work(spec: ModelSpec, _check: CancelCheck) -> dict[str, Any]:
         if args.dry_run:
             planned = int8_models.plan_int8(spec, context, folder, options, output_dir=output_dir)
             return {"plan": [_format_planned_ir(ir) for ir in planned]}

@@ -21,6 +21,9 @@ if TYPE_CHECKING:
     from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
     from posezoo.spec.model import Model, ModelSpec
+    from posezoo.workers.threads import CancelCheck
+
+SUMMARY = "write measurements into a checkout's measured.yml files"
 
 EXAMPLES = """
 posezoo record blazepose-full
@@ -32,11 +35,8 @@ posezoo record speed.json accuracy.json
 SUFFIX = ".json"
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(
-        verbs, "record", "write measurements into a checkout's measured.yml files", EXAMPLES
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     parser.add_argument(
         "models",
         nargs="+",
@@ -57,7 +57,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     flags.add_download_dir_flag(parser, "the output folder")
     flags.add_flags(parser, "output_dir", *flags.LOCK, "models_dir")
     flags.add_format_flags(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
@@ -65,14 +64,13 @@ def run(args: argparse.Namespace) -> int:
     if args.generated and args.size:
         args.parser.error("--size is for existing IR, --generated makes its own")
     from posezoo.pipeline import complexity_count
-    from posezoo.pipeline.zoo_context import open_context
     from posezoo.workers.processes import run_in_child
 
-    context = open_context(flags.settings_from_args(args), download_dir=args.download_dir)
+    context = flags.context_from_args(args)
     files = [Path(model) for model in args.models if model.endswith(SUFFIX)]
     patterns = [model for model in args.models if not model.endswith(SUFFIX)]
 
-    def count(spec: ModelSpec) -> dict[str, Any]:
+    def count(spec: ModelSpec, _check: CancelCheck) -> dict[str, Any]:
         console.print_line(f"counting {spec.full_name}")
         # A process of its own gives back the memory that a large network takes.
         measurements = run_in_child(_count, context, spec, args.size, args.generated, of=spec.full_name)

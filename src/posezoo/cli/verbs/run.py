@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
     from posezoo.spec.model import Model
 
+SUMMARY = "find the poses in images with a model of the zoo"
+
 EXAMPLES = """
 posezoo run
 posezoo run --input me.jpg --output_dir poses
@@ -33,9 +35,8 @@ DEFAULT_MODEL = "blazepose-full"
 DOWNLOAD = "download and verify"
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(verbs, "run", "find the poses in images with a model of the zoo", EXAMPLES)
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     parser.add_argument(
         "model",
         nargs="?",
@@ -60,7 +61,6 @@ def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> ar
     )
     flags.add_flags(parser, *flags.ESTIMATOR)
     flags.add_format_flags(parser)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
@@ -68,12 +68,10 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.demo.frame_rate import StepTimer
     from posezoo.download.sample_images import download_samples
     from posezoo.pipeline import load
-    from posezoo.pipeline.zoo_context import open_context
     from posezoo.runtime.devices import require_device
     from posezoo.settings import user_folder
 
-    settings = flags.settings_from_args(args)
-    context = open_context(settings, trust_on_first_use=args.trust_on_first_use)
+    context = flags.context_from_args(args)
     results = args.results_dir or user_folder("cache") / "results" / args.model
     timer = StepTimer()
     with Console(quiet=args.quiet) as console:
@@ -86,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
             raise
         # What would stop us at the end is checked before anything is downloaded.
         import_optional("cv2", extra="run")
-        require_device(settings.device)
+        require_device(context.settings.device)
         load.require_detector_used(args.detector, model)
         if model.decoder is not None:
             load.select_detector(context, model.decoder.name)

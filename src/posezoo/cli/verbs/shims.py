@@ -10,7 +10,6 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
-from posezoo.cli import flags
 from posezoo.errors import OutputError
 
 EXAMPLES = """
@@ -26,18 +25,17 @@ COMMANDS = {
     "omz_info_dumper": "posezoo.cli.omz.info_dumper",
 }
 
+SUMMARY = f"write the commands {', '.join(COMMANDS)}, which call posezoo, for scripts that use them"
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    summary = f"write the commands {', '.join(COMMANDS)}, which call posezoo, for scripts that use them"
-    parser = flags.add_verb(verbs, "shims", summary, EXAMPLES)
+
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     parser.add_argument("folder", type=Path, metavar="DIR", help="where to write them: a folder on PATH")
     parser.add_argument(
         "--force",
         action="store_true",
         help="replace commands of another posezoo or another Python; other programs are never replaced",
     )
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:

@@ -21,6 +21,8 @@ if TYPE_CHECKING:
     from posezoo.spec.model import ModelSpec
     from posezoo.verify.artifact_check import ArtifactState
 
+SUMMARY = "check downloaded files and IR for changed, missing and extra ones"
+
 EXAMPLES = """
 posezoo verify blazepose-full
 posezoo verify --all --output_dir models --format json
@@ -31,17 +33,13 @@ posezoo verify --explain unusual-constant
 """
 
 
-def add_parser(verbs: argparse._SubParsersAction[argparse.ArgumentParser]) -> argparse.ArgumentParser:
-    """The verb's flags."""
-    parser = flags.add_verb(
-        verbs, "verify", "check downloaded files and IR for changed, missing and extra ones", EXAMPLES
-    )
+def add_flags(parser: argparse.ArgumentParser) -> None:
+    """Add the verb's flags."""
     flags.add_model_flags(parser)
     metadata_check.add_metadata_flags(parser)
     flags.add_download_dir_flag(parser, "the output folder")
     flags.add_flags(parser, "output_dir", *flags.LOCK, "models_dir")
     flags.add_format_flags(parser, formats=metadata_check.FORMATS)
-    return parser
 
 
 def run(args: argparse.Namespace) -> int:
@@ -53,10 +51,9 @@ def run(args: argparse.Namespace) -> int:
             args.parser.error("either name models or use --all")
         registry = open_registry(flags.settings_from_args(args).models_dir)
         return metadata_check.run_metadata_check(args, registry, args.models or None)
-    from posezoo.pipeline.zoo_context import open_context
 
     patterns = flags.patterns_from_args(args)
-    context = open_context(flags.settings_from_args(args), download_dir=args.download_dir)
+    context = flags.context_from_args(args)
     with Console(quiet=args.quiet) as console:
         selection = select_models(context.registry, patterns, console)
     registry_flags = flags.registry_arguments(args)
