@@ -71,10 +71,8 @@ class LineBuffer:
             sys.stdout.flush()
 
 
-def create_omz_parser(
-    prog: str, summary: str, verb: str, add_flags: Callable[[argparse.ArgumentParser], None]
-) -> argparse.ArgumentParser:
-    """The parser of a command: the flags that select models, and the command's own flags."""
+def create_omz_parser(prog: str, summary: str, verb: str) -> argparse.ArgumentParser:
+    """The parser of a command with the flags that select models; the command adds its own."""
     parser = argparse.ArgumentParser(prog=prog, description=summary, formatter_class=flags.HelpFormatter)
     parser.add_argument(
         "--name",
@@ -92,7 +90,6 @@ def create_omz_parser(
         "--print_all", action="store_true", help="print the names of all models and exit; ignore other flags"
     )
     flags.add_flags(parser, "models_dir")
-    add_flags(parser)
     return parser
 
 

@@ -71,12 +71,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def create_parser() -> argparse.ArgumentParser:
     """The command's flags."""
-    return conventions.create_omz_parser(
-        "converter.py", "Convert downloaded models to OpenVINO IR.", "convert", _add_flags
+    parser = conventions.create_omz_parser(
+        "converter.py", "Convert downloaded models to OpenVINO IR.", "convert"
     )
-
-
-def _add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_download_dir_flag(parser, "the working folder")
     flags.add_output_dir_flag(parser, "where the IR go", "the folder of the published files")
     parser.add_argument(
@@ -121,6 +118,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     # Old scripts spell these flags so.
     parser.add_argument("--add-mo-arg", dest="add_mo_arg", action="append", help=argparse.SUPPRESS)
     parser.add_argument("--dry-run", dest="dry_run", action="store_true", help=argparse.SUPPRESS)
+    return parser
 
 
 def _jobs(text: str) -> int:

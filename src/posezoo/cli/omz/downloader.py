@@ -64,12 +64,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def create_parser() -> argparse.ArgumentParser:
     """The command's flags."""
-    return conventions.create_omz_parser(
-        "downloader.py", "Download models and verify them by their checksums.", "download", _add_flags
+    parser = conventions.create_omz_parser(
+        "downloader.py", "Download models and verify them by their checksums.", "download"
     )
-
-
-def _add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--precisions",
         metavar="PREC[,PREC...]",
@@ -98,6 +95,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
         help="how many files to download at once, of one model or several (default: 1)",
     )
     flags.add_flags(parser, "connections")
+    return parser
 
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:

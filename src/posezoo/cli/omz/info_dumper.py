@@ -35,7 +35,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 def create_parser() -> argparse.ArgumentParser:
     """The command's flags."""
     return conventions.create_omz_parser(
-        "info_dumper.py", "Print the declarations of models as JSON.", "describe", lambda parser: None
+        "info_dumper.py", "Print the declarations of models as JSON.", "describe"
     )
 
 

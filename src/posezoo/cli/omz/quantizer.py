@@ -50,12 +50,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def create_parser() -> argparse.ArgumentParser:
     """The command's flags."""
-    return conventions.create_omz_parser(
-        "quantizer.py", "Quantize converted models to INT8.", "quantize", _add_flags
-    )
-
-
-def _add_flags(parser: argparse.ArgumentParser) -> None:
+    parser = conventions.create_omz_parser("quantizer.py", "Quantize converted models to INT8.", "quantize")
     add_quantization_flags(parser, "the working folder")
     flags.add_flags(parser, *flags.LOCK)
     parser.add_argument(
@@ -67,6 +62,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--pot", metavar="POT", help="not needed: NNCF works in this process")
     parser.add_argument("--dry_run", action="store_true", help="print what would be done; touch nothing")
     parser.add_argument("--dry-run", dest="dry_run", action="store_true", help=argparse.SUPPRESS)
+    return parser
 
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:

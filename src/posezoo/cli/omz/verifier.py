@@ -34,12 +34,9 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 def create_parser() -> argparse.ArgumentParser:
     """The command's flags."""
-    return conventions.create_omz_parser(
-        "verifier.py", "Check size and checksum of downloaded files and converted IR.", "check", _add_flags
+    parser = conventions.create_omz_parser(
+        "verifier.py", "Check size and checksum of downloaded files and converted IR.", "check"
     )
-
-
-def _add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_output_dir_flag(parser, "where files and IR are", "the working folder")
     flags.add_download_dir_flag(parser, "the output folder")
     metadata_check.add_metadata_flags(parser)
@@ -47,6 +44,7 @@ def _add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--format", choices=metadata_check.FORMATS, default="text", help="the form of the report"
     )
+    return parser
 
 
 def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
