@@ -92,10 +92,8 @@ class MappedFile:
         if kind == BFLOAT16:
             wide = stored.astype(np.uint32)
             wide <<= 16
-            floats: Array = wide.view(np.float32)
-            return floats
-        native: Array = np.require(stored, stored_as.newbyteorder("="), ["ALIGNED"])
-        return native
+            return wide.view(np.float32)
+        return np.require(stored, stored_as.newbyteorder("="), ["ALIGNED"])
 
     def _check(self, start: int, size: int, what: str) -> None:
         if start < 0 or size < 0 or start + size > self.size:

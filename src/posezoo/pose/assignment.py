@@ -35,8 +35,7 @@ def solve_assignment(costs: NDArray[Any]) -> list[int]:
     column_of = np.full(rows, -1)
     for start in range(rows):
         _augment(start, costs, row_prices, column_prices, row_of, column_of)
-    assigned: list[int] = column_of.tolist()
-    return assigned
+    return column_of.tolist()
 
 
 def _augment(
@@ -59,7 +58,11 @@ def _augment(
         shorter = steps < distances[open_columns]
         distances[open_columns[shorter]] = steps[shorter]
         came_from[open_columns[shorter]] = row
-        place = _nearest(distances[open_columns], row_of[open_columns])
+        # The nearest column: of equally near ones the last free one, or else the first.
+        near = distances[open_columns]
+        equal = np.flatnonzero(near == near.min())
+        free = equal[row_of[open_columns[equal]] < 0]
+        place = int(free[-1] if len(free) else equal[0])
         column = int(open_columns[place])
         reached = float(distances[column])
         seen_columns.append(column)
@@ -80,10 +83,3 @@ def _augment(
         column_of[row], column = column, int(column_of[row])
         if row == start:
             return
-
-
-def _nearest(distances: NDArray[np.float64], taken_by: NDArray[Any]) -> int:
-    """The index of the least distance: of equal ones the last free one, or else the first."""
-    equal = np.flatnonzero(distances == distances.min())
-    free = equal[taken_by[equal] < 0]
-    return int(free[-1] if len(free) else equal[0])

@@ -12,10 +12,7 @@ Differences from it, and reasons:
 
 from __future__ import annotations
 
-from typing import Any
-
 import numpy as np
-from numpy.typing import NDArray
 
 from posezoo.pose.augmentation_merge import merge_embeddings
 from posezoo.pose.decoder_type import (
@@ -48,8 +45,6 @@ def decode_associative_embedding(maps: Maps, size: Size, options: AssociativeEmb
         maps: ``heatmaps`` (17, H, W) float32, about 0..1, in which non-maximum suppression in the graph turns
             the sign of non-peaks; ``embeddings`` (17, H, W) or (17, H, W, T) float32, the tags: T is 2 if the
             mirrored image was run, too; ``nms_heatmaps`` (17, H, W) are used if ``compatible``.
-        size: width and height of the input, in pixels.
-        options: see there.
     """
     heatmaps, tags = maps["heatmaps"], maps["embeddings"]
     if options.compatible:
@@ -76,19 +71,13 @@ def decode_associative_embedding(maps: Maps, size: Size, options: AssociativeEmb
     kept = kept[np.argsort(-scores[kept], kind="stable")]
     keypoints, scores = keypoints[kept], scores[kept]
     if options.refine and not keypoints[:, :, 2].all():
-        means = _means(owners, peak_tags, count)[kept]
-        _refine(keypoints, means, heatmaps, tags, adjust=options.adjust)
+        sums = np.stack([np.bincount(owners, tag, minlength=count) for tag in peak_tags.T], axis=1)
+        means = (sums / np.bincount(owners, minlength=count)[:, None]).astype(np.float32)
+        _refine(keypoints, means[kept], heatmaps, tags, adjust=options.adjust)
     seen = keypoints[:, :, 2] > 0
     stride = np.array((size[0] / width, size[1] / height), np.float32)
     keypoints[:, :, :2] = np.where(seen[:, :, None], (keypoints[:, :, :2] + options.offset) * stride, 0)
     return create_poses(keypoints, scores.clip(0, 1), SKELETON, size)
-
-
-def _means(owners: NDArray[Any], tags: Floats, count: int) -> Floats:
-    """(N, T): each person's mean tag."""
-    sums = np.stack([np.bincount(owners, each, minlength=count) for each in tags.T], axis=1)
-    means: Floats = (sums / np.bincount(owners, minlength=count)[:, None]).astype(np.float32)
-    return means
 
 
 def _refine(keypoints: Floats, means: Floats, heatmaps: Floats, tags: Floats, *, adjust: bool) -> None:
@@ -106,8 +95,11 @@ def _refine(keypoints: Floats, means: Floats, heatmaps: Floats, tags: Floats, *,
             if not len(near):
                 continue
             best = near[values[near].argmax()]
-            row, column = np.divmod(cells[best], heat.shape[1])
-            if not _is_broad(heat, int(row), int(column)):
+            row, column = divmod(int(cells[best]), heat.shape[1])
+            # The cells around a maximum are high, too; those around a spike of noise, or NaN, are not.
+            around = heat[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
+            height = float(values[best])
+            if not float(around.sum()) - height >= 0.5 * height * (around.size - 1):
                 continue
             peak = Peaks(np.array([0]), np.array([column]), np.array([row]), values[best : best + 1])
             x, y = refine_subpixel(heat[None], peak) if adjust else (peak.columns, peak.rows)
@@ -118,14 +110,6 @@ def _refine(keypoints: Floats, means: Floats, heatmaps: Floats, tags: Floats, *,
 _SAME_TAG = 0.5
 # Lower maxima are ignored: noise of a standard deviation of 0.01 is lower in most cells.
 _MIN_MAXIMUM = 0.02
-
-
-def _is_broad(heat: Floats, row: int, column: int) -> bool:
-    """Whether the cells around a maximum are high, too; those around a spike of noise are not."""
-    around = heat[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
-    peak = float(heat[row, column])
-    return float(around.sum()) - peak >= 0.5 * peak * (around.size - 1)
-
 
 _MAPS = (1, 17, -1, -1)
 

@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from operator import itemgetter
 
 import numpy as np
 
@@ -94,16 +95,11 @@ def _mean(maps: Sequence[Floats]) -> Floats:
     return mean
 
 
-def _mirrored_channels() -> list[int]:
-    """For each channel of the part affinity field, that of the same limb on the other side."""
-    channels = dict(LIMBS)
-    order = list(range(2 * len(LIMBS)))
-    for (start, end), channel in LIMBS:
-        other = channels[_MIRRORED_JOINTS[start], _MIRRORED_JOINTS[end]]
-        order[channel], order[channel + 1] = other, other + 1
-    return order
-
-
 _MIRRORED_COCO = list(SKELETONS["coco-17"].flip_order)
 _MIRRORED_JOINTS = [*SKELETONS["openpose-18"].flip_order, 18]  # 18 is the background
-_MIRRORED_CHANNELS = _mirrored_channels()
+# For each channel of the part affinity field, that of the same limb on the other side.
+_MIRRORED_CHANNELS = [
+    dict(LIMBS)[_MIRRORED_JOINTS[start], _MIRRORED_JOINTS[end]] + coordinate
+    for (start, end), _ in sorted(LIMBS, key=itemgetter(1))
+    for coordinate in (0, 1)
+]

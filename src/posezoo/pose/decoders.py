@@ -91,14 +91,6 @@ def decode_with_options(
         MissingPackageError: OpenCV is not installed.
     """
     decoder = find_decoder(name)
-    size = _checked_size(input_size)
-    arrays = {role: _to_array(name, role, output) for role, output in outputs.items()}
-    if decoder.convert_outputs is not None:
-        arrays = dict(decoder.convert_outputs(arrays))
-    return decoder.decode(_checked_maps(name, decoder, arrays), size, options)
-
-
-def _checked_size(input_size: Size) -> Size:
     try:
         width, height = input_size
         is_valid = width > 0 and height > 0
@@ -106,14 +98,15 @@ def _checked_size(input_size: Size) -> Size:
         is_valid = False
     if not is_valid:
         raise InferenceError(f"input_size: expected width and height above 0, got {input_size!r}")
-    return width, height
-
-
-def _to_array(decoder: str, role: str, output: ArrayLike) -> Any:
-    try:
-        return np.asarray(output)
-    except ValueError as error:  # lists whose rows differ in length
-        raise InferenceError(f"{decoder}: {role} are no array: {error}") from error
+    arrays = {}
+    for role, output in outputs.items():
+        try:
+            arrays[role] = np.asarray(output)
+        except ValueError as error:  # lists whose rows differ in length
+            raise InferenceError(f"{name}: {role} are no array: {error}") from error
+    if decoder.convert_outputs is not None:
+        arrays = dict(decoder.convert_outputs(arrays))
+    return decoder.decode(_checked_maps(name, decoder, arrays), (width, height), options)
 
 
 def _checked_maps(name: str, decoder: DecoderType, outputs: Mapping[str, Any]) -> Maps:
@@ -205,15 +198,11 @@ def resolve_options(decoder: Decoder, overrides: Mapping[str, Option] | None = N
                 hint=suggest(name, defaults),
             )
         expected = type(defaults[name])
-        if not _is_a(value, expected):
+        # True is an int to Python, but does not mean 1 here.
+        accepted = (int, float) if expected is float else expected
+        if not isinstance(value, accepted) or (isinstance(value, bool) and expected is not bool):
             raise InferenceError(f"decoder option {name}: expected {_TYPE_NAMES[expected]}, got {value!r}")
     return options_type(**options)
 
 
 _TYPE_NAMES = {bool: "true or false", int: "a whole number", float: "a number", str: "a word"}
-
-
-def _is_a(value: Option, kind: type) -> bool:
-    if isinstance(value, bool) or kind is bool:  # True is an int to Python, but does not mean 1 here
-        return isinstance(value, bool) and kind is bool
-    return isinstance(value, (int, float) if kind is float else kind)

@@ -57,15 +57,15 @@ def draw(
 
 
 def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score: float) -> None:
-    """Draw people of one skeleton; numpy computes for all of them at once."""
     cv2 = import_optional("cv2", extra="run")
     keypoints = np.stack([pose.keypoints for pose in poses])
     is_visible = (keypoints[..., 2] >= min_score) & np.isfinite(keypoints).all(axis=2)
-    points = _in_opencv(keypoints, canvas)
+    reach = 4 * max(canvas.shape[:2])  # points far outside are moved nearer
+    points = _sixteenths(np.nan_to_num(keypoints[..., :2]).clip(-reach, reach))
     widths = [_line_width(canvas, pose) for pose in poses]
-    pairs = _pairs(skeleton)
+    pairs, limb_colors = _limbs(skeleton)
     lines, bars = points[:, pairs], _bars(points, pairs, np.array(widths))
-    colors, limb_colors = SKELETONS[skeleton].colors, _limb_colors(skeleton)
+    colors = SKELETONS[skeleton].colors
     are_limbs: NDArray[np.bool_] = np.asarray(is_visible[:, pairs].all(axis=2))
     for person, width in enumerate(widths):
         limbs, joints = are_limbs[person].nonzero()[0], is_visible[person].nonzero()[0]
@@ -82,14 +82,9 @@ def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score:
 
 
 def _bars(points: NDArray[Any], pairs: NDArray[Any], widths: NDArray[Any]) -> NDArray[np.int32]:
-    """(P, L, 4, 2): limbs as rectangles, in 1/16 pixels.
+    """(P, L, 4, 2): limbs between points (P, K, 2) as rectangles, in 1/16 pixels; widths (P,) are in pixels.
 
     They lack the round ends of OpenCV's lines, which the joints cover, and take a third of the time.
-
-    Args:
-        points: (P, K, 2) in 1/16 pixels.
-        pairs: (L, 2) joints of each limb.
-        widths: (P,) in pixels.
     """
     starts, ends = points[:, pairs].astype(np.float32).transpose(2, 0, 1, 3)
     along = ends - starts
@@ -119,27 +114,13 @@ def _line_width(canvas: Image, pose: Pose) -> int:
     return max(1, round(min(by_image, by_person)))
 
 
-def _in_opencv(keypoints: NDArray[Any], canvas: Image) -> NDArray[Any]:
-    """Points in 1/16 pixels from the center of the first pixel; points far outside are moved nearer."""
-    reach = 4 * max(canvas.shape[:2])
-    return _sixteenths(np.nan_to_num(keypoints[..., :2]).clip(-reach, reach))
-
-
 def _sixteenths(points: NDArray[Any]) -> NDArray[Any]:
+    # OpenCV counts from the center of the first pixel.
     return np.rint((points - 0.5) * (1 << _SHIFT)).astype(np.int32)
 
 
 @cache
-def _pairs(skeleton: str) -> NDArray[Any]:
-    """(L, 2): the joints of each limb."""
-    return np.array(SKELETONS[skeleton].limbs)
-
-
-@cache
-def _limb_colors(skeleton: str) -> list[tuple[int, ...]]:
-    """The color of each limb: between those of its joints."""
-    colors = SKELETONS[skeleton].colors
-    return [
-        tuple((first + second) // 2 for first, second in zip(colors[a], colors[b], strict=True))
-        for a, b in SKELETONS[skeleton].limbs
-    ]
+def _limbs(skeleton: str) -> tuple[NDArray[Any], list[list[int]]]:
+    """(L, 2) the joints of each limb, and its color, between theirs."""
+    pairs = np.array(SKELETONS[skeleton].limbs)
+    return pairs, (np.array(SKELETONS[skeleton].colors)[pairs].sum(axis=1) // 2).tolist()

@@ -121,7 +121,10 @@ def assemble_people(
         find_weak: from limbs, starts and ends to the weak candidates among them.
     """
     groups = _PersonAssembly(points[:, 2], kinds)
-    is_unique = _have_no_conflict(candidates, len(points))
+    # Whether no other pair of the same limb shares an end.
+    limbs = candidates.limbs * len(points)
+    starts, ends = limbs + candidates.starts, limbs + candidates.ends
+    is_unique = np.bincount(starts).take(starts) + np.bincount(ends).take(ends) == 2
     groups.join(candidates[is_unique])
     if not is_unique.all():
         _join_conflicting(groups, candidates[~is_unique], cell)
@@ -130,18 +133,13 @@ def assemble_people(
     return groups.to_people()
 
 
-def _have_no_conflict(pairs: LimbCandidates, count: int) -> NDArray[Any]:
-    """(N,) whether no other pair of the same limb shares an end."""
-    starts, ends = pairs.limbs * count + pairs.starts, pairs.limbs * count + pairs.ends
-    is_unique: NDArray[Any] = np.bincount(starts).take(starts) + np.bincount(ends).take(ends) == 2
-    return is_unique
-
-
 def _join_conflicting(groups: _PersonAssembly, pairs: LimbCandidates, cell: float) -> None:
     """Resolve limbs of people whose height is known first; each one passes the height to the next."""
     heights = groups.person_heights()
     while len(pairs.limbs):
-        is_ready = _have_known_heights(pairs, heights)
+        # Whether at least one end of all pairs of the same limb has a person of known height.
+        unknown = np.isnan(heights[pairs.starts]) & np.isnan(heights[pairs.ends])
+        is_ready = np.bincount(pairs.limbs, unknown, minlength=len(LIMBS))[pairs.limbs] == 0
         if not is_ready.any():
             is_ready[:] = True
         joined = _best(pairs[is_ready], heights, cell)
@@ -153,7 +151,6 @@ def _join_conflicting(groups: _PersonAssembly, pairs: LimbCandidates, cell: floa
 
 
 def _best(pairs: LimbCandidates, heights: Floats, cell: float) -> LimbCandidates:
-    """The matching of the largest total weight."""
     weights = _weights(pairs, heights, cell)
     if len(weights) > MAX_PAIRS:
         kept = np.sort(np.argpartition(-weights, MAX_PAIRS)[:MAX_PAIRS])
@@ -197,21 +194,8 @@ def _uncross(groups: _PersonAssembly, cell: float, find_weak: FindWeakLimbs) -> 
                 groups.swap_joints(end, to, traces)
 
 
-def _have_known_heights(pairs: LimbCandidates, heights: Floats) -> NDArray[Any]:
-    """(N,) whether at least one end of all pairs of the same limb has a person of known height."""
-    unknown = np.isnan(heights[pairs.starts]) & np.isnan(heights[pairs.ends])
-    is_known: NDArray[Any] = np.bincount(pairs.limbs, unknown, minlength=len(LIMBS))[pairs.limbs] == 0
-    return is_known
-
-
 def _weights(pairs: LimbCandidates, heights: Floats, cell: float) -> Floats:
-    """(N,) what each pair adds to the total weight of a matching.
-
-    Args:
-        pairs: N pairs.
-        heights: (M,) the height of each peak's person, in cells; NaN if it is unknown.
-        cell: of the map, in cells of 8 px.
-    """
+    """(N,) what each pair adds to the total weight of a matching; unknown heights are NaN."""
     length = pairs.lengths * np.float32(cell)
     weights: Floats = 1 + pairs.scores * (1 + _EXPLAINED * length)
     logs = np.log(heights)
@@ -300,7 +284,6 @@ class _PersonAssembly:
         return heights
 
     def to_people(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        """As ``assemble_people``."""
         owners, count = self._owners()
         totals = np.bincount(owners, self._scores, minlength=count + 1)
         for limbs in self._joined:

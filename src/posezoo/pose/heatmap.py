@@ -76,8 +76,6 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
     Args:
         maps: ``heatmaps`` (17, H, W) float32, about 0..1; and if the mirrored image was run, too,
             ``flipped_heatmaps`` (17, H, W), the outputs for it.
-        size: width and height of the input, in pixels.
-        options: see there.
     """
     convention = CONVENTIONS[options.convention]
     heatmaps, flipped = maps["heatmaps"], maps.get("flipped_heatmaps")

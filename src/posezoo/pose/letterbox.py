@@ -59,8 +59,7 @@ class ImageTransform:
         cv2 = import_optional("cv2", extra="run")
         left, top, right, bottom = self._visible_region(image)
         if left >= right or top >= bottom:
-            empty: Image = np.full((self.size[1], self.size[0], 3), np.rint(padding), np.uint8)
-            return empty
+            return np.full((self.size[1], self.size[0], 3), np.rint(padding), np.uint8)
         part = _shrink(image[top:bottom, left:right], self.scales)
         stretch_x, stretch_y = (right - left) / part.shape[1], (bottom - top) / part.shape[0]
         matrix = self.matrix @ np.array([[stretch_x, 0, left], [0, stretch_y, top], [0, 0, 1]], np.float64)

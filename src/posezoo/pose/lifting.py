@@ -85,7 +85,6 @@ def lift_poses(maps: Maps, transform: ImageTransform, image: Size, options: Lift
             float32: x and y of each limb's direction, -1..1.
         transform: from the image to the network's input.
         image: width and height of the image, in pixels; the camera looks at its middle.
-        options: see there.
     """
     lifted = []
     for pose in decode_openpose(maps, transform.size, options):
@@ -137,7 +136,7 @@ def read_locations(locations: Floats, keypoints: Floats, size: Size) -> NDArray[
     Args:
         locations: (57, H, W).
         keypoints: (19, 3) x and y in input pixels and score, 0 for missing ones; the neck is visible.
-        size: width and height of the input, in pixels.
+        size: of the input.
     """
     height, width = locations.shape[1:]
     cells = (keypoints[:, :2] * (width / size[0], height / size[1])).astype(int)

@@ -30,8 +30,6 @@ def decode_movenet(maps: Maps, size: Size, _options: MovenetOptions) -> list[Pos
     Args:
         maps: ``keypoints`` (1, 17, 3) float32: y and x as shares of the input's height and width, and a
             score, 0..1.
-        size: width and height of the input, in pixels.
-        _options: do not change the result.
     """
     keypoints = maps["keypoints"]
     if not np.isfinite(keypoints).all():

@@ -40,25 +40,26 @@ def decode_openpose_omz(heatmaps: Floats, pafs: Floats, size: Size, options: Gro
     Args:
         heatmaps: (19, H, W) float32.
         pafs: (38, H, W) float32.
-        size: width and height of the input, in pixels.
+        size: of the input.
         options: of OpenPose's own decoder.
     """
     heatmaps, pafs = (np.nan_to_num(maps, posinf=0, neginf=0) for maps in (heatmaps, pafs))
     if options.upsample > 1:
         heatmaps, pafs = upsample(heatmaps, options.upsample), upsample(pafs, options.upsample)
     stride = size[1] / heatmaps.shape[1]
-    peaks = _pooled_peaks(heatmaps[:JOINTS], nms_radius(stride / CELL), options)
+    # Cells as high as the highest around them: all cells of a plateau.
+    cv2 = import_optional("cv2", extra="run")
+    side = 2 * nms_radius(stride / CELL) + 1
+    pooled = np.stack([cv2.dilate(one, np.ones((side, side), np.uint8)) for one in heatmaps[:JOINTS]])
+    is_peak = (heatmaps[:JOINTS] == pooled) & (heatmaps[:JOINTS] > options.min_keypoint_score)
+    peaks = select_highest(heatmaps[:JOINTS], np.flatnonzero(is_peak), options.max_peaks)
     points = _offset_points(heatmaps, peaks)
     entries: list[_PersonCandidate] = []
     for limb, (joints, channel) in enumerate(LIMBS):
         first, second = (np.flatnonzero(peaks.maps == joint) for joint in joints)
         if len(first) and len(second):
-            _update(
-                entries,
-                _connections(first, second, points, pafs[channel : channel + 2], options),
-                limb,
-                points,
-            )
+            connections = _connections(first, second, points, pafs[channel : channel + 2], options)
+            _update(entries, connections, limb, points)
     entries = [entry for entry in entries if entry.count >= options.min_keypoints]
     keypoints: Floats = np.zeros((len(entries), COCO_JOINTS, 3), np.float32)
     for number, entry in enumerate(entries):
@@ -68,15 +69,6 @@ def decode_openpose_omz(heatmaps: Floats, pafs: Floats, size: Size, options: Gro
     keypoints[:, :, :2] *= np.float32(stride)
     scores = np.array([entry.score * max(0, entry.count - 1) for entry in entries], np.float32)
     return create_poses(keypoints, scores, SKELETON, size)
-
-
-def _pooled_peaks(heatmaps: Floats, radius: int, options: GroupingOptions) -> Peaks:
-    """Cells as high as the highest around them: all cells of a plateau."""
-    cv2 = import_optional("cv2", extra="run")
-    window = np.ones((2 * radius + 1, 2 * radius + 1), np.uint8)
-    pooled = np.stack([cv2.dilate(one, window) for one in heatmaps])
-    cells = np.flatnonzero((heatmaps == pooled) & (heatmaps > options.min_keypoint_score))
-    return select_highest(heatmaps, cells, options.max_peaks)
 
 
 def _offset_points(heatmaps: Floats, peaks: Peaks) -> Floats:
@@ -183,7 +175,7 @@ def decode_associative_embedding_omz(
         heatmaps: (17, H, W) float32; the signs of non-peaks may be turned.
         nms_heatmaps: (17, H, W) float32: the same, in which non-peaks are not above 0.
         tags: (17, H, W) float32, or (17, H, W, T).
-        size: width and height of the input, in pixels.
+        size: of the input.
         options: of associative embedding's own decoder.
     """
     tags = tags.reshape(*tags.shape[:3], -1)
@@ -204,26 +196,17 @@ def decode_associative_embedding_omz(
     kept = np.flatnonzero(scores > options.min_score)
     if options.refine:
         for person in kept.tolist():
-            mean = _running_mean(peak_tags[_in_joint_order(peaks, owners, person)])
+            # The mean of the tags in the order in which peaks were assigned, rounded at each step as in the
+            # original.
+            own = np.flatnonzero(owners == person)
+            own = own[np.argsort(np.argsort(JOINT_ORDER)[peaks.maps[own]])]
+            mean: Floats = np.zeros_like(peak_tags[0])
+            for number, tag in enumerate(peak_tags[own]):
+                mean = (mean * number + tag) / np.float32(number + 1)
             _refine(keypoints[person], mean, heat, tags)
     keypoints = keypoints[kept]
     keypoints[:, :, :2] *= np.float32(size[0] / heatmaps.shape[2])
     return create_poses(keypoints, scores[kept], SKELETON, size)
-
-
-def _in_joint_order(peaks: Peaks, owners: NDArray[Any], person: int) -> NDArray[Any]:
-    """The peaks of a person in the order in which they were assigned."""
-    own = np.flatnonzero(owners == person)
-    rank = np.argsort(JOINT_ORDER)
-    return own[np.argsort(rank[peaks.maps[own]])]
-
-
-def _running_mean(tags: Floats) -> Floats:
-    """The mean, rounded at each step as in the original."""
-    mean: Floats = np.zeros_like(tags[0])
-    for number, tag in enumerate(tags):
-        mean = (mean * number + tag) / np.float32(number + 1)
-    return mean
 
 
 def _refine(keypoints: Floats, mean: Floats, heat: Floats, tags: Floats) -> None:

@@ -20,7 +20,6 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from posezoo.pose.augmentation_merge import merge_openpose
 from posezoo.pose.decoder_type import BOTTOM_UP, PEAK_IS_VISIBLE, DecoderType, Maps, are_maps
@@ -29,7 +28,7 @@ from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.pose.limbs import JOINTS, LimbCandidates, find_limb_candidates, find_weak_limb_candidates
 from posezoo.pose.omz_compatible import decode_openpose_omz
-from posezoo.pose.peaks import Peaks, find_peaks, refine_subpixel, upsample
+from posezoo.pose.peaks import find_peaks, refine_subpixel, upsample
 from posezoo.spec.model import Output
 
 SKELETON = "openpose-18"
@@ -54,8 +53,6 @@ def decode_openpose(maps: Maps, size: Size, options: GroupingOptions) -> list[Po
     Args:
         maps: ``heatmaps`` (19, H, W) float32: of the 18 keypoints, about 0..1, and of the background; and
             ``pafs`` (38, H, W) float32: x and y of each limb's direction, -1..1.
-        size: width and height of the input, in pixels.
-        options: see there.
     """
     heatmaps, pafs = maps["heatmaps"], maps["pafs"]
     if options.upsample > 1:
@@ -78,23 +75,12 @@ def decode_openpose(maps: Maps, size: Size, options: GroupingOptions) -> list[Po
     counts = np.bincount(owners, minlength=len(totals))
     counting = (counts >= options.min_keypoints) & (totals >= options.min_score * counts)
     counting[-1] = False  # peaks without a person
-    return _poses(owners, counting, points, peaks, (size[0] / width, size[1] / height), size)
-
-
-def _poses(
-    owners: NDArray[Any],
-    counting: NDArray[Any],
-    points: Floats,
-    peaks: Peaks,
-    stride: tuple[float, float],
-    size: Size,
-) -> list[Pose]:
     members = np.flatnonzero(counting[owners])
     numbers = counting.cumsum() - 1
     keypoints: Floats = np.zeros((numbers[-1] + 1, JOINTS, 3), np.float32)
     placed = points[members]
     placed[:, :2] += np.float32(0.5)
-    placed[:, :2] *= np.array(stride, np.float32)
+    placed[:, :2] *= np.array((size[0] / width, size[1] / height), np.float32)
     keypoints[numbers[owners[members]], peaks.maps[members]] = placed
     scores = np.minimum(keypoints[:, :, 2].sum(axis=1) / np.float32(JOINTS), 1)
     order = np.argsort(-scores, kind="stable")

@@ -68,10 +68,14 @@ def find_peaks(maps: Floats, *, threshold: float, radius: int, limit: int, negat
         right = maps.reshape(-1)[np.minimum(cells + 1, maps.size - 1)]
         if (right < 0).sum() > len(cells) / 2:
             return select_highest(maps, cells, limit)
-    padded = _pad(maps, radius)
+    # Lower values to the right and below are enough: a step to the left of a row ends in the margin of the
+    # one above, and a step up from the first map, a negative index, in that of the last.
+    count, height, width = maps.shape
+    padded: Floats = np.full((count, height + radius, width + radius), -np.inf, np.float32)
+    padded[:, :height, :width] = maps
     line, column = np.divmod(_find_maxima(padded, threshold, radius), padded.shape[2])
     kind, row = np.divmod(line, padded.shape[1])
-    return select_highest(maps, (kind * maps.shape[1] + row) * maps.shape[2] + column, limit)
+    return select_highest(maps, (kind * height + row) * width + column, limit)
 
 
 @lru_cache(maxsize=16)
@@ -101,18 +105,6 @@ def select_highest(maps: Floats, cells: Ints, limit: int) -> Peaks:
         ordered = kind[order]
         order = order[np.arange(len(order)) - np.searchsorted(ordered, ordered) < limit]
     return Peaks(kind[order], column[order], row[order], scores[order])
-
-
-def _pad(maps: Floats, radius: int) -> Floats:
-    """The maps with lower values to the right and below.
-
-    One side is enough: a step to the left of a row ends in the margin of the one above, and a step up from
-    the first map, a negative index, in that of the last.
-    """
-    count, height, width = maps.shape
-    padded: Floats = np.full((count, height + radius, width + radius), -np.inf, np.float32)
-    padded[:, :height, :width] = maps
-    return padded
 
 
 _THREE_BY_THREE = np.ones((3, 3), np.uint8)

@@ -45,8 +45,6 @@ def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
 
     Args:
         maps: ``simcc_x`` (17, width x split) and ``simcc_y`` (17, height x split) float32.
-        size: width and height of the input, in pixels.
-        options: see there.
     """
     across, down = maps["simcc_x"], maps["simcc_y"]
     bins = round(size[0] * options.split), round(size[1] * options.split)

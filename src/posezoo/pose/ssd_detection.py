@@ -79,7 +79,6 @@ def decode_ssd(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
             y0, x1, y1 as shares of the image's sides. An index below zero ends the list: the rows after it
             are left over from an earlier image (SSD's DetectionOutput).
         size: width and height of the image, in pixels.
-        options: see there.
     """
     rows = maps["detections"].reshape(-1, 7)
     ends = np.flatnonzero(rows[:, 0] < 0)
