@@ -74,10 +74,13 @@ def plan_int8(
     Raises:
         QuantizationError: as ``quantize_model`` raises before it begins.
     """
-    from posezoo.quantize import plan_quantization
+    from posezoo.quantize.calibration_data import split_photos
+    from posezoo.quantize.quantization_plan import plan_quantization, quantization_key
 
-    layout = _int8_layout(context, output_dir)
-    return plan_quantization(quantization_target(spec, context), layout, dataset_dir, options).irs
+    target = quantization_target(spec, context)
+    photos = split_photos(dataset_dir, target.settings.subset_size)
+    key = quantization_key(target, photos, options.target_device, options.max_drop)
+    return plan_quantization(target, _int8_layout(context, output_dir), key, options)
 
 
 def compare_ir_with_fp32(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from posezoo.quantize.quantization import Quantized, compare_with_fp32, quantize, to_measurements
-from posezoo.quantize.quantization_plan import QuantizationOptions, plan_quantization
+from posezoo.quantize.quantization_plan import QuantizationOptions
 from posezoo.quantize.quantization_target import QuantizationTarget, require_quantizable
 
 __all__ = [
@@ -11,7 +11,6 @@ __all__ = [
     "QuantizationTarget",
     "Quantized",
     "compare_with_fp32",
-    "plan_quantization",
     "quantize",
     "require_quantizable",
     "to_measurements",

@@ -31,7 +31,7 @@ from posezoo.quantize.displacement import KeypointDisplacement
 from posezoo.quantize.int8_comparison import Fp32Reference, detect_with_fp32
 from posezoo.quantize.layer_noise import compare_layers
 from posezoo.quantize.nncf_compression import quantize_network
-from posezoo.quantize.quantization_plan import QuantizationOptions, QuantizationPlan, plan_quantization
+from posezoo.quantize.quantization_plan import QuantizationOptions, plan_quantization, quantization_key
 from posezoo.quantize.quantization_target import QuantizationTarget, require_quantizable
 from posezoo.spec.model import Precision
 from posezoo.versions import package_versions
@@ -88,16 +88,25 @@ def quantize(
     """
     name = target.spec.full_name
     require_quantizable(target.spec, target.model)
-    plan = plan_quantization(target, layout, dataset_dir, options)
-    if up_to_date := tuple(planned.precision for planned in plan.irs if planned.is_up_to_date):
+    photos = split_photos(dataset_dir, target.settings.subset_size)
+    key = quantization_key(target, photos, options.target_device, options.max_drop)
+    irs = plan_quantization(target, layout, key, options)
+    if up_to_date := tuple(planned.precision for planned in irs if planned.is_up_to_date):
         listener(ConversionUpToDate(name, up_to_date))
-    counts = len(plan.photos.calibration), len(plan.photos.measured)
+    counts = len(photos.calibration), len(photos.measured)
     displacements: dict[Precision, KeypointDisplacement] = {}
-    if due := tuple(planned for planned in plan.irs if not planned.is_up_to_date):
+    if due := tuple(planned for planned in irs if not planned.is_up_to_date):
         remove_stale_staging_dirs(layout.model_dir(target.spec))
         listener(QuantizationStarted(name, tuple(planned.precision for planned in due), *counts))
         try:
-            job = _prepare(target, dataset_dir, options, plan, listener)
+            evaluator = None
+            if options.annotations is not None:
+                evaluator = create_accuracy_evaluator(
+                    target, options.annotations, dataset_dir, photos, options.max_drop
+                )
+            data = collect_calibration_data(target, photos, listener=listener)
+            reference = detect_with_fp32(target, data.measured)
+            job = _QuantizationJob(target, options, data, reference, evaluator, listener)
             with staging_dir(layout.model_dir(target.spec)) as folder:
                 # No IR is replaced unless all of them are accepted.
                 staged = {}
@@ -113,15 +122,21 @@ def quantize(
                         target.decoder,
                         contents,
                         None,
-                        quantization=plan.key["quantization"],
-                        shift={**job.sample_counts, **displacements[planned.precision].to_json()},
+                        quantization=key["quantization"],
+                        shift={
+                            "calibration_photos": data.calibration_photos,
+                            "calibration_samples": len(data.calibration),
+                            "measured_photos": data.measured_photos,
+                            "measured_samples": len(data.measured),
+                            **displacements[planned.precision].to_json(),
+                        },
                     )
                     put_in_place(xml, planned.xml, contents, record)
         except PosezooError as error:
             listener(QuantizationFinished(name, False, error.problem))
             raise
         listener(QuantizationFinished(name, True))
-    return Quantized({planned.precision: planned.xml for planned in plan.irs}, displacements, *counts)
+    return Quantized({planned.precision: planned.xml for planned in irs}, displacements, *counts)
 
 
 def compare_with_fp32(
@@ -166,15 +181,6 @@ class _QuantizationJob:
     evaluator: AccuracyEvaluator | None
     listener: Listener
 
-    @property
-    def sample_counts(self) -> dict[str, int]:
-        return {
-            "calibration_photos": self.data.calibration_photos,
-            "calibration_samples": len(self.data.calibration),
-            "measured_photos": self.data.measured_photos,
-            "measured_samples": len(self.data.measured),
-        }
-
     def make_ir(self, precision: Precision, xml: Path) -> KeypointDisplacement:
         """Write an INT8 IR.
 
@@ -218,23 +224,6 @@ class _QuantizationJob:
                 "most noise in floating point",
             )
         return displacement
-
-
-def _prepare(
-    target: QuantizationTarget,
-    dataset_dir: Path,
-    options: QuantizationOptions,
-    plan: QuantizationPlan,
-    listener: Listener,
-) -> _QuantizationJob:
-    evaluator = None
-    if options.annotations is not None:
-        evaluator = create_accuracy_evaluator(
-            target, options.annotations, dataset_dir, plan.photos, options.max_drop
-        )
-    data = collect_calibration_data(target, plan.photos, listener=listener)
-    reference = detect_with_fp32(target, data.measured)
-    return _QuantizationJob(target, options, data, reference, evaluator, listener)
 
 
 def _read_fp32(target: QuantizationTarget) -> Any:

@@ -13,7 +13,7 @@ from posezoo.errors import QuantizationError
 from posezoo.files import verified_files
 from posezoo.ir import provenance
 from posezoo.layout import ModelLayout
-from posezoo.quantize.calibration_data import PhotoSplit, split_photos
+from posezoo.quantize.calibration_data import PhotoSplit
 from posezoo.quantize.quantization_target import QuantizationTarget
 from posezoo.resolve.resolved import Converter, Target
 from posezoo.spec.model import Precision
@@ -52,34 +52,16 @@ class QuantizationOptions:
             raise QuantizationError("max_drop needs annotations of the photos", hint="--annotations FILE")
 
 
-@dataclass(frozen=True, slots=True)
-class QuantizationPlan:
-    """What ``quantize`` does.
-
-    Attributes:
-        photos: which are used for what.
-        key: everything that decides the bytes of the IR.
-        irs: one for each precision, up to date or not.
-    """
-
-    photos: PhotoSplit
-    key: Mapping[str, Any]
-    irs: tuple[PlannedIr, ...]
-
-
 def plan_quantization(
-    target: QuantizationTarget, layout: ModelLayout, dataset_dir: Path, options: QuantizationOptions
-) -> QuantizationPlan:
-    """What ``quantize`` would do with the same arguments; writes nothing.
+    target: QuantizationTarget, layout: ModelLayout, key: Mapping[str, Any], options: QuantizationOptions
+) -> tuple[PlannedIr, ...]:
+    """Which IR of this ``quantization_key`` have to be made; writes nothing.
 
     Raises:
-        QuantizationError: there are too few photos, a precision is not one of ``PRECISIONS``, or an IR would
-            replace one of the model's publisher.
+        QuantizationError: a precision is not one of ``PRECISIONS``, or an IR would replace one of the model's
+            publisher.
     """
-    spec = target.spec
-    photos = split_photos(dataset_dir, target.settings.subset_size)
-    key = quantization_key(target, photos, options.target_device, options.max_drop)
-    irs = []
+    spec, irs = target.spec, []
     for precision in dict.fromkeys(options.precisions):
         if precision not in PRECISIONS:
             raise QuantizationError(
@@ -95,7 +77,7 @@ def plan_quantization(
         is_good = partial(verified_files.is_verified, remember=False)
         reason = "asked to" if options.force else provenance.explain_stale_record(xml, lambda: key, is_good)
         irs.append(PlannedIr(Target(precision, xml, Converter.QUANTIZATION), reason))
-    return QuantizationPlan(photos, key, tuple(irs))
+    return tuple(irs)
 
 
 def quantization_key(
