@@ -76,10 +76,6 @@ def _check_input(fields: YamlMapping, port: Input) -> None:
         raise fields.node.make_error("a colour order needs a layout with C and three channels there")
 
 
-def _make_input_info(name: str, shape: tuple[int, ...] = (), layout: str = "") -> Input:
-    return Input(name=name, shape=shape or (-1,) * len(layout), layout=layout)
-
-
 SHAPE: FieldType[tuple[int, ...]] = FieldType(
     _read_shape,
     {
@@ -130,7 +126,7 @@ OUTPUTS = list_of(record(Output, *OUTPUT_KEYS, check=_check_layout), unique=lamb
 #: Open Model Zoo's inputs: names, and if known, shapes and layouts.
 INPUT_INFO = list_of(
     record(
-        _make_input_info,
+        lambda name, shape=(), layout="": Input(name, shape or (-1,) * len(layout), layout),
         Key("name", TEXT, required=True),
         Key("shape", SHAPE),
         Key("layout", LAYOUT),

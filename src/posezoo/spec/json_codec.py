@@ -42,7 +42,7 @@ def from_json_text(text: str | bytes) -> Any:
         ValueError: it is not what ``to_json_text`` of the same posezoo writes.
     """
     try:
-        return _tuples(json.loads(text, object_hook=_made))
+        return _tuples(json.loads(text, object_hook=_from_mapping))
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not what was stored: {error}") from error
 
@@ -60,11 +60,10 @@ def _plain(value: Any) -> Any:
     return {key: _plain(item) for key, item in value.items()} if kind is dict else value
 
 
-def _made(found: dict[str, Any]) -> Any:
-    kind = found.get(_KIND)
-    if kind is None:
-        return {key: _tuples(value) for key, value in found.items()}
-    return _MAKERS[kind](*map(_tuples, found[""]))
+def _from_mapping(fields: dict[str, Any]) -> Any:
+    if (kind := fields.get(_KIND)) is None:
+        return {key: _tuples(value) for key, value in fields.items()}
+    return _MAKERS[kind](*map(_tuples, fields[""]))
 
 
 def _tuples(value: Any) -> Any:

@@ -13,7 +13,6 @@ from typing import NamedTuple, TypeVar
 
 from posezoo.spec import supported_mo_args
 from posezoo.spec.inputs_outputs import MAX_DIMENSION, MAX_DIMENSIONS, explain_invalid_layout
-from posezoo.spec.mo_input_argument import InputArgument, parse_input_argument
 from posezoo.spec.model import Input, ModelSpec, Output
 from posezoo.spec.safe_names import explain_unsafe_file_name
 from posezoo.spec.yaml_nodes import YamlNode, sanitize
@@ -58,6 +57,27 @@ ARGUMENT_SCHEMA = {
 _NUMBER = re.compile(r"[-+]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][-+]?[0-9]{1,2})?")
 #: name[1,2,3], [1,2,3], (1,2,3): what may stand between commas that are outside brackets.
 _BRACKETED = re.compile(r"\s*([^\[\](),\s]*)\s*(?:\[([^\[\]()]*)\]|\(([^\[\]()]*)\))\s*(?:,(?!\s*$)|$)")
+#: An item of --input: an input, an inner tensor or port (operation:0), or what goes into one (0:operation).
+_INPUT_ITEM = re.compile(
+    r"(?P<name>[^\s\[\](){}>$]+?)"
+    r"\s*(?:\[(?P<shape>[^\[\]]{0,200})\])?"
+    r"\s*(?:\{(?P<type>[^{}]{0,40})\})?"
+    r"\s*(?:->\s*(?P<value>\[[^\[\]]{0,4000}\]|[^\s,\[\]]+))?"
+)
+#: OpenVINO's names of element types, by what else Model Optimizer calls them.
+ELEMENT_TYPES = {
+    **{name: name for name in ("f64", "f32", "f16", "i64", "i32", "i16", "i8", "u8", "boolean")},
+    "float64": "f64",
+    "float32": "f32",
+    "float": "f32",
+    "float16": "f16",
+    "int64": "i64",
+    "int32": "i32",
+    "int16": "i16",
+    "int8": "i8",
+    "uint8": "u8",
+    "bool": "boolean",
+}
 _LAYOUT = re.compile(r"([^()]*?)\(([^()]*)\)|([^()]+)")
 
 
@@ -66,6 +86,15 @@ class _FlagValue(NamedTuple):
 
     node: YamlNode
     text: str
+
+
+class _InputItem(NamedTuple):
+    """One item of --input: name[shape]{type}->value."""
+
+    name: str
+    shape: str | None  # the text between the brackets; None if none is given
+    element_type: str  # OpenVINO's name; empty if none is given
+    value: str  # what the input is frozen to; empty if it stays an input
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,18 +126,16 @@ def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArgume
         if flag in given_flags:
             raise item.make_error(f"{flag} is given twice")
         given_flags[flag] = _FlagValue(item, value)
-    forms = _input_items(given_flags.get("--input"))
+    items = _input_items(given_flags["--input"]) if "--input" in given_flags else []
     kept += [
-        ("--freeze_placeholder_with_value", f"{form.name}->{form.value}") for form in forms if form.value
+        ("--freeze_placeholder_with_value", f"{item.name}->{item.value}") for item in items if item.value
     ]
-    inputs = _with_reversed_channels(
-        _with_mean_and_scale(
-            _with_shapes(_named(inputs, given_flags, forms), given_flags, forms), given_flags
-        ),
-        given_flags,
-    )
-    frozen = supported_mo_args.frozen_inputs(kept)
+    inputs = _named(inputs, given_flags, items)
+    inputs = _with_shapes(inputs, given_flags, items)
+    inputs = _with_mean_and_scale(inputs, given_flags)
+    inputs = _with_reversed_channels(inputs, given_flags)
     inputs = _checked(_with_layouts(inputs, given_flags), given_flags)
+    frozen = supported_mo_args.frozen_inputs(kept)
     return MoArguments(
         inputs=tuple(port for port in inputs if port.name not in frozen),
         outputs=_outputs(given_flags.get("--output")),
@@ -185,11 +212,12 @@ def _flags(node: YamlNode) -> Iterator[tuple[YamlNode, str, str]]:
             value = items.pop(0).text().strip()
             if len(value) > MAX_LENGTH:
                 raise item.make_error(f"is longer than {MAX_LENGTH} characters")
-        yield (item, *_checked_flag(item, flag, value))
+        flag = _SHORT.get(flag, flag)
+        _check_flag(item, flag, value)
+        yield item, flag, value
 
 
-def _checked_flag(node: YamlNode, flag: str, value: str) -> tuple[str, str]:
-    flag = _SHORT.get(flag, flag)
+def _check_flag(node: YamlNode, flag: str, value: str) -> None:
     if flag in TYPED and not value and flag != "--reverse_input_channels":
         raise node.make_error(f"{flag} needs a value")
     if reason := supported_mo_args.explain_unsupported_value(flag, value):
@@ -204,35 +232,40 @@ def _checked_flag(node: YamlNode, flag: str, value: str) -> tuple[str, str]:
             raise node.make_error(
                 f"{sanitize(value)} {reason}", hint="use $dl_dir/ and a path with / between its parts"
             )
-    return flag, value
 
 
-def _input_items(given: _FlagValue | None) -> list[InputArgument]:
-    forms: list[InputArgument] = []
-    for text in _outside_brackets(given.text) if given is not None else ():
-        assert given is not None
-        try:
-            form = parse_input_argument(text)
-        except ValueError as error:
-            raise given.node.make_error(f"{error}, got {sanitize(text)}") from error
-        frozen = f"{form.name}->{form.value}" if form.value else ""
-        flag = "--freeze_placeholder_with_value"
-        if frozen and (reason := supported_mo_args.explain_unsupported_value(flag, frozen)):
+def _input_items(given: _FlagValue) -> list[_InputItem]:
+    items = []
+    for text in _outside_brackets(given.text):
+        match = _INPUT_ITEM.fullmatch(text.strip())
+        if match is None:
+            expected = "names of inputs, each as name[shape]{type}->value"
+            raise given.node.make_error(f"expected {expected}, got {sanitize(text)}")
+        type_name = (match["type"] or "").strip().lower()
+        if match["type"] is not None and type_name not in ELEMENT_TYPES:
+            expected = f"a type such as {', '.join(sorted(set(ELEMENT_TYPES.values())))}"
+            raise given.node.make_error(f"expected {expected}, got {sanitize(text)}")
+        item = _InputItem(
+            match["name"], match["shape"], ELEMENT_TYPES.get(type_name, ""), match["value"] or ""
+        )
+        flag, frozen = "--freeze_placeholder_with_value", f"{item.name}->{item.value}"
+        if item.value and (reason := supported_mo_args.explain_unsupported_value(flag, frozen)):
             raise given.node.make_error(f"{flag}: {reason}, got {sanitize(text)}")
-        forms.append(form)
-    if given is not None:
-        _refuse_duplicates(given, [form.name for form in forms])
-    return forms
+        items.append(item)
+    _refuse_duplicates(given, [item.name for item in items])
+    return items
 
 
 def _named(
-    inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue], forms: Sequence[InputArgument]
+    inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue], items: Sequence[_InputItem]
 ) -> tuple[Input, ...]:
     """The inputs that --input names; without it, declared ones or those that other flags name."""
     by_name = {port.name: port for port in inputs}
-    if forms:
-        known = ((by_name.get(form.name, Input(form.name, (), "")), form) for form in forms)
-        return tuple(replace(port, element_type=form.element_type) for port, form in known)
+    if items:
+        return tuple(
+            replace(by_name.get(item.name, Input(item.name, (), "")), element_type=item.element_type)
+            for item in items
+        )
     if inputs:
         return inputs
     named = [
@@ -251,13 +284,13 @@ def _named(
 
 
 def _with_shapes(
-    inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue], forms: Sequence[InputArgument]
+    inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue], items: Sequence[_InputItem]
 ) -> tuple[Input, ...]:
-    given, inline = given_flags.get("--input_shape"), any(form.shape is not None for form in forms)
+    given, inline = given_flags.get("--input_shape"), any(item.shape is not None for item in items)
     if given is None and not inline:
         return inputs
     if given is None:
-        texts = [form.shape for form in forms]
+        texts = [item.shape for item in items]
         given = given_flags["--input"]
     else:
         if inline:
@@ -265,11 +298,10 @@ def _with_shapes(
         texts = [text for _, text in _bracketed(given)]
     if len(texts) != len(inputs):
         raise given.node.make_error(f"gives {len(texts)} shapes for {len(inputs)} inputs")
-    shaped = []
-    for port, text in zip(inputs, texts, strict=True):
-        requested = () if text is None else (_shape(given, text),)
-        shaped.append(replace(port, shape=requested[0], reshaped=True) if requested else port)
-    return tuple(shaped)
+    return tuple(
+        port if text is None else replace(port, shape=_shape(given, text), reshaped=True)
+        for port, text in zip(inputs, texts, strict=True)
+    )
 
 
 def _shape(given: _FlagValue, text: str) -> tuple[int, ...]:

@@ -216,9 +216,6 @@ class SourceFile:
         return "no pin"
 
 
-SHA1_DIGITS = 40
-
-
 @dataclass(frozen=True, slots=True)
 class RegexReplace:
     """A change to a downloaded text file, as by ``re.sub``.
@@ -242,9 +239,6 @@ class UnpackArchive:
 
 
 PostprocessingStep = RegexReplace | UnpackArchive
-
-
-_ANY_SIDES = {"H": -1, "W": -1}
 
 
 @dataclass(frozen=True, slots=True)
@@ -288,7 +282,7 @@ class Input:
     @property
     def ir_shape(self) -> tuple[int, ...]:
         """The shape that the converted model takes."""
-        sizes = dict(zip(self.layout, self.shape, strict=False)) | (_ANY_SIDES if self.resize else {})
+        sizes = dict(zip(self.layout, self.shape, strict=False)) | ({"H": -1, "W": -1} if self.resize else {})
         if not (self.shape and self.layout and (self.to_layout or self.resize)):
             return self.shape
         return tuple(sizes[letter] for letter in self.ir_layout)
@@ -552,11 +546,9 @@ class ModelSpec:
         if self.is_ir:
             folders = {file.name.split("/")[0] for file in self.files}
             return tuple(precision for precision in Precision if precision in folders)
-        return () if self.framework in _UNREADABLE else (Precision.FP32, Precision.FP16)
-
-
-#: Frameworks whose files current OpenVINO does not read.
-_UNREADABLE = (Framework.CAFFE, Framework.CAFFE2, Framework.MXNET)
+        # Current OpenVINO does not read the files of these.
+        is_unreadable = self.framework in (Framework.CAFFE, Framework.CAFFE2, Framework.MXNET)
+        return () if is_unreadable else (Precision.FP32, Precision.FP16)
 
 
 @dataclass(frozen=True, slots=True)

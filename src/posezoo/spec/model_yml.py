@@ -7,6 +7,7 @@ Zoo's of 2021.4 and of its newest state. Their keys tell them apart, not the fol
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -19,6 +20,7 @@ from posezoo.spec.field_types import (
     SCALAR,
     WORD,
     FieldType,
+    ItemT,
     Key,
     integer,
     list_of,
@@ -41,7 +43,6 @@ from posezoo.spec.model import (
     ModelOrigin,
     ModelSpec,
     NetworkChoice,
-    Plain,
     SelfCheckSettings,
     UnpackArchive,
 )
@@ -85,10 +86,6 @@ def _read_framework(node: YamlNode) -> Framework:
         return _FRAMEWORK.read(node)
 
 
-def _read_license(node: YamlNode) -> License:
-    return License(url=WEB_URL.read(node)) if node.is_text() else _SPDX_LICENSE.read(node)
-
-
 def _read_network_argument(node: YamlNode) -> str | int | bool:
     value = node.scalar()
     if isinstance(value, float):
@@ -96,43 +93,40 @@ def _read_network_argument(node: YamlNode) -> str | int | bool:
     return value
 
 
-def _read_network(node: YamlNode) -> NetworkChoice:
-    fields = node.as_mapping()
-    arguments = {key: _read_network_argument(value) for key, value in fields if key != "name"}
-    return NetworkChoice(WORD.read(fields["name"]), arguments)
-
-
-def _read_decoder(node: YamlNode) -> Decoder:
-    fields = node.as_mapping()
-    return Decoder(WORD.read(fields["name"]), {key: value.scalar() for key, value in fields if key != "name"})
-
-
 def _read_tolerance(node: YamlNode) -> dict[str, float]:
-    bounds = {name: value.number() for name, value in node.as_mapping()}
+    bounds = {}
     for name, value in node.as_mapping():
+        bounds[name] = value.number()
         if not 0 < bounds[name] < 1:
             raise value.make_error("expected a share between 0 and 1")
     return bounds
 
 
-def _read_model_info(node: YamlNode) -> dict[str, Plain]:
-    return {key: value.to_plain() for key, value in node.as_mapping()}
+def _named(make: Callable[[str, dict[str, Any]], ItemT], argument: FieldType[Any]) -> FieldType[ItemT]:
+    """A mapping with a name, and arguments of any keys."""
 
+    def read(node: YamlNode) -> ItemT:
+        fields = node.as_mapping()
+        arguments = {key: argument.read(value) for key, value in fields if key != "name"}
+        return make(WORD.read(fields["name"]), arguments)
 
-def _named(arguments: FieldType[Any]) -> dict[str, Any]:
-    """The schema of a mapping with a name and arguments of any keys."""
-    return {
-        "type": "object",
-        "properties": {"name": WORD.schema},
-        "required": ["name"],
-        "additionalProperties": arguments.schema,
-    }
+    return FieldType(
+        read,
+        {
+            "type": "object",
+            "properties": {"name": WORD.schema},
+            "required": ["name"],
+            "additionalProperties": argument.schema,
+        },
+    )
 
 
 _FRAMEWORK = one_of(Framework)
 _SPDX_LICENSE = record(License, Key("spdx", WORD, required=True), Key("text", FILE_NAME, required=True))
-_LICENSE: FieldType[License] = FieldType(_read_license, {"anyOf": [WEB_URL.schema, _SPDX_LICENSE.schema]})
-_DECODER: FieldType[Decoder] = FieldType(_read_decoder, _named(SCALAR))
+_LICENSE: FieldType[License] = FieldType(
+    lambda node: License(url=WEB_URL.read(node)) if node.is_text() else _SPDX_LICENSE.read(node),
+    {"anyOf": [WEB_URL.schema, _SPDX_LICENSE.schema]},
+)
 _NETWORK_ARGUMENT: FieldType[str | int | bool] = FieldType(
     _read_network_argument, {"allOf": [ref("text"), {"type": ["string", "integer", "boolean"]}]}
 )
@@ -159,7 +153,7 @@ _SHARED_KEYS = (
     Key("task_type", one_of(TASKS), required=True, attribute="task"),
     Key("framework", FieldType(_read_framework, _FRAMEWORK.schema), required=True),
     Key("license", _LICENSE, required=True, note="The license of the weights: {spdx, text}, or a URL."),
-    Key("decoder", _DECODER),
+    Key("decoder", _named(Decoder, SCALAR)),
     Key("skeleton", WORD),
     Key("limits", LINE, note="What it cannot do."),
     Key("deprecated", _DEPRECATED),
@@ -172,7 +166,7 @@ MODEL_KEYS = (
     Key("postprocessing", list_of(STEP)),
     Key(
         "network",
-        FieldType(_read_network, _named(_NETWORK_ARGUMENT)),
+        _named(NetworkChoice, _NETWORK_ARGUMENT),
         note="One of ours, and its arguments: the checkpoint holds its weights.",
     ),
     Key("checkpoint", FILE_NAME, note="One of the files, or what an archive among them holds."),
@@ -190,7 +184,13 @@ MODEL_KEYS = (
         note="Run with --allow_upstream_code alone.",
         attribute="upstream_export",
     ),
-    Key("model_info", FieldType(_read_model_info, {"type": "object", "additionalProperties": ref("plain")})),
+    Key(
+        "model_info",
+        FieldType(
+            lambda node: {key: value.to_plain() for key, value in node.as_mapping()},
+            {"type": "object", "additionalProperties": ref("plain")},
+        ),
+    ),
     Key("quantizable", OLDER_BOOLEAN),
     Key("quantized", one_of(("INT8",))),
     Key("quantization", QUANTIZATION, note="How it becomes INT8."),
@@ -314,12 +314,11 @@ def _check_references(top: YamlMapping, spec: ModelSpec) -> None:
     if spec.self_check.tolerance:
         tolerance = top["self_check"].as_mapping()["tolerance"]
         tolerance.as_mapping([*(output.name for output in spec.outputs), "*"])
-    if spec.deprecated is not None:
-        _refuse_itself(top, spec.deprecated, spec.name)
+    _refuse_itself(top, spec)
 
 
-def _refuse_itself(top: YamlMapping, deprecated: Deprecation, name: str) -> None:
-    if deprecated.use == name:
+def _refuse_itself(top: YamlMapping, spec: ModelSpec | CompositeSpec) -> None:
+    if spec.deprecated is not None and spec.deprecated.use == spec.name:
         use = top["deprecated"].as_mapping()["use"]
         raise use.make_error("is the model itself: name the model that replaces it, or leave it out")
 
@@ -355,6 +354,5 @@ def read_composite(path: Path, *, family: Family, name: str) -> CompositeSpec:
         warnings=tuple(warnings),
         **{"description": "", **values},
     )
-    if composite.deprecated is not None:
-        _refuse_itself(top, composite.deprecated, name)
+    _refuse_itself(top, composite)
     return composite

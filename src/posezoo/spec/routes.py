@@ -38,24 +38,31 @@ _AUTHORS = (
 )
 _REMOVED = "look for the same model as ONNX"
 
+
+def _is_graph_as_text(spec: ModelSpec) -> bool:
+    source = spec.source_model if spec.files else ""
+    name = source if isinstance(source, str) else source.name
+    return spec.framework is Framework.TF and name.endswith(".pbtxt")
+
+
 RouteRule = tuple[Callable[[ModelSpec], bool], Route, Obstacle | None]
 
 #: Upstream's code comes before Model Optimizer: what it makes is what Model Optimizer would be given.
 RULES: tuple[RouteRule, ...] = (
     (lambda spec: spec.is_ir, Route.IR, None),
-    (lambda spec: _is(spec, Framework.PYTORCH) and spec.network is not None, Route.NETWORK, None),
+    (lambda spec: spec.framework is Framework.PYTORCH and spec.network is not None, Route.NETWORK, None),
     (
-        lambda spec: _is(spec, Framework.MXNET),
+        lambda spec: spec.framework is Framework.MXNET,
         Route.REMOVED,
         Obstacle("mxnet", "Model Optimizer has not read MXNet files since 2024", _REMOVED),
     ),
     (
-        lambda spec: _is(spec, Framework.CAFFE2),
+        lambda spec: spec.framework is Framework.CAFFE2,
         Route.REMOVED,
         Obstacle("caffe2", "its export to ONNX needs Caffe2, which is no longer developed", _REMOVED),
     ),
     (
-        lambda spec: _is(spec, Framework.PYTORCH),
+        lambda spec: spec.framework is Framework.PYTORCH,
         Route.UPSTREAM_CODE,
         Obstacle(
             "pytorch-export",
@@ -75,7 +82,7 @@ RULES: tuple[RouteRule, ...] = (
         Obstacle("made-by-upstream", "its authors' code makes the file to convert", _AUTHORS),
     ),
     (
-        lambda spec: _is(spec, Framework.CAFFE),
+        lambda spec: spec.framework is Framework.CAFFE,
         Route.MO,
         Obstacle("caffe", "OpenVINO does not read Caffe networks", _MO),
     ),
@@ -92,7 +99,7 @@ RULES: tuple[RouteRule, ...] = (
         Obstacle("transformations-config", "a program inside Model Optimizer rewrites its network", _MO),
     ),
     (
-        lambda spec: _is(spec, Framework.TF) and _source_model_name(spec).endswith(".pbtxt"),
+        _is_graph_as_text,
         Route.MO,
         Obstacle(
             "graph-as-text", "its graph is stored as text", f"{_MO}; a frozen graph (.pb) can be converted"
@@ -123,14 +130,5 @@ def describe_obstacle(spec: ModelSpec, route: Route, obstacle: Obstacle) -> str:
     return f"{spec.full_name}: cannot be converted here ({route}, {obstacle.reason}): {obstacle.why}{named}"
 
 
-def _is(spec: ModelSpec, framework: Framework) -> bool:
-    return spec.framework is framework
-
-
 def _has_argument(spec: ModelSpec, flag: str) -> bool:
     return any(name == flag for name, _ in spec.mo_args)
-
-
-def _source_model_name(spec: ModelSpec) -> str:
-    source = spec.source_model if spec.files else ""
-    return source if isinstance(source, str) else source.name

@@ -174,12 +174,9 @@ _SOURCE_LIST = list_of(
 )
 
 
-def _read_sources(node: YamlNode) -> tuple[Source, ...]:
-    return _SOURCE_LIST.read(node) if isinstance(node.value, list) else (_read_source(node),)
-
-
 _SOURCES: FieldType[tuple[Source, ...]] = FieldType(
-    _read_sources, {"anyOf": [ref("source"), _SOURCE_LIST.schema]}
+    lambda node: _SOURCE_LIST.read(node) if isinstance(node.value, list) else (_read_source(node),),
+    {"anyOf": [ref("source"), _SOURCE_LIST.schema]},
 )
 
 
@@ -217,16 +214,12 @@ def _read_members(node: YamlNode) -> dict[str, Digest]:
     return members
 
 
-def _read_size(node: YamlNode) -> int | None:
-    return None if node.value == UNKNOWN else node.integer(minimum=0, maximum=MAX_SIZE)
-
-
 FILE_KEYS = (
     Key("name", FILE_NAME, required=True, note="Relative, with / between folders."),
     Key(
         "size",
         FieldType(
-            _read_size,
+            lambda node: None if node.value == UNKNOWN else node.integer(minimum=0, maximum=MAX_SIZE),
             {
                 "anyOf": [
                     integer(0, MAX_SIZE).schema | {"description": "Bytes: also the most that is ever read."},
@@ -344,12 +337,6 @@ def _read_pattern(node: YamlNode) -> str:
     return node.text()
 
 
-def _read_replacement(node: YamlNode) -> str:
-    # Blanks or nothing at all, in quotes, delete what matched.
-    is_blank = isinstance(node.value, str) and not node.value.strip()
-    return str(node.value) if is_blank else node.text()
-
-
 def _check_replacement(fields: YamlMapping, step: PostprocessingStep) -> None:
     assert isinstance(step, RegexReplace)
     if _PLAIN_REPLACEMENT.fullmatch(step.replacement):
@@ -369,7 +356,11 @@ STEPS: Mapping[str, FieldType[PostprocessingStep]] = {
         Key("pattern", FieldType(_read_pattern, _PATTERN_SCHEMA), required=True),
         Key(
             "replacement",
-            FieldType(_read_replacement, {"type": ["string", "number", "boolean"]}),
+            FieldType(
+                # Blanks or nothing at all, in quotes, delete what matched.
+                lambda node: node.value if node.is_text() and not str(node.value).strip() else node.text(),
+                {"type": ["string", "number", "boolean"]},
+            ),
             required=True,
         ),
         Key("count", integer(0, 1_000_000)),

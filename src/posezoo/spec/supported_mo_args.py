@@ -47,10 +47,13 @@ def requested_precision(kept: MoArgumentPairs) -> Precision | None:
 
 def explain_unsupported_value(flag: str, value: str) -> str:
     """Why a flag does not support a value; empty if it does, or if the flag itself is not supported."""
+    if flag not in CARRIED_OUT:
+        return ""
+    parse, expected = CARRIED_OUT[flag]
     try:
-        CARRIED_OUT.get(flag, _accept_any)(value)
+        parse(value)
     except (KeyError, ValueError):
-        return EXPECTED[flag]
+        return expected
     return ""
 
 
@@ -61,15 +64,13 @@ def _parse_frozen(text: str) -> list[tuple[str, FrozenValue]]:
         match = _FROZEN.match(text, position)
         if match is None:
             raise ValueError(text)
-        pairs.append((match[1], _value(match[2])))
+        name, value = match[1], match[2]
+        if value.startswith("["):
+            pairs.append((name, tuple(map(_scalar, re.split(r"[\s,]+", value[1:-1].strip())))))
+        else:
+            pairs.append((name, _scalar(value)))
         position = match.end()
     return pairs
-
-
-def _value(text: str) -> FrozenValue:
-    if not text.startswith("["):
-        return _scalar(text)
-    return tuple(_scalar(part) for part in re.split(r"[\s,]+", text[1:-1].strip()))
 
 
 def _scalar(text: str) -> bool | float:
@@ -78,10 +79,6 @@ def _scalar(text: str) -> bool | float:
     if not _NUMBER.fullmatch(text):
         raise ValueError(text)
     return float(text)
-
-
-def _accept_any(value: str) -> object:
-    return value
 
 
 def _accept_non_empty(value: str) -> object:
@@ -94,27 +91,21 @@ def _switch(value: str) -> object:
     return _SWITCHES[value.lower()]
 
 
-#: By flag, what parses its value; it raises KeyError or ValueError for a wrong one.
-CARRIED_OUT: Mapping[str, Callable[[str], object]] = {
-    "--saved_model_dir": _accept_non_empty,
-    "--input_meta_graph": _accept_non_empty,
-    "--input_meta": _accept_non_empty,
-    "--freeze_placeholder_with_value": _parse_frozen,
-    "--static_shape": _switch,
-    "--data_type": lambda value: _TYPES[value.lower()],
-    "--compress_to_fp16": _switch,
+_IS_SWITCH = (_switch, "takes no value, or True or False")
+_IS_FILE = (_accept_non_empty, "expected a file")
+#: By flag, what parses its value, and the error's text if that raises KeyError or ValueError.
+CARRIED_OUT: Mapping[str, tuple[Callable[[str], object], str]] = {
+    "--saved_model_dir": (_accept_non_empty, "expected a folder"),
+    "--input_meta_graph": _IS_FILE,
+    "--input_meta": _IS_FILE,
+    "--freeze_placeholder_with_value": (
+        _parse_frozen,
+        "expected name->value or name->[value value], several apart by commas",
+    ),
+    "--static_shape": _IS_SWITCH,
+    "--data_type": (lambda value: _TYPES[value.lower()], "expected FP16, half, FP32 or float"),
+    "--compress_to_fp16": _IS_SWITCH,
     # These change nothing in an IR today: OpenVINO's frontends keep layouts, and the model has a name.
-    "--disable_nhwc_to_nchw": _switch,
-    "--model_name": _accept_non_empty,
-}
-EXPECTED = {
-    "--saved_model_dir": "expected a folder",
-    "--input_meta_graph": "expected a file",
-    "--input_meta": "expected a file",
-    "--freeze_placeholder_with_value": "expected name->value or name->[value value], several apart by commas",
-    "--static_shape": "takes no value, or True or False",
-    "--data_type": "expected FP16, half, FP32 or float",
-    "--compress_to_fp16": "takes no value, or True or False",
-    "--disable_nhwc_to_nchw": "takes no value, or True or False",
-    "--model_name": "expected a name",
+    "--disable_nhwc_to_nchw": _IS_SWITCH,
+    "--model_name": (_accept_non_empty, "expected a name"),
 }
