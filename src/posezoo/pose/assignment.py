@@ -35,7 +35,8 @@ def solve_assignment(costs: NDArray[Any]) -> list[int]:
     column_of = np.full(rows, -1)
     for start in range(rows):
         _augment(start, costs, row_prices, column_prices, row_of, column_of)
-    return column_of.tolist()
+    columns_of_rows: list[int] = column_of.tolist()
+    return columns_of_rows
 
 
 def _augment(
