@@ -3,33 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.checkpoints import mxnet_params, safetensors, torch_legacy, torch_zip
 from posezoo.checkpoints.mapped_file import Array, CheckpointFormatError, MappedFile
 from posezoo.errors import CheckpointError
 
-
-@dataclass(frozen=True, slots=True)
-class CheckpointFormat:
-    """One format of checkpoints.
-
-    Attributes:
-        recognises: whether a file that begins with these bytes (512 or all) has this format.
-        read: its tensors by name; raises CheckpointFormatError.
-    """
-
-    recognises: Callable[[bytes], bool]
-    read: Callable[[MappedFile], dict[str, Array]]
-
-
-# Safetensors before PyTorch's legacy format: a header of 640 bytes begins like a pickle.
-FORMATS: tuple[CheckpointFormat, ...] = (
-    CheckpointFormat(lambda head: head.startswith(torch_zip.MAGIC), torch_zip.read_torch_zip),
-    CheckpointFormat(lambda head: head.startswith(mxnet_params.MAGIC), mxnet_params.read_mxnet_params),
-    CheckpointFormat(safetensors.is_safetensors, safetensors.read_safetensors),
-    CheckpointFormat(torch_legacy.is_legacy_torch, torch_legacy.read_legacy_torch),
+# Whether a file that begins with these bytes (512 or all) has a format, and its reader. Safetensors before
+# PyTorch's legacy format: a header of 640 bytes begins like a pickle.
+_FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[MappedFile], dict[str, Array]]], ...] = (
+    (lambda head: head.startswith(torch_zip.MAGIC), torch_zip.read_torch_zip),
+    (lambda head: head.startswith(mxnet_params.MAGIC), mxnet_params.read_mxnet_params),
+    (safetensors.is_safetensors, safetensors.read_safetensors),
+    (torch_legacy.is_legacy_torch, torch_legacy.read_legacy_torch),
 )
 
 _HINT = "a .pth that torch.save wrote, a .safetensors or an MXNet .params can be read"
@@ -64,9 +50,9 @@ def read_checkpoint(path: Path) -> dict[str, Array]:
             raise CheckpointFormatError("is not a file" if path.exists() else "is not there")
         file = MappedFile(path)
         head = file.first_bytes(512)
-        for checkpoint_format in FORMATS:
-            if checkpoint_format.recognises(head):
-                return checkpoint_format.read(file)
+        for recognises, read in _FORMATS:
+            if recognises(head):
+                return read(file)
         for position, magic, kind in _OTHER_KINDS:
             if head[position:].lstrip().startswith(magic):
                 raise CheckpointFormatError(f"is not a checkpoint, but {kind}", hint=_HINT)
@@ -79,4 +65,4 @@ def read_checkpoint(path: Path) -> dict[str, Array]:
 
 def has_checkpoint_header(head: bytes) -> bool:
     """Whether a file that begins with these bytes (512 or all) is a checkpoint in a known format."""
-    return any(checkpoint_format.recognises(head) for checkpoint_format in FORMATS)
+    return any(recognises(head) for recognises, _ in _FORMATS)

@@ -47,7 +47,7 @@ class MappedFile:
 
     Raises:
         OSError: it cannot be opened or mapped.
-        CheckpointFormatError: it is empty.
+        CheckpointFormatError: it is empty, or a part that is read extends beyond its end.
     """
 
     def __init__(self, path: Path) -> None:
@@ -63,11 +63,7 @@ class MappedFile:
         return self._bytes[:max_count]
 
     def read_bytes(self, start: int, size: int, what: str) -> bytes:
-        """A copy of a part of the file; ``what`` names it in errors.
-
-        Raises:
-            CheckpointFormatError: it extends beyond the end of the file.
-        """
+        """A copy of a part of the file; ``what`` names it in errors."""
         self._check(start, size, what)
         return self._bytes[start : start + size]
 
@@ -76,9 +72,6 @@ class MappedFile:
 
         A view of the file; a copy if they are not aligned, or if NumPy lacks their type: bfloat16, the upper
         half of a float32, becomes float32, and a byte that is not 0 becomes True.
-
-        Raises:
-            CheckpointFormatError: they extend beyond the end of the file.
         """
         stored_as = np.dtype(_STORED.get(kind, f"<{kind}"))
         self._check(start, count * stored_as.itemsize, what)
@@ -105,28 +98,23 @@ class MappedFile:
 
 
 class FileCursor:
-    """Reads a mapped file from its beginning to its end."""
+    """Reads a mapped file from its beginning to its end.
+
+    Its methods raise CheckpointFormatError if the file ends before.
+    """
 
     def __init__(self, file: MappedFile, at: int = 0) -> None:
         self.file, self.at = file, at
 
     def unpack(self, form: str, what: str) -> tuple[int, ...]:
-        """The next integers, in a format of :mod:`struct`, without gaps.
-
-        Raises:
-            CheckpointFormatError: the file ends before.
-        """
+        """The next integers, in a format of :mod:`struct`, without gaps."""
         size = struct.calcsize(form)
         values = struct.unpack(form, self.file.read_bytes(self.at, size, what))
         self.at += size
         return values
 
     def read_text(self, size: int, what: str) -> str:
-        """The next ``size`` bytes as UTF-8.
-
-        Raises:
-            CheckpointFormatError: the file ends before, or they are not UTF-8.
-        """
+        """The next ``size`` bytes as UTF-8; CheckpointFormatError if they are not."""
         if size > MAX_HEADER:
             raise CheckpointFormatError(f"{what} declares {size} bytes")
         content = self.file.read_bytes(self.at, size, what)
@@ -143,11 +131,7 @@ class FileCursor:
         return array
 
     def require_end(self) -> None:
-        """Check that this is the end of the file.
-
-        Raises:
-            CheckpointFormatError: more bytes follow.
-        """
+        """Raise CheckpointFormatError if this is not the end of the file."""
         if self.at != self.file.size:
             raise CheckpointFormatError(
                 f"ends at byte {self.at}, and {self.file.size - self.at} more bytes follow"

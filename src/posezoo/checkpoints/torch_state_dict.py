@@ -128,16 +128,10 @@ def _tensor(storage: object, offset: object, shape: object, strides: object, *_:
 
 
 def _tensor_v3(
-    storage: object,
-    offset: object,
-    shape: object,
-    strides: object,
-    _grad: object,
-    _hooks: object,
-    dtype: object,
-    *_: object,
+    storage: object, offset: object, shape: object, strides: object, *others: object
 ) -> TensorView:
     # For types without a storage class, such as uint16.
+    _grad, _hooks, dtype, *_ = others
     if type(storage) is not StorageInfo or type(dtype) is not GlobalName:
         raise TypeError
     return TensorView(storage, _DTYPES[dtype.dotted], offset, shape, strides)
@@ -246,7 +240,7 @@ def map_tensors(
     Args:
         state: by their keys.
         places: first byte and size of each storage, in bytes, by its key.
-        file: the file.
+        file: which contains the storages.
 
     Raises:
         CheckpointFormatError: a storage is missing or has another size, or a tensor extends beyond it.
@@ -257,7 +251,15 @@ def map_tensors(
         what = f"tensor {shorten(name)}"
         key = tensor.storage.key
         if key not in rows:
-            rows[key] = tensor.kind, _row(tensor, places, file, what)
+            if key not in places:
+                raise CheckpointFormatError(f"{what}: its storage {shorten(key)} is not in the file")
+            start, size = places[key]
+            if size != tensor.storage.size_bytes:
+                raise CheckpointFormatError(
+                    f"{what}: its storage is declared with {tensor.storage.size_bytes} bytes, and has {size}"
+                )
+            count = size // dtype_size(tensor.kind)
+            rows[key] = tensor.kind, file.read_array(start, count, tensor.kind, what)
         kind, row = rows[key]
         if kind != tensor.kind:
             raise CheckpointFormatError(
@@ -265,18 +267,6 @@ def map_tensors(
             )
         arrays[name] = _view(row, tensor, what)
     return arrays
-
-
-def _row(tensor: TensorView, places: Mapping[str, tuple[int, int]], file: MappedFile, what: str) -> Array:
-    storage = tensor.storage
-    if storage.key not in places:
-        raise CheckpointFormatError(f"{what}: its storage {shorten(storage.key)} is not in the file")
-    start, size = places[storage.key]
-    if size != storage.size_bytes:
-        raise CheckpointFormatError(
-            f"{what}: its storage is declared with {storage.size_bytes} bytes, and has {size}"
-        )
-    return file.read_array(start, size // dtype_size(tensor.kind), tensor.kind, what)
 
 
 def _view(row: Array, tensor: TensorView, what: str) -> Array:

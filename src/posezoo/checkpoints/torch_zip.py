@@ -8,8 +8,6 @@ from __future__ import annotations
 
 import struct
 import zipfile
-from collections.abc import Iterable
-from operator import itemgetter
 from pathlib import PurePosixPath
 
 from posezoo.checkpoints.mapped_file import MAX_HEADER, Array, CheckpointFormatError, MappedFile, shorten
@@ -25,9 +23,6 @@ _PICKLE = "data.pkl"
 _END = struct.Struct("<4s8xLL2x")
 _END64 = struct.Struct("<4s36xQQ")
 _LOCAL = struct.Struct("<4s22xHH")
-
-#: First byte and size of each entry, in bytes, by its name below the top folder.
-StorageOffsets = dict[str, tuple[int, int]]
 
 
 def read_torch_zip(file: MappedFile) -> dict[str, Array]:
@@ -58,7 +53,8 @@ def read_torch_zip(file: MappedFile) -> dict[str, Array]:
     return map_tensors(state, data, file)
 
 
-def _places(file: MappedFile) -> StorageOffsets:
+def _places(file: MappedFile) -> dict[str, tuple[int, int]]:
+    """First byte and size of each entry, in bytes, by its name below the top folder."""
     _check_directory(file)
     try:
         with zipfile.ZipFile(file.path) as archive:
@@ -70,17 +66,28 @@ def _places(file: MappedFile) -> StorageOffsets:
             "is a TorchScript archive, a program",
             hint="save the weights alone: torch.save(net.state_dict(), FILE)",
         )
-    places: StorageOffsets = {}
+    places: dict[str, tuple[int, int]] = {}
     tops = set()
     for entry in entries:
-        top, name = _parts(entry.filename)
+        top, *parts = PurePosixPath(entry.filename).parts or ("",)
+        if not parts or ".." in (top, *parts) or "\\" in entry.filename or entry.filename.startswith("/"):
+            raise CheckpointFormatError(
+                f"is a zip archive with the entry {shorten(entry.filename)}, which torch.save does not write",
+                hint="if it contains weights, unpack it",
+            )
+        name = "/".join(parts)
         tops.add(top)
         if name in places:
             raise CheckpointFormatError(f"holds {shorten(entry.filename)} twice")
         places[name] = _start(file, entry), entry.file_size
     if len(tops) > 1:
         raise CheckpointFormatError("is a zip archive of several folders: torch.save makes one")
-    _refuse_overlaps(places.values())
+    # Entries that share bytes would make a small file large in memory.
+    at = 0
+    for start, size in sorted(places.values(), key=lambda place: place[0]):
+        if start < at:
+            raise CheckpointFormatError("is a zip archive whose entries overlap")
+        at = start + size
     return places
 
 
@@ -102,17 +109,6 @@ def _entry_header(file: MappedFile, end: int, size: int) -> bytes:
     return file.read_bytes(file.size - end - size, size, "the end of the zip archive")
 
 
-def _parts(name: str) -> tuple[str, str]:
-    """The top folder, and the rest."""
-    parts = PurePosixPath(name).parts
-    if len(parts) < 2 or ".." in parts or "\\" in name or name.startswith("/"):
-        raise CheckpointFormatError(
-            f"is a zip archive with the entry {shorten(name)}, which torch.save does not write",
-            hint="if it contains weights, unpack it",
-        )
-    return parts[0], "/".join(parts[1:])
-
-
 def _start(file: MappedFile, entry: zipfile.ZipInfo) -> int:
     """The first byte of an entry's content; the directory has only the position of its header."""
     what = f"entry {shorten(entry.filename)}"
@@ -129,12 +125,3 @@ def _start(file: MappedFile, entry: zipfile.ZipInfo) -> int:
     ):
         raise CheckpointFormatError(f"{what} is not where the directory says")
     return start
-
-
-def _refuse_overlaps(places: Iterable[tuple[int, int]]) -> None:
-    """Entries that share bytes would make a small file large in memory."""
-    at = 0
-    for start, size in sorted(places, key=itemgetter(0)):
-        if start < at:
-            raise CheckpointFormatError("is a zip archive whose entries overlap")
-        at = start + size

@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
-
 from posezoo.errors import InferenceError
 from posezoo.pose import blazepose
 from posezoo.pose.blazepose import BlazePoseOptions
-from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Image, ImageTransform, Size, letterbox_transform
-from posezoo.runtime.compiled_network import CompiledNetwork, Outputs
+from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.runtime.graph import Graph, format_shape
 from posezoo.runtime.inference_pipeline import InferenceRequest, PipelineSteps
 from posezoo.runtime.pipeline_config import PipelineConfig, compile_image_network
@@ -43,20 +40,15 @@ class BlazePosePipeline:
         )
         poses = []
         for region in blazepose.body_regions(faces[: options.max_people], transform):
-            pose = yield from self._estimate(region, image)
+            outputs = yield _request(self._landmarks, region, image)
+            presence = float(outputs["Identity_1"].item())
+            if presence < options.min_presence:
+                continue
+            pose = blazepose.decode_pose(outputs["Identity"], presence, region, image.shape[1::-1])
             if pose is not None:
                 poses.append(pose)
         poses = blazepose.remove_duplicate_poses(poses, max_similarity=options.max_similarity)
         return sorted(poses, key=lambda pose: -pose.score)
-
-    def _estimate(
-        self, region: ImageTransform, image: Image
-    ) -> Generator[InferenceRequest, Outputs, Pose | None]:
-        outputs = yield _request(self._landmarks, region, image)
-        presence = float(outputs["Identity_1"].item())
-        if presence < self._options.min_presence:
-            return None
-        return blazepose.decode_pose(outputs["Identity"], presence, region, image.shape[1::-1])
 
 
 def _keep_outputs(graph: Graph, outputs: tuple[Output, ...]) -> Graph:

@@ -10,7 +10,7 @@ from posezoo.runtime.compiled_network import Outputs
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.inference_pipeline import PipelineSteps
 from posezoo.runtime.network_pipeline import NetworkPipeline
-from posezoo.runtime.pipeline_config import PipelineConfig, image_input, image_layout
+from posezoo.runtime.pipeline_config import PipelineConfig, image_input
 
 
 class BottomUpPipeline(NetworkPipeline):
@@ -36,7 +36,7 @@ class BottomUpPipeline(NetworkPipeline):
 
     def _fit_input(self, graph: Graph, config: PipelineConfig) -> Size | None:
         options = config.options
-        name, layout = image_input(graph), image_layout(graph, config.preprocessing)
+        name, layout = image_input(graph, config.preprocessing)
         own = graph.image_size(name, layout)
         is_dynamic = -1 in own
         aspect = options.aspect_size or (None if is_dynamic else own)

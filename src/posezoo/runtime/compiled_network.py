@@ -16,7 +16,7 @@ from posezoo.errors import InferenceError, suggest
 from posezoo.ir.openvino_import import error_text
 from posezoo.runtime import compiled_model_cache
 from posezoo.runtime.devices import require_device
-from posezoo.runtime.graph import Graph, Shape, format_shape, port_shapes
+from posezoo.runtime.graph import Graph, format_shape, port_shapes
 from posezoo.runtime.runtime_config import RuntimeConfig
 
 Array = NDArray[Any]
@@ -102,7 +102,12 @@ class CompiledNetwork:
                 process is a fork of the one that compiled the network.
         """
         self._check(inputs)
-        self._check_process()
+        # A fork has no copies of the threads: OpenVINO would wait for its own for ever (2026.4.1).
+        if os.getpid() != self._process:
+            raise InferenceError(
+                f"{self.path}: was compiled in another process, and a fork cannot run it",
+                hint="load the model in the new process, or start that process with multiprocessing's spawn",
+            )
         request = self._idle.get()
         try:
             yield self._infer(request, inputs)
@@ -122,14 +127,6 @@ class CompiledNetwork:
         except (RuntimeError, TypeError, ValueError) as error:
             raise InferenceError(f"{self.path}: {self.device} failed: {error_text(error)}") from error
 
-    def _check_process(self) -> None:
-        # A fork has no copies of the threads: OpenVINO would wait for its own for ever (2026.4.1).
-        if os.getpid() != self._process:
-            raise InferenceError(
-                f"{self.path}: was compiled in another process, and a fork cannot run it",
-                hint="load the model in the new process, or start that process with multiprocessing's spawn",
-            )
-
     def _check(self, inputs: Mapping[str, Array]) -> None:
         for name in inputs.keys() - self.inputs.keys():
             raise InferenceError(
@@ -139,9 +136,14 @@ class CompiledNetwork:
         for name, shape in self.inputs.items():
             if name not in inputs:
                 raise InferenceError(f"{self.path}: input {name} is missing")
-            if not _fits(inputs[name].shape, shape):
-                expected, given = format_shape(shape), format_shape(inputs[name].shape)
-                raise InferenceError(f"{self.path}: input {name}: expected the shape {expected}, got {given}")
+            given = inputs[name].shape
+            if len(given) != len(shape) or any(
+                side not in (-1, actual) for side, actual in zip(shape, given, strict=True)
+            ):
+                raise InferenceError(
+                    f"{self.path}: input {name}: expected the shape {format_shape(shape)}, "
+                    f"got {format_shape(given)}"
+                )
 
 
 def _load_or_compile(graph: Graph, runtime: RuntimeConfig) -> Any:
@@ -173,7 +175,11 @@ def _executed_precision(compiled: Any) -> str:
     The type that a layer reports is f16 if only its weights are, and AUTO and HETERO do not report the hint.
     """
     infos = [layer.get_rt_info() for layer in compiled.get_runtime_model().get_ops()]
-    kernels = [str(info["primitiveType"].value).lower() for info in infos if _is_heavy(info)]
+    kernels = [
+        str(info["primitiveType"].value).lower()
+        for info in infos
+        if "primitiveType" in info and str(info["layerType"].value) in _HEAVY_LAYERS
+    ]
     endings = Counter(kernel.rsplit("_", 1)[-1] for kernel in kernels)
     for precision, _ in endings.most_common():
         if precision in _PRECISIONS:
@@ -182,10 +188,6 @@ def _executed_precision(compiled: Any) -> str:
         return str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
     except RuntimeError:
         return "unknown"
-
-
-def _is_heavy(info: Any) -> bool:
-    return "primitiveType" in info and str(info["layerType"].value) in _HEAVY_LAYERS
 
 
 def _streams(compiled: Any) -> int:
@@ -202,9 +204,3 @@ def _property(compiled: Any, name: str, default: int) -> int:
         return int(compiled.get_property(name))
     except (RuntimeError, TypeError):
         return default
-
-
-def _fits(shape: Shape, expected: Shape) -> bool:
-    return len(shape) == len(expected) and all(
-        wanted in (-1, side) for side, wanted in zip(shape, expected, strict=True)
-    )

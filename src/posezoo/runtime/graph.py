@@ -61,24 +61,18 @@ class Graph:
         self.core = import_openvino(extra="run").Core()
         self.model = _read(self.core, xml)
         self.changes: list[str] = []
-        self._resizes: frozenset[str] = frozenset()
-        self._fix_resizing()
-
-    def _fix_resizing(self) -> None:
         # An IR may resize images itself (posezoo convert --resize). This is removed, so that images come in
         # the network's size: our letterbox keeps their aspect, a resize in the graph does not.
         ports = zip(self.model.inputs, self.read_rt_info("posezoo", "resize").split("; "), strict=False)
         sides = {port.any_name: tuple(map(int, text.split())) for port, text in ports if text.strip()}
-        if not sides:
-            return
-        shapes = {}
-        for name, (height, width) in sides.items():
-            layout = self.image_layout(name)
-            shapes[name] = list(self.inputs[name])
-            shapes[name][layout.index("H")], shapes[name][layout.index("W")] = height, width
-        self.model.reshape(shapes)
-        self.changes.append(f"own size {sides}")
         self._resizes = frozenset(sides)
+        if sides:
+            shapes = {name: list(self.inputs[name]) for name in sides}
+            for name, (height, width) in sides.items():
+                layout = self.image_layout(name)
+                shapes[name][layout.index("H")], shapes[name][layout.index("W")] = height, width
+            self.model.reshape(shapes)
+            self.changes.append(f"own size {sides}")
 
     @property
     def files(self) -> tuple[Path, Path]:

@@ -96,7 +96,12 @@ def run_batched(pipelines: Sequence[PipelineSteps]) -> list[list[Pose]]:
         advance(place, None)
     while requests:
         first = next(iter(requests.values()))
-        places = [place for place, request in requests.items() if _can_be_batched(request, first)]
+        places = [
+            place
+            for place, request in requests.items()
+            if request.network is first.network
+            and all(request.inputs[name].shape == array.shape for name, array in first.inputs.items())
+        ]
         places = places if first.network.supports_batching else places[:1]
         batch = [requests.pop(place) for place in places]
         inputs = {name: np.concatenate([request.inputs[name] for request in batch]) for name in first.inputs}
@@ -104,12 +109,6 @@ def run_batched(pipelines: Sequence[PipelineSteps]) -> list[list[Pose]]:
             for row, place in enumerate(places):
                 advance(place, {name: output[row : row + 1] for name, output in outputs.items()})
     return [results[place] for place in range(len(pipelines))]
-
-
-def _can_be_batched(one: InferenceRequest, other: InferenceRequest) -> bool:
-    return one.network is other.network and all(
-        one.inputs[name].shape == array.shape for name, array in other.inputs.items()
-    )
 
 
 def collect_inputs(network: CompiledNetwork, pipeline: Pipeline, image: Image) -> list[Mapping[str, Array]]:

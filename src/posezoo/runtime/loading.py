@@ -42,6 +42,8 @@ def load_estimator(
         MissingPackageError: OpenVINO is not installed.
     """
     options = options or LoadOptions()
+    if preprocessing is None:
+        preprocessing = _declared_preprocessing(model)
     decoder = _require_decoder(model)
     record = find_decoder(decoder.name)
     overrides = dict(options.decoder_options)
@@ -55,7 +57,7 @@ def load_estimator(
         _ir_paths(model, decoder, irs),
         decoder.name,
         decoder_options,
-        options.override(_declared_preprocessing(model) if preprocessing is None else preprocessing),
+        options.override(preprocessing),
         options,
         tuple(graphs),
     )

@@ -58,26 +58,17 @@ class PipelineConfig:
             )
 
 
-def image_input(graph: Graph) -> str:
-    """The name of the input that takes images.
+def image_input(graph: Graph, preprocessing: Preprocessing) -> tuple[str, str]:
+    """The name of the input that takes images, and its layout: NCHW or NHWC.
 
     Raises:
-        InferenceError: the IR has more or fewer than one input.
+        InferenceError: the IR has more or fewer than one input, or the layout is unknown, or does not fit
+            the input's shape.
     """
     names = list(graph.inputs)
     if len(names) != 1:
         raise InferenceError(f"{graph.path}: takes {', '.join(names) or 'nothing'}, not one image")
-    return names[0]
-
-
-def image_layout(graph: Graph, preprocessing: Preprocessing) -> str:
-    """The layout of the image input: NCHW or NHWC.
-
-    Raises:
-        InferenceError: it is unknown, or does not fit the input's shape.
-    """
-    name = image_input(graph)
-    shape = graph.inputs[name]
+    name, shape = names[0], graph.inputs[names[0]]
     layout = preprocessing.layout or graph.image_layout(name)
     if not layout or len(shape) != 4 or shape[layout.index("C")] not in (3, -1):
         raise InferenceError(
@@ -85,7 +76,7 @@ def image_layout(graph: Graph, preprocessing: Preprocessing) -> str:
             + (f" as {layout}" if layout else ""),
             hint="give the layout, NCHW or NHWC, if you know it",
         )
-    return layout
+    return name, layout
 
 
 def fixed_input_size(graph: Graph, config: PipelineConfig) -> Size:
@@ -95,7 +86,7 @@ def fixed_input_size(graph: Graph, config: PipelineConfig) -> Size:
         InferenceError: the size is dynamic, or another one is requested.
     """
     config.refuse_target_size()
-    size = graph.image_size(image_input(graph), image_layout(graph, config.preprocessing))
+    size = graph.image_size(*image_input(graph, config.preprocessing))
     if -1 in size:
         raise InferenceError(
             f"{graph.path}: its input size is dynamic, so the expected size of a person is unknown",
@@ -110,6 +101,6 @@ def compile_image_network(graph: Graph, config: PipelineConfig) -> CompiledNetwo
     Raises:
         InferenceError: the IR takes no images, or the device refuses it.
     """
-    image_layout(graph, config.preprocessing)
-    graph.embed_preprocessing(image_input(graph), config.preprocessing)
+    name, _ = image_input(graph, config.preprocessing)
+    graph.embed_preprocessing(name, config.preprocessing)
     return CompiledNetwork(graph, config.options.runtime)

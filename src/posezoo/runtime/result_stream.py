@@ -37,25 +37,24 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
             PosezooError: the item, or reading it, failed.
         """
         while self._items is not None and len(self._waiting) < self._slots:
-            self._take()
+            try:
+                item = next(self._items)
+            except StopIteration:
+                self._items = None
+            except Exception as error:  # noqa: BLE001 raised at its place, which is the last
+                self._items = None
+                failed: Future[tuple[Item, Result]] = Future()
+                failed.set_exception(error)
+                self._waiting.append(failed)
+            else:
+                self._waiting.append(self._pool.submit(self._work_on, item))
         if not self._waiting:
             self.close()
             raise StopIteration
         return self._waiting.popleft().result()
 
-    def _take(self) -> None:
-        assert self._items is not None
-        try:
-            item = next(self._items)
-        except StopIteration:
-            self._items = None
-        except Exception as error:  # noqa: BLE001 raised at its place, which is the last
-            self._items = None
-            failed: Future[tuple[Item, Result]] = Future()
-            failed.set_exception(error)
-            self._waiting.append(failed)
-        else:
-            self._waiting.append(self._pool.submit(lambda: (item, self._work(item))))
+    def _work_on(self, item: Item) -> tuple[Item, Result]:
+        return item, self._work(item)
 
     def close(self) -> None:
         """Take no more items, and wait until nothing runs any more."""

@@ -45,7 +45,10 @@ class TestTimeAugmentation(BottomUpPipeline):
         transform, letterboxed = letterbox_image(image, size, self._sizing.padding)
         passes = []
         for scale, pipeline in self._at_scale.items():
-            scaled = _stretch(transform, pipeline.input_size or self._scale(size, scale))
+            # The same part of the image in an input of another size, whose sides are rounded to the stride.
+            own_size = pipeline.input_size or self._scale(size, scale)
+            stretch = np.array([[own_size[0] / transform.size[0]], [own_size[1] / transform.size[1]]])
+            scaled = ImageTransform(transform.matrix * stretch, own_size)
             picture = letterboxed if scale == 1 else scaled.warp(image, self._sizing.padding)
             for mirrored in (False, True) if self._flip else (False,):
                 outputs = yield from pipeline._infer(
@@ -69,9 +72,3 @@ class TestTimeAugmentation(BottomUpPipeline):
         if scale == 1:
             return size
         return self._sizing.input_size(round(self._sizing.target_size(size) * scale), size)
-
-
-def _stretch(transform: ImageTransform, size: Size) -> ImageTransform:
-    """The same part of the image in an input of another size, whose sides are rounded to the stride."""
-    stretch = np.array([[size[0] / transform.size[0]], [size[1] / transform.size[1]]])
-    return ImageTransform(transform.matrix * stretch, size)

@@ -34,7 +34,12 @@ class TopDownPipeline(NetworkPipeline):
         super().__init__(config)
         assert self.input_size is not None
         self._size: Size = self.input_size  # with a detector, input_size is the detector's
-        self._crop, self._blank = _select_crop(config)
+        self._crop: CropFunction = crops.crop_fit
+        self._blank = _BLACK
+        if isinstance(self._options, HeatmapOptions):
+            convention = CONVENTIONS[self._options.convention]
+            self._crop = convention.crop
+            self._blank = _mean_color(config) if convention.blank_is_mean else _BLACK
         self._has_pixel_centers = find_decoder(config.decoder).has_pixel_centers
         self._detector: Pipeline | None = None
 
@@ -87,14 +92,6 @@ class TopDownPipeline(NetworkPipeline):
             for pose in poses:
                 pose.keypoints[pose.keypoints[:, 2] > 0, :2] += 0.5
         return to_image_pixels(poses, crop.view, image.shape[1::-1])
-
-
-def _select_crop(config: PipelineConfig) -> tuple[CropFunction, Color]:
-    """How people are cropped, and the color beside the visible part, BGR."""
-    if not isinstance(config.decoder_options, HeatmapOptions):
-        return crops.crop_fit, _BLACK
-    convention = CONVENTIONS[config.decoder_options.convention]
-    return convention.crop, _mean_color(config) if convention.blank_is_mean else _BLACK
 
 
 def _mean_color(config: PipelineConfig) -> Color:
