@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from posezoo import events
@@ -83,15 +83,11 @@ def result_lines(event: events.Event) -> Iterator[str]:
                 f"on the {event.people} people in photos that were not used for calibration"
             )
         case events.LayerNoiseMeasured(layers=layers):
-            yield from _worst_layers(layers)
-
-
-def _worst_layers(layers: Sequence[events.LayerNoise]) -> Iterator[str]:
-    """A table of the layers with the most noise of their own, in the order in which they run."""
-    worst = {layer.layer for layer in sorted(layers, key=lambda layer: -layer.own)[:WORST]}
-    width = max((len(name) for name in worst), default=0)
-    yield f"the {len(worst)} of {len(layers)} layers with the most noise, as a share of the output:"
-    yield f"  {'layer':{width}}  {'type':22}  {'own noise':>9}  {'all so far':>10}"
-    for layer in layers:
-        if layer.layer in worst:
-            yield f"  {layer.layer:{width}}  {layer.type:22}  {layer.own:9.1%}  {layer.total:10.1%}"
+            # The layers with the most noise of their own, in the order in which they run.
+            worst = {layer.layer for layer in sorted(layers, key=lambda layer: -layer.own)[:WORST]}
+            width = max((len(name) for name in worst), default=0)
+            yield f"the {len(worst)} of {len(layers)} layers with the most noise, as a share of the output:"
+            yield f"  {'layer':{width}}  {'type':22}  {'own noise':>9}  {'all so far':>10}"
+            for layer in layers:
+                if layer.layer in worst:
+                    yield f"  {layer.layer:{width}}  {layer.type:22}  {layer.own:9.1%}  {layer.total:10.1%}"

@@ -66,12 +66,20 @@ def parse_precision(text: str) -> Precision:
     return Precision(text)
 
 
-def parse_fraction(text: str) -> float:
-    """A score or a share, from 0 to 1."""
-    with contextlib.suppress(ValueError):
-        if 0 <= float(text) <= 1:
-            return float(text)
-    raise argparse.ArgumentTypeError(f"expected a number from 0 to 1, got {text!r}")
+def number(lowest: float, highest: float) -> Callable[[str], float]:
+    """A number within bounds."""
+
+    def parse(text: str) -> float:
+        with contextlib.suppress(ValueError):
+            if lowest <= float(text) <= highest:
+                return float(text)
+        raise argparse.ArgumentTypeError(f"expected a number from {lowest:g} to {highest:g}, got {text!r}")
+
+    return parse
+
+
+#: A score or a share.
+parse_fraction = number(0, 1)
 
 
 def whole_number(lowest: int, highest: int = 10**9) -> Callable[[str], int]:

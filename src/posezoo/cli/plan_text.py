@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 from posezoo.spec.routes import describe_obstacle
 
 if TYPE_CHECKING:
+    from posezoo.convert.conversion_plan import PlannedIr
     from posezoo.download.model_download import PlannedFile
     from posezoo.pipeline.plan import Plan
 
@@ -24,13 +25,17 @@ def format_plan(plan: Plan) -> list[str]:
     if plan.resolved.runs_upstream_code:
         by = " by code that comes with the model"
     for ir in plan.irs:
-        if ir.is_up_to_date:
-            lines.append(f"{ir.precision} is up to date: {ir.xml}")
-        else:
-            lines.append(f"would convert to {ir.precision}{by}, since {ir.reason}: {ir.xml}")
+        lines.append(format_planned_ir(ir, f"convert to {ir.precision}{by}"))
     if plan.source_error is not None:
         lines.append(f"but cannot: {plan.source_error.problem}")
     return lines
+
+
+def format_planned_ir(ir: PlannedIr, action: str) -> str:
+    """Whether an IR is made, and why; ``action`` says what would be done."""
+    if ir.is_up_to_date:
+        return f"{ir.precision} is up to date: {ir.xml}"
+    return f"would {action}, since {ir.reason}: {ir.xml}"
 
 
 def format_planned_file(planned: PlannedFile) -> str:

@@ -12,7 +12,7 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from types import FrameType
 
 from posezoo.errors import PosezooError, redact_secrets
@@ -90,22 +90,19 @@ def run_main(work: Callable[[], int], *, report_error: Callable[[PosezooError], 
 
 def _report_bug() -> int:
     trace = traceback.format_exc()
+    words = list(sys.argv[1:])
+    for index, word in enumerate(words):  # the values of --header are secret
+        if word.startswith("--header="):
+            words[index] = "--header=***"
+        elif index and sys.argv[index] == "--header":
+            words[index] = "***"
     with tempfile.NamedTemporaryFile(
         "w", prefix="posezoo-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:
-        log.write(redact_secrets(f"posezoo {' '.join(_without_headers(sys.argv[1:]))}\n\n{trace}"))
+        log.write(redact_secrets(f"posezoo {' '.join(words)}\n\n{trace}"))
     print_to_stderr(f"error: a bug in posezoo: {trace.strip().splitlines()[-1]}")
     print_to_stderr(f"  hint: the details are in {log.name}: please report them")
     return 3
-
-
-def _without_headers(arguments: Sequence[str]) -> Iterator[str]:
-    """The arguments without the values of --header, which are secret."""
-    for before, argument in zip(["", *arguments], arguments, strict=False):
-        if before == "--header":
-            yield "***"
-        else:
-            yield "--header=***" if argument.startswith("--header=") else argument
 
 
 @contextlib.contextmanager

@@ -37,13 +37,8 @@ def display_width(text: str) -> int:
     """The columns that a text takes on a terminal: two for a wide character, none for a combining one."""
     if text.isascii():
         return len(text)
-    return sum(_columns(char) for char in text)
-
-
-def _columns(character: str) -> int:
-    if unicodedata.combining(character):
-        return 0
-    return 2 if unicodedata.east_asian_width(character) in "WF" else 1
+    seen = [char for char in text if not unicodedata.combining(char)]
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in seen)
 
 
 def align_columns(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:

@@ -121,7 +121,11 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="number of rounds, at least 5, after a warm-up round (default: 5)",
     )
     parser.add_argument(
-        "--seconds", type=_seconds, default=1.0, metavar="S", help="how long a round takes (default: 1)"
+        "--seconds",
+        type=flags.number(0.01, 600),
+        default=1.0,
+        metavar="S",
+        help="how long a round takes (default: 1)",
     )
     parser.add_argument(
         "--output", type=Path, metavar="FILE", help="write a .json file that posezoo record reads"
@@ -240,13 +244,3 @@ def _whole_numbers(lowest: int, highest: int) -> Callable[[str], tuple[int, ...]
         return tuple(dict.fromkeys(parse_one(word) for word in text.split(",")))
 
     return parse
-
-
-def _seconds(text: str) -> float:
-    try:
-        seconds = float(text)
-    except ValueError:
-        seconds = 0
-    if not 0.01 <= seconds <= 600:
-        raise argparse.ArgumentTypeError(f"expected a number from 0.01 to 600, got {text!r}")
-    return seconds

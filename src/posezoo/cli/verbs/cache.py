@@ -15,10 +15,10 @@ from __future__ import annotations
 import argparse
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from datetime import datetime, timezone
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.report import Console
@@ -52,7 +52,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--older_than",
-        type=_days,
+        type=flags.number(0, 36500),
         metavar="DAYS",
         help="with prune: also remove files that were written longer ago",
     )
@@ -63,19 +63,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     flags.add_format_flags(parser)
 
 
-def _days(text: str) -> float:
-    try:
-        days = float(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"expected days, got {text!r}") from error
-    if not 0 <= days <= 36500:
-        raise argparse.ArgumentTypeError(f"expected 0 to 36500 days, got {text}")
-    return days
-
-
 def run(args: argparse.Namespace) -> int:
     """List the cache, verify it, or remove files from it."""
-    from posezoo.download.cache_entries import file_names_by_digest, list_entries
+    from posezoo.download.cache_entries import file_names_by_digest, list_entries, remove_entries
     from posezoo.registry import open_registry
 
     if args.what != "prune" and (
@@ -89,55 +79,52 @@ def run(args: argparse.Namespace) -> int:
         for problem in selection.problems:  # its files might look as if no model named them
             console.warn(problem.problem)
         entries = list_entries(settings.cache_dir, file_names_by_digest(selection.models))
-        code: int = _ACTIONS[args.what](args, settings.cache_dir, entries, console)
-    return code
-
-
-def _list(args: argparse.Namespace, root: Path, entries: Sequence[CacheEntry], _console: Console) -> int:
-    _print(args, root, entries, f"{len(entries)} files")
+        if args.what == "list":
+            _print(args, settings.cache_dir, entries, f"{len(entries)} files")
+            return 0
+        if args.what == "verify":
+            damaged = [entry for entry in entries if entry.is_damaged()]
+            _print(args, settings.cache_dir, damaged, f"{len(damaged)} of {len(entries)} files are damaged")
+            if damaged:
+                console.print_line(
+                    "a download notices that and downloads them again; "
+                    "posezoo cache prune --damaged removes them"
+                )
+            return 1 if damaged else 0
+        since = time.time() - args.older_than * _DAY_S if args.older_than is not None else 0.0
+        removed = [
+            entry
+            for entry in entries
+            if args.everything
+            or not entry.names
+            or entry.changed < since
+            or (args.damaged and entry.is_damaged())
+        ]
+        if not args.dry_run:
+            remove_entries(settings.cache_dir, removed)
+        action = "would be removed" if args.dry_run else "were removed"
+        _print(args, settings.cache_dir, removed, f"{len(removed)} of {len(entries)} files {action}")
     return 0
-
-
-def _verify(args: argparse.Namespace, root: Path, entries: Sequence[CacheEntry], console: Console) -> int:
-    damaged = [entry for entry in entries if entry.is_damaged()]
-    _print(args, root, damaged, f"{len(damaged)} of {len(entries)} files are damaged")
-    if damaged:
-        console.print_line(
-            "a download notices that and downloads them again; posezoo cache prune --damaged removes them"
-        )
-    return 1 if damaged else 0
-
-
-def _prune(args: argparse.Namespace, root: Path, entries: Sequence[CacheEntry], _console: Console) -> int:
-    from posezoo.download.cache_entries import remove_entries
-
-    since = time.time() - args.older_than * _DAY_S if args.older_than is not None else 0.0
-    removed = [
-        entry
-        for entry in entries
-        if args.everything
-        or not entry.names
-        or entry.changed < since
-        or (args.damaged and entry.is_damaged())
-    ]
-    if not args.dry_run:
-        remove_entries(root, removed)
-    action = "would be removed" if args.dry_run else "were removed"
-    _print(args, root, removed, f"{len(removed)} of {len(entries)} files {action}")
-    return 0
-
-
-_ACTIONS: dict[str, Callable[[argparse.Namespace, Path, Sequence[CacheEntry], Console], int]] = {
-    "list": _list,
-    "verify": _verify,
-    "prune": _prune,
-}
 
 
 def _print(args: argparse.Namespace, root: Path, entries: Sequence[CacheEntry], summary: str) -> None:
     size = sum(entry.size for entry in entries)
     if args.format == "json":
-        answer = {"cache_dir": str(root), "bytes": size, "entries": [_row(entry) for entry in entries]}
+        answer = {
+            "cache_dir": str(root),
+            "bytes": size,
+            "entries": [
+                {
+                    "path": str(entry.path),
+                    "algorithm": entry.digest.algorithm,
+                    "digest": entry.digest.value,
+                    "size": entry.size,
+                    "changed": _when(entry),
+                    "files": list(entry.names),
+                }
+                for entry in entries
+            ],
+        }
         print(json.dumps(answer, indent=2))
         return
     rows = [
@@ -152,17 +139,6 @@ def _print(args: argparse.Namespace, root: Path, entries: Sequence[CacheEntry], 
     for line in align_columns(rows, right=frozenset({0})) if rows else ():
         print(line)
     print(f"{root}: {summary}{f', {size / 1e6:.1f} MB' if entries else ''}")
-
-
-def _row(entry: CacheEntry) -> dict[str, Any]:
-    return {
-        "path": str(entry.path),
-        "algorithm": entry.digest.algorithm,
-        "digest": entry.digest.value,
-        "size": entry.size,
-        "changed": _when(entry),
-        "files": list(entry.names),
-    }
 
 
 def _when(entry: CacheEntry) -> str:

@@ -36,8 +36,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the script of a shell, or the names of all models and composites, one a line."""
     if args.names:
-        for name in _names(args):
-            print(name)
+        from posezoo.registry import open_registry
+        from posezoo.spec.safe_names import explain_invalid_model_name
+
+        roots = flags.settings_from_args(args).models_dir
+        # A shell passes ~/models as it is typed.
+        for name in open_registry([Path(root).expanduser() for root in roots]).entries:
+            # A shell would expand a name such as $(...): it must not get one.
+            if not explain_invalid_model_name(name):
+                print(name)
         return 0
     if args.shell is None:
         args.parser.error(f"name a shell: {', '.join(SHELLS)}")
@@ -45,14 +52,3 @@ def run(args: argparse.Namespace) -> int:
 
     print(draw_completion_script(args.shell), end="")
     return 0
-
-
-def _names(args: argparse.Namespace) -> list[str]:
-    from posezoo.registry import open_registry
-    from posezoo.spec.safe_names import explain_invalid_model_name
-
-    roots = flags.settings_from_args(args).models_dir
-    # A shell passes ~/models as it is typed.
-    registry = open_registry([Path(root).expanduser() for root in roots])
-    # A shell would expand a name such as $(...): it must not get one.
-    return [name for name in registry.entries if not explain_invalid_model_name(name)]

@@ -48,12 +48,24 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 def run(args: argparse.Namespace) -> int:
     """Convert, and print the paths of the IR."""
-    _refuse_odd_flags(args)
+    if args.dynamic and args.resize:
+        args.parser.error("--dynamic leaves the size open, --resize sets it: give one of them")
+    if args.checkpoint is None:
+        for flag in ("network", "model_name"):
+            if getattr(args, flag) is not None:
+                args.parser.error(f"--{flag} goes with --checkpoint")
+    elif args.all or len(args.models) != (args.network is None):
+        args.parser.error("--checkpoint goes with one model, or with --network and no model")
     flags.require_model_optimizer(args)
     from posezoo.convert.conversion_plan import ConversionOptions
+    from posezoo.registry import Selection
+    from posezoo.resolve.custom_weights import spec_with_checkpoint
 
     context = flags.context_from_args(args)
-    selection = None if args.checkpoint is None else _select_own_weights(args, context)
+    selection = None
+    if args.checkpoint is not None:
+        model = args.network or flags.require_single_model(context.registry, args.models[0])
+        selection = Selection((spec_with_checkpoint(model, args.checkpoint, args.model_name or ""),))
     if args.onnx_only:
         return _export(args, context, selection)
     options = ConversionOptions(force=args.force, keep_onnx=args.keep_onnx)
@@ -135,24 +147,3 @@ def _export(args: argparse.Namespace, context: Context, selection: Selection | N
         report = model_jobs.run_for_each(selection, work, console)
     report.print(args.format)
     return report.exit_code
-
-
-def _refuse_odd_flags(args: argparse.Namespace) -> None:
-    """Wrong usage ends with 2."""
-    if args.dynamic and args.resize:
-        args.parser.error("--dynamic leaves the size open, --resize sets it: give one of them")
-    if args.checkpoint is None:
-        for flag in ("network", "model_name"):
-            if getattr(args, flag) is not None:
-                args.parser.error(f"--{flag} goes with --checkpoint")
-    elif args.all or len(args.models) != (args.network is None):
-        args.parser.error("--checkpoint goes with one model, or with --network and no model")
-
-
-def _select_own_weights(args: argparse.Namespace, context: Context) -> Selection:
-    """The model that the user's own weights make."""
-    from posezoo.registry import Selection
-    from posezoo.resolve.custom_weights import spec_with_checkpoint
-
-    model = args.network or flags.require_single_model(context.registry, args.models[0])
-    return Selection((spec_with_checkpoint(model, args.checkpoint, args.model_name or ""),))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 from dataclasses import asdict
-from typing import Any
 
 from posezoo.errors import redact_secrets
 
@@ -41,7 +40,9 @@ def run(args: argparse.Namespace) -> int:
         print(f"  {plugin.name:24} {plugin.group:21} {plugin.package}")
     print("\nsettings")
     for setting in diagnosis.settings:
-        print(f"  {setting.name:20} {_shown(setting.value):50} {setting.origin}")
+        values = setting.value if isinstance(setting.value, tuple) else (setting.value,)
+        text = ", ".join(redact_secrets(str(value)) for value in values if value is not None) or "-"
+        print(f"  {setting.name:20} {text:50} {setting.origin}")
     print("\ndevices")
     for name, hardware in diagnosis.devices.items():
         print(f"  {name:8} {hardware}")
@@ -51,8 +52,3 @@ def run(args: argparse.Namespace) -> int:
     if not diagnosis.problems:
         print("no problems found")
     return 1 if diagnosis.problems else 0
-
-
-def _shown(value: Any) -> str:
-    values = value if isinstance(value, tuple) else (value,)
-    return ", ".join(redact_secrets(str(item)) for item in values if item is not None) or "-"

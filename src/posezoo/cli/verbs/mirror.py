@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,7 +23,7 @@ from posezoo.errors import DownloadError, OutputError, UnknownModelError
 from posezoo.workers.threads import CancelCheck, cancellable
 
 if TYPE_CHECKING:
-    from posezoo.mirror import Mirror, MirroredFile
+    from posezoo.mirror import Mirror
     from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
     from posezoo.spec.model import ModelSpec
@@ -157,15 +156,13 @@ def _check(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> int
         for file in failed:
             print(f"{file.state:9} {file.model + ': ' if file.model else ''}{file.file} ({file.path})")
         if failed:
-            print(f"{len(failed)} of {len(files)} are not good; {_next_step(failed)}")
+            repairable = [file for file in failed if file.state in ("changed", "missing")]
+            again = "posezoo mirror create downloads them again" if repairable else ""
+            # What does not belong to the mirror is left to its owner.
+            is_foreign = len(repairable) < len(failed)
+            by_hand = "remove extra, symlinked and special files by hand" if is_foreign else ""
+            repair = "; ".join(filter(None, (again, by_hand)))
+            print(f"{len(failed)} of {len(files)} are not good; {repair}")
         else:
             print(f"{mirror.root}: all {len(files)} files are good")
     return 1 if failed else 0
-
-
-def _next_step(failed: Sequence[MirroredFile]) -> str:
-    """How to repair these files; what does not belong to the mirror is left to its owner."""
-    repairable = [file for file in failed if file.state in ("changed", "missing")]
-    again = "posezoo mirror create downloads them again" if repairable else ""
-    by_hand = "remove extra, symlinked and special files by hand" if len(repairable) < len(failed) else ""
-    return "; ".join(filter(None, (again, by_hand)))

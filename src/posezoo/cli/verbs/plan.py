@@ -33,16 +33,13 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.plan_text import format_planned_file
+from posezoo.cli.plan_text import format_planned_file, format_planned_ir
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.errors import escape_control_characters
 from posezoo.spec import supported_mo_args
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
-    from posezoo.download.model_download import PlannedFile
     from posezoo.pipeline.plan import Plan
     from posezoo.spec.model import Input, ModelSpec
     from posezoo.spec.supported_mo_args import FrozenValue
@@ -88,7 +85,14 @@ def run(args: argparse.Namespace) -> int:
     else:
         for plan in plans:
             print("\n".join(map(escape_control_characters, _block(plan))))
-        print(_sum(plans))
+        routes = Counter(plan.resolved.route.value for plan in plans)
+        counts = ", ".join(f"{count} {route}" for route, count in routes.most_common())
+        size, missing = (
+            sum(plan.download_size for plan in plans),
+            sum(len(plan.missing_files) for plan in plans),
+        )
+        models = f"{len(plans)} model{'' if len(plans) == 1 else 's'}"
+        print(f"{models}{f' ({counts})' if counts else ''}: {missing} files to download, {size:,} bytes")
     return report.exit_code
 
 
@@ -102,11 +106,31 @@ def _facts(plan: Plan) -> dict[str, Any]:
         "why": obstacle.why if obstacle is not None else None,
         "hint": (obstacle.hint if obstacle is not None else "") or None,
         "runs": list(plan.upstream_code),
-        "files": [_file_facts(file) for file in plan.files],
+        "files": [
+            {
+                "name": planned.file.name,
+                "size": planned.file.size,
+                "max_size": planned.file.max_size or None,
+                "place": planned.origin.value,
+                "from": list(planned.candidate_names),
+                "pinned": not planned.is_unpinned,
+                "path": str(planned.target),
+            }
+            for planned in plan.files
+        ],
         "fetch_bytes": plan.download_size,
         "arguments": {
             "inputs": [
-                {"name": port.name, "shape": list(port.shape), "layout": port.layout, **_steps(port)}
+                {
+                    "name": port.name,
+                    "shape": list(port.shape),
+                    "layout": port.layout,
+                    # the steps before the network in their order, named as in OpenVINO's PrePostProcessor
+                    "reverse_channels": port.reverse_input_channels,
+                    "mean": list(port.mean),
+                    "scale": list(port.scale),
+                    "ir_layout": port.ir_layout,
+                }
                 for port in spec.inputs
             ],
             "outputs": [output.name for output in spec.outputs],
@@ -119,28 +143,6 @@ def _facts(plan: Plan) -> dict[str, Any]:
             for ir in plan.irs
             if obstacle is None
         ],
-    }
-
-
-def _file_facts(planned: PlannedFile) -> dict[str, Any]:
-    return {
-        "name": planned.file.name,
-        "size": planned.file.size,
-        "max_size": planned.file.max_size or None,
-        "place": planned.origin.value,
-        "from": list(planned.candidate_names),
-        "pinned": not planned.is_unpinned,
-        "path": str(planned.target),
-    }
-
-
-def _steps(port: Input) -> dict[str, Any]:
-    """The steps before the network in their order, by the names of OpenVINO's PrePostProcessor."""
-    return {
-        "reverse_channels": port.reverse_input_channels,
-        "mean": list(port.mean),
-        "scale": list(port.scale),
-        "ir_layout": port.ir_layout,
     }
 
 
@@ -159,12 +161,7 @@ def _block(plan: Plan) -> list[str]:
             for name, value in supported_mo_args.frozen_inputs(spec.mo_args).items()
         ]
         lines += [f"  outputs {', '.join(output.name for output in spec.outputs)}"] if spec.outputs else []
-    for ir in () if spec.is_ir else plan.irs:
-        lines.append(
-            f"  {ir.precision} is up to date: {ir.xml}"
-            if ir.is_up_to_date
-            else f"  would write {ir.precision}, since {ir.reason}: {ir.xml}"
-        )
+        lines += [f"  {format_planned_ir(ir, f'write {ir.precision}')}" for ir in plan.irs]
     return lines
 
 
@@ -185,11 +182,3 @@ def _value(value: FrozenValue) -> str:
     if isinstance(value, tuple):
         return f"[{' '.join(map(_value, value))}]"
     return str(value) if isinstance(value, bool) else f"{value:g}"
-
-
-def _sum(plans: Sequence[Plan]) -> str:
-    routes = Counter(plan.resolved.route.value for plan in plans)
-    counts = ", ".join(f"{count} {route}" for route, count in routes.most_common())
-    size, fetched = sum(plan.download_size for plan in plans), sum(len(plan.missing_files) for plan in plans)
-    models = f"{len(plans)} model{'' if len(plans) == 1 else 's'}"
-    return f"{models}{f' ({counts})' if counts else ''}: {fetched} files to download, {size:,} bytes"

@@ -8,13 +8,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
+from posezoo.cli.plan_text import format_planned_ir
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.spec.model import Precision
 from posezoo.spec.quantization_settings import TARGET_DEVICES
 
 if TYPE_CHECKING:
-    from posezoo.convert.conversion_plan import PlannedIr
     from posezoo.pipeline.zoo_context import Context
     from posezoo.spec.model import ModelSpec
     from posezoo.workers.threads import CancelCheck
@@ -121,7 +121,7 @@ def run(args: argparse.Namespace) -> int:
     def work(spec: ModelSpec, _check: CancelCheck) -> dict[str, Any]:
         if args.dry_run:
             planned = int8_models.plan_int8(spec, context, folder, options, output_dir=output_dir)
-            return {"plan": [_format_planned_ir(ir) for ir in planned]}
+            return {"plan": [format_planned_ir(ir, f"quantize to {ir.precision}") for ir in planned]}
         if args.measure_only:
             return _measure_only(spec, context, args, console)
         quantized = int8_models.quantize_model(
@@ -169,12 +169,6 @@ def require_dataset_dir(parser: argparse.ArgumentParser, args: argparse.Namespac
     """Wrong usage ends with 2."""
     if args.dataset_dir is None:
         parser.error("the following arguments are required: --dataset_dir")
-
-
-def _format_planned_ir(ir: PlannedIr) -> str:
-    if ir.is_up_to_date:
-        return f"{ir.precision} is up to date: {ir.xml}"
-    return f"would quantize to {ir.precision}, since {ir.reason}: {ir.xml}"
 
 
 def _quantizable(models: tuple[ModelSpec, ...], context: Context, console: Console) -> Iterator[ModelSpec]:

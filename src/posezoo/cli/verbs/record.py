@@ -19,7 +19,6 @@ from posezoo.errors import PosezooError
 if TYPE_CHECKING:
     from posezoo.measured import Measurement
     from posezoo.pipeline.zoo_context import Context
-    from posezoo.registry import Selection
     from posezoo.spec.model import Model, ModelSpec
     from posezoo.workers.threads import CancelCheck
 
@@ -64,6 +63,7 @@ def run(args: argparse.Namespace) -> int:
     if args.generated and args.size:
         args.parser.error("--size is for existing IR, --generated makes its own")
     from posezoo.pipeline import complexity_count
+    from posezoo.registry import Selection
     from posezoo.workers.processes import run_in_child
 
     context = flags.context_from_args(args)
@@ -80,19 +80,13 @@ def run(args: argparse.Namespace) -> int:
         measured = [
             figure for file in files for figure in _figures(context, file)
         ]  # all good, or none is taken
-        selection = select_models(context.registry, patterns, console) if patterns else _none()
+        selection = select_models(context.registry, patterns, console) if patterns else Selection(())
         report = model_jobs.run_for_each(selection, count, console)
         for spec, found in measured:
             path = complexity_count.record_measurements(spec, [found])
             report.answers.append({"name": spec.full_name, "files": [str(path)]})
     report.print(args.format)
     return report.exit_code
-
-
-def _none() -> Selection:
-    from posezoo.registry import Selection
-
-    return Selection(())
 
 
 def _figures(context: Context, file: Path) -> Iterator[tuple[Model, Measurement]]:

@@ -44,11 +44,25 @@ def run(args: argparse.Namespace) -> int:
     Raises:
         OutputError: another program has one of the names, or the folder cannot be written.
     """
+    from posezoo.files.verified_files import write_atomically
+
     requested = {args.folder / name: shim_script(module) for name, module in COMMANDS.items()}
     for path, content in requested.items():
-        _refuse_to_replace(path, content, force=args.force)
+        if not os.path.lexists(path):
+            continue
+        if not _is_ours(path):
+            raise OutputError(
+                f"{path}: exists already, and is not from posezoo",
+                hint="choose another folder, and put it first on PATH",
+            )
+        if not args.force and path.read_text("utf-8") != content:
+            raise OutputError(f"{path}: runs another Python or another posezoo", hint="--force replaces it")
     for path, content in requested.items():
-        _write(path, content)
+        write_atomically(path, content.encode())
+        try:
+            path.chmod(path.stat().st_mode | 0o111)
+        except OSError as error:
+            raise OutputError(f"{path}: cannot be made executable: {error.strerror or error}") from error
         print(path)
     for other in _others_on_path(args.folder):
         print(
@@ -70,18 +84,6 @@ def shim_script(module: str) -> str:
     return f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(code)} "$@"\n'
 
 
-def _refuse_to_replace(path: Path, content: str, *, force: bool) -> None:
-    if not os.path.lexists(path):
-        return
-    if not _is_ours(path):
-        raise OutputError(
-            f"{path}: exists already, and is not from posezoo",
-            hint="choose another folder, and put it first on PATH",
-        )
-    if not force and path.read_text("utf-8") != content:
-        raise OutputError(f"{path}: runs another Python or another posezoo", hint="--force replaces it")
-
-
 def _is_ours(path: Path) -> bool:
     try:
         with open(path, "rb") as stream:
@@ -89,16 +91,6 @@ def _is_ours(path: Path) -> bool:
     except OSError:
         return False
     return head.startswith(b"#!/bin/sh\nexec ") and b" -c 'import sys; sys.path[:1] = []; " in head
-
-
-def _write(path: Path, content: str) -> None:
-    from posezoo.files.verified_files import write_atomically
-
-    write_atomically(path, content.encode())
-    try:
-        path.chmod(path.stat().st_mode | 0o111)
-    except OSError as error:
-        raise OutputError(f"{path}: cannot be made executable: {error.strerror or error}") from error
 
 
 def _others_on_path(folder: Path) -> Iterator[str]:

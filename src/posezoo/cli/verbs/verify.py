@@ -18,7 +18,6 @@ if TYPE_CHECKING:
     from posezoo.layout import ModelLayout
     from posezoo.lockfile import LockFile
     from posezoo.registry import Selection
-    from posezoo.spec.model import ModelSpec
     from posezoo.verify.artifact_check import ArtifactState
 
 SUMMARY = "check downloaded files and IR for changed, missing and extra ones"
@@ -80,6 +79,8 @@ def run_artifact_check(
         repair_command: the command that downloads or converts an artifact again.
         registry_flags: the flags with which that command finds the models.
     """
+    from posezoo.ir.provenance import read_provenance
+    from posezoo.spec.model import Precision
     from posezoo.verify.artifact_check import check_artifacts, check_composite
 
     artifacts: list[ArtifactState] = []
@@ -87,7 +88,11 @@ def run_artifact_check(
     for spec in selection.models:
         try:
             artifacts += check_artifacts(lock.with_pins(spec), layout)
-            _require_locked_irs(spec, layout, lock)
+            for precision in Precision if lock.is_strict else ():
+                record = read_provenance(layout.provenance_path(spec, precision))
+                agreed = lock.agreed_ir(spec, precision)
+                if record is not None and agreed is not None:
+                    agreed.require(record.contents)
         except LockError as error:
             refusals.append(error)
     for composite in selection.composites:
@@ -111,22 +116,6 @@ def run_artifact_check(
             repair = f"moving {first.path} away" if is_foreign else shlex.join(command)
             print(f"{len(failed)} of {len(artifacts)} are not good; {repair} repairs the first")
     return 1 if failed or refusals or selection.problems else 0
-
-
-def _require_locked_irs(spec: ModelSpec, layout: ModelLayout, lock: LockFile) -> None:
-    """Compare the existing IR with a strict lock.
-
-    Raises:
-        LockError: the lock does not have one of them.
-    """
-    from posezoo.ir import provenance
-    from posezoo.spec.model import Precision
-
-    for precision in Precision if lock.is_strict else ():
-        record = provenance.read_provenance(layout.provenance_path(spec, precision))
-        agreed = lock.agreed_ir(spec, precision)
-        if record is not None and agreed is not None:
-            agreed.require(record.contents)
 
 
 def _repair_command(failed: ArtifactState, layout: ModelLayout) -> list[str]:
