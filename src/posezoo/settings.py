@@ -76,19 +76,11 @@ def _existing_file(value: object) -> Path:
     return path
 
 
-def _headers(value: object) -> tuple[HostHeader, ...]:
-    return tuple(parse_header(str(item)) for item in _split_list(value, "\n"))
-
-
 def _switch(value: object) -> bool:
     word = str(value).lower()
     if word not in ("yes", "true", "on", "1", "no", "false", "off", "0"):
         raise ValueError(f"expected yes or no, got {value!r}")
     return word in ("yes", "true", "on", "1")
-
-
-def _folders(value: object) -> tuple[Path, ...]:
-    return tuple(_folder(item) for item in _split_list(value, os.pathsep))
 
 
 def _mirrors(value: object) -> tuple[str, ...]:
@@ -195,7 +187,7 @@ class Settings:
         repeats=True,
     )
     models_dir: tuple[Path, ...] = _setting(
-        _folders,
+        lambda value: tuple(_folder(item) for item in _split_list(value, os.pathsep)),
         (),
         "a folder of model.yml files, posezoo's or Open Model Zoo's, in place of posezoo's own models",
         "DIR",
@@ -224,7 +216,7 @@ class Settings:
         _seconds, 30.0, "abort a download attempt after so many seconds without data (default: 30)", "SECONDS"
     )
     header: tuple[HostHeader, ...] = _setting(
-        _headers,
+        lambda value: tuple(parse_header(str(item)) for item in _split_list(value, "\n")),
         (),
         "HTTP header that is sent only to HOST, for example for authorization; POSEZOO_HEADER keeps it out "
         "of the list of processes",

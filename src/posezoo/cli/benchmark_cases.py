@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.benchmarking import BenchmarkCase, NetworkWorkload, PipelineWorkload
 from posezoo.benchmarking.crowd_image import write_crowd_image
 from posezoo.cli import flags
+from posezoo.cli.model_jobs import JobReport
 from posezoo.cli.plan_text import format_plan
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
@@ -43,14 +44,14 @@ class BenchmarkPlanner:
         folder: an empty folder for temporary files.
 
     Attributes:
-        failures: what cannot be measured so far: name, reason, hint.
+        report: what cannot be measured so far.
     """
 
     def __init__(self, args: argparse.Namespace, console: Console, folder: Path) -> None:
         self._args, self._console, self._folder = args, console, folder
         self._settings = flags.settings_from_args(args)
         self._context = open_context(self._settings, trust_on_first_use=args.trust_on_first_use)
-        self.failures: list[dict[str, str]] = []
+        self.report = JobReport()
 
     def require_device_and_packages(self) -> None:
         """Check before anything is downloaded what would stop us at the end.
@@ -70,10 +71,7 @@ class BenchmarkPlanner:
             yield
         except PosezooError as error:
             self._console.print_error(error)
-            self._add_failure(name, error)
-
-    def _add_failure(self, name: str, error: PosezooError) -> None:
-        self.failures.append({"name": name, "reason": error.problem, "hint": error.hint})
+            self.report.add_failure(name, error)
 
     def cases(self) -> Iterator[BenchmarkCase]:
         """All cases of each IR, and of each model in each precision."""
@@ -120,7 +118,7 @@ class BenchmarkPlanner:
             return ()
         selection = select_models(self._context.registry, None if self._args.all else patterns, self._console)
         for problem in selection.problems:
-            self._add_failure(Path(problem.file).parent.name, problem)
+            self.report.add_failure(Path(problem.file).parent.name, problem)
         if not self._args.pipeline:
             return selection.models
         composites = {composite.name for composite in selection.composites}

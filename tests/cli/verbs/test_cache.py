@@ -112,7 +112,7 @@ def test_what_is_no_entry_is_left_alone(places, tmp_path):
     ("words", "says"),
     [
         (("list", "--dry_run"), "go with prune"),
-        (("prune", "--older_than", "soon"), "expected days, got 'soon'"),
+        (("prune", "--older_than", "soon"), "expected a number from 0 to 36500, got 'soon'"),
         (("empty",), "invalid choice"),
     ],
 )

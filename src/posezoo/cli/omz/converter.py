@@ -21,7 +21,6 @@ from posezoo.settings import to_settings
 if TYPE_CHECKING:
     from posezoo.cli.omz.event_output import JsonConversionReporter, TextReporter
     from posezoo.convert.conversion_plan import ConversionOptions
-    from posezoo.pipeline.plan import Plan
     from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
     from posezoo.resolve.request import InputOptions
@@ -291,25 +290,22 @@ class _ConversionTask:
         )
         plan = make_plan(resolved, self.context, self.options, downloads=False, is_dry_run=self.is_dry_run)
         if self.is_dry_run:
-            _print_plan(plan, lines)
+            for ir in plan.irs:
+                if ir.is_up_to_date:
+                    lines.start_step(
+                        f"(DRY RUN) Keeping {spec.full_name} ({ir.precision}): it is up to date\n"
+                    )
+                else:
+                    lines.start_step(f"(DRY RUN) Converting {spec.full_name} to IR ({ir.precision})")
+                    lines.print_line(f"since {ir.reason}: {ir.xml}\n")
+            obstacle = plan.source_error if plan.obstacle is None else resolved.error(plan.obstacle)
+            if obstacle is not None:
+                lines.warn(obstacle)
             return False
         converted = convert(resolved, plan, self.options, listener=cancellable(lines, check))
         if self.draws_card:
             write_model_card(converted.resolved.spec, self.context)
         return True
-
-
-def _print_plan(plan: Plan, lines: TextReporter | JsonConversionReporter) -> None:
-    name = plan.resolved.spec.full_name
-    for ir in plan.irs:
-        if ir.is_up_to_date:
-            lines.start_step(f"(DRY RUN) Keeping {name} ({ir.precision}): it is up to date\n")
-        else:
-            lines.start_step(f"(DRY RUN) Converting {name} to IR ({ir.precision})")
-            lines.print_line(f"since {ir.reason}: {ir.xml}\n")
-    error = plan.source_error if plan.obstacle is None else plan.resolved.error(plan.obstacle)
-    if error is not None:
-        lines.warn(error)
 
 
 if __name__ == "__main__":

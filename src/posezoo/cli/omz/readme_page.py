@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from types import ModuleType
 
 from posezoo.cli.omz import converter, downloader, info_dumper, quantizer, verifier
@@ -87,17 +86,13 @@ def _section(tool: ModuleType) -> str:
     parser: argparse.ArgumentParser = tool.create_parser()
     lines = [f"## {parser.prog}\n", f"{parser.description}\n"]
     lines += ["| flag | what it does | what differs from Open Model Zoo |", "| --- | --- | --- |"]
-    lines += _rows(parser, tool.DIFFERENCES)
-    return "\n".join(lines) + "\n"
-
-
-def _rows(parser: argparse.ArgumentParser, differences: dict[str, str]) -> Iterator[str]:
     for action in parser._actions:
         if action.dest == "help" or action.help == argparse.SUPPRESS:
             continue
         flag = ", ".join(action.option_strings)
         if action.nargs != 0:
             flag += f" {action.metavar or '|'.join(map(str, action.choices or ()))}"
-        difference = differences.get(action.option_strings[-1], "")
+        difference = tool.DIFFERENCES.get(action.option_strings[-1], "")
         cells = (f"`{flag}`", action.help or "", difference)
-        yield "| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |"
+        lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+    return "\n".join(lines) + "\n"

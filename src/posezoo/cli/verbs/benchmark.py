@@ -23,7 +23,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
-from posezoo.cli.model_jobs import JobReport
 from posezoo.cli.report import Console
 from posezoo.errors import InferenceError, PosezooError
 from posezoo.spec.model import Precision
@@ -147,15 +146,15 @@ def run(args: argparse.Namespace) -> int:
     with Console(quiet=args.quiet) as console, tempfile.TemporaryDirectory(prefix="posezoo-") as folder:
         planner = BenchmarkPlanner(args, console, Path(folder))
         if args.dry_run:
-            report = JobReport(list(planner.plans()), planner.failures)
-            report.print(args.format)
-            return report.exit_code
+            planner.report.answers += planner.plans()
+            planner.report.print(args.format)
+            return planner.report.exit_code
         planner.require_device_and_packages()
         schedule = BenchmarkSchedule(args.rounds, args.seconds)
         try:
             if args.compare:
                 cases = list(planner.cases())
-                if not planner.failures:
+                if not planner.report.failures:
                     if len(cases) < 2:
                         raise InferenceError(
                             "there is nothing to compare: only one thing is named",
@@ -173,14 +172,16 @@ def run(args: argparse.Namespace) -> int:
             _write(args.output, results, today, args.rounds, console)
     if args.format == "json":
         answer = results_to_json(results, today, is_compared=args.compare)
-        print(json.dumps({**answer, "interrupted": is_interrupted, "failed": planner.failures}, indent=2))
+        print(
+            json.dumps({**answer, "interrupted": is_interrupted, "failed": planner.report.failures}, indent=2)
+        )
     else:
         for line in format_results(results, is_compared=args.compare, rounds=args.rounds):
             print(line)
     if is_interrupted:
         console.warn("interrupted: these are the results so far")
         return 130
-    return 1 if planner.failures else 0
+    return planner.report.exit_code
 
 
 def _refuse_invalid_flags(args: argparse.Namespace) -> None:

@@ -72,7 +72,12 @@ def run(args: argparse.Namespace) -> int:
             pages = _pages(registry, models, whole=args.all)
             is_complete = _draw_in_place(pages, console, check=args.check)
         elif args.output_dir is not None:
-            _write_into(args.output_dir, models, console)
+            from posezoo.cards.model_card import write_card
+            from posezoo.layout import ModelLayout
+
+            layout = ModelLayout(args.output_dir, args.output_dir)
+            for facts in models:
+                console.print_line(f"{write_card(ModelFacts(facts.model, facts.parts, layout))}")
         else:
             _print(models, args.format)
     return 0 if is_complete and not selection.problems else 1
@@ -90,15 +95,6 @@ def _print(models: Sequence[ModelFacts], output_format: str) -> None:
         return
     for facts in tops:
         print("\n".join(map(escape_control_characters, draw_card(facts).splitlines())))
-
-
-def _write_into(folder: Path, models: Sequence[ModelFacts], console: Console) -> None:
-    from posezoo.cards.model_card import write_card
-    from posezoo.layout import ModelLayout
-
-    layout = ModelLayout(folder, folder)
-    for facts in models:
-        console.print_line(f"{write_card(ModelFacts(facts.model, facts.parts, layout))}")
 
 
 def _pages(

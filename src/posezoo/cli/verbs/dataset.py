@@ -111,7 +111,14 @@ def run(args: argparse.Namespace) -> int:
     refuse_invalid_flags(args)
     if (args.what == "get") != (args.name is not None):
         args.parser.error("posezoo dataset get NAME, or posezoo dataset info --annotations FILE --images DIR")
-    return _get(args) if args.what == "get" else _info(args)
+    if args.what == "get":
+        return _get(args)
+    facts = _facts(read_dataset(args, keypoints=False))
+    if args.format == "json":
+        print(json.dumps(facts, indent=2))
+    else:
+        _print(facts)
+    return 1 if facts["missing"] else 0
 
 
 def _get(args: argparse.Namespace) -> int:
@@ -138,16 +145,6 @@ def _get(args: argparse.Namespace) -> int:
     answer = {"name": args.name, "folder": str(folder), "files": len(files)}
     print(json.dumps(answer, indent=2) if args.format == "json" else folder)
     return 0
-
-
-def _info(args: argparse.Namespace) -> int:
-    dataset = read_dataset(args, keypoints=False)
-    facts = _facts(dataset)
-    if args.format == "json":
-        print(json.dumps(facts, indent=2))
-    else:
-        _print(facts)
-    return 1 if facts["missing"] else 0
 
 
 def _facts(dataset: CocoDataset) -> dict[str, Any]:

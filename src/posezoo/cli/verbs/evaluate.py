@@ -132,8 +132,15 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Run the model on every image without predictions, and write and print the metrics."""
     from posezoo.cli.evaluation_report import print_report
+    from posezoo.evaluation.run_evaluation import require_readable
 
-    _refuse_invalid_flags(args)
+    refuse_invalid_flags(args)
+    if args.boxes and args.detector:
+        args.parser.error("either --boxes or --detector")
+    if args.model_name is not None and args.checkpoint is None:
+        args.parser.error("--model_name requires --checkpoint")
+    if args.checkpoint is not None and args.model.endswith(SUFFIX):
+        args.parser.error("--checkpoint requires a model or network, not an IR")
     for package in ("cv2", "faster_coco_eval"):
         import_optional(package, extra="evaluate")
     if args.boxes:
@@ -142,7 +149,10 @@ def run(args: argparse.Namespace) -> int:
     with Console(quiet=args.quiet) as console:
         model = _model(context, args)
         is_detector = model is not None and model.decoder is not None and model.decoder.name == "detection"
-        dataset = _dataset(args, keypoints=not is_detector)
+        dataset = read_dataset(args, keypoints=not is_detector)
+        dataset = dataset.limited_to(args.limit) if args.limit else dataset
+        if not args.skip_unreadable:  # checked before a model is downloaded, not after
+            require_readable(dataset)
         protocol, irs = _load(context, model, args, console)
         report = _evaluate(args, dataset, protocol, irs, console)
     if args.format == "json":
@@ -150,26 +160,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         print_report(report)
     return 0
-
-
-def _refuse_invalid_flags(args: argparse.Namespace) -> None:
-    refuse_invalid_flags(args)
-    if args.boxes and args.detector:
-        args.parser.error("either --boxes or --detector")
-    if args.model_name is not None and args.checkpoint is None:
-        args.parser.error("--model_name requires --checkpoint")
-    if args.checkpoint is not None and args.model.endswith(SUFFIX):
-        args.parser.error("--checkpoint requires a model or network, not an IR")
-
-
-def _dataset(args: argparse.Namespace, *, keypoints: bool) -> CocoDataset:
-    from posezoo.evaluation.run_evaluation import require_readable
-
-    dataset = read_dataset(args, keypoints=keypoints)
-    dataset = dataset.limited_to(args.limit) if args.limit else dataset
-    if not args.skip_unreadable:  # checked before a model is downloaded, not after
-        require_readable(dataset)
-    return dataset
 
 
 def _model(context: Context, args: argparse.Namespace) -> Model | None:
