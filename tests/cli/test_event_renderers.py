@@ -8,10 +8,9 @@ from pathlib import Path
 
 from fakes.zoo import model_yml, write_model
 from posezoo import events
-from posezoo.cli.event_text import Progress, result_lines
 from posezoo.cli.omz.conventions import LineBuffer
 from posezoo.cli.omz.event_output import JsonReporter, TextReporter
-from posezoo.cli.report import Console
+from posezoo.cli.report import Console, Progress, result_lines
 from posezoo.errors import PosezooError
 from posezoo.registry import open_registry
 

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.cli.image_inputs import OutputNames, expand_image_paths
+from posezoo.cli.verbs.run import OutputNames, expand_image_paths
 from posezoo.errors import ImageError
 
 

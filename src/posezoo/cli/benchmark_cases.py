@@ -12,8 +12,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.benchmarking import BenchmarkCase, NetworkWorkload, PipelineWorkload
 from posezoo.benchmarking.crowd_image import write_crowd_image
 from posezoo.cli import flags
-from posezoo.cli.model_jobs import JobReport
-from posezoo.cli.plan_text import format_plan
+from posezoo.cli.model_jobs import JobReport, format_plan
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.errors import ConversionError, InferenceError, PosezooError, import_optional

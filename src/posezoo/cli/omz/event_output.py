@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo import events
-from posezoo.cli.event_text import Progress, result_lines
 from posezoo.cli.omz.conventions import ALARM, GROUP, SECTION, LineBuffer
+from posezoo.cli.report import Progress, result_lines
 from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:

@@ -6,7 +6,6 @@ import argparse
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.plan_text import format_plan
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.errors import ConversionError
@@ -101,7 +100,7 @@ def convert_selected(
         resolved = resolve_model(spec, args.precisions, context, inputs=inputs, checkpoint=checkpoint)
         if args.dry_run:
             plan = make_plan(resolved, context, options, downloads=downloads, is_dry_run=True)
-            return {"plan": format_plan(plan)}
+            return {"plan": model_jobs.format_plan(plan)}
         if downloads:
             converted = get(resolved, context, options, listener=console)
         else:

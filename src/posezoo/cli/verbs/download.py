@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.plan_text import format_planned_file
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.workers.threads import CancelCheck, cancellable
@@ -42,7 +41,7 @@ def run(args: argparse.Namespace) -> int:
             spec = context.lock.with_pins(spec)
             if args.dry_run:
                 files = plan_download(spec, context.layout, context.download_options)
-                return {"plan": [format_planned_file(file) for file in files]}
+                return {"plan": [model_jobs.format_planned_file(file) for file in files]}
             downloaded = download_model(
                 spec,
                 context.layout,

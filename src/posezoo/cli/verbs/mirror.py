@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.plan_text import format_planned_file
 from posezoo.cli.report import Console
 from posezoo.cli.selection import read_list_file, select_models
 from posezoo.errors import DownloadError, OutputError, UnknownModelError
@@ -92,7 +91,7 @@ def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> in
             if args.dry_run:
                 return {
                     "plan": [
-                        format_planned_file(file)
+                        model_jobs.format_planned_file(file)
                         for file in mirror.plan(context.lock.with_pins(spec), context.download_options)
                     ]
                 }

@@ -33,7 +33,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.plan_text import format_planned_file, format_planned_ir
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.errors import escape_control_characters
@@ -152,7 +151,7 @@ def _block(plan: Plan) -> list[str]:
     if obstacle is not None:
         hint = [f"  hint: {obstacle.hint}"] if obstacle.hint else []
         return [f"{head}, {obstacle.reason}: {obstacle.why}", *hint]
-    lines = [head, *(f"  {format_planned_file(file)}" for file in plan.files)]
+    lines = [head, *(f"  {model_jobs.format_planned_file(file)}" for file in plan.files)]
     lines += [f"  would run {program}" for program in plan.upstream_code]
     if not spec.is_ir:
         lines += [f"  input {_in_words(port)}" for port in spec.inputs]
@@ -161,7 +160,7 @@ def _block(plan: Plan) -> list[str]:
             for name, value in supported_mo_args.frozen_inputs(spec.mo_args).items()
         ]
         lines += [f"  outputs {', '.join(output.name for output in spec.outputs)}"] if spec.outputs else []
-        lines += [f"  {format_planned_ir(ir, f'write {ir.precision}')}" for ir in plan.irs]
+        lines += [f"  {model_jobs.format_planned_ir(ir, f'write {ir.precision}')}" for ir in plan.irs]
     return lines
 
 

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.plan_text import format_planned_ir
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.spec.model import Precision
@@ -121,7 +120,9 @@ def run(args: argparse.Namespace) -> int:
     def work(spec: ModelSpec, _check: CancelCheck) -> dict[str, Any]:
         if args.dry_run:
             planned = int8_models.plan_int8(spec, context, folder, options, output_dir=output_dir)
-            return {"plan": [format_planned_ir(ir, f"quantize to {ir.precision}") for ir in planned]}
+            return {
+                "plan": [model_jobs.format_planned_ir(ir, f"quantize to {ir.precision}") for ir in planned]
+            }
         if args.measure_only:
             return _measure_only(spec, context, args, console)
         quantized = int8_models.quantize_model(
