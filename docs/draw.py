@@ -11,8 +11,15 @@ import os
 import sys
 from collections.abc import Callable, Collection
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from posezoo.spec.model import ModelSpec, PublishedAccuracy
 
 ROOT = Path(__file__).resolve().parents[1]
+
+#: The height at which OpenPose models are evaluated (Lightweight OpenPose's ``val.py``: base_height).
+OPENPOSE_HEIGHT = 368
 
 
 def cli_page() -> str:
@@ -89,7 +96,6 @@ def accuracy_page() -> str:
     """The published accuracy of each model, and the command that measures it again."""
     from posezoo.cards.markdown import format_code, format_table
     from posezoo.evaluation.evaluation_protocol import describe_published_protocol
-    from posezoo.evaluation.rerun_command import rerun_command
     from posezoo.registry import open_registry
 
     registry = open_registry()
@@ -106,6 +112,31 @@ def accuracy_page() -> str:
         if accuracy.metric == "AP"
     ]
     return ACCURACY.format(table=format_table(["Model", "Published AP", "Measured on", "Command"], rows))
+
+
+def rerun_command(spec: ModelSpec, published: PublishedAccuracy) -> str:
+    """The command that measures a published accuracy again.
+
+    Heatmaps of one person are evaluated on annotated boxes, as by GluonCV's ``validate.py`` and by Open Model
+    Zoo's accuracy-check.yml of single-human-pose-estimation-0001.
+    """
+    from posezoo.spec.model import Precision
+
+    words = ["posezoo evaluate", spec.full_name]
+    match spec.decoder.name if spec.decoder is not None else "":
+        case "openpose":
+            words.append(f"--height {OPENPOSE_HEIGHT}")
+        case "associative_embedding":
+            image = spec.inputs[0]
+            size = dict(zip(image.layout or "NCHW", image.shape, strict=False))
+            words.append(f"--short_side {min(size['H'], size['W'])}")
+        case "heatmap":
+            words.append("--boxes truth")
+    if published.flip:
+        words.append("--flip")
+    if Precision.FP16 not in spec.precisions:
+        words.append(f"--precision {spec.precisions[0]}")
+    return " ".join(words)
 
 
 ACCURACY = """\

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from posezoo.coco.annotations import read_coco_dataset
+from posezoo.coco.annotations import read_coco_dataset, read_detector_boxes
 from posezoo.coco.coco_dataset import CocoBox, CocoDataset, DatasetImage, PersonAnnotation
-from posezoo.coco.detector_boxes import read_detector_boxes
 
 __all__ = [
     "CocoBox",

@@ -1,4 +1,4 @@
-"""Reads an annotation file in COCO's format, and checks every value.
+"""Reads files in COCO's format, annotations and a detector's results, and checks every value.
 
 The format: https://cocodataset.org/#format-data. An annotation may have ``keypoints_3d``, which is posezoo's
 own: for each keypoint x, y, z in mm from the camera and 1, or 0 if the position is unknown.
@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from posezoo.coco.coco_dataset import CocoDataset, DatasetImage, ImageLicense, PersonAnnotation
+from posezoo.coco.coco_dataset import CocoBox, CocoDataset, DatasetImage, ImageLicense, PersonAnnotation
 from posezoo.errors import DatasetError
 
 #: The share of a box that a person fills, if a data set has no outlines (CrowdPose's: crowdposetools).
@@ -36,7 +36,7 @@ def read_coco_dataset(annotations: Path, images: Path, *, keypoints: bool = True
         DatasetError: the file cannot be read, has an invalid value, or has no keypoints although they are
             required; ids repeat; or there are no images or no people.
     """
-    content = read_json(annotations, "name the file of annotations")
+    content = _read_json(annotations, "name the file of annotations")
     if not isinstance(content, dict):
         raise DatasetError(
             f"{annotations}: is not a COCO annotation file: expected an object with images, annotations and "
@@ -56,12 +56,39 @@ def read_coco_dataset(annotations: Path, images: Path, *, keypoints: bool = True
     return CocoDataset(annotations.stem, annotations, images, names, dataset_images)
 
 
-def read_json(path: Path, folder_hint: str = "") -> Any:
-    """The content of a JSON file.
+def read_detector_boxes(path: Path, *, category: int = 1) -> Mapping[int, Sequence[CocoBox]]:
+    """Person boxes of a detector by image id.
+
+    Args:
+        path: JSON: a list of ``image_id``, ``category_id``, ``bbox`` (left, top, width, height in pixels) and
+            ``score``.
+        category: the id of the category person; other categories are left out.
 
     Raises:
-        DatasetError: it cannot be read, or is not JSON.
+        DatasetError: the file cannot be read, or is not such a list.
     """
+    content = _read_json(path)
+    if not isinstance(content, list):
+        raise DatasetError(f"{path}: is not a file of COCO results: expected a list")
+    boxes: dict[int, list[CocoBox]] = {}
+    for index, entry in enumerate(content):
+        try:
+            left, top, width, height = (float(side) for side in entry["bbox"])
+            score = float(entry["score"])
+            image, entry_category = entry["image_id"], entry["category_id"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise DatasetError(
+                f"{path}: [{index}] is not a box: expected image_id, category_id, bbox of four numbers, score"
+            ) from error
+        if entry_category == category and width > 0 and height > 0:
+            box = (left, top, left + width, top + height, min(max(score, 0), 1))
+            boxes.setdefault(image, []).append(box)
+    if not boxes:
+        raise DatasetError(f"{path}: has no boxes of people")
+    return boxes
+
+
+def _read_json(path: Path, folder_hint: str = "") -> Any:
     try:
         return json.loads(path.read_bytes())
     except OSError as error:

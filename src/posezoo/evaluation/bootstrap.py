@@ -13,7 +13,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.evaluation.coco_matching import THRESHOLDS, ImageMatches
-from posezoo.evaluation.image_predictions import Floats
 
 #: From this many people on the interval is narrow, and is not computed.
 ENOUGH_PEOPLE = 500
@@ -34,7 +33,7 @@ def bootstrap_intervals(
     """The 95 % confidence intervals of ``NAMES``; the same matches give the same intervals.
 
     Args:
-        matches: all images, at COCO's ten thresholds.
+        matches: of all images.
         draws: the number of resampled data sets.
         seed: of the random numbers.
     """
@@ -64,11 +63,8 @@ class PooledMatches:
             np.concatenate(rows, axis=1)
             for rows in zip(*(image.true_positives() for image in matches), strict=True)
         )
-        self._image_indices, self._correct, self._counted = (
-            image_indices[order],
-            correct[:, order],
-            counted[:, order],
-        )
+        self._image_indices = image_indices[order]
+        self._correct, self._counted = correct[:, order], counted[:, order]
 
     def resampled_metrics(self, repeats: NDArray[Any]) -> tuple[float, ...] | None:
         """The metrics of ``NAMES`` if each image occurs ``repeats`` times; None if no person counts."""
@@ -81,15 +77,11 @@ class PooledMatches:
         recall = right / people
         precision = np.zeros((len(THRESHOLDS), len(_RECALLS)))
         for row in range(len(THRESHOLDS)):
-            precision[row] = _at_recalls(right[row] / (right[row] + wrong[row] + np.spacing(1)), recall[row])
+            # The best precision at each of COCO's recalls or above; 0 if the recall is not reached.
+            so_far = right[row] / (right[row] + wrong[row] + np.spacing(1))
+            best = np.append(np.maximum.accumulate(so_far[::-1])[::-1], 0.0)
+            precision[row] = best[np.searchsorted(recall[row], _RECALLS, side="left")]
         ap = precision.mean(axis=1)
         ar = recall[:, -1] if recall.shape[1] else np.zeros(len(THRESHOLDS))
         # The sixth threshold is 0.75.
         return (ap.mean(), ap[0], ap[5], ar.mean(), ar[0], ar[5])
-
-
-def _at_recalls(precision: Floats, recall: Floats) -> Floats:
-    """(101,): the best precision at each of COCO's recalls or above; 0 if the recall is not reached."""
-    best = np.maximum.accumulate(precision[::-1])[::-1]
-    indices = np.searchsorted(recall, _RECALLS, side="left")
-    return np.append(best, 0.0)[indices]

@@ -1,4 +1,4 @@
-"""Metrics by image and by keypoint."""
+"""Metrics from matches: by image, by keypoint, and of 3D poses."""
 
 from __future__ import annotations
 
@@ -14,6 +14,9 @@ from posezoo.evaluation.image_predictions import ImagePredictions
 
 #: From this similarity on a keypoint counts as found.
 FOUND_AT = 0.5
+
+#: Both skeletons are aligned at this keypoint, since the model's joints are relative to it.
+ROOT = "neck"
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -116,3 +119,40 @@ def score_keypoints(
         )
         for i, name in enumerate(dataset.keypoints)
     )
+
+
+def compute_mpjpe(
+    dataset: CocoDataset, predictions: Mapping[int, ImagePredictions], matches: Sequence[ImageMatches]
+) -> float | None:
+    """The mean distance of joints from the ground truth, in mm, with the necks aligned.
+
+    Over all labelled joints except the neck of the people who were found: MPJPE (C. Ionescu et al.,
+    Human3.6M, 2014) for several people, who are matched by their keypoints in the image. People who were not
+    found do not count; AR shows them.
+
+    Args:
+        dataset: the ground truth.
+        predictions: by image id.
+        matches: of all images; the first threshold is used.
+
+    Returns:
+        None if the data set or the model has no 3D positions, or no person was found.
+    """
+    if ROOT not in dataset.keypoints:
+        return None
+    root = dataset.keypoints.index(ROOT)
+    errors = []
+    for image_matches in matches:
+        image = image_matches.image
+        for row, index in enumerate(image_matches.persons[0].tolist()):
+            if index < 0 or image_matches.ignored[index]:
+                continue
+            truth, space = image.people[index].space, predictions[image.id].space
+            if not len(truth) or not truth[root, 3] or not space.shape[1]:
+                continue
+            predicted = space[image_matches.order[row]]
+            counted = truth[:, 3] > 0
+            counted[root] = False
+            offsets = (predicted - predicted[root]) - (truth[:, :3] - truth[root, :3])
+            errors += np.linalg.norm(offsets[counted], axis=1).tolist()
+    return float(np.mean(errors)) if errors else None

@@ -65,7 +65,11 @@ def open_prediction_cache(
             if entries is None:
                 write_atomically(path, (json.dumps(heading) + "\n").encode())
             else:
-                _end_last_line(path)
+                # If the last run was killed while it wrote, its last line has no end.
+                with open(path, "rb+") as stream:
+                    stream.seek(-1, os.SEEK_END)
+                    if stream.read(1) != b"\n":
+                        stream.write(b"\n")
             yield PredictionCache(path, entries or {})
     except OSError as error:
         raise write_error(path, error) from error
@@ -88,14 +92,6 @@ def _read(
     except (OSError, ValueError, RecursionError):
         return None
     return entries
-
-
-def _end_last_line(path: Path) -> None:
-    """Add the line end that is missing if the last run was killed while it wrote."""
-    with open(path, "rb+") as stream:
-        stream.seek(-1, os.SEEK_END)
-        if stream.read(1) != b"\n":
-            stream.write(b"\n")
 
 
 def _fingerprint(image: DatasetImage) -> list[int]:

@@ -16,7 +16,6 @@ from posezoo.evaluation.bootstrap import ENOUGH_PEOPLE, Interval, bootstrap_inte
 from posezoo.evaluation.coco_matching import match_dataset
 from posezoo.evaluation.coco_metrics import compute_coco_metrics, require_people
 from posezoo.evaluation.image_predictions import ImagePredictions, predictions_from_poses
-from posezoo.evaluation.mpjpe import compute_mpjpe
 from posezoo.evaluation.prediction_cache import open_prediction_cache
 from posezoo.events import EvaluationProgress, Listener, ignore_event
 from posezoo.images import Image
@@ -146,7 +145,7 @@ def evaluate(
     readable = dataset.excluding({image.id for image in dataset.images if image.file_name in unreadable})
     metrics = compute_coco_metrics(readable, predictions, boxes=of_boxes)
     matches = tuple(match_dataset(readable, predictions, boxes=of_boxes))
-    mpjpe = None if of_boxes else compute_mpjpe(readable, predictions, matches)
+    mpjpe = None if of_boxes else breakdown.compute_mpjpe(readable, predictions, matches)
     if mpjpe is not None:
         metrics["MPJPE_mm"] = mpjpe
     people = readable.person_count(keypoints=not of_boxes)

@@ -2,14 +2,20 @@
 
 from __future__ import annotations
 
+import importlib.util
 import shlex
+from pathlib import Path
 
 from posezoo.cli.main import create_parser
-from posezoo.evaluation.rerun_command import rerun_command
 from posezoo.registry import open_registry
+
+DRAW = Path(__file__).parents[1] / "docs" / "draw.py"
 
 
 def test_each_command_is_valid_and_evaluates_as_the_publisher_did():
+    spec = importlib.util.spec_from_file_location("draw", DRAW)
+    draw = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(draw)
     registry = open_registry()
     models = (*registry.select().models, *registry.select(["*@*"]).models)
     accuracies = [
@@ -17,7 +23,7 @@ def test_each_command_is_valid_and_evaluates_as_the_publisher_did():
     ]
     assert len(accuracies) > 30
     for spec, accuracy in accuracies:
-        args = create_parser().parse_args(shlex.split(rerun_command(spec, accuracy))[1:])
+        args = create_parser().parse_args(shlex.split(draw.rerun_command(spec, accuracy))[1:])
         assert args.model == spec.full_name
         assert args.flip == accuracy.flip
         assert (args.boxes == "truth") == (spec.decoder.name == "heatmap")
