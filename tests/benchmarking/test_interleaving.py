@@ -9,16 +9,10 @@ import numpy as np
 import pytest
 
 from fakes.irs import write_ir
-from posezoo.benchmarking import (
-    BenchmarkCase,
-    BenchmarkSchedule,
-    NetworkWorkload,
-    SpeedComparison,
-    run_rounds,
-)
 from posezoo.benchmarking.benchmark_process import BenchmarkProcess
 from posezoo.benchmarking.benchmark_result import select_best_batch
-from posezoo.benchmarking.workloads import Work, WorkloadInfo
+from posezoo.benchmarking.interleaving import BenchmarkSchedule, run_rounds
+from posezoo.benchmarking.workloads import BenchmarkCase, NetworkWorkload, Work, WorkloadInfo
 from posezoo.errors import InferenceError, PosezooError
 from posezoo.events import BenchmarkProgress, BenchmarkStarted
 from posezoo.ir.openvino_import import import_openvino
@@ -113,7 +107,7 @@ def test_a_comparison_is_the_median_of_paired_ratios(ir):
     ratios = sorted(
         two.throughput_fps / one.throughput_fps for one, two in zip(base.rounds, other.rounds, strict=True)
     )
-    ratio = SpeedComparison(base, other).ratio
+    ratio = other.speed_ratio(base)
     assert (ratio.least, ratio.median, ratio.greatest) == (ratios[0], ratios[2], ratios[4])
     assert select_best_batch([base, other]).info.batch == (
         8 if other.throughput_fps.median > base.throughput_fps.median else 1

@@ -14,8 +14,7 @@ from multiprocessing.connection import Connection
 from types import TracebackType
 from typing import Any
 
-from posezoo.benchmarking.machine_info import peak_memory_mib
-from posezoo.benchmarking.timed_round import BenchmarkRound, run_timed
+from posezoo.benchmarking.timed_round import BenchmarkRound, peak_memory_mib, run_timed
 from posezoo.benchmarking.workloads import BenchmarkCase, WorkloadInfo
 from posezoo.errors import InferenceError, PosezooError
 
@@ -27,7 +26,6 @@ class BenchmarkProcess(AbstractContextManager["BenchmarkProcess"]):
     """A process that measures one case; a context manager that ends the process.
 
     Attributes:
-        case: what it measures.
         info: what was loaded, and how it runs.
 
     Raises:

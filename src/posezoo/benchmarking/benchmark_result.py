@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import platform
 from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -9,7 +11,6 @@ from statistics import median
 
 import numpy as np
 
-from posezoo.benchmarking.machine_info import describe_machine
 from posezoo.benchmarking.timed_round import BenchmarkRound
 from posezoo.benchmarking.workloads import BenchmarkCase, NetworkWorkload, WorkloadInfo
 from posezoo.measured import Measurement, Scalar
@@ -66,8 +67,12 @@ class BenchmarkResult:
 
     @property
     def machine(self) -> str:
-        """The machine on one line."""
-        return describe_machine(self.info.hardware)
+        """Processor, usable cores, operating system, and the other devices that were used, on one line."""
+        hardware = {device: " ".join(name.split()) for device, name in self.info.hardware.items()}
+        processor = hardware.pop("CPU", platform.processor() or platform.machine())
+        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+        others = (f"{device} {name}" for device, name in hardware.items())
+        return ", ".join([processor, f"{cores} core{'s' * (cores != 1)}", platform.system(), *others])
 
     @property
     def settings(self) -> dict[str, Scalar]:
@@ -85,6 +90,14 @@ class BenchmarkResult:
             **({"threads": runtime.threads} if runtime.threads else {}),
             **info.settings,
         }
+
+    def speed_ratio(self, base: BenchmarkResult) -> MedianRange:
+        """The throughput over ``base``'s, of each pair of rounds: above 1, if this one is faster.
+
+        Of interleaved results: other load on the machine slows both rounds of a pair, so ratios are steady.
+        """
+        pairs = zip(base.rounds, self.rounds, strict=False)
+        return MedianRange.from_values([own.throughput_fps / other.throughput_fps for other, own in pairs])
 
     def to_measurement(self, day: date) -> Measurement:
         """The result as ``posezoo record`` reads it; an IR of unknown precision counts as FP32."""
@@ -120,22 +133,3 @@ def select_best_batch(results: Sequence[BenchmarkResult]) -> BenchmarkResult | N
     """
     batches = {result.info.batch for result in results if isinstance(result.case.workload, NetworkWorkload)}
     return max(results, key=lambda result: result.throughput_fps.median) if len(batches) > 1 else None
-
-
-@dataclass(frozen=True, slots=True)
-class SpeedComparison:
-    """Two interleaved results. Other load on the machine slows both rounds of a pair, so ratios are steady.
-
-    Attributes:
-        base: the reference.
-        other: the compared result.
-    """
-
-    base: BenchmarkResult
-    other: BenchmarkResult
-
-    @property
-    def ratio(self) -> MedianRange:
-        """``other``'s throughput over ``base``'s, of each pair of rounds: above 1 ``other`` is faster."""
-        pairs = zip(self.base.rounds, self.other.rounds, strict=False)
-        return MedianRange.from_values([other.throughput_fps / base.throughput_fps for base, other in pairs])

@@ -1,11 +1,14 @@
-"""One round: the same work repeated for a while, on several threads, each run timed."""
+"""One round: the same work repeated for a while, on several threads, each run timed; and its memory."""
 
 from __future__ import annotations
 
+import platform
+import re
 import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,3 +59,21 @@ def _repeat(work: Callable[[], None], deadline: float) -> tuple[float, list[floa
         before, now = now, time.perf_counter()
         latencies.append(now - before)
     return now - start_time, latencies
+
+
+def peak_memory_mib() -> float | None:
+    """The peak memory of this process; None if the system does not report it.
+
+    On Linux from /proc: getrusage gives a child its parent's peak (exec keeps the larger of both).
+    """
+    try:
+        peak = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text("utf-8"), re.MULTILINE)
+    except OSError:
+        peak = None
+    if peak:
+        return int(peak[1]) / 1024
+    if platform.system() == "Darwin":
+        import resource
+
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return None

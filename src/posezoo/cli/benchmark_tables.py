@@ -8,8 +8,8 @@ from datetime import date
 from itertools import groupby
 from typing import Any
 
-from posezoo.benchmarking import BenchmarkResult, NetworkWorkload, SpeedComparison
-from posezoo.benchmarking.benchmark_result import select_best_batch
+from posezoo.benchmarking.benchmark_result import BenchmarkResult, select_best_batch
+from posezoo.benchmarking.workloads import NetworkWorkload
 from posezoo.cli.terminal_text import align_columns
 from posezoo.measured import WEIGHTS, measurement_to_json
 
@@ -27,8 +27,8 @@ def format_results(results: Sequence[BenchmarkResult], *, is_compared: bool, rou
     for best in _best_batches(results):
         throughput = f"{best.throughput_fps.median:.4g} images a second"
         yield f"best batch of {_name(best)}, {_requests(best)}: {best.info.batch}, {throughput}"
-    for comparison in _comparisons(results) if is_compared else ():
-        base, other, ratio = comparison.base, comparison.other, comparison.ratio
+    for other in results[1:] if is_compared else ():
+        base, ratio = results[0], other.speed_ratio(results[0])
         yield (
             f"{_name(other)}, {_settings(other)}: {ratio.median:.3f} times as fast as {_name(base)}, "
             f"{_settings(base)} ({ratio.least:.3f} to {ratio.greatest:.3f}, "
@@ -56,11 +56,11 @@ def results_to_json(results: Sequence[BenchmarkResult], today: date, *, is_compa
         ],
         "comparisons": [
             {
-                **_model_to_json(comparison.other),
-                "settings": comparison.other.settings,
-                "ratio": asdict(comparison.ratio),
+                **_model_to_json(other),
+                "settings": other.settings,
+                "ratio": asdict(other.speed_ratio(results[0])),
             }
-            for comparison in (_comparisons(results) if is_compared else ())
+            for other in (results[1:] if is_compared else ())
         ],
     }
 
@@ -99,10 +99,6 @@ def _best_batches(results: Sequence[BenchmarkResult]) -> Iterator[BenchmarkResul
     for _, group in groupby(results, all_but_batch):
         if best := select_best_batch([*group]):
             yield best
-
-
-def _comparisons(results: Sequence[BenchmarkResult]) -> list[SpeedComparison]:
-    return [SpeedComparison(results[0], other) for other in results[1:]]
 
 
 def _model_to_json(result: BenchmarkResult) -> dict[str, str | None]:

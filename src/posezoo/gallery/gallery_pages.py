@@ -1,20 +1,95 @@
-"""All pages of a gallery: a page for each model, and the index that links to them."""
+"""The index: one page with all models and their data, with search, filters, a chart and a table."""
 
 from __future__ import annotations
 
-from posezoo.gallery.gallery_data import GalleryData
-from posezoo.gallery.index_page import NAME, draw_index_page
-from posezoo.gallery.model_page import draw_model_page
+from collections.abc import Mapping
+from dataclasses import asdict
+from typing import Any
 
-TITLE = "Model gallery"
+from posezoo.cards.markdown import one_line
+from posezoo.facts.sourced_metrics import MetricSource, SourcedMetric
+from posezoo.gallery.gallery_data import GalleryData, GalleryEntry
+from posezoo.gallery.templates import index_script, render_page, to_script_json
+
+NAME = "index.html"
+
+#: The filters in their order, by the names of ``GalleryEntry.facets`` (and the precision).
+FACETS = ("task", "family", "approach", "precision", "framework", "license", "input", "collection")
+
+_LETTERS = {MetricSource.MEASURED: "m", MetricSource.GENERATED: "g", MetricSource.DECLARED: "d"}
 
 
-def draw_gallery_pages(data: GalleryData, title: str = TITLE) -> dict[str, bytes]:
-    """The content of each page by its path below the site's folder; the index is the last one.
+def draw_index_page(gallery: GalleryData, title: str) -> bytes:
+    """The index as HTML.
 
     Raises:
         MissingPackageError: Jinja2 is not installed.
     """
-    names = {entry.name for entry in data.entries}
-    pages = {entry.page: draw_model_page(entry, data, names) for entry in data.entries}
-    return {**pages, NAME: draw_index_page(data, title)}
+    data = index_data(gallery)
+    return render_page(
+        "index.html",
+        ["base", "index"],
+        index_script(),
+        title=title,
+        summary=_summary(gallery),
+        facets=FACETS,
+        data=data,
+        json=to_script_json(data),
+    )
+
+
+def index_data(gallery: GalleryData) -> dict[str, Any]:
+    """The data of the index's script::
+
+    axes      by name: title, unit, factor (from a value to the shown number), more, log, accuracy
+    families  their number
+    ways      the settings of the measured values, in words
+    models    name, page, description, facts (by the names of ``FACETS``), precisions, published and, by
+              precision, figures: [number, origin (m, g, d), conditions], the last only if they are known
+    """
+    settings = (("Speed", gallery.speed_way), ("AP measured with", gallery.accuracy_way))
+    return {
+        "axes": {key: asdict(axis) for key, axis in gallery.axes.items()},
+        "families": len({entry.facets["family"] for entry in gallery.entries}),
+        "ways": "; ".join(f"{title}: {one_line(setting)}" for title, setting in settings if setting),
+        "models": [_model(entry) for entry in gallery.entries],
+    }
+
+
+def _summary(gallery: GalleryData) -> str:
+    models = len(gallery.entries)
+    tasks = len({entry.facts.model.task for entry in gallery.entries})
+    return (
+        f"{models} model{'' if models == 1 else 's'}, {tasks} task{'' if tasks == 1 else 's'}: "
+        "find, compare and open them. Every figure says whether it was measured or published."
+    )
+
+
+def _model(entry: GalleryEntry) -> dict[str, Any]:
+    description = one_line(entry.facts.model.description)
+    if len(description) > 160:  # the model's page has all of it
+        description = f"{description[:157].rsplit(' ', 1)[0]} …"
+    measured = {
+        precision.value: _values(
+            {key: value for key, value in values.items() if value != entry.published.get(key)}
+        )
+        for precision, values in entry.measured.items()
+    }
+    return {
+        "name": entry.name,
+        "page": entry.page.replace("@", "%40"),
+        "description": description,
+        "facts": {key: one_line(value) for key, value in entry.facets.items() if value},
+        "precisions": [precision.value for precision in entry.precisions],
+        "published": _values(entry.published),
+        "figures": measured or {precision.value: {} for precision in entry.precisions},
+    }
+
+
+def _values(metrics: Mapping[str, SourcedMetric]) -> dict[str, list[object]]:
+    values: dict[str, list[object]] = {}
+    for key, metric in metrics.items():
+        number = float(f"{metric.number:.6g}")  # as many digits as cards have
+        values[key] = [int(number) if number.is_integer() else number, _LETTERS[metric.origin]]
+        values[key] += [one_line(metric.conditions)] if metric.conditions else []
+    return values

@@ -28,7 +28,9 @@ from posezoo.errors import InferenceError, PosezooError
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
-    from posezoo.benchmarking import BenchmarkCase, BenchmarkResult, BenchmarkSchedule
+    from posezoo.benchmarking.benchmark_result import BenchmarkResult
+    from posezoo.benchmarking.interleaving import BenchmarkSchedule
+    from posezoo.benchmarking.workloads import BenchmarkCase
 
 SUMMARY = "measure how fast models run here"
 
@@ -137,7 +139,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Measure, and print a table."""
     _refuse_invalid_flags(args)
-    from posezoo.benchmarking import BenchmarkSchedule
+    from posezoo.benchmarking.interleaving import BenchmarkSchedule
     from posezoo.cli.benchmark_cases import BenchmarkPlanner
     from posezoo.cli.benchmark_tables import format_results, results_to_json
 
@@ -205,7 +207,7 @@ def _measure(
     console: Console,
 ) -> None:
     """Measure cases in turns, and add their results; after ^C those so far, after a failure none."""
-    from posezoo.benchmarking import run_rounds
+    from posezoo.benchmarking.interleaving import run_rounds
 
     latest: tuple[BenchmarkResult, ...] = ()
     try:
