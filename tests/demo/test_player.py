@@ -12,8 +12,7 @@ import pytest
 from fakes.finder import Finder
 from posezoo.demo.frame_outputs import FrameOutput
 from posezoo.demo.frame_sources import Frame, FrameSource
-from posezoo.demo.overlay import draw_poses, draw_text
-from posezoo.demo.player import ExecutionMode, OverlayStyle, Player
+from posezoo.demo.player import ExecutionMode, OverlayStyle, Player, draw_poses, draw_text
 from posezoo.demo.run_summary import format_pose, format_summary, summarize_run
 from posezoo.demo.utilization_monitor import UtilizationMonitor
 from posezoo.errors import ImageError

@@ -19,7 +19,7 @@ from conftest import ROOT, by_digest
 from fakes.desktop import Desktop
 from fakes.scaling_irs import write_ir
 from fakes.waiting import HANG_S, wait_until
-from posezoo.demo.overlay import draw_text
+from posezoo.demo.player import draw_text
 
 PYTHON = ROOT / "build" / "demo-env" / "bin" / "python"
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"

@@ -17,8 +17,7 @@ from types import TracebackType
 from typing import Any, Protocol, TextIO
 
 from posezoo import images
-from posezoo.demo.frame_sources import Frame, FrameSource, Size
-from posezoo.demo.video_io import import_quiet_opencv
+from posezoo.demo.frame_sources import Frame, FrameSource, Size, import_quiet_opencv
 from posezoo.errors import OutputError, import_optional
 from posezoo.files.verified_files import is_device, write_error
 from posezoo.images import SUFFIXES, Image

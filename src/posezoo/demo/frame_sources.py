@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from glob import glob, has_magic
 from itertools import count
 from pathlib import Path
+from types import ModuleType
 from typing import Any
 
 from posezoo import images
-from posezoo.demo.video_io import import_quiet_opencv
 from posezoo.errors import ImageError, PosezooError, import_optional, redact_secrets
 from posezoo.images import MAX_PIXELS, SUFFIXES, Image
 
@@ -118,6 +118,19 @@ def open_source(text: str, *, rounds: int | None = 1, report_error: ReportError)
     )
 
 
+def import_quiet_opencv() -> ModuleType:
+    """The ``cv2`` package; posezoo reports problems in one line, instead of several by FFmpeg.
+
+    Raises:
+        MissingPackageError: it is not installed.
+    """
+    # Read once, before the first video is opened; -8 is AV_LOG_QUIET.
+    os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
+    cv2 = import_optional("cv2", extra="run")
+    cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
+    return cv2
+
+
 def _numbers(rounds: int | None) -> Iterable[int]:
     return count() if rounds is None else range(rounds)
 
@@ -190,7 +203,7 @@ class VideoSource(FrameSource):
         self._target, self._is_live = target, is_live
         self._rounds, self._report_error = rounds, report_error
         self._capture = self._open()
-        cv2 = import_optional("cv2", extra="run")
+        cv2 = import_quiet_opencv()
         self._announced = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if 1 <= fps <= 1000 else USUAL_FPS

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -73,34 +74,44 @@ def find_model(
         InferenceError: the model finds people itself, and is given a detector.
         PosezooError: it cannot be downloaded or converted, or the checkpoint is of none of our networks.
     """
-    requested = ARCHITECTURES[architecture]
-    if text.lower().endswith(".xml"):
-        return _of_ir(Path(text), context, requested, detector, listener)
-    if os.path.isfile(text):
-        return _of_ir(_converted(Path(text), context, listener), context, requested, detector, listener)
-    return _of_zoo(text, context, precision, requested, detector, listener)
-
-
-def _of_ir(
-    xml: Path, context: Context, requested: ArchitectureType, detector: str | None, listener: Listener
-) -> ModelLoader:
     from posezoo.pipeline import load
 
-    def opened(options: LoadOptions) -> Estimator:
-        options = replace(options, decoder_options=requested.options)
-        decoder = requested.decoder or None
-        estimator = load.compile_ir_estimator(xml, context, options, decoder=decoder, listener=listener)
-        load.require_detector_used(detector, estimator.model, estimator.decoder)
-        return estimator
+    requested = ARCHITECTURES[architecture]
+    is_ir = text.lower().endswith(".xml")
+    if is_ir or os.path.isfile(text):
+        xml = Path(text) if is_ir else _converted(Path(text), context, listener)
 
-    return _with_demo_hints(opened)
+        def compile_ir(options: LoadOptions) -> Estimator:
+            decoder = requested.decoder or None
+            estimator = load.compile_ir_estimator(xml, context, options, decoder=decoder, listener=listener)
+            load.require_detector_used(detector, estimator.model, estimator.decoder)
+            return estimator
+
+        compile_with: ModelLoader = compile_ir
+    else:
+        compile_with = _of_zoo(text, context, precision, requested.decoder, detector, listener)
+
+    def open_model(options: LoadOptions) -> Estimator:
+        """Compile the model; errors name the demo's flags."""
+        try:
+            return compile_with(replace(options, decoder_options=requested.options))
+        except DecoderError as error:
+            hint = f"try -at {architecture_for_decoder(error.fitting)}" if error.fitting else error.hint
+            raise DecoderError(
+                error.problem, decoder=error.decoder, fitting=error.fitting, hint=hint
+            ) from error
+        except TargetSizeError as error:
+            problem = f"--tsize {options.target_size}: {error.problem}"
+            raise TargetSizeError(problem, hint="leave out --tsize") from error
+
+    return open_model
 
 
 def _of_zoo(
     name: str,
     context: Context,
     precision: Precision,
-    requested: ArchitectureType,
+    decoder: str,
     detector: str | None,
     listener: Listener,
 ) -> ModelLoader:
@@ -114,20 +125,15 @@ def _of_zoo(
             raise UnknownModelError(f"{name}: no such file, and no model of the zoo") from error
         raise
     own = model.decoder.name if model.decoder is not None else ""
-    if requested.decoder and own and requested.decoder != own:
+    if decoder and own and decoder != own:
         raise DecoderError(
-            f"{name} is decoded by {own}, not by {requested.decoder}",
+            f"{name} is decoded by {own}, not by {decoder}",
             hint=f"try -at {architecture_for_decoder(own)}",
         )
-    load.require_detector_used(detector, model, requested.decoder)
+    load.require_detector_used(detector, model, decoder)
     detectors = load.detector_irs(model, context, listener=listener)
     irs = {**get_irs(model, precision, context, listener=listener), **detectors}
-
-    def opened(options: LoadOptions) -> Estimator:
-        options = replace(options, decoder_options=requested.options)
-        return load.compile_estimator(model, context, irs, options)
-
-    return _with_demo_hints(opened)
+    return partial(load.compile_estimator, model, context, irs)
 
 
 def _converted(checkpoint: Path, context: Context, listener: Listener) -> Path:
@@ -156,21 +162,3 @@ def _converted(checkpoint: Path, context: Context, listener: Listener) -> Path:
 def architecture_for_decoder(decoder: str) -> str:
     """The first word of ``-at`` that stands for a decoder, else auto."""
     return next((word for word, each in ARCHITECTURES.items() if each.decoder == decoder), "auto")
-
-
-def _with_demo_hints(opener: ModelLoader) -> ModelLoader:
-    """The same loader, whose errors name the demo's flags."""
-
-    def open_model(options: LoadOptions) -> Estimator:
-        try:
-            return opener(options)
-        except DecoderError as error:
-            hint = f"try -at {architecture_for_decoder(error.fitting)}" if error.fitting else error.hint
-            raise DecoderError(
-                error.problem, decoder=error.decoder, fitting=error.fitting, hint=hint
-            ) from error
-        except TargetSizeError as error:
-            problem = f"--tsize {options.target_size}: {error.problem}"
-            raise TargetSizeError(problem, hint="leave out --tsize") from error
-
-    return open_model
