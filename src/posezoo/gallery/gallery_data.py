@@ -1,25 +1,26 @@
 """What the gallery shows of each model: its facts, and its metrics with their origins.
 
-The metrics are those that ``facts.comparison`` compares; for models of a foreign registry, those of its own
-cards.
+The metrics are those that ``facts.comparison`` compares. Of models that declare none, those of their cards:
+Open Model Zoo states them in tables, in many spellings.
 """
 
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
+from posezoo.cards.card_reader import MAX_CHARACTERS, parse_card
 from posezoo.cards.markdown import one_line
+from posezoo.cards.model_card import NAME, NOTE, has_note
 from posezoo.cards.parsed_card import CardMetric
 from posezoo.facts.comparison import compare_models
 from posezoo.facts.labels import task_label
 from posezoo.facts.measurement_selection import MeasurementSelection, format_measurement_setting
-from posezoo.facts.model_facts import ModelFacts
-from posezoo.facts.sourced_metrics import MetricSource, SourcedMetric
-from posezoo.gallery.card_metrics import metrics_of_card, published_or_card_metrics
+from posezoo.facts.model_facts import Model, ModelFacts
+from posezoo.facts.sourced_metrics import MetricSource, SourcedMetric, published_metrics
 from posezoo.layout import ModelLayout
-from posezoo.spec.model import CompositeSpec, Input, ModelSpec, Precision
+from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,6 +54,19 @@ AXES: Mapping[str, ChartAxis] = {
     "size_bytes": ChartAxis("IR size", "MB", factor=1e-6),
     "download_bytes": ChartAxis("Download", "MB", factor=1e-6),
 }
+
+#: The sections of a card that state metrics.
+SECTIONS = ("specification", "accuracy")
+
+_COSTS = {"GFLOPs": "gflops", "MParams": "mparams", "GOps": "gflops"}
+
+#: The spellings of each accuracy on cards.
+_ACCURACIES = (
+    ("AP", re.compile(r"\bm?AP\b|average precision|coco_(orig_)?precision", re.IGNORECASE)),
+    ("Top 1", re.compile(r"\btop.?1\b", re.IGNORECASE)),
+    ("mIoU", re.compile(r"\bmean.?iou\b|\bmiou\b", re.IGNORECASE)),
+    ("F1", re.compile(r"\bF1\b")),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,8 +104,11 @@ class GalleryEntry:
     @property
     def input_size(self) -> tuple[int, int] | None:
         """Height and width of the first input that has both."""
-        ports = (port for part in self.facts.parts for port in part.inputs)
-        return next((size for port in ports if (size := _size(port))), None)
+        for port in (port for part in self.facts.parts for port in part.inputs):
+            size = dict(zip(port.layout, port.shape, strict=False))
+            if len(port.shape) == len(port.layout) and min(size.get("H", 0), size.get("W", 0)) > 0:
+                return size["H"], size["W"]
+        return None
 
     @property
     def facets(self) -> dict[str, str]:
@@ -140,8 +157,10 @@ def collect_gallery_data(
         measured.setdefault(row.model, {})[row.precision] = values
     entries = []
     for name, facts in sorted(by_name.items()):
-        from_card = metrics_of_card(facts.model)
-        published = published_or_card_metrics(facts.model, from_card)
+        from_card = _read_card_metrics(facts.model)
+        published = {}
+        if isinstance(facts.model, ModelSpec):
+            published = published_metrics(facts.model) or dict(_first_of_each(from_card))
         if facts.size_bytes:
             published["download_bytes"] = SourcedMetric(facts.size_bytes, MetricSource.DECLARED)
         metrics = measured.get(name) or _composite_metrics(facts)
@@ -159,11 +178,37 @@ def name_family(name: str) -> str:
     return words.group() if words else re.split(r"[-_]", name)[0]
 
 
-def _size(port: Input) -> tuple[int, int] | None:
-    if len(port.shape) != len(port.layout) or not {"H", "W"} <= set(port.layout):
-        return None
-    height, width = (port.shape[port.layout.index(letter)] for letter in "HW")
-    return (height, width) if height > 0 and width > 0 else None
+def _read_card_metrics(model: Model) -> tuple[CardMetric, ...]:
+    """The metrics of a hand-written card, in its order; none for a card that posezoo drew."""
+    path = model.path.with_name(NAME)
+    if has_note(path, NOTE):
+        return ()
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            text = stream.read(MAX_CHARACTERS)
+    except OSError:
+        return ()
+    return tuple(
+        metric
+        for metric in parse_card(text).metrics
+        if metric.section and metric.section[0].casefold().startswith(SECTIONS)
+    )
+
+
+def _first_of_each(metrics: Sequence[CardMetric]) -> Iterator[tuple[str, SourcedMetric]]:
+    """The first value of each cost and accuracy that a card states; accuracies as shares."""
+    seen: set[str] = set()
+    for metric in metrics:
+        value = metric.value
+        if not (name := _COSTS.get(metric.metric, "")):
+            accuracies = (name for name, pattern in _ACCURACIES if pattern.search(metric.label))
+            name = next(accuracies, "")
+            value = value / 100 if metric.unit == "%" or value > 1 else value
+            if value > 1:  # neither a percentage nor a share
+                continue
+        if name and name not in seen and value > 0:
+            seen.add(name)
+            yield name, SourcedMetric(value, MetricSource.DECLARED, metric.label if name == "AP" else "")
 
 
 def _composite_metrics(facts: ModelFacts) -> dict[Precision, Mapping[str, SourcedMetric]]:

@@ -1,4 +1,7 @@
-"""The index: one page with all models and their data, with search, filters, a chart and a table."""
+"""All pages of a gallery: a page for each model, and the index with all models and their data.
+
+The index has search, filters, a chart and a table.
+"""
 
 from __future__ import annotations
 
@@ -9,9 +12,11 @@ from typing import Any
 from posezoo.cards.markdown import one_line
 from posezoo.facts.sourced_metrics import MetricSource, SourcedMetric
 from posezoo.gallery.gallery_data import GalleryData, GalleryEntry
+from posezoo.gallery.model_page import draw_model_page
 from posezoo.gallery.templates import index_script, render_page, to_script_json
 
 NAME = "index.html"
+TITLE = "Model gallery"
 
 #: The filters in their order, by the names of ``GalleryEntry.facets`` (and the precision).
 FACETS = ("task", "family", "approach", "precision", "framework", "license", "input", "collection")
@@ -19,23 +24,29 @@ FACETS = ("task", "family", "approach", "precision", "framework", "license", "in
 _LETTERS = {MetricSource.MEASURED: "m", MetricSource.GENERATED: "g", MetricSource.DECLARED: "d"}
 
 
-def draw_index_page(gallery: GalleryData, title: str) -> bytes:
-    """The index as HTML.
+def draw_gallery_pages(gallery: GalleryData, title: str = TITLE) -> dict[str, bytes]:
+    """The content of each page by its path below the site's folder; the index is the last one.
 
     Raises:
         MissingPackageError: Jinja2 is not installed.
     """
+    names = {entry.name for entry in gallery.entries}
+    pages = {entry.page: draw_model_page(entry, gallery, names) for entry in gallery.entries}
+    count = len(gallery.entries)
+    tasks = len({entry.facts.model.task for entry in gallery.entries})
     data = index_data(gallery)
-    return render_page(
+    pages[NAME] = render_page(
         "index.html",
         ["base", "index"],
         index_script(),
         title=title,
-        summary=_summary(gallery),
+        summary=f"{count} model{'' if count == 1 else 's'}, {tasks} task{'' if tasks == 1 else 's'}: "
+        "find, compare and open them. Every figure says whether it was measured or published.",
         facets=FACETS,
         data=data,
         json=to_script_json(data),
     )
+    return pages
 
 
 def index_data(gallery: GalleryData) -> dict[str, Any]:
@@ -54,15 +65,6 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
         "ways": "; ".join(f"{title}: {one_line(setting)}" for title, setting in settings if setting),
         "models": [_model(entry) for entry in gallery.entries],
     }
-
-
-def _summary(gallery: GalleryData) -> str:
-    models = len(gallery.entries)
-    tasks = len({entry.facts.model.task for entry in gallery.entries})
-    return (
-        f"{models} model{'' if models == 1 else 's'}, {tasks} task{'' if tasks == 1 else 's'}: "
-        "find, compare and open them. Every figure says whether it was measured or published."
-    )
 
 
 def _model(entry: GalleryEntry) -> dict[str, Any]:

@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 from posezoo.cards.markdown_inline import to_plain_text
-from posezoo.cards.parsed_card import CardMetric
 from posezoo.cards.skeleton_svg import keypoint_position
 from posezoo.cards.usage_section import draw_example_section, draw_usage_sections
 from posezoo.facts.labels import (
@@ -19,7 +18,7 @@ from posezoo.facts.labels import (
 from posezoo.facts.model_facts import ModelFacts, unique
 from posezoo.facts.papers import format_bibtex
 from posezoo.facts.sourced_metrics import MetricSource, SourcedMetric
-from posezoo.gallery.gallery_data import ChartAxis, GalleryData, GalleryEntry
+from posezoo.gallery.gallery_data import GalleryData, GalleryEntry
 from posezoo.gallery.templates import render_page
 from posezoo.measured import KINDS, Measurement
 from posezoo.pose.keypoints import Skeleton
@@ -51,6 +50,9 @@ def draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection
     """
     facts, model = entry.facts, entry.facts.model
     parts = facts.parts
+    tags = [*entry.facets.values(), *(precision.value for precision in entry.precisions)]
+    related = [("A part of", facts.composite)] if facts.composite else []
+    related += [("There is also", variant.name) for variant in facts.variants]
     training = (
         {"command": model.training.command, "log": model.training.log} if isinstance(model, ModelSpec) else {}
     )
@@ -59,22 +61,40 @@ def draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection
         ["base", "model"],
         title=entry.name,
         model=model,
-        tags=_tags(entry),
+        tags=[tag for tag in tags if tag and "://" not in tag],  # a licence's address stands below
         parts=[
             (part.name, f"{part.name}.html" if part.name in pages else "", part.description)
             for part in (parts if facts.stages else ())
         ],
-        related=_related(facts, pages),
+        related=[
+            (relation, name, f"{name}.html".replace("@", "%40"))
+            for relation, name in related
+            if name in pages
+        ],
         metrics=_metrics_table(entry, gallery),
         accuracy=[_accuracy_row(claim) for part in parts for claim in part.published.accuracy],
         known_difference=" ".join(unique(part.published.known_difference for part in parts)),
         measured=[_measured_row(each) for _, each in facts.measurements() if each.kind != "complexity"],
-        card_rows=[_card_row(metric) for metric in entry.from_card],
+        card_rows=[
+            (
+                metric.label if metric.column.casefold() == "value" else f"{metric.label}, {metric.column}",
+                f"{metric.value:g} {metric.unit}",
+            )
+            for metric in entry.from_card
+        ],
         ports=[_ports(part) for part in parts if part.inputs or part.outputs],
         skeleton=_skeleton(facts.skeleton) if facts.skeleton else None,
         limits=facts.limits,
         commands=_commands(facts),
-        licenses=unique(_license(part) for part in parts),
+        licenses=unique(
+            (
+                part.license.spdx,
+                part.license.url,
+                read_copyright_line(part) if part.license.text else "",
+                part.license_note,
+            )
+            for part in parts
+        ),
         origins=unique((part.origin.repository, part.origin.paper) for part in parts),
         training=training,
         citations=[format_bibtex(paper) for paper in facts.papers],
@@ -82,32 +102,11 @@ def draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection
     )
 
 
-def _tags(entry: GalleryEntry) -> list[str]:
-    # A licence that is an address stands below.
-    words = [*entry.facets.values(), *(precision.value for precision in entry.precisions)]
-    return [word for word in words if word and "://" not in word]
+def _metrics_table(entry: GalleryEntry, gallery: GalleryData) -> dict[str, object]:
+    """The headers, rows and note of a table: only columns that have a value.
 
-
-def _related(facts: ModelFacts, pages: Collection[str]) -> list[tuple[str, str, str]]:
-    """The composite and the variants of a model: the relation, the name and the page."""
-    related = [("A part of", facts.composite)] if facts.composite else []
-    related += [("There is also", variant.name) for variant in facts.variants]
-    return [
-        (relation, name, f"{name}.html".replace("@", "%40")) for relation, name in related if name in pages
-    ]
-
-
-@dataclass(frozen=True, slots=True)
-class MetricsTable:
-    """Metrics in columns, with the notes below the table."""
-
-    headers: list[str]
-    rows: list[Row]
-    note: str
-
-
-def _metrics_table(entry: GalleryEntry, gallery: GalleryData) -> MetricsTable:
-    """A line for the published values and one for each precision, with the columns that have a value."""
+    A line for the published values, then one for each precision.
+    """
     measured: dict[str, Mapping[str, SourcedMetric]] = {}
     for precision, metrics in entry.measured.items():
         own = {key: value for key, value in metrics.items() if value != entry.published.get(key)}
@@ -120,21 +119,16 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData) -> MetricsTable:
         notes.append(f"speed: {gallery.speed_way}")
     if gallery.accuracy_way and any("AP" in line for line in measured.values()):
         notes.append(f"AP measured with: {gallery.accuracy_way}")
-    return MetricsTable(
-        headers=["", *(f"{axis.title}, {axis.unit}" for axis in axes.values())],
-        rows=[
-            (name, *(_number(line.get(key), axis, marked=name != PUBLISHED) for key, axis in axes.items()))
-            for name, line in lines.items()
-        ],
-        note="; ".join(notes),
-    )
-
-
-def _number(value: SourcedMetric | None, axis: ChartAxis, *, marked: bool) -> str:
-    if value is None:
-        return ""
-    digits = 5 if axis.factor >= 1 else 3
-    return f"{value.number * axis.factor:.{digits}g}{_MARKS[value.origin] if marked else ''}"
+    rows = []
+    for name, line in lines.items():
+        row = [name]
+        for key, axis in axes.items():
+            mark = _MARKS[line[key].origin] if key in line and name != PUBLISHED else ""
+            digits = 5 if axis.factor >= 1 else 3
+            row.append(f"{line[key].number * axis.factor:.{digits}g}{mark}" if key in line else "")
+        rows.append(row)
+    headers = ["", *(f"{axis.title}, {axis.unit}" for axis in axes.values())]
+    return {"headers": headers, "rows": rows, "note": "; ".join(notes)}
 
 
 def _accuracy_row(claim: PublishedAccuracy) -> Row:
@@ -155,11 +149,6 @@ def _measured_row(each: Measurement) -> Row:
     )
     conditions = join(each.machine, describe_settings(each), separator="; ")
     return each.kind, each.precision.value, metrics, conditions, each.date
-
-
-def _card_row(metric: CardMetric) -> Row:
-    column = "" if metric.column.casefold() == "value" else f", {metric.column}"
-    return f"{metric.label}{column}", f"{metric.value:g} {metric.unit}"
 
 
 def _ports(part: ModelSpec) -> tuple[str, list[Row], list[Row]]:
@@ -219,12 +208,6 @@ def _commands(facts: ModelFacts) -> list[tuple[str, str]]:
         else:
             commands.append(("words", to_plain_text(paragraph)))
     return commands
-
-
-def _license(part: ModelSpec) -> tuple[str, str, str, str]:
-    """The identifier, address, holder and note of a licence."""
-    holder = read_copyright_line(part) if part.license.text else ""
-    return part.license.spdx, part.license.url, holder, part.license_note
 
 
 def _file_row(file: SourceFile) -> Row:

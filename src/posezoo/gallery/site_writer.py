@@ -109,13 +109,13 @@ def _read_manifest(folder: Path) -> dict[str, str] | None:
     try:
         with open(folder / MANIFEST, "rb") as stream:
             files = json.loads(stream.read(MAX_MANIFEST))["files"]
-        return {name: digest for name, digest in files.items() if isinstance(digest, str) and _is_page(name)}
+        return {
+            name: digest
+            for name, digest in files.items()
+            if isinstance(digest, str) and name.endswith(".html") and not explain_unsafe_file_name(name)
+        }
     except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
         return None
-
-
-def _is_page(name: str) -> bool:
-    return not explain_unsafe_file_name(name) and name.endswith(".html")
 
 
 def _write_manifest(folder: Path, digests: Mapping[str, str]) -> None:
