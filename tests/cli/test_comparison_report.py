@@ -9,8 +9,7 @@ import json
 import pytest
 
 from posezoo.cli.comparison_report import FORMATS
-from posezoo.facts.comparison import COLUMNS, ComparisonRow, ModelComparison
-from posezoo.facts.sourced_metrics import MetricSource, SourcedMetric
+from posezoo.facts.comparison import COLUMNS, ComparisonRow, MetricSource, ModelComparison, SourcedMetric
 from posezoo.spec.model import Precision
 
 

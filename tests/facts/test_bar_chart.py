@@ -9,8 +9,7 @@ import numpy as np
 import pytest
 
 from posezoo.facts.bar_chart import draw_chart, to_image, to_svg
-from posezoo.facts.comparison import COLUMNS, ComparisonRow, ModelComparison
-from posezoo.facts.sourced_metrics import MetricSource, SourcedMetric
+from posezoo.facts.comparison import COLUMNS, ComparisonRow, MetricSource, ModelComparison, SourcedMetric
 from posezoo.spec.model import Precision
 
 SVG = "{http://www.w3.org/2000/svg}"

@@ -5,9 +5,7 @@ from __future__ import annotations
 import pytest
 
 from fakes.zoo import model_yml, write_model
-from posezoo.facts.comparison import compare_models
-from posezoo.facts.measurement_selection import MeasurementSelection
-from posezoo.facts.sourced_metrics import MetricSource
+from posezoo.facts.comparison import MeasurementSelection, MetricSource, compare_models
 from posezoo.layout import ModelLayout
 from posezoo.measured import Measurement, update_measured_yml
 from posezoo.registry import open_registry

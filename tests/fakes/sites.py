@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 
 from fakes.zoo import model_yml, omz_yml, write_composite, write_model
-from posezoo.facts.measurement_selection import MeasurementSelection
+from posezoo.facts.comparison import MeasurementSelection
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.gallery.gallery_data import GalleryData, collect_gallery_data
 from posezoo.gallery.gallery_pages import draw_gallery_pages

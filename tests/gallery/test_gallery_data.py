@@ -6,7 +6,7 @@ import pytest
 
 from fakes.sites import gathered, pose_zoo
 from fakes.zoo import model_yml, omz_yml, write_model
-from posezoo.facts.sourced_metrics import MetricSource
+from posezoo.facts.comparison import MetricSource
 from posezoo.gallery.gallery_data import name_family
 from posezoo.spec.model import Precision
 

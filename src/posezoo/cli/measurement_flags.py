@@ -10,7 +10,7 @@ from posezoo.cli import flags
 from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
-    from posezoo.facts.measurement_selection import MeasurementSelection
+    from posezoo.facts.comparison import MeasurementSelection
     from posezoo.registry import Registry
 
 
@@ -48,7 +48,7 @@ def measurement_selection(args: argparse.Namespace, registry: Registry) -> Measu
     Raises:
         PosezooError: a file is missing, has an invalid value, or names an unknown model.
     """
-    from posezoo.facts.measurement_selection import MeasurementSelection
+    from posezoo.facts.comparison import MeasurementSelection
     from posezoo.measured import read_measurement_file
 
     measurements = []

@@ -12,8 +12,7 @@ from html import escape
 from typing import Any
 
 from posezoo.errors import import_optional
-from posezoo.facts.comparison import COLUMNS, ModelComparison
-from posezoo.facts.sourced_metrics import MetricSource
+from posezoo.facts.comparison import COLUMNS, MetricSource, ModelComparison
 
 # In pixels: height of a line, a bar and text; width of a column, the longest bar and gaps.
 _LINE, _BAR, _TEXT = 26, 14, 13

@@ -1,21 +1,86 @@
-"""Models side by side: accuracy, speed, size, cost and licence of each model and precision."""
+"""Models side by side: accuracy, speed, size, cost and licence of each model and precision.
+
+Each metric has its origin: measured, or stated by the publisher. Measurements are compared if they are of one
+machine, with the same settings.
+"""
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from enum import Enum
 
-from posezoo.facts.measurement_selection import MeasurementSelection, select_most_common_setting
-from posezoo.facts.sourced_metrics import (
-    MetricSource,
-    SourcedMetric,
-    counted_metrics,
-    measured_metrics,
-    published_metrics,
-)
+from posezoo.facts.labels import format_pairs, join
+from posezoo.facts.model_facts import measurements_of
 from posezoo.layout import ModelLayout
-from posezoo.measured import Measurement
+from posezoo.measured import WEIGHTS, Measurement
 from posezoo.spec.model import ModelSpec, Precision
+
+#: Settings that the tool finds itself, or that follow from the model: they may differ between models.
+_OWN = frozenset({"requests", "streams", "executed_precision", "people", "height", "width"})
+
+
+class MetricSource(str, Enum):
+    """Where a value comes from."""
+
+    MEASURED = "measured"
+    GENERATED = "measured on generated weights"
+    DECLARED = "declared"
+
+    def __str__(self) -> str:
+        return self.value
+
+
+@dataclass(frozen=True, slots=True)
+class SourcedMetric:
+    """A value, and where it comes from.
+
+    Attributes:
+        number: in the unit of the metric.
+        origin: whether it was measured, or is what the publisher states.
+        conditions: the data set or the settings; empty if they are stated elsewhere.
+    """
+
+    number: float
+    origin: MetricSource
+    conditions: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class MeasurementSelection:
+    """The user's own measurements, and which of all measurements are used.
+
+    Attributes:
+        user_measurements: each with its model's name. They replace measured.yml for the kinds that they hold.
+        machine: text that the description of the machine must contain.
+        settings: the settings with which speeds must have been measured.
+    """
+
+    user_measurements: Sequence[tuple[str, Measurement]] = ()
+    machine: str = ""
+    settings: Mapping[str, str] = field(default_factory=dict)
+
+    def select(self, spec: ModelSpec, kind: str) -> list[Measurement]:
+        """All selected measurements of a model, of one kind.
+
+        Raises:
+            SpecError: its measured.yml is not valid.
+        """
+        if any(each.kind == kind for _, each in self.user_measurements):
+            measurements = [
+                each for name, each in self.user_measurements if name == spec.full_name and each.kind == kind
+            ]
+        else:
+            measurements = list(measurements_of(spec, kind))
+        if kind != "speed":
+            return measurements
+        return [
+            each
+            for each in measurements
+            if self.machine.casefold() in each.machine.casefold()
+            and all(str(each.settings.get(name)) == value for name, value in self.settings.items())
+        ]
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,36 +156,95 @@ def compare_models(
         if precision in spec.precisions or layout.ir_path(spec, precision).is_file()
     ]
 
-    def comparable(kind: str, metric: str) -> tuple[str, dict[tuple[str, Precision], Measurement]]:
-        measurements = {
-            (spec.full_name, precision): [
-                each for each in selection.select(spec, kind) if each.precision is precision
-            ]
-            for spec, precision in subjects
-        }
-        return select_most_common_setting(measurements, metric)
-
-    speed_setting, speeds = comparable("speed", "throughput_fps")
-    accuracy_setting, accuracies = comparable("accuracy", "AP")
+    speed_setting, speeds = _select_most_common_setting(subjects, selection, "speed", "throughput_fps")
+    accuracy_setting, accuracies = _select_most_common_setting(subjects, selection, "accuracy", "AP")
     rows = []
     for spec, precision in subjects:
         subject = spec.full_name, precision
         counts = selection.select(spec, "complexity")
-        count = min(counts, key=lambda each: each.precision is not precision, default=None)
-        published = published_metrics(spec)
+        metrics = published_metrics(spec)
         if "INT8" in precision:
-            published.pop("AP", None)  # it is the accuracy of the weights in floating point
-        metrics = {
-            **published,
-            **counted_metrics(count),
-            **measured_metrics(speeds.get(subject)),
-            **measured_metrics(accuracies.get(subject)),
-            "size_bytes": _size(spec, precision, layout),
-        }
+            metrics.pop("AP", None)  # it is the accuracy of the weights in floating point
+        # GFLOPs and MParams are the same with any weights and in every precision.
+        if count := min(counts, key=lambda each: each.precision is not precision, default=None):
+            settings = format_pairs(dict(sorted(count.settings.items())))
+            conditions = join(f"counted on {count.precision}", settings)
+            for name, number in count.figures.items():
+                metrics[name] = SourcedMetric(number, MetricSource.MEASURED, conditions)
+        for measurement in (speeds.get(subject), accuracies.get(subject)):
+            if measurement is not None:
+                is_published = measurement.weights == WEIGHTS[0]
+                origin = MetricSource.MEASURED if is_published else MetricSource.GENERATED
+                for name, number in measurement.figures.items():
+                    metrics[name] = SourcedMetric(number, origin)
+        if size := _size(spec, precision, layout):
+            metrics["size_bytes"] = size
         license = spec.license.spdx or spec.license.url
         values = {key: metrics.get(key) for key in COLUMNS}
         rows.append(ComparisonRow(spec.full_name, precision, license, values))
     return ModelComparison(tuple(rows), speed_setting, accuracy_setting)
+
+
+def published_metrics(spec: ModelSpec) -> dict[str, SourcedMetric]:
+    """What the publisher states: ``AP`` and other accuracies as shares, ``gflops`` and ``mparams``.
+
+    Of several values of a metric the first one counts.
+    """
+    metrics: dict[str, SourcedMetric] = {}
+    for claim in spec.published.accuracy:
+        if claim.metric != "MPJPE":  # in mm, not a share
+            conditions = join(claim.dataset, claim.protocol, "flip" if claim.flip else "")
+            metrics.setdefault(claim.metric, SourcedMetric(claim.value, MetricSource.DECLARED, conditions))
+    for name, number in (("gflops", spec.published.gflops), ("mparams", spec.published.mparams)):
+        if number is not None:
+            metrics[name] = SourcedMetric(number, MetricSource.DECLARED)
+    return metrics
+
+
+def format_measurement_setting(measurement: Measurement) -> str:
+    """The machine and the settings that comparable measurements have in common, in one line."""
+    settings = ", ".join(
+        f"{name} {value if isinstance(value, str) else json.dumps(value)}"
+        for name, value in sorted(measurement.settings.items())
+        if name not in _OWN
+    )
+    return join(measurement.machine, settings, separator="; ")
+
+
+def _select_most_common_setting(
+    subjects: Sequence[tuple[ModelSpec, Precision]], selection: MeasurementSelection, kind: str, metric: str
+) -> tuple[str, dict[tuple[str, Precision], Measurement]]:
+    """The setting with which most subjects were measured, and the measurement of each of them.
+
+    Args:
+        subjects: models in a precision.
+        selection: the measurements to use.
+        kind: of the measurements.
+        metric: its name. Of two settings that are equally common, the one with the larger sum of it is
+            chosen; of two measurements of a subject, the larger one.
+
+    Returns:
+        The setting in one line, empty if nothing was measured; and one measurement for each subject that
+        was measured with it.
+    """
+    by_setting: dict[str, dict[tuple[str, Precision], Measurement]] = {}
+    for spec, precision in subjects:
+        subject = spec.full_name, precision
+        for measurement in selection.select(spec, kind):
+            if measurement.precision is not precision or metric not in measurement.figures:
+                continue
+            best = by_setting.setdefault(format_measurement_setting(measurement), {})
+            if subject not in best or measurement.figures[metric] > best[subject].figures[metric]:
+                best[subject] = measurement
+    if not by_setting:
+        return "", {}
+
+    def commonness(setting: str) -> tuple[int, float]:
+        best = by_setting[setting]
+        return len(best), sum(measurement.figures[metric] for measurement in best.values())
+
+    chosen = max(by_setting, key=commonness)
+    return chosen, by_setting[chosen]
 
 
 def _size(spec: ModelSpec, precision: Precision, layout: ModelLayout) -> SourcedMetric | None:

@@ -10,7 +10,7 @@ from pathlib import Path
 from posezoo.registry import registry_root
 from posezoo.spec.field_types import LINE, list_of, read_line, read_matching
 from posezoo.spec.model import ModelSpec
-from posezoo.spec.yaml_nodes import YamlNode, read_yaml
+from posezoo.spec.yaml_nodes import read_yaml
 
 NAME = "papers.yml"
 
@@ -42,7 +42,27 @@ def read_papers(path: Path) -> dict[str, Paper]:
     """
     if not path.is_file():
         return {}
-    return {address: _paper(address, node) for address, node in read_yaml(path).as_mapping()}
+    papers = {}
+    for address, node in read_yaml(path).as_mapping():
+        if not re.fullmatch(r"https?://[^\s{}]+", address):
+            raise node.make_error("the key of a paper is its address, http(s)://...")
+        fields = node.as_mapping(_KEYS)
+        where = {name: fields.get(name) for name in ("booktitle", "journal")}
+        authors = list_of(LINE).read(fields["authors"])
+        if not authors:
+            raise fields["authors"].make_error("is empty: a paper has at least one author")
+        key = read_matching(
+            fields["key"], _KEY, "a key of BibTeX: letters, digits, and : _ - after the first"
+        )
+        papers[address] = Paper(
+            address=address,
+            key=key,
+            title=read_line(fields["title"]),
+            authors=authors,
+            year=fields["year"].integer(minimum=_FIRST_YEAR, maximum=_LAST_YEAR),
+            **{name: read_line(value) for name, value in where.items() if value is not None},
+        )
+    return papers
 
 
 def collect_papers(parts: Iterable[ModelSpec]) -> tuple[Paper, ...]:
@@ -79,24 +99,6 @@ def format_citation(paper: Paper) -> str:
     """The paper as a line of a list of references."""
     where = paper.booktitle or paper.journal
     return f"{', '.join(paper.authors)}: {paper.title}. {f'{where}, ' if where else ''}{paper.year}."
-
-
-def _paper(address: str, node: YamlNode) -> Paper:
-    if not re.fullmatch(r"https?://[^\s{}]+", address):
-        raise node.make_error("the key of a paper is its address, http(s)://...")
-    fields = node.as_mapping(_KEYS)
-    where = {name: fields.get(name) for name in ("booktitle", "journal")}
-    authors = list_of(LINE).read(fields["authors"])
-    if not authors:
-        raise fields["authors"].make_error("is empty: a paper has at least one author")
-    return Paper(
-        address=address,
-        key=read_matching(fields["key"], _KEY, "a key of BibTeX: letters, digits, and : _ - after the first"),
-        title=read_line(fields["title"]),
-        authors=authors,
-        year=fields["year"].integer(minimum=_FIRST_YEAR, maximum=_LAST_YEAR),
-        **{name: read_line(value) for name, value in where.items() if value is not None},
-    )
 
 
 def _escape_bibtex(text: str) -> str:

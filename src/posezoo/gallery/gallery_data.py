@@ -14,11 +14,16 @@ from posezoo.cards.card_reader import MAX_CHARACTERS, parse_card
 from posezoo.cards.markdown import one_line
 from posezoo.cards.model_card import NAME, NOTE, has_note
 from posezoo.cards.parsed_card import CardMetric
-from posezoo.facts.comparison import compare_models
+from posezoo.facts.comparison import (
+    MeasurementSelection,
+    MetricSource,
+    SourcedMetric,
+    compare_models,
+    format_measurement_setting,
+    published_metrics,
+)
 from posezoo.facts.labels import task_label
-from posezoo.facts.measurement_selection import MeasurementSelection, format_measurement_setting
 from posezoo.facts.model_facts import Model, ModelFacts
-from posezoo.facts.sourced_metrics import MetricSource, SourcedMetric, published_metrics
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 

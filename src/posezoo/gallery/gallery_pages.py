@@ -10,7 +10,7 @@ from dataclasses import asdict
 from typing import Any
 
 from posezoo.cards.markdown import one_line
-from posezoo.facts.sourced_metrics import MetricSource, SourcedMetric
+from posezoo.facts.comparison import MetricSource, SourcedMetric
 from posezoo.gallery.gallery_data import GalleryData, GalleryEntry
 from posezoo.gallery.model_page import draw_model_page
 from posezoo.gallery.templates import index_script, render_page, to_script_json

@@ -8,6 +8,7 @@ from dataclasses import replace
 from posezoo.cards.markdown_inline import to_plain_text
 from posezoo.cards.skeleton_svg import keypoint_position
 from posezoo.cards.usage_section import draw_example_section, draw_usage_sections
+from posezoo.facts.comparison import MetricSource, SourcedMetric
 from posezoo.facts.labels import (
     describe_settings,
     format_port_shape,
@@ -17,7 +18,6 @@ from posezoo.facts.labels import (
 )
 from posezoo.facts.model_facts import ModelFacts, unique
 from posezoo.facts.papers import format_bibtex
-from posezoo.facts.sourced_metrics import MetricSource, SourcedMetric
 from posezoo.gallery.gallery_data import GalleryData, GalleryEntry
 from posezoo.gallery.templates import render_page
 from posezoo.measured import KINDS, Measurement
