@@ -45,10 +45,11 @@ class ParseCache:
         from posezoo.files.verified_files import write_atomically
         from posezoo.spec import json_codec
 
+        settled_before = time.time_ns() - RECENT_NS
         entries = {
-            str(path): (self._fingerprints[path], spec)
+            str(path): (fingerprint, spec)
             for path, spec in specs.items()
-            if path in self._fingerprints and _is_settled(self._fingerprints[path])
+            if (fingerprint := self._fingerprints.get(path)) and max(fingerprint[2:]) < settled_before
         }
         with suppress(OutputError, TypeError):  # TypeError: a plug-in's source, which has no JSON form
             content = json_codec.to_json_text((_reader_fingerprint(), entries)).encode()
@@ -72,10 +73,6 @@ def _fingerprint(path: Path) -> Fingerprint:
     except OSError:
         return ()
     return file.st_size, file.st_ino, file.st_mtime_ns, file.st_ctime_ns, folder.st_mtime_ns
-
-
-def _is_settled(fingerprint: Fingerprint) -> bool:
-    return bool(fingerprint) and time.time_ns() - max(fingerprint[2:]) > RECENT_NS
 
 
 def _reader_fingerprint() -> tuple[tuple[str, int, int], ...]:

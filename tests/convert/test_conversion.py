@@ -13,7 +13,7 @@ import numpy as np
 import pytest
 
 import posezoo
-from fakes.conversion import convert_model, is_up_to_date, plan_conversion
+from fakes.conversion import PRECISIONS, convert_model, is_up_to_date, plan_conversion
 from fakes.network import (
     HEIGHT,
     KINDS,
@@ -38,7 +38,6 @@ from posezoo.events import (
 )
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
-from posezoo.pipeline.resolver import PRECISIONS
 from posezoo.spec.model import ColorOrder, Decoder, Framework, Input, Output, Precision
 
 FP32, FP16 = Precision.FP32, Precision.FP16

@@ -13,13 +13,12 @@ import pytest
 
 import posezoo
 from convert.test_conversion import in_a_child, tiny
-from fakes.conversion import convert_model, is_up_to_date
+from fakes.conversion import PRECISIONS, convert_model, is_up_to_date
 from posezoo.errors import OutputError
 from posezoo.events import SelfCheckPassed
 from posezoo.files.staging import PREFIX
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
-from posezoo.pipeline.resolver import PRECISIONS
 from posezoo.spec.model import Precision
 
 FP16 = Precision.FP16

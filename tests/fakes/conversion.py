@@ -13,13 +13,16 @@ from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
 from posezoo.pipeline.get import Converted, convert, get, resolve_model
 from posezoo.pipeline.plan import Plan, make_plan
-from posezoo.pipeline.resolver import PRECISIONS, resolve
+from posezoo.pipeline.resolver import resolve
 from posezoo.pipeline.zoo_context import Context, download_options
 from posezoo.registry import Registry
 from posezoo.resolve.request import Request
 from posezoo.resolve.resolved import Resolved
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Decoder, ModelSpec, Precision
+
+#: What a conversion makes.
+PRECISIONS = (Precision.FP32, Precision.FP16)
 
 
 def context_of(layout: ModelLayout) -> Context:

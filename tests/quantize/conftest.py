@@ -13,7 +13,8 @@ from fakes.zoo import write_model
 from posezoo import events
 from posezoo.pipeline import int8_models
 from posezoo.pipeline.zoo_context import Context, open_context
-from posezoo.quantize import QuantizationOptions, Quantized
+from posezoo.quantize.quantization import Quantized
+from posezoo.quantize.quantization_plan import QuantizationOptions
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import ModelSpec, Precision
 

@@ -27,7 +27,7 @@ from posezoo.events import (
 )
 from posezoo.pipeline import int8_models
 from posezoo.pipeline.get import write_model_card
-from posezoo.quantize import QuantizationOptions
+from posezoo.quantize.quantization_plan import QuantizationOptions
 from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.spec.model import Precision
 

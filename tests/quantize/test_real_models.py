@@ -14,7 +14,7 @@ from posezoo.events import LayerNoiseMeasured
 from posezoo.pipeline import int8_models, load
 from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.zoo_context import Context, open_context
-from posezoo.quantize import QuantizationOptions
+from posezoo.quantize.quantization_plan import QuantizationOptions
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
 

@@ -19,8 +19,10 @@ from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import PlannedIr
     from posezoo.ir.provenance import FileContent
-    from posezoo.quantize import QuantizationOptions, QuantizationTarget, Quantized
     from posezoo.quantize.displacement import KeypointDisplacement
+    from posezoo.quantize.quantization import Quantized
+    from posezoo.quantize.quantization_plan import QuantizationOptions
+    from posezoo.quantize.quantization_target import QuantizationTarget
 
 
 def quantize_model(
@@ -47,7 +49,7 @@ def quantize_model(
         LockError: a strict lock does not have the IR.
     """
     from posezoo.ir.provenance import read_provenance
-    from posezoo.quantize import quantize
+    from posezoo.quantize.quantization import quantize
 
     def accept(precision: Precision, contents: Mapping[str, FileContent]) -> None:
         if agreed := context.lock.agreed_ir(spec, precision):
@@ -99,7 +101,7 @@ def compare_ir_with_fp32(
     Raises:
         QuantizationError: there is none, or its keypoints lie farther than the model's settings allow.
     """
-    from posezoo.quantize import compare_with_fp32
+    from posezoo.quantize.quantization import compare_with_fp32
 
     layout = _int8_layout(context, output_dir)
     places = dict.fromkeys((layout.converted_ir_path(spec, precision), layout.ir_path(spec, precision)))
@@ -110,15 +112,6 @@ def compare_ir_with_fp32(
         )
     target = quantization_target(spec, context)
     return xml, compare_with_fp32(target, xml, precision, dataset_dir, listener=listener)
-
-
-def quantization_measurements(
-    spec: ModelSpec, context: Context, quantized: Quantized
-) -> list[dict[str, object]]:
-    """What ``quantize_model`` measured, in the form of a file that ``posezoo record`` reads."""
-    from posezoo.quantize import to_measurements
-
-    return to_measurements(quantization_target(spec, context), quantized)
 
 
 def explain_unsupported_int8(spec: ModelSpec, context: Context) -> str:
@@ -135,10 +128,11 @@ def quantization_target(spec: ModelSpec, context: Context) -> QuantizationTarget
         QuantizationError: the model cannot be quantized, or an IR is not there.
         ConversionError: an FP32 IR is not the one that model.yml describes.
     """
-    from posezoo.quantize import QuantizationTarget, require_quantizable
+    from posezoo.quantize.quantization_target import QuantizationTarget, explain_unsupported
 
     model = _composite_of(spec, context)
-    require_quantizable(spec, model)
+    if reason := explain_unsupported(spec, model):
+        raise QuantizationError(f"{spec.full_name}: is not quantized: {reason}")
     irs = {}
     for part in context.registry.parts(model) if spec.composite else (spec,):
         resolved = resolve_model(part, (Precision.FP32,), context)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -97,14 +98,16 @@ def compile_estimator(
     Raises:
         InferenceError: an IR cannot be read or compiled, or the model has no decoder.
     """
+    from posezoo.runtime.load_options import LoadOptions
     from posezoo.runtime.loading import load_estimator
 
-    options = options or default_options(context.settings)
+    options = options or LoadOptions(default_runtime(context.settings))
     estimator = load_estimator(model, irs, options)
     detector = select_detector(context, estimator.decoder)
     if detector is None:
         return estimator
-    return estimator.with_detector(compile_estimator(detector, context, irs, _detector_options(options)))
+    # A detector runs where its model does, but sees images at its own size.
+    return estimator.with_detector(compile_estimator(detector, context, irs, LoadOptions(options.runtime)))
 
 
 def compile_ir_estimator(
@@ -128,45 +131,27 @@ def compile_ir_estimator(
         InferenceError: it cannot be read or compiled, or no decoder is known for its outputs.
         FetchError: a file of the detector cannot be downloaded.
     """
+    from posezoo.runtime.load_options import LoadOptions
     from posezoo.runtime.loading import load_ir
 
-    options = options or default_options(context.settings)
+    options = options or LoadOptions(default_runtime(context.settings))
     estimator = load_ir(xml, decoder, options)
     detector = select_detector(context, estimator.decoder)
     if detector is None:
         return estimator
     irs = get_irs(detector, Precision.FP16, context, listener=listener)
-    return estimator.with_detector(compile_estimator(detector, context, irs, _detector_options(options)))
-
-
-def default_options(settings: Settings) -> LoadOptions:
-    """Run on the device that the settings name, with the cache of compiled networks."""
-    from posezoo.runtime.load_options import LoadOptions
-
-    return LoadOptions(default_runtime(settings))
+    # A detector runs where its model does, but sees images at its own size.
+    return estimator.with_detector(compile_estimator(detector, context, irs, LoadOptions(options.runtime)))
 
 
 def default_runtime(settings: Settings) -> RuntimeConfig:
     """The device and the precision of the settings, and the cache of networks compiled for the CPU."""
     from posezoo.runtime.runtime_config import RuntimeConfig
 
+    cache_dir = None
+    if settings.device == "CPU":
+        with suppress(SettingsError):  # a user without a home folder
+            cache_dir = user_folder("cache") / "compiled"
     return RuntimeConfig(
-        device=settings.device,
-        inference_precision=settings.inference_precision,
-        cache_dir=compiled_model_cache_dir() if settings.device == "CPU" else None,
+        device=settings.device, inference_precision=settings.inference_precision, cache_dir=cache_dir
     )
-
-
-def _detector_options(options: LoadOptions) -> LoadOptions:
-    """A detector runs where its model does, but sees images at its own size."""
-    from posezoo.runtime.load_options import LoadOptions
-
-    return LoadOptions(options.runtime)
-
-
-def compiled_model_cache_dir() -> Path | None:
-    """Where compiled networks are kept for the next start; None for a user without a home folder."""
-    try:
-        return user_folder("cache") / "compiled"
-    except SettingsError:
-        return None

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import replace
 
 from posezoo.errors import SpecError, UnknownModelError
@@ -10,15 +11,10 @@ from posezoo.lockfile import LockFile
 from posezoo.registry import Registry
 from posezoo.resolve.known_network import with_known_network
 from posezoo.resolve.request import InputOptions, Request
-from posezoo.resolve.resolved import UPSTREAM_RESULTS, Converter, Resolved, Target
+from posezoo.resolve.resolved import INT8_PRECISIONS, UPSTREAM_RESULTS, Converter, Resolved, Target
 from posezoo.spec import supported_mo_args
-from posezoo.spec.model import Decoder, Framework, ModelSpec, Precision, Route
+from posezoo.spec.model import Framework, ModelSpec, Precision, Route
 from posezoo.spec.routes import PRECISION, Obstacle, select_route
-
-#: What a conversion makes; other precisions come from quantization.
-PRECISIONS = (Precision.FP32, Precision.FP16)
-#: What a quantization makes; they differ in how what stays in floating point is stored.
-INT8_PRECISIONS = (Precision.FP16_INT8, Precision.FP32_INT8)
 
 _CONVERTERS = {Route.IR: Converter.PUBLISHED, Route.MO: Converter.MODEL_OPTIMIZER}
 
@@ -54,7 +50,10 @@ def resolve(request: Request, registry: Registry, layout: ModelLayout, lock: Loc
     targets = tuple(_target(spec, each, converter, obstacle, layout, lock) for each in precisions)
     # If what upstream code makes cannot be converted either, the route is why.
     shown_route = route if obstacle is None else converter_route
-    decoder = spec.decoder or _composite_decoder(spec, registry)
+    decoder = spec.decoder
+    if decoder is None and spec.composite:
+        with suppress(SpecError, UnknownModelError):  # reported when the composite itself is asked for
+            decoder = registry.find(spec.composite).decoder
     return Resolved(spec, source, shown_route, runs_upstream_code, decoder, layout, targets)
 
 
@@ -87,13 +86,6 @@ def spec_after_upstream_code(spec: ModelSpec) -> ModelSpec:
         has_pre_convert=False,
         input_model=spec.input_model.replace("$conv_dir", UPSTREAM_RESULTS, 1),
     )
-
-
-def _composite_decoder(spec: ModelSpec, registry: Registry) -> Decoder | None:
-    try:
-        return registry.find(spec.composite).decoder if spec.composite else None
-    except (SpecError, UnknownModelError):  # reported when the composite itself is asked for
-        return None
 
 
 def _target(

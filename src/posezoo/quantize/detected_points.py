@@ -47,7 +47,7 @@ def select_output_reader(target: QuantizationTarget) -> OutputReader:
         InferenceError: the model's decoder has no such options as it declares.
     """
     decoder = target.decoder
-    assert decoder is not None  # require_quantizable checks it
+    assert decoder is not None  # explain_unsupported says so
     options = resolve_options(decoder)
 
     def read_person_detections(outputs: Outputs, _size: Size) -> DetectedPoints:

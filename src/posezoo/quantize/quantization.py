@@ -32,7 +32,7 @@ from posezoo.quantize.int8_comparison import Fp32Reference, detect_with_fp32
 from posezoo.quantize.layer_noise import compare_layers
 from posezoo.quantize.nncf_compression import quantize_network
 from posezoo.quantize.quantization_plan import QuantizationOptions, plan_quantization, quantization_key
-from posezoo.quantize.quantization_target import QuantizationTarget, require_quantizable
+from posezoo.quantize.quantization_target import QuantizationTarget
 from posezoo.spec.model import Precision
 from posezoo.versions import package_versions
 
@@ -45,12 +45,14 @@ class Quantized:
     """A model in INT8.
 
     Attributes:
+        target: what was quantized.
         irs: the .xml by precision.
         displacements: from FP32, of the IR that were made now.
         calibration_photos: number of photos for calibration.
         measured_photos: number of photos kept apart to measure on.
     """
 
+    target: QuantizationTarget
     irs: Mapping[Precision, Path]
     displacements: Mapping[Precision, KeypointDisplacement]
     calibration_photos: int
@@ -80,14 +82,13 @@ def quantize(
         listener: receives events.
 
     Raises:
-        QuantizationError: the model cannot be quantized, there are too few photos, or INT8 is farther from
-            FP32 than the model's settings allow.
+        QuantizationError: there are too few photos, or INT8 is farther from FP32 than the model's settings
+            allow.
         InferenceError: the FP32 IR is damaged or another network's.
         OutputError: an IR cannot be written.
         MissingPackageError: NNCF, OpenVINO or OpenCV is not installed, or their versions do not match.
     """
     name = target.spec.full_name
-    require_quantizable(target.spec, target.model)
     photos = split_photos(dataset_dir, target.settings.subset_size)
     key = quantization_key(target, photos, options.target_device, options.max_drop)
     irs = plan_quantization(target, layout, key, options)
@@ -136,7 +137,7 @@ def quantize(
             listener(QuantizationFinished(name, False, error.problem))
             raise
         listener(QuantizationFinished(name, True))
-    return Quantized({planned.precision: planned.xml for planned in irs}, displacements, *counts)
+    return Quantized(target, {planned.precision: planned.xml for planned in irs}, displacements, *counts)
 
 
 def compare_with_fp32(
@@ -244,9 +245,9 @@ def _read_fp32(target: QuantizationTarget) -> Any:
     return network
 
 
-def to_measurements(target: QuantizationTarget, quantized: Quantized) -> list[dict[str, object]]:
+def to_measurements(quantized: Quantized) -> list[dict[str, object]]:
     """The displacement of each IR that was made now, as ``posezoo record`` reads it."""
-    fp32_size = target.fp32_xml.with_suffix(".bin").stat().st_size
+    fp32_size = quantized.target.fp32_xml.with_suffix(".bin").stat().st_size
     measurements = []
     for precision, displacement in quantized.displacements.items():
         share = quantized.irs[precision].with_suffix(".bin").stat().st_size / fp32_size
@@ -259,5 +260,5 @@ def to_measurements(target: QuantizationTarget, quantized: Quantized) -> list[di
             tools=package_versions("nncf", "openvino"),
             date=datetime.now(timezone.utc).date().isoformat(),
         )
-        measurements.append(measurement_to_json(target.spec.full_name, measurement))
+        measurements.append(measurement_to_json(quantized.target.spec.full_name, measurement))
     return measurements

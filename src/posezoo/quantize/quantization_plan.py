@@ -15,12 +15,9 @@ from posezoo.ir import provenance
 from posezoo.layout import ModelLayout
 from posezoo.quantize.calibration_data import PhotoSplit
 from posezoo.quantize.quantization_target import QuantizationTarget
-from posezoo.resolve.resolved import Converter, Target
+from posezoo.resolve.resolved import INT8_PRECISIONS, Converter, Target
 from posezoo.spec.model import Precision
 from posezoo.versions import package_version
-
-#: The precisions that can be made; they differ in how layers in floating point are stored.
-PRECISIONS = (Precision.FP16_INT8, Precision.FP32_INT8)
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,7 +25,7 @@ class QuantizationOptions:
     """How a model is quantized.
 
     Attributes:
-        precisions: of ``PRECISIONS``.
+        precisions: of ``INT8_PRECISIONS``.
         target_device: one of ``spec.quantization_settings.TARGET_DEVICES``.
         force: quantize again what is up to date.
         compare_layers: report the quantization noise of each layer, even if the result is accepted.
@@ -58,15 +55,15 @@ def plan_quantization(
     """Which IR of this ``quantization_key`` have to be made; writes nothing.
 
     Raises:
-        QuantizationError: a precision is not one of ``PRECISIONS``, or an IR would replace one of the model's
-            publisher.
+        QuantizationError: a precision is not one of ``INT8_PRECISIONS``, or an IR would replace one of the
+            model's publisher.
     """
     spec, irs = target.spec, []
     for precision in dict.fromkeys(options.precisions):
-        if precision not in PRECISIONS:
+        if precision not in INT8_PRECISIONS:
             raise QuantizationError(
                 f"{spec.full_name}: no quantization makes {precision}",
-                hint=f"it makes {' and '.join(PRECISIONS)}",
+                hint=f"it makes {' and '.join(INT8_PRECISIONS)}",
             )
         xml = layout.converted_ir_path(spec, precision)
         if spec.is_ir and precision in spec.precisions and xml == layout.ir_path(spec, precision):

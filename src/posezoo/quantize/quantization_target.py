@@ -6,7 +6,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-from posezoo.errors import QuantizationError
 from posezoo.pose.decoders import DECODERS
 from posezoo.spec.model import CompositeSpec, Decoder, Framework, ModelSpec, QuantizationSettings
 
@@ -64,13 +63,3 @@ def explain_unsupported(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> st
     if model.decoder is None or DECODERS.find(model.decoder.name) is None:
         return "quantization not supported: there is no decoder for its outputs"
     return ""
-
-
-def require_quantizable(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> None:
-    """Make sure that a model can be quantized.
-
-    Raises:
-        QuantizationError: it cannot.
-    """
-    if reason := explain_unsupported(spec, model):
-        raise QuantizationError(f"{spec.full_name}: is not quantized: {reason}")

@@ -8,14 +8,12 @@ file is called.
 from __future__ import annotations
 
 import io
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from posezoo.errors import ConversionError, PosezooError, import_optional
 from posezoo.files import verified_files
-from posezoo.networks import NetworkDefinition, build_network, find_network, pretrained
+from posezoo.networks import build_network, find_network, pretrained
 from posezoo.resolve.known_network import with_known_network
 from posezoo.spec.model import (
     Family,
@@ -92,6 +90,11 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
     weights = pretrained.read_network_checkpoint(checkpoint, choice.name, assumed=choice.arguments)
     published = weights.network.complete_arguments(**choice.arguments)
     changed = {argument for argument, value in weights.arguments.items() if published[argument] != value}
+    outputs = model.outputs
+    if changed:  # the network gives its outputs other names, perhaps, and other shapes
+        names = weights.network.output_names(**weights.arguments)
+        ports = outputs if len(outputs) == len(names) else [Output("", ())] * len(names)
+        outputs = tuple(replace(port, name=name, shape=()) for name, port in zip(names, ports, strict=True))
     has_same_outputs = changed.isdisjoint(_OUTPUT_ARGUMENTS)
     if name:  # a model with its own name is no part of a composite, and no variant
         model = replace(model, name=_require_model_name(name), composite="", tag="", is_default=True)
@@ -105,7 +108,7 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
         variants=(),
         files=(_source_file(checkpoint),),
         postprocessing=(),
-        outputs=_new_outputs(model, weights.network, weights.arguments) if changed else model.outputs,
+        outputs=outputs,
         decoder=model.decoder if has_same_outputs else None,
         skeleton=model.skeleton if has_same_outputs else "",
         network=NetworkChoice(choice.name, weights.arguments),
@@ -180,16 +183,6 @@ def _require_model_name(name: str) -> str:
     if reason := explain_invalid_model_name(name):
         raise PosezooError(f"no model can be called {name!r}: {reason}", hint="--model_name M names it")
     return name
-
-
-def _new_outputs(
-    model: ModelSpec, network: NetworkDefinition, arguments: Mapping[str, Any]
-) -> tuple[Output, ...]:
-    """The outputs under the names that the network gives them now; their shapes are the network's."""
-    names = network.output_names(**arguments)
-    if len(names) != len(model.outputs):
-        return tuple(Output(name, ()) for name in names)
-    return tuple(replace(port, name=name, shape=()) for name, port in zip(names, model.outputs, strict=True))
 
 
 def _open_dimensions(shape: tuple[int, ...], letters: set[str]) -> tuple[int, ...]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 from functools import cache
 
-from posezoo.registry import Registry, open_registry
+from posezoo.registry import open_registry
 from posezoo.spec.model import Framework, ModelSpec
 
 
@@ -35,6 +35,4 @@ def with_known_network(spec: ModelSpec) -> ModelSpec:
     )
 
 
-@cache
-def _own_registry() -> Registry:
-    return open_registry()
+_own_registry = cache(open_registry)

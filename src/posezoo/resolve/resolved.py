@@ -15,6 +15,9 @@ from posezoo.spec.routes import Obstacle, describe_obstacle
 #: How ``input_model`` names the folder of what upstream code made; it lies where the layout says.
 UPSTREAM_RESULTS = "$made_dir"
 
+#: What a quantization makes; they differ in how what stays in floating point is stored.
+INT8_PRECISIONS = (Precision.FP16_INT8, Precision.FP32_INT8)
+
 
 class Converter(Enum):
     """What makes an IR."""

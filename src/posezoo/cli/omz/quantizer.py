@@ -107,7 +107,7 @@ def _quantize(
 ) -> None:
     from posezoo.pipeline.get import write_model_card
     from posezoo.pipeline.int8_models import explain_unsupported_int8, plan_int8, quantize_model
-    from posezoo.quantize import QuantizationOptions
+    from posezoo.quantize.quantization_plan import QuantizationOptions
 
     precisions = tuple(each for each in (Precision.FP16_INT8, Precision.FP32_INT8) if each in requested)
     if reason := explain_unsupported_int8(spec, context):

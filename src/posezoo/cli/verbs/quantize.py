@@ -103,7 +103,8 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.files.verified_files import write_atomically
     from posezoo.pipeline import int8_models
     from posezoo.pipeline.get import write_model_card
-    from posezoo.quantize import QuantizationOptions
+    from posezoo.quantize.quantization import to_measurements
+    from posezoo.quantize.quantization_plan import QuantizationOptions
 
     context = flags.context_from_args(args, {"output_dir": args.model_dir})
     options = QuantizationOptions(
@@ -129,7 +130,7 @@ def run(args: argparse.Namespace) -> int:
             spec, context, folder, options, output_dir=output_dir, listener=console
         )
         write_model_card(spec, context, output_dir)
-        measurements.extend(int8_models.quantization_measurements(spec, context, quantized))
+        measurements.extend(to_measurements(quantized))
         answer: dict[str, Any] = {"irs": {each.value: str(path) for each, path in quantized.irs.items()}}
         if quantized.displacements:
             answer["shifts"] = {
