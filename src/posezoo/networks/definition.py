@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from importlib import import_module
 from typing import TYPE_CHECKING
 
 from posezoo.errors import NetworkError, import_optional, suggest
+from posezoo.plugins import import_attribute
 from posezoo.spec.model import Input, SelfCheckSettings
 
 if TYPE_CHECKING:
@@ -77,8 +77,7 @@ class NetworkDefinition:
         """
         chosen = self.complete_arguments(**arguments)
         import_optional("torch", extra="torch")
-        module, _, name = self.module_class.partition(":")
-        network: nn.Module = getattr(import_module(module), name)(**self.fixed, **chosen)
+        network: nn.Module = import_attribute(self.module_class)(**self.fixed, **chosen)
         return network.eval()
 
     def complete_arguments(self, **arguments: ArgumentValue) -> dict[str, ArgumentValue]:

@@ -68,11 +68,7 @@ class HigherHrnet(Hrnet):
         """
         coarse, fine = self.maps(image)
         coarse = interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False)
-        heatmaps = (coarse[:, : self.keypoints] + fine) / 2
-        return _mark_peaks(heatmaps.relu()), coarse[:, self.keypoints :]
-
-
-def _mark_peaks(heatmaps: Tensor) -> Tensor:
-    highest = max_pool2d(heatmaps, WINDOW, stride=1, padding=WINDOW // 2)
-    is_peak = torch.eq(highest, heatmaps).to(heatmaps.dtype)
-    return heatmaps * (2 * is_peak - 1)
+        heatmaps = ((coarse[:, : self.keypoints] + fine) / 2).relu()
+        highest = max_pool2d(heatmaps, WINDOW, stride=1, padding=WINDOW // 2)
+        is_peak = torch.eq(highest, heatmaps).to(heatmaps.dtype)
+        return heatmaps * (2 * is_peak - 1), coarse[:, self.keypoints :]

@@ -106,15 +106,11 @@ class _HighResolutionModule(nn.Module):
 
     def forward(self, maps: list[Tensor]) -> list[Tensor]:
         branched = [branch(x) for branch, x in zip(self.branches, maps, strict=True)]
-        return [self.relu(_sum_branches(row, branched)) for row in self.fuse_layers]
-
-
-def _sum_branches(resizers: nn.Module, maps: list[Tensor]) -> Tensor:
-    resized = [resize(x) for resize, x in zip(resizers.children(), maps, strict=True)]
-    total = resized[0]
-    for x in resized[1:]:
-        total = total + x
-    return total
+        fused = []
+        for row in self.fuse_layers:
+            first, *others = (resize(x) for resize, x in zip(row.children(), branched, strict=True))
+            fused.append(self.relu(sum(others, first)))
+        return fused
 
 
 def _resized(widths: Sequence[int], source: int, target: int) -> nn.Module:

@@ -72,22 +72,23 @@ class ConvolutionalPoseMachine(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.align = conv_block(512, CHANNELS, 1, norm=False)
-        self.trunk = nn.Sequential(*(self._plain_depthwise() for _ in range(3)))
+        self.trunk = nn.Sequential(
+            *(
+                nn.Sequential(
+                    nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, groups=CHANNELS, bias=False),
+                    nn.ELU(inplace=True),
+                    nn.Conv2d(CHANNELS, CHANNELS, 1, bias=False),
+                    nn.ELU(inplace=True),
+                )
+                for _ in range(3)
+            )
+        )
         self.conv = conv_block(CHANNELS, CHANNELS, norm=False)
 
     def forward(self, x: Tensor) -> Tensor:
         """(N, 512, H, W) to (N, 128, H, W)."""
         x = self.align(x)
         return self.conv(x + self.trunk(x))
-
-    @staticmethod
-    def _plain_depthwise() -> nn.Sequential:
-        return nn.Sequential(
-            nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, groups=CHANNELS, bias=False),
-            nn.ELU(inplace=True),
-            nn.Conv2d(CHANNELS, CHANNELS, 1, bias=False),
-            nn.ELU(inplace=True),
-        )
 
 
 class RefinementBlock(nn.Module):

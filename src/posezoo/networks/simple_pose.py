@@ -6,8 +6,6 @@ Upstream: gluoncv/model_zoo/simple_pose/simple_pose_resnet.py.
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 from torch import Tensor, nn
 
 from posezoo.networks.resnet import resnet, without_names
@@ -28,7 +26,14 @@ class SimplePose(nn.Module):
     def __init__(self, *, depth: int, deep: bool = False, keypoints: int = 17) -> None:
         super().__init__()
         self.resnet = without_names(resnet(depth, deep=deep))
-        self.deconv_layers = nn.Sequential(*_deconvolutions(512 if depth == 18 else 2048))
+        deconvolutions: list[nn.Module] = []
+        for channels in (512 if depth == 18 else 2048, CHANNELS, CHANNELS):
+            deconvolutions += [
+                nn.ConvTranspose2d(channels, CHANNELS, 4, 2, 1, bias=False),
+                nn.BatchNorm2d(CHANNELS),
+                nn.ReLU(inplace=True),
+            ]
+        self.deconv_layers = nn.Sequential(*deconvolutions)
         self.final_layer = nn.Conv2d(CHANNELS, keypoints, 1)
 
     def forward(self, image: Tensor) -> Tensor:
@@ -41,10 +46,3 @@ class SimplePose(nn.Module):
             (N, keypoints, H / 4, W / 4); H / 32 and W / 32 are rounded up before they grow again.
         """
         return self.final_layer(self.deconv_layers(self.resnet(image)))
-
-
-def _deconvolutions(inputs: int) -> Iterator[nn.Module]:
-    for channels in (inputs, CHANNELS, CHANNELS):
-        yield nn.ConvTranspose2d(channels, CHANNELS, 4, 2, 1, bias=False)
-        yield nn.BatchNorm2d(CHANNELS)
-        yield nn.ReLU(inplace=True)

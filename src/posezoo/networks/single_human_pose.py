@@ -7,8 +7,6 @@ Upstream: models/single_person_pose_with_mobilenet.py of OpenVINO Training Exten
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
@@ -60,11 +58,18 @@ class SingleHumanPose(StagedNetwork):
         self, *, refinement_stages: int = 5, interpolation: str = "bilinear", keypoints: int = 17
     ) -> None:
         maps = {"heatmaps": keypoints}
+        inputs = CHANNELS + keypoints
         super().__init__(
             cpm=nn.Sequential(conv_block(512, 256), conv_block(256, CHANNELS)),
             initial=OpenPoseStage((conv_block(CHANNELS, CHANNELS) for _ in range(3)), maps, hidden=512),
             refinements=(
-                OpenPoseStage(_refinement_trunk(CHANNELS + keypoints, interpolation), maps)
+                OpenPoseStage(
+                    (
+                        _UNetStage(inputs, interpolation),
+                        *(RefinementBlock(channels) for channels in (inputs, CHANNELS, CHANNELS)),
+                    ),
+                    maps,
+                )
                 for _ in range(refinement_stages)
             ),
         )
@@ -79,10 +84,3 @@ class SingleHumanPose(StagedNetwork):
             (N, keypoints, H / 8, W / 8), sizes rounded up.
         """
         return self.stages(image)[-1][0]
-
-
-def _refinement_trunk(channels: int, interpolation: str) -> Iterator[nn.Module]:
-    yield _UNetStage(channels, interpolation)
-    yield RefinementBlock(channels)
-    yield RefinementBlock(CHANNELS)
-    yield RefinementBlock(CHANNELS)

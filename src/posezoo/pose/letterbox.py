@@ -17,6 +17,7 @@ from posezoo.errors import import_optional
 from posezoo.pose.keypoints import Floats, Pose, create_poses
 
 Image = NDArray[np.uint8]
+#: Width and height of an image or of a network's input, in pixels.
 Size = tuple[int, int]
 
 
@@ -116,24 +117,14 @@ class InputSizing:
 
 
 def letterbox_transform(image: Size, size: Size) -> ImageTransform:
-    """Letterbox: the whole image, as large as fits, in the middle of the input.
-
-    Args:
-        image: width and height of the image, in pixels.
-        size: width and height of the input, in pixels.
-    """
+    """Letterbox: the whole image, as large as fits, in the middle of an input of this size."""
     scale = min(size[0] / image[0], size[1] / image[1])
     left, top = (size[0] - scale * image[0]) / 2, (size[1] - scale * image[1]) / 2
     return ImageTransform(np.array([[scale, 0, left], [0, scale, top]]), size)
 
 
 def stretch_transform(image: Size, size: Size) -> ImageTransform:
-    """The whole image stretched to the whole input, without regard to its aspect.
-
-    Args:
-        image: width and height of the image, in pixels.
-        size: width and height of the input, in pixels.
-    """
+    """The whole image stretched to an input of this size, without regard to its aspect."""
     return ImageTransform(np.array([[size[0] / image[0], 0, 0], [0, size[1] / image[1], 0]]), size)
 
 

@@ -178,14 +178,7 @@ _HALF = np.float32(0.5)
 
 
 def _pairs(points: Floats, counts: NDArray[Any], limbs: NDArray[Any], shape: tuple[int, ...]) -> _PeakPairs:
-    """All pairs of peaks that a limb may join, limb by limb.
-
-    Args:
-        points: (N, 3) x, y in cells and score, joint by joint.
-        counts: (18,) the number of peaks of each joint.
-        limbs: indices of ``LIMBS``.
-        shape: of the fields.
-    """
+    """All pairs of peaks that some limbs may join; ``counts`` are the peaks of each joint in ``points``."""
     _, height, width = shape
     # Refined peaks may lie beyond the border.
     x = np.minimum(np.maximum(points[:, 0], 0), np.float32(width - 1))

@@ -115,11 +115,6 @@ def _channels_first(maps: Any, channels: int) -> Any:
     return maps
 
 
-def _are_heatmaps_and_pafs(_name: str, shape: tuple[int, ...]) -> bool:
-    # Not are_maps(57): the sides may be 17, 19 or 38 cells.
-    return len(shape) == 4 and _BOTH in (shape[1], shape[3])
-
-
 DECODER = DecoderType(
     networks=(
         (Output("", (1, _HEATMAPS, -1, -1), role="heatmaps"), Output("", (1, _PAFS, -1, -1), role="pafs")),
@@ -130,7 +125,8 @@ DECODER = DecoderType(
     needs="19 heatmaps and 38 PAFs",
     rules=(
         {"heatmaps": are_maps(_HEATMAPS), "pafs": are_maps(_PAFS)},
-        {"heatmaps_and_pafs": _are_heatmaps_and_pafs},
+        # Not are_maps(57): the sides may be 17, 19 or 38 cells.
+        {"heatmaps_and_pafs": lambda _name, shape: len(shape) == 4 and _BOTH in (shape[1], shape[3])},
     ),
     omz_model_types=("openpose",),
     convert_outputs=_split_heatmaps_and_pafs,

@@ -73,7 +73,19 @@ def find_peaks(maps: Floats, *, threshold: float, radius: int, limit: int, negat
     count, height, width = maps.shape
     padded: Floats = np.full((count, height + radius, width + radius), -np.inf, np.float32)
     padded[:, :height, :width] = maps
-    line, column = np.divmod(_find_maxima(padded, threshold, radius), padded.shape[2])
+    # Maxima of 3 x 3 cells first, which leaves few; then of the whole square.
+    cv2 = import_optional("cv2", extra="run")
+    surface = padded.reshape(-1, width + radius)
+    highest = cv2.dilate(surface, _THREE_BY_THREE)
+    cells = ((surface == highest) & (surface > threshold)).reshape(-1).nonzero()[0]
+    earlier, later = _around(width + radius, radius)
+    flat = surface.reshape(-1)
+    if radius > 1:
+        near = flat[cells[:, None] + later]
+        cells = cells[flat[cells] >= near.max(axis=1, initial=-np.inf)]
+    near = flat[cells[:, None] + earlier]
+    cells = cells[flat[cells] > near.max(axis=1, initial=-np.inf)]
+    line, column = np.divmod(cells, padded.shape[2])
     kind, row = np.divmod(line, padded.shape[1])
     return select_highest(maps, (kind * height + row) * width + column, limit)
 
@@ -108,23 +120,6 @@ def select_highest(maps: Floats, cells: Ints, limit: int) -> Peaks:
 
 
 _THREE_BY_THREE = np.ones((3, 3), np.uint8)
-
-
-def _find_maxima(padded: Floats, threshold: float, radius: int) -> Ints:
-    """Flat indices of the maxima; first of 3 x 3 cells, which leaves few, then of the whole square."""
-    cv2 = import_optional("cv2", extra="run")
-    pitch = padded.shape[2]
-    surface = padded.reshape(-1, pitch)
-    highest = cv2.dilate(surface, _THREE_BY_THREE)
-    cells: Ints = ((surface == highest) & (surface > threshold)).reshape(-1).nonzero()[0]
-    earlier, later = _around(pitch, radius)
-    flat = surface.reshape(-1)
-    if radius > 1:
-        near = flat[cells[:, None] + later]
-        cells = cells[flat[cells] >= near.max(axis=1, initial=-np.inf)]
-    near = flat[cells[:, None] + earlier]
-    maxima: Ints = cells[flat[cells] > near.max(axis=1, initial=-np.inf)]
-    return maxima
 
 
 def refine_subpixel(maps: Floats, peaks: Peaks) -> tuple[Floats, Floats]:
