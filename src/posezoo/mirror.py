@@ -11,13 +11,12 @@ Any static file server can serve it, and any copy of it is a mirror too.
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from posezoo import registry
 from posezoo.download.connection_pool import ConnectionPool
 from posezoo.download.context import DownloadContext, create_context
 from posezoo.download.digest_store import entry_path
@@ -32,13 +31,20 @@ from posezoo.events import Listener, ignore_event
 from posezoo.files import verified_files
 from posezoo.license_notice import LicenseTerms, format_notice
 from posezoo.lockfile import NAME, LockFile
-from posezoo.lockfile.entries import COMPOSITE_YML, MADE, MODEL_YML, LockEntry, model_key
+from posezoo.lockfile.entries import (
+    COMPOSITE_YML,
+    MADE,
+    MODEL_YML,
+    declaration_entries,
+    merge_entries,
+    model_key,
+)
 from posezoo.lockfile.signature import SUFFIX
-from posezoo.lockfile.snapshot import declaration_entries, published_entry
-from posezoo.lockfile.update import merge_entries
+from posezoo.lockfile.snapshot import published_entry
 from posezoo.registry import license_path, open_registry, read_copyright_line
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
-from posezoo.verify.untracked import find_untracked_below, unusual_file_type
+from posezoo.verify.artifact_check import file_state
+from posezoo.verify.untracked import find_untracked_below
 
 NOTICE = "NOTICE"
 
@@ -141,8 +147,12 @@ class Mirror:
         present = [
             *declaration_entries(spec, lock.timestamp),
             *(entry for entry in published if entry is not None),
-            *_locked_irs(spec, agreed),
         ]
+        if agreed.has_declaration(spec):  # else its IR were made from something else
+            name = model_key(spec)
+            present += (
+                entry for entry in agreed.entries.values() if entry.origin == MADE and entry.model == name
+            )
         lock.update(lambda entries: merge_entries(entries, present))
         return [paths[file.name] for file in spec.files]
 
@@ -183,7 +193,7 @@ class Mirror:
         for name in dict.fromkeys(
             entry.model for entry in self.open_lock().entries.values() if entry.file == MODEL_YML
         ):
-            if names and name not in names and name.partition("@")[0] not in names:
+            if not _is_among(name, names):
                 continue
             with suppress(UnknownModelError, SpecError):
                 spec = own_registry.find(name)
@@ -198,19 +208,22 @@ class Mirror:
         """
         lock, known = self.open_lock(), {self.root / name for name in (NAME, NAME + SUFFIX, NOTICE)}
         specs = {model_key(spec): spec for spec in self.specs(names)}
-        paths = {name: entry.path for name, entry in self._registry_entries().items()}
+        # Its registry may be gone.
+        declared = open_registry([self.models_dir]).entries if self.models_dir.is_dir() else {}
         for line in lock.entries.values():
-            requested = _is_among(line.model, names)
-            if line.file in (MODEL_YML, COMPOSITE_YML) and requested:
-                name = line.model.partition("@")[0]
-                path = paths.get(name, self.models_dir / "public" / name / line.file)
-                known.add(path)
-                state = _state(path, line.size, Digest("sha384", line.sha384))
-                yield MirroredFile(line.model, line.file, path, state)
-            elif line.origin != MADE and requested:
-                path, digest = self._stored(line, specs.get(line.model))
-                known.add(path)
-                yield MirroredFile(line.model, line.file, path, _state(path, line.size, digest))
+            if line.origin == MADE or not _is_among(line.model, names):
+                continue
+            name, digest = line.model.partition("@")[0], Digest("sha384", line.sha384)
+            if line.file in (MODEL_YML, COMPOSITE_YML):
+                path = self.models_dir / "public" / name / line.file
+                path = declared[name].path if name in declared else path
+            else:
+                files = specs[line.model].files if line.model in specs else ()
+                # The declared digest decides the path.
+                digests = [file.checksum for file in files if file.name == line.file and file.checksum]
+                path = self.store_path(digests[0] if digests else digest)
+            known.add(path)
+            yield MirroredFile(line.model, line.file, path, file_state(path, line.size, digest))
         if names:
             return
         for spec in specs.values():
@@ -218,7 +231,7 @@ class Mirror:
         for photo in SAMPLES:  # in no lock: posezoo itself declares them
             if photo.checksum is not None and (path := self.store_path(photo.checksum)).exists():
                 known.add(path)
-                yield MirroredFile("samples", photo.name, path, _state(path, photo.size or 0, photo.checksum))
+                yield MirroredFile("samples", photo.name, path, file_state(path, photo.size, photo.checksum))
         needed = {above for path in known for above in path.parents} | {self.root / "1" / "staging"}
         for path, state in find_untracked_below(self.root, known, needed):
             yield MirroredFile("", path.relative_to(self.root).as_posix(), path, state)
@@ -261,35 +274,6 @@ class Mirror:
             if not target.is_file() or target.is_symlink() or target.read_bytes() != content:
                 verified_files.write_atomically(target, content)
 
-    def _registry_entries(self) -> Mapping[str, registry.RegistryEntry]:
-        """What its registry declares, by name; nothing if that is gone."""
-        return open_registry([self.models_dir]).entries if self.models_dir.is_dir() else {}
-
-    def _stored(self, line: LockEntry, spec: ModelSpec | None) -> tuple[Path, Digest]:
-        """The path of a published file of the lock, and its digest; the declared digest decides the path."""
-        digest = Digest("sha384", line.sha384)
-        for file in spec.files if spec is not None else ():
-            if file.name == line.file and file.checksum is not None:
-                return self.store_path(file.checksum), digest
-        return self.store_path(digest), digest
-
 
 def _is_among(model: str, names: Collection[str]) -> bool:
     return not names or model in names or model.partition("@")[0] in names
-
-
-def _locked_irs(spec: ModelSpec, agreed: LockFile) -> list[LockEntry]:
-    """The entries of IR in the user's lock that were made with this very model.yml."""
-    entries = agreed.entries
-    known = entries.get((model_key(spec), MODEL_YML, False))
-    if known is None or not next(declaration_entries(spec, "")).has_same_content(known):
-        return []
-    return [entry for entry in entries.values() if entry.origin == MADE and entry.model == model_key(spec)]
-
-
-def _state(path: Path, size: int, digest: Digest) -> str:
-    if kind := unusual_file_type(path):
-        return kind
-    if not path.exists():
-        return "missing"
-    return "good" if verified_files.is_verified(path, size, digest, trust_record=False) else "changed"

@@ -5,8 +5,15 @@ from __future__ import annotations
 import pytest
 
 from posezoo.errors import LockError
-from posezoo.lockfile.entries import FIRST_USE, MADE, PUBLISHED, REGISTRY, LockEntry
-from posezoo.lockfile.update import list_changes, merge_entries
+from posezoo.lockfile.entries import (
+    FIRST_USE,
+    MADE,
+    PUBLISHED,
+    REGISTRY,
+    LockEntry,
+    list_changes,
+    merge_entries,
+)
 
 ONE, TWO, THREE = "1" * 96, "2" * 96, "3" * 96
 

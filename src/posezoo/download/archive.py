@@ -11,10 +11,10 @@ import os
 import stat
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import IO, Any
+from typing import IO
 
 from posezoo.errors import ArchiveError, PosezooError
 from posezoo.files.file_record import RECORDS_DIR
@@ -49,7 +49,16 @@ def unpack_archive(archive: Path, format: str, place: Callable[[str], Path | Non
     with staging_dir(archive.parent) as folder:
         with _translated(archive):
             targets = _unpack_aside(archive, format, place, folder)
-        _put_in_place(folder, targets)
+        for target in targets:
+            with _writing(target):
+                target.parent.mkdir(parents=True, exist_ok=True)
+                if target.is_dir() and not target.is_symlink():
+                    raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+        # It is not worth waiting for the disk: what a loss of power takes does not match its record, and is
+        # unpacked again.
+        for number, target in enumerate(targets):
+            with _writing(target):
+                os.replace(folder / str(number), target)
     return targets
 
 
@@ -61,7 +70,7 @@ def _unpack_aside(
     folders: set[str] = set()
     targets: list[Path] = []
     left = MAX_BYTES
-    for member, stream in _MEMBERS[format](archive):
+    for member, stream in _open_members(archive, format):
         name = _safe_name(member, archive)
         key = case_folded(name)
         above = {key[:at] for at, letter in enumerate(key) if letter == "/"}
@@ -82,34 +91,15 @@ def _write(stream: IO[bytes], partial: Path, target: Path, left: int, archive: P
     """Write a member and return its size; counted, since its header may be wrong."""
     size = 0
     with _writing(target), open(partial, "xb") as written:
-        while piece := _read(stream, archive):
+        while True:
+            with _translated(archive):  # an error here is the archive's, not the disk's
+                piece = stream.read(CHUNK)
+            if not piece:
+                return size
             size += len(piece)
             if size > left:
                 raise ArchiveError(f"{archive.name}: holds more than {MAX_BYTES >> 30} GiB")
             written.write(piece)
-    return size
-
-
-def _read(stream: IO[bytes], archive: Path) -> bytes:
-    """A piece of a member; an error here is the archive's, not the disk's."""
-    with _translated(archive):
-        return stream.read(CHUNK)
-
-
-def _put_in_place(folder: Path, targets: Sequence[Path]) -> None:
-    """Rename the members to their places, unless one of them cannot be.
-
-    It is not worth waiting for the disk: what a loss of power takes does not match its record, and is
-    unpacked again.
-    """
-    for target in targets:
-        with _writing(target):
-            target.parent.mkdir(parents=True, exist_ok=True)
-            if target.is_dir() and not target.is_symlink():
-                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
-    for number, target in enumerate(targets):
-        with _writing(target):
-            os.replace(folder / str(number), target)
 
 
 @contextmanager
@@ -134,57 +124,39 @@ def _safe_name(member: str, archive: Path) -> str:
     return name
 
 
-def _zip_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    with zipfile.ZipFile(path) as archive:
-        for member in archive.infolist():
-            if member.is_dir():
-                continue
-            # The upper half holds the mode if the zip was made on Unix, else nothing.
-            if stat.S_IFMT(member.external_attr >> 16) not in (0, stat.S_IFREG):
-                raise _not_regular(path, member.filename)
-            with archive.open(member) as stream:
-                yield member.filename, stream
-
-
-def _tar_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    with open(path, "rb") as stream:
-        yield from _members_of_tar(path, stream)
-
-
-def _gztar_members(path: Path) -> Iterator[tuple[str, IO[bytes]]]:
-    with gzip.open(path) as stream:
-        yield from _members_of_tar(path, stream)
-
-
-def _members_of_tar(path: Path, stream: Any) -> Iterator[tuple[str, IO[bytes]]]:
-    with tarfile.open(fileobj=_BoundedStream(path, stream), mode="r:") as archive:  # type: ignore[call-overload]
+def _open_members(path: Path, format: str) -> Iterator[tuple[str, IO[bytes]]]:
+    """The name and the open stream of each member, in the archive's order."""
+    not_regular = "is a link or a device, not a regular file"
+    if format == "zip":
+        with zipfile.ZipFile(path) as zip_file:
+            for info in zip_file.infolist():
+                if info.is_dir():
+                    continue
+                # The upper half holds the mode if the zip was made on Unix, else nothing.
+                if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
+                    raise ArchiveError(f"{path.name}: {info.filename[:60]!a} {not_regular}")
+                with zip_file.open(info) as stream:
+                    yield info.filename, stream
+        return
+    with (
+        gzip.open(path) if format == "gztar" else open(path, "rb") as packed,
+        tarfile.open(fileobj=_BoundedStream(path, packed), mode="r:") as archive,  # type: ignore[call-overload]
+    ):
         for member in archive:
             archive.members = []  # or it would remember every header to the end
             if member.isdir():
                 continue
             content = archive.extractfile(member) if member.isreg() else None
             if content is None:
-                raise _not_regular(path, member.name)
+                raise ArchiveError(f"{path.name}: {member.name[:60]!a} {not_regular}")
             with content:
                 yield member.name, content
-
-
-def _not_regular(path: Path, member: str) -> ArchiveError:
-    return ArchiveError(f"{path.name}: {member[:60]!a} is a link or a device, not a regular file")
-
-
-#: How each format of ``unpack_archive`` is read: names and open streams, in the archive's order.
-_MEMBERS: dict[str, Callable[[Path], Iterator[tuple[str, IO[bytes]]]]] = {
-    "zip": _zip_members,
-    "tar": _tar_members,
-    "gztar": _gztar_members,
-}
 
 
 class _BoundedStream:
     """A stream that refuses to read a huge piece at once, or to seek beyond the limit."""
 
-    def __init__(self, path: Path, stream: IO[bytes]) -> None:
+    def __init__(self, path: Path, stream: IO[bytes] | gzip.GzipFile) -> None:
         self._name, self._stream = path.name, stream
 
     def read(self, size: int = -1) -> bytes:

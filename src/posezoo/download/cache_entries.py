@@ -70,32 +70,20 @@ def list_entries(root: Path, names: Mapping[str, Collection[str]]) -> tuple[Cach
     """
     entries = []
     try:
-        for folder in _folders(root / "1"):
+        folders = [item for item in (root / "1").iterdir() if re.fullmatch("[0-9a-f]{2}", item.name)]
+        for folder in folders:
             for item in os.scandir(folder):
-                digits = Path(folder).name + item.name
+                digits = folder.name + item.name
                 algorithm = _ALGORITHMS.get(len(item.name))
                 if algorithm and re.fullmatch("[0-9a-f]+", digits) and item.is_file(follow_symlinks=False):
-                    status = item.stat()
-                    digest = Digest(algorithm, digits)
-                    entries.append(
-                        CacheEntry(
-                            Path(item.path),
-                            digest,
-                            status.st_size,
-                            status.st_mtime,
-                            tuple(names.get(digits, ())),
-                        )
-                    )
+                    path, status, digest = Path(item.path), item.stat(), Digest(algorithm, digits)
+                    file_names = tuple(names.get(digits, ()))
+                    entries.append(CacheEntry(path, digest, status.st_size, status.st_mtime, file_names))
     except OSError as error:
+        if isinstance(error, FileNotFoundError) and not os.path.exists(root / "1"):
+            return ()
         raise OutputError(f"{error.filename or root}: cannot be read: {error.strerror or error}") from error
     return tuple(sorted(entries, key=lambda entry: (-entry.size, entry.path)))
-
-
-def _folders(root: Path) -> list[str]:
-    try:
-        return [item.path for item in os.scandir(root) if re.fullmatch("[0-9a-f]{2}", item.name)]
-    except FileNotFoundError:
-        return []
 
 
 def remove_entries(root: Path, entries: Iterable[CacheEntry]) -> None:

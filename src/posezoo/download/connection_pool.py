@@ -53,7 +53,10 @@ class HostLimiter:
             with self._condition:
                 self._active -= 1
                 if refusal is None:
-                    self._raise_limit()
+                    # The host may have been busy for a moment only.
+                    self._successes += 1
+                    if self._successes == _SUCCESSES_TO_RAISE:
+                        self._limit, self._successes = self._limit + 1, 0
                 else:
                     refusal.new_limit = self._reduce_limit(reductions)
                 self._condition.notify_all()
@@ -67,12 +70,6 @@ class HostLimiter:
             self._limit, self._reductions = self._peak // 2, self._reductions + 1
             self._peak, self._successes = self._active, 0
         return int(self._limit)
-
-    def _raise_limit(self) -> None:
-        """One more at once after some successes: the host may have been busy for a moment only."""
-        self._successes += 1
-        if self._successes == _SUCCESSES_TO_RAISE:
-            self._limit, self._successes = self._limit + 1, 0
 
 
 class ConnectionPool:
@@ -108,8 +105,10 @@ class ConnectionPool:
 
     def limiter_for(self, url: str) -> HostLimiter:
         """The limiter of a URL's host."""
+        # Also of text that is no URL: the request reports that.
+        host_and_port = url.partition("://")[2].partition("/")[0].rpartition("@")[2].lower()
         with self._lock:
-            return self._limiters.setdefault(_host_and_port(url), HostLimiter())
+            return self._limiters.setdefault(host_and_port, HostLimiter())
 
     def run_all(self, work: Callable[[Item], None], items: Sequence[Item]) -> None:
         """Do the work for each item, several at once; work that has begun when one fails is finished.
@@ -132,7 +131,12 @@ class ConnectionPool:
                 has_failed.set()
                 raise
 
-        thread_pool, failures = self._threads(), list[PosezooError]()
+        with self._lock:
+            if self._thread_pool is None:
+                self._thread_pool = ThreadPool(self._jobs)
+                self._exit_stack.callback(self._thread_pool.shutdown)
+            thread_pool = self._thread_pool
+        failures: list[PosezooError] = []
         for task in [thread_pool.submit(partial(unless_failed, item)) for item in items]:
             try:
                 task.result()
@@ -145,15 +149,3 @@ class ConnectionPool:
         """Raise if the run is being ended."""
         if self._thread_pool is not None:
             self._thread_pool.raise_if_cancelled()
-
-    def _threads(self) -> ThreadPool:
-        with self._lock:
-            if self._thread_pool is None:
-                self._thread_pool = ThreadPool(self._jobs)
-                self._exit_stack.callback(self._thread_pool.shutdown)
-            return self._thread_pool
-
-
-def _host_and_port(url: str) -> str:
-    # Also of text that is no URL: the request reports that.
-    return url.partition("://")[2].partition("/")[0].rpartition("@")[2].lower()

@@ -6,6 +6,7 @@ import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 
@@ -122,38 +123,25 @@ def download_dataset(
     files: list[Path] = []
     with DownloadContext(name, download_options, listener, base=folder, sleep=sleep) as context:
         for archive in dataset.archives:
-            path = folder / archive.file.name
-            if (unpacked := _unpacked(archive, folder)) is None:
+            path, digest = folder / archive.file.name, archive.file.checksum
+            name_of_digest = f"{digest.algorithm}:{digest.value}" if digest is not None else ""
+            record = PostprocessRecord(path, {"archive": name_of_digest})
+            old_record = PostprocessRecord(path, {"archive": str(digest)})  # as earlier versions wrote it
+            for present in (record, old_record):
+                if present.is_up_to_date():  # an earlier run unpacked it, and no file is gone or changed
+                    unpacked = list(present.outputs())
+                    break
+            else:
                 download_file(archive.file, path, list_candidates(archive.file, context), context)
-                unpacked = _unpack(archive, path, folder)
+                unpacked = unpack_archive(path, "zip", partial(_place, folder, archive.members))
+                if not unpacked:
+                    raise ArchiveError(f"{path.name}: holds nothing below {archive.members}")
+                record.write(unpacked, sizes_only=True)
             with suppress(OSError):
                 path.unlink()
             files += unpacked
     return tuple(files)
 
 
-def _records(archive: DatasetArchive, folder: Path) -> tuple[PostprocessRecord, PostprocessRecord]:
-    """The record of what an archive held; the second one is as earlier versions wrote it."""
-    digest = archive.file.checksum
-    names = (f"{digest.algorithm}:{digest.value}" if digest is not None else "", str(digest))
-    current, old = (PostprocessRecord(folder / archive.file.name, {"archive": name}) for name in names)
-    return current, old
-
-
-def _unpacked(archive: DatasetArchive, folder: Path) -> list[Path] | None:
-    """The files that an earlier run unpacked; None if one is gone, or has another size."""
-    for record in _records(archive, folder):
-        if record.is_up_to_date():
-            return list(record.outputs())
-    return None
-
-
-def _unpack(archive: DatasetArchive, path: Path, folder: Path) -> list[Path]:
-    def place(member: str) -> Path | None:
-        return folder / member if member.startswith(archive.members) else None
-
-    files = unpack_archive(path, "zip", place)
-    if not files:
-        raise ArchiveError(f"{path.name}: holds nothing below {archive.members}")
-    _records(archive, folder)[0].write(files, sizes_only=True)
-    return files
+def _place(folder: Path, members: str, member: str) -> Path | None:
+    return folder / member if member.startswith(members) else None

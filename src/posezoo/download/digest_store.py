@@ -83,7 +83,22 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
     if context.cache_dir is None or file.checksum is None or (not replace and is_cached(file, context)):
         return
     try:
-        _add_to_store(path, context.cache_dir, file.checksum)
+        staged = _staging_path(context.cache_dir, file.checksum)
+        target = context.cache_dir / entry_path(file.checksum)
+        staged.parent.mkdir(parents=True, exist_ok=True)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        try:
+            staged.unlink(missing_ok=True)
+            with open(path, "rb") as source, open(staged, "xb") as clone:
+                is_cloned = reflink(source.fileno(), clone.fileno())
+            if not is_cloned:
+                staged.unlink()
+                if not hard_link(path, staged):
+                    shutil.copyfile(path, staged)
+            replace_atomically(staged, target)
+        finally:
+            with suppress(OSError):
+                staged.unlink(missing_ok=True)  # two names of one file are not renamed to each other
     except OSError as error:
         context.warn(f"{context.cache_dir}: the cache cannot be written: {error.strerror or error}")
         context.cache_dir = None
@@ -122,33 +137,12 @@ def _staging_path(root: Path, digest: Digest) -> Path:
     return root / "1" / "staging" / f"{digest.value}.new"
 
 
-def _add_to_store(path: Path, root: Path, digest: Digest) -> None:
-    staged, target = _staging_path(root, digest), root / entry_path(digest)
-    staged.parent.mkdir(parents=True, exist_ok=True)
-    target.parent.mkdir(parents=True, exist_ok=True)
-    try:
-        staged.unlink(missing_ok=True)
-        if not _cloned(path, staged) and not hard_link(path, staged):
-            shutil.copyfile(path, staged)
-        replace_atomically(staged, target)
-    finally:
-        with suppress(OSError):
-            staged.unlink(missing_ok=True)  # two names of one file are not renamed to each other
-
-
-def _cloned(path: Path, staged: Path) -> bool:
-    with open(path, "rb") as source, open(staged, "xb") as copy:
-        done = reflink(source.fileno(), copy.fileno())
-    if not done:
-        staged.unlink()
-    return done
-
-
 def _mirror(address: str, file: SourceFile, digest: Digest, context: DownloadContext) -> Candidate:
     if address.lower().startswith(("http://", "https://")):
         url = f"{address.rstrip('/')}/{entry_path(digest)}"
         return Candidate(redact_secrets(address), CandidateKind.MIRROR, partial(open_url, url, file, context))
-    root = _path_of(address)
+    plain = re.sub(r"^file:(//[^/]*)?", "", address)
+    root = Path(address if plain == address else unquote(plain))
     path = root / entry_path(digest)
     return Candidate(address, CandidateKind.MIRROR, partial(_open_folder, root, path), path)
 
@@ -165,9 +159,3 @@ def _open_folder(root: Path, path: Path, resume: ResumeState) -> Iterator[ByteSt
         raise NotFoundError("does not have it")
     with open_local_file(path, resume) as stream:
         yield stream
-
-
-def _path_of(address: str) -> Path:
-    """A path that is written as such, or as a file:// URL."""
-    plain = re.sub(r"^file:(//[^/]*)?", "", address)
-    return Path(address if plain == address else unquote(plain))

@@ -9,7 +9,7 @@ from __future__ import annotations
 import random
 import time
 from collections.abc import Iterable, Sequence
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,8 +17,8 @@ from typing import TYPE_CHECKING
 from posezoo.download.candidates import ByteStream, Candidate, CandidateKind
 from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import cache_entry_lock, is_cached, store
-from posezoo.download.journal import remember_origin
 from posezoo.download.partial import PartialFile, ResumeState, open_partial, remove_partial
+from posezoo.download.provenance_json import remember_origin
 from posezoo.download.source_errors import (
     NotFoundError,
     RangeMismatchError,
@@ -138,7 +138,12 @@ def _fill(
         if is_source:
             context.emit(FileDownloadStarted(context.model, file.name, file.size or 0, candidate.name))
         try:
-            if not _clone_from_cache(file, candidate, partial):
+            is_cloned = False
+            # Not those of a mirror, which others may change. An OSError is reported when the file is read.
+            if candidate.kind is CandidateKind.CACHE and candidate.path is not None:
+                with suppress(OSError):
+                    is_cloned = partial.clone_from(candidate.path, file)
+            if not is_cloned:
                 _fill_from(candidate, file, partial, context)
         except PosezooError as error:
             if is_source:
@@ -156,16 +161,6 @@ def _fill(
             context.emit(CachedFileUsed(context.model, file.name, candidate.name))
         return candidate
     raise _combine(file, failures, partial.load_resume_state(file).size)
-
-
-def _clone_from_cache(file: SourceFile, candidate: Candidate, partial: PartialFile) -> bool:
-    """Share the bytes of a cache entry, if possible; not those of a mirror, which others may change."""
-    if candidate.kind is not CandidateKind.CACHE or candidate.path is None:
-        return False
-    try:
-        return partial.clone_from(candidate.path, file)
-    except OSError:  # reported when it is read
-        return False
 
 
 def _fill_from(
@@ -193,7 +188,10 @@ def _fill_from(
                 allowed = min(options.attempts, error.at_most or options.attempts)
                 if attempt >= allowed:
                     attempts = f" ({attempt} attempts)" if attempt > 1 else ""
-                    hint = error.hint or _explain_retry_after(error, options.timeout_s)
+                    hint = error.hint
+                    if not hint and (asked_s := error.retry_after_s or 0.0) > options.timeout_s:
+                        hint = f"the server asks to wait {asked_s:.0f} s (Retry-After): "
+                        hint += "run the command again after that"
                     raise SourceError(f"{error.problem}{attempts}", hint=hint, temporary=True) from error
                 pause_s = _pause_s(attempt, error.retry_after_s, options.timeout_s)
                 attempt += 1
@@ -266,15 +264,6 @@ def _pause_s(attempt: int, asked_s: float | None, longest_s: float) -> float:
         return min(asked_s, longest_s)
     pause_s = min(FIRST_PAUSE_S * 2.0 ** (attempt - 1), LONGEST_PAUSE_S)
     return pause_s * random.uniform(0.5, 1.0)  # so that many clients do not come back at one moment
-
-
-def _explain_retry_after(error: TransientSourceError, longest_s: float) -> str:
-    """The pause that a server asks for, if it is longer than we wait."""
-    if error.retry_after_s is None or error.retry_after_s <= longest_s:
-        return ""
-    return (
-        f"the server asks to wait {error.retry_after_s:.0f} s (Retry-After): run the command again after that"
-    )
 
 
 def _combine(

@@ -78,31 +78,32 @@ def open_response(
         SourceError: asking again does not help.
         SizeError: another size is announced.
     """
+    headers: dict[str, str] = {}
+    if resume.size or last is not None:  # RFC 9110, 13.1.5 and 14.2
+        headers["Range"] = f"bytes={resume.size}-{'' if last is None else last}"
+        if resume.etag:
+            headers["If-Range"] = resume.etag
     with (
-        closing(
-            _follow_redirects(session, url, file, download_options, _range_headers(resume, last))
-        ) as response,
+        closing(_follow_redirects(session, url, file, download_options, headers)) as response,
         StallDetectingReader(response, download_options.timeout_s) as reader,
     ):
         _refuse_status(response, resume, last)
         start, stop = _parse_content_range(response, file, resume, last)
         pieces = decode_body(read_body(response, file, start, stop, reader), response, file)
         first = next(pieces, b"")
-        if not start and _is_html(first):
-            raise HtmlResponseError(_read_page_start(first, pieces))
+        # Quotas, logins and confirmations come as a web page with a status of success.
+        text_start = first[:512].lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower()
+        if not start and text_start.startswith((b"<!doctype html", b"<html")):
+            page = bytearray(first)  # its beginning shows what it is about; it may be of any length
+            with suppress(DownloadError):
+                while len(page) < _PAGE_BYTES and (piece := next(pieces, b"")):
+                    page += piece
+            raise HtmlResponseError(page[:_PAGE_BYTES].decode("utf-8", "replace"))
         _refuse_length(response, file, start, stop)
         is_resumable = content_encoding(response) == "identity"
         yield ByteStream(
             chain((first,), pieces), start, _strong_etag(response), is_resumable, stop, response.url
         )
-
-
-def _range_headers(resume: ResumeState, last: int | None) -> dict[str, str]:
-    """Headers that ask for a part of a file if it still is the same (RFC 9110, 13.1.5 and 14.2)."""
-    if not resume.size and last is None:
-        return {}
-    requested = {"Range": f"bytes={resume.size}-{'' if last is None else last}"}
-    return {**requested, **({"If-Range": resume.etag} if resume.etag else {})}
 
 
 def _parse_content_range(
@@ -172,6 +173,9 @@ def _send_get(
 ) -> requests.Response:
     own = {header.name: header.value for header in download_options.headers if header.applies_to(url)}
     has_login = any(name.lower() == "authorization" for name in own)
+    ca_bundle = str(download_options.ca_bundle) if download_options.ca_bundle is not None else None
+    if not ca_bundle and not (os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")):
+        ca_bundle = os.environ.get("SSL_CERT_FILE") or None  # requests itself reads the other two
     return session.get(
         url,
         stream=True,
@@ -179,17 +183,8 @@ def _send_get(
         timeout=download_options.timeout_s,
         headers={**headers, **own},
         auth=(lambda request: request) if has_login else None,  # else requests prefers ~/.netrc
-        verify=_ca_bundle(download_options),
+        verify=ca_bundle,
     )
-
-
-def _ca_bundle(download_options: DownloadOptions) -> str | None:
-    """The trusted certificates; None leaves them to requests, which reads REQUESTS_CA_BUNDLE and curl's."""
-    if download_options.ca_bundle is not None:
-        return str(download_options.ca_bundle)
-    if os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE"):
-        return None
-    return os.environ.get("SSL_CERT_FILE") or None
 
 
 def _refuse_status(response: requests.Response, resume: ResumeState, last: int | None) -> None:
@@ -220,20 +215,6 @@ def _parse_retry_after(response: requests.Response) -> float | None:
         return max(0.0, parsedate_to_datetime(requested).timestamp() - time.time())
     except (ValueError, TypeError, OverflowError, OSError):
         return None
-
-
-def _is_html(first: bytes) -> bool:
-    """Quotas, logins and confirmations come as a web page with a status of success."""
-    return first[:512].lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower().startswith((b"<!doctype html", b"<html"))
-
-
-def _read_page_start(first: bytes, pieces: Iterator[bytes]) -> str:
-    """The beginning of a page, which shows what it is about; the page may be of any length."""
-    page = bytearray(first)
-    with suppress(DownloadError):
-        while len(page) < _PAGE_BYTES and (piece := next(pieces, b"")):
-            page += piece
-    return page[:_PAGE_BYTES].decode("utf-8", "replace")
 
 
 def _refuse_length(response: requests.Response, file: SourceFile, start: int, stop: int | None) -> None:

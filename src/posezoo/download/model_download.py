@@ -12,10 +12,10 @@ from posezoo.download.connection_pool import ConnectionPool
 from posezoo.download.context import DownloadContext, Sleep, create_context
 from posezoo.download.digest_store import remove_stale_staging
 from posezoo.download.file_download import download_file, unpinned_error
-from posezoo.download.journal import NAME, update_provenance_json
 from posezoo.download.license_policy import refuse_license
 from posezoo.download.options import DownloadOptions
 from posezoo.download.postprocess import postprocess
+from posezoo.download.provenance_json import NAME, update_provenance_json
 from posezoo.download.source_types import list_candidates
 from posezoo.errors import PosezooError
 from posezoo.events import (
@@ -134,7 +134,11 @@ def download_model(
                     lambda place: download_file(*place, list_candidates(place[0], context), context), needed
                 )
             finally:
-                _write_provenance(layout.model_download_dir(spec), spec, places, context)
+                try:
+                    update_provenance_json(layout.model_download_dir(spec), spec, places)
+                except OSError as error:  # the files are verified all the same
+                    path = layout.model_download_dir(spec) / NAME
+                    context.warn(f"{path}: cannot be written: {error}")
     except PosezooError as error:
         listener(DownloadFinished(spec.full_name, False, error.problem))
         raise
@@ -195,15 +199,6 @@ def require_allowed(spec: ModelSpec, files: Sequence[SourceFile], options: Downl
     unpinned = [file for file in files if not file.is_pinned]
     if unpinned and options.first_use is None:
         raise unpinned_error(unpinned)
-
-
-def _write_provenance(
-    folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Path]], context: DownloadContext
-) -> None:
-    try:
-        update_provenance_json(folder, spec, places)
-    except OSError as error:  # the files are verified all the same
-        context.warn(f"{folder / NAME}: cannot be written: {error}")
 
 
 def _select(spec: ModelSpec, precisions: Collection[str] | None) -> tuple[SourceFile, ...]:

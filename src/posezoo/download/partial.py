@@ -50,25 +50,21 @@ class ResumeState:
     etag: str = ""
 
 
-#: Nothing of the file is here.
-NOTHING = ResumeState()
-
-
 class PartialFile:
-    """An open and locked part."""
+    """An open and locked part.
+
+    Attributes:
+        path: where its bytes are before the rename.
+        source_url: the URL that gave its last bytes.
+    """
 
     def __init__(self, path: Path, target: Path, handle: int) -> None:
-        self._path, self._target, self._handle = path, target, handle
-        self.source_url = ""  # the URL that gave its last bytes
+        self.path, self._target, self._handle = path, target, handle
+        self.source_url = ""
         self._published = False
         self._linked: Path | None = None
         # Under a name of its own, which no other run looks for, it is of no use to the next one.
         self._is_findable = path == _part_of(target)
-
-    @property
-    def path(self) -> Path:
-        """Where its bytes are before the rename."""
-        return self._path
 
     def load_resume_state(self, file: SourceFile) -> ResumeState:
         """What it holds of a file; the beginning of anything else is dropped."""
@@ -78,7 +74,7 @@ class PartialFile:
         if is_same and file.size is not None and 0 < size <= file.size:
             return ResumeState(size, str(record.get("source", "")), str(record.get("etag", "")))
         self.truncate()
-        return NOTHING
+        return ResumeState()
 
     def start_at(self, file: SourceFile, start: ResumeState, *, resumable: bool) -> _Hash:
         """Prepare it for the bytes that follow; what it holds beyond the start is dropped.
@@ -140,32 +136,26 @@ class PartialFile:
             cloned = reflink(source.fileno(), self._handle)
         if not cloned and not hard_link(path, link, mode=stat.S_IMODE(os.fstat(self._handle).st_mode)):
             return False
-        if (actual := compute_digest(self._path if cloned else link, expected.algorithm)) != expected:
+        if (actual := compute_digest(self.path if cloned else link, expected.algorithm)) != expected:
             link.unlink(missing_ok=True)
             self.truncate()
             raise DigestError(f"has the digest {actual}, expected {expected}")
         self._linked = None if cloned else link
         return True
 
-    def replace_target(self, *, lasting: bool = True) -> None:
+    def replace_target(self) -> None:
         """Rename it to the target; a symbolic link of that name is replaced, not followed.
-
-        Args:
-            lasting: whether to wait until it survives a loss of power.
 
         Raises:
             OutputError: it cannot be renamed; what was there before is untouched.
         """
-        path = self._linked or self._path
+        path = self._linked or self.path
         with _writing(self._target):
-            if lasting:
-                replace_atomically(path, self._target)
-            else:
-                os.replace(path, self._target)
+            replace_atomically(path, self._target)
         if self._linked is not None:
             with suppress(OSError):
                 self._linked.unlink(missing_ok=True)  # two names of one file are not renamed to each other
-        self._published = path is self._path
+        self._published = path is self.path
         self._remove_resume_state()
 
     def close(self) -> None:
@@ -178,7 +168,7 @@ class PartialFile:
         if not self._published and not is_kept:
             self._remove_resume_state()
             with suppress(OSError):
-                self._path.unlink()
+                self.path.unlink()
         os.close(self._handle)
 
     def _remove_resume_state(self) -> None:
@@ -201,7 +191,11 @@ def open_partial(target: Path, on_wait: Callable[[], None]) -> Iterator[PartialF
         if target.is_dir() and not target.is_symlink():
             raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
         target.parent.mkdir(parents=True, exist_ok=True)
-        path, handle = _open(target, on_wait)
+        path = _part_of(target)
+        handle = lock_file(path, on_wait)
+        if handle is None:  # no locks: a name that no other run has
+            path = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+            handle = os.open(path, FLAGS | os.O_EXCL, 0o666)
     partial = PartialFile(path, target, handle)
     with suppress(OSError):
         _link_of(target).unlink(missing_ok=True)
@@ -226,15 +220,6 @@ def _part_of(target: Path) -> Path:
 def _link_of(target: Path) -> Path:
     """A hard link to a cache's entry, before its rename; only the holder of the part's lock creates it."""
     return target.with_name(f".{target.name}.link")
-
-
-def _open(target: Path, on_wait: Callable[[], None]) -> tuple[Path, int]:
-    path = _part_of(target)
-    handle = lock_file(path, on_wait)
-    if handle is not None:
-        return path, handle
-    path = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-    return path, os.open(path, FLAGS | os.O_EXCL, 0o666)
 
 
 @contextmanager

@@ -148,15 +148,11 @@ def _is_the_file(first: bytes, response: requests.Response, file: SourceFile) ->
 
 def _make_inflater(first: bytes, encoding: str) -> zlib._Decompress:
     """A decompressor; deflate is zlib's format, or, from some servers, the raw one (RFC 9110, 8.4.1.2)."""
-    if encoding == "deflate" and not _is_zlib(first):
+    # RFC 1950, 2.2
+    is_zlib = len(first) > 1 and first[0] & 15 == 8 and (first[0] << 8 | first[1]) % 31 == 0
+    if encoding == "deflate" and not is_zlib and not first.startswith(_GZIP):
         return zlib.decompressobj(wbits=-zlib.MAX_WBITS)
     return zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)  # 32: gzip or zlib, as its first bytes say
-
-
-def _is_zlib(first: bytes) -> bool:
-    """Whether the data begins with a header of zlib (RFC 1950, 2.2), or of gzip."""
-    is_zlib = len(first) > 1 and first[0] & 15 == 8 and (first[0] << 8 | first[1]) % 31 == 0
-    return is_zlib or first.startswith(_GZIP)
 
 
 def has_known_length(response: requests.Response) -> bool:

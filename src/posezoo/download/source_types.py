@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from functools import partial
@@ -72,13 +72,11 @@ def find_source_type(source: object) -> SourceType:
 
 def list_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candidate, ...]:
     """All places to ask for a file, in their order: the cache, the mirrors, its sources."""
-    return (*store_candidates(file, context), *_source_candidates(file, context))
-
-
-def _source_candidates(file: SourceFile, context: DownloadContext) -> Iterator[Candidate]:
+    candidates = [*store_candidates(file, context)]
     for source in file.sources:
         source_type = find_source_type(source)
         if (copy := source_type.find_local_copy(source)) is not None:
-            yield copy
+            candidates.append(copy)
         start_reading = partial(source_type.open, source, file, context)
-        yield Candidate(redact_secrets(str(source)), CandidateKind.SOURCE, start_reading)
+        candidates.append(Candidate(redact_secrets(str(source)), CandidateKind.SOURCE, start_reading))
+    return tuple(candidates)

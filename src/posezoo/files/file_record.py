@@ -50,7 +50,15 @@ def record_path(path: Path) -> Path:
 def read_record(path: Path) -> FileRecord:
     """The record of a file; an empty one if there is none, or one that cannot be read."""
     stored = read_json(record_path(path))
-    return _parse(stored) if stored or record_path(path).exists() else _read_old(path)
+    if not stored and not record_path(path).exists():
+        return _read_old(path)
+    return FileRecord(
+        **{
+            section.name: stored[section.name]
+            for section in fields(FileRecord)
+            if isinstance(stored.get(section.name), dict)
+        }
+    )
 
 
 def update_record(
@@ -133,11 +141,6 @@ def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None
                 part.unlink()
         if handle is not None:
             os.close(handle)
-
-
-def _parse(stored: Json) -> FileRecord:
-    sections = {each.name: stored.get(each.name) for each in fields(FileRecord)}
-    return FileRecord(**{name: section for name, section in sections.items() if isinstance(section, dict)})
 
 
 def _to_json(record: FileRecord) -> dict[str, Any]:

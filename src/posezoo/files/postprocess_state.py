@@ -35,15 +35,24 @@ class PostprocessRecord:
             rehash: read the bytes of the files, and do not believe their fingerprints.
         """
         outputs = read_record(self._subject).outputs
+        if outputs.get("recipe") != self._recipe:
+            return False
         is_removed = self._removable and not os.path.lexists(self._subject)
         try:
-            return bool(outputs.get("recipe") == self._recipe) and all(
-                _is_unchanged(self._subject.parent / name, entry, rehash)
-                for name, entry in outputs["files"].items()
-                if not (is_removed and name == self._subject.name)
-            )
+            for name, entry in outputs["files"].items():
+                path = self._subject.parent / name
+                if is_removed and name == self._subject.name:
+                    continue
+                if rehash:
+                    is_unchanged = compute_digest(path).value == entry["sha384"]
+                else:
+                    status = {**fingerprint(path), "sha384": entry.get("sha384")}
+                    is_unchanged = all(status[key] == value for key, value in entry.items())
+                if not is_unchanged:
+                    return False
         except (OSError, LookupError, TypeError, AttributeError):
             return False
+        return True
 
     def outputs(self) -> dict[Path, str]:
         """What was made, with its SHA-384, or "" if only its size is known; nothing without a record."""
@@ -68,13 +77,6 @@ class PostprocessRecord:
             for path in files
         }
         update_record(self._subject, outputs={"recipe": self._recipe, "files": entries})
-
-
-def _is_unchanged(path: Path, entry: Mapping[str, object], rehash: bool) -> bool:
-    if rehash:
-        return compute_digest(path).value == entry["sha384"]
-    status = {**fingerprint(path), "sha384": entry.get("sha384")}
-    return all(status[key] == value for key, value in entry.items())
 
 
 def archive_record(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) -> PostprocessRecord:

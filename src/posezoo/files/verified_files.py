@@ -126,7 +126,13 @@ def explain_wrong_members(path: Path, file: SourceFile) -> str:
 
     for member, expected in file.contains.items():
         try:
-            actual = _digest_of_member(path, member, expected.algorithm)
+            hasher = hashlib.new(expected.algorithm, usedforsecurity=False)
+            with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
+                while piece := stream.read(CHUNK):
+                    hasher.update(piece)
+                    if stream.tell() > MAX_MEMBER:
+                        raise ValueError(f"is larger than {MAX_MEMBER >> 30} GiB")
+            actual = Digest(expected.algorithm, hasher.hexdigest())
         except KeyError:
             return f"holds no {member}"
         # zipfile raises RuntimeError for a member that needs a password.
@@ -135,18 +141,6 @@ def explain_wrong_members(path: Path, file: SourceFile) -> str:
         if not actual.value.startswith(expected.value):
             return f"holds a {member} of {actual}, declared is {expected}"
     return ""
-
-
-def _digest_of_member(path: Path, member: str, algorithm: str) -> Digest:
-    import zipfile
-
-    hasher = hashlib.new(algorithm, usedforsecurity=False)
-    with zipfile.ZipFile(path) as archive, archive.open(member) as stream:
-        while piece := stream.read(CHUNK):
-            hasher.update(piece)
-            if stream.tell() > MAX_MEMBER:
-                raise ValueError(f"is larger than {MAX_MEMBER >> 30} GiB")
-    return Digest(algorithm, hasher.hexdigest())
 
 
 def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> None:

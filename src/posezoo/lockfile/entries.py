@@ -1,4 +1,4 @@
-"""The lines of a posezoo.lock.
+"""The lines of a posezoo.lock: how they are read and written, and how a newer state is recorded.
 
 One entry a line, in JSON, sorted, so that branches that each add one merge like any text::
 
@@ -7,14 +7,15 @@ One entry a line, in JSON, sorted, so that branches that each add one merge like
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
-from collections.abc import Iterable
-from dataclasses import asdict, dataclass
+from collections.abc import Collection, Iterable, Iterator
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from posezoo.errors import PosezooError
+from posezoo.errors import LockError, PosezooError
 from posezoo.spec.model import ModelSpec
 
 NAME = "posezoo.lock"
@@ -60,6 +61,24 @@ LockEntries = dict[LockKey, LockEntry]
 def model_key(spec: ModelSpec) -> str:
     """The name of a model in a lock."""
     return f"{spec.name}@{spec.tag}" if spec.tag else spec.name
+
+
+def declaration_entries(spec: ModelSpec, now: str) -> Iterator[LockEntry]:
+    """The entries of a model.yml, and of the composite-model.yml above it, as these are now.
+
+    Raises:
+        LockError: one cannot be read.
+    """
+    declarations = [(model_key(spec), MODEL_YML, spec.path, spec.revision)]
+    if spec.composite:
+        declarations.append((spec.composite, COMPOSITE_YML, spec.path.parents[1] / COMPOSITE_YML, 0))
+    for model, file, path, revision in declarations:
+        try:
+            content = path.read_bytes()
+        except OSError as error:
+            raise LockError(f"{path}: cannot be read: {error.strerror or error}") from error
+        sha384 = hashlib.sha384(content).hexdigest()
+        yield LockEntry(model, file, len(content), sha384, REGISTRY, now, revision)
 
 
 def format_entries(entries: Iterable[LockEntry]) -> bytes:
@@ -120,3 +139,95 @@ def _entry(line: str) -> LockEntry | None:
     )
     is_entry = has_types and all(_SHA384.fullmatch(digits) for digits in (entry.sha384, *entry.before))
     return entry if is_entry else None
+
+
+@dataclass(frozen=True, slots=True)
+class LockChange:
+    """One line of a lock that is added, removed or changed."""
+
+    model: str
+    file: str
+    change: str  # added, changed or removed
+    was: str = ""  # SHA-384
+    now: str = ""  # SHA-384
+
+    def __str__(self) -> str:
+        digests = " -> ".join(digits[:12] + "…" for digits in (self.was, self.now) if digits)
+        return f"{self.change:8} {self.model}: {self.file} (SHA-384 {digests})"
+
+
+def explain_rollback(locked: LockEntry, present: LockEntry) -> str:
+    """Why a registry's file is older than the one in the lock; empty if nothing shows that it is."""
+    if present.revision < locked.revision:
+        return f"revision {present.revision}, the lock's is {locked.revision}"
+    if present.sha384 in locked.before:
+        return "the version in the lock has replaced it"
+    return ""
+
+
+def merge_entries(
+    entries: LockEntries,
+    present: Collection[LockEntry],
+    unpinned: Collection[str] = (),
+    *,
+    allow_rollback: bool = False,
+) -> LockEntries:
+    """The entries with the present state of one model, and of the composite that it is a part of.
+
+    Args:
+        entries: those of the lock now.
+        present: those of the model's files as they are here.
+        unpinned: files of the model without a pin that are not here.
+        allow_rollback: whether a model.yml that is older than the lock's is accepted.
+
+    An entry with the same content stays. The entry of a file that is not here stays too, while nothing shows
+    that it is outdated: an IR of the same model.yml, a file of the first use.
+
+    Raises:
+        LockError: a model.yml is older than the lock's.
+    """
+    updated = {entry.key: _updated(entries.get(entry.key), entry, allow_rollback) for entry in present}
+    of_model = {entry.model for entry in present if entry.file == MODEL_YML}
+    unchanged = {
+        entry.model
+        for entry in present
+        if entry.file == MODEL_YML and entry.key in entries and entries[entry.key].has_same_content(entry)
+    }
+    kept = {
+        key: entry
+        for key, entry in entries.items()
+        if entry.model not in of_model
+        or (entry.origin == FIRST_USE and entry.file in unpinned)
+        or (entry.model in unchanged and (entry.origin == MADE or entry.file in unpinned))
+    }
+    return {**kept, **updated}
+
+
+def list_changes(before: LockEntries, after: LockEntries) -> list[LockChange]:
+    """What differs, in the order of the lock's lines."""
+    changes = []
+    for key in sorted({*before, *after}):
+        was, now = before.get(key), after.get(key)
+        if was is not None and now is not None and was.has_same_content(now) and was.revision == now.revision:
+            continue
+        change = "added" if was is None else "removed" if now is None else "changed"
+        digests = (was.sha384 if was else "", now.sha384 if now else "")
+        changes.append(LockChange(key[0], key[1], change, *digests))
+    return changes
+
+
+def _updated(locked: LockEntry | None, present: LockEntry, allow_rollback: bool) -> LockEntry:
+    if locked is None:
+        return present
+    if present.file not in (MODEL_YML, COMPOSITE_YML):
+        return locked if locked.has_same_content(present) else present
+    if locked.has_same_content(present) and locked.revision == present.revision:
+        return locked
+    reason = explain_rollback(locked, present)
+    if reason and not allow_rollback:
+        raise LockError(
+            f"{present.model}: {present.file} is older than the lock's: {reason}",
+            hint="use the newer registry, or use --allow_rollback",
+        )
+    earlier = (digits for digits in locked.before if digits != present.sha384)
+    return replace(present, before=() if reason else (*earlier, locked.sha384))

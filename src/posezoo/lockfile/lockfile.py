@@ -2,12 +2,11 @@
 
 from __future__ import annotations
 
-import hashlib
 import threading
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from datetime import datetime, timezone
+from functools import partial
 from pathlib import Path
 
 from posezoo.errors import DigestError, LockError
@@ -18,14 +17,14 @@ from posezoo.lockfile.entries import (
     COMPOSITE_YML,
     FIRST_USE,
     MODEL_YML,
-    REGISTRY,
     LockEntries,
     LockEntry,
+    declaration_entries,
+    explain_rollback,
     format_entries,
     model_key,
     read_entries,
 )
-from posezoo.lockfile.update import explain_rollback
 from posezoo.registry import Registry
 from posezoo.spec.model import Digest, ModelSpec, Precision, SourceFile
 
@@ -51,9 +50,9 @@ class LockFile:
         self._entries: LockEntries | None = None
         self._lock = threading.Lock()
 
-    def __reduce__(self) -> tuple[Callable[..., LockFile], tuple[Path, bool, Callable[[], datetime]]]:
+    def __reduce__(self) -> tuple[Callable[..., LockFile], tuple[Path]]:
         """Another process opens the same file."""
-        return _open, (self.path, self.is_strict, self._now)
+        return partial(LockFile, strict=self.is_strict, now=self._now), (self.path,)
 
     @property
     def entries(self) -> LockEntries:
@@ -145,19 +144,14 @@ class LockFile:
             OutputError: the lock cannot be written, or another run keeps it locked.
             PosezooError: it cannot be read.
         """
-        with self._lock, self._file_lock():
-            entries = work(read_entries(self.path))
-            content = format_entries(entries.values())
-            if not self.path.is_file() or self.path.read_bytes() != content:
-                write_atomically(self.path, content)
-            self._entries = entries
-
-    @contextmanager
-    def _file_lock(self) -> Iterator[None]:
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
-            with exclusive(self.path):
-                yield
+            with self._lock, exclusive(self.path):
+                entries = work(read_entries(self.path))
+                content = format_entries(entries.values())
+                if not self.path.is_file() or self.path.read_bytes() != content:
+                    write_atomically(self.path, content)
+                self._entries = entries
         except OSError as error:
             raise write_error(self.path, error) from error
 
@@ -166,19 +160,36 @@ class LockFile:
         if file.checksum is not None or entry is None:
             return file
         # The lock's entry of an archive holds only for the model.yml that was locked with it.
-        if file.is_pinned and not self._has(model_key(spec), spec.path):
+        if file.is_pinned and not self.has_declaration(spec):
             return file
         digest = Digest("sha384", entry.sha384)
         return replace(
             file, size=entry.size, checksum=digest, first_use=not file.is_pinned, by_lock=file.is_pinned
         )
 
+    def has_declaration(self, spec: ModelSpec) -> bool:
+        """Whether the model.yml that was locked is this one, byte for byte."""
+        locked = self.entries.get((model_key(spec), MODEL_YML, False))
+        return locked is not None and next(declaration_entries(spec, "")).has_same_content(locked)
+
     def _require(self, spec: ModelSpec) -> None:
         """Refuse a model whose declaration or files differ from the locked ones in any byte."""
-        self._require_declaration(spec, model_key(spec), spec.path, MODEL_YML, spec.revision)
-        if spec.composite:
-            above = spec.path.parents[1] / COMPOSITE_YML
-            self._require_declaration(spec, spec.composite, above, COMPOSITE_YML, 0)
+        for present in declaration_entries(spec, self.timestamp):
+            locked = self.entries.get(present.key)
+            if locked is None:
+                raise _unknown_file_error(self.path, spec.full_name, present.file)
+            if present.has_same_content(locked):
+                continue
+            path = spec.path if present.file == MODEL_YML else spec.path.parents[1] / COMPOSITE_YML
+            if reason := explain_rollback(locked, present):
+                raise LockError(
+                    f"{path}: is older than the one recorded in {self.path}: {reason}",
+                    hint="the registry was rolled back: use the newer one, or find out why it changed",
+                )
+            raise LockError(
+                f"{path}: differs from the {present.file} recorded in {self.path}",
+                hint=f"if you agree with the change: posezoo lock {spec.full_name} records it",
+            )
         for file in spec.files:
             locked = self.entries.get((model_key(spec), file.name, False))
             if locked is None:
@@ -190,34 +201,6 @@ class LockFile:
                     f"{self.path} has {locked.sha384[:12]}…",
                     hint="if you agree with the change: posezoo lock records it",
                 )
-
-    def _require_declaration(self, spec: ModelSpec, model: str, path: Path, file: str, revision: int) -> None:
-        locked = self.entries.get((model, file, False))
-        if locked is None:
-            raise _unknown_file_error(self.path, spec.full_name, file)
-        present = declaration_entry(model, path, file, revision, self.timestamp)
-        if present.has_same_content(locked):
-            return
-        if reason := explain_rollback(locked, present):
-            raise LockError(
-                f"{path}: is older than the one recorded in {self.path}: {reason}",
-                hint="the registry was rolled back: use the newer one, or find out why it changed",
-            )
-        raise LockError(
-            f"{path}: differs from the {file} recorded in {self.path}",
-            hint=f"if you agree with the change: posezoo lock {spec.full_name} records it",
-        )
-
-    def _has(self, model: str, path: Path) -> bool:
-        """Whether a model.yml is the one that was locked."""
-        locked = self.entries.get((model, MODEL_YML, False))
-        return locked is not None and declaration_entry(model, path, MODEL_YML, 0, "").has_same_content(
-            locked
-        )
-
-
-def _open(path: Path, strict: bool, now: Callable[[], datetime]) -> LockFile:
-    return LockFile(path, strict=strict, now=now)
 
 
 @dataclass(frozen=True, slots=True)
@@ -270,16 +253,3 @@ def _unknown_file_error(lock: Path, model: str, file: str) -> LockError:
         f"{model}: {file} is not in {lock}, and --locked allows nothing else",
         hint=f"posezoo lock {model} records the present files",
     )
-
-
-def declaration_entry(model: str, path: Path, file: str, revision: int, now: str) -> LockEntry:
-    """The entry of a registry's own file, from its present content.
-
-    Raises:
-        LockError: it cannot be read.
-    """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise LockError(f"{path}: cannot be read: {error.strerror or error}") from error
-    return LockEntry(model, file, len(content), hashlib.sha384(content).hexdigest(), REGISTRY, now, revision)

@@ -10,15 +10,13 @@ from posezoo.files.verified_files import compute_digest, is_verified, is_verifie
 from posezoo.ir import provenance
 from posezoo.layout import ModelLayout
 from posezoo.lockfile.entries import (
-    COMPOSITE_YML,
     FIRST_USE,
     MADE,
-    MODEL_YML,
     PUBLISHED,
     LockEntry,
+    declaration_entries,
     model_key,
 )
-from posezoo.lockfile.lockfile import declaration_entry
 from posezoo.spec.model import ModelSpec, Precision, SourceFile
 
 
@@ -59,18 +57,6 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
     return ModelSnapshot(
         tuple(entries), tuple(name for name, entry in published.items() if entry is None), tuple(warnings)
     )
-
-
-def declaration_entries(spec: ModelSpec, now: str) -> Iterator[LockEntry]:
-    """A model's model.yml, and the composite-model.yml above it.
-
-    Raises:
-        LockError: one cannot be read.
-    """
-    yield declaration_entry(model_key(spec), spec.path, MODEL_YML, spec.revision, now)
-    if spec.composite:
-        above = spec.path.parents[1] / COMPOSITE_YML
-        yield declaration_entry(spec.composite, above, COMPOSITE_YML, 0, now)
 
 
 def published_entry(spec: ModelSpec, file: SourceFile, path: Path, now: str) -> LockEntry | None:

@@ -10,7 +10,7 @@ from posezoo.files.postprocess_state import archive_record, is_unpacked
 from posezoo.files.verified_files import is_verified, is_verified_file
 from posezoo.ir import provenance
 from posezoo.layout import ModelLayout
-from posezoo.spec.model import CompositeSpec, Digest, ModelSpec, Precision, SourceFile, UnpackArchive
+from posezoo.spec.model import CompositeSpec, Digest, ModelSpec, Precision, UnpackArchive
 from posezoo.verify.untracked import find_untracked, find_untracked_of_composite, unusual_file_type
 
 
@@ -47,16 +47,22 @@ def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactSt
     not asked for), and an IR that was not made.
     """
     name, downloads = spec.full_name, layout.model_download_dir(spec)
-    for file in _requested_files(spec, layout):
+    # Of an IR only the precisions of which any file exists, if there is one.
+    existing = {file.name.partition("/")[0] for file in spec.files if layout.file_path(spec, file).exists()}
+    for file in spec.files:
+        if spec.is_ir and existing and file.name.partition("/")[0] not in existing:
+            continue
         if not is_unpacked(file, spec, layout, rehash=True):
             path = layout.file_path(spec, file)
             expected = f"{file.pin_text}, weak" if file.is_pinned and file.is_weakly_pinned else file.pin_text
-            yield ArtifactState(name, file.name, path, _state_of_published(path, file), False, expected)
+            if not (state := _unusual_state(path)) and file.is_pinned:
+                state = "good" if is_verified_file(path, file, trust_record=False) else "changed"
+            yield ArtifactState(name, file.name, path, state or "unknown", False, expected)
     for step in spec.postprocessing:
         if isinstance(step, UnpackArchive):
             for path, sha384 in archive_record(step, spec, layout).outputs().items():
                 digest, artifact = Digest("sha384", sha384), path.relative_to(downloads).as_posix()
-                state, expected = _state(path, None, digest), f"{digest}, of {step.file}"
+                state, expected = file_state(path, None, digest), f"{digest}, of {step.file}"
                 yield ArtifactState(name, artifact, path, state, False, expected)
     for precision in Precision:
         record = provenance.read_provenance(layout.provenance_path(spec, precision))
@@ -65,7 +71,7 @@ def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactSt
             artifact = f"{precision}/{path.name}"
             if record is not None:
                 content = record.contents[suffix]
-                state = _state(path, content.size, content.digest)
+                state = file_state(path, content.size, content.digest)
                 flags = provenance.camera_input_flags(record, spec)
                 yield ArtifactState(name, artifact, path, state, True, str(content.digest), flags)
             elif path.exists() and not spec.is_ir:  # else it may be the published one
@@ -81,24 +87,11 @@ def check_composite(composite: CompositeSpec, layout: ModelLayout) -> Iterator[A
         yield ArtifactState(composite.name, path.name, path, state, False)
 
 
-def _requested_files(spec: ModelSpec, layout: ModelLayout) -> tuple[SourceFile, ...]:
-    """The published files; of an IR only the precisions of which any file exists, if there is one."""
-    existing = {file.name.partition("/")[0] for file in spec.files if layout.file_path(spec, file).exists()}
-    if not spec.is_ir or not existing:
-        return spec.files
-    return tuple(file for file in spec.files if file.name.partition("/")[0] in existing)
-
-
-def _state_of_published(path: Path, file: SourceFile) -> str:
-    if not file.is_pinned:
-        return _unusual_state(path) or "unknown"
-    return _unusual_state(path) or ("good" if is_verified_file(path, file, trust_record=False) else "changed")
-
-
-def _state(path: Path, size: int | None, digest: Digest) -> str:
-    return _unusual_state(path) or (
-        "good" if is_verified(path, size, digest, trust_record=False) else "changed"
-    )
+def file_state(path: Path, size: int | None, digest: Digest) -> str:
+    """``good``, ``missing``, ``changed``, ``symlinked`` or ``special``; every byte is read."""
+    if state := _unusual_state(path):
+        return state
+    return "good" if is_verified(path, size, digest, trust_record=False) else "changed"
 
 
 def _unusual_state(path: Path) -> str:

@@ -7,7 +7,7 @@ import stat
 from collections.abc import Iterator
 from pathlib import Path
 
-from posezoo.download.journal import NAME
+from posezoo.download.provenance_json import NAME
 from posezoo.files.file_record import RECORDS_DIR
 from posezoo.files.postprocess_state import archive_record
 from posezoo.files.staging import PREFIX
@@ -16,7 +16,7 @@ from posezoo.layout import ModelLayout
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision, RegexReplace, UnpackArchive
 
 #: Files that posezoo writes beside a model's files and IR, and that a registry has beside its model.yml.
-#: A process that was killed leaves those of the journal.
+#: A process that was killed leaves its partial files.
 OWN_FILES = frozenset(
     {
         "provenance.json", "README.md", "card.json", "model.yml", "composite-model.yml", "measured.yml",
@@ -81,7 +81,11 @@ def find_untracked_below(folder: Path, known: set[Path], needed: set[Path]) -> I
         needed: the folders above them.
     """
     for path in _entries(folder):
-        if path in known or _is_own(path) or _is_partial_download(path, known):
+        is_part = path.name.startswith(".") and path.name.endswith(".part") and not unusual_file_type(path)
+        is_known_part = is_part and any(
+            path.name.startswith(f".{file.name}.") and path.parent == file.parent for file in known
+        )
+        if path in known or _is_own(path) or is_known_part:
             continue
         if path in needed and _is_folder(path):
             yield from find_untracked_below(path, known, needed)
@@ -95,13 +99,6 @@ def _is_own(path: Path) -> bool:
     if stat.S_ISDIR(mode):
         return path.name == RECORDS_DIR or path.name.startswith(PREFIX)
     return stat.S_ISREG(mode) and path.name in OWN_FILES
-
-
-def _is_partial_download(path: Path, known: set[Path]) -> bool:
-    is_part = path.name.startswith(".") and path.name.endswith(".part") and not unusual_file_type(path)
-    return is_part and any(
-        path.name.startswith(f".{file.name}.") and path.parent == file.parent for file in known
-    )
 
 
 def _is_folder(path: Path) -> bool:

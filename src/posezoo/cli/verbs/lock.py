@@ -21,8 +21,7 @@ from posezoo.cli import flags
 from posezoo.cli.report import Console
 
 if TYPE_CHECKING:
-    from posezoo.lockfile.entries import LockEntries
-    from posezoo.lockfile.update import LockChange
+    from posezoo.lockfile.entries import LockChange, LockEntries
     from posezoo.pipeline.zoo_context import Context
     from posezoo.workers.threads import CancelCheck
 
@@ -105,8 +104,8 @@ def _record(
     from posezoo.cli import model_jobs
     from posezoo.cli.selection import select_models
     from posezoo.errors import LockError
+    from posezoo.lockfile.entries import list_changes, merge_entries
     from posezoo.lockfile.snapshot import ModelSnapshot, collect_entries
-    from posezoo.lockfile.update import list_changes, merge_entries
     from posezoo.spec.model import ModelSpec
 
     patterns, gone = _patterns(args, context)

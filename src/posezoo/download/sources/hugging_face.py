@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
 from urllib.parse import quote, urlsplit
@@ -59,26 +59,16 @@ def _token(hub: str) -> tuple[HostHeader, ...]:
 def find_in_local_cache(source: HuggingFaceSource) -> Candidate | None:
     """The copy that the hub's own library keeps on this machine; None if there is none."""
     folder = "--".join(["models", *source.repository.split("/")])
-    path = _cache() / folder / "snapshots" / source.revision / source.file
+    cache = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
+    if not cache:
+        user_cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        cache = f"{os.environ.get('HF_HOME') or f'{user_cache}/huggingface'}/hub"
+    path = Path(cache, folder, "snapshots", source.revision, source.file)
+    with suppress(RuntimeError):  # a user without a home folder
+        path = path.expanduser()
     if not os.path.exists(path):
         return None
     return Candidate(str(path), CandidateKind.MIRROR, partial(open_local_file, path), path)
-
-
-def _cache() -> Path:
-    if folder := os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE"):
-        return _expand_user(folder)
-    if home := os.environ.get("HF_HOME"):
-        return _expand_user(home) / "hub"
-    return _expand_user(os.environ.get("XDG_CACHE_HOME") or "~/.cache") / "huggingface" / "hub"
-
-
-def _expand_user(folder: str) -> Path:
-    path = Path(folder)
-    try:
-        return path.expanduser()
-    except RuntimeError:  # a user without a home folder
-        return path
 
 
 SOURCE_TYPE = SourceType(HuggingFaceSource, open_hugging_face, find_local_copy=find_in_local_cache)

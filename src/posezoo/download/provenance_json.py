@@ -70,7 +70,10 @@ def update_provenance_json(folder: Path, spec: ModelSpec, places: Sequence[tuple
     origins = {
         file.name: dict(origin)
         for file, target in places
-        if _is_in_place(file, target) and (origin := read_record(target).origin)
+        # The origin is recorded before the file gets its name.
+        if target.is_file()
+        and (file.checksum is None or has_verified_record(target, file.checksum))
+        and (origin := read_record(target).origin)
     }
 
     def merge(stored: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -83,8 +86,3 @@ def update_provenance_json(folder: Path, spec: ModelSpec, places: Sequence[tuple
     if origins or part.exists():  # a killed run may have left a part
         update_json(path, merge)
     guard.unlink(missing_ok=True)  # left by an earlier version that was killed
-
-
-def _is_in_place(file: SourceFile, target: Path) -> bool:
-    """Whether a file has its name by now: its origin is recorded before that."""
-    return target.is_file() and (file.checksum is None or has_verified_record(target, file.checksum))
