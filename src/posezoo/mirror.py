@@ -61,11 +61,7 @@ class MirroredFile:
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """A mirror's folder, which may be missing yet.
-
-    Attributes:
-        root: the folder.
-    """
+    """A mirror's folder, which may be missing yet."""
 
     root: Path
 
@@ -111,10 +107,7 @@ class Mirror:
         """Add a model's files, its model.yml, its license and its lines of the lock; verified files stay.
 
         Args:
-            spec: the model.
-            download_options: cache, mirrors, time limits.
             agreed: the user's lock: its pins of first use and its IR are copied.
-            listener: receives the events.
             pool: the connections that it shares with calls that run beside it; None for its own.
 
         Returns:

@@ -108,10 +108,8 @@ def download_dataset(
     An archive is removed once it is unpacked; its record says that it is not needed again.
 
     Args:
-        dataset: what to download.
         folder: where its archives are unpacked.
         download_options: attempts and time limits; caches and mirrors are for models.
-        listener: receives the events.
         name: the name that events carry.
         sleep: how to wait, in seconds.
 

@@ -75,9 +75,6 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
     The caller holds ``cache_entry_lock``.
 
     Args:
-        path: the file.
-        file: its declaration.
-        context: names the cache.
         replace: add it even if the cache has an entry of this name and size, since that one is damaged.
     """
     if context.cache_dir is None or file.checksum is None or (not replace and is_cached(file, context)):

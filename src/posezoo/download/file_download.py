@@ -70,7 +70,6 @@ def download_file(
         file: what is expected.
         target: its final name.
         candidates: where to ask, in this order.
-        context: options and listener.
 
     Raises:
         DownloadError: no candidate gave it; SourceError, SizeError, DigestError or ArchiveError if only one

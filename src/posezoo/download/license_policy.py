@@ -14,7 +14,6 @@ def refuse_license(spec: ModelSpec, allowed: Collection[str]) -> None:
     """Refuse a model whose license is not allowed.
 
     Args:
-        spec: the model.
         allowed: SPDX identifiers, globs of them, or URLs of licenses; empty allows all.
 
     Raises:

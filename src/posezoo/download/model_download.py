@@ -92,12 +92,8 @@ def download_model(
     """Download the published files of a model to their places, and unpack them; verified ones stay.
 
     Args:
-        spec: the model.
-        layout: where its files belong.
-        download_options: cache, mirrors, time limits.
         precisions: leave out files whose first folder names another precision (also FP16-INT1 and other
             names of Open Model Zoo); None for all files.
-        listener: receives the events.
         sleep: how to wait between attempts, in seconds.
         pool: the connections that it shares with downloads that run beside it; None for its own.
 

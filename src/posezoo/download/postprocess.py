@@ -35,11 +35,8 @@ def postprocess(
     """Carry out the steps of a model whose files are here, except those that were carried out before.
 
     Args:
-        spec: the model.
-        layout: where its files are.
         left_out: the names of files that were not downloaded; their steps are left out too.
         rehash: read the bytes of what was made before, and do not believe the records.
-        listener: receives the events.
 
     Raises:
         ArchiveError: an archive cannot be read, or has members that must not be unpacked.

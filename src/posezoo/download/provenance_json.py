@@ -39,7 +39,6 @@ def remember_origin(target: Path, candidate: Candidate, final_url: str, size: in
         candidate: what gave it.
         final_url: where that led after redirects; empty if the candidate is no URL.
         size: in bytes.
-        digest: of its bytes.
     """
     final_url = redact_url(final_url) if final_url else ""
     origin = {
@@ -55,11 +54,6 @@ def remember_origin(target: Path, candidate: Candidate, final_url: str, size: in
 
 def update_provenance_json(folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Path]]) -> None:
     """Write where files of a model came from, as their records say; what it says of other files stays.
-
-    Args:
-        folder: the model's.
-        spec: the model.
-        places: each file, and its path.
 
     Raises:
         OSError: it cannot be written, or another run keeps it locked.

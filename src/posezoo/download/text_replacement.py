@@ -46,7 +46,6 @@ def replace_text(name: str, published: Path, steps: Sequence[RegexReplace]) -> s
     Args:
         name: the name in errors.
         published: the file, UTF-8.
-        steps: what to replace.
 
     Raises:
         DownloadError: it is not a text, does not contain what is to be replaced, or replacing takes too long.

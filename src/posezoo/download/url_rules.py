@@ -44,7 +44,6 @@ def refuse_unsafe_redirect(
     Args:
         url: the URL that redirects.
         target: the URL that it redirects to.
-        download_options: what is allowed.
         by_proxy: whether a proxy makes the request: its network is not ours.
 
     Raises:
