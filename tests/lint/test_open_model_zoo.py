@@ -12,7 +12,7 @@ import pytest
 
 from posezoo.lint.baseline import baseline_key
 from posezoo.lint.finding import Finding
-from posezoo.lint.metadata_lint import check_registry
+from posezoo.lint.rules import check_registry
 from posezoo.registry import Registry
 
 GOLDEN = Path(__file__).resolve().parents[1] / "golden" / "omz-2021.4-findings.tsv"

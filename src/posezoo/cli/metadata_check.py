@@ -79,7 +79,7 @@ def run_metadata_check(args: argparse.Namespace, registry: Registry, patterns: S
         UnknownModelError: no model matches a pattern.
         MissingPackageError: markdown-it-py is not installed.
     """
-    from posezoo.lint.metadata_lint import check_registry
+    from posezoo.lint.rules import check_registry
 
     if args.explain is not None:
         return _explain(args.explain)

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from posezoo.convert.formats import image_layout
 from posezoo.errors import ConversionError
-from posezoo.spec.model import ColorOrder, Input, ModelSpec
+from posezoo.spec.model import ColorOrder, ModelSpec
 
 
 def with_camera_input(
@@ -41,7 +41,14 @@ def with_camera_input(
             inputs.append(port)
             continue
         has_image = True
-        port = _camera_port(port, own, element_type, layout)
+        target = layout or port.ir_layout or own
+        port = replace(
+            port,
+            layout=own,
+            to_layout=target if target != own else "",
+            element_type=element_type or port.element_type,
+            reverse_input_channels=port.reverse_input_channels or port.color is ColorOrder.RGB,
+        )
         if resize:
             if not port.shape or -1 in (port.shape[own.index(side)] for side in "HW"):
                 raise ConversionError(
@@ -56,14 +63,3 @@ def with_camera_input(
             hint="declare its input, or name it: --add_mo_arg=--input=NAME[1,3,H,W]",
         )
     return replace(spec, inputs=tuple(inputs))
-
-
-def _camera_port(port: Input, own_layout: str, element_type: str, layout: str) -> Input:
-    target = layout or port.ir_layout or own_layout
-    return replace(
-        port,
-        layout=own_layout,
-        to_layout=target if target != own_layout else "",
-        element_type=element_type or port.element_type,
-        reverse_input_channels=port.reverse_input_channels or port.color is ColorOrder.RGB,
-    )

@@ -48,7 +48,9 @@ def _noise(height: int, width: int, channels: int, rng: np.random.Generator) -> 
     """
     squares = rng.uniform(size=(-(-height // BLOCK), -(-width // BLOCK), channels))
     squares = squares.repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)[:height, :width]
-    return _full_range(squares + rng.uniform(size=(height, width, channels)))
+    values = squares + rng.uniform(size=(height, width, channels))
+    low, high = float(values.min()), float(values.max())
+    return (values - low) * (255 / max(high - low, 1e-9))
 
 
 def _photo(height: int, width: int, channels: int, rng: np.random.Generator) -> FloatImage:
@@ -61,7 +63,7 @@ def _photo(height: int, width: int, channels: int, rng: np.random.Generator) -> 
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float64)
     largest = max(height, width) / 2
     smallest = largest / 25
-    scene = np.ones((height, width, channels)) * _color(channels, rng)
+    scene: FloatImage = np.ones((height, width, channels)) * _color(channels, rng)
     for _ in range(400):
         radius = smallest / math.sqrt(1 - rng.uniform() * (1 - (smallest / largest) ** 2))
         y, x = rng.uniform(0, height), rng.uniform(0, width)
@@ -71,7 +73,9 @@ def _photo(height: int, width: int, channels: int, rng: np.random.Generator) -> 
             channels, rng
         )
     light = 0.6 + 0.4 * (rows / height * 0.3 + columns / width * 0.7)
-    scene = _blurred(scene * light[:, :, None])
+    scene = scene * light[:, :, None]
+    for axis in (0, 1):
+        scene = (np.roll(scene, 1, axis) + 2 * scene + np.roll(scene, -1, axis)) / 4
     return np.clip(scene + rng.normal(0, 3, scene.shape), 0, 255)
 
 
@@ -80,14 +84,3 @@ def _color(channels: int, rng: np.random.Generator) -> FloatImage:
 
 
 IMAGE_KINDS: dict[str, _Draw] = {"noise": _noise, "photo": _photo}
-
-
-def _blurred(image: FloatImage) -> FloatImage:
-    for axis in (0, 1):
-        image = (np.roll(image, 1, axis) + 2 * image + np.roll(image, -1, axis)) / 4
-    return image
-
-
-def _full_range(values: FloatImage) -> FloatImage:
-    low, high = float(values.min()), float(values.max())
-    return (values - low) * (255 / max(high - low, 1e-9))

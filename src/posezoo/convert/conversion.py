@@ -8,16 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.convert import frontends
-from posezoo.convert.conversion_plan import (
-    KEEP_OR_REPLACE,
-    ConversionOptions,
-    refuse_to_replace,
-)
+from posezoo.convert.conversion_plan import KEEP_OR_REPLACE, ConversionOptions, refuse_to_replace
 from posezoo.errors import ConversionError
-from posezoo.events import (
-    Listener,
-    ignore_event,
-)
+from posezoo.events import Listener, ignore_event
 from posezoo.files import verified_files
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
@@ -66,17 +59,10 @@ def convert_with_openvino(
     *,
     listener: Listener = ignore_event,
 ) -> None:
-    """Make IR of a downloaded model.
+    """Make IR of a downloaded model, whose pins are final.
 
     The same original gives the same bytes, whenever, wherever and however often it is converted by the
     same OpenVINO. If something fails, the IR that were there before are still there.
-
-    Args:
-        resolved: the model, with final pins.
-        layout: where its files lie, those among them that upstream code made.
-        targets: the IR.
-        options: how to make them.
-        listener: receives events.
 
     Raises:
         ConversionError: the original is not there, is not what was promised, or cannot be converted.

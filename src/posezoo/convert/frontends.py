@@ -181,19 +181,15 @@ def _describe_kind(path: Path) -> str:
 
 
 def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) -> Any:
-    """The network of a verified file, as OpenVINO's own converter reads it.
+    """The network (``openvino.Model``) of a verified file, as OpenVINO's own converter reads it.
 
     Args:
         spec: the model.
         path: its file.
         keep_onnx: where to write the intermediate ONNX of a checkpoint; None: it is not kept.
 
-    Returns:
-        An ``openvino.Model``.
-
     Raises:
-        ConversionError: the file does not have the declared format, refers to files that the model does not
-            have, or OpenVINO cannot read it.
+        ConversionError: see ``open_for_frontend``; or OpenVINO cannot read the file.
         CheckpointError: a checkpoint cannot be read, or does not fit its network.
         NetworkError: the network cannot be built as declared.
         OutputError: the ONNX cannot be written.

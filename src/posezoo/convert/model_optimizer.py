@@ -2,26 +2,34 @@
 
 It converts models that OpenVINO of today cannot read: Caffe, TensorFlow's object detection pipelines, and
 models that need a program inside Model Optimizer (--transformations_config). Its packages and ours cannot be
-installed in one environment.
+installed in one environment. Nothing is self-checked: no runtime here reads what only Model Optimizer reads.
+Its output is read once, so that it is an IR that can be loaded, and written by today's OpenVINO, without the
+paths that it records.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import shlex
 import sys
 import tempfile
-from dataclasses import dataclass, replace
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from pathlib import Path
 
+from posezoo.convert import frontends
 from posezoo.errors import ConversionError
+from posezoo.files.staging import staging_dir
+from posezoo.ir import ir_writer, provenance
+from posezoo.ir.complexity import compute_complexity
+from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.layout import ModelLayout
+from posezoo.resolve.resolved import Resolved, Target
 from posezoo.spec.mo_args import OTHER_ORIGINALS, write_arguments
 from posezoo.spec.model import Framework, ModelSpec, Precision
-from posezoo.workers.program import ProgramResult, run_program
+from posezoo.workers.program import ProgramResult, find_exception, run_program
 
 #: The newest Python that OpenVINO 2024.6, the last one with Model Optimizer, has wheels for.
 NEWEST_PYTHON = (3, 12)
@@ -71,12 +79,6 @@ class ModelOptimizer:
     command: tuple[str, ...]
     folder: Path
     version: str
-
-    @property
-    def extensions_dir(self) -> Path:
-        """The folder that $mo_ext_dir stands for: ``extensions`` in old releases, else the package itself."""
-        old = self.folder / "extensions"
-        return old if old.is_dir() else self.folder
 
 
 def find_model_optimizer(named: Path | None, python: Path | None = None) -> ModelOptimizer:
@@ -175,18 +177,10 @@ def build_arguments(
     precision: Precision,
     folder: Path,
 ) -> tuple[str, ...]:
-    """The arguments for Model Optimizer, as Open Model Zoo's converter gives them.
-
-    Args:
-        spec: the model.
-        layout: where its files lie.
-        original: the file to convert.
-        mo: the Model Optimizer, to whose package the variables of model.yml refer.
-        precision: FP32 or FP16.
-        folder: where the IR goes.
-    """
+    """The arguments for Model Optimizer, as Open Model Zoo's converter gives them."""
+    old_extensions = mo.folder / "extensions"  # of old releases
     variables = {
-        "$mo_ext_dir": mo.extensions_dir,
+        "$mo_ext_dir": old_extensions if old_extensions.is_dir() else mo.folder,
         "$mo_dir": mo.folder,
         "$dl_dir": layout.model_download_dir(spec),
         "$conv_dir": layout.conversions or layout.model_dir(spec),
@@ -242,15 +236,58 @@ def run_model_optimizer(mo: ModelOptimizer, arguments: tuple[str, ...], spec: Mo
 # The extras of openvino-dev that install a framework's packages.
 _EXTRAS = {Framework.CAFFE: "caffe", Framework.TF: "caffe,tensorflow2", Framework.ONNX: "caffe,onnx"}
 
-# The last line of a Python traceback: ModuleNotFoundError: No module named 'tensorflow'
-_RAISED = re.compile(r"(?:[a-z_]+\.)*[A-Za-z]+(?:Error|Exception): .*")
-
 
 def _failure_reason(result: ProgramResult) -> str:
     """The exception that it raised; else its error lines; else its last line."""
     text = result.errors or result.output.decode("utf-8", "replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if raised := [line for line in lines if _RAISED.fullmatch(line)]:
-        return raised[-1][:300]
+    if raised := find_exception(text):
+        return raised[:300]
     errors = [line.partition("]")[2].strip(" -") for line in lines if line.startswith("[ ERROR ]")]
     return (" ".join(filter(None, errors)) or (lines or ["without a message"])[-1])[:300]
+
+
+def convert_with_model_optimizer(
+    resolved: Resolved, layout: ModelLayout, mo: ModelOptimizer, targets: Sequence[Target]
+) -> None:
+    """Make IR of a downloaded model.
+
+    Raises:
+        ConversionError: the files are not there or not what was promised, or Model Optimizer fails.
+        LockError: a strict lock does not have an IR.
+        OutputError: an IR cannot be written.
+    """
+    from posezoo.convert.publish import contents_by_suffix, put_in_place, read_contents
+
+    spec, decoder = resolved.source, resolved.decoder
+    refuse_unsafe_arguments(spec)
+    source = frontends.verify_source_model(spec, layout)
+    with staging_dir(layout.model_dir(spec)) as staging:
+        for target in targets:
+            folder = staging / target.precision
+            arguments = build_arguments(spec, layout, source, mo, target.precision, folder)
+            run_model_optimizer(mo, arguments, spec)
+            ov = import_openvino()
+            try:
+                network = ov.Core().read_model(folder / f"{spec.name}.xml")
+                # A new model lacks Model Optimizer's own records.
+                network = ov.Model(network.get_results(), network.get_parameters(), spec.name)
+            except RuntimeError as error:
+                raise ConversionError(
+                    f"{spec.full_name}: what Model Optimizer made cannot be read: {error_text(error)}"
+                ) from error
+            ir_writer.prepare_for_writing(network, spec, decoder)
+            xml = ir_writer.write_ir(network, folder / "described" / f"{spec.name}.xml", target.precision)
+            contents = read_contents(xml)
+            if target.agreed is not None:
+                target.agreed.require(contents_by_suffix(contents))
+            complexity = compute_complexity(network)
+            record = provenance.format_provenance(
+                spec,
+                decoder,
+                contents,
+                None,
+                asdict(complexity) if complexity else None,
+                model_optimizer=mo.version,
+            )
+            put_in_place(xml, target.xml, contents, record)

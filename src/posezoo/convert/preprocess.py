@@ -16,7 +16,7 @@ from posezoo.convert.graph_cutting import cut_inputs, cut_outputs, find_input, f
 from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.spec import supported_mo_args
-from posezoo.spec.model import Framework, Input, ModelSpec, Output
+from posezoo.spec.model import Input, ModelSpec, Output
 
 
 def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
@@ -33,6 +33,7 @@ def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
     Raises:
         ConversionError: the declared inputs or outputs are not the network's, or do not match it.
     """
+    ov = import_openvino()
     network = cut_inputs(network, spec)
     spec = fill_in_inputs(spec, network)
     _check_ports("input", spec, spec.inputs, network, find_input)
@@ -44,7 +45,9 @@ def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
                 hint="add it to the inputs in model.yml",
             )
     try:
-        _fix_sizes(network, spec.inputs)
+        if any(port.reshaped or network.input(port.name).partial_shape.is_dynamic for port in spec.inputs):
+            shapes = {port.name: list(port.shape) for port in spec.inputs if port.shape}
+            network.reshape({name: ov.PartialShape(shape) for name, shape in shapes.items()})
         _check_ports("output", spec, spec.outputs, network, find_output)
         network = cut_outputs(network, [port.name for port in spec.outputs], spec.name)
         if supported_mo_args.wants_static_shape(spec.mo_args):
@@ -52,8 +55,7 @@ def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
         network = _prepend_preprocessing(network, spec.inputs)
         for output in spec.outputs:
             if output.layout:
-                layout = import_openvino().Layout(output.layout)
-                network.output(output.name).get_node().set_layout(layout)
+                network.output(output.name).get_node().set_layout(ov.Layout(output.layout))
     except RuntimeError as error:
         raise ConversionError(
             f"{spec.full_name}: the declared inputs and outputs do not match the network: "
@@ -71,26 +73,21 @@ def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
     """
     inputs = spec.inputs
     if len(inputs) == 1 < len(network.inputs) and not (inputs[0].name or inputs[0].shape or inputs[0].layout):
-        inputs = tuple(_for_one_input(inputs[0], port) for port in network.inputs)
-    completed = (
-        _complete(declared, port, spec.framework)
-        for declared, port in zip(inputs, network.inputs, strict=False)
-    )
+        shapes = [port.partial_shape for port in network.inputs]
+        # Only those with three channels are images whose channels can be reversed.
+        are_reversed = [
+            inputs[0].reverse_input_channels and len(shape) == 4 and 3 in static_sizes(shape)
+            for shape in shapes
+        ]
+        inputs = tuple(replace(inputs[0], reverse_input_channels=value) for value in are_reversed)
+    completed = []
+    for declared, port in zip(inputs, network.inputs, strict=False):
+        is_prepared = declared.mean or declared.scale or declared.reverse_input_channels
+        is_image = port.partial_shape.rank.is_static and len(port.partial_shape) == 4
+        layout = image_layout(spec.framework) if is_prepared and is_image else ""
+        name, layout = declared.name or port.any_name, declared.layout or layout
+        completed.append(replace(declared, name=name, layout=layout))
     return replace(spec, inputs=(*completed, *inputs[len(network.inputs) :]))
-
-
-def _for_one_input(declared: Input, port: Any) -> Input:
-    """A declaration for all inputs, for one of them: channels are reversed if there are three."""
-    shape = port.partial_shape
-    has_three_channels = len(shape) == 4 and 3 in static_sizes(shape)
-    return replace(declared, reverse_input_channels=declared.reverse_input_channels and has_three_channels)
-
-
-def _complete(declared: Input, port: Any, framework: Framework) -> Input:
-    is_prepared = declared.mean or declared.scale or declared.reverse_input_channels
-    is_image = port.partial_shape.rank.is_static and len(port.partial_shape) == 4
-    layout = image_layout(framework) if is_prepared and is_image else ""
-    return replace(declared, name=declared.name or port.any_name, layout=declared.layout or layout)
 
 
 def _check_ports(
@@ -133,13 +130,6 @@ def _fits(declared: Sequence[int], actual: Any) -> bool:
         size.is_dynamic or size.get_length() == expected
         for expected, size in zip(declared, actual, strict=True)
     )
-
-
-def _fix_sizes(network: Any, inputs: Sequence[Input]) -> None:
-    if any(port.reshaped or network.input(port.name).partial_shape.is_dynamic for port in inputs):
-        network.reshape(
-            {port.name: import_openvino().PartialShape(list(port.shape)) for port in inputs if port.shape}
-        )
 
 
 def _fold_shapes(network: Any, spec: ModelSpec) -> None:

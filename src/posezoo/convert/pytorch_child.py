@@ -61,13 +61,7 @@ def _run(job: dict[str, Any], image: bytes) -> bytes:
         warnings.simplefilter("ignore")  # the exporter warns that it is deprecated
         if job["task"] == "export":
             return _export(checkpoint, module, job["shape"])
-        return _compute(checkpoint, module, image)
-
-
-def _compute(checkpoint: NetworkCheckpoint, module: Any, image: bytes) -> bytes:
-    import torch
-
-    outputs = module(torch.from_numpy(np.load(io.BytesIO(image), allow_pickle=False)))
+        outputs = module(torch.from_numpy(np.load(io.BytesIO(image), allow_pickle=False)))
     names = checkpoint.network.output_names(**checkpoint.arguments)
     tensors = outputs if isinstance(outputs, tuple) else (outputs,)
     npz = io.BytesIO()

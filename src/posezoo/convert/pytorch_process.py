@@ -45,10 +45,6 @@ _ERROR_KINDS = ("CheckpointError", "NetworkError", "UnknownModelError")
 def export_to_onnx(spec: ModelSpec, path: Path) -> bytes:
     """A checkpoint as ONNX, opset 13; sizes of the input that are -1 stay dynamic.
 
-    Args:
-        spec: the model, which names the network.
-        path: its checkpoint, verified.
-
     Returns:
         The same bytes for the same checkpoint, network, shape and PyTorch.
 

@@ -59,10 +59,6 @@ class ReferenceOutputs:
 def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
     """Run the original on seeded images.
 
-    Args:
-        spec: the model.
-        path: its original, verified.
-
     Raises:
         SelfCheckError: no runtime can run it, or an output is not finite.
     """

@@ -7,7 +7,7 @@ and shape, and by the largest difference relative to the output's largest value.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,10 +55,6 @@ class SelfCheckResult:
         """The output with the largest difference."""
         return max(self.outputs.values(), key=lambda output: output.difference)
 
-    def to_json(self) -> dict[str, Any]:
-        """The same in JSON's types."""
-        return asdict(self)
-
 
 def compile_for_check(spec: ModelSpec, xml: Path, precision: Precision) -> Any:
     """An IR on disk as ``openvino.CompiledModel``, for ``check_ir``.
@@ -95,7 +91,7 @@ def check_ir(
     except RuntimeError as error:
         raise _error(spec, precision, f"cannot be run: {error_text(error)}") from error
 
-    measure = spec.self_check.measure
+    measure, tolerances = spec.self_check.measure, spec.self_check.tolerance
     outputs = {}
     for name in names:
         differences = []
@@ -103,7 +99,9 @@ def check_ir(
             if not np.isfinite(actual[name]).all():
                 raise _error(spec, precision, f"computes inf or nan in {name}")
             differences.append(compute_difference(case.outputs[name], actual[name], measure))
-        outputs[name] = OutputDifference(max(differences), select_tolerance(spec, name, precision))
+        # A tolerance that model.yml declares is for every precision.
+        tolerance = tolerances.get(name, tolerances.get("*", TOLERANCE[precision]))
+        outputs[name] = OutputDifference(max(differences), tolerance)
 
     # Written so that a nan fails too.
     if wrong := [name for name, output in outputs.items() if not output.difference <= output.tolerance]:
@@ -125,12 +123,6 @@ def compute_difference(reference: Array, actual: Array, measure: str = "max") ->
     if difference == 0:
         return 0.0
     return difference / largest if largest else float("inf")
-
-
-def select_tolerance(spec: ModelSpec, output: str, precision: Precision) -> float:
-    """The largest allowed difference of an output; what model.yml declares is for every precision."""
-    declared = spec.self_check.tolerance
-    return declared.get(output, declared.get("*", TOLERANCE[precision]))
 
 
 def _error(spec: ModelSpec, precision: Precision, problem: str) -> SelfCheckError:

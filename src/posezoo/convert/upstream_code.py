@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import json
 import os
-import re
 import sys
 import tempfile
 from collections.abc import Iterator
@@ -28,7 +27,7 @@ from posezoo.files.staging import staging_dir
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import ModelSpec
 from posezoo.spec.yaml_nodes import sanitize
-from posezoo.workers.program import ProgramResult, run_program
+from posezoo.workers.program import ProgramResult, find_exception, run_program
 
 #: How long such code may run, in seconds.
 LIMIT_S = 1800.0
@@ -42,10 +41,6 @@ FLAGS = (
     "--input-names", "--output-names", "--model-param", "--inputs-dtype", "--conversion-param",
     "--opset_version",
 )  # fmt: skip
-
-
-# The last line of a Python traceback: ModuleNotFoundError: No module named 'tensorflow'
-_RAISED = re.compile(r"(?:[a-z_]+\.)*[A-Za-z]+(?:Error|Exception): ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,11 +93,7 @@ def run_upstream_code(
 ) -> Iterator[ModelLayout]:
     """Run a model's code; the yielded layout names the folder of its results, which is removed at the end.
 
-    Args:
-        spec: the model.
-        layout: where its downloaded files lie, and its IR will lie.
-        limits: of time and memory.
-        listener: receives what runs, and which restrictions this system lacks, before it runs.
+    The listener receives what runs, and which restrictions this system lacks, before it runs.
 
     Raises:
         ConversionError: a file is missing or not what was promised; the code fails, takes too long, or
@@ -110,7 +101,10 @@ def run_upstream_code(
         OutputError: the folder of its results cannot be made.
     """
     limits = limits or ProcessLimits()
-    _verify(spec, layout)
+    # The code may be among the files.
+    published = replace(spec, input_model="", checkpoint="", mo_args=(), upstream_export=())
+    if published.files:
+        verify_source_model(published, layout)
     for line in describe_run(spec):
         listener(WarningIssued(line))
     with (
@@ -123,13 +117,6 @@ def run_upstream_code(
             _run(spec, job, Path(home), limits)
         _refuse_links(spec, results)
         yield replace(layout, conversions=results)
-
-
-def _verify(spec: ModelSpec, layout: ModelLayout) -> None:
-    # The code may be among the files.
-    published = replace(spec, input_model="", checkpoint="", mo_args=(), upstream_export=())
-    if published.files:
-        verify_source_model(published, layout)
 
 
 def list_upstream_code(spec: ModelSpec) -> tuple[str, ...]:
@@ -205,10 +192,10 @@ def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: ProcessLimits
             hint="it may wait for something",
         )
     if result.exit_code:
-        lines = [line.strip() for line in result.errors.splitlines() if line.strip()]
-        last = [line for line in lines if _RAISED.match(line)][-1:] or lines[-1:] or ["without a message"]
+        lines = result.errors.strip().splitlines() or ["without a message"]
+        reason = find_exception(result.errors) or lines[-1].strip()
         # Untrusted code printed it: a terminal's control characters are escaped.
-        printable = escape_control_characters(last[0][:300])
+        printable = escape_control_characters(reason[:300])
         code = result.exit_code
         ending = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
         raise ConversionError(

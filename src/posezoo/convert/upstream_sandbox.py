@@ -14,7 +14,7 @@ import os
 import platform
 import struct
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 #: The restrictions, and what that code can do if one is missing.
@@ -54,7 +54,10 @@ def main() -> int:
     answer.write(json.dumps([name for name in MEASURES if name not in held]) + "\n")
     answer.close()
     if not job["only_tell"]:
-        _TASKS[job["task"]](job)
+        if job["task"] == "export":
+            _export(job["arguments"])
+        else:
+            _run_script(job)
     return 0
 
 
@@ -156,19 +159,15 @@ def _apply_landlock(libc: ctypes.CDLL, reads: Sequence[str], writes: Sequence[st
     places += [(path, handled & ~_EXECUTE) for path in writes]
     places += [("/dev/null", _READ | _WRITE)]
     for path, access in places:
-        _allow(libc, ruleset, path, access & handled)
+        try:
+            handle = os.open(path or ".", os.O_RDONLY | os.O_CLOEXEC)
+        except OSError:
+            continue
+        if not os.path.isdir(path):
+            access &= _EXECUTE | _WRITE | _READ | _TRUNCATE
+        libc.syscall(_ADD_RULE, ruleset, 1, struct.pack("=Qi", access & handled, handle), 0)
+        os.close(handle)
     return bool(libc.syscall(_RESTRICT_SELF, ruleset, 0) == 0)
-
-
-def _allow(libc: ctypes.CDLL, ruleset: int, path: str, access: int) -> None:
-    try:
-        handle = os.open(path or ".", os.O_RDONLY | os.O_CLOEXEC)
-    except OSError:
-        return
-    if not os.path.isdir(path):
-        access &= _EXECUTE | _WRITE | _READ | _TRUNCATE
-    libc.syscall(_ADD_RULE, ruleset, 1, struct.pack("=Qi", access, handle), 0)
-    os.close(handle)
 
 
 def _apply_seccomp(libc: ctypes.CDLL) -> bool:
@@ -204,7 +203,7 @@ def _apply_seccomp(libc: ctypes.CDLL) -> bool:
     return bool(libc.prctl(_SECCOMP, 2, program_pointer, 0, 0) == 0)
 
 
-def _pre_convert(job: dict[str, Any]) -> None:
+def _run_script(job: dict[str, Any]) -> None:
     """Run a script of the model's folder; its arguments are the folders of downloads and of results."""
     import runpy
 
@@ -213,13 +212,12 @@ def _pre_convert(job: dict[str, Any]) -> None:
     runpy.run_path(script, run_name="__main__")
 
 
-def _export(job: dict[str, Any]) -> None:
+def _export(requested: dict[str, list[str]]) -> None:
     """Build a network with the authors' module, load its weights, and export it to ONNX."""
     import importlib
 
     import torch
 
-    requested: dict[str, list[str]] = job["arguments"]
     sys.path[:0] = requested.get("--model-path", [])
     module = importlib.import_module(_one(requested, "--import-module"))
     network = getattr(module, _one(requested, "--model-name"))(
@@ -264,8 +262,6 @@ def _literals(texts: Sequence[str]) -> dict[str, object]:
             raise SystemExit(f"{name}: {value[:80]!r} is not a literal") from None
     return values
 
-
-_TASKS: dict[str, Callable[[dict[str, Any]], None]] = {"pre-convert": _pre_convert, "export": _export}
 
 if __name__ == "__main__":
     sys.exit(main())

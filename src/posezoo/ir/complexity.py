@@ -52,19 +52,8 @@ def compute_complexity(network: Any) -> Complexity | None:
 
     Operations without a rule count nothing: the rule has all operations of our zoo that compute.
     """
-    operations, constant = _split_by_input(network)
-    if any(port.get_partial_shape().is_dynamic for operation in operations for port in operation.outputs()):
-        return None
-    flops = sum(_flops(operation) for operation in operations)
-    # By the constant's name: a weight that two operations share counts once.
-    weights = {name: size for operation in operations for name, size in _weights(operation, constant)}
-    return Complexity(flops / 1e9, sum(weights.values()) / 1e6)
-
-
-def _split_by_input(network: Any) -> tuple[list[Any], set[str]]:
-    """The operations that depend on an input, and the names of the others: weights and their unpacking."""
-    computing: list[Any] = []
-    constant: set[str] = set()
+    operations: list[Any] = []  # those that depend on an input
+    constant: set[str] = set()  # the names of the others: weights and their unpacking
     for operation in network.get_ordered_ops():
         kind, sources = operation.get_type_name(), operation.input_values()
         if kind == "Constant" or (
@@ -72,16 +61,18 @@ def _split_by_input(network: Any) -> tuple[list[Any], set[str]]:
         ):
             constant.add(operation.get_friendly_name())
         elif kind not in ("Parameter", "Result"):
-            computing.append(operation)
-    return computing, constant
-
-
-def _flops(operation: Any) -> float:
-    kind = operation.get_type_name()
-    if kind not in _PER_VALUE and kind not in _BY_WINDOW:
-        return 0
-    per_value = _PER_VALUE[kind] if kind in _PER_VALUE else _BY_WINDOW[kind](operation)
-    return per_value * sum(_size(port) for port in operation.outputs())
+            operations.append(operation)
+    if any(port.get_partial_shape().is_dynamic for operation in operations for port in operation.outputs()):
+        return None
+    flops = 0.0
+    for operation in operations:
+        kind = operation.get_type_name()
+        if kind in _PER_VALUE or kind in _BY_WINDOW:
+            per_value = _PER_VALUE[kind] if kind in _PER_VALUE else _BY_WINDOW[kind](operation)
+            flops += per_value * sum(_size(port) for port in operation.outputs())
+    # By the constant's name: a weight that two operations share counts once.
+    weights = {name: size for operation in operations for name, size in _weights(operation, constant)}
+    return Complexity(flops / 1e9, sum(weights.values()) / 1e6)
 
 
 def _size(port: Any) -> int:

@@ -164,11 +164,14 @@ def read_claims(sections: Iterable[CardSection]) -> CardClaims:
                 accuracy += (CardValue(float(number), number, row.line) for number in numbers)
         if any(title.lower().startswith("legal") for title in section.path):
             licenses += (link for number, line in section.prose_lines for link in find_links(line, number))
+    summary = next((section for section in sections if section.level == 2), None)
+    lines = [(number, line) for number, line in summary.prose_lines if line.strip()] if summary else []
+    text = "\n".join(line for _, line in lines)
     return CardClaims(
         ports=tuple(_read_ports(sections)),
         metrics=metrics,
         accuracy=tuple(accuracy),
-        description=_description(sections),
+        description=CardValue(text, text, lines[0][0]) if lines else None,
         licenses=tuple(licenses),
         titles=tuple(section.title.lower() for section in sections if section.level),
         labels=tuple(labels),
@@ -192,13 +195,6 @@ def select_part_sections(card: ParsedCard, part: str, parts: Iterable[str]) -> t
 
 def _words(text: str) -> set[str]:
     return set(re.findall(r"[a-z0-9]+", text.lower())) - {"model", "specification", "composite"}
-
-
-def _description(sections: Iterable[CardSection]) -> CardValue[str] | None:
-    section = next((section for section in sections if section.level == 2), None)
-    lines = [(number, line) for number, line in section.prose_lines if line.strip()] if section else []
-    text = "\n".join(line for _, line in lines)
-    return CardValue(text, text, lines[0][0]) if lines else None
 
 
 def _read_ports(sections: tuple[CardSection, ...]) -> Iterator[CardPorts]:

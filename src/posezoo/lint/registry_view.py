@@ -18,9 +18,8 @@ from posezoo.cards.parsed_card import ParsedCard
 from posezoo.errors import SpecError
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
 from posezoo.lint.finding import FileLocation
-from posezoo.lint.registry_index import NAME as INDEX
-from posezoo.lint.registry_index import IndexRow, index_links, read_index
-from posezoo.lint.registry_links import RegistryLinks
+from posezoo.lint.registry_pages import NAME as INDEX
+from posezoo.lint.registry_pages import IndexRow, RegistryLinks, index_links, read_index
 from posezoo.lint.text_comparison import read_text, words
 from posezoo.registry import Registry, RegistryEntry
 from posezoo.spec import yaml_nodes

@@ -150,7 +150,7 @@ def convert(
                 if plan.model_optimizer is None:
                     convert_with_openvino(resolved, layout, due, options, listener=listener)
                 else:
-                    from posezoo.convert.model_optimizer_route import convert_with_model_optimizer
+                    from posezoo.convert.model_optimizer import convert_with_model_optimizer
 
                     convert_with_model_optimizer(resolved, layout, plan.model_optimizer, due)
             except PosezooError as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
 import subprocess
 from collections.abc import Mapping, Sequence
@@ -14,6 +15,9 @@ from typing import IO
 
 #: How much of a stream's end is kept: a program may print without end.
 TAIL_BYTES = 1 << 20
+
+# The last line of a Python traceback: ModuleNotFoundError: No module named 'tensorflow'
+_EXCEPTION = re.compile(r"(?:[a-z_]+\.)*[A-Za-z]+(?:Error|Exception): ")
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,6 +86,12 @@ def run_program(
     return ProgramResult(
         process.returncode, output.content(), errors.content().decode("utf-8", "replace"), timed_out
     )
+
+
+def find_exception(text: str) -> str:
+    """The last exception in a Python program's errors, such as ``KeyError: 3``; empty if there is none."""
+    lines = [line.strip() for line in text.splitlines()]
+    return next((line for line in reversed(lines) if _EXCEPTION.match(line)), "")
 
 
 def _kill_tree(process: subprocess.Popen[bytes]) -> None:

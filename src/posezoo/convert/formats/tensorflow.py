@@ -6,7 +6,6 @@ from pathlib import Path
 
 from posezoo.convert.formats import ModelFormat
 from posezoo.convert.protobuf_reader import LENGTH, VARINT, ProtobufError, has_fields, map_file, read_fields
-from posezoo.spec.model import ModelSpec
 
 # GraphDef of tensorflow/core/framework/graph.proto; its nodes are field 1.
 _GRAPH = {1: LENGTH, 2: LENGTH, 3: VARINT, 4: LENGTH, 5: LENGTH}
@@ -45,10 +44,6 @@ def is_saved_model(path: Path) -> bool:
     return has_fields(path, _SAVED_MODEL, needed=2)
 
 
-def _folder(_spec: ModelSpec, path: Path) -> Path:
-    return path.parent
-
-
 FROZEN_GRAPH = ModelFormat(
     "a frozen TensorFlow graph",
     is_frozen_graph,
@@ -60,7 +55,7 @@ FROZEN_GRAPH = ModelFormat(
             is_saved_model,
             frontend="tf",
             image_layout="NHWC",
-            openvino_input=_folder,
+            openvino_input=lambda spec, path: path.parent,
         ),
         ".meta": ModelFormat("a TensorFlow MetaGraph", is_meta_graph, frontend="tf", image_layout="NHWC"),
     },

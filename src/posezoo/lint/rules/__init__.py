@@ -1,13 +1,24 @@
-"""All lint rules by id: those of the modules here, and those of installed plug-ins."""
+"""All lint rules by id, those of the modules here and of installed plug-ins; and the check with them.
+
+A single model.yml is checked when it is read; the rules find what shows only if two places are compared. They
+need no weights and no network, and hostile texts do not make them slow.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Iterator, Mapping
 from functools import cache
+from itertools import islice
 
 from posezoo.errors import PluginError
+from posezoo.lint.finding import Finding, create_finding
+from posezoo.lint.registry_view import RegistryView
 from posezoo.lint.rule import Rule
 from posezoo.plugins import LazyTable
+from posezoo.registry import Registry
+
+#: The most findings of one rule in one model: a hostile card must not fill the screen.
+MAX_FINDINGS = 50
 
 #: Each part is one rule or a tuple of rules.
 FAMILIES: LazyTable[object] = LazyTable(
@@ -21,9 +32,7 @@ FAMILIES: LazyTable[object] = LazyTable(
         "preprocessing_rules": "posezoo.lint.rules.preprocessing_rules:RULES",
         "accuracy_check": "posezoo.lint.rules.accuracy_check:RULES",
         "metrics": "posezoo.lint.rules.metrics:RULES",
-        "index_metrics": "posezoo.lint.rules.index_metrics:RULES",
         "license_terms": "posezoo.lint.rules.license_terms:RULES",
-        "links": "posezoo.lint.rules.links:RULES",
         "descriptions": "posezoo.lint.rules.descriptions:RULES",
     },
 )
@@ -46,3 +55,25 @@ def load_rules() -> Mapping[str, Rule]:
                 )
             rules[rule.id] = rule
     return rules
+
+
+def check_registry(
+    registry: Registry, names: Collection[str] | None = None, *, alone: bool = False
+) -> Iterator[Finding]:
+    """Every finding in these models and composites, by model and rule.
+
+    Args:
+        registry: what is checked.
+        names: of models and composites in the registry; all if None.
+        alone: compare these with each other only, which is faster, and not with all others.
+
+    Raises:
+        MissingPackageError: markdown-it-py is not installed.
+        PluginError: see ``load_rules``.
+    """
+    view = RegistryView(registry, names if alone else None)
+    for name, model in view.models.items():
+        if names is None or name in names:
+            for rule in load_rules().values():
+                for violation in islice(rule.find(model), MAX_FINDINGS):
+                    yield create_finding(rule.id, rule.severity, name, violation)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from fnmatch import fnmatchcase
 
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, list_below, read_runs, text_below
 from posezoo.lint.card_claims import CardPort
@@ -12,7 +11,7 @@ from posezoo.lint.finding import RuleViolation
 from posezoo.lint.registry_view import ModelView, find_node, node_location
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.rules.preprocessing_rules import are_equal, declared_values, format_numbers
-from posezoo.lint.rules.shapes_and_names import base_name
+from posezoo.lint.rules.shapes_and_names import base_name, is_listed
 from posezoo.lint.text_comparison import is_misspelling, parse_numbers
 from posezoo.spec.model import UnpackArchive
 from posezoo.spec.yaml_nodes import YamlNode
@@ -145,10 +144,7 @@ def evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
                 continue
             for node in nodes:
                 name = base_name(node.value) if node is not None and isinstance(node.value, str) else ""
-                is_listed = any(
-                    name == other or ("*" in other and fnmatchcase(name, other)) for other in on_card
-                )
-                if node is not None and name and not is_listed:
+                if node is not None and name and not is_listed(name, on_card):
                     listed = ", ".join(on_card)
                     message = f"accuracy-check.yml names the {kind} {name}; the card has {listed}"
                     location = node_location(node, view.folder)

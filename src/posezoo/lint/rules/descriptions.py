@@ -1,16 +1,17 @@
-"""Rules on the words of a card: its description, sections, title, and placeholders that were left."""
+"""Rules on the links and words of a card: description, sections, title, and placeholders that were left."""
 
 from __future__ import annotations
 
 import re
-from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
+from pathlib import Path
 
 from posezoo.cards.markdown_inline import to_plain_text
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity
+from posezoo.lint.registry_pages import RegistryLinks
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
-from posezoo.lint.text_comparison import words
+from posezoo.lint.text_comparison import is_misspelling, words
 from posezoo.spec.model import Framework
 from posezoo.spec.model_yml import TASKS
 from posezoo.spec.yaml_nodes import YamlNode
@@ -39,6 +40,39 @@ FRAMEWORKS = {
 COPIED_SHARE = 0.8
 #: If more of a folder's models have the card's description word by word, the others should have it too.
 CUSTOM_SHARE = 0.6
+#: A link that this many cards have is right; one that is spelt nearly like it is a mistake.
+COMMON = 5
+
+
+@rule(
+    "dead-link",
+    "Every relative link of a card leads to an existing file, if files of that kind are in this copy at all.",
+    "[another model](../no-such-model/README.md)",
+)
+def dead_link(view: ModelView) -> Iterator[RuleViolation]:
+    for target, location in view.link_targets():
+        yield from _check_link(view.zoo.links, view.folder, target, location)
+    for page, link in view.zoo.index_links.get(view.name, ()) if view.card is not None else ():
+        location = FileLocation(str(page), link.line, link.column)
+        yield from _check_link(view.zoo.links, page.parent, link.target, location)
+
+
+def _check_link(
+    links: RegistryLinks, folder: Path, target: str, location: FileLocation
+) -> Iterator[RuleViolation]:
+    path = links.resolve(folder, target)
+    if path is None or links.exists(path):
+        return
+    kind = links.kind(path)
+    if not links.was_not_copied(kind):
+        yield RuleViolation(location, f"{target} leads to {path}, which does not exist", "link", target)
+        return
+    counts: Mapping[str, int] = links.counts.get(kind, {})
+    others = [other for other, count in counts.items() if count >= COMMON]
+    common = next((other for other in others if is_misspelling(path, other)), "")
+    if common and counts.get(path, 0) < COMMON:
+        message = f"{target} leads elsewhere than links like it: they lead to {common}"
+        yield RuleViolation(location, message, "link", target, common)
 
 
 @rule("placeholder", "No placeholder is left to be filled in.", "Mean values - TODO")
@@ -121,7 +155,8 @@ def description_differs(view: ModelView) -> Iterator[RuleViolation]:
     own, others = words(spec.description), words(on_card.value)
     is_custom = view.zoo.description_match_shares.get(view.folder.parent, 0.0) >= CUSTOM_SHARE
     # Unless it is custom, model.yml may describe the model in its own words, or leave out some of the card's.
-    is_copy = _word_overlap(own, others) >= COPIED_SHARE and own - others
+    share = sum((own & others).values()) / max(1, sum(own.values()), sum(others.values()))
+    is_copy = share >= COPIED_SHARE and own - others
     if own == others or not (is_custom or is_copy):
         return
     only_own, only_on_card = list((own - others).elements()), list((others - own).elements())
@@ -134,11 +169,6 @@ def description_differs(view: ModelView) -> Iterator[RuleViolation]:
         " ".join(only_own[:20]),
         " ".join(only_on_card[:20]),
     )
-
-
-def _word_overlap(one: Counter[str], other: Counter[str]) -> float:
-    """The share of the longer text's words that the shorter one has too, 0 to 1."""
-    return sum((one & other).values()) / max(1, sum(one.values()), sum(other.values()))
 
 
 @rule(

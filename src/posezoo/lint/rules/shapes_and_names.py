@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -51,7 +51,7 @@ def _compare_names(view: ModelView, kind: str, declared: list[str]) -> Iterator[
     # If the converter may rename them, a declared name may stand on either side of the card.
     for on_card in [[name for side in sides for name in side]] if are_renamed else sides:
         names = {base_name(name.value) for name in on_card}
-        missing = [name for name in declared if not _is_listed(base_name(name), names)]
+        missing = [name for name in declared if not is_listed(base_name(name), names)]
         if are_renamed and kind == "output":
             missing = [name for name in missing if get_close_matches(base_name(name), names, cutoff=0.9)]
         if not missing or not on_card:
@@ -70,7 +70,7 @@ def _names(view: ModelView, kind: str, side: str) -> list[CardValue[str]]:
     return [port.name for port in view.claims.ports_on(kind, side) if port.name is not None]
 
 
-def _is_listed(name: str, names: set[str]) -> bool:
+def is_listed(name: str, names: Collection[str]) -> bool:
     """Whether a name is among others, of which one may stand for many: state_*."""
     return name in names or any("*" in pattern and fnmatchcase(name, pattern) for pattern in names)
 
@@ -96,8 +96,13 @@ def _may_be_renamed(view: ModelView, kind: str) -> bool:
     "shape - `1, 3, 300, 300` on the card, --input_shape=[1,3,224,224]",
 )
 def input_shape(view: ModelView) -> Iterator[RuleViolation]:
+    # Of the only input of the export to ONNX, if the converter is given no other.
+    exported = exported_shape(view)
+    sizes: tuple[int, ...] = ()
+    if exported is not None and exported.value.count("[") < 2 and view.argument("--input_shape") is None:
+        sizes = tuple(int(size) for size in re.findall(r"-?[0-9]{1,9}", exported.value))
     for declared in view.inputs:
-        shape = declared.shape or _exported_shape(view)
+        shape = declared.shape or sizes
         for side in ("original", "", "preamble", "converted") if shape else ():
             for section in view.claims.sections_on("input", side):
                 port = _find_port(declared, section, len(view.inputs))
@@ -111,14 +116,6 @@ def input_shape(view: ModelView) -> Iterator[RuleViolation]:
                     )
                     location = view.card_location(port.shape)
                     yield RuleViolation(location, message, "input.shape", actual, expected)
-
-
-def _exported_shape(view: ModelView) -> tuple[int, ...]:
-    """The shape of the only input of the export to ONNX, if the converter is given no other."""
-    shape = exported_shape(view)
-    if shape is None or shape.value.count("[") > 1 or view.argument("--input_shape") is not None:
-        return ()
-    return tuple(int(size) for size in re.findall(r"-?[0-9]{1,9}", shape.value))
 
 
 @rule(
