@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.layout import ModelLayout
-from posezoo.registry import Registry, license_path, read_copyright_line
+from posezoo.registry import license_path, read_copyright_line
 from posezoo.spec.model import ModelSpec, Precision
 from posezoo.versions import version
 
@@ -33,12 +33,6 @@ class LicenseTerms:
     holder: str
     text: Path | None
     is_converted: bool
-
-
-def all_variants(registry: Registry) -> tuple[ModelSpec, ...]:
-    """All models of a registry with all their variants; a file that cannot be read is left out."""
-    models = registry.select().models
-    return tuple(variant for spec in models for variant in (spec, *spec.variants))
 
 
 def collect_license_terms(specs: Iterable[ModelSpec], layout: ModelLayout) -> tuple[LicenseTerms, ...]:

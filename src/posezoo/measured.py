@@ -170,18 +170,7 @@ def measurement_to_json(model: str, measurement: Measurement) -> dict[str, objec
         model: its name, ``name@tag`` for a variant.
         measurement: of this model.
     """
-    values: dict[str, object] = {
-        "model": model,
-        "kind": measurement.kind,
-        "precision": measurement.precision.value,
-        "machine": measurement.machine,
-        "settings": dict(measurement.settings),
-        "weights": measurement.weights,
-        "figures": measurement.rounded_figures(),
-        "tools": dict(measurement.tools),
-        "date": measurement.date,
-    }
-    return {key: value for key, value in values.items() if value not in ("", {})}
+    return {"model": model, "kind": measurement.kind, **_to_fields(measurement)}
 
 
 def update_measured_yml(path: Path, measurements: Iterable[Measurement]) -> bool:
@@ -209,21 +198,27 @@ def format_measured_yml(measurements: Collection[Measurement]) -> str:
         rows = [measurement for measurement in measurements if measurement.kind == kind]
         lines += [f"{kind}:"] if rows else []
         for row in rows:
-            values: Mapping[str, Scalar | Mapping[str, Scalar]] = {
-                "tag": row.tag,
-                "precision": row.precision.value,
-                "machine": row.machine,
-                "settings": dict(sorted(row.settings.items())),
-                "weights": "" if row.weights == WEIGHTS[0] else row.weights,
-                "figures": row.rounded_figures(),
-                "tools": dict(sorted(row.tools.items())),
-                "date": row.date,
-            }
-            items = [
-                f"{key}: {_format_value(value)}" for key, value in values.items() if value not in ("", {})
-            ]
+            values: dict[str, Scalar | Mapping[str, Scalar]] = {"tag": row.tag} if row.tag else {}
+            values |= _to_fields(row)
+            if row.weights == WEIGHTS[0]:
+                del values["weights"]
+            items = [f"{key}: {_format_value(value)}" for key, value in values.items()]
             lines += [f"{'    ' if index else '  - '}{item}" for index, item in enumerate(items)]
     return "\n".join(lines) + "\n"
+
+
+def _to_fields(measurement: Measurement) -> dict[str, Scalar | Mapping[str, Scalar]]:
+    """What both kinds of files have of a measurement, without what is empty."""
+    values: dict[str, Scalar | Mapping[str, Scalar]] = {
+        "precision": measurement.precision.value,
+        "machine": measurement.machine,
+        "settings": dict(sorted(measurement.settings.items())),
+        "weights": measurement.weights,
+        "figures": measurement.rounded_figures(),
+        "tools": dict(sorted(measurement.tools.items())),
+        "date": measurement.date,
+    }
+    return {key: value for key, value in values.items() if value not in ("", {})}
 
 
 def _format_value(value: Scalar | Mapping[str, Scalar]) -> str:

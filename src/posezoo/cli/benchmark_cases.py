@@ -40,8 +40,6 @@ class BenchmarkPlanner:
     """Turns names and flags into benchmark cases.
 
     Args:
-        args: the flags.
-        console: for messages.
         folder: an empty folder for temporary files.
 
     Attributes:

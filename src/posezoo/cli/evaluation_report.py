@@ -166,10 +166,26 @@ def print_report(report: EvaluationReport) -> None:
     print(f"{count} image{'s' * (count > 1)}, {result.people} people of {result.dataset.name}")
     for name, reason in result.unreadable.items():
         print(f"left out: {escape_control_characters(name)}: {escape_control_characters(reason)}")
-    sections = (_metric_lines, _published_lines, _keypoint_lines, _worst_image_lines)
-    for section in sections:
-        if lines := list(section(report)):
-            print("", *lines, sep="\n")
+    print("", *_metric_lines(report), sep="\n")
+    published = []
+    for accuracy, reasons in report.published_comparisons():
+        conditions = describe_published_protocol(accuracy)
+        published.append(f"published: AP {accuracy.value:g}" + (f" ({conditions})" if conditions else ""))
+        published += [f"  {reason}" for reason in reasons]
+    if published:
+        print("", *published, sep="\n")
+    rows = [("KEYPOINT", "LABELLED", "FOUND", "SIMILARITY", "ERROR PX")]
+    for keypoint in result.keypoint_scores:
+        error = f"{keypoint.error_px:.1f}" if keypoint.error_px is not None else ""
+        shares = (f"{keypoint.found:.2f}", f"{keypoint.similarity:.2f}")
+        rows.append((keypoint.name, f"{keypoint.labelled}", *shares, error))
+    if len(rows) > 1:
+        print("", *align_columns(rows, right=frozenset({1, 2, 3})), sep="\n")
+    rows = [("WORST IMAGES", "PEOPLE", "FOUND", "WRONG", "SIMILARITY")]
+    for score in worst_images(result.image_scores, MOST_ROWS):
+        counts = (f"{score.people}", f"{score.found}", f"{score.wrong}")
+        rows.append((score.image.file_name, *counts, f"{score.similarity or 0:.2f}"))
+    print("", *align_columns(rows, right=frozenset({1, 2, 3})), sep="\n")
     print()
     for name, path in report.files.items():
         print(f"{name:10}{path}")
@@ -199,27 +215,3 @@ def _metric_lines(report: EvaluationReport) -> Iterator[str]:
         )
     columns = [index for index in range(4) if any(row[index] for row in rows[1:])]
     yield from align_columns([[row[index] for index in columns] for row in rows], right=frozenset({1}))
-
-
-def _published_lines(report: EvaluationReport) -> Iterator[str]:
-    for accuracy, reasons in report.published_comparisons():
-        protocol = describe_published_protocol(accuracy)
-        yield f"published: AP {accuracy.value:g}" + (f" ({protocol})" if protocol else "")
-        yield from (f"  {reason}" for reason in reasons)
-
-
-def _keypoint_lines(report: EvaluationReport) -> Iterator[str]:
-    rows = [("KEYPOINT", "LABELLED", "FOUND", "SIMILARITY", "ERROR PX")]
-    for score in report.result.keypoint_scores:
-        error = f"{score.error_px:.1f}" if score.error_px is not None else ""
-        rows.append((score.name, f"{score.labelled}", f"{score.found:.2f}", f"{score.similarity:.2f}", error))
-    if len(rows) > 1:
-        yield from align_columns(rows, right=frozenset({1, 2, 3}))
-
-
-def _worst_image_lines(report: EvaluationReport) -> Iterator[str]:
-    rows = [("WORST IMAGES", "PEOPLE", "FOUND", "WRONG", "SIMILARITY")]
-    for score in worst_images(report.result.image_scores, MOST_ROWS):
-        counts = (f"{score.people}", f"{score.found}", f"{score.wrong}")
-        rows.append((score.image.file_name, *counts, f"{score.similarity or 0:.2f}"))
-    yield from align_columns(rows, right=frozenset({1, 2, 3}))

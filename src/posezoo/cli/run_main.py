@@ -45,12 +45,7 @@ def print_to_stderr(line: str, end: str = "\n") -> None:
 
 
 def run_main(work: Callable[[], int], *, report_error: Callable[[PosezooError], None] = print_error) -> int:
-    """Run a command and return its exit code; of its exceptions only argparse's SystemExit passes.
-
-    Args:
-        work: the command.
-        report_error: shows a failure.
-    """
+    """Run a command and return its exit code; of its exceptions only argparse's SystemExit passes."""
     # OpenCV would add warnings of its own about images that cannot be read; it looks here when it is loaded.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 a closed stream (`>&-`) is no error

@@ -32,9 +32,7 @@ def select_models(
     """The selected models. Errors in their files are shown at once; those in other files share one warning.
 
     Args:
-        registry: where the models are declared.
         patterns: names and globs; None selects all models.
-        output: where errors and warnings are shown.
         filtered: whether the models are selected by filters alone. A file that cannot be read then matches
             no filter, so that it counts as one of the others.
 

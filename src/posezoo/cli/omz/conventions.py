@@ -190,9 +190,7 @@ def print_failures(names: Sequence[str], *, skipped: Sequence[str] = (), text: b
     """Return the exit code of a run, and list the models that failed on the standard output.
 
     Args:
-        names: the models that failed.
         skipped: models that --all selected and whose files have no checksum.
-        text: whether to print the lists.
     """
     if skipped and text:
         print("SKIPPED (no pin):", *skipped, sep="\n", flush=True)
@@ -202,11 +200,7 @@ def print_failures(names: Sequence[str], *, skipped: Sequence[str] = (), text: b
 
 
 def parse_positive(text: str) -> int:
-    """An argparse type: a whole number of at least 1.
-
-    Raises:
-        argparse.ArgumentTypeError: it is not one.
-    """
+    """An argparse type: a whole number of at least 1."""
     if text.isdecimal() and 0 < int(text) < 1 << 31:
         return int(text)
     raise argparse.ArgumentTypeError(f"must be a positive integer (got {text!r})")

@@ -165,7 +165,8 @@ class _DownloadTask:
             listener = JsonReporter(paper, spec)
         else:
             listener = TextReporter(paper, layout.model_download_dir(spec), options.cache_dir)
-            listener.start_model(f"Downloading {spec.full_name}")
+            group = conventions.GROUP
+            paper.write_out(f"{group} Downloading {spec.full_name} {group[::-1]}\n")
         if self.precisions.isdisjoint(conventions.available_precisions(spec)):
             if isinstance(listener, TextReporter):
                 names = " or ".join(sorted(self.precisions))

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo import events
-from posezoo.cli.omz.conventions import ALARM, GROUP, SECTION, LineBuffer
+from posezoo.cli.omz.conventions import ALARM, SECTION, LineBuffer
 from posezoo.cli.report import Progress, result_lines
 from posezoo.errors import PosezooError
 
@@ -60,10 +60,6 @@ class TextReporter:
         self._downloads: dict[str, tuple[LineBuffer, Progress]] = {}
         self._finished: list[LineBuffer] = []
         self._calibration = Progress(0)
-
-    def start_model(self, heading: str) -> None:
-        """Write the heading of a model."""
-        self._output.write_out(f"{GROUP} {heading} {GROUP[::-1]}\n")
 
     def start_step(self, heading: str) -> None:
         """Write the heading of a step."""

@@ -53,7 +53,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         metavar="MODEL|XML",
         help="a name or a glob, downloaded and converted if it is not here yet; or the .xml of any IR",
     )
-    parser.add_argument("--all", action="store_true", help="every model of the zoo")
+    flags.add_flags(parser, "all")
     parser.add_argument(
         "--compare",
         action="store_true",

@@ -51,13 +51,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     flags.add_output_dir_flag(parser, "the folder of the IR whose sizes are shown")
     flags.add_flags(parser, "models_dir")
-    parser.add_argument(
-        "--format",
-        choices=("text", "json", "csv", "markdown"),
-        default="text",
-        help="format of the standard output",
-    )
-    parser.add_argument("-q", "--quiet", action="store_true", help="show only warnings and errors")
+    flags.add_format_flags(parser, ("text", "json", "csv", "markdown"))
 
 
 def run(args: argparse.Namespace) -> int:

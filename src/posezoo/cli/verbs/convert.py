@@ -84,9 +84,6 @@ def convert_selected(
     """Make the IR and the card of each selected model, or show the plan; print the paths of the IR.
 
     Args:
-        args: the flags of the verb.
-        context: what the settings name.
-        options: how the IR are made.
         downloads: whether files are downloaded, too; else they have to be there.
         selection: the models; None: those that the flags name.
         inputs: how the IR take their inputs; None: as model.yml says.

@@ -61,7 +61,7 @@ from posezoo.cli.selection import select_models
 from posezoo.cli.verbs.list import list_json
 from posezoo.errors import escape_control_characters
 from posezoo.facts.model_facts import ModelFacts
-from posezoo.spec.model import Input, ModelSpec, RegexReplace, UnpackArchive
+from posezoo.spec.model import ModelSpec, RegexReplace, UnpackArchive
 from posezoo.spec.routes import select_route
 
 SUMMARY = "show what is declared of models"
@@ -144,7 +144,21 @@ def _declared(spec: ModelSpec) -> dict[str, Any]:
             }
             for file in spec.files
         ],
-        "inputs": [_input(port) for port in spec.inputs],
+        "inputs": [
+            {
+                "name": port.name,
+                "shape": list(port.shape),
+                "layout": port.layout,
+                "ir_layout": port.ir_layout,
+                "color": port.color.value if port.color else None,
+                "ir_color": port.ir_color.value if port.ir_color else None,
+                "mean": list(port.mean),
+                "scale": list(port.scale),
+                "reverse_input_channels": port.reverse_input_channels,
+                "dynamic": list(port.dynamic),
+            }
+            for port in spec.inputs
+        ],
         "outputs": [_plain(asdict(output)) for output in spec.outputs],
         "route": route.value,
         "reason": obstacle.reason if obstacle is not None else None,
@@ -163,21 +177,6 @@ def _declared(spec: ModelSpec) -> dict[str, Any]:
         "model_info": _plain(spec.model_info),
         "quantizable": spec.quantizable,
         "quantized": spec.quantized,
-    }
-
-
-def _input(port: Input) -> dict[str, Any]:
-    return {
-        "name": port.name,
-        "shape": list(port.shape),
-        "layout": port.layout,
-        "ir_layout": port.ir_layout,
-        "color": port.color.value if port.color else None,
-        "ir_color": port.ir_color.value if port.ir_color else None,
-        "mean": list(port.mean),
-        "scale": list(port.scale),
-        "reverse_input_channels": port.reverse_input_channels,
-        "dynamic": list(port.dynamic),
     }
 
 

@@ -10,15 +10,11 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError
-
-if TYPE_CHECKING:
-    from posezoo.license_notice import LicenseTerms
 
 SUMMARY = "write the NOTICE of downloaded models: licences, holders, texts"
 
@@ -46,12 +42,14 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Print the NOTICE, or write it."""
     from posezoo.files.verified_files import write_atomically
-    from posezoo.license_notice import all_variants, collect_license_terms, format_notice
+    from posezoo.license_notice import collect_license_terms, format_notice
 
     context = flags.context_from_args(args, {"locked": False})
     with Console(quiet=args.quiet) as console:
         selection = select_models(context.registry, args.models or None, console)
-        specs = selection.models if args.models else all_variants(context.registry)
+        specs = selection.models
+        if not args.models:
+            specs = tuple(variant for spec in specs for variant in (spec, *spec.variants))
         terms = collect_license_terms(specs, context.layout)
         if not terms and selection.problems:  # they were reported above
             return 1
@@ -70,20 +68,19 @@ def run(args: argparse.Namespace) -> int:
     if args.output is not None:
         write_atomically(args.output, text.encode())
     if args.format == "json":
-        print(json.dumps({"models": [_row(term) for term in terms]}, indent=2))
+        rows = [
+            {
+                "name": term.spec.full_name,
+                "spdx": term.spec.license.spdx or None,
+                "url": term.spec.license.url or None,
+                "holder": term.holder or None,
+                "text": str(term.text) if term.text else None,
+                "note": term.spec.license_note or None,
+                "converted": term.is_converted,
+            }
+            for term in terms
+        ]
+        print(json.dumps({"models": rows}, indent=2))
     else:
         print(text if args.output is None else args.output, end="" if args.output is None else "\n")
     return 1 if selection.problems else 0
-
-
-def _row(term: LicenseTerms) -> dict[str, Any]:
-    spec = term.spec
-    return {
-        "name": spec.full_name,
-        "spdx": spec.license.spdx or None,
-        "url": spec.license.url or None,
-        "holder": term.holder or None,
-        "text": str(term.text) if term.text else None,
-        "note": spec.license_note or None,
-        "converted": term.is_converted,
-    }

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -141,7 +140,13 @@ def run(args: argparse.Namespace) -> int:
     with Console(quiet=args.quiet) as console:
         selection = select_models(context.registry, flags.patterns_from_args(args), console)
         if args.all:
-            selection = replace(selection, models=tuple(_quantizable(selection.models, context, console)))
+            quantizable = []
+            for spec in selection.models:
+                if reason := int8_models.explain_unsupported_int8(spec, context):
+                    console.print_line(f"Skipping {spec.full_name} ({reason})")
+                else:
+                    quantizable.append(spec)
+            selection = replace(selection, models=tuple(quantizable))
         report = model_jobs.run_for_each(selection, work, console)
     if args.report is not None and not args.dry_run:
         write_atomically(args.report, json.dumps(measurements, indent=2).encode() + b"\n")
@@ -171,14 +176,3 @@ def require_dataset_dir(parser: argparse.ArgumentParser, args: argparse.Namespac
     """Wrong usage ends with 2."""
     if args.dataset_dir is None:
         parser.error("the following arguments are required: --dataset_dir")
-
-
-def _quantizable(models: tuple[ModelSpec, ...], context: Context, console: Console) -> Iterator[ModelSpec]:
-    """The models that can be quantized; of the others, a line says why they are skipped."""
-    from posezoo.pipeline.int8_models import explain_unsupported_int8
-
-    for spec in models:
-        if reason := explain_unsupported_int8(spec, context):
-            console.print_line(f"Skipping {spec.full_name} ({reason})")
-        else:
-            yield spec

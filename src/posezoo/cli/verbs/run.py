@@ -156,7 +156,6 @@ class OutputNames:
     """Names for annotated images: never that of an input, and all different.
 
     Args:
-        folder: where they go.
         images: all inputs, none of which may be overwritten.
     """
 

@@ -72,8 +72,6 @@ def run_artifact_check(
     """Check the files and IR of the models, print their states, and return the exit code.
 
     Args:
-        selection: the models.
-        layout: where their artifacts are.
         lock: the pins of first use; a strict one refuses files and IR that it does not have.
         output_format: ``text`` or ``json``.
         repair_command: the command that downloads or converts an artifact again.
