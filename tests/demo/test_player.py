@@ -12,7 +12,7 @@ import pytest
 from fakes.finder import Finder
 from posezoo.demo.frame_outputs import FrameOutput
 from posezoo.demo.frame_sources import Frame, FrameSource
-from posezoo.demo.player import ExecutionMode, OverlayStyle, Player, draw_poses, draw_text
+from posezoo.demo.player import ExecutionMode, Player, draw_poses, draw_text
 from posezoo.demo.run_summary import format_pose, format_summary, summarize_run
 from posezoo.demo.utilization_monitor import UtilizationMonitor
 from posezoo.errors import ImageError
@@ -78,9 +78,8 @@ class Kept(FrameOutput):
 def player(source: FrameSource, *finders: Finder, **others) -> tuple[Player, list[ExecutionMode]]:
     names = ("User specified", "Min latency")
     modes = [ExecutionMode(name, lambda each=each: each) for name, each in zip(names, finders, strict=False)]
-    style = others.pop("style", OverlayStyle())
     monitors = others.pop("monitors", UtilizationMonitor())
-    return Player(source, modes, style=style, monitors=monitors, **others), modes
+    return Player(source, modes, monitors=monitors, **others), modes
 
 
 def test_every_frame_is_found_shown_and_written_once_in_order():
@@ -130,7 +129,7 @@ def test_tab_twice_returns_to_the_first_mode_and_each_model_is_loaded_once():
 
     modes = [ExecutionMode(name, lambda name=name: opens(name)) for name in ("one", "two")]
     keys = Keyboard({2: "\t", 5: "\t", 8: "\t"})
-    playing = Player(Frames(12), modes, style=OverlayStyle(), monitors=UtilizationMonitor(), screen=keys)
+    playing = Player(Frames(12), modes, monitors=UtilizationMonitor(), screen=keys)
     playing.play()
     assert [mode.speed.frames for mode in modes] == [6, 6]
     assert opened == ["one", "two"]
@@ -138,7 +137,7 @@ def test_tab_twice_returns_to_the_first_mode_and_each_model_is_loaded_once():
 
 def test_a_mode_that_is_never_switched_on_is_not_loaded():
     modes = [ExecutionMode("one", Finder), ExecutionMode("two", lambda: pytest.fail("opened"))]
-    Player(Frames(3), modes, style=OverlayStyle(), monitors=UtilizationMonitor()).play()
+    Player(Frames(3), modes, monitors=UtilizationMonitor()).play()
 
 
 @pytest.mark.parametrize("key", ["q", "\x1b"])
@@ -218,7 +217,7 @@ def test_poses_and_keypoints_below_the_threshold_are_left_out():
     playing, _ = player(
         Frames(1),
         finder,
-        style=OverlayStyle(min_score=0.4),
+        min_score=0.4,
         on_poses=lambda frame, poses: found.extend(poses),
     )
     playing.play()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,29 +21,16 @@ if TYPE_CHECKING:
     from posezoo.runtime.load_options import LoadOptions
 
 
-@dataclass(frozen=True, slots=True)
-class ArchitectureType:
-    """What a word of ``-at`` stands for.
-
-    Attributes:
-        decoder: a name of ``pose.decoders.DECODERS``; empty: the model's own.
-        options: of the decoder.
-    """
-
-    decoder: str = ""
-    options: Mapping[str, Any] = field(default_factory=dict)
-
-
-#: By the words that Open Model Zoo's demo takes, and ours.
-ARCHITECTURES: dict[str, ArchitectureType] = {
-    "ae": ArchitectureType("associative_embedding", {"delta": 0.0}),
-    "higherhrnet": ArchitectureType("associative_embedding", {"delta": 0.5}),
-    "openpose": ArchitectureType("openpose"),
-    "topdown": ArchitectureType("heatmap"),
-    "blazepose": ArchitectureType("blazepose"),
-    "auto": ArchitectureType(),
+#: Decoder (a name of ``pose.decoders.DECODERS``; empty: the model's own) and its options, by the words that
+#: Open Model Zoo's demo takes, and ours.
+ARCHITECTURES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
+    "ae": ("associative_embedding", {"delta": 0.0}),
+    "higherhrnet": ("associative_embedding", {"delta": 0.5}),
+    "openpose": ("openpose", {}),
+    "topdown": ("heatmap", {}),
+    "blazepose": ("blazepose", {}),
+    "auto": ("", {}),
 }
-
 
 #: Loads a model with options; raises ``InferenceError`` if it cannot be run with them.
 ModelLoader = Callable[["LoadOptions"], "Estimator"]
@@ -76,25 +63,26 @@ def find_model(
     """
     from posezoo.pipeline import load
 
-    requested = ARCHITECTURES[architecture]
+    decoder, decoder_options = ARCHITECTURES[architecture]
     is_ir = text.lower().endswith(".xml")
     if is_ir or os.path.isfile(text):
         xml = Path(text) if is_ir else _converted(Path(text), context, listener)
 
         def compile_ir(options: LoadOptions) -> Estimator:
-            decoder = requested.decoder or None
-            estimator = load.compile_ir_estimator(xml, context, options, decoder=decoder, listener=listener)
+            estimator = load.compile_ir_estimator(
+                xml, context, options, decoder=decoder or None, listener=listener
+            )
             load.require_detector_used(detector, estimator.model, estimator.decoder)
             return estimator
 
         compile_with: ModelLoader = compile_ir
     else:
-        compile_with = _of_zoo(text, context, precision, requested.decoder, detector, listener)
+        compile_with = _of_zoo(text, context, precision, decoder, detector, listener)
 
     def open_model(options: LoadOptions) -> Estimator:
         """Compile the model; errors name the demo's flags."""
         try:
-            return compile_with(replace(options, decoder_options=requested.options))
+            return compile_with(replace(options, decoder_options=decoder_options))
         except DecoderError as error:
             hint = f"try -at {architecture_for_decoder(error.fitting)}" if error.fitting else error.hint
             raise DecoderError(
@@ -161,4 +149,4 @@ def _converted(checkpoint: Path, context: Context, listener: Listener) -> Path:
 
 def architecture_for_decoder(decoder: str) -> str:
     """The first word of ``-at`` that stands for a decoder, else auto."""
-    return next((word for word, each in ARCHITECTURES.items() if each.decoder == decoder), "auto")
+    return next((word for word, (name, _) in ARCHITECTURES.items() if name == decoder), "auto")

@@ -54,26 +54,14 @@ class ExecutionMode:
         return self.open()
 
 
-@dataclass(frozen=True, slots=True)
-class OverlayStyle:
-    """How frames are drawn.
-
-    Attributes:
-        min_score: poses and keypoints with a lower score are left out.
-        within: the largest width and height of drawn frames; None: no limit.
-    """
-
-    min_score: float = 0.1
-    within: Size | None = None
-
-
 class Player:
     """Plays a source once.
 
     Args:
         source: where frames come from.
         modes: the first one runs, Tab switches to the next.
-        style: how frames are drawn.
+        min_score: poses and keypoints with a lower score are not drawn.
+        within: the largest width and height of drawn frames; None: no limit.
         monitors: are drawn into frames; their keys show and hide them.
         screen: shows frames; None shows none.
         outputs: write frames.
@@ -85,13 +73,15 @@ class Player:
         source: FrameSource,
         modes: Sequence[ExecutionMode],
         *,
-        style: OverlayStyle,
+        min_score: float = 0.1,
+        within: Size | None = None,
         monitors: UtilizationMonitor,
         screen: Window | None = None,
         outputs: Sequence[FrameOutput] = (),
         on_poses: Callable[[Frame, list[Pose]], None] = lambda frame, poses: None,
     ) -> None:
-        self._source, self._modes, self._style = source, modes, style
+        self._source, self._modes = source, modes
+        self._min_score, self._within = min_score, within
         self._monitors, self._screen, self._outputs, self._on_poses = monitors, screen, outputs, on_poses
         self.steps = StepTimer()
         self.frames = 0
@@ -137,7 +127,7 @@ class Player:
                 return
 
     def _finish(self, frame: Frame, poses: Sequence[Pose]) -> None:
-        poses = [pose for pose in poses if pose.score >= self._style.min_score]
+        poses = [pose for pose in poses if pose.score >= self._min_score]
         key = ""
         if self._screen is not None or self._outputs:
             with self.steps.time_step("draw"):
@@ -161,8 +151,8 @@ class Player:
         image = draw_poses(
             frame.image,
             poses,
-            min_score=self._style.min_score,
-            within=self._style.within,
+            min_score=self._min_score,
+            within=self._within,
             in_place=not self._waits_for_key,  # then the frame is drawn again
         )
         lines = [self.mode.name]

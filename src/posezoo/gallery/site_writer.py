@@ -45,10 +45,19 @@ def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) 
         OutputError: the folder holds other files.
     """
     manifest = _read_manifest(folder)
-    if not force:
-        _check_for_other_files(folder, pages, manifest)
+    hint = "choose another folder, or use --force: it only replaces files that have the names of pages"
+    if manifest is None and not force:
+        try:
+            is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
+        except OSError as error:
+            raise OutputError(f"{folder}: cannot be read: {error.strerror or error}") from error
+        if not is_free:
+            raise OutputError(f"{folder}: is not the folder of a gallery", hint=hint)
     present = {name: _digest_of_file(folder / name) for name in (*pages, *(manifest or ()))}
     changed = {name for name, content in pages.items() if present[name] != _digest(content)}
+    for name in pages if manifest is not None and not force else ():
+        if name in changed and name not in (manifest or {}) and (folder / name).exists():
+            raise OutputError(f"{folder / name}: was not written by posezoo gallery", hint=hint)
     return SiteChanges(
         written=tuple(name for name in pages if name in changed),
         unchanged=tuple(name for name in pages if name not in changed),
@@ -84,24 +93,6 @@ def write_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False)
                 raise write_error(folder / name, error) from error
         _write_manifest(folder, digests)
     return changes
-
-
-def _check_for_other_files(
-    folder: Path, pages: Mapping[str, bytes], manifest: Mapping[str, str] | None
-) -> None:
-    hint = "choose another folder, or use --force: it only replaces files that have the names of pages"
-    if manifest is None:
-        try:
-            is_free = not folder.exists() or (folder.is_dir() and not any(folder.iterdir()))
-        except OSError as error:
-            raise OutputError(f"{folder}: cannot be read: {error.strerror or error}") from error
-        if not is_free:
-            raise OutputError(f"{folder}: is not the folder of a gallery", hint=hint)
-        return
-    for name, content in pages.items():
-        path = folder / name
-        if name not in manifest and path.exists() and _digest_of_file(path) != _digest(content):
-            raise OutputError(f"{path}: was not written by posezoo gallery", hint=hint)
 
 
 def _read_manifest(folder: Path) -> dict[str, str] | None:

@@ -42,9 +42,15 @@ def render_page(template: str, styles: Sequence[str], script: str = "", **values
     environment = _environment()
     safe = import_optional("markupsafe", extra="gallery").Markup
     style = minify("\n".join(read_asset(f"{name}.css") for name in styles))
+    # Only this style and script are allowed, and no requests.
+    allowed_script = f"'{_hash(script)}'" if script else "'none'"
+    policy = (
+        f"default-src 'none'; style-src '{_hash(style)}'; script-src {allowed_script}; img-src data:; "
+        "base-uri 'none'; form-action 'none'"
+    )
     return str(
         environment.get_template(template).render(
-            style=safe(style), script=safe(script), policy=content_security_policy(style, script), **values
+            style=safe(style), script=safe(script), policy=policy, **values
         )
     ).encode()
 
@@ -80,15 +86,6 @@ def minify(text: str) -> str:
     """A style sheet or script without indentation and without comments that fill a line."""
     lines = (line.strip() for line in text.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith(("//", "/*", "*/")))
-
-
-def content_security_policy(style: str, script: str) -> str:
-    """The policy that allows this style and script, and no requests and no other script."""
-    allowed_script = f"'{_hash(script)}'" if script else "'none'"
-    return (
-        f"default-src 'none'; style-src '{_hash(style)}'; script-src {allowed_script}; img-src data:; "
-        "base-uri 'none'; form-action 'none'"
-    )
 
 
 def _hash(text: str) -> str:

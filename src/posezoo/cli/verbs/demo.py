@@ -57,7 +57,7 @@ def run(args: argparse.Namespace) -> int:
         )
     from posezoo.demo.frame_outputs import JsonListWriter, open_output
     from posezoo.demo.frame_sources import open_source
-    from posezoo.demo.player import ExecutionMode, OverlayStyle, Player
+    from posezoo.demo.player import ExecutionMode, Player
     from posezoo.demo.run_summary import format_summary, summarize_run
     from posezoo.demo.utilization_monitor import UtilizationMonitor
     from posezoo.demo.window import Window, require_display
@@ -93,7 +93,8 @@ def run(args: argparse.Namespace) -> int:
         player = Player(
             source,
             modes,
-            style=OverlayStyle(args.prob_threshold, args.output_resolution),
+            min_score=args.prob_threshold,
+            within=args.output_resolution,
             monitors=monitors,
             screen=None if args.no_show else stack.enter_context(Window(TITLE)),
             outputs=outputs,
