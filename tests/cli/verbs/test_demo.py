@@ -135,7 +135,7 @@ def test_help_names_every_option_of_open_model_zoos_page(demo):
         (["-nthreads", "two"], "expected a whole number from 0"),
         (["-loop", "0"], "expected a whole number from 1"),
         (["-limit", "-3"], "expected a whole number from 0"),
-        (["-t", "1.5"], "expected a number from 0 to 1, got 1.5"),
+        (["-t", "1.5"], "expected a number from 0 to 1, got '1.5'"),
         (["--tsize", "0"], "expected a whole number from 1"),
         (["-at", "yolo"], "invalid choice: 'yolo'"),
         (["-u", "cx"], "expected some of the letters c, d, m, h, got 'cx'"),
