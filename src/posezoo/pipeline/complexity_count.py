@@ -70,7 +70,6 @@ def count_complexity_on_random_weights(
     """GFLOPs and MParams of a network of ours whose weights cannot be downloaded, with random ones.
 
     Args:
-        spec: the model.
         context: which Model Optimizer there is, and the lock.
         folder: an empty one, for a checkpoint and the IR.
 
@@ -89,10 +88,8 @@ def convert_with_random_weights(
     """A network of ours with random weights as IR, for what does not depend on their values.
 
     Args:
-        spec: the model.
         context: which Model Optimizer there is, and the lock.
         folder: an empty one, for a checkpoint and the IR.
-        precisions: of the IR.
 
     Raises:
         ConversionError: the model is no network of ours.

@@ -50,7 +50,6 @@ def get(
         resolved: the model, see ``resolve_model``.
         context: how its files may be downloaded, and which Model Optimizer there is.
         options: how its IR are made; None: the defaults.
-        listener: receives what happens.
 
     Raises:
         FetchError: a file cannot be downloaded.
@@ -200,7 +199,6 @@ def write_model_card(
     """Draw a model's card beside its IR; a card that says the same already is left alone.
 
     Args:
-        model: whose card it is.
         context: where it is declared, and its IR lie.
         output_dir: where its IR lie instead.
 

@@ -37,12 +37,9 @@ def quantize_model(
     """Make a model's INT8 IR from its FP32 IR that is there.
 
     Args:
-        spec: the model.
         context: where both are.
         dataset_dir: photos with people.
-        options: which precisions, and how.
         output_dir: where the INT8 IR go; None: beside the FP32 IR.
-        listener: receives events.
 
     Raises:
         QuantizationError: the FP32 IR is not there, the photos cannot be used, or INT8 finds other poses.

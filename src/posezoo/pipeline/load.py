@@ -55,7 +55,6 @@ def require_detector_used(detector: str | None, model: ModelSpec | CompositeSpec
 
     Args:
         detector: as the user named it for this model; None, ``none`` and ``usual`` suit every model.
-        model: the model.
         decoder: of the model; empty: the one that it declares, if any.
 
     Raises:
@@ -90,7 +89,6 @@ def compile_estimator(
     """Compile a model or composite, and its detector: image in, poses out.
 
     Args:
-        model: what to compile.
         context: names the detector.
         irs: the .xml of each of its parts by name, and of those of its detector.
         options: where and how it runs; None: on the device that the settings name.
@@ -121,11 +119,9 @@ def compile_ir_estimator(
     """Compile an IR that no model.yml describes, and its detector, which is downloaded if it is missing.
 
     Args:
-        xml: of the IR.
         context: names the detector.
         options: where and how it runs; None: on the device that the settings name.
         decoder: of its outputs; None: as the IR's metadata or its outputs tell.
-        listener: is told what happens.
 
     Raises:
         InferenceError: it cannot be read or compiled, or no decoder is known for its outputs.

@@ -29,7 +29,6 @@ class Plan:
     """What is to be done for one model.
 
     Attributes:
-        resolved: the model.
         irs: one for each IR that was asked for.
         files: one for each file that is needed; none if no IR has to be made.
         upstream_code: the code that comes with the model and will be run, in words.
@@ -68,7 +67,6 @@ def make_plan(
     """Look at the disk for what is there already. No server is asked.
 
     Args:
-        resolved: the model.
         context: how its files may be downloaded, and which Model Optimizer there is.
         options: how its IR are made; None: the defaults.
         downloads: whether files are downloaded, too; else they have to be there.

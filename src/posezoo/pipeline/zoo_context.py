@@ -17,7 +17,6 @@ class Context:
     """What every stage needs to know beside the model.
 
     Attributes:
-        settings: the user's.
         registry: where models are declared.
         layout: where their files and IR lie.
         lock: the pins of first use; a strict one refuses what it does not have.
@@ -47,7 +46,6 @@ def open_context(
     """Open what the settings name.
 
     Args:
-        settings: the user's.
         download_dir: where published files lie; None: below the output folder.
         trust_on_first_use: accept a file that nothing pins, and remember its digest in the lock.
         verify: whether downloads hash files again that were verified before.

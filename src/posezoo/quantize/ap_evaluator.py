@@ -79,7 +79,6 @@ def create_accuracy_evaluator(
     """An evaluator on the photos that are kept apart.
 
     Args:
-        target: the network.
         annotations: people in COCO's format.
         folder: the folder of the photos that it names.
         photos: which are used for what.

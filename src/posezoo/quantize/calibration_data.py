@@ -83,7 +83,6 @@ def split_photos(folder: Path, subset_size: int) -> PhotoSplit:
     The same files with the same names give the same choice.
 
     Args:
-        folder: with photos.
         subset_size: the most photos for calibration.
 
     Raises:
@@ -126,7 +125,6 @@ def collect_calibration_data(
     """Read photos, and collect what the model's pipeline gives the network for each.
 
     Args:
-        target: the network.
         photos: which are used for what.
         listener: receives a warning for each photo that cannot be read and is left out.
 

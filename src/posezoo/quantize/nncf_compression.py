@@ -38,7 +38,6 @@ def quantize_network(
     Args:
         network: an ``openvino.Model`` in FP32; it is changed.
         samples: for measuring activations, in this order.
-        settings: how.
         target_device: one of ``spec.quantization_settings.TARGET_DEVICES``.
         report_progress: called with the number of each sample, and the number of all samples.
         evaluator: if it limits the drop of AP, layers go back to floating point until AP is within it.

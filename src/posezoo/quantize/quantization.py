@@ -74,12 +74,9 @@ def quantize(
     earlier IR stay in place.
 
     Args:
-        target: what to quantize.
         layout: where the INT8 IR go.
         dataset_dir: photos with people; one in three is kept apart from calibration, to measure on.
-        options: which precisions, and how.
         accept: may refuse an IR by its bytes, before it is put in place.
-        listener: receives events.
 
     Raises:
         QuantizationError: there are too few photos, or INT8 is farther from FP32 than the model's settings
@@ -152,10 +149,7 @@ def compare_with_fp32(
 
     Args:
         target: the model, with its FP32 IR.
-        xml: the INT8 IR.
-        precision: its name.
         dataset_dir: photos with people; the same ones are kept apart to measure on as by ``quantize``.
-        listener: receives the displacement.
 
     Raises:
         QuantizationError: it is larger than the model's settings allow, the IR is another network, or there

@@ -28,7 +28,6 @@ def with_added_mo_args(spec: ModelSpec, arguments: Sequence[str], *, has_mo: boo
     """The model with what further arguments of Model Optimizer say of its inputs and outputs.
 
     Args:
-        spec: the model.
         arguments: as --add_mo_arg gives them.
         has_mo: whether a Model Optimizer was named, which takes arguments that are unknown here.
 
