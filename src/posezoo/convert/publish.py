@@ -97,7 +97,7 @@ def publish_irs(
                 spec,
                 decoder,
                 ir.contents.result(),
-                asdict(ir.check.result()) if ir.check else None,
+                ir.check.result().to_json() if ir.check else None,
                 asdict(complexity) if complexity else None,
             )
             verified_files.write_atomically(ir.xml.with_name("provenance.json"), record, lasting=False)

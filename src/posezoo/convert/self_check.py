@@ -7,7 +7,7 @@ and shape, and by the largest difference relative to the output's largest value.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -54,6 +54,10 @@ class SelfCheckResult:
     def worst_difference(self) -> OutputDifference:
         """The output with the largest difference."""
         return max(self.outputs.values(), key=lambda output: output.difference)
+
+    def to_json(self) -> dict[str, Any]:
+        """The same in JSON's types."""
+        return asdict(self)
 
 
 def compile_for_check(spec: ModelSpec, xml: Path, precision: Precision) -> Any:
