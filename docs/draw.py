@@ -1,6 +1,6 @@
-"""Draw what is drawn: pages from the code, cards from each model.yml.
+"""Draw the generated pages: from the code, and the cards from each model.yml.
 
-docs/draw.py [--check] [FOLDER]: below that folder only; with --check only say what is stale.
+docs/draw.py [--check] [FOLDER]: only pages below that folder; with --check, only report stale pages.
 """
 
 from __future__ import annotations
@@ -181,21 +181,25 @@ def draw(folder: str) -> dict[str, str]:
 
 
 def orphans(pages: Collection[str]) -> list[str]:
-    """Cards and their facts that were drawn of models that are gone, and pictures that nobody shows."""
+    """Cards and card.json files of models that no longer exist, and images that no page shows."""
     from posezoo.cards.model_card import FACTS, NOTE, PICTURES, has_note
 
     models = ROOT / "models"
-    found = [path for path in models.rglob("*.md") if has_note(path, NOTE)]
-    found += [*models.rglob(FACTS), *(models / PICTURES).glob("*.svg")]
-    names = (path.relative_to(ROOT).as_posix() for path in found)
+    drawn = [path for path in models.rglob("*.md") if has_note(path, NOTE)]
+    drawn += [*models.rglob(FACTS), *(models / PICTURES).glob("*.svg")]
+    names = (path.relative_to(ROOT).as_posix() for path in drawn)
     return sorted(name for name in names if name not in pages)
 
 
 def main() -> int:
     """Draw each page, or name those that are stale."""
-    command = argparse.ArgumentParser(description="Draw what is drawn from the code and from each model.yml.")
+    command = argparse.ArgumentParser(
+        description="Draw the pages that are generated from the code and from each model.yml."
+    )
     command.add_argument("folder", nargs="?", default="", help="only pages below it, such as models")
-    command.add_argument("--check", action="store_true", help="only say what is stale; 1 where anything is")
+    command.add_argument(
+        "--check", action="store_true", help="only report stale pages; exit code 1 if there are any"
+    )
     args = command.parse_args()
     pages = draw(args.folder)
     stale = [name for name, text in pages.items() if _is_stale(name, text)]
@@ -211,7 +215,7 @@ def main() -> int:
         print(f"drew {name}")
     for name in gone:
         (ROOT / name).unlink()
-        print(f"removed {name}, drawn of a model that is gone")
+        print(f"removed {name}, drawn for a model that no longer exists")
     return 0
 
 

@@ -50,34 +50,35 @@ def test_two_opencvs_are_found(tmp_path):
 
 def test_an_opencv_of_the_next_major_version_is_found(tmp_path):
     install(tmp_path, "opencv-python", "5.0.0.93")
-    found = problems(doctor("--format", "json", site=tmp_path))
+    reported = problems(doctor("--format", "json", site=tmp_path))
     assert (
-        found["opencv-python 5.0.0.93 is not supported, opencv-python>=4.8,<5 is"]
+        reported["opencv-python 5.0.0.93 is not supported, opencv-python>=4.8,<5 is"]
         == 'pip install "opencv-python>=4.8,<5"'
     )
 
 
 def test_an_openvino_that_converts_wrongly_is_found(tmp_path):
     install(tmp_path, "openvino", "2025.0.0")
-    found = problems(doctor("--format", "json", site=tmp_path))
-    assert "openvino 2025.0.0 is not supported, openvino>=2025.2 is" in found
+    reported = problems(doctor("--format", "json", site=tmp_path))
+    assert "openvino 2025.0.0 is not supported, openvino>=2025.2 is" in reported
 
 
 def test_a_mirror_and_a_device_that_do_not_exist_are_found(tmp_path):
-    found = problems(doctor("--format", "json", POSEZOO_MIRROR="/nowhere", POSEZOO_DEVICE="NPU"))
+    reported = problems(doctor("--format", "json", POSEZOO_MIRROR="/nowhere", POSEZOO_DEVICE="NPU"))
     assert (
-        found["mirror /nowhere (POSEZOO_MIRROR) is not a folder"] == "mount it, or remove it from the setting"
+        reported["mirror /nowhere (POSEZOO_MIRROR) is not a folder"]
+        == "mount it, or remove it from the setting"
     )
     assert (
         "driver is not part of OpenVINO"
-        in found["device (POSEZOO_DEVICE): no device 'NPU' here: there is CPU"]
+        in reported["device (POSEZOO_DEVICE): no device 'NPU' here: there is CPU"]
     )
 
 
 def test_a_folder_that_cannot_be_made_is_found(tmp_path):
     (tmp_path / "file").write_text("")
-    found = problems(doctor("--format", "json", POSEZOO_OUTPUT_DIR=str(tmp_path / "file" / "models")))
-    assert any("is not a folder" in message for message in found)
+    reported = problems(doctor("--format", "json", POSEZOO_OUTPUT_DIR=str(tmp_path / "file" / "models")))
+    assert any("is not a folder" in message for message in reported)
 
 
 def test_settings_that_are_not_valid_are_problems_and_the_rest_is_still_reported(tmp_path):
@@ -85,10 +86,10 @@ def test_settings_that_are_not_valid_are_problems_and_the_rest_is_still_reported
     ended = posezoo(
         "doctor", "--format", "json", cwd=tmp_path, POSEZOO_ATTEMPTS="many", POSEZOO_OUTPUTDIR="/x"
     )
-    found = problems(ended)
-    assert "POSEZOO_ATTEMPTS: expected a whole number from 1 to 100, got 'many'" in found
-    assert found["POSEZOO_OUTPUTDIR: unknown setting"] == "did you mean POSEZOO_OUTPUT_DIR?"
-    assert any(message.endswith("unknown setting devise") for message in found)
+    reported = problems(ended)
+    assert "POSEZOO_ATTEMPTS: expected a whole number from 1 to 100, got 'many'" in reported
+    assert reported["POSEZOO_OUTPUTDIR: unknown setting"] == "did you mean POSEZOO_OUTPUT_DIR?"
+    assert any(message.endswith("unknown setting devise") for message in reported)
     assert json.loads(ended.stdout)["devices"]
 
 
@@ -102,15 +103,15 @@ def test_a_mirrors_password_is_not_shown(tmp_path):
 def test_an_nncf_that_does_not_go_with_this_openvino_is_found(tmp_path):
     install(tmp_path, "nncf", "3.4.0")
     install(tmp_path, "openvino", "2025.4.1")
-    found = problems(doctor("--format", "json", site=tmp_path))
+    reported = problems(doctor("--format", "json", site=tmp_path))
     pair = "nncf: version 3.4.0 needs OpenVINO 2026.4 or newer, 2025.4.1 is installed: models cannot be quantized"
-    assert "[quantize]" in found[pair]
+    assert "[quantize]" in reported[pair]
 
 
 def test_an_nncf_that_was_not_tested_is_found(tmp_path):
     install(tmp_path, "nncf", "3.5.0")
-    found = problems(doctor("--format", "json", site=tmp_path))
-    assert any("version 3.5.0 was not tested, 3.4.0 was" in message for message in found)
+    reported = problems(doctor("--format", "json", site=tmp_path))
+    assert any("version 3.5.0 was not tested, 3.4.0 was" in message for message in reported)
 
 
 def test_plugins_are_listed_with_their_package_and_not_run(tmp_path):

@@ -1,4 +1,4 @@
-"""What card.json holds: plain values, complete, and the same for whoever reads them."""
+"""card.json: complete facts as plain JSON values."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def facts(root, name):
     return card_json(ModelFacts(model, registry.parts(model)))
 
 
-def test_what_is_declared_and_what_was_counted_stand_side_by_side(tmp_path):
+def test_published_and_counted_complexity_are_both_given(tmp_path):
     accuracy = {"metric": "AP", "value": 0.6464, "dataset": "COCO val2017", "flip": True}
     write_model(
         tmp_path / "models",
@@ -36,22 +36,22 @@ def test_what_is_declared_and_what_was_counted_stand_side_by_side(tmp_path):
         ),
     )
     (tmp_path / "models" / "public" / "net" / "measured.yml").write_text(COUNTED)
-    found = facts(tmp_path / "models", "net")
-    assert found["complexity"] == [
+    content = facts(tmp_path / "models", "net")
+    assert content["complexity"] == [
         {
             "model": "net",
             "gflops": {"published": 92.8364, "counted": 92.83},
             "mparams": {"published": None, "counted": 28.618},
         }
     ]
-    assert [each["how"] for each in found["accuracy"]] == ["flip", "flip, six scales"]
-    assert found["measured"][0]["figures"] == {"gflops": 92.83, "mparams": 28.618}
-    assert found["approach"] == "top-down"
-    assert found["license"][0]["holder"] == "Copyright 2026 The tests"
-    assert found["skeleton"]["keypoints"][0] == "nose"
+    assert [each["how"] for each in content["accuracy"]] == ["flip", "flip, six scales"]
+    assert content["measured"][0]["figures"] == {"gflops": 92.83, "mparams": 28.618}
+    assert content["approach"] == "top-down"
+    assert content["license"][0]["holder"] == "Copyright 2026 The tests"
+    assert content["skeleton"]["keypoints"][0] == "nose"
 
 
-def test_an_ir_takes_in_the_mean_and_turns_the_colours_and_a_published_ir_does_not(tmp_path):
+def test_only_a_converted_ir_applies_the_mean_and_reverses_the_colours(tmp_path):
     image = {"name": "x", "shape": [1, 3, 8, 8], "layout": "NCHW", "color": "RGB", "mean": [1, 2, 3]}
     turned = [{**image, "reverse_input_channels": True}]
     write_model(tmp_path / "models", "net", model_yml(inputs=turned))
@@ -64,14 +64,14 @@ def test_an_ir_takes_in_the_mean_and_turns_the_colours_and_a_published_ir_does_n
     assert port["converted"] == port["original"]
 
 
-def test_a_composite_s_facts_say_whose_each_is(tmp_path):
+def test_the_facts_of_a_composite_name_the_part_that_they_belong_to(tmp_path):
     root = tmp_path / "models"
     write_composite(root, "whole", ["second", "first"])
     write_model(root, "whole/first", model_yml())
     write_model(root, "whole/second", model_yml())
-    found = facts(root, "whole")
-    assert found["parts"] == ["second", "first"]
-    assert [each["model"] for each in found["files"]] == ["second", "first"]
+    content = facts(root, "whole")
+    assert content["parts"] == ["second", "first"]
+    assert [each["model"] for each in content["files"]] == ["second", "first"]
     assert facts(root, "first")["composite"] == "whole"
 
 
@@ -80,10 +80,10 @@ def test_every_decoder_that_finds_poses_has_an_approach():
 
 
 @pytest.mark.parametrize("name", open_registry().entries)
-def test_the_facts_of_each_model_of_ours_are_json(name):
+def test_the_facts_of_each_model_in_our_zoo_are_json(name):
     registry = open_registry()
     model = registry.find(name)
-    found = card_json(ModelFacts(model, registry.parts(model)))
-    assert json.loads(json.dumps(found, allow_nan=False)) == found
-    assert found["license"]
-    assert len(found["variants"]) == len(getattr(model, "variants", ()))
+    content = card_json(ModelFacts(model, registry.parts(model)))
+    assert json.loads(json.dumps(content, allow_nan=False)) == content
+    assert content["license"]
+    assert len(content["variants"]) == len(getattr(model, "variants", ()))

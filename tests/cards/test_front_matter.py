@@ -1,4 +1,4 @@
-"""What model hubs read of a card: YAML that says the same as the card, whatever a model.yml holds."""
+"""The front matter of a card: YAML for model hubs, with any text of a model.yml."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def front(root, name="net"):
     return yaml.safe_load(parse_card(draw_card(ModelFacts(model, registry.parts(model)))).front_matter)
 
 
-def test_a_hub_is_told_the_licence_the_task_and_the_accuracy(tmp_path):
+def test_the_front_matter_has_the_licence_the_task_and_the_accuracy(tmp_path):
     claim = {
         "metric": "AP",
         "value": 0.663,
@@ -48,7 +48,7 @@ def test_a_hub_is_told_the_licence_the_task_and_the_accuracy(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("license", "told"),
+    ("license", "keys"),
     [
         ({"spdx": "MIT", "text": "x.txt"}, {"license": "mit"}),
         (
@@ -61,33 +61,33 @@ def test_a_hub_is_told_the_licence_the_task_and_the_accuracy(tmp_path):
         ),
     ],
 )
-def test_a_licence_that_hubs_do_not_know_is_another(tmp_path, license, told):
+def test_a_licence_that_hubs_do_not_know_is_called_other(tmp_path, license, keys):
     write_model(tmp_path / "models", "net", model_yml(license=license))
-    assert {key: value for key, value in front(tmp_path / "models").items() if "license" in key} == told
+    assert {key: value for key, value in front(tmp_path / "models").items() if "license" in key} == keys
 
 
-def test_parts_under_several_licences_are_told_together(tmp_path):
+def test_several_licences_of_parts_are_named_together(tmp_path):
     root = tmp_path / "models"
     write_composite(root, "whole", ["first", "second"])
     write_model(root, "whole/first", model_yml())
     write_model(root, "whole/second", model_yml(license={"spdx": "MIT", "text": "x.txt"}))
-    found = front(root, "whole")
-    assert (found["license"], found["license_name"]) == ("other", "Apache-2.0 and MIT")
+    content = front(root, "whole")
+    assert (content["license"], content["license_name"]) == ("other", "Apache-2.0 and MIT")
 
 
 @pytest.mark.parametrize(
     "text", ['"', "a: b", "\\u0041", "---", "{x}", "<b>`c`[d](e)", "#", "\U0001f600 é", "'"]
 )
-def test_any_text_comes_through_yaml_as_it_is(tmp_path, text):
+def test_any_text_is_read_back_from_yaml_unchanged(tmp_path, text):
     claim = {"metric": "AP", "value": 0.5, "dataset": f"x {text}"}
     write_model(tmp_path / "models", "net", model_yml(published={"accuracy": [claim]}))
     (result,) = front(tmp_path / "models")["model-index"][0]["results"]
     assert result["dataset"]["name"] == f"x {text}"
 
 
-def test_every_card_of_ours_opens_with_it():
+def test_every_card_in_our_zoo_begins_with_front_matter():
     registry = open_registry()
     for entry in registry.entries.values():
         model = entry.read()
-        found = yaml.safe_load(parse_card(draw_card(ModelFacts(model, registry.parts(model)))).front_matter)
-        assert found["license"] in ("apache-2.0", "mit", "other")
+        content = yaml.safe_load(parse_card(draw_card(ModelFacts(model, registry.parts(model)))).front_matter)
+        assert content["license"] in ("apache-2.0", "mit", "other")

@@ -1,4 +1,4 @@
-"""A stranger's text is drawn as it is written, and nothing else happens to the page."""
+"""Text of any origin is shown as it is written, without effect on the page."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_markdown_is_not_escaped_twice():
     ("text", "drawn"),
     [("input_1", "`input_1`"), ("a`b", r"a\`b"), ("a|b", r"a\|b"), ("two\nlines", "`two lines`"), ("", "")],
 )
-def test_code_holds_what_code_can_hold(text, drawn):
+def test_text_that_code_cannot_hold_is_escaped(text, drawn):
     assert format_code(text) == drawn
 
 
@@ -62,7 +62,7 @@ def test_a_link_to_a_file_is_quoted():
     assert format_local_link("../a (b)/c#d.txt", "[x]") == r"[\[x\]](../a%20%28b%29/c%23d.txt)"
 
 
-def test_no_cell_leaves_its_column():
+def test_no_cell_adds_a_column():
     drawn = format_table(("A|B", "C"), [("a | b", format_code("x|y")), ("<td>", "")])
     assert drawn.splitlines() == [
         r"| A\|B | C |",

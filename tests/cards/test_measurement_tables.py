@@ -1,4 +1,4 @@
-"""What was measured, on a model's card and in the index."""
+"""Measurements on a model's card and in the index."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ def card(root, name="net", layout=None):
     return draw_card(ModelFacts(model, registry.parts(model), layout))
 
 
-def test_what_was_counted_stands_beside_what_is_published(root):
+def test_counted_complexity_stands_beside_the_published_one(root):
     measure(root, COUNTED + HALF)
     rows = [line for line in card(root).splitlines() if line.startswith(("| GFLOPs", "| MParams"))]
     assert rows == [
@@ -58,12 +58,12 @@ def test_what_was_counted_stands_beside_what_is_published(root):
     assert "| 92.8364 | 92.83 | 28.6 | 28.618 |  |" in index
 
 
-def test_other_figures_and_other_weights_are_told_apart(root):
+def test_different_counts_and_weights_are_shown_separately(root):
     measure(root, COUNTED + QUANTIZED)
     assert "| 92.83 (FP32); 92.9 (FP16-INT8; generated weights) |" in card(root)
 
 
-def test_accuracy_and_speed_have_sections_of_their_own_and_only_where_there_are_any(root):
+def test_measured_accuracy_and_speed_have_a_section_only_if_they_exist(root):
     assert "posezoo benchmark net\n" in card(root)
     measure(root, FAST + GOOD)
     text = card(root)
@@ -74,14 +74,14 @@ def test_accuracy_and_speed_have_sections_of_their_own_and_only_where_there_are_
     assert "| A &lt;b&gt;processor&lt;/b&gt;, 2 cores | 31.25 | 32 | device CPU, batch 1; openvino" in text
 
 
-def test_a_card_beside_an_ir_leaves_the_counting_to_that_ir(root, tmp_path):
+def test_a_card_beside_an_ir_shows_the_complexity_of_that_ir_only(root, tmp_path):
     measure(root, COUNTED + FAST)
     text = card(root, layout=ModelLayout(tmp_path, tmp_path))
     assert "counted on the IR" not in text
     assert "## Performance" in text
 
 
-def test_each_variant_shows_its_own_figures(tmp_path):
+def test_each_variant_shows_its_own_measurements(tmp_path):
     files = model_yml()["files"]
     content = model_yml(files=None, variants={"small": {"files": files}, "large": {"files": files}})
     write_model(tmp_path / "models", "net", content)
@@ -95,7 +95,7 @@ def test_each_variant_shows_its_own_figures(tmp_path):
     assert "| Variant | Input | GFLOPs |\n| --- | --- | --- |\n| `net@large` | 1, 4, 6, 3 | 6.5 |" in text
 
 
-def test_a_composite_s_card_says_which_part_was_measured(tmp_path):
+def test_the_card_of_a_composite_names_the_part_that_was_measured(tmp_path):
     root = tmp_path / "models"
     write_composite(root, "whole", ["part", "rest"])
     for name in ("part", "rest"):
@@ -107,13 +107,13 @@ def test_a_composite_s_card_says_which_part_was_measured(tmp_path):
     assert "| rest | FP16 |" in text
 
 
-def test_a_broken_measured_yml_is_told_with_its_place(root):
+def test_an_error_in_measured_yml_is_reported_with_its_place(root):
     measure(root, "complexity: [{precision: FP32}]")
     with pytest.raises(SpecError, match=r"measured\.yml:1:14: complexity\[0\]: the key figures is missing"):
         card(root)
 
 
-def test_what_was_measured_in_the_same_way_stands_beside_what_is_published(root):
+def test_accuracy_measured_with_the_same_protocol_stands_beside_the_published_one(root):
     alike = {"metric": "AP", "value": 0.65, "dataset": "COCO val2017", "protocol": "single scale, no flip"}
     flipped = {**alike, "value": 0.66, "protocol": "single scale", "flip": True, "converted": 0.655}
     write_model(root, "net", model_yml(published={"accuracy": [alike, flipped]}))

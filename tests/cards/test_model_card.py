@@ -1,4 +1,4 @@
-"""A model's card: what it says, that its commands work as pasted, and that no model.yml takes it over."""
+"""A model's card: its content, commands that work as pasted, and harmless text from any model.yml."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def section(card, title):
     return card.partition(f"\n## {title}\n")[2].partition("\n## ")[0]
 
 
-def test_a_card_reads_like_the_golden_one(tmp_path):
+def test_a_card_is_equal_to_the_stored_one(tmp_path):
     content = model_yml(
         description="Finds the poses of everybody in an image at once.",
         framework="onnx",
@@ -82,7 +82,7 @@ def test_a_card_reads_like_the_golden_one(tmp_path):
     assert card == golden.read_text("utf-8"), f"where it is meant: cp {tmp_path / 'card.md'} {golden}"
 
 
-def test_a_composites_card_tells_of_its_parts_and_links_to_theirs(tmp_path):
+def test_the_card_of_a_composite_describes_its_parts_and_links_to_their_cards(tmp_path):
     root = tmp_path / "models"
     write_composite(root, "whole", ["second", "first"])
     write_model(root, "whole/first", model_yml(description="Looks closely."))
@@ -128,7 +128,7 @@ def test_a_model_that_is_published_as_ir_is_not_converted(tmp_path):
     assert 'posezoo.get("net", precision="FP32")' in card
 
 
-def test_an_input_that_is_only_known_to_be_reversed_says_so(tmp_path):
+def test_an_input_with_reversed_channels_of_unknown_order_says_so(tmp_path):
     content = model_yml(
         framework="onnx",
         inputs=None,
@@ -140,7 +140,7 @@ def test_an_input_that_is_only_known_to_be_reversed_says_so(tmp_path):
     assert "| `data` | 1, 3, 8, 8 | NCHW | reversed |" in drawn(tmp_path / "models", "net")
 
 
-def test_an_input_whose_layout_is_turned_stands_in_both_layouts(tmp_path):
+def test_an_input_whose_layout_changes_is_shown_in_both_layouts(tmp_path):
     content = model_yml(
         framework="onnx",
         inputs=None,
@@ -195,7 +195,7 @@ TRICKS = (
 )
 
 
-def test_a_hostile_model_yml_gets_no_markup_onto_the_page(tmp_path):
+def test_a_hostile_model_yml_adds_no_markup_to_the_page(tmp_path):
     root = tmp_path / "models"
     everything_hostile(root)
     pages = [text for name, text in draw_pages(root).items() if name.endswith(".md")]
@@ -235,7 +235,7 @@ def fenced(card, language):
     return re.findall(rf"```{language}\n(.*?)```", card, re.DOTALL)
 
 
-def test_each_command_of_each_card_of_ours_is_understood():
+def test_each_command_on_each_card_in_our_zoo_can_be_parsed():
     registry = open_registry()
     tools = {"downloader": downloader.create_parser(), "converter": converter.create_parser()}
     for name, entry in registry.entries.items():
@@ -254,7 +254,7 @@ def test_each_command_of_each_card_of_ours_is_understood():
                 assert name in ([args.model] if hasattr(args, "model") else args.models)
 
 
-def test_the_commands_of_a_model_without_a_pin_say_what_they_take(tmp_path):
+def test_commands_for_a_model_without_a_checksum_trust_on_first_use(tmp_path):
     spec = open_registry().find("lightweight-openpose-mobilenet-v1")
     card = draw_card(ModelFacts(spec, (spec,)))
     for verb in (f"run {spec.name} --input photo.jpg", f"download {spec.name}"):
@@ -273,15 +273,13 @@ def test_the_python_of_a_card_runs_as_pasted(blazepose, mirror, tmp_path, monkey
     for name in ("blazepose-full", "pose-detection-mediapipe"):
         model = registry.find(name)
         (program,) = fenced(draw_card(ModelFacts(model, registry.parts(model))), "python")
-        found = {}
-        exec(program, found)
+        names = {}
+        exec(program, names)
     assert capsys.readouterr().out.startswith("0.9")
-    assert found["irs"]["pose-detection-mediapipe"].is_file()
+    assert names["irs"]["pose-detection-mediapipe"].is_file()
 
 
-def test_the_card_beside_an_ir_tells_what_was_made_and_is_left_alone_where_nothing_changed(
-    blazepose, tmp_path
-):
+def test_the_card_beside_an_ir_describes_it_and_is_not_rewritten_without_changes(blazepose, tmp_path):
     shutil.copytree(blazepose.output_dir, tmp_path / "out")
     layout = ModelLayout(tmp_path / "out", tmp_path / "out")
     registry = open_registry()
@@ -307,7 +305,7 @@ def test_the_card_beside_an_ir_tells_what_was_made_and_is_left_alone_where_nothi
     assert [each.stat().st_mtime_ns for each in beside] == before
 
 
-def test_a_page_that_is_none_of_ours_stays(tmp_path):
+def test_a_page_that_posezoo_did_not_draw_stays(tmp_path):
     root = tmp_path / "models"
     write_model(root, "pose", model_yml())
     spec = Registry([root]).find("pose")
@@ -327,7 +325,7 @@ def test_a_page_that_is_none_of_ours_stays(tmp_path):
     assert "Another one." in page.read_text("utf-8")
 
 
-def test_a_picture_of_what_a_model_finds_is_shown_with_its_photos_credited(tmp_path):
+def test_an_example_image_is_shown_with_credits_for_its_photos(tmp_path):
     write_model(tmp_path / "models", "net", model_yml())
     assert "example.jpg" not in drawn(tmp_path / "models", "net")
     (tmp_path / "models" / "public" / "net" / "example.jpg").write_bytes(b"")

@@ -1,4 +1,4 @@
-"""The pages of a registry: drawn, complete, linked, and found when they are stale."""
+"""The pages of a registry: complete, linked, and reported if they are stale."""
 
 from __future__ import annotations
 
@@ -64,7 +64,7 @@ def test_a_registry_with_a_mistake_is_not_drawn(checkout):
         draw_pages(checkout / "models")
 
 
-def test_a_stale_page_is_named_with_the_command_that_mends_it(checkout):
+def test_a_stale_page_is_named_with_the_command_that_redraws_it(checkout):
     assert draw(checkout, "models").returncode == 0
     assert draw(checkout, "models", "--check").stderr == ""
     write_model(checkout / "models", "alone", model_yml(description="Another."))
@@ -80,7 +80,7 @@ def test_a_stale_page_is_named_with_the_command_that_mends_it(checkout):
     assert draw(checkout, "models", "--check").returncode == 0
 
 
-def test_the_card_of_a_model_that_is_gone_goes_too_but_no_page_of_a_person(checkout):
+def test_the_card_of_a_removed_model_is_removed_but_no_page_written_by_hand(checkout):
     draw(checkout, "models")
     (checkout / "models" / "public" / "alone" / "model.yml").unlink()
     (checkout / "models" / "public" / "whole" / "notes.md").write_text("# Notes\n")
@@ -91,7 +91,7 @@ def test_the_card_of_a_model_that_is_gone_goes_too_but_no_page_of_a_person(check
     assert (checkout / "models" / "public" / "whole" / "notes.md").exists()
 
 
-def test_our_own_pages_are_fresh_and_their_links_lead_somewhere():
+def test_the_pages_of_our_zoo_are_up_to_date_and_their_links_lead_somewhere():
     pages = draw_pages(ROOT / "models")
     links = 0
     for name, text in pages.items():
@@ -104,7 +104,7 @@ def test_our_own_pages_are_fresh_and_their_links_lead_somewhere():
     assert links > 2 * len(pages)
 
 
-def test_gluoncv_s_models_stand_in_gluoncv_s_tables_with_empty_cells_where_nothing_is_known(tmp_path):
+def test_gluoncv_models_are_in_its_tables_with_empty_cells_for_unknown_values(tmp_path):
     root = tmp_path / "models"
     gluoncv = {"repository": "https://github.com/dmlc/gluon-cv", "paper": "https://p.invalid/2"}
     claim = {"metric": "AP", "value": 0.663, "AP50": 0.892, "AP75": 0.734}
@@ -140,11 +140,11 @@ def test_gluoncv_s_models_stand_in_gluoncv_s_tables_with_empty_cells_where_nothi
     assert index.endswith("\n[^1]: Jane Doe: On \\_Poses\\_. 2020. <https://p.invalid/2>\n")
 
 
-def test_a_zoo_without_gluoncv_s_models_has_no_such_tables(checkout):
+def test_a_zoo_without_gluoncv_models_has_no_such_tables(checkout):
     assert "GluonCV" not in draw_pages(checkout / "models")["index.md"]
 
 
-def test_a_model_that_had_better_not_be_taken_says_so_on_its_card_and_in_the_index(checkout):
+def test_a_deprecated_model_is_marked_on_its_card_and_in_the_index(checkout):
     write_model(
         checkout / "models", "alone", model_yml(deprecated={"since": "1.0", "use": "whole"}, revision=2)
     )

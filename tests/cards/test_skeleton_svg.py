@@ -1,4 +1,4 @@
-"""A skeleton's picture: every keypoint stands somewhere of its own, left and right as one who faces us."""
+"""The image of a skeleton: a position for every keypoint, with the person seen from the front."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def test_every_keypoint_and_limb_is_drawn_once(name):
     assert len(places) == len(skeleton.keypoints)
 
 
-def test_the_left_of_one_who_faces_us_is_on_our_right():
+def test_the_left_side_of_the_person_is_on_the_right_of_the_image():
     assert (
         keypoint_position("left_wrist")[0]
         > keypoint_position("neck")[0]
@@ -35,7 +35,7 @@ def test_the_left_of_one_who_faces_us_is_on_our_right():
     assert keypoint_position("mouth_left")[0] > keypoint_position("mouth_right")[0]
 
 
-def test_the_picture_stays_in_its_frame():
+def test_everything_is_inside_the_image():
     for skeleton in SKELETONS.values():
         image = ET.fromstring(draw_skeleton(skeleton))
         width, height = int(image.get("width")), int(image.get("height"))

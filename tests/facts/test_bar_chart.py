@@ -1,4 +1,4 @@
-"""A comparison becomes a picture in which everything has its place, as SVG and as pixels."""
+"""A comparison as a bar chart, in SVG and in pixels."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def bars(chart):
     ]  # those of the legend stand at the edge
 
 
-def test_bars_are_as_long_as_their_figures_and_hollow_on_generated_weights(comparison):
+def test_bars_are_proportional_to_values_and_hollow_for_generated_weights(comparison):
     chart = draw_chart(comparison)
     ap, fast, slow = bars(chart)
     assert fast.width == 4 * slow.width
@@ -46,13 +46,13 @@ def test_bars_are_as_long_as_their_figures_and_hollow_on_generated_weights(compa
     assert slow.fill == (255, 255, 255)
 
 
-def test_what_nobody_knows_has_no_bar_and_no_number(comparison):
+def test_an_unknown_value_has_no_bar_and_no_number(comparison):
     chart = draw_chart(comparison)
     (y,) = [word.y for word in chart.labels if word.text == "unknown FP16"]
     assert [word.text for word in chart.labels if word.y == y] == ["unknown FP16", "MIT"]
 
 
-def test_the_legend_tells_what_is_there_and_the_way_of_measuring(comparison):
+def test_the_legend_names_the_origins_and_the_settings_of_measurements(comparison):
     texts = [word.text for word in draw_chart(comparison).labels]
     assert texts[-4:] == [
         "measured",
@@ -64,7 +64,7 @@ def test_the_legend_tells_what_is_there_and_the_way_of_measuring(comparison):
     assert [word.text for word in only.labels][-1] == "declared"
 
 
-def test_no_two_lines_of_text_begin_at_one_place_and_all_lie_inside(comparison):
+def test_labels_do_not_share_a_position_and_lie_inside_the_chart(comparison):
     chart = draw_chart(comparison)
     for one, other in combinations(chart.labels, 2):
         assert (one.x, one.y) != (other.x, other.y)
@@ -72,7 +72,7 @@ def test_no_two_lines_of_text_begin_at_one_place_and_all_lie_inside(comparison):
     assert all(box.x + box.width <= chart.width for box in chart.rectangles)
 
 
-def test_a_stranger_s_name_is_text_in_an_svg_and_nothing_else():
+def test_a_hostile_name_is_only_text_in_an_svg():
     evil = "<script>alert('&')</script>\x00\n"
     chart = draw_chart(ModelComparison((row("one", license=evil),)))
     root = ElementTree.fromstring(to_svg(chart))
@@ -92,6 +92,6 @@ def test_the_pixels_show_the_same_bars(comparison):
     assert np.all(image[0] == 255)
 
 
-def test_a_figure_of_zero_has_a_bar_that_can_be_seen():
+def test_a_value_of_zero_has_a_visible_bar():
     (bar,) = bars(draw_chart(ModelComparison((row("one", AP=SourcedMetric(0.0, MetricSource.MEASURED)),))))
     assert bar.width == 1

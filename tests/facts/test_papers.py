@@ -1,4 +1,4 @@
-"""The papers that models come from: read from one file, cited as BibTeX takes it."""
+"""The papers of models: read from one file, and cited in BibTeX."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def papers(tmp_path, content):
     return read_papers(path)
 
 
-def test_a_paper_is_cited_with_where_it_was_published(tmp_path):
+def test_a_citation_names_the_place_of_publication(tmp_path):
     address = "https://arxiv.org/abs/1908.10357"
     (paper,) = papers(tmp_path, {address: {**PAPER, "booktitle": "Proceedings of Poses"}}).values()
     assert format_bibtex(paper) == (
@@ -32,7 +32,7 @@ def test_a_paper_is_cited_with_where_it_was_published(tmp_path):
     assert format_citation(paper) == "Jane Doe, Ann Roe: On Poses. Proceedings of Poses, 2020."
 
 
-def test_a_stranger_s_title_opens_and_ends_nothing_in_bibtex(tmp_path):
+def test_a_hostile_title_opens_and_ends_no_group_in_bibtex(tmp_path):
     title = "50 % {of} \\input{x}} all_poses & more"
     (paper,) = papers(tmp_path, {"https://p.invalid/a": {**PAPER, "title": title}}).values()
     entry = format_bibtex(paper)
@@ -41,7 +41,7 @@ def test_a_stranger_s_title_opens_and_ends_nothing_in_bibtex(tmp_path):
 
 
 @pytest.mark.parametrize(
-    ("content", "told"),
+    ("content", "message"),
     [
         ({"no address": PAPER}, "papers.yml:2:3: no address: the key of a paper is its address"),
         ({"https://p.invalid": {**PAPER, "key": "x}"}}, ".key: expected a key of BibTeX"),
@@ -50,10 +50,10 @@ def test_a_stranger_s_title_opens_and_ends_nothing_in_bibtex(tmp_path):
         ({"https://p.invalid": {**PAPER, "pages": "1"}}, ".pages: unknown key"),
     ],
 )
-def test_a_mistake_is_told_with_its_place(tmp_path, content, told):
+def test_an_error_is_reported_with_its_place(tmp_path, content, message):
     with pytest.raises(SpecError) as error:
         papers(tmp_path, content)
-    assert told in str(error.value)
+    assert message in str(error.value)
 
 
 def test_a_registry_without_papers_cites_none(tmp_path):
@@ -61,9 +61,9 @@ def test_a_registry_without_papers_cites_none(tmp_path):
     assert collect_papers([Registry([tmp_path / "models"]).find("net")]) == ()
 
 
-def test_every_paper_of_ours_is_told_of_and_every_one_told_of_is_named():
-    known = read_papers(builtin_models_dir() / NAME)
+def test_every_paper_of_our_models_is_listed_and_every_listed_paper_is_used():
+    papers = read_papers(builtin_models_dir() / NAME)
     named = {model.origin.paper for model in open_registry().select().models} - {""}
-    assert set(known) == named
-    assert len({paper.key for paper in known.values()}) == len(known)
-    assert all(re.fullmatch(r"https://arxiv\.org/abs/\d{4}\.\d{5}", address) for address in known)
+    assert set(papers) == named
+    assert len({paper.key for paper in papers.values()}) == len(papers)
+    assert all(re.fullmatch(r"https://arxiv\.org/abs/\d{4}\.\d{5}", address) for address in papers)

@@ -1,4 +1,4 @@
-"""A browser, and a site to look at with it."""
+"""A browser, and a site to open in it."""
 
 from __future__ import annotations
 

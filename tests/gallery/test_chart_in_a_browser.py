@@ -1,4 +1,4 @@
-"""The chart: which marks it draws, what mouse and keyboard do with them, and how it looks anywhere."""
+"""The chart: its marks, mouse and keyboard, and its look on all screens."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def label(browser, key: str) -> str:
     )
 
 
-def test_a_model_with_both_figures_has_a_mark_that_says_them(browser, site):
+def test_a_model_with_both_values_has_a_mark_labelled_with_them(browser, site):
     browser.open(site)
     assert browser.texts("#chart-title") == ["AP versus throughput"]
     assert marks(browser) == ["heavy_pose_a FP16", "light_pose_a FP16", "light_pose_b FP16"]
@@ -31,14 +31,14 @@ def test_a_model_with_both_figures_has_a_mark_that_says_them(browser, site):
     assert "AP 60.0 %, as published" in label(browser, "light_pose_b FP16")
 
 
-def test_the_way_of_measuring_is_stated(browser, site):
+def test_the_settings_of_measurements_are_stated(browser, site):
     browser.open(site)
     assert browser.texts("#ways") == [
         "Speed: A processor, 2 cores, Linux; batch 1, device CPU; AP measured with: data set val2017"
     ]
 
 
-def test_axes_are_chosen_and_the_front_follows(browser, site):
+def test_choosing_an_axis_updates_the_pareto_front(browser, site):
     browser.open(site)
     browser.choose("#x", "gflops")
     assert len(marks(browser)) == 4
@@ -65,7 +65,7 @@ def test_a_logarithmic_axis_puts_equal_factors_at_equal_distances(browser, site)
     assert abs((forty - twenty) - 20 * (two - one)) < 8
 
 
-def test_a_bubbles_area_follows_its_figure(browser, site):
+def test_the_area_of_a_bubble_is_proportional_to_its_value(browser, site):
     widths = 'return [...document.querySelectorAll(".mark[data-key^=light] .shape")].map(e => e.getBBox().width).sort((a, b) => a - b)'
     browser.open(f"{site}#x=gflops&bubble=mparams")
     small, large = browser.run(widths)
@@ -98,7 +98,7 @@ def test_a_click_on_the_legend_hides_a_family_with_shift_all_others(browser, sit
     assert marks(browser) == ["heavy_pose_a FP16"]
 
 
-def test_the_hover_card_tells_a_models_figures(browser, site):
+def test_the_hover_card_shows_the_values_of_a_model(browser, site):
     from selenium.webdriver.common.action_chains import ActionChains
 
     browser.open(site)
@@ -112,7 +112,7 @@ def test_the_hover_card_tells_a_models_figures(browser, site):
     assert "Weights\t30 million\tmeasured" in card
 
 
-def test_a_finger_sees_the_card_first_and_opens_the_page_by_a_second_tap(browser, site):
+def test_the_first_tap_shows_the_card_and_the_second_opens_the_page(browser, site):
     from selenium.webdriver.common.actions.action_builder import ActionBuilder
     from selenium.webdriver.common.actions.pointer_input import PointerInput
 
@@ -138,7 +138,7 @@ def test_a_click_on_a_mark_opens_the_models_page(browser, site):
     assert browser.texts("h1") == ["light_pose_b"]
 
 
-def test_the_keyboard_walks_from_mark_to_mark_and_opens_one(browser, site):
+def test_the_keyboard_moves_from_mark_to_mark_and_opens_a_page(browser, site):
     browser.open(site)
     focusable = browser.run(
         'return [...document.querySelectorAll(".mark")].filter(e => e.tabIndex === 0).length'
@@ -160,7 +160,7 @@ def test_the_keyboard_walks_from_mark_to_mark_and_opens_one(browser, site):
     browser.wait(lambda: browser.address.endswith("/models/light_pose_b.html"), "Enter opens the page")
 
 
-def test_where_no_model_has_both_figures_the_chart_says_so(browser, site):
+def test_the_chart_says_so_if_no_model_has_both_values(browser, site):
     browser.open(f"{site}#task=Detection")
     assert marks(browser) == []
     assert browser.texts("#chart-none") == ["No model has both values: choose other axes, or remove filters."]
@@ -178,7 +178,7 @@ def test_the_page_fits_a_narrow_screen_and_follows_the_preferred_colours(browser
     assert browser.run(ground) != light
 
 
-def test_what_is_read_stands_out_from_its_ground_in_light_and_dark(browser, site):
+def test_text_has_enough_contrast_in_light_and_dark(browser, site):
     contrast = """
         const light = (color) => {
           const [r, g, b] = color.match(/[\\d.]+/g).slice(0, 3).map((c) => c / 255)
@@ -199,7 +199,7 @@ def test_what_is_read_stands_out_from_its_ground_in_light_and_dark(browser, site
         assert browser.run(contrast) == [], scheme
 
 
-def test_on_paper_the_filters_are_left_out(browser, site):
+def test_filters_are_not_printed(browser, site):
     browser.open(site)
     browser.driver.execute_cdp_cmd("Emulation.setEmulatedMedia", {"media": "print"})
     browser.settle()

@@ -1,4 +1,4 @@
-"""What the gallery knows of each model, and where it knows it from."""
+"""The data of the gallery: each model with its metrics and their origins."""
 
 from __future__ import annotations
 
@@ -52,7 +52,7 @@ def test_every_model_composite_and_part_has_an_entry(tmp_path):
     assert pair.published["download_bytes"].number == 6
 
 
-def test_a_variant_is_an_entry_of_its_own_with_its_own_figures(tmp_path):
+def test_a_variant_has_its_own_entry_and_metrics(tmp_path):
     published = [{"accuracy": [{"metric": "AP", "value": value}]} for value in (0.7, 0.5)]
     files = model_yml()["files"]
     variants = {
@@ -74,13 +74,13 @@ def test_a_measured_accuracy_stands_beside_the_published_one(tmp_path):
     assert heavy.published["AP"].conditions == "COCO val2017"
 
 
-def test_a_foreign_registrys_figures_are_those_of_its_cards(tmp_path):
+def test_the_metrics_of_a_foreign_registry_are_those_of_its_cards(tmp_path):
     path = write_model(tmp_path / "models", "net", omz_yml())
     path.with_name("README.md").write_text(CARD)
     rows = gathered(tmp_path / "models")
     (net,) = rows.entries
-    said = {key: value.number for key, value in net.published.items() if key != "download_bytes"}
-    assert said == {"gflops": 15.435, "mparams": 4.099, "AP": 0.428, "Top 1": 0.81}
+    values = {key: value.number for key, value in net.published.items() if key != "download_bytes"}
+    assert values == {"gflops": 15.435, "mparams": 4.099, "AP": 0.428, "Top 1": 0.81}
     assert list(rows.axes)[-1] == "Top 1"
     assert [metric.label for metric in net.from_card] == [
         *("GFlops", "MParams", "Average Precision (AP)", "Top 1", "Top 1", "Top 5", "Top 5")
@@ -90,14 +90,14 @@ def test_a_foreign_registrys_figures_are_those_of_its_cards(tmp_path):
 @pytest.mark.parametrize(
     "card", [b"", b"\xff\xfe| a |", b"| Metric | Value |\n|-|-|\n| AP | many |", b"# x\n" * 100_000]
 )
-def test_a_card_that_tells_no_figures_is_no_harm(tmp_path, card):
+def test_a_card_without_metrics_is_accepted(tmp_path, card):
     path = write_model(tmp_path / "models", "net", omz_yml())
     path.with_name("README.md").write_bytes(card)
     (net,) = gathered(tmp_path / "models").entries
     assert net.published.keys() == {"download_bytes"}
 
 
-def test_open_model_zoos_2021_models_are_told_with_the_figures_of_their_cards(shared):
+def test_open_model_zoos_2021_models_have_the_metrics_of_their_cards(shared):
     rows = gathered(shared / "data" / "omz-2021.4" / "models")
     entries = by_name(rows)
     assert len([entry for entry in rows.entries if not entry.facts.stages]) == 283
@@ -120,5 +120,5 @@ def test_open_model_zoos_2021_models_are_told_with_the_figures_of_their_cards(sh
         ("i3d-rgb-tf", "i3d"),
     ],
 )
-def test_a_family_is_what_the_names_of_one_design_have_in_common(name, family):
+def test_a_family_is_the_common_part_of_the_names_of_one_design(name, family):
     assert name_family(name) == family

@@ -1,4 +1,4 @@
-"""Pages: how large they may be, what they hold, and that strangers' text stays text."""
+"""Pages: their size, their content, and that text of any origin stays text."""
 
 from __future__ import annotations
 
@@ -40,14 +40,14 @@ def test_the_index_of_100_models_and_their_pages_are_small(tmp_path):
     assert max(map(len, pages.values())) <= PAGE_BYTES
 
 
-def test_each_page_of_our_own_zoo_is_small():
+def test_each_page_of_our_zoo_is_small():
     pages = draw_gallery_pages(gathered(builtin_models_dir()))
     assert compressed(pages.pop("index.html")) <= INDEX_OF_100_BYTES
     sizes = {name: len(re.sub(rb"<svg.*?</svg>", b"", page, flags=re.DOTALL)) for name, page in pages.items()}
     assert {name: size for name, size in sizes.items() if size > PAGE_BYTES} == {}
 
 
-def test_the_pages_of_open_model_zoo_are_small_on_the_way(shared):
+def test_the_compressed_pages_of_open_model_zoo_are_small(shared):
     pages = draw_gallery_pages(gathered(shared / "data" / "omz-2021.4" / "models"))
     assert compressed(pages.pop("index.html")) <= INDEX_OF_100_BYTES
     assert max(map(compressed, pages.values())) <= PAGE_BYTES
@@ -58,14 +58,14 @@ def test_equal_models_give_equal_pages(tmp_path):
     assert draw_gallery_pages(gathered(models)) == draw_gallery_pages(gathered(models))
 
 
-def test_a_models_page_tells_what_its_card_tells(tmp_path):
+def test_the_page_of_a_model_has_the_facts_of_its_card(tmp_path):
     page = draw_gallery_pages(gathered(pose_zoo(tmp_path)))["models/light_pose_a.html"].decode()
     shown = re.sub(r"\s+", " ", re.sub(r"<[^>]+>", " ", page))
-    for said in (
+    for text in (
         *("light_pose_a", "A small model.", "Apache-2.0", "Copyright 2026 The tests", "TensorFlow Lite"),
         *("net.tflite", "0" * 96, "1, 4, 6, 3", "left shoulder", MACHINE),
     ):
-        assert said in shown
+        assert text in shown
     assert "AP 50 % COCO val2017" in shown
     assert "AP measured with: data set val2017" in shown
     assert (
@@ -75,7 +75,7 @@ def test_a_models_page_tells_what_its_card_tells(tmp_path):
     assert page.count("<circle") == 17
 
 
-def test_a_page_of_our_own_zoo_has_commands_that_no_foreign_one_has(tmp_path):
+def test_only_pages_of_our_zoo_have_commands(tmp_path):
     page = "models/blazepose-full.html"
     ours = draw_gallery_pages(gathered(builtin_models_dir()))[page].decode()
     for command in (
@@ -89,14 +89,14 @@ def test_a_page_of_our_own_zoo_has_commands_that_no_foreign_one_has(tmp_path):
     )
 
 
-def test_a_composites_page_leads_to_its_parts(tmp_path):
+def test_the_page_of_a_composite_links_to_its_parts(tmp_path):
     page = draw_gallery_pages(gathered(pose_zoo(tmp_path)))["models/pair.html"].decode()
     assert '<a href="first-part.html">first-part</a>: The first-part.' in page
     part = draw_gallery_pages(gathered(tmp_path / "models"))["models/first-part.html"].decode()
     assert 'A part of <a href="pair.html">pair</a>.' in part
 
 
-def test_every_link_between_pages_leads_to_one(tmp_path):
+def test_every_link_between_pages_leads_to_a_page(tmp_path):
     pages = draw_gallery_pages(gathered(pose_zoo(tmp_path)))
     data = json.loads(re.search(r'id="data">(.*?)</script>', pages["index.html"].decode())[1])
     assert {model["page"] for model in data["models"]} == pages.keys() - {"index.html"}
@@ -149,11 +149,11 @@ def test_an_address_with_tricks_is_text(address):
     assert not is_web_address(address)
 
 
-def test_what_is_left_out_of_a_script_are_lines_of_comment_alone():
+def test_minifying_a_script_removes_only_lines_of_comments():
     assert minify('  // why\n  let a = "// text"; // kept\n\n/** what */\n') == 'let a = "// text"; // kept'
 
 
-def test_a_table_leaves_out_columns_that_nothing_stands_in(tmp_path):
+def test_a_table_leaves_out_empty_columns(tmp_path):
     page = draw_gallery_pages(gathered(pose_zoo(tmp_path)))["models/heavy_pose_b.html"].decode()
     accuracy = page[page.index("Accuracy, as published") :].partition("</section>")[0]
     assert re.findall(r'<th scope="col"[^>]*>([^<]*)', accuracy) == ["Metric", "Value", "Data set"]

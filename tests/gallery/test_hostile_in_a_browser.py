@@ -1,4 +1,4 @@
-"""Names, descriptions, figures and cards come from strangers: none of it runs, and all of it is shown as it is."""
+"""Names, descriptions, metrics and cards may be hostile: they are shown as text and never run."""
 
 from __future__ import annotations
 
@@ -93,7 +93,7 @@ def assert_harmless(browser):
     )
 
 
-def test_an_index_of_tricks_is_harmless_and_shows_them_as_they_are(browser, hostile):
+def test_an_index_shows_hostile_text_as_text(browser, hostile):
     browser.open(hostile)
     assert sorted(browser.texts("#rows th a")) == ["hostile", "hostile-card", "hostile-pair", "one-part"]
     browser.run('document.querySelectorAll("details").forEach((each) => (each.open = true))')
@@ -107,17 +107,17 @@ def test_an_index_of_tricks_is_harmless_and_shows_them_as_they_are(browser, host
     assert_harmless(browser)
 
 
-def test_a_filter_by_a_trick_is_harmless_in_an_address_too(browser, hostile):
+def test_hostile_text_in_an_address_is_harmless(browser, hostile):
     from urllib.parse import quote
 
     keys = ("task", "hide", "compare", "sort", "x", "color", "bubble", "accuracy_min", "view")
-    for said in (["q"], keys):
-        browser.open(f"{hostile}#{'&'.join(f'{key}={quote(TRICK)}' for key in said)}")
+    for keys_of_address in (["q"], keys):
+        browser.open(f"{hostile}#{'&'.join(f'{key}={quote(TRICK)}' for key in keys_of_address)}")
         assert_harmless(browser)
 
 
 @pytest.mark.parametrize("name", ["hostile", "hostile-card", "hostile-pair", "one-part"])
-def test_a_page_of_tricks_is_harmless_and_shows_them_as_they_are(browser, hostile, name):
+def test_a_page_shows_hostile_text_as_text(browser, hostile, name):
     browser.open(hostile.replace("index.html", f"models/{name}.html"))
     assert_harmless(browser)
     assert browser.texts("header > p")[0] == TRICK
@@ -127,7 +127,7 @@ def test_a_page_of_tricks_is_harmless_and_shows_them_as_they_are(browser, hostil
         assert ADDRESS in shown
 
 
-def test_invisible_and_turning_characters_of_a_card_are_shown_as_escapes(browser, tmp_path):
+def test_invisible_and_bidirectional_characters_are_shown_as_escapes(browser, tmp_path):
     path = write_model(tmp_path / "models", "net", omz_yml())
     card = "## Specification\n\n| Metric | Value |\n| - | - |\n| a \u202egnp.exe \u200bb | 1 |\n"
     path.with_name("README.md").write_text(card, "utf-8")
@@ -146,7 +146,7 @@ def test_no_request_leaves_a_site_opened_from_its_folder(browser, site):
     assert browser.requests() == [site, f"{folder}models/light_pose_b.html"]
 
 
-def test_a_server_is_asked_for_the_pages_alone(browser, tmp_path):
+def test_only_pages_are_requested_from_a_server(browser, tmp_path):
     written_site(tmp_path / "site", pose_zoo(tmp_path))
     requested = []
 
@@ -168,7 +168,7 @@ def test_a_server_is_asked_for_the_pages_alone(browser, tmp_path):
         server.server_close()
 
 
-def test_what_may_run_is_the_pages_own_script_alone(browser, site):
+def test_only_the_script_of_the_page_may_run(browser, site):
     browser.open(site)
     browser.run(
         'const script = document.createElement("script"); script.textContent = "window.ran = 7"; document.body.append(script)'

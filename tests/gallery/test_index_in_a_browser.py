@@ -1,4 +1,4 @@
-"""The index as its users find it: search, filters, the table, the comparison, and addresses that keep them."""
+"""The index: search, filters, the table, the comparison, and addresses that restore them."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def test_all_models_are_listed_the_most_accurate_first(browser, site):
     assert browser.texts("#count") == ["8 of 8 models"]
 
 
-def test_a_search_leaves_the_models_that_hold_all_its_words(browser, site):
+def test_a_search_shows_the_models_with_all_its_words(browser, site):
     browser.open(site)
     browser.type("#q", "pose tensorflow")
     assert sorted(names(browser)) == ["first-part", "light_pose_a", "light_pose_b", "pair", "second-part"]
@@ -61,7 +61,7 @@ def test_a_search_leaves_the_models_that_hold_all_its_words(browser, site):
         ("collection", "intel", ["a-detector"]),
     ],
 )
-def test_a_filter_leaves_the_models_of_its_value(browser, site, facet, value, left):
+def test_a_filter_shows_the_models_with_its_value(browser, site, facet, value, left):
     browser.open(site)
     check(browser, facet, value)
     assert sorted(names(browser)) == left
@@ -69,7 +69,7 @@ def test_a_filter_leaves_the_models_of_its_value(browser, site, facet, value, le
     assert sorted(names(browser)) == ALL
 
 
-def test_two_values_of_a_filter_widen_two_filters_narrow(browser, site):
+def test_two_values_of_a_filter_show_more_models_and_two_filters_fewer(browser, site):
     browser.open(site)
     check(browser, "family", "heavy_pose")
     check(browser, "family", "light_pose")
@@ -78,7 +78,7 @@ def test_two_values_of_a_filter_widen_two_filters_narrow(browser, site):
     assert sorted(names(browser)) == ["light_pose_a", "light_pose_b"]
 
 
-def test_a_precision_shows_a_row_for_each_model_that_is_to_be_had_in_it(browser, site):
+def test_a_precision_shows_a_row_for_each_model_available_in_it(browser, site):
     browser.open(site)
     check(browser, "precision", "FP32")
     check(browser, "precision", "FP16")
@@ -86,7 +86,7 @@ def test_a_precision_shows_a_row_for_each_model_that_is_to_be_had_in_it(browser,
     assert set(browser.texts("#rows th small")) == {"FP16", "FP32"}
 
 
-def test_ranges_leave_models_whose_figures_lie_between(browser, site):
+def test_ranges_show_the_models_whose_values_lie_between(browser, site):
     browser.open(site)
     browser.type("#accuracy_min", "60")
     assert sorted(names(browser)) == ["heavy_pose_a", "heavy_pose_b", "light_pose_b"]
@@ -94,7 +94,7 @@ def test_ranges_leave_models_whose_figures_lie_between(browser, site):
     assert sorted(names(browser)) == ["heavy_pose_a", "light_pose_b"]
 
 
-def test_a_heading_sorts_by_its_column_and_what_nobody_knows_stays_below(browser, site):
+def test_a_heading_sorts_by_its_column_with_unknown_values_last(browser, site):
     browser.open(site)
     browser.click('#head [data-sort="gflops"]')
     assert names(browser)[:4] == ["light_pose_a", "light_pose_b", "heavy_pose_a", "heavy_pose_b"]
@@ -106,7 +106,7 @@ def test_a_heading_sorts_by_its_column_and_what_nobody_knows_stays_below(browser
     assert names(browser) == ALL
 
 
-def test_a_figure_says_whether_it_was_measured_or_published(browser, site):
+def test_a_value_is_marked_as_measured_or_published(browser, site):
     browser.open(site)
     cells = browser.run(
         'return Object.fromEntries([...document.querySelectorAll("#rows tr")].map('
@@ -136,7 +136,7 @@ def test_models_are_compared_side_by_side_at_most_four(browser, site):
     assert not browser.one("#tray").is_displayed()
 
 
-def test_an_address_brings_back_everything_that_was_chosen(browser, site):
+def test_an_address_restores_everything_that_was_chosen(browser, site):
     browser.open(site)
     browser.type("#q", "pose")
     check(browser, "approach", "top-down")
@@ -181,12 +181,12 @@ def test_going_back_closes_the_comparison(browser, site):
         "%%%",
     ],
 )
-def test_an_address_that_says_nonsense_shows_what_can_be_meant_of_it(browser, site, nonsense):
+def test_invalid_parts_of_an_address_are_ignored(browser, site, nonsense):
     browser.open(f"{site}#{nonsense}")
     assert browser.texts("#chart-title") == ["AP versus throughput"]
 
 
-def test_the_focus_stays_where_it_was_when_a_choice_draws_everything_anew(browser, site):
+def test_the_focus_stays_when_a_choice_redraws_the_page(browser, site):
     browser.open(site)
     for selector in ('#head [data-sort="gflops"]', '#rows input[data-name="pair"]', "#facet-approach input"):
         browser.run("document.querySelector(arguments[0]).focus()", selector)
@@ -194,7 +194,7 @@ def test_the_focus_stays_where_it_was_when_a_choice_draws_everything_anew(browse
         assert browser.run("return document.activeElement.matches(arguments[0])", selector), selector
 
 
-def test_the_accuracy_of_the_chart_is_one_that_the_models_left_have(browser, tmp_path):
+def test_the_chart_shows_an_accuracy_that_the_filtered_models_have(browser, tmp_path):
     top1 = "## Accuracy\n\n| Metric | Value |\n| - | - |\n| Top 1 | 75% |\n\n## Specification\n\n"
     costs = "| Metric | Value |\n| - | - |\n| GFlops | 3 |\n"
     for name, task, card in (
@@ -214,7 +214,7 @@ def test_the_accuracy_of_the_chart_is_one_that_the_models_left_have(browser, tmp
     assert browser.texts("#accuracy-title") == ["Top 1, %"]
 
 
-def test_a_registry_of_which_nothing_is_known_shows_its_models(browser, tmp_path):
+def test_a_registry_without_metrics_shows_its_models(browser, tmp_path):
     file = {**model_yml()["files"][0], "size": "unknown", "max_size": 9}
     write_model(tmp_path / "models", "net", model_yml(files=[file]))
     browser.open(written_site(tmp_path / "site", tmp_path / "models"))
@@ -222,7 +222,7 @@ def test_a_registry_of_which_nothing_is_known_shows_its_models(browser, tmp_path
     assert not browser.one("#charted").is_displayed()
 
 
-def test_every_control_has_a_name_that_a_screen_reader_says(browser, site):
+def test_every_control_has_an_accessible_name(browser, site):
     browser.open(f"{site}#compare=pair&compare=light_pose_a")
     browser.run('document.querySelectorAll("details").forEach((each) => (each.open = true))')
     browser.click("#open-compare")

@@ -1,4 +1,4 @@
-"""A site's folder: whole files, pages that are gone removed, strangers' files never touched."""
+"""The folder of a site: complete files, old pages removed, other files never touched."""
 
 from __future__ import annotations
 
@@ -27,13 +27,13 @@ def folder(tmp_path):
     return tmp_path / "site"
 
 
-def test_a_site_is_its_pages_and_a_list_of_them(folder):
-    found = files(folder)
-    assert json.loads(found.pop(MANIFEST))["files"].keys() == PAGES.keys()
-    assert found == PAGES
+def test_a_site_consists_of_its_pages_and_a_manifest(folder):
+    written = files(folder)
+    assert json.loads(written.pop(MANIFEST))["files"].keys() == PAGES.keys()
+    assert written == PAGES
 
 
-def test_a_second_time_only_what_differs_is_written(folder):
+def test_a_second_run_writes_only_pages_that_differ(folder):
     before = (folder / "models" / "a.html").stat().st_mtime_ns
     changes = write_site(folder, {**PAGES, "index.html": b"new"})
     assert (changes.written, changes.unchanged) == (("index.html",), ("models/a.html", "models/b.html"))
@@ -41,13 +41,13 @@ def test_a_second_time_only_what_differs_is_written(folder):
     assert write_site(folder, {**PAGES, "index.html": b"new"}).written == ()
 
 
-def test_the_page_of_a_model_that_is_gone_is_removed(folder):
+def test_the_page_of_a_removed_model_is_removed(folder):
     changes = write_site(folder, {name: page for name, page in PAGES.items() if name != "models/b.html"})
     assert changes.removed == ("models/b.html",)
     assert files(folder).keys() == {"models/a.html", "index.html", MANIFEST}
 
 
-def test_a_file_of_somebody_else_stays(folder):
+def test_other_files_stay(folder):
     (folder / "CNAME").write_text("example.org")
     (folder / "models" / "b.html").write_text("changed by hand")
     write_site(folder, {"index.html": b"new"})
@@ -55,7 +55,7 @@ def test_a_file_of_somebody_else_stays(folder):
     assert (folder / "models" / "b.html").read_text() == "changed by hand"
 
 
-def test_a_folder_of_something_else_is_refused_and_left_alone(tmp_path):
+def test_a_folder_with_other_files_is_refused_and_left_alone(tmp_path):
     (tmp_path / "thesis.txt").write_text("years of work")
     with pytest.raises(OutputError, match="is not the folder of a gallery") as refusal:
         write_site(tmp_path, PAGES)
@@ -71,12 +71,12 @@ def test_a_file_in_place_of_the_folder_is_refused(tmp_path):
         write_site(tmp_path / "site", PAGES)
 
 
-def test_an_empty_folder_is_taken(tmp_path):
+def test_an_empty_folder_is_accepted(tmp_path):
     write_site(tmp_path, PAGES)
     assert (tmp_path / "index.html").read_bytes() == b"index"
 
 
-def test_a_page_that_somebody_else_wrote_is_not_overwritten_without_force(folder):
+def test_a_page_that_posezoo_did_not_write_is_not_overwritten_without_force(folder):
     (folder / "models" / "c.html").write_text("mine")
     with pytest.raises(OutputError, match=r"c\.html: was not written by posezoo gallery"):
         write_site(folder, {**PAGES, "models/c.html": b"c"})
@@ -93,7 +93,7 @@ def test_a_page_that_somebody_else_wrote_is_not_overwritten_without_force(folder
         "[" * 100_000 + "%s%s%s",
     ],
 )
-def test_a_list_that_somebody_made_up_removes_nothing_outside_and_no_other_file(tmp_path, manifest):
+def test_a_forged_manifest_removes_no_other_file(tmp_path, manifest):
     digest = "2c26b46b68ffc68ff99b453c1d30413413422d706483bfa0f98a5e886266e7ae"  # of foo
     site = tmp_path / "site"
     site.mkdir()
@@ -104,7 +104,7 @@ def test_a_list_that_somebody_made_up_removes_nothing_outside_and_no_other_file(
     assert (tmp_path / "outside.html").read_text() == (site / "notes.txt").read_text() == "foo"
 
 
-def test_a_plan_says_the_same_and_touches_nothing(folder):
+def test_a_plan_has_the_same_changes_and_writes_nothing(folder):
     new = {"models/a.html": b"other", "index.html": b"index"}
     before = files(folder)
     plan = plan_site(folder, new)
@@ -112,7 +112,7 @@ def test_a_plan_says_the_same_and_touches_nothing(folder):
     assert plan == write_site(folder, new)
 
 
-def test_a_site_that_was_begun_and_ended_is_known_as_ours_and_completed(tmp_path):
+def test_an_interrupted_site_is_recognized_and_completed(tmp_path):
     blocked = tmp_path / "site"
     (blocked / "models").mkdir(parents=True)
     (blocked / "models" / "b.html").mkdir()
@@ -124,7 +124,7 @@ def test_a_site_that_was_begun_and_ended_is_known_as_ours_and_completed(tmp_path
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX system")
-def test_a_full_disk_leaves_no_half_page(tmp_path):
+def test_a_full_disk_leaves_no_partial_page(tmp_path):
     mounted = subprocess.run(
         ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", tmp_path], capture_output=True, check=False
     )

@@ -1,4 +1,4 @@
-"""posezoo card: the page of a model, printed, written beside IR, or drawn where the model is declared."""
+"""posezoo card: cards are printed, written beside IR, or drawn beside the model.yml."""
 
 from __future__ import annotations
 
@@ -25,14 +25,14 @@ def run(zoo, *args):
     return posezoo("card", *args, "--models_dir", zoo / "models", cwd=zoo)
 
 
-def test_a_card_is_printed_and_touches_nothing(zoo):
+def test_a_card_is_printed_and_nothing_is_written(zoo):
     ended = run(zoo, "alone")
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.count("\n# alone\n") == 1
     assert not (zoo / "models" / "public" / "alone" / "README.md").exists()
 
 
-def test_a_composite_is_one_page_and_each_of_several_models_its_own(zoo):
+def test_a_composite_has_one_card_and_each_of_several_models_its_own(zoo):
     assert run(zoo, "whole").stdout.count("\n## Legal Information\n") == 1
     assert [load["name"] for load in json.loads(run(zoo, "--all", "--format", "json").stdout)] == [
         "alone",
@@ -55,7 +55,7 @@ def test_cards_are_written_to_a_folder_with_their_facts_and_pictures(zoo):
     ]
 
 
-def test_whoever_keeps_a_registry_draws_in_place_and_is_told_what_is_stale(zoo):
+def test_a_registry_is_drawn_in_place_and_stale_pages_are_reported(zoo):
     assert run(zoo, "--all", "--in_place", "--check").returncode == 1
     assert run(zoo, "--all", "--in_place").returncode == 0
     assert (zoo / "models" / "index.md").is_file()
@@ -82,7 +82,7 @@ def test_a_page_that_posezoo_did_not_write_stays_as_it_is(zoo):
 
 
 @pytest.mark.parametrize(
-    ("args", "code", "told"),
+    ("args", "code", "message"),
     [
         (["nobody"], 1, "no model is called 'nobody'"),
         (["alone", "--check"], 2, "--check goes with --in_place"),
@@ -91,11 +91,11 @@ def test_a_page_that_posezoo_did_not_write_stays_as_it_is(zoo):
         ([], 2, "MODEL"),
     ],
 )
-def test_a_mistake_is_told_in_a_line(zoo, args, code, told):
+def test_an_error_is_reported_in_one_line(zoo, args, code, message):
     (zoo / "file").write_text("")
     ended = run(zoo, *args)
     assert ended.returncode == code
-    assert told in ended.stderr
+    assert message in ended.stderr
     assert "Traceback" not in ended.stderr
 
 

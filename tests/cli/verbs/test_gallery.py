@@ -1,4 +1,4 @@
-"""posezoo gallery, as its users run it."""
+"""posezoo gallery, run as a command."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def test_a_site_is_written_and_its_index_named(checkout):
     assert pages(checkout / "site") == ["index.html", "models/light.html", "models/other.html"]
 
 
-def test_a_model_that_is_gone_is_gone_from_the_site_and_others_files_stay(checkout):
+def test_a_removed_model_is_removed_from_the_site_and_other_files_stay(checkout):
     gallery(checkout)
     (checkout / "site" / "robots.txt").write_text("mine")
     ended = gallery(checkout, "light")
@@ -59,7 +59,7 @@ def test_a_model_that_is_gone_is_gone_from_the_site_and_others_files_stay(checko
     assert (checkout / "site" / "robots.txt").read_text() == "mine"
 
 
-def test_json_tells_what_was_done_and_a_dry_run_what_would_be(checkout):
+def test_json_reports_changes_and_a_dry_run_those_that_would_be_made(checkout):
     planned = json.loads(gallery(checkout, "--dry_run", "--format", "json").stdout)
     assert not (checkout / "site").exists()
     done = json.loads(gallery(checkout, "--format", "json").stdout)
@@ -69,7 +69,7 @@ def test_json_tells_what_was_done_and_a_dry_run_what_would_be(checkout):
     assert done["bytes"] == sum((checkout / "site" / name).stat().st_size for name in done["written"])
 
 
-def test_figures_of_ones_own_are_shown(checkout):
+def test_the_users_measurements_are_shown(checkout):
     (checkout / "speed.json").write_text(json.dumps([SPEED]))
     assert gallery(checkout, "--figures", "speed.json", "--title", "Ours & <theirs>").returncode == 0
     index = (checkout / "site" / "index.html").read_text()
@@ -86,7 +86,7 @@ def test_settings_that_match_no_speed_give_a_warning(checkout, requested):
     assert "warning: no speed measurement matches --machine and --setting\n" in ended.stderr
 
 
-def test_a_folder_of_something_else_is_refused(checkout):
+def test_a_folder_with_other_files_is_refused(checkout):
     ended = gallery(checkout, "--output", ".")
     assert ended.returncode == 1
     assert ended.stderr.splitlines() == [
@@ -97,7 +97,7 @@ def test_a_folder_of_something_else_is_refused(checkout):
     assert (checkout / "models" / "public" / "light" / "model.yml").is_file()
 
 
-def test_a_file_that_cannot_be_read_is_told_and_the_others_are_shown(checkout):
+def test_an_unreadable_file_is_reported_and_the_others_are_shown(checkout):
     write_model(checkout / "models", "broken", "files: [")
     ended = gallery(checkout)
     assert ended.returncode == 1
@@ -106,7 +106,7 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_shown(checkout):
 
 
 @pytest.mark.parametrize(
-    ("args", "said"),
+    ("args", "message"),
     [
         (("lihgt",), "error: no model is called 'lihgt'\n  hint: did you mean light?\n"),
         (
@@ -115,13 +115,13 @@ def test_a_file_that_cannot_be_read_is_told_and_the_others_are_shown(checkout):
         ),
     ],
 )
-def test_what_is_not_there_is_told_in_one_line(checkout, args, said):
+def test_what_does_not_exist_is_reported_in_one_line(checkout, args, message):
     ended = gallery(checkout, *args)
-    assert (ended.returncode, ended.stderr) == (1, said)
+    assert (ended.returncode, ended.stderr) == (1, message)
     assert not (checkout / "site").exists()
 
 
-def test_a_registry_without_models_is_told(tmp_path):
+def test_a_registry_without_models_is_reported(tmp_path):
     (tmp_path / "models").mkdir()
     ended = gallery(tmp_path)
     assert ended.returncode == 1

@@ -1,4 +1,4 @@
-"""posezoo licenses, and the setting allow_licenses, as their users meet them."""
+"""posezoo licenses and the setting allow_licenses, run as commands."""
 
 from __future__ import annotations
 
@@ -64,14 +64,14 @@ def test_no_notice_is_written_if_nothing_was_downloaded(zoo, named):
     assert not (zoo / "NOTICE").exists()
 
 
-def test_a_misspelt_model_is_told_once_and_has_no_notice(zoo):
+def test_a_misspelt_model_is_reported_once_and_has_no_notice(zoo):
     ended = run(zoo, "licenses", "nope", "--output", zoo / "NOTICE")
     assert (ended.returncode, ended.stdout) == (1, "")
     assert ended.stderr.count("error: ") == 1
     assert not (zoo / "NOTICE").exists()
 
 
-def test_terms_that_posezoo_cfg_does_not_allow_are_refused_by_verbs_and_scripts(zoo):
+def test_licences_that_posezoo_cfg_does_not_allow_are_refused_by_verbs_and_scripts(zoo):
     (zoo / "posezoo.cfg").write_text("[posezoo]\nallow_licenses = MIT, BSD-*\n")
     ended = run(zoo, "download", "a")
     assert ended.returncode == 1
@@ -97,7 +97,7 @@ def test_terms_that_posezoo_cfg_does_not_allow_are_refused_by_verbs_and_scripts(
     assert allowed.returncode == 0
 
 
-def test_an_empty_list_of_terms_is_no_setting(zoo):
+def test_an_empty_list_of_licences_is_not_a_valid_setting(zoo):
     (zoo / "posezoo.cfg").write_text("[posezoo]\nallow_licenses = ,\n")
     ended = run(zoo, "download", "a")
     assert ended.returncode == 1

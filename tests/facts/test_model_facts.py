@@ -1,0 +1,75 @@
+"""The facts of a model, its variants and composites."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.zoo import model_yml, write_composite, write_model
+from posezoo.facts.model_facts import ModelFacts
+from posezoo.registry import Registry
+from posezoo.spec.model import Precision
+
+COUNTED = "complexity:\n  - {precision: FP32, figures: {gflops: 92.83, mparams: 28.618}}\n"
+
+
+@pytest.fixture
+def facts(tmp_path):
+    """The facts of a model of the registry in tmp_path/models."""
+
+    def read(name: str) -> ModelFacts:
+        registry = Registry([tmp_path / "models"])
+        model = registry.find(name)
+        return ModelFacts(model, registry.parts(model))
+
+    return read
+
+
+def test_a_composite_has_the_frameworks_licences_and_size_of_all_its_parts(facts, tmp_path):
+    root = tmp_path / "models"
+    write_composite(root, "whole", ["first", "second"])
+    write_model(root, "whole/first", model_yml())
+    write_model(root, "whole/second", model_yml(framework="onnx", license="https://terms.invalid/"))
+    whole = facts("whole")
+    assert whole.stages == ("first", "second")
+    assert whole.frameworks == ["onnx", "tflite"]
+    assert whole.framework_labels == ["ONNX", "TensorFlow Lite"]
+    assert whole.licenses == ["Apache-2.0", "https://terms.invalid/"]
+    assert whole.size_bytes == facts("first").size_bytes + facts("second").size_bytes
+    assert [model.full_name for model in whole.models] == ["whole", "first", "second"]
+    assert facts("first").composite == "whole"
+
+
+def test_the_size_is_unknown_if_one_file_has_no_size(facts, tmp_path):
+    file = {**model_yml()["files"][0], "size": "unknown", "max_size": 9}
+    write_model(tmp_path / "models", "net", model_yml(files=[file]))
+    assert facts("net").size_bytes is None
+
+
+def test_the_precisions_are_those_that_all_parts_have(facts, tmp_path):
+    root = tmp_path / "models"
+    file = {"name": "FP32/a.xml", "size": 1, "checksum": "0" * 96, "source": "https://models.invalid/a"}
+    write_composite(root, "whole", ["first", "second"])
+    write_model(root, "whole/first", model_yml())
+    write_model(root, "whole/second", model_yml(framework="dldt", files=[file]))
+    assert facts("whole").precisions == [Precision.FP32]
+
+
+def test_limits_follow_from_the_decoder_and_from_the_declaration(facts, tmp_path):
+    content = model_yml(decoder={"name": "openpose"}, skeleton="openpose-18", limits="It is slow.")
+    write_model(tmp_path / "models", "net", content)
+    net = facts("net")
+    assert net.approach == "bottom-up"
+    assert net.limits[0].startswith("A bottom-up model")
+    assert net.limits[1:] == ["It is slow."]
+
+
+def test_measurements_are_selected_by_kind(facts, tmp_path):
+    path = write_model(tmp_path / "models", "net", model_yml())
+    path.with_name("measured.yml").write_text(COUNTED)
+    assert [measurement.kind for _, measurement in facts("net").measurements()] == ["complexity"]
+    assert [*facts("net").measurements("speed")] == []
+
+
+def test_facts_without_a_layout_have_no_ir(facts, tmp_path):
+    write_model(tmp_path / "models", "net", model_yml())
+    assert [*facts("net").ir_records()] == []
