@@ -343,7 +343,7 @@ def record_of_an_ir() -> bytes:
     spec = open_registry().find("pose-detection-mediapipe")
     shift = dict.fromkeys(provenance.SHIFT, 1.0)
     costs = {"gflops": 1.0, "mparams": 1.0}
-    return provenance.format_provenance(spec, None, contents, checked.to_json(), costs, shift=shift)
+    return provenance.format_provenance(spec, None, contents, dataclasses.asdict(checked), costs, shift=shift)
 
 
 # --- what decides whether an IR has to be made anew
