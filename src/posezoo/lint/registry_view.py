@@ -18,8 +18,8 @@ from posezoo.cards.parsed_card import ParsedCard
 from posezoo.errors import SpecError
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
 from posezoo.lint.finding import FileLocation
-from posezoo.lint.registry_pages import NAME as INDEX
-from posezoo.lint.registry_pages import IndexRow, RegistryLinks, index_links, read_index
+from posezoo.lint.index_pages import NAME as INDEX
+from posezoo.lint.index_pages import IndexRow, RegistryLinks, index_links, read_index
 from posezoo.lint.text_comparison import read_text, words
 from posezoo.registry import Registry, RegistryEntry
 from posezoo.spec import yaml_nodes

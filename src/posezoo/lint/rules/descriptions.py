@@ -8,7 +8,7 @@ from pathlib import Path
 
 from posezoo.cards.markdown_inline import to_plain_text
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity
-from posezoo.lint.registry_pages import RegistryLinks
+from posezoo.lint.index_pages import RegistryLinks
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import is_misspelling, words
