@@ -1,4 +1,4 @@
-"""Wheel, sdist, editable install and a bare checkout all find the models and the licences."""
+"""Wheel, sdist, editable install and a bare checkout all find the models and the licenses."""
 
 from __future__ import annotations
 
@@ -56,7 +56,7 @@ def find(*paths: Path, cwd: Path) -> list[str]:
     return ended.stdout.splitlines()
 
 
-def test_the_wheel_holds_every_module_model_and_licence_and_nothing_else(built, tmp_path):
+def test_the_wheel_holds_every_module_model_and_license_and_nothing_else(built, tmp_path):
     with zipfile.ZipFile(next(built.glob("*.whl"))) as wheel:
         names = {name for name in wheel.namelist() if ".dist-info/" not in name}
         wheel.extractall(tmp_path)

@@ -295,7 +295,7 @@ def test_where_no_model_lies_it_is_said_where_one_would(root, tmp_path):
         ("", False),
     ],
 )
-def test_a_licence_text_names_its_holder_in_its_first_line(tmp_path, line, holder):
+def test_a_license_text_names_its_holder_in_its_first_line(tmp_path, line, holder):
     write_model(tmp_path / "models", "net", model_yml(license={"spdx": "MIT", "text": "MIT-X.txt"}))
     (tmp_path / "licenses" / "MIT-X.txt").write_text(f"{line}\n\nMIT License\n")
     assert read_copyright_line(Registry([tmp_path / "models"]).find("net")) == (line if holder else "")

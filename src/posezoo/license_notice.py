@@ -1,6 +1,6 @@
-"""The NOTICE of downloaded models: their licences, with holders and texts.
+"""The NOTICE of downloaded models: their licenses, with holders and texts.
 
-Apache-2.0 (section 4), MIT and BSD require it of those who redistribute files: the text of the licence, the
+Apache-2.0 (section 4), MIT and BSD require it of those who redistribute files: the text of the license, the
 holder's line, and whether the files were changed, as an IR is.
 """
 
@@ -20,12 +20,12 @@ _RULE = "=" * 79
 
 @dataclass(frozen=True, slots=True)
 class LicenseTerms:
-    """The licence of a downloaded model.
+    """The license of a downloaded model.
 
     Attributes:
         spec: the model.
         holder: the copyright line at the beginning of the text; empty if there is no text.
-        text: the licence's text; None if only its address is known.
+        text: the license's text; None if only its address is known.
         is_converted: whether the model was converted to IR.
     """
 
@@ -36,7 +36,7 @@ class LicenseTerms:
 
 
 def collect_license_terms(specs: Iterable[ModelSpec], layout: ModelLayout) -> tuple[LicenseTerms, ...]:
-    """The licences of those models of which a file was downloaded or an IR was made."""
+    """The licenses of those models of which a file was downloaded or an IR was made."""
     terms = []
     for spec in specs:
         is_converted = any(layout.provenance_path(spec, precision).is_file() for precision in Precision)
@@ -48,7 +48,7 @@ def collect_license_terms(specs: Iterable[ModelSpec], layout: ModelLayout) -> tu
 
 
 def format_notice(terms: Iterable[LicenseTerms]) -> str:
-    """The NOTICE: for each licence its models with their sources, and the whole text.
+    """The NOTICE: for each license its models with their sources, and the whole text.
 
     Raises:
         OSError: a text cannot be read.
@@ -61,10 +61,10 @@ def format_notice(terms: Iterable[LicenseTerms]) -> str:
     count = sum(map(len, groups.values()))
     parts = [
         f"NOTICE of {count} model{'' if count == 1 else 's'}, written by posezoo {version()}.\n"
-        "Each has its own licence; the licences follow with their holders.\n"
+        "Each has its own license; the licenses follow with their holders.\n"
     ]
     for (spdx, text, address), members in groups.items():
-        heading = " · ".join(filter(None, (spdx, members[0].holder))) or "Undeclared licence"
+        heading = " · ".join(filter(None, (spdx, members[0].holder))) or "Undeclared license"
         models = "\n".join(_lines(member) for member in members)
         body = text.read_text("utf-8") if text else "The text is not available."
         if not text and address:

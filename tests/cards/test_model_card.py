@@ -96,14 +96,14 @@ def test_the_card_of_a_composite_describes_its_parts_and_links_to_their_cards(tm
     assert "(../../../../licenses/Apache-2.0-Tests.txt)" in part
 
 
-def test_the_holder_stands_beside_the_licence(tmp_path):
+def test_the_holder_stands_beside_the_license(tmp_path):
     write_model(tmp_path / "models", "net", model_yml())
     legal = section(drawn(tmp_path / "models", "net"), "Legal Information")
     assert "[Apache-2.0](../../../licenses/Apache-2.0-Tests.txt)" in legal
     assert "Copyright 2026 The tests" in legal
 
 
-def test_a_licence_that_is_an_address_is_linked(tmp_path):
+def test_a_license_that_is_an_address_is_linked(tmp_path):
     write_model(tmp_path / "models", "net", model_yml(license="https://terms.invalid/LICENSE"))
     legal = section(drawn(tmp_path / "models", "net"), "Legal Information")
     assert "the terms at <https://terms.invalid/LICENSE>." in legal
@@ -155,7 +155,7 @@ def test_an_input_whose_layout_changes_is_shown_in_both_layouts(tmp_path):
 
 
 def everything_hostile(root):
-    """A model whose every free text is a trick, with papers, figures and a licence of the same kind."""
+    """A model whose every free text is a trick, with papers, figures and a license of the same kind."""
     evil = TRICKS
     address = "https://terms.invalid/><b>|[x](y)"
     files = [
@@ -291,7 +291,7 @@ def test_the_card_beside_an_ir_describes_it_and_is_not_rewritten_without_changes
         len(re.findall(r"\| pose-\S+ \| FP(16|32) \| \.(xml|bin) \|", section(card, "Converted Files"))) == 8
     )
     assert "| pose-detection-mediapipe | FP16 | Identity |" in section(card, "Self-Check")
-    # It lies far from the licences and, perhaps, alone.
+    # It lies far from the licenses and, perhaps, alone.
     assert re.findall(r"\]\(([^)]+)\)", card) == ["blazepose-33.svg"]
     facts = json.loads(path.with_name("card.json").read_text("utf-8"))
     assert [(fact["model"], fact["precision"]) for fact in facts["made"]] == [

@@ -164,7 +164,7 @@ def test_a_license_url_is_shown_by_its_host(tmp_path, capsys, address, shown):
     write_model(tmp_path / "models", "net", declared("net.onnx", license=address))
     command_line.main(["list", "--models_dir", str(tmp_path / "models")])
     header, row = capsys.readouterr().out.splitlines()
-    assert row[header.index("LICENCE") : header.index("DESCRIPTION")].strip() == shown
+    assert row[header.index("LICENSE") : header.index("DESCRIPTION")].strip() == shown
     command_line.main(["info", "net", "--models_dir", str(tmp_path / "models")])
     assert address in capsys.readouterr().out
 
@@ -188,10 +188,10 @@ def test_a_wrong_filter_value_ends_with_2_and_shows_the_known_values(zoo, filter
 def test_no_match_is_a_success_with_a_warning(zoo):
     ended = run(zoo, "list", "--license", "GPL-*", "--task", "detection")
     assert ended.returncode == 0
-    assert ended.stdout.split() == ["MODEL", "TASK", "FRAMEWORK", "SIZE", "LICENCE", "DESCRIPTION"]
+    assert ended.stdout.split() == ["MODEL", "TASK", "FRAMEWORK", "SIZE", "LICENSE", "DESCRIPTION"]
     assert ended.stderr == (
         "no model matches --task detection --license GPL-*; "
-        "licences here: Apache-2.0, MIT, https://terms.invalid/old\n"
+        "licenses here: Apache-2.0, MIT, https://terms.invalid/old\n"
     )
     assert run(zoo, "list", "--search", "nothing", "--format", "json").stdout == "[]\n"
     assert run(zoo, "info", "--search", "nothing", "--format", "json").stdout == "[]\n"

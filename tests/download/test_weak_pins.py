@@ -160,7 +160,7 @@ def test_a_license_note_is_reported_before_the_download_alone(server, layout, lo
     spec = replace(model(loose(server.serve("n", WEIGHTS))), license_note="Unclear.")
     told: list[Event] = []
     download_model(spec, layout, trusting(lock), listener=told.append)
-    assert told[0] == WarningIssued("pose: licence: Unclear.")
+    assert told[0] == WarningIssued("pose: license: Unclear.")
     told.clear()
     download_model(lock.with_pins(spec), layout, DownloadOptions(None), listener=told.append)
     assert not any(isinstance(event, WarningIssued) for event in told)

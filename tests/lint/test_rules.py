@@ -237,7 +237,7 @@ def test_a_mistake_in_our_own_format_is_found(capsys, tmp_path, changes, rule):
     assert (code, [finding["rule"] for finding in findings]) == (1, [rule])
 
 
-def test_a_licence_that_spdx_does_not_list_is_a_warning_with_the_nearest_name(capsys, tmp_path):
+def test_a_license_that_spdx_does_not_list_is_a_warning_with_the_nearest_name(capsys, tmp_path):
     write_model(
         tmp_path / "models",
         "planted",

@@ -83,7 +83,7 @@ def test_the_same_weights_are_the_same_model_whatever_their_file_is_called(tmp_p
     )
 
 
-def test_weights_of_the_published_form_keep_all_that_the_model_says_but_its_licence(tmp_path):
+def test_weights_of_the_published_form_keep_all_that_the_model_says_but_its_license(tmp_path):
     model = spec_with_checkpoint(PUBLISHED, keys(tmp_path))
     assert model.outputs == PUBLISHED.outputs
     assert (model.decoder, model.skeleton) == (PUBLISHED.decoder, "openpose-18")

@@ -14,7 +14,7 @@ the same::
     approach      str | null    of poses: top-down (one person at a time) or bottom-up (all at once)
     description   str
     frameworks    list of str   of the published files, as in model.yml; a composite's: all of its parts'
-    license       list          of each licence: spdx, url, text (a file of licenses/), holder, note
+    license       list          of each license: spdx, url, text (a file of licenses/), holder, note
     origin        list          of each part: repository, paper (addresses, or empty)
     citation      list of str   BibTeX
     revision      int           increases when the files change

@@ -11,7 +11,7 @@ from posezoo.facts.labels import format_protocol, join
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.spec.model import ModelSpec, Precision
 
-#: Licences that hubs know by their SPDX identifier in lower case; they call any other licence ``other``.
+#: Licenses that hubs know by their SPDX identifier in lower case; they call any other license ``other``.
 _KNOWN = ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "isc", "cc-by-4.0", "cc-by-nc-4.0", "gpl-3.0")
 _PIPELINES = {"detection": "object-detection"}
 

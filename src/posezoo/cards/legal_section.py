@@ -1,4 +1,4 @@
-"""The legal part of a card: licences with text and holder, origin, papers, training, limitations."""
+"""The legal part of a card: licenses with text and holder, origin, papers, training, limitations."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from posezoo.facts.papers import format_bibtex
 from posezoo.registry import license_path, read_copyright_line
 from posezoo.spec.model import License, ModelSpec
 
-#: A licence text up to this length stands on the card: MIT's and BSD's, which must go with every copy.
+#: A license text up to this length stands on the card: MIT's and BSD's, which must go with every copy.
 SHORT = 4000
 
 
@@ -46,7 +46,7 @@ def draw_legal_sections(facts: ModelFacts) -> Iterator[str]:
     for license in unique(part.license for part in parts):
         part = next(part for part in parts if part.license == license)
         terms = _terms(license, part, folder)
-        yield f"The model is distributed under {terms}." if terms else "No licence is declared."
+        yield f"The model is distributed under {terms}." if terms else "No license is declared."
         if holder := read_copyright_line(part) if license.text else "":
             yield escape(holder)
         if text := _short_text(part):
@@ -65,7 +65,7 @@ def draw_legal_sections(facts: ModelFacts) -> Iterator[str]:
 
 
 def _terms(license: License, part: ModelSpec, folder: Path | None) -> str:
-    """The name of a licence, with a link to its text; empty if no licence is declared.
+    """The name of a license, with a link to its text; empty if no license is declared.
 
     Args:
         license: of the model.
@@ -82,7 +82,7 @@ def _terms(license: License, part: ModelSpec, folder: Path | None) -> str:
 
 
 def _short_text(part: ModelSpec) -> str:
-    """The licence's text without the holder's line; empty if it is long or cannot be read."""
+    """The license's text without the holder's line; empty if it is long or cannot be read."""
     try:
         with open(license_path(part), encoding="utf-8") as file:
             text = file.read(SHORT + 1) if part.license.text else ""

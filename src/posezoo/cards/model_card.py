@@ -106,7 +106,7 @@ def has_note(path: Path, note: str) -> bool:
 def draw_card(facts: ModelFacts) -> str:
     """The card's text.
 
-    Facts without a layout give the registry's own card, which links to the licence and to the cards around
+    Facts without a layout give the registry's own card, which links to the license and to the cards around
     it; facts with one, the card beside the IR, which describes these too.
     """
     in_registry = facts.layout is None

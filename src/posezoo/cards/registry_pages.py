@@ -17,7 +17,7 @@ from posezoo.spec.model import CompositeSpec
 
 INDEX = "index.md"
 HEADERS = (
-    "Model", "Task", "Framework", "Size", "Licence",
+    "Model", "Task", "Framework", "Size", "License",
     "GFLOPs", "GFLOPs counted", "MParams", "MParams counted", "AP",
 )  # fmt: skip
 LEGEND = """\

@@ -69,7 +69,7 @@ FORMATS = {"text": format_text, "json": format_json, "csv": format_csv, "markdow
 
 
 def _table(comparison: ModelComparison) -> list[tuple[str, ...]]:
-    rows = [("MODEL", "PRECISION", *(column.title for column in COLUMNS.values()), "LICENCE")]
+    rows = [("MODEL", "PRECISION", *(column.title for column in COLUMNS.values()), "LICENSE")]
     for row in comparison.rows:
         cells = (
             f"{column.in_words(value.number)}{_MARKS[value.origin.value]}"

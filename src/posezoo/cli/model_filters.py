@@ -70,12 +70,12 @@ class ModelFilters:
 
 
 def filter_models(selection: Selection, filters: ModelFilters, console: Console) -> list[ModelFacts]:
-    """The models that pass the filters; if there is none, the console says which licences exist."""
+    """The models that pass the filters; if there is none, the console says which licenses exist."""
     models = facts_of(selection)
     passed = [facts for facts in models if filters.matches(facts)]
     if models and not passed:
         licenses = sorted({license for facts in models for license in facts.licenses})
-        existing = f"; licences here: {', '.join(licenses)}" if filters.licenses else ""
+        existing = f"; licenses here: {', '.join(licenses)}" if filters.licenses else ""
         console.print_line(f"no model matches {filters.text}{existing}")
     return passed
 

@@ -85,7 +85,7 @@ DATASETS: Mapping[str, PublishedDataset] = MappingProxyType(
             terms=(
                 "COCO val2017: 5000 photos from Flickr, annotated by the COCO Consortium.",
                 "Annotations: Creative Commons Attribution 4.0.",
-                "Photos: their copyright is not the consortium's. Each has the licence that the annotations",
+                "Photos: their copyright is not the consortium's. Each has the license that the annotations",
                 "name for it, some of which allow no commercial use or no changes; Flickr's terms hold.",
                 "In full: https://cocodataset.org/#termsofuse",
             ),

@@ -111,7 +111,7 @@ def download_model(
     if spec.deprecated is not None:
         listener(WarningIssued(f"{spec.full_name}: {spec.deprecated}"))
     if spec.license_note and not all(target.exists() for target in targets):
-        listener(WarningIssued(f"{spec.full_name}: licence: {spec.license_note}"))
+        listener(WarningIssued(f"{spec.full_name}: license: {spec.license_note}"))
     listener(DownloadStarted(spec.full_name, len(files), spec.revision))
     try:
         with create_context(

@@ -1,4 +1,4 @@
-"""Write the text of a drafted model.yml: what the files say, and comments for what a person fills in."""
+"""Write the text of a drafted model.yml: values read from the files, and comments on what the user fills in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import yaml
 
 from posezoo.spec.model import FileSource, Framework, ModelSpec
 
-#: The rule `placeholder` of `posezoo verify --metadata` reports it.
+#: A value that the user has to fill in: the rule `placeholder` of `posezoo verify --metadata` reports it.
 TODO = "TODO"
 _INPUT_COMMENTS = """\
     # color: RGB                        # what the network was trained on ...
@@ -27,7 +27,7 @@ _LAST_COMMENTS = """\
 
 
 def format_model_yml(spec: ModelSpec) -> str:
-    """A model.yml in posezoo's format with what is known of a model, and comments on the rest."""
+    """A model.yml in posezoo's format with the known values of a model, and comments on missing ones."""
     terms = spec.license
     lines = [
         "description: >-",
@@ -52,7 +52,7 @@ def format_model_yml(spec: ModelSpec) -> str:
         ]
     if spec.framework is Framework.PYTORCH:
         lines += [
-            "# network: {name: ...}                  # one of posezoo's: the weights are for it",
+            "# network: {name: ...}                  # posezoo's network that the weights are for",
             f"# checkpoint: {spec.files[0].name}",
         ]
     lines += ["inputs:"] if spec.inputs else []
@@ -68,11 +68,11 @@ def format_model_yml(spec: ModelSpec) -> str:
 
 
 def list_missing_fields(spec: ModelSpec, license_text: str) -> tuple[str, ...]:
-    """What a person fills in after a draft, one line each.
+    """What the user has to fill in after a draft, one line for each field.
 
     Args:
         spec: the draft.
-        license_text: the path of the licence text; empty if the file exists.
+        license_text: the path of the license text; empty if the file exists.
     """
     missing = [
         "description: what it does, in a sentence or two",
@@ -89,11 +89,11 @@ def list_missing_fields(spec: ModelSpec, license_text: str) -> tuple[str, ...]:
         missing.append("inputs and outputs: they could not be read from the file")
     missing += [
         "inputs: the colour order, and mean and scale, that the network was trained with",
-        "decoder and skeleton: how its outputs become poses, if they do",
+        "decoder and skeleton: how its outputs become poses, if it is a pose model",
     ]
     if license_text:
         missing.append(
-            f"{license_text}: the licence text, which opens with the holder's line (Copyright ...)"
+            f"{license_text}: the license text, which opens with the holder's line (Copyright ...)"
         )
     return tuple(missing)
 

@@ -79,9 +79,9 @@ def draw_chart(comparison: ModelComparison) -> BarChart:
     licenses = [row.license for row in rows]
     tops = [(2 + number) * _LINE for number in range(len(rows) + 1)]
     left = _GAP + _width(names) + _GAP  # of the first column
-    right = left + len(COLUMNS) * _COLUMN  # of the licences
+    right = left + len(COLUMNS) * _COLUMN  # of the licenses
     rectangles: list[Rectangle] = []
-    labels = [TextLabel(right, _LINE, "LICENCE", _PALE)]
+    labels = [TextLabel(right, _LINE, "LICENSE", _PALE)]
     for place, (key, column) in enumerate(COLUMNS.items()):
         x = left + place * _COLUMN
         labels.append(TextLabel(x, _LINE, column.title, _PALE))
@@ -106,7 +106,7 @@ def draw_chart(comparison: ModelComparison) -> BarChart:
     for note in notes:
         labels.append(TextLabel(_GAP, y + _BASELINE, note, _PALE))
         y += _LINE
-    width = max(right + _width([*licenses, "LICENCE"]), _width(notes) + _GAP) + _GAP
+    width = max(right + _width([*licenses, "LICENSE"]), _width(notes) + _GAP) + _GAP
     rule = Rectangle(_GAP, _LINE + 8, width - 2 * _GAP, 1, _RULE, _RULE)
     return BarChart(round(width), y + _GAP, (rule, *rectangles), tuple(labels))
 

@@ -1,4 +1,4 @@
-"""What a card states about its model: ports, preprocessing, metrics, licences, each with its place.
+"""What a card states about its model: ports, preprocessing, metrics, licenses, each with its place.
 
 Cards are written by hand, and the same fact has many forms. A text that is not understood is left out, so
 that a rule only compares what is clearly stated.

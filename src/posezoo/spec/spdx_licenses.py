@@ -1,4 +1,4 @@
-"""Identifiers of licences: does SPDX list one (https://spdx.org/licenses/), and which one is meant?"""
+"""Identifiers of licenses: does SPDX list one (https://spdx.org/licenses/), and which one is meant?"""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ def is_license(identifier: str) -> bool:
 
 
 def suggest_license(identifier: str) -> str:
-    """A hint that says what to write instead of an identifier that names no licence.
+    """A hint that says what to write instead of an identifier that names no license.
 
     >>> suggest_license("apache2")
     'did you mean Apache-2.0? LicenseRef-NAME stands for terms that SPDX does not list'

@@ -41,7 +41,7 @@ def test_the_table_shows_values_and_their_origin(checkout):
     assert (ended.returncode, ended.stderr) == (0, "")
     header, light, other, *notes = ended.stdout.splitlines()
     assert header.split() == [
-        *("MODEL", "PRECISION", "AP", "IMAGES/S", "P50", "MS", "MB", "GFLOPS", "MPARAMS", "LICENCE")
+        *("MODEL", "PRECISION", "AP", "IMAGES/S", "P50", "MS", "MB", "GFLOPS", "MPARAMS", "LICENSE")
     ]
     assert light.split() == ["light", "FP16", "40.2", "d", "15.4", "d", "Apache-2.0"]
     assert other.split() == ["other", "FP16", "31.5", "g", "30", "g", "Apache-2.0"]

@@ -13,7 +13,7 @@ from fakes.command import posezoo
 SEEN = np.column_stack([np.arange(17), np.arange(17) + 100, np.full(17, 2)])
 
 
-def test_info_counts_people_and_keypoints_and_tells_the_licences(shared):
+def test_info_counts_people_and_keypoints_and_tells_the_licenses(shared):
     photos = shared / "data" / "photos"
     told = posezoo(
         "dataset",

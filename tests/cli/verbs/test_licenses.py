@@ -44,7 +44,7 @@ def test_models_with_the_same_text_share_it_and_a_missing_text_is_reported(zoo):
     run(zoo, "download", "--all")
     ended = run(zoo, "licenses", "--output", zoo / "NOTICE")
     assert ended.stdout == f"{zoo}/NOTICE\n"
-    assert "warning: foreign: its licence text, which names the holder, is not available" in ended.stderr
+    assert "warning: foreign: its license text, which names the holder, is not available" in ended.stderr
     text = (zoo / "NOTICE").read_text()
     assert text.count("The terms.") == 1
     assert "declared to be at https://models.invalid/LICENSE" in text

@@ -129,7 +129,7 @@ def test_pytorch_weights_need_the_name_of_their_network(zoo, server):
     assert "# network: {name: ...}" in model_of(zoo).read_text()
 
 
-def test_a_licence_text_is_copied_and_not_left_to_fill_in(zoo, server):
+def test_a_license_text_is_copied_and_not_left_to_fill_in(zoo, server):
     terms = zoo / "LICENSE"
     terms.write_text("Copyright (c) 2026 Me\n\nThe terms.\n")
     words = (
@@ -142,7 +142,7 @@ def test_a_licence_text_is_copied_and_not_left_to_fill_in(zoo, server):
     )
     ended = new(zoo, "my-pose", *words, "--format", "json")
     assert (zoo / "licenses" / "MIT-my-pose.txt").read_text() == terms.read_text()
-    assert not any("licence text" in line for line in json.loads(ended.stdout)["left_to_fill_in"])
+    assert not any("license text" in line for line in json.loads(ended.stdout)["left_to_fill_in"])
 
 
 def test_a_file_that_cannot_be_read_is_drafted_with_a_warning(zoo, server):

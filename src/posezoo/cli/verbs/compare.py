@@ -24,7 +24,7 @@ from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError, import_optional
 from posezoo.spec.model import Precision
 
-SUMMARY = "models side by side: AP, speed, size, GFLOPs, MParams and licence, as measured or declared"
+SUMMARY = "models side by side: AP, speed, size, GFLOPs, MParams and license, as measured or declared"
 
 EXAMPLES = """
 posezoo compare human-pose-estimation-0001 'simple_pose_*'

@@ -185,7 +185,7 @@ def _print(facts: dict[str, Any]) -> None:
         ("missing", f"{len(facts['missing'])} images"),
     ]
     rows += [
-        ("licence", f"{terms['name'] or 'not stated'}: {terms['pictures']} images {terms['url']}".rstrip())
+        ("license", f"{terms['name'] or 'not stated'}: {terms['pictures']} images {terms['url']}".rstrip())
         for terms in facts["licenses"]
     ]
     print(*align_columns(rows), sep="\n")

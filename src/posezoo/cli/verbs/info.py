@@ -9,8 +9,8 @@ With ``--format json`` a list of objects with the keys of ``posezoo list`` (see 
 
 and, for a model but not for a composite::
 
-    license_text  str | null     path of the licence's text, which begins with the holder's line
-    license_url   str | null     address of the licence, if only an address is declared
+    license_text  str | null     path of the license's text, which begins with the holder's line
+    license_url   str | null     address of the license, if only an address is declared
     copyright     str | null     the holder's line
     origin        object         repository, paper (addresses, or empty)
     files         list           name, size (bytes; null: unknown), sha384 or sha256 if it is known,
@@ -24,7 +24,7 @@ and, for a model but not for a composite::
     published     object         accuracy (list: metric, value, dataset, protocol, flip, ap50, ap75), gflops,
                                  mparams, known_difference; null or empty if not stated
     training      object         command, log (addresses, or empty)
-    license_note  str | null     a note about the licence, shown before a download
+    license_note  str | null     a note about the license, shown before a download
     limits        str | null     what it cannot do
     route         str            how it becomes IR: ir (published as such), convert, network (posezoo's own
                                  network), or what posezoo does not do itself: mo (a Model Optimizer of 2024),

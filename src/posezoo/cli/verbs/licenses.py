@@ -1,4 +1,4 @@
-"""posezoo licenses: the NOTICE of downloaded models, with the holders and texts of their licences.
+"""posezoo licenses: the NOTICE of downloaded models, with the holders and texts of their licenses.
 
 ``posezoo licenses --format json``::
 
@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         for term in terms:
             if not term.holder:
                 console.warn(
-                    f"{term.spec.full_name}: its licence text, which names the holder, is not available"
+                    f"{term.spec.full_name}: its license text, which names the holder, is not available"
                 )
     text = format_notice(terms)
     if args.output is not None:

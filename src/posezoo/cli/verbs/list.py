@@ -44,7 +44,7 @@ posezoo list --task human_pose_estimation --framework tflite
 posezoo list --search detector --format json
 """
 
-HEADERS = ("MODEL", "TASK", "FRAMEWORK", "SIZE", "LICENCE", "DESCRIPTION")
+HEADERS = ("MODEL", "TASK", "FRAMEWORK", "SIZE", "LICENSE", "DESCRIPTION")
 
 
 def add_flags(parser: argparse.ArgumentParser) -> None:
@@ -116,7 +116,7 @@ def _table(models: Sequence[ModelFacts]) -> list[str]:
 
 
 def _license(text: str) -> str:
-    """An identifier as it is; of an address, which Open Model Zoo gives instead, the owner of the licence."""
+    """An identifier as it is; of an address, which Open Model Zoo gives instead, the owner of the license."""
     if "://" not in text:
         return text
     host, *path = text.partition("://")[2].split("/")

@@ -38,13 +38,13 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         help="where its published files are; a path on this machine is possible",
     )
     parser.add_argument(
-        "--license", required=True, metavar="SPDX", help="its licence, as https://spdx.org names it"
+        "--license", required=True, metavar="SPDX", help="its license, as https://spdx.org names it"
     )
     parser.add_argument(
         "--license_text",
         type=Path,
         metavar="FILE",
-        help="the licence text, which opens with the holder's line; it is copied",
+        help="the license text, which opens with the holder's line; it is copied",
     )
     parser.add_argument(
         "--task", default="human_pose_estimation", help="its task_type (default: %(default)s)"

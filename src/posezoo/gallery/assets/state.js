@@ -6,7 +6,7 @@ const FACETS = [
   ["approach", "Approach"],
   ["precision", "Precision"],
   ["framework", "Framework"],
-  ["license", "Licence"],
+  ["license", "License"],
   ["input", "Input, H × W"],
   ["collection", "Collection"],
 ];

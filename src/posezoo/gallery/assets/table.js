@@ -17,7 +17,7 @@ function drawTable(rows) {
     heading(key, "words", sorter("name", "Model", "", key), sorter("task", "Task", "", key)),
     ...columns.map((name) => heading(key, "number", sorter(name, axes[name].title, axes[name].unit, key))),
     make("th", { scope: "col", class: "number" }, "Input"),
-    make("th", { scope: "col" }, "Licence"),
+    make("th", { scope: "col" }, "License"),
   );
   document.getElementById("rows").replaceChildren(...sorted.map((row) => lineOf(row, columns)));
   document.getElementById("none").hidden = rows.length > 0;

@@ -101,7 +101,7 @@ def _text_nodes(root: YamlNode | None) -> Iterator[YamlNode]:
 
 @rule(
     "missing-section",
-    "A card has sections with a description, a specification, inputs, outputs and licence terms.",
+    "A card has sections with a description, a specification, inputs, outputs and license terms.",
     "a card without ## Legal Information",
 )
 def missing_section(view: ModelView) -> Iterator[RuleViolation]:

@@ -1,4 +1,4 @@
-"""Rules that compare the licence of model.yml with the card and with the sources of the files."""
+"""Rules that compare the license of model.yml with the card and with the sources of the files."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ _PROJECT = re.compile(
 
 @rule(
     "license-project",
-    "The licence is that of a project that the card or the sources name; for a published IR, which may be "
+    "The license is that of a project that the card or the sources name; for a published IR, which may be "
     "licensed apart from its base, another project on the card is a warning.",
-    "license: .../CSAILVision/.../LICENSE, and a card whose licence is .../HRNet/.../LICENSE",
+    "license: .../CSAILVision/.../LICENSE, and a card whose license is .../HRNet/.../LICENSE",
 )
 def license_project(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
@@ -36,7 +36,7 @@ def license_project(view: ModelView) -> Iterator[RuleViolation]:
     if others and own not in others and own.partition("/")[2] not in {o.partition("/")[2] for o in others}:
         names = ", ".join(sorted(others))
         location, severity = view.location("license"), Severity.WARNING if spec.is_ir else None
-        message = f"the licence is that of {own}; {where} name {names}"
+        message = f"the license is that of {own}; {where} name {names}"
         yield RuleViolation(location, message, "license", spec.license.url, names, severity)
 
 

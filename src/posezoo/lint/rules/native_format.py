@@ -1,4 +1,4 @@
-"""Rules on models in posezoo's own format: licence texts, decoders, skeletons, networks, measurements."""
+"""Rules on models in posezoo's own format: license texts, decoders, skeletons, networks, measurements."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from posezoo.spec.model import CompositeSpec, ModelSpec
 from posezoo.spec.model_yml import OURS
 from posezoo.spec.spdx_licenses import is_license, suggest_license
 
-#: Words that stand only in the text of a licence.
+#: Words that stand only in the text of a license.
 PHRASES = {
     "Apache-2.0": "Apache License Version 2.0",
     "MIT": "Permission is hereby granted, free of charge, to any person obtaining a copy",
@@ -39,7 +39,7 @@ def _is_native(view: ModelView) -> bool:
 
 @rule(
     "license-text",
-    "The licence text exists and opens with the line of its holder: MIT and BSD demand it.",
+    "The license text exists and opens with the line of its holder: MIT and BSD demand it.",
     "license: {spdx: MIT, text: MIT.txt} without licenses/MIT.txt",
 )
 def license_text(view: ModelView) -> Iterator[RuleViolation]:
@@ -66,7 +66,7 @@ def license_name(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "license-kind",
-    "The licence text is that of the licence that is named.",
+    "The license text is that of the license that is named.",
     "license: {spdx: MIT, text: Apache-2.0-Intel.txt}",
 )
 def license_kind(view: ModelView) -> Iterator[RuleViolation]:
