@@ -263,7 +263,7 @@ def test_additional_model_optimizer_arguments_are_applied(convertible):
     assert "Error: --add_mo_arg=--mean_values=[1,2]: gives 2 values for image" in wrong.stderr
     refused = run("converter", convertible, "--name", "net", "--add_mo_arg=--nonsense")
     assert refused.returncode == 1
-    assert "--add_mo_arg=--nonsense: posezoo does not carry this out" in refused.stderr
+    assert "--add_mo_arg=--nonsense: posezoo does not support this argument" in refused.stderr
     nearly = run("converter", convertible, "--name", "net", "--add_mo_arg=--input_shapes=[1,3,4,6]")
     assert "did you mean --input_shape?" in nearly.stderr
 

@@ -117,7 +117,7 @@ def test_a_killed_process_fails_only_its_own_model(zoo):
     (lost,) = {"first", "second"} - {path.stem for path in (zoo / "out").rglob("*.xml")}
     assert said.splitlines() == [
         f"########## Error: {lost}: its process ended early",
-        "  hint: is there memory enough?",
+        "  hint: is there enough memory?",
         f"########## Failed: {lost}: its process ended early",
     ]
 

@@ -315,5 +315,5 @@ def test_a_model_yml_cannot_make_it_run_code_or_write_other_files(zoo, argument)
 def test_an_argument_that_the_command_line_cannot_set_is_refused(zoo, argument):
     ended = converter(zoo, f"--add_mo_arg={argument}", POSEZOO_MO=str(ENVIRONMENT))
     assert ended.returncode == 1
-    assert f"--add_mo_arg={argument}: is not said so" in ended.stderr
-    assert "model.yml says which" in ended.stderr or "of converter.py itself" in ended.stderr
+    assert f"--add_mo_arg={argument}: this argument cannot be added" in ended.stderr
+    assert "model.yml declares the file" in ended.stderr or "of converter.py itself" in ended.stderr

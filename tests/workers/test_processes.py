@@ -56,4 +56,4 @@ def test_the_error_of_a_function_in_a_child_is_raised_here():
 def test_a_child_that_dies_is_reported_with_the_name_of_its_model():
     with pytest.raises(ConversionError, match=r"^model: its process ended early$") as failure:
         run_in_child(work, "die", no_check, of="model")
-    assert failure.value.hint == "is there memory enough?"
+    assert failure.value.hint == "is there enough memory?"

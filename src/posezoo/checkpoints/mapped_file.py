@@ -1,7 +1,7 @@
-"""A checkpoint file mapped into memory, read only within its bounds.
+"""A checkpoint file mapped into memory, whose reads are checked against the end of the file.
 
-It is mapped copy-on-write: only the bytes that are accessed are read, arrays may be written to, and the file
-does not change. The mapping exists as long as one of its arrays.
+It is mapped copy-on-write: only the bytes that are accessed are read, and writing to an array does not change
+the file. The mapping is released together with the last array that refers to it.
 """
 
 from __future__ import annotations
@@ -18,24 +18,29 @@ from numpy.typing import NDArray
 
 Array = NDArray[Any]
 
-#: The largest network of the zoo has 1 900 tensors; with Adam's two for each parameter it is 5 000.
+#: The most tensors of a checkpoint. The zoo's largest network has 1 900, and 5 000 with the two that Adam
+#: adds for each parameter.
 MAX_TENSORS = 1 << 16
 
-#: The largest header, pickle or directory before the numbers, in bytes: its objects take up to 40 times as
-#: much memory. HigherHRNet's has 0.3 MB.
+#: The largest header, pickle or directory before the numbers, in bytes. When parsed, its objects take up to
+#: 40 times as much memory. That of HigherHRNet has 0.3 MB.
 MAX_HEADER = 4 << 20
 
-#: The limit of NumPy 1; 3D convolutions have 5.
+#: The most dimensions of a tensor: NumPy 1 allows no more. Weights of 3D convolutions have 5.
 MAX_DIMENSIONS = 32
 
 BOOL, BFLOAT16 = "bool", "bf16"
 
-# The types in the file of two kinds that NumPy cannot read directly.
+# The types that are read from the file in place of two that NumPy cannot read directly.
 _STORED = {BOOL: "u1", BFLOAT16: "<u2"}
 
 
 class CheckpointFormatError(ValueError):
-    """The bytes are not a checkpoint: the problem in one line, and what to do next."""
+    """The bytes are not a valid checkpoint; the message is the problem in one line, without the file's name.
+
+    Attributes:
+        hint: what the user can do next.
+    """
 
     def __init__(self, problem: str, *, hint: str = "") -> None:
         super().__init__(problem)
@@ -68,7 +73,7 @@ class MappedFile:
         return self._bytes[start : start + size]
 
     def read_array(self, start: int, count: int, kind: str, what: str) -> Array:
-        """``count`` numbers in a row, shape (count,).
+        """``count`` consecutive numbers, shape (count,).
 
         A view of the file; a copy if they are not aligned, or if NumPy lacks their type: bfloat16, the upper
         half of a float32, becomes float32, and a byte that is not 0 becomes True.
@@ -80,8 +85,8 @@ class MappedFile:
         else:
             stored = np.frombuffer(self._bytes, stored_as, count, start)
         if kind == BOOL:
-            truths: Array = stored != 0
-            return truths
+            booleans: Array = stored != 0
+            return booleans
         if kind == BFLOAT16:
             wide = stored.astype(np.uint32)
             wide <<= 16
@@ -170,7 +175,7 @@ def require_size(value: object, what: str) -> int:
 
 
 def shorten(value: object) -> str:
-    """An untrusted value for a message: never long, never nested."""
+    """An untrusted value for a message: a short text without nested values."""
     if isinstance(value, int) and value.bit_length() < 80:
         return str(value)
     if isinstance(value, str):

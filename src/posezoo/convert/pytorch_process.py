@@ -1,7 +1,7 @@
 """PyTorch in a child process: export a checkpoint to ONNX, and compute its reference outputs.
 
-The process returns its memory when it ends, and its threads and allocator do not meet OpenVINO's. It is not
-started by ``multiprocessing``, which would run a user's script once more.
+When the process ends, its memory is free again, and PyTorch's threads and allocator do not interfere with
+OpenVINO's. ``multiprocessing`` is not used, because it would import the user's main script again.
 """
 
 from __future__ import annotations
@@ -27,7 +27,8 @@ from posezoo.workers.program import run_program
 
 Array = npt.NDArray[Any]
 
-# -I: neither the working folder nor the environment decides what is imported; the path is this process's.
+# -I: neither the working folder nor the environment affects what is imported. The import path is passed on
+# from this process.
 _START = """\
 import sys, json
 sys.path[:] = json.loads(sys.argv[1])
@@ -35,30 +36,30 @@ from posezoo.convert.pytorch_child import main
 sys.exit(main())
 """
 
-# It computes with one thread; others, which libraries start when they are imported, would only wait.
+# The process computes with one thread; further threads, which libraries start on import, would be idle.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
 
-# The errors that are raised again as they are; any other becomes a ConversionError.
+# Errors of the child that are raised here with the same class; any other becomes a ConversionError.
 _ERROR_KINDS = ("CheckpointError", "NetworkError", "UnknownModelError")
 
 
 def export_to_onnx(spec: ModelSpec, path: Path) -> bytes:
-    """A checkpoint as ONNX, opset 13; sizes of the input that are -1 stay dynamic.
+    """Export a checkpoint to ONNX, opset 13; input sizes that are -1 stay dynamic.
 
     Returns:
-        The same bytes for the same checkpoint, network, shape and PyTorch.
+        The ONNX file's bytes; they are the same for the same checkpoint, network, shape and PyTorch version.
 
     Raises:
         CheckpointError: the checkpoint cannot be read, or does not fit the network.
         NetworkError: the network cannot be built as declared.
         ConversionError: it cannot be exported.
-        MissingPackageError: torch, or onnx, which its exporter needs,, is not installed.
+        MissingPackageError: torch, or onnx, which torch needs for the export, is not installed.
     """
     return _run_child(spec, path, "export", list(_input_shape(spec)))
 
 
 class PyTorchReference:
-    """A checkpoint, run by PyTorch itself: float32, one thread."""
+    """A checkpoint that PyTorch runs, in float32 with one thread."""
 
     def __init__(self, spec: ModelSpec, path: Path, sizes: Mapping[str, tuple[int, ...]]) -> None:
         checkpoint = pretrained.read_network_checkpoint(path, *_network_choice(spec))
@@ -81,7 +82,7 @@ class PyTorchReference:
 
 
 def _network_choice(spec: ModelSpec) -> tuple[str, Mapping[str, Any]]:
-    assert spec.network is not None  # else its route is another one
+    assert spec.network is not None  # only models with a network of posezoo take this route
     return spec.network.name, spec.network.arguments
 
 
@@ -123,10 +124,10 @@ def _run_child(spec: ModelSpec, path: Path, task: str, shape: list[int], image: 
         kind = getattr(errors, refusal["kind"]) if refusal["kind"] in _ERROR_KINDS else ConversionError
         raise kind(refusal["problem"], hint=refusal["hint"])
     if result.exit_code:
-        # Only what ends a process from outside is left: a lack of memory, a fault inside PyTorch.
+        # Python errors are reported above, so the process was killed: out of memory, or a crash in PyTorch.
         last_line = "".join(f": {line}" for line in result.errors.strip().splitlines()[-1:])
         raise ConversionError(
             f"{spec.name}: PyTorch's process ended with {result.exit_code}{last_line}",
-            hint="is there memory enough?",
+            hint="is there enough memory?",
         )
     return result.output

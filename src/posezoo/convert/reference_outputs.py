@@ -1,6 +1,6 @@
 """Outputs of the original model, computed by a runtime that is independent of OpenVINO if one is installed.
 
-The preprocessing is done here in numpy, so that it is an independent check of the IR's own.
+The preprocessing is done here in numpy, so that the preprocessing inside the IR is checked independently.
 """
 
 from __future__ import annotations
@@ -25,11 +25,12 @@ from posezoo.versions import package_version
 
 Array = npt.NDArray[Any]
 
-#: Each seed draws one image that both networks compute.
+#: The seeds of the random images that both networks are run on, one image for each.
 SEEDS = (1, 2)
 
-#: The comparison needs real f32: CPUs with AMX or AVX512-BF16 run f32 networks in bf16. With pinning, the
-#: threads of two networks that are checked at the same time would share a core and wait for each other.
+#: The comparison needs f32 arithmetic, but CPUs with AMX or AVX512-BF16 run f32 networks in bf16 by default.
+#: With pinning, the threads of two networks that are checked at the same time would share a core and wait for
+#: each other.
 EXACT = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1", "ENABLE_CPU_PINNING": "NO"}
 
 
@@ -38,8 +39,8 @@ class ReferenceSample:
     """One image and the original's outputs for it.
 
     Attributes:
-        seed: that the image was drawn from.
-        feed: the inputs by name as the IR takes them, 0..255.
+        seed: the seed of the random image.
+        feed: the inputs by name as the IR takes them, values from 0 to 255.
         outputs: the original's outputs, by name.
     """
 
@@ -50,7 +51,7 @@ class ReferenceSample:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceOutputs:
-    """What the IR of a model must compute, and the runtime that computed it."""
+    """The outputs that the IR of a model must reproduce, and the runtime that computed them."""
 
     runtime: str
     cases: tuple[ReferenceSample, ...]
@@ -75,13 +76,13 @@ def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
             if not np.isfinite(values).all():
                 raise SelfCheckError(
                     f"{spec.full_name}: the original itself computes inf or nan in {name}",
-                    hint="its weights may be damaged: compare the file with its authors'",
+                    hint="its weights may be damaged: compare the file with the one that its authors publish",
                 )
     return ReferenceOutputs(runtime.name, cases)
 
 
 def import_runtime(framework: Framework) -> None:
-    """Import the independent runtime of a framework, if there is one: it is needed soon."""
+    """Import the independent runtime of a framework, if there is one, before it is needed."""
     if (model_format := formats.FORMATS.find(framework)) is not None:
         formats.import_runtime(model_format.runtime_module)
 
@@ -93,7 +94,7 @@ def _open_runtime(spec: ModelSpec, path: Path) -> ReferenceRuntime:
     if runtime is not None:
         inputs = {port.name for port in spec.inputs} | set(supported_mo_args.frozen_inputs(spec.mo_args))
         outputs = {port.name for port in spec.outputs}
-        # Only OpenVINO gives inner tensors, if one is declared as input or output.
+        # If a tensor inside the graph is declared as input or output, only OpenVINO can use it as such.
         if inputs <= set(runtime.inputs) and outputs <= set(runtime.outputs):
             return runtime
     return _OpenVinoRuntime(spec, path, sizes)
@@ -108,7 +109,7 @@ def _compute_sample(spec: ModelSpec, runtime: ReferenceRuntime, seed: int) -> Re
             prepared[name] = to_frozen_array(frozen[name], shape, dtype)
             continue
         port = declared.get(name) or Input(name, shape, "")
-        # Each input gets another image, so that two inputs in the wrong order are detected.
+        # Each input gets a different image, so that exchanged inputs are detected.
         drawn = draw_test_image(
             spec.self_check.inputs, _ir_shape(port, shape), port.layout, seed + 1000 * number
         )
@@ -117,7 +118,9 @@ def _compute_sample(spec: ModelSpec, runtime: ReferenceRuntime, seed: int) -> Re
             ir_dtype = np.dtype(getattr(import_openvino().Type, port.element_type).to_dtype())
         image = drawn.astype(ir_dtype)
         if ir_dtype.kind in "iu" and ir_dtype.itemsize > 1:
-            image = image % 2  # wide integers select rows of tables, which have two or more
+            image = (
+                image % 2
+            )  # inputs of wide integers are usually row indices; tables have at least two rows
         axes = [port.layout.index(axis) for axis in port.ir_layout]
         feed[name] = np.ascontiguousarray(image.transpose(axes)) if port.to_layout else image
         if port.resize:
@@ -127,7 +130,7 @@ def _compute_sample(spec: ModelSpec, runtime: ReferenceRuntime, seed: int) -> Re
 
 
 def _ir_shape(port: Input, shape: Shape) -> Shape:
-    """The shape of the IR's input: an image to be resized is made higher and narrower than the network's."""
+    """The shape of the IR's input; if the IR resizes, higher and narrower than the network's input."""
     factors = {"H": (3, 2), "W": (2, 3)} if port.resize else {}
     axes = port.layout or "?" * len(shape)
     return tuple(
@@ -137,12 +140,12 @@ def _ir_shape(port: Input, shape: Shape) -> Shape:
 
 
 def resize(image: Array, layout: str, shape: Shape) -> Array:
-    """An image with the height and width of a shape: linear between the centres of pixels, edges extended.
+    """Resize an image: linear interpolation between the centres of pixels, edges extended.
 
     Args:
-        image: an array in this layout.
-        layout: with H and W, such as NCHW.
-        shape: the wanted one; only its height and width are used.
+        image: an array in ``layout``.
+        layout: a layout with H and W, such as NCHW.
+        shape: the new shape, in the same layout; only its height and width are used.
 
     Returns:
         float32, in the same layout.
@@ -158,7 +161,11 @@ def resize(image: Array, layout: str, shape: Shape) -> Array:
 
 
 def preprocess(image: Array, port: Input) -> Array:
-    """The original's input, from an image in its layout: channels reversed, minus mean, divided by scale."""
+    """The original's input, made from an image in the same layout.
+
+    As declared, the channels are reversed, then the mean is subtracted, then the image is divided by the
+    scale.
+    """
     channel = port.layout.find("C")
     if port.reverse_input_channels:
         image = np.flip(image, channel)
@@ -171,7 +178,10 @@ def preprocess(image: Array, port: Input) -> Array:
 
 
 class _OpenVinoRuntime:
-    """OpenVINO's reading of the original: checks the preprocessing and the written IR, not the reading."""
+    """The original as OpenVINO reads it, without preprocessing.
+
+    A comparison with it checks the preprocessing and the written IR, but not how OpenVINO reads the original.
+    """
 
     def __init__(self, spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> None:
         self.name = f"OpenVINO {package_version('openvino')}, reading the original"

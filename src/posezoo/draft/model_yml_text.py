@@ -1,4 +1,4 @@
-"""Write the text of a drafted model.yml: values read from the files, and comments on what the user fills in."""
+"""Write a drafted model.yml: the values read from the files, and comments on what the user fills in."""
 
 from __future__ import annotations
 

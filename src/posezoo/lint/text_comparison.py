@@ -1,4 +1,4 @@
-"""Compare texts and numbers of foreign files, within bounds."""
+"""Compare texts and numbers from files that are not trusted; the length of what is compared is limited."""
 
 from __future__ import annotations
 
@@ -14,7 +14,10 @@ _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,20})?")
 
 
 def read_text(path: Path) -> str | None:
-    """The beginning of a text file, one character more than is ever parsed; None if it cannot be read."""
+    """The beginning of a text file; None if it cannot be read.
+
+    It has up to one character more than a card may have, so that the caller sees that a file is too long.
+    """
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
             return stream.read(MAX_CHARACTERS + 1)
@@ -29,16 +32,17 @@ def parse_numbers(text: str) -> list[tuple[float, int]]:
 
 
 def equals_rounded(one: tuple[float, int], other: tuple[float, int]) -> bool:
-    """Whether two numbers are the same but for decimal places that one of them leaves out.
+    """Whether two numbers are equal, if one of them has fewer decimal places because it was shortened.
 
-    Some authors round and some cut off: they may differ by one step of the coarser number.
+    Some authors round and some truncate: the numbers may differ by one unit in the last place of the
+    shorter one.
     """
     step = 10.0 ** -min(one[1], other[1]) if one[1] != other[1] else 0.0
     return abs(one[0] - other[0]) <= step * (1 - 1e-9) + 1e-9
 
 
 def is_misspelling(word: str, intended: str) -> bool:
-    """Whether a word differs from another in one or two letters at one place, but in no digit."""
+    """Whether a word differs from another in one or two adjacent characters, none of which is a digit."""
     if abs(len(word) - len(intended)) > 2 or _DIGITS.findall(word) != _DIGITS.findall(intended):
         return False
     start = _common_length(word, intended)

@@ -1,8 +1,8 @@
-"""Translate GluonCV's names of parameters into the keys of our modules.
+"""Translate GluonCV's parameter names into the keys of our modules.
 
-Our modules keep GluonCV's structure (``features.0.3.out.1``), so that only the last word differs, and only in
-batch normalization; convolutions and dense layers have the same layout in both. Very old names have no dots:
-only their order shows to which module they belong.
+Our modules have GluonCV's structure (``features.0.3.out.1``). Therefore names differ only in their last word,
+and only in batch normalization; tensors of convolutions and dense layers have the same axes in both. Very old
+names have no dots: only their order shows to which module they belong.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _FLAT = re.compile(r".+_(weight|bias|gamma|beta|running_mean|running_var)")
 
 
 def torch_name(name: str) -> str:
-    """One dotted name of a .params file as the key of our module.
+    """The key of our module for a dotted name in a .params file.
 
     >>> torch_name("features.0.1.gamma")
     'features.0.1.weight'
@@ -37,8 +37,8 @@ def torch_name(name: str) -> str:
 def torch_names(tensors: Mapping[str, T]) -> dict[str, T]:
     """The tensors, or shapes, of a .params file under our modules' keys, in the same order.
 
-    Torch's own names are kept. Torch's ``num_batches_tracked`` has no counterpart: ``load_state_dict`` does
-    not need it in a plain dict.
+    Names that are torch's keys already are kept. GluonCV has no counterpart of torch's
+    ``num_batches_tracked``; ``load_state_dict`` accepts a plain dict without it.
 
     Raises:
         NetworkError: two names become the same key.
@@ -53,22 +53,24 @@ def torch_names(tensors: Mapping[str, T]) -> dict[str, T]:
 
 
 def rename_tensors(tensors: Mapping[str, T], keys: Iterable[str]) -> dict[str, T]:
-    """Tensors whose names do not show the structure (``mobilepose2_conv0_weight``), under our module's keys.
+    """Put tensors whose names do not show the structure (``mobilepose2_conv0_weight``) under our keys.
 
-    MXNet's older files, and those of ``HybridBlock.export``, have such names: prefixes and numbers that
-    count all blocks that were created before. But ``collect_params`` visits a network block by block, in the
-    order of its keys: the third gamma is that of the third normalization. Each last word is counted on its
-    own, since some files have all statistics after all weights.
+    Older files of MXNet, and those of ``HybridBlock.export``, have such names: a prefix, and a number that
+    counts the blocks created before. The tensors are assigned by their order, because ``collect_params``
+    visits a network block by block, in the order of its keys: the third gamma belongs to the third
+    normalization. Each last word is counted separately, because some files have all statistics after all
+    weights.
 
     Args:
-        tensors: by name, in the file's order.
-        keys: of our module, in its order.
+        tensors: the tensors by name, in the file's order.
+        keys: the keys of our module, in its order.
 
     Returns:
-        The tensors by key; unchanged if a name has dots, or the numbers of names and keys differ for a word.
+        The tensors by key. They are returned unchanged if a name has dots, or if for one of the last words
+        the numbers of names and keys differ.
 
     Raises:
-        NetworkError: the tensors are sorted by name.
+        NetworkError: the tensors are sorted by name, so that their order shows nothing.
     """
     matches = {name: _FLAT.fullmatch(name) for name in tensors}
     given = _by_word((name, match[1]) for name, match in matches.items() if match and "." not in name)
@@ -77,10 +79,11 @@ def rename_tensors(tensors: Mapping[str, T], keys: Iterable[str]) -> dict[str, T
     if counts[0] != counts[1] or sum(counts[0].values()) != len(tensors):
         return dict(tensors)
     names = list(tensors)
-    # Sorted by the alphabet, 10 comes before 2; the blocks of a layer have one shape, so no check sees it.
+    # In alphabetical order 10 comes before 2. Blocks of one layer have equal shapes, so that comparing shapes
+    # would not detect the wrong order.
     if names == sorted(names) != sorted(names, key=_natural_order):
         raise NetworkError(
-            "its parameters are sorted by name, and their names do not show where they belong",
+            "its parameters are sorted by name, and the names do not show to which layers they belong",
             hint="write it again with save_parameters",
         )
     return {
@@ -97,7 +100,7 @@ def _natural_order(name: str) -> list[tuple[str, int, str]]:
 
 
 def _gluon_words(keys: list[str]) -> Iterator[tuple[str, str]]:
-    """Each key, and the last word of its name in GluonCV."""
+    """Each key with the last word of the parameter's name in GluonCV."""
     norms = {key.rpartition(".")[0] for key in keys if key.endswith(".running_mean")}
     for key in keys:
         parent, _, word = key.rpartition(".")

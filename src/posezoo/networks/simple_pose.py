@@ -1,4 +1,4 @@
-"""SimplePose: heatmaps of one person in a crop, by a ResNet and three deconvolutions.
+"""SimplePose: a ResNet and three deconvolutions that compute the heatmaps of one person in a crop.
 
 Paper: Xiao et al. 2018, "Simple Baselines for Human Pose Estimation and Tracking", arXiv:1804.06208.
 Upstream: gluoncv/model_zoo/simple_pose/simple_pose_resnet.py.
@@ -18,9 +18,9 @@ class SimplePose(nn.Module):
     """Keypoints of one person.
 
     Args:
-        depth: of the ResNet: 18, 50, 101 or 152.
-        deep: whether it is v1d rather than v1b.
-        keypoints: COCO's 17.
+        depth: number of layers of the ResNet: 18, 50, 101 or 152.
+        deep: whether the ResNet is v1d, with three convolutions in its stem, rather than v1b.
+        keypoints: number of heatmaps; COCO has 17 keypoints.
     """
 
     def __init__(self, *, depth: int, deep: bool = False, keypoints: int = 17) -> None:
@@ -43,6 +43,6 @@ class SimplePose(nn.Module):
             image: (N, 3, H, W), RGB, normalized with ImageNet's mean and deviation.
 
         Returns:
-            (N, keypoints, H / 4, W / 4); H / 32 and W / 32 are rounded up before they grow again.
+            (N, keypoints, 8 * ceil(H / 32), 8 * ceil(W / 32)): H / 4 and W / 4 for multiples of 32.
         """
         return self.final_layer(self.deconv_layers(self.resnet(image)))

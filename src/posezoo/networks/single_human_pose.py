@@ -1,6 +1,6 @@
-"""Heatmaps of one person in a crop, by the authors of Lightweight OpenPose: each stage is a small U-net.
+"""SingleHumanPose: heatmaps of one person in a crop; each refinement stage contains a small U-net.
 
-Paper: none of its own; the stages are those of Osokin 2018, arXiv:1811.12004.
+Paper: there is none on this network. Its authors describe the stages in Osokin 2018, arXiv:1811.12004.
 Upstream: models/single_person_pose_with_mobilenet.py of OpenVINO Training Extensions' human_pose_estimation
 (2020), distributed by Open Model Zoo with single-human-pose-estimation-0001.
 """
@@ -21,7 +21,7 @@ from posezoo.networks.openpose_blocks import (
 
 
 class _UNetStage(nn.Module):
-    """Two steps down and two up, each joined with the features of its size on the way down."""
+    """Two downsampling and two upsampling steps; upsampled maps are joined with earlier ones of their size."""
 
     def __init__(self, channels: int, interpolation: str) -> None:
         super().__init__()
@@ -47,11 +47,11 @@ class SingleHumanPose(StagedNetwork):
     """MobileNet v1, an initial stage, and ``refinement_stages`` that refine its maps.
 
     Args:
-        refinement_stages: the checkpoint's number: Open Model Zoo's archive has 5, although the metrics on
-            its card are those of 4.
-        interpolation: of the upsampling in each stage, ``bilinear`` or ``nearest``: upstream's class uses
-            bilinear, its example of an export nearest; a checkpoint does not contain it.
-        keypoints: COCO's 17.
+        refinement_stages: the number of stages in the checkpoint. Open Model Zoo's archive has 5, although the
+            metrics on its card are those of 4.
+        interpolation: how each stage upsamples: ``bilinear`` or ``nearest``. A checkpoint does not contain it:
+            upstream's class uses bilinear, upstream's example of an export nearest.
+        keypoints: number of heatmaps; COCO has 17 keypoints.
     """
 
     def __init__(

@@ -15,24 +15,24 @@ from posezoo.spec.yaml_nodes import parse_yaml
 # These do not change the IR.
 _WITHOUT_EFFECT = ("--silent", "--log_level", "--progress", "--stream_output")
 
-# What converter.py takes in another way than Model Optimizer.
+# Arguments of Model Optimizer that converter.py sets in another way, and that way.
 _GIVEN_ELSEWHERE = {
-    "--input_model": "model.yml says which file is converted",
-    "-m": "model.yml says which file is converted",
-    "--output_dir": "--output_dir of converter.py itself says where IR go",
-    "-o": "-o of converter.py itself says where IR go",
+    "--input_model": "model.yml declares the file to convert",
+    "-m": "model.yml declares the file to convert",
+    "--output_dir": "use --output_dir of converter.py itself",
+    "-o": "use -o of converter.py itself",
 }
 
 
 def with_added_mo_args(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = False) -> ModelSpec:
-    """The model with what further arguments of Model Optimizer say of its inputs and outputs.
+    """The model with its inputs and outputs changed by further arguments of Model Optimizer.
 
     Args:
         arguments: as --add_mo_arg gives them.
         has_mo: whether a Model Optimizer was named, which takes arguments that are unknown here.
 
     Raises:
-        PosezooError: an argument is unknown, does not go with the model, or is not carried out.
+        PosezooError: an argument is unknown, does not fit the model, or is not supported.
     """
     requested = [text for text in arguments if text.partition("=")[0] not in _WITHOUT_EFFECT]
     if not requested:
@@ -41,14 +41,16 @@ def with_added_mo_args(spec: ModelSpec, arguments: Sequence[str], *, has_mo: boo
     for text in requested:
         flag = text.partition("=")[0]
         if not flag.startswith("-"):
-            continue  # the value of the one before, as in --add_mo_arg=--input --add_mo_arg=data
+            continue  # the value of the previous argument, as in --add_mo_arg=--input --add_mo_arg=data
         if flag in _GIVEN_ELSEWHERE:
-            raise PosezooError(f"--add_mo_arg={text}: is not said so", hint=_GIVEN_ELSEWHERE[flag])
+            raise PosezooError(
+                f"--add_mo_arg={text}: this argument cannot be added", hint=_GIVEN_ELSEWHERE[flag]
+            )
         if flag not in known and not has_mo:
             raise PosezooError(
-                f"--add_mo_arg={text}: posezoo does not carry this out",
+                f"--add_mo_arg={text}: posezoo does not support this argument",
                 hint=suggest(flag, known)
-                or f"it does: {', '.join(sorted(known))}; --mo PATH takes any other",
+                or f"it supports {', '.join(sorted(known))}; with --mo PATH all others are possible",
             )
     added = _read(requested, spec)
     outputs = added.outputs or spec.outputs

@@ -25,7 +25,7 @@ Result = TypeVar("Result")
 # How often a thread that waits for its process checks whether the run was cancelled.
 _POLL_S = 0.1
 
-_MEMORY_HINT = "is there memory enough?"
+_MEMORY_HINT = "is there enough memory?"
 
 
 def run_in_child(work: Callable[..., Result], *args: object, of: str) -> Result:

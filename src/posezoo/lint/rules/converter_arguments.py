@@ -90,19 +90,19 @@ def generated_flag(view: ModelView) -> Iterator[RuleViolation]:
 def misspelt_flag(view: ModelView) -> Iterator[RuleViolation]:
     for arguments, flags in ((view.arguments, CONVERTER), (view.export_arguments, EXPORT)):
         for argument in arguments:
-            # Python's argparse takes the beginning of a flag for the whole.
+            # argparse accepts an abbreviated flag.
             if not argument.flag.startswith("-") or any(flag.startswith(argument.flag) for flag in flags):
                 continue
-            same = (flag for flag in flags if flag.replace("_", "-") == argument.flag.replace("_", "-"))
-            near = (flag for flag in flags if is_misspelling(argument.flag, flag))
-            if intended := next(chain(near, same), ""):
+            same_words = (flag for flag in flags if flag.replace("_", "-") == argument.flag.replace("_", "-"))
+            similar = (flag for flag in flags if is_misspelling(argument.flag, flag))
+            if intended := next(chain(similar, same_words), ""):
                 message = f"there is no flag {argument.flag}: did you mean {intended}?"
                 yield _violation(view, argument, message, argument.flag, intended)
 
 
 @rule(
     "dead-key",
-    "A key that is never used is left out: it misleads the reader.",
+    "No key is given that is never used: it would mislead the reader.",
     "conversion_to_onnx_args, where --input_model names a downloaded file",
 )
 def dead_key(view: ModelView) -> Iterator[RuleViolation]:
@@ -125,7 +125,8 @@ def dead_key(view: ModelView) -> Iterator[RuleViolation]:
 )
 def export_mismatch(view: ModelView) -> Iterator[RuleViolation]:
     for exported_flag, flag in (("--input-names", "--input"), ("--output-names", "--output")):
-        exported = next((each for each in view.export_arguments if each.flag == exported_flag), None)
+        exports = (argument for argument in view.export_arguments if argument.flag == exported_flag)
+        exported = next(exports, None)
         argument = view.argument(flag)
         if exported is None or argument is None:
             continue
