@@ -244,7 +244,7 @@ LEGACIES = {
     "the other byte order": (torch_legacy(GOOD).replace(b"\x88s.", b"\x89s."), "byte order"),
     "a storage twice": (
         LEGACY_OPENING + GOOD + pickle.dumps(["0", "0"], 2) + ONE_STORAGE * 2,
-        "holds storage '0', which its pickle does not name, or twice",
+        "contains storage '0', which its pickle does not name, or twice",
     ),
     "no order of storages": (LEGACY_OPENING + GOOD + b"\x80\x02N.", "the order of its storages"),
     "no storages": (torch_legacy(GOOD), "its storage '0' is not in the file"),
@@ -306,15 +306,15 @@ ZIPS = {
     "only a beginning": (b"PK\x03\x04", "the end of the zip archive"),
     "a name that the heading does not have": (
         zip_of("a/data.pkl").replace(b"a/data.pkl", b"b/data.pkl", 1),
-        "not where the directory says",
+        "not at the position that the directory states",
     ),
     "an entry that is none": (
         b"PK\x03\x04".join(zip_of("a/x", "a/data.pkl").split(b"PK\x03\x04", 2)[:2])
         + b"PK\x03\x05"
         + zip_of("a/x", "a/data.pkl").split(b"PK\x03\x04", 2)[2],
-        "not where the directory says",
+        "not at the position that the directory states",
     ),
-    "two sizes": (with_directory(zip_of("a/data.pkl"), 20, "<L", 0), "has two sizes"),
+    "two sizes": (with_directory(zip_of("a/data.pkl"), 20, "<L", 0), "has two different sizes"),
     "an entry beyond the file": (
         with_directory(zip_of("a/data.pkl"), 20, "<LL", 999, 999),
         "beyond the file",
@@ -340,7 +340,7 @@ def test_a_zip_that_torch_save_does_not_write_is_refused(tmp_path, kind):
 
 @pytest.mark.filterwarnings("ignore:Duplicate name")
 def test_a_zip_with_a_name_twice_is_refused(tmp_path):
-    assert "holds 'a/data.pkl' twice" in refusal(tmp_path, zip_of("a/data.pkl", "a/data.pkl"))
+    assert "contains 'a/data.pkl' twice" in refusal(tmp_path, zip_of("a/data.pkl", "a/data.pkl"))
 
 
 def tar_of(*names):

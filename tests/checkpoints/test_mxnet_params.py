@@ -125,8 +125,8 @@ LYING = {
         params_of([BIAS], [])[:-8] + b"\1" + bytes(7) + bytes(7) + b"\x10",
         "name 1 of 1",
     ),
-    "a name twice": (params_of([BIAS, BIAS], ["a", "a"]), "holds 'a' twice"),
-    "a name twice but for its prefix": (params_of([BIAS, BIAS], ["arg:a", "aux:a"]), "holds 'a' twice"),
+    "a name twice": (params_of([BIAS, BIAS], ["a", "a"]), "contains 'a' twice"),
+    "a name twice but for its prefix": (params_of([BIAS, BIAS], ["arg:a", "aux:a"]), "contains 'a' twice"),
     "no names": (params_of([BIAS], []), "holds 1 arrays and 0 names"),
     "bytes behind the end": (params({"a": WEIGHTS["features.0.bias"]}) + b"\0\0\0", "3 more bytes follow"),
 }

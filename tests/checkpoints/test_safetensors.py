@@ -73,7 +73,7 @@ LYING = {
     "a gap": (safetensors({"a": entry("F32", [1], 4, 8)}, bytes(8)), "leaves a gap of 4 bytes"),
     "bytes behind the end": (safetensors({"a": ONE}, bytes(9)), "have 8 bytes, and 9 follow"),
     "offsets beyond the file": (safetensors({"a": entry("F32", [1 << 40], 0, 1 << 42)}, b""), "beyond the"),
-    "offsets the wrong way": (safetensors({"a": entry("F32", [2], 8, 0)}, bytes(8)), "leave it -8"),
+    "offsets the wrong way": (safetensors({"a": entry("F32", [2], 8, 0)}, bytes(8)), "offsets span -8"),
     "a negative offset": (safetensors({"a": entry("F32", [2], -8, 0)}, bytes(8)), "tensor 'a' is -8"),
     "a negative size": (safetensors({"a": entry("F32", [-2, -1], 0, 8)}, bytes(8)), "tensor 'a' is -2"),
     "a size of 2^60": (safetensors({"a": entry("F32", [1 << 60], 0, 8)}, bytes(8)), "shape 1152921504"),
@@ -114,7 +114,7 @@ LYING = {
     "offsets that are none": (safetensors({"a": {**ONE, "data_offsets": [8]}}, bytes(8)), "not lists"),
     "a name twice": (
         safetensors(b'{"a":{"dtype":"U8","shape":[0],"data_offsets":[0,0]},"a":0}'),
-        "holds 'a' twice",
+        "contains 'a' twice",
     ),
     "a name that moves the cursor": (safetensors({"\x1b[2J": 1}), "'\\x1b[2J'"),
     "half of a letter": (safetensors(b'{"\\ud800":1}'), "'\\ud800'"),

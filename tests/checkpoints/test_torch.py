@@ -115,7 +115,7 @@ def test_weights_are_unwrapped(save, wrapping):
 
 
 def test_two_names_that_differ_by_module_alone_are_refused(save):
-    with pytest.raises(CheckpointError, match=r"holds 'a' twice, with and without module\."):
+    with pytest.raises(CheckpointError, match=r"contains 'a' twice, with and without module\."):
         checkpoints.read_checkpoint(save({"a": torch.ones(1), "module.a": torch.ones(1)}))
 
 
@@ -148,7 +148,7 @@ def test_a_tensor_of_a_special_class_is_refused_by_its_name(save, kind):
 @pytest.mark.filterwarnings("ignore::DeprecationWarning")
 def test_a_torchscript_archive_is_refused_as_a_program(tmp_path):
     torch.jit.trace(torch.nn.Linear(2, 2), torch.ones(1, 2)).save(str(tmp_path / "net.pth"))
-    with pytest.raises(CheckpointError, match="a TorchScript archive, a program"):
+    with pytest.raises(CheckpointError, match="a TorchScript archive, which contains a program"):
         checkpoints.read_checkpoint(tmp_path / "net.pth")
 
 

@@ -104,7 +104,7 @@ BAD = {
     ),
     "a declared shape that is not the network's": (
         asking(input_info=[{"name": "image", "shape": [1, 3, 12, 24], "layout": "NCHW"}]),
-        "input image is [1, 3, 12, 20], model.yml says [1, 3, 12, 24]",
+        "input image is [1, 3, 12, 20], model.yml declares [1, 3, 12, 24]",
         "correct the shape",
     ),
     "values for other channels": (

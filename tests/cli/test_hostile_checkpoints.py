@@ -104,7 +104,7 @@ HOSTILE: dict[str, tuple[Callable[[Path], bytes], str]] = {
     ),
     "a whole module, zip": (lambda _: saved(torch.nn.ReLU()), "refers to 'torch.nn.modules.activation.ReLU'"),
     "a whole module, legacy": (lambda _: saved(torch.nn.ReLU(), zipped=False), "torch.nn.modules.activation"),
-    "cut short, zip": (lambda _: saved(WEIGHTS)[:-1000], "a zip archive without its end"),
+    "cut short, zip": (lambda _: saved(WEIGHTS)[:-1000], "a zip archive without its directory"),
     "cut short, legacy": (lambda _: saved(WEIGHTS, zipped=False)[:-1000], "extend beyond the file's"),
     "cut short, params": (lambda _: params({"a": TWO})[:70], "extend beyond the file's"),
     "cut short, safetensors": (

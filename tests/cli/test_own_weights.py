@@ -81,10 +81,10 @@ def test_the_ir_of_other_weights_is_replaced_only_with_force(converted, other):
     planned = posezoo(*ours, "--model_name", "mine", "--dry_run")
     assert (
         planned.stdout
-        == f"mine: would convert to FP32, since there is none yet: {folder}/public/mine/FP32/mine.xml\n"
+        == f"mine: would convert to FP32, since it does not exist yet: {folder}/public/mine/FP32/mine.xml\n"
     )
     planned = posezoo(*ours, "--force", "--dry_run")
-    assert "would convert to FP32, since asked to" in planned.stdout
+    assert "would convert to FP32, since it was requested" in planned.stdout
 
 
 @pytest.mark.parametrize("verb", ["get", "convert"])
@@ -96,10 +96,10 @@ def test_published_weights_replace_custom_ones_only_with_force(converted, verb):
         refused = posezoo(verb, NETWORK, "-o", folder, *FP32, *dry)
         assert (refused.returncode, refused.stdout) == (1, "")
         assert f"error: {xml}: is the IR of another checkpoint\n" in refused.stderr
-        assert "--model_name gives yours a name of its own; --force replaces" in refused.stderr
+        assert "use --model_name to give yours another name, or --force to replace" in refused.stderr
     assert xml.read_bytes() == before
     forced = posezoo(verb, NETWORK, "-o", folder, *FP32, "--force", "--dry_run")
-    assert f"{NETWORK}: would convert to FP32, since asked to: {xml}" in forced.stdout
+    assert f"{NETWORK}: would convert to FP32, since it was requested: {xml}" in forced.stdout
 
 
 def test_onnx_only_writes_no_ir(checkpoint, tmp_path):
@@ -195,7 +195,7 @@ def test_onnx_of_other_weights_is_replaced_only_with_force(converted, checkpoint
     assert posezoo(*ours, "--checkpoint", checkpoint, *here).stdout == first.stdout
     refused = posezoo(*ours, "--checkpoint", other, *here)
     assert (refused.returncode, refused.stdout) == (1, "")
-    assert f"error: {onnx}: is another ONNX\n  hint: --model_name" in refused.stderr
+    assert f"error: {onnx}: exists already, with other content\n  hint: use --model_name" in refused.stderr
     assert onnx.read_bytes() == before
     assert posezoo(*ours, "--checkpoint", other, *here, "--force").stdout == first.stdout
     assert onnx.read_bytes() != before

@@ -20,14 +20,14 @@ def steps(spec, layout, *arguments, **options):
 def test_a_plan_lists_the_conversions_and_changes_nothing(tmp_path):
     spec, layout = tiny(tmp_path)
     before = sorted(tmp_path.rglob("*"))
-    assert steps(spec, layout) == [(FP32, "there is none yet"), (FP16, "there is none yet")]
+    assert steps(spec, layout) == [(FP32, "it does not exist yet"), (FP16, "it does not exist yet")]
     assert plan_conversion(spec, layout).obstacle is None
     assert sorted(tmp_path.rglob("*")) == before
     convert_model(spec, layout, precisions=[FP32])
     for record in tmp_path.rglob(".posezoo/*.json"):
         record.unlink()
     before = sorted(tmp_path.rglob("*"))
-    assert steps(spec, layout, [FP16, FP32]) == [(FP16, "there is none yet"), (FP32, "")]
+    assert steps(spec, layout, [FP16, FP32]) == [(FP16, "it does not exist yet"), (FP32, "")]
     assert [step.is_up_to_date for step in plan_conversion(spec, layout).irs] == [True, False]
     assert sorted(tmp_path.rglob("*")) == before
 
@@ -41,7 +41,7 @@ def test_a_plan_gives_the_reason_why_an_ir_is_stale(tmp_path):
 
     assert why() == "it was not self-checked"
     assert why(self_check=False) == ""
-    assert why(self_check=False, force=True) == "asked to"
+    assert why(self_check=False, force=True) == "it was requested"
     assert why(replace(spec, skeleton="coco-17")) == "model.yml or the flags have changed"
     assert why(decoder=Decoder("openpose")) == "model.yml or the flags have changed"
     other, _ = tiny(tmp_path / "other", content=network(seed=1))

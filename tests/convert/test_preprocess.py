@@ -72,12 +72,12 @@ def test_tensorflows_tensors_can_be_named_by_their_operation(tmp_path):
 )
 def test_another_input_shape_is_refused(tmp_path, shape):
     problem = refusal(tmp_path, inputs=(replace(IMAGE, shape=shape),)).problem
-    assert problem == f"tiny-pose: input image is [1, 12, 20, 3], model.yml says {list(shape)}"
+    assert problem == f"tiny-pose: input image is [1, 12, 20, 3], model.yml declares {list(shape)}"
 
 
 def test_another_output_shape_is_refused(tmp_path):
     problem = refusal(tmp_path, outputs=(Output("pafs", (1, 2)),)).problem
-    assert problem == "tiny-pose: output pafs is [1, 12, 20, 2], model.yml says [1, 2]"
+    assert problem == "tiny-pose: output pafs is [1, 12, 20, 2], model.yml declares [1, 2]"
 
 
 @pytest.mark.parametrize(

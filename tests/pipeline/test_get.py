@@ -55,7 +55,7 @@ def test_a_real_run_carries_out_the_plan_and_a_second_one_finds_nothing_to_do(or
     context = context_of(tmp_path, origin)
     plan = make_plan(resolved_in(context), context, is_dry_run=True)
     assert ([file.file.name for file in plan.files], plan.obstacle) == (["net.tflite"], None)
-    assert [(ir.precision, ir.reason) for ir in plan.irs] == [(FP16, "there is none yet")]
+    assert [(ir.precision, ir.reason) for ir in plan.irs] == [(FP16, "it does not exist yet")]
     assert plan.download_size == len(network())
     events = []
     converted = get(resolved_in(context), context, listener=events.append)

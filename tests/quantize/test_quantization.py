@@ -105,7 +105,7 @@ def test_a_plan_gives_the_reason_and_writes_nothing(bench):
     bench = bench()
     ask = (bench.spec, bench.context, bench.photos, QuantizationOptions())
     (step,) = int8_models.plan_int8(*ask, output_dir=bench.output_dir)
-    assert (step.xml, step.reason) == (bench.xml, "there is none yet")
+    assert (step.xml, step.reason) == (bench.xml, "it does not exist yet")
     assert not bench.output_dir.exists()
     bench.quantize()
     assert int8_models.plan_int8(*ask, output_dir=bench.output_dir)[0].is_up_to_date

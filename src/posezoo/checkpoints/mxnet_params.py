@@ -61,7 +61,7 @@ def read_mxnet_params(file: MappedFile) -> dict[str, Array]:
         if name.startswith(_PREFIXES):
             name = name[4:]
         if name in tensors:
-            raise CheckpointFormatError(f"holds {shorten(name)} twice")
+            raise CheckpointFormatError(f"contains {shorten(name)} twice")
         tensors[name] = array
     cursor.require_end()
     return tensors

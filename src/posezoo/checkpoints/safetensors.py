@@ -1,8 +1,8 @@
 """Read safetensors files: a header in JSON, then the numbers, without gaps or overlaps.
 
-Eight bytes give the header's length; each of its entries has a ``dtype``, a ``shape`` and the two
-``data_offsets``, counted from the header's end. Source: safetensors 0.8, README.md, "Format". Its library
-would be one more dependency, and fails on BF16 without torch.
+The first eight bytes are the header's length. Each of its entries has a ``dtype``, a ``shape`` and two
+``data_offsets``, counted from the end of the header. Source: safetensors 0.8, README.md, "Format". The
+safetensors package is not used: it would be one more dependency, and fails on BF16 without torch.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from posezoo.checkpoints.mapped_file import (
     shorten,
 )
 
-# NumPy's names: F64 is f8.
+# NumPy's name of each dtype: that of F64 is f8.
 _KINDS = {
     dtype: f"{dtype[0].lower()}{int(dtype[1:]) // 8}"
     for dtype in ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8")
@@ -33,7 +33,10 @@ _KINDS = {
 
 
 def is_safetensors(head: bytes) -> bool:
-    """A length, then a brace. In a text file these bytes would mean a header of more than 2^61 bytes."""
+    """Whether a file begins with a length and an opening brace.
+
+    Eight printable characters, as in a text file, are not a length: it would be more than 2^61 bytes.
+    """
     length = head[:8]
     return head[8:9] == b"{" and not (length.isascii() and length.decode().isprintable())
 
@@ -47,7 +50,7 @@ def read_safetensors(file: MappedFile) -> dict[str, Array]:
     cursor = FileCursor(file)
     (length,) = cursor.unpack("<Q", "the header's length")
     entries = _entries(cursor.read_text(length, "the header"))
-    pieces: list[tuple[int, int, str]] = []
+    extents: list[tuple[int, int, str]] = []
     tensors: dict[str, Array] = {}
     for name, entry in entries.items():
         what = f"tensor {shorten(name)}"
@@ -55,11 +58,11 @@ def read_safetensors(file: MappedFile) -> dict[str, Array]:
         count = element_count(shape, what)
         if end - start != count * dtype_size(kind):
             raise CheckpointFormatError(
-                f"{what} needs {count * dtype_size(kind)} bytes, its offsets leave it {end - start}"
+                f"{what} needs {count * dtype_size(kind)} bytes, but its offsets span {end - start}"
             )
         tensors[name] = file.read_array(cursor.at + start, count, kind, what).reshape(shape)
-        pieces.append((start, end, what))
-    _check_seamless(pieces, file.size - cursor.at)
+        extents.append((start, end, what))
+    _refuse_gaps_and_overlaps(extents, file.size - cursor.at)
     return tensors
 
 
@@ -72,7 +75,7 @@ def _entries(text: str) -> dict[str, object]:
         raise CheckpointFormatError(f"its header is not JSON: {error}") from None
     except RecursionError:
         raise CheckpointFormatError("its header is nested too deeply") from None
-    except ValueError:  # Python reads no integers of more than 4300 digits
+    except ValueError:  # Python refuses integers of more than 4300 digits
         raise CheckpointFormatError("its header has a number that is too long") from None
     if not isinstance(header, dict):
         raise CheckpointFormatError("its header is not a JSON object")
@@ -86,18 +89,18 @@ def _unique_names(pairs: list[tuple[str, object]]) -> dict[str, object]:
     table = dict(pairs)
     if len(table) < len(pairs):
         (name, _), *_ = (Counter(name for name, _ in pairs)).most_common(1)
-        raise CheckpointFormatError(f"its header holds {shorten(name)} twice")
+        raise CheckpointFormatError(f"its header contains {shorten(name)} twice")
     return table
 
 
 def _parts(entry: object, what: str) -> tuple[str, tuple[int, ...], int, int]:
-    """Type, shape, first byte and the byte after the last one."""
+    """The type, the shape, and the positions of the first byte and after the last byte."""
     if not isinstance(entry, Mapping) or set(entry) != {"dtype", "shape", "data_offsets"}:
         raise CheckpointFormatError(f"{what} is not described by dtype, shape and data_offsets")
     dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
     if not isinstance(dtype, str) or dtype not in _KINDS:
         raise CheckpointFormatError(
-            f"{what} has numbers of an unknown dtype: {shorten(dtype)}; known are {', '.join(_KINDS)}"
+            f"{what} has an unknown dtype: {shorten(dtype)}; the known ones are {', '.join(_KINDS)}"
         )
     if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
         raise CheckpointFormatError(f"{what} has a shape or offsets that are not lists of integers")
@@ -106,13 +109,14 @@ def _parts(entry: object, what: str) -> tuple[str, tuple[int, ...], int, int]:
     return _KINDS[dtype], tuple(shape), start, end
 
 
-def _check_seamless(pieces: list[tuple[int, int, str]], size: int) -> None:
-    """Bytes of no tensor could be anything; bytes of two tensors would make a small file large in memory."""
-    at = 0
-    for start, end, what in sorted(pieces):
-        if start != at:
-            fault = "overlaps the one before" if start < at else f"leaves a gap of {start - at} bytes"
-            raise CheckpointFormatError(f"{what} {fault}")
-        at = end
-    if at != size:
-        raise CheckpointFormatError(f"its tensors have {at} bytes, and {size} follow the header")
+def _refuse_gaps_and_overlaps(extents: list[tuple[int, int, str]], size: int) -> None:
+    # A gap could contain anything; with overlapping tensors a small file could take much memory.
+    previous_end = 0
+    for start, end, what in sorted(extents):
+        if start < previous_end:
+            raise CheckpointFormatError(f"{what} overlaps the one before")
+        if start > previous_end:
+            raise CheckpointFormatError(f"{what} leaves a gap of {start - previous_end} bytes")
+        previous_end = end
+    if previous_end != size:
+        raise CheckpointFormatError(f"its tensors have {previous_end} bytes, but {size} follow the header")

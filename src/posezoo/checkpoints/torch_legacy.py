@@ -59,7 +59,7 @@ def _places(file: MappedFile, start: int, keys: object, storages: StorageTable) 
     for key in keys:
         if type(key) is not str or key not in storages.by_key or key in places:
             raise CheckpointFormatError(
-                f"holds storage {shorten(key)}, which its pickle does not name, or twice"
+                f"contains storage {shorten(key)}, which its pickle does not name, or twice"
             )
         storage = storages.by_key[key]
         what = f"storage {shorten(key)}"

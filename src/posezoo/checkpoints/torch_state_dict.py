@@ -215,7 +215,7 @@ def extract_state_dict(value: object) -> dict[str, TensorView]:
         while key.startswith(_PREFIX):
             key = key.removeprefix(_PREFIX)
         if key in state:
-            raise CheckpointFormatError(f"holds {shorten(key)} twice, with and without {_PREFIX}")
+            raise CheckpointFormatError(f"contains {shorten(key)} twice, with and without {_PREFIX}")
         state[key] = tensor
     return state
 

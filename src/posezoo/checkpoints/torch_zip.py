@@ -29,19 +29,20 @@ def read_torch_zip(file: MappedFile) -> dict[str, Array]:
     """The tensors of a checkpoint by their keys, in its order.
 
     Raises:
-        CheckpointFormatError: it is not such an archive, refers to more than weights, or lacks numbers.
+        CheckpointFormatError: the file is not such an archive, contains objects other than tensors, or is
+            incomplete.
     """
-    places = _places(file)
-    if _PICKLE not in places:
+    offsets = _read_offsets(file)
+    if _PICKLE not in offsets:
         raise CheckpointFormatError(
             "is a zip archive, but was not written by torch.save", hint="if it contains weights, unpack it"
         )
-    if "byteorder" in places and file.read_bytes(*places["byteorder"], "byteorder") != b"little":
+    if "byteorder" in offsets and file.read_bytes(*offsets["byteorder"], "byteorder") != b"little":
         raise CheckpointFormatError("was written on a machine with the other byte order")
-    start, size = places[_PICKLE]
+    start, size = offsets[_PICKLE]
     if size > MAX_HEADER:
         raise CheckpointFormatError(
-            f"its pickle has {size} bytes, which tensors do not need",
+            f"its pickle has {size} bytes, more than a description of tensors needs",
             hint="save the weights as tensors, net.state_dict(), or as .safetensors",
         )
     storages = StorageTable()
@@ -49,7 +50,9 @@ def read_torch_zip(file: MappedFile) -> dict[str, Array]:
     state = extract_state_dict(pickles.load_next())
     if pickles.position != size:
         raise CheckpointFormatError(f"{size - pickles.position} bytes follow its pickle")
-    data = {name.removeprefix("data/"): place for name, place in places.items() if name.startswith("data/")}
+    data = {
+        name.removeprefix("data/"): offset for name, offset in offsets.items() if name.startswith("data/")
+    }
     return map_tensors(state, data, file)
 
 
@@ -63,8 +66,8 @@ def _places(file: MappedFile) -> dict[str, tuple[int, int]]:
         raise CheckpointFormatError(f"is a damaged zip archive: {error}") from error
     if any(entry.filename.endswith("/constants.pkl") for entry in entries):
         raise CheckpointFormatError(
-            "is a TorchScript archive, a program",
-            hint="save the weights alone: torch.save(net.state_dict(), FILE)",
+            "is a TorchScript archive, which contains a program",
+            hint="save only the weights: torch.save(net.state_dict(), FILE)",
         )
     places: dict[str, tuple[int, int]] = {}
     tops = set()
@@ -92,36 +95,36 @@ def _places(file: MappedFile) -> dict[str, tuple[int, int]]:
 
 
 def _check_directory(file: MappedFile) -> None:
-    """Limit the size of the directory: each of its entries takes 40 times as much memory."""
-    signature, size, _ = _END.unpack(_entry_header(file, 0, _END.size))
+    """Limit the size of the directory, because a parsed entry takes 40 times as much memory."""
+    signature, size, _ = _END.unpack(_read_before_end(file, 0, _END.size))
     if signature != b"PK\x05\x06":
         raise CheckpointFormatError(
-            "is a zip archive without its end", hint="it is truncated; download it again"
+            "is a zip archive without its directory", hint="it is truncated; download it again"
         )
-    locator = _entry_header(file, _END.size, 20)
+    locator = _read_before_end(file, _END.size, 20)
     if locator.startswith(b"PK\x06\x07"):
-        _, size, _ = _END64.unpack(_entry_header(file, _END.size + 20, _END64.size))
+        _, size, _ = _END64.unpack(_read_before_end(file, _END.size + 20, _END64.size))
     if size > MAX_HEADER:
         raise CheckpointFormatError(f"is a zip archive with a directory of {size} bytes")
 
 
-def _entry_header(file: MappedFile, end: int, size: int) -> bytes:
-    return file.read_bytes(file.size - end - size, size, "the end of the zip archive")
+def _read_before_end(file: MappedFile, distance: int, size: int) -> bytes:
+    return file.read_bytes(file.size - distance - size, size, "the end of the zip archive")
 
 
 def _start(file: MappedFile, entry: zipfile.ZipInfo) -> int:
     """The first byte of an entry's content; the directory has only the position of its header."""
     what = f"entry {shorten(entry.filename)}"
     if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
-        raise CheckpointFormatError(f"{what} is compressed or encrypted: torch.save only stores")
+        raise CheckpointFormatError(f"{what} is compressed or encrypted, which torch.save does not do")
     if entry.compress_size != entry.file_size:
-        raise CheckpointFormatError(f"{what} has two sizes")
+        raise CheckpointFormatError(f"{what} is not compressed, but has two different sizes")
     header = file.read_bytes(entry.header_offset, _LOCAL.size, what)
-    signature, name, extra = _LOCAL.unpack(header)
-    start: int = entry.header_offset + _LOCAL.size + name + extra
-    named = file.read_bytes(entry.header_offset + _LOCAL.size, name, what)
-    if signature != MAGIC or named != entry.orig_filename.encode(
+    signature, name_size, extra_size = _LOCAL.unpack(header)
+    start: int = entry.header_offset + _LOCAL.size + name_size + extra_size
+    local_name = file.read_bytes(entry.header_offset + _LOCAL.size, name_size, what)
+    if signature != MAGIC or local_name != entry.orig_filename.encode(
         "utf-8" if entry.flag_bits & 0x800 else "cp437"
     ):
-        raise CheckpointFormatError(f"{what} is not where the directory says")
+        raise CheckpointFormatError(f"{what} is not at the position that the directory states")
     return start

@@ -1,4 +1,4 @@
-"""Downloaded models to IR by OpenVINO: read, prepared, written, self-checked and published."""
+"""Convert downloaded models to IR with OpenVINO: read, add preprocessing, write, check and publish."""
 
 from __future__ import annotations
 
@@ -23,16 +23,20 @@ if TYPE_CHECKING:
 
 
 def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
-    """The ONNX that a downloaded checkpoint becomes, written as ``<name>.onnx`` into the model's folder.
+    """Export a downloaded checkpoint to ONNX, as ``<name>.onnx`` in the model's folder.
 
     Args:
         resolved: the model.
-        force: replace an ONNX that is there, or lay it beside the IR of other weights.
+        force: replace an existing ONNX file, and write it even if the folder has the IR of other weights.
+
+    Returns:
+        The path of the ONNX file.
 
     Raises:
-        ConversionError: it is no checkpoint of a network of ours, not there, or not what was promised; or
-            the folder holds another ONNX, or the IR of other weights (``refuse_to_replace``).
-        CheckpointError: it cannot be read, or does not fit its network.
+        ConversionError: the model is not a checkpoint of one of posezoo's networks; the checkpoint is missing
+            or has another digest; or the folder has another ONNX file, or the IR of other weights
+            (``refuse_to_replace``).
+        CheckpointError: the checkpoint cannot be read, or does not fit its network.
         NetworkError: its network cannot be built as declared.
         OutputError: the ONNX cannot be written.
         MissingPackageError: torch is not installed.
@@ -44,9 +48,9 @@ def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
     content = frontends.open_for_frontend(spec, frontends.verify_source_model(spec, layout))
     assert isinstance(content, bytes)
     path = layout.onnx_path(spec)
-    # No record beside it says what it was made of: it may be of a training that cannot be repeated.
+    # There is no record of what it was made from: it may be the result of a training that cannot be repeated.
     if not force and path.is_file() and path.read_bytes() != content:
-        raise ConversionError(f"{path}: is another ONNX", hint=KEEP_OR_REPLACE)
+        raise ConversionError(f"{path}: exists already, with other content", hint=KEEP_OR_REPLACE)
     verified_files.write_atomically(path, content)
     return path
 
@@ -61,13 +65,13 @@ def convert_with_openvino(
 ) -> None:
     """Make IR of a downloaded model, whose pins are final.
 
-    The same original gives the same bytes, whenever, wherever and however often it is converted by the
-    same OpenVINO. If something fails, the IR that were there before are still there.
+    The same version of OpenVINO makes the same bytes from the same original, on every machine and in every
+    run. If the conversion fails, IR that existed before are unchanged.
 
     Raises:
-        ConversionError: the original is not there, is not what was promised, or cannot be converted.
-        LockError: a strict lock does not have an IR.
-        SelfCheckError: an IR does not compute what the original computes.
+        ConversionError: the original is missing, has another digest, or cannot be converted.
+        LockError: --locked is given, and the lock does not list an IR.
+        SelfCheckError: the outputs of an IR differ from those of the original.
         CheckpointError: a checkpoint cannot be read, or does not fit its network.
         NetworkError: a checkpoint's network cannot be built as declared.
         OutputError: an IR cannot be written.
@@ -76,9 +80,9 @@ def convert_with_openvino(
     spec, self_check, keep_onnx = resolved.source, options.self_check, options.keep_onnx
     frontends.select_format(spec)
     with ThreadPoolExecutor() as pool:
-        # 115 MB take as long to be hashed as OpenVINO and numpy to be imported: a tenth of a second.
+        # Hashing 115 MB takes as long as importing OpenVINO and numpy, 0.1 s: both are done at the same time.
         verified = pool.submit(frontends.verify_source_model, spec, layout)
-        # Imported here, so that nobody who only asks what is up to date waits for them.
+        # Imported here, so that a run with nothing to convert does not load them.
         from posezoo.convert import preprocess
         from posezoo.convert.publish import publish_irs
         from posezoo.convert.reference_outputs import compute_reference, import_runtime
@@ -87,12 +91,12 @@ def convert_with_openvino(
         import_openvino()
         if self_check:
             import_runtime(spec.framework)
-        # A file that was verified at its download may be read while it is hashed again; any other file may
-        # be crafted to harm its reader.
+        # A file that was verified at its download may be read while it is hashed again. Any other file must
+        # be verified first, because it may be crafted to attack the parser.
         if keep_onnx or not frontends.is_source_verified(spec, layout):
             verified.result()
         path = frontends.source_model_path(spec, layout)
-        # Reading keeps one core busy: the original is run beside it, where its inputs are known by now.
+        # Reading uses one core only, so the original is run at the same time, if its inputs are declared.
         is_known = all(port.name and port.layout for port in spec.inputs)
         reference = pool.submit(compute_reference, spec, path) if self_check and is_known else None
         onnx = layout.onnx_path(spec) if keep_onnx else None
@@ -100,7 +104,8 @@ def convert_with_openvino(
             network = preprocess.apply_model_yml(frontends.read_network(spec, path, keep_onnx=onnx), spec)
             ir_writer.prepare_for_writing(network, spec, resolved.decoder)
         finally:
-            verified.result()  # nothing is made of other bytes, and where reading failed, this says why
+            # Nothing is made from a file with another digest; if reading failed, this is the better error.
+            verified.result()
         agreed = {target.precision: target.agreed for target in targets}
 
         def accept_ir(precision: Precision, contents: Mapping[str, FileContent]) -> None:

@@ -1,4 +1,7 @@
-"""Which IR of a model have to be made, and why; light enough to ask at every run."""
+"""Decide which IR of a model have to be made, and why.
+
+It imports neither OpenVINO nor numpy, so that a run with nothing to do is fast.
+"""
 
 from __future__ import annotations
 
@@ -17,8 +20,8 @@ from posezoo.resolve.resolved import Converter, Resolved, Target
 from posezoo.spec.model import ModelSpec, Precision
 from posezoo.spec.routes import Obstacle
 
-#: What to do if weights of another training lie in the way.
-KEEP_OR_REPLACE = "--model_name gives yours a name of its own; --force replaces what is there"
+#: The hint if a file made from other weights exists under the same name.
+KEEP_OR_REPLACE = "use --model_name to give yours another name, or --force to replace the existing one"
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,9 +29,10 @@ class ConversionOptions:
     """How IR are made.
 
     Attributes:
-        force: convert again what is up to date, or was made of other weights.
-        self_check: prove that the IR compute what the original computes, and publish nothing else.
-        keep_onnx: also write the ONNX that a checkpoint becomes on the way: ``<name>.onnx`` in its folder.
+        force: convert again, even if an IR is up to date or was made from other weights.
+        self_check: compare the outputs of each IR with those of the original, and write the IR to its final
+            folder only if they are equal within the tolerance.
+        keep_onnx: also write the intermediate ONNX of a checkpoint, as ``<name>.onnx`` in the model's folder.
     """
 
     force: bool = False
@@ -38,10 +42,10 @@ class ConversionOptions:
 
 @dataclass(frozen=True, slots=True)
 class PlannedIr:
-    """One IR that was asked for.
+    """One requested IR.
 
     Attributes:
-        target: which one.
+        target: its precision, path and converter.
         reason: why it has to be made; empty if it is up to date.
     """
 
@@ -50,12 +54,12 @@ class PlannedIr:
 
     @property
     def precision(self) -> Precision:
-        """Of the weights."""
+        """The precision of the weights."""
         return self.target.precision
 
     @property
     def xml(self) -> Path:
-        """Where the IR lies, or will lie."""
+        """The path of the IR, which may not exist yet."""
         return self.target.xml
 
     @property
@@ -71,13 +75,13 @@ def plan_irs(
     mo_version: str = "",
     is_good: IsGood = verified_files.is_verified,
 ) -> tuple[PlannedIr, ...]:
-    """What a conversion does about each IR. Imports neither OpenVINO nor numpy.
+    """Decide for each IR whether it has to be made, and why.
 
     Args:
         resolved: the model.
         options: how its IR are made.
-        mo_version: of the Model Optimizer that would make them; empty without one.
-        is_good: decides whether a file holds its promised bytes.
+        mo_version: the version of the Model Optimizer that would make them; empty without one.
+        is_good: whether a file has the expected size and digest.
 
     Raises:
         ConversionError: an IR of other weights would be replaced (``refuse_to_replace``).
@@ -96,10 +100,10 @@ def _explain_due(
     if target.converter is Converter.PUBLISHED:
         return "" if target.obstacle is None else "it is not published"
     if target.converter is Converter.QUANTIZATION:
-        return "" if target.xml.is_file() else "there is none yet"
+        return "" if target.xml.is_file() else "it does not exist yet"
     if options.force:
-        return "asked to"
-    # What Model Optimizer makes is not self-checked; and what cannot be made again is used as it is.
+        return "it was requested"
+    # An IR from Model Optimizer has no self-check. An IR that cannot be made again is used without one.
     is_checked = options.self_check and target.converter is Converter.OPENVINO and target.obstacle is None
     return explain_stale_ir(resolved, target.xml, is_good, is_checked=is_checked, mo_version=mo_version)
 
@@ -107,24 +111,24 @@ def _explain_due(
 def explain_stale_ir(
     resolved: Resolved, xml: Path, is_good: IsGood, *, is_checked: bool = False, mo_version: str = ""
 ) -> str:
-    """Why an IR is not the one that a conversion would make; empty if it is."""
+    """Why an IR differs from what a conversion would make now; empty if it does not."""
     key = partial(provenance.conversion_key, resolved.source, resolved.decoder, model_optimizer=mo_version)
     return provenance.explain_stale_record(xml, key, is_good, is_checked=is_checked)
 
 
 def find_obstacle(irs: Iterable[PlannedIr]) -> Obstacle | None:
-    """What is in the way of the IR that have to be made; None if nothing is."""
+    """Why an IR that has to be made cannot be made; None if all can."""
     return next((ir.target.obstacle for ir in irs if ir.reason and ir.target.obstacle), None)
 
 
 def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:
-    """Make sure that the user's own weights are not lost.
+    """Refuse a conversion if the user's own weights, or an IR of other weights, could be lost.
 
-    Weights of the user's own replace no IR of others; the published ones replace theirs, older or newer,
-    but none that was made of the user's own.
+    A conversion of published weights may replace an IR of any published weights. A conversion of the user's
+    weights may only replace an IR of the same weights.
 
     Raises:
-        ConversionError: such an IR lies where this one would go.
+        ConversionError: an IR exists that must not be replaced.
     """
     digests = set(provenance.source_digests(model).values())
     for precision in Precision:
@@ -134,6 +138,6 @@ def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:
         record = provenance.read_provenance(layout.provenance_path(model, precision))
         sources = record.key.get("sources") if record is not None else None
         made_from = sources if isinstance(sources, Mapping) else {}
-        is_kept = layout.custom_checkpoint(model) is not None or set(made_from) == {CHECKPOINT_NAME}
-        if is_kept and set(made_from.values()) != digests:
+        is_custom = layout.custom_checkpoint(model) is not None or set(made_from) == {CHECKPOINT_NAME}
+        if is_custom and set(made_from.values()) != digests:
             raise ConversionError(f"{xml}: is the IR of another checkpoint", hint=KEEP_OR_REPLACE)

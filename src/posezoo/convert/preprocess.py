@@ -1,8 +1,8 @@
-"""Put the preprocessing into a network, so that the IR takes an image as it is: 0..255, often BGR.
+"""Add the preprocessing to a network, so that the IR takes an image with values from 0 to 255, often BGR.
 
-The order is: reverse the channels, subtract the mean, divide by the scale; the values are in the network's
-own channel order. This is Model Optimizer's order: equal to release 2024.6 within 1e-6 in 29 cases; every
-other order is wrong by 0.96 to 966.
+The steps are: reverse the channels, subtract the mean, divide by the scale. Mean and scale are in the channel
+order of the network. Model Optimizer has the same order: the results are equal to those of release 2024.6
+within 1e-6 in 29 cases, while every other order differs by 0.96 to 966.
 """
 
 from __future__ import annotations
@@ -20,12 +20,12 @@ from posezoo.spec.model import Input, ModelSpec, Output
 
 
 def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
-    """The network as model.yml declares it: sizes, outputs and their order, preprocessing inside.
+    """Give a network the sizes, the outputs in their order, and the preprocessing that model.yml declares.
 
     Args:
         network: an ``openvino.Model`` as read; it is changed.
-        spec: the model; if it declares no inputs, outputs or shapes, the network's own are kept. An inner
-            tensor may be declared as output.
+        spec: the model. If it declares no inputs, outputs or shapes, those of the network stay. A tensor
+            inside the graph may be declared as output.
 
     Returns:
         An ``openvino.Model`` with the model's name.
@@ -66,10 +66,11 @@ def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
 
 
 def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
-    """The model with the facts about its inputs that Open Model Zoo omits and the network has.
+    """The model with its inputs completed by what the network shows; Open Model Zoo's model.yml omit much.
 
-    Inputs without a name are the network's, in order; a colour image without a layout has the layout that is
-    customary for its framework. A single input without name, shape and layout stands for all inputs.
+    Inputs without a name get the names of the network's inputs, in order. A colour image without a layout
+    gets the usual layout of its framework. A single input without name, shape and layout describes all
+    inputs.
     """
     inputs = spec.inputs
     if len(inputs) == 1 < len(network.inputs) and not (inputs[0].name or inputs[0].shape or inputs[0].layout):
@@ -111,7 +112,7 @@ def _check_ports(
         if not _fits(port.shape, shape):
             sizes = ", ".join(str(size).replace("?", "-1") for size in shape)
             raise ConversionError(
-                f"{spec.full_name}: {kind} {port.name} is [{sizes}], model.yml says {list(port.shape)}",
+                f"{spec.full_name}: {kind} {port.name} is [{sizes}], model.yml declares {list(port.shape)}",
                 hint="correct the shape in model.yml",
             )
 
@@ -125,7 +126,7 @@ def _fits(declared: Sequence[int], actual: Any) -> bool:
         return True
     if len(declared) != actual.rank.get_length():
         return False
-    # A size that the network leaves open may be declared; the IR then has the declared one.
+    # Where the network has a dynamic size, model.yml may declare a fixed one, which the IR then has.
     return all(
         size.is_dynamic or size.get_length() == expected
         for expected, size in zip(declared, actual, strict=True)
@@ -156,8 +157,8 @@ def _prepend_preprocessing(network: Any, inputs: Sequence[Input]) -> Any:
         if declared.resize:
             port.tensor().set_spatial_dynamic_shape()
         if declared.layout:
-            # Both are set: otherwise OpenVINO guesses the channels from the shape. If the IR takes another
-            # layout, OpenVINO transposes it after these steps.
+            # Both layouts are set: otherwise OpenVINO guesses the channels from the shape. If the IR takes
+            # images in another layout than the network, OpenVINO transposes them after these steps.
             port.tensor().set_layout(ov.Layout(declared.ir_layout))
             port.model().set_layout(ov.Layout(declared.layout))
         steps = port.preprocess()
@@ -175,4 +176,4 @@ def _prepend_preprocessing(network: Any, inputs: Sequence[Input]) -> Any:
 
 
 def _scalar_or_list(values: Sequence[float]) -> float | list[float]:
-    return values[0] if len(values) == 1 else list(values)  # a single value is for all channels
+    return values[0] if len(values) == 1 else list(values)  # a single value applies to all channels

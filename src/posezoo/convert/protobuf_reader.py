@@ -1,6 +1,7 @@
-"""A small reader of Protocol Buffers, which recognises a file's format before a real parser reads it.
+"""A small reader of Protocol Buffers, which recognises a file's format before a full parser reads it.
 
-Fields are walked, never copied: the time depends on a file's structure, not on its size.
+It skips the values of fields without reading them: the time depends on the number of fields, not on the size
+of the file.
 """
 
 from __future__ import annotations
@@ -20,7 +21,7 @@ Buffer = mmap.mmap | bytes
 
 
 class ProtobufError(ValueError):
-    """The bytes are not a message."""
+    """The bytes are not a valid message."""
 
 
 class ProtobufField(NamedTuple):
@@ -47,7 +48,7 @@ def read_fields(buffer: Buffer, start: int, end: int) -> Iterator[ProtobufField]
     """The fields of the message between two positions, in the file's order.
 
     Raises:
-        ProtobufError: there is no message between them.
+        ProtobufError: the bytes between them are not a valid message.
     """
     while start < end:
         tag, start = _varint(buffer, start, end)
@@ -61,7 +62,7 @@ def read_fields(buffer: Buffer, start: int, end: int) -> Iterator[ProtobufField]
             stop = start + _FIXED_SIZES[kind]
         else:
             raise ProtobufError
-        # Parsers disagree about numbers beyond 29 bits; no message has them.
+        # The format allows field numbers of up to 29 bits; parsers differ in how they handle larger ones.
         if not 0 < number < 1 << 29 or stop > end:
             raise ProtobufError
         yield ProtobufField(number, kind, start, stop)
@@ -69,7 +70,13 @@ def read_fields(buffer: Buffer, start: int, end: int) -> Iterator[ProtobufField]
 
 
 def has_fields(path: Path, fields: Mapping[int, int], *, needed: int) -> bool:
-    """Whether a file is one message with the needed field and only these fields, by number and wire type."""
+    """Whether a file is a message that has the needed field and no others than these.
+
+    Args:
+        path: the file.
+        fields: the wire type of each possible field by its number.
+        needed: the number of the field that must be there.
+    """
     with map_file(path) as buffer:
         try:
             kinds = {field.number: field.kind for field in read_fields(buffer, 0, len(buffer))}
@@ -79,7 +86,7 @@ def has_fields(path: Path, fields: Mapping[int, int], *, needed: int) -> bool:
 
 
 def _varint(buffer: Buffer, at: int, end: int) -> tuple[int, int]:
-    """An integer in groups of seven bits, the lowest first, and the position after it."""
+    """An integer, stored in groups of seven bits, the lowest first, and the position after it."""
     value = 0
     for shift in range(0, 70, 7):
         if at >= end:

@@ -75,7 +75,7 @@ def _unpack_aside(
         key = case_folded(name)
         above = {key[:at] for at, letter in enumerate(key) if letter == "/"}
         if key in names or key in folders or above & names:
-            raise ArchiveError(f"{archive.name}: holds {name} twice, at least where case is ignored")
+            raise ArchiveError(f"{archive.name}: contains {name} twice, at least where case is ignored")
         if len(names) == MAX_MEMBERS:
             raise ArchiveError(f"{archive.name}: holds more than {MAX_MEMBERS} files")
         names.add(key)

@@ -1,4 +1,4 @@
-"""Download the published files of a new model, and describe them."""
+"""Download the published files of a new model, and read their sizes, digests, inputs and outputs."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from posezoo.spec.model import (
 from posezoo.spec.safe_names import explain_unsafe_file_name
 from posezoo.spec.yaml_nodes import sanitize
 
-#: The most that is read of a file whose size is not known yet; no model of the zoo is larger.
+#: The most bytes that are downloaded of a file whose size is not known yet; no model of the zoo is larger.
 MAX_SIZE = 4 << 30
 _FRAMEWORKS = {
     ".tflite": Framework.TFLITE,
@@ -45,21 +45,21 @@ def guess_framework(addresses: Sequence[str]) -> Framework:
     """The framework that published files were made with, by the suffixes of their names.
 
     Raises:
-        SettingsError: none of them is a network that posezoo reads.
+        SettingsError: no name has a known suffix.
     """
     for address in addresses:
         if framework := _FRAMEWORKS.get(PurePosixPath(_file_name(address)).suffix.lower()):
             return framework
     raise SettingsError(
-        f"--from: {sanitize(addresses[0])}: its name is not that of a network",
-        hint=f"name a file that ends in {', '.join(_FRAMEWORKS)}, or add --framework",
+        f"--from: {sanitize(addresses[0])}: its suffix is not that of a known model format",
+        hint=f"give a file that ends in {', '.join(_FRAMEWORKS)}, or add --framework",
     )
 
 
 def create_draft_spec(
     name: str, addresses: Sequence[str], framework: Framework, family: Family, task: str, license: License
 ) -> ModelSpec:
-    """A model of these files, before they are downloaded.
+    """The specification of a model with these files, before they are downloaded.
 
     Raises:
         SettingsError: an address has no safe file name, or two files have the same name.
@@ -93,13 +93,14 @@ def _file_name(address: str) -> str:
 def describe_files(
     spec: ModelSpec, layout: ModelLayout, download_options: DownloadOptions, listener: Listener = ignore_event
 ) -> tuple[ModelSpec, str]:
-    """Download the files; the model with their sizes, SHA-384, inputs and outputs.
+    """Download the files, and add their sizes, SHA-384, inputs and outputs to the model.
 
-    The second value says why inputs and outputs could not be read. It is empty if they could, and for
-    PyTorch, whose files do not contain them.
+    Returns:
+        The model, and the reason why inputs and outputs could not be read. The reason is empty if they could
+        be read, and for PyTorch, whose files do not contain them.
 
     Raises:
-        FetchError: a file could not be downloaded, or not safely.
+        FetchError: a file could not be downloaded, or was refused for safety.
         MissingPackageError: OpenVINO is not installed, or too old.
     """
     pins: dict[str, tuple[int, Digest]] = {}
@@ -107,7 +108,7 @@ def describe_files(
     def remember(_: ModelSpec, file: SourceFile, size: int, digest: Digest) -> None:
         pins[file.name] = size, digest
 
-    for file in spec.files:  # an earlier file of this name may be another one
+    for file in spec.files:  # an existing file of this name may have other content
         layout.file_path(spec, file).unlink(missing_ok=True)
     download_model(spec, layout, replace(download_options, first_use=remember, mirrors=()), listener=listener)
     files = (replace(file, size=pins[file.name][0], checksum=pins[file.name][1]) for file in spec.files)

@@ -1,6 +1,6 @@
 """provenance.json beside an IR: its sources, tools, time of conversion and self-check.
 
-Everything that changes from run to run is here; the IR itself has nothing of it.
+Facts that differ from run to run, such as the time, are only in this file, so that the IR is reproducible.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from typing import Any
 from posezoo.spec.model import Decoder, Digest, Input, ModelSpec
 from posezoo.versions import package_version, version
 
-#: Incremented when posezoo's conversion writes other bytes from the same input.
+#: Incremented if a change of posezoo makes its conversion write other bytes for the same input.
 CONVERSION_FORMAT = 1
 
 #: The two files of an IR.
@@ -59,12 +59,12 @@ class FileContent:
 
 @dataclass(frozen=True, slots=True)
 class OutputCheck:
-    """The self-check of one output; difference and tolerance are relative to its largest value."""
+    """The self-check of one output; difference and tolerance are relative to the output's largest value."""
 
     output: str
     difference: float
     tolerance: float
-    reference: str  # the runtime that computed the original
+    reference: str  # the runtime that computed the original's output
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,12 +72,12 @@ class Provenance:
     """The content of a provenance.json.
 
     Attributes:
-        key: everything that decided the bytes of the IR, from ``conversion_key``.
+        key: everything that the bytes of the IR depend on, from ``conversion_key``.
         contents: size and digest of the two files, by suffix: ``.xml`` and ``.bin``.
         checks: the self-check; empty if it was skipped.
-        complexity: of one inference, as ``gflops`` and ``mparams``; empty if sizes are dynamic, or it was not
-            counted.
-        shift: of an INT8 IR, the displacement of its keypoints against FP32, measured by ``quantize``.
+        complexity: the ``gflops`` of one inference, and ``mparams``; empty if sizes are dynamic, or if they
+            were not counted.
+        shift: for an INT8 IR, the displacement of its keypoints against FP32, measured by ``quantize``.
     """
 
     key: Mapping[str, object]
@@ -93,7 +93,7 @@ def conversion_key(
     quantization: Mapping[str, object] | None = None,
     model_optimizer: str = "",
 ) -> dict[str, Any]:
-    """Everything that decides the bytes of an IR: equal keys, equal IR. In JSON's types."""
+    """Everything that the bytes of an IR depend on, in JSON's types: equal keys mean equal IR."""
     arguments: dict[str, Any] = {
         "model": spec.name,
         "framework": spec.framework,
@@ -123,8 +123,8 @@ def conversion_key(
 
 def _input_facts(port: Input) -> dict[str, Any]:
     """The declaration of an input, as far as it changes the IR."""
-    # dynamic and reshaped show in the shape. The others are newer than the first keys: a key without them is
-    # still valid if they are not declared.
+    # dynamic and reshaped change the shape, which is in the key. The others are left out if they are not
+    # declared, because keys from versions without them must stay valid.
     omitted = {"dynamic", "reshaped"}
     omitted |= {name for name in ("to_layout", "element_type", "resize") if not getattr(port, name)}
     return {name: value for name, value in asdict(port).items() if name not in omitted}
@@ -132,7 +132,7 @@ def _input_facts(port: Input) -> dict[str, Any]:
 
 def source_digests(spec: ModelSpec) -> dict[str, str]:
     """The declared digests of a model's published files by name, as ``algorithm:hex``."""
-    # Digests that only the lock has must not change the key.
+    # Only declared digests: those that only the lock has must not change the key.
     return {
         name: f"{digest.algorithm}:{digest.value}"
         for file in spec.files
@@ -141,7 +141,7 @@ def source_digests(spec: ModelSpec) -> dict[str, str]:
 
 
 def read_provenance(path: Path) -> Provenance | None:
-    """The record in a file; None if there is none that can be read."""
+    """The record in a file; None if the file is missing or not a valid record."""
     try:
         record = json.loads(path.read_bytes())
         contents = {
@@ -172,7 +172,10 @@ def _read_numbers(values: Mapping[str, Any] | None, names: tuple[str, ...]) -> d
 
 
 def camera_input_flags(record: Provenance, spec: ModelSpec) -> str:
-    """The flags that made an IR take images otherwise than model.yml declares; each follows a space."""
+    """The flags with which an IR was made to take other images than model.yml declares.
+
+    Each flag is preceded by a space.
+    """
     arguments = record.key.get("arguments")
     inputs = arguments.get("inputs") if isinstance(arguments, Mapping) else None
     flags: dict[str, None] = {}
@@ -191,16 +194,16 @@ def camera_input_flags(record: Provenance, spec: ModelSpec) -> str:
 def explain_stale_record(
     xml: Path, key_now: Callable[[], Mapping[str, object]], is_good: IsGood, *, is_checked: bool = False
 ) -> str:
-    """Why an IR must be made; empty if it is there, complete, and its record has the same key.
+    """Why an IR must be made; empty if it exists, is complete, and its record has the same key.
 
     Args:
-        xml: its path; the record lies beside it.
-        key_now: the key of a conversion now; called only if there is an IR.
+        xml: its path; the record is in the same folder.
+        key_now: computes the key that a conversion would have now; called only if the IR exists.
         is_good: whether a file has the size and digest of the record.
-        is_checked: whether it must have passed a self-check, too.
+        is_checked: whether the IR must also have passed a self-check.
     """
     if not xml.is_file():
-        return "there is none yet"
+        return "it does not exist yet"
     record = read_provenance(xml.with_name("provenance.json"))
     if record is None:
         return "there is no record of how it was made"
@@ -233,9 +236,9 @@ def format_provenance(
         files: size and digest of the .xml and the .bin, by name.
         self_check: the result of the self-check, in JSON's types; None if it was skipped.
         complexity: ``gflops`` and ``mparams``; None if sizes are dynamic.
-        quantization: the further part of an INT8 IR's key; None for any other IR.
+        quantization: the part of the key that only an INT8 IR has; None for any other IR.
         shift: the displacement of an INT8 IR's keypoints against FP32.
-        model_optimizer: the version of the Model Optimizer that made it; empty if posezoo did.
+        model_optimizer: the version of the Model Optimizer that made the IR; empty if posezoo made it.
     """
     record = {
         "model": spec.name,

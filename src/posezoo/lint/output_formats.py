@@ -1,4 +1,4 @@
-"""Findings as lines of text, as SARIF 2.1.0, and as annotations of a pull request on GitHub."""
+"""Format findings as lines of text, as SARIF 2.1.0, and as annotations of a pull request on GitHub."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ SCHEMA = "https://json.schemastore.org/sarif-2.1.0.json"
 
 
 def to_text(finding: Finding) -> str:
-    """A line that terminals and editors make a link of."""
+    """A line of text that starts with ``file:line:column``, which terminals and editors show as a link."""
     place = f"{to_safe_line(_relative_path(finding.file))}:{finding.line}:{finding.column}"
     return f"{place}: {finding.severity}: {finding.message} [{finding.rule}]"
 
@@ -45,7 +45,7 @@ def _sarif_result(finding: Finding, rule_index: int) -> dict[str, object]:
     path = Path(_relative_path(finding.file))
     uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
     region = {"startLine": finding.line, "startColumn": finding.column}
-    # It stays the same if lines move.
+    # Without the line number, so that the fingerprint stays the same if lines move.
     identity = (
         finding.rule, finding.model, Path(finding.file).name, finding.field, finding.found, finding.expected,
     )  # fmt: skip
@@ -84,6 +84,6 @@ def _escape_property(text: str) -> str:
 
 
 def _relative_path(file: str) -> str:
-    """A path below the working folder relative to it, any other unchanged."""
+    """The path relative to the working folder if it is below it; otherwise unchanged."""
     path = Path(file)
     return str(path.relative_to(Path.cwd())) if path.is_relative_to(Path.cwd()) else file

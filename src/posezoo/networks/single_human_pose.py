@@ -21,7 +21,7 @@ from posezoo.networks.openpose_blocks import (
 
 
 class _UNetStage(nn.Module):
-    """Two downsampling and two upsampling steps; upsampled maps are joined with earlier ones of their size."""
+    """Two steps down and two steps up; each upsampled map is joined with the earlier one of its size."""
 
     def __init__(self, channels: int, interpolation: str) -> None:
         super().__init__()
@@ -47,10 +47,10 @@ class SingleHumanPose(StagedNetwork):
     """MobileNet v1, an initial stage, and ``refinement_stages`` that refine its maps.
 
     Args:
-        refinement_stages: the number of stages in the checkpoint. Open Model Zoo's archive has 5, although the
-            metrics on its card are those of 4.
-        interpolation: how each stage upsamples: ``bilinear`` or ``nearest``. A checkpoint does not contain it:
-            upstream's class uses bilinear, upstream's example of an export nearest.
+        refinement_stages: the number of stages in the checkpoint. Open Model Zoo's archive has 5, although
+            the metrics on its card are those of 4.
+        interpolation: how each stage upsamples: ``bilinear`` or ``nearest``. A checkpoint does not contain
+            it: upstream's class uses bilinear, upstream's example of an export nearest.
         keypoints: number of heatmaps; COCO has 17 keypoints.
     """
 

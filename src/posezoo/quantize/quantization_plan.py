@@ -72,7 +72,11 @@ def plan_quantization(
                 hint="--output_dir names another folder",
             )
         is_good = partial(verified_files.is_verified, remember=False)
-        reason = "asked to" if options.force else provenance.explain_stale_record(xml, lambda: key, is_good)
+        reason = (
+            "it was requested"
+            if options.force
+            else provenance.explain_stale_record(xml, lambda: key, is_good)
+        )
         irs.append(PlannedIr(Target(precision, xml, Converter.QUANTIZATION), reason))
     return tuple(irs)
 

@@ -171,7 +171,7 @@ def test_a_file_that_cannot_be_read_is_drafted_with_a_warning(zoo, server):
         (("x", "--from", "{net}", "--license", "MIT", "--task", "flying"), "there is no task_type 'flying'"),
         (
             ("x", "--from", "https://host.invalid/", "--license", "MIT"),
-            "its name is not that of a network",
+            "its suffix is not that of a known model format",
         ),
         (("x", "--from", "{net}", "{net}", "--license", "MIT"), "two files are called net.onnx"),
         (("x", "--from", "{gone}", "--license", "MIT"), "HTTP 404 Not Found"),

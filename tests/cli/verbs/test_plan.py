@@ -77,8 +77,8 @@ def test_a_plan_names_files_bytes_places_arguments_and_irs(zoo):
     ]
     assert net["arguments"]["outputs"] == ["pafs", "heatmaps"]
     assert [(ir["precision"], ir["since"]) for ir in net["irs"]] == [
-        ("FP32", "there is none yet"),
-        ("FP16", "there is none yet"),
+        ("FP32", "it does not exist yet"),
+        ("FP16", "it does not exist yet"),
     ]
     assert net["irs"][0]["path"] == f"{zoo}/out/public/net/FP32/net.xml"
 

@@ -80,7 +80,7 @@ def test_a_report_can_be_recorded(place, tmp_path):
 def test_a_dry_run_says_what_would_be_done(place):
     ended = posezoo("quantize", "seeker", *place.flags, "--dry_run")
     xml = place.xml(place.root / "models")
-    assert ended.stdout == f"seeker: would quantize to FP16-INT8, since there is none yet: {xml}\n"
+    assert ended.stdout == f"seeker: would quantize to FP16-INT8, since it does not exist yet: {xml}\n"
     assert not xml.parent.exists()
 
 

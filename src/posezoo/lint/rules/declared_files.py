@@ -1,4 +1,4 @@
-"""Rules on model.yml alone: whether it can be read, its keys, addresses, sizes and parts."""
+"""Rules that need only model.yml: whether it can be read, its keys, addresses, sizes and parts."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ _PRECISION = re.compile(r"(?:^|/)(FP(?:32|16)(?:-INT(?:8|1))?)/")
 
 @rule(
     "readable",
-    "model.yml and accuracy-check.yml can be read: values have the right type and are possible.",
+    "model.yml and accuracy-check.yml can be read: every value has the right type and an allowed value.",
     "framework: caffee",
 )
 def readable(view: ModelView) -> Iterator[RuleViolation]:
@@ -31,7 +31,7 @@ def readable(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "too-large",
-    "A card is short enough to be read: what comes after the limit is not checked.",
+    "A card is not larger than what is read of it: text after the limit is not checked.",
     "a README.md of ten megabytes",
 )
 def too_large(view: ModelView) -> Iterator[RuleViolation]:
@@ -42,7 +42,7 @@ def too_large(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "known-keys",
-    "Every key of model.yml is one that a tool reads: a misspelt key is ignored without a message.",
+    "Every key of model.yml is known: tools ignore a misspelt key without a message.",
     "licence: https://..., where license is meant",
 )
 def known_keys(view: ModelView) -> Iterator[RuleViolation]:
@@ -55,7 +55,7 @@ def known_keys(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "safe-sources",
-    "Files are downloaded over https: over http, others on the network could change them.",
+    "Files are downloaded over https: with http, an attacker on the network could change them.",
     "source: http://download.example.org/net.pb",
 )
 def safe_sources(view: ModelView) -> Iterator[RuleViolation]:
@@ -69,7 +69,7 @@ def safe_sources(view: ModelView) -> Iterator[RuleViolation]:
 
 
 def _source_location(view: ModelView, index: int, address: str) -> FileLocation:
-    """Where model.yml has the address of a file, perhaps that of a variant."""
+    """The location of a file's address in model.yml; the file may be that of a variant."""
     for keys in (("files", index), *(("variants", tag, "files", index) for tag in view.tags)):
         for key in ("source", "original_source"):
             node = view.node(*keys, key)
@@ -82,7 +82,7 @@ def _source_location(view: ModelView, index: int, address: str) -> FileLocation:
 
 @rule(
     "same-source",
-    "One address leads to one file, which has the same size and checksum wherever it is declared.",
+    "Files with the same address are declared with the same size and checksum.",
     "two models that download one URL, with two checksums",
 )
 def same_source(view: ModelView) -> Iterator[RuleViolation]:
@@ -97,8 +97,8 @@ def same_source(view: ModelView) -> Iterator[RuleViolation]:
                 is_other = digest and own and digest.algorithm == own.algorithm and digest != own
                 if size != file.size or is_other:
                     message = (
-                        f"{file.name} has the address of a file of {name}, declared there with {size} bytes, "
-                        f"{digest}, and here with {file.size} bytes, {own}"
+                        f"{file.name} has the same address as a file of {name}, which is declared there with "
+                        f"{size} bytes, {digest}, and here with {file.size} bytes, {own}"
                     )
                     location, actual = view.location("files", index), f"{file.size} {own}"
                     yield RuleViolation(location, message, f"files[{index}]", actual, f"{size} {digest}")
@@ -126,7 +126,7 @@ def ir_sizes(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "source-name",
-    "The address of a published IR's file has the precision and the suffix of the file's name.",
+    "The address of a published IR's file has the same precision and suffix as the file's name.",
     "FP16/net.bin from https://.../FP32/net.bin",
 )
 def source_name(view: ModelView) -> Iterator[RuleViolation]:
@@ -144,7 +144,7 @@ def source_name(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "parts",
-    "The stages of a composite are all of its parts, and nothing else.",
+    "The stages of a composite are exactly its parts, the models in its folder.",
     "stages: [first], and a folder second/ beside first/",
 )
 def parts(view: ModelView) -> Iterator[RuleViolation]:
@@ -152,7 +152,7 @@ def parts(view: ModelView) -> Iterator[RuleViolation]:
         return
     folders = set(view.zoo.parts_by_composite.get(view.name, ()))
     for name in sorted(folders.symmetric_difference(view.parsed.stages)):
-        reason = "not listed" if name in folders else "no folder of this composite"
+        reason = "not listed" if name in folders else "not a folder of this composite"
         yield RuleViolation(view.location("stages"), f"stages: {name} is {reason}", "stages", name)
 
 
