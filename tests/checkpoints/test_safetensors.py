@@ -71,7 +71,7 @@ LYING = {
     ),
     "the same bytes twice": (safetensors({"a": ONE, "b": ONE}, bytes(8)), "tensor 'b' overlaps"),
     "a gap": (safetensors({"a": entry("F32", [1], 4, 8)}, bytes(8)), "leaves a gap of 4 bytes"),
-    "bytes behind the end": (safetensors({"a": ONE}, bytes(9)), "have 8 bytes, and 9 follow"),
+    "bytes behind the end": (safetensors({"a": ONE}, bytes(9)), "have 8 bytes, but 9 follow"),
     "offsets beyond the file": (safetensors({"a": entry("F32", [1 << 40], 0, 1 << 42)}, b""), "beyond the"),
     "offsets the wrong way": (safetensors({"a": entry("F32", [2], 8, 0)}, bytes(8)), "offsets span -8"),
     "a negative offset": (safetensors({"a": entry("F32", [2], -8, 0)}, bytes(8)), "tensor 'a' is -8"),

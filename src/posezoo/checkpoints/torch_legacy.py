@@ -1,8 +1,8 @@
 """Read PyTorch's legacy format, before 1.6: five pickles, then the size and numbers of each storage.
 
-The pickles are a magic number, the format's version, properties of the machine, the checkpoint, and the keys
-of the storages in their order. Source: torch/serialization.py (``_legacy_save``, ``_legacy_load``) of PyTorch
-2.13, which still can write it.
+The pickles contain a magic number, the format's version, properties of the machine, the checkpoint, and the
+keys of the storages in their order. Source: torch/serialization.py (``_legacy_save``, ``_legacy_load``) of
+PyTorch 2.13, which can still write this format.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ _OPENINGS = tuple(bytes((0x80, protocol)) for protocol in range(2, 6))
 
 
 def is_legacy_torch(head: bytes) -> bool:
-    """Whether it begins with pickle's PROTO and an existing protocol."""
+    """Whether the file begins like a pickle: with the opcode PROTO and an existing protocol."""
     return head[:2] in _OPENINGS
 
 
@@ -33,41 +33,46 @@ def read_legacy_torch(file: MappedFile) -> dict[str, Array]:
     """The tensors of a checkpoint by their keys, in its order.
 
     Raises:
-        CheckpointFormatError: torch.save did not write it, it refers to more than weights, or is incomplete.
+        CheckpointFormatError: torch.save did not write the file, it contains objects other than tensors, or
+            it is incomplete.
     """
     storages = StorageTable()
     pickles = PickleSequence(file.first_bytes(MAX_HEADER), VOCABULARY, storages.resolve)
     if pickles.load_next() != _MAGIC_NUMBER:
         raise CheckpointFormatError(
             "is a pickle, but was not written by torch.save",
-            hint="save the weights alone: torch.save(net.state_dict(), FILE)",
+            hint="save only the weights: torch.save(net.state_dict(), FILE)",
         )
     version, machine = pickles.load_next(), pickles.load_next()
     if version != _VERSION or type(machine) is not dict or machine.get("little_endian") is not True:
         raise CheckpointFormatError("was written in another version or byte order than torch.save uses")
     state = extract_state_dict(pickles.load_next())
     keys = pickles.load_next()
-    return map_tensors(state, _places(file, pickles.position, keys, storages), file)
+    return map_tensors(state, _read_offsets(file, pickles.position, keys, storages), file)
 
 
-def _places(file: MappedFile, start: int, keys: object, storages: StorageTable) -> dict[str, tuple[int, int]]:
-    """First byte and size of each storage, in bytes."""
+def _read_offsets(
+    file: MappedFile, start: int, keys: object, storages: StorageTable
+) -> dict[str, tuple[int, int]]:
+    """The position of the first byte, and the size in bytes, of each storage."""
     if type(keys) is not list:
         raise CheckpointFormatError("does not contain the order of its storages")
-    places: dict[str, tuple[int, int]] = {}
+    offsets: dict[str, tuple[int, int]] = {}
     cursor = FileCursor(file, start)
     for key in keys:
-        if type(key) is not str or key not in storages.by_key or key in places:
-            raise CheckpointFormatError(
-                f"contains storage {shorten(key)}, which its pickle does not name, or twice"
-            )
+        if type(key) is not str or key not in storages.by_key:
+            raise CheckpointFormatError(f"contains storage {shorten(key)}, which its pickle does not name")
+        if key in offsets:
+            raise CheckpointFormatError(f"contains storage {shorten(key)} twice")
         storage = storages.by_key[key]
         what = f"storage {shorten(key)}"
         (count,) = cursor.unpack("<q", what)
         if count != storage.count:
-            raise CheckpointFormatError(f"{what} has {count} numbers, its pickle declares {storage.count}")
+            raise CheckpointFormatError(
+                f"{what} has {count} numbers, but its pickle declares {storage.count}"
+            )
         file.read_bytes(cursor.at + storage.size_bytes, 0, what)
-        places[key] = cursor.at, storage.size_bytes
+        offsets[key] = cursor.at, storage.size_bytes
         cursor.at += storage.size_bytes
     cursor.require_end()
-    return places
+    return offsets

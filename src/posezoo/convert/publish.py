@@ -1,9 +1,10 @@
-"""Write IR to a staging folder, check them, and only then move them to their place.
+"""Write IR to a staging folder, check them, and only then move them to their final folder.
 
-A pair of files cannot be replaced in one step. So the old .xml is removed first and the new one is moved
-last: whenever the process stops, there is the old pair, the new pair, or no .xml; never a mixture. The record
-is moved after the pair; if the two disagree, the next conversion makes the IR again. IR are not flushed to
-disk: after a power failure their size and digest show damage, and they are made again from the original.
+A pair of files cannot be replaced in one step. Therefore the old .xml is removed first and the new .xml is
+moved last: whenever the process stops, there is the old pair, the new pair, or no .xml, but never a mixture.
+The record is moved after the pair; if the two disagree, the next conversion makes the IR again. IR are not
+flushed to disk: if a power failure damages them, their size and digest show it, and they are made again from
+the original.
 """
 
 from __future__ import annotations
@@ -29,7 +30,8 @@ from posezoo.ir.provenance import FileContent
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import Decoder, ModelSpec, Precision
 
-#: Gets a precision and the content of the IR's files, by suffix, before they are published; raises to refuse.
+#: Called before an IR is published, with its precision and the content of its files by suffix; an exception
+#: refuses the IR.
 AcceptIr = Callable[[Precision, Mapping[str, FileContent]], None]
 
 
@@ -49,15 +51,15 @@ def publish_irs(
     accept_ir: AcceptIr = accept_all,
     listener: Listener = ignore_event,
 ) -> dict[Precision, Path]:
-    """Write, check and publish the IR of a network; nothing is replaced unless all of them pass the check.
+    """Write, check and publish the IR of a network; no file is replaced unless all IR pass the check.
 
     Args:
         network: an ``openvino.Model``, with its preprocessing and description.
         spec: the model.
-        layout: where its files lie; another runtime reads the original there.
-        precisions: of the IR.
-        self_check: whether to check them.
-        reference: the original's outputs, if they are being computed already.
+        layout: the folders of its files; the reference runtime reads the original there.
+        precisions: the precisions of the IR.
+        self_check: whether to compare the outputs of the IR with those of the original.
+        reference: the outputs of the original, if their computation was started before.
         decoder: the decoder that the record names.
         accept_ir: may refuse an IR that passed the check.
         listener: receives an event for each IR that passed the check.
@@ -66,12 +68,12 @@ def publish_irs(
         The .xml by precision.
 
     Raises:
-        SelfCheckError: an IR does not compute what the original computes.
+        SelfCheckError: the outputs of an IR differ from those of the original.
         OutputError: a file cannot be written.
     """
     spec_with_names = fill_in_inputs(spec, network)
     with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor() as pool:
-        # Most of these steps keep one core busy, for seconds if the network is large.
+        # Most of these steps use one core only, and take seconds for a large network: they run in parallel.
         if self_check and reference is None:
             source = frontends.source_model_path(spec, layout)
             reference = pool.submit(compute_reference, spec_with_names, source)
@@ -101,7 +103,10 @@ def publish_irs(
                 asdict(complexity) if complexity else None,
             )
             verified_files.write_atomically(ir.xml.with_name("provenance.json"), record, lasting=False)
-        for precision, ir in staged.items():  # everything is written: a full disk cannot stop these moves
+        for (
+            precision,
+            ir,
+        ) in staged.items():  # all bytes are written: a full disk cannot interrupt these moves
             _put_in_place(ir.xml, layout.ir_path(spec, precision), ir.contents.result())
     return {precision: layout.ir_path(spec, precision) for precision in precisions}
 
@@ -118,12 +123,12 @@ def put_in_place(new: Path, xml: Path, contents: Mapping[str, FileContent], reco
 
     Args:
         new: the .xml in a staging folder on the target's file system, its .bin beside it.
-        xml: where it belongs.
-        contents: the content of the two files, from ``read_contents``.
-        record: the content of provenance.json beside them.
+        xml: the final path of the .xml.
+        contents: size and digest of the two files, from ``read_contents``.
+        record: the content of the provenance.json for the same folder.
 
     Raises:
-        OutputError: it cannot be moved there; an IR that was there is complete, or has no .xml.
+        OutputError: it cannot be moved there. An IR that existed is then still complete, or has no .xml.
     """
     verified_files.write_atomically(new.with_name("provenance.json"), record)
     _put_in_place(new, xml, contents)
@@ -151,7 +156,7 @@ def read_contents(xml: Path) -> dict[str, FileContent]:
 
 
 def _put_in_place(new: Path, xml: Path, contents: Mapping[str, FileContent]) -> None:
-    """Move a written pair and its record to their place; a pair with the same bytes is kept."""
+    """Move a written pair and its record to their final paths; an existing pair with equal bytes stays."""
     try:
         xml.parent.mkdir(parents=True, exist_ok=True)
         is_same = all(
@@ -169,7 +174,7 @@ def _put_in_place(new: Path, xml: Path, contents: Mapping[str, FileContent]) -> 
         os.replace(new.with_name("provenance.json"), xml.with_name("provenance.json"))
     except OSError as error:
         raise OutputError(
-            f"{xml}: cannot be put in place: {error.strerror or error}",
+            f"{xml}: cannot be moved to its folder: {error.strerror or error}",
             hint="check the folder's permissions",
         ) from error
 

@@ -1,4 +1,4 @@
-"""Write a network as .xml and .bin: with the same names, description and bytes every time."""
+"""Write a network as .xml and .bin: with the same names, description and bytes in every run."""
 
 from __future__ import annotations
 
@@ -17,12 +17,13 @@ from posezoo.spec.model import Decoder, Input, ModelSpec, Plain, Precision
 #: posezoo's section of an IR's rt_info; read back with ``model.get_rt_info([SECTION, "mean"])``.
 SECTION = "posezoo"
 
-# Constant_7188, Transpose_12_compressed: OpenVINO numbers what it creates, and does not restart for a model.
+# Such as Constant_7188 and Transpose_12_compressed: OpenVINO numbers the operations that it creates with one
+# counter for all models of a process.
 _NUMBERED = re.compile(r"[A-Za-z][A-Za-z0-9]*_\d+(?:_.*)?")
 
 
 def prepare_for_writing(network: Any, spec: ModelSpec, decoder: Decoder | None) -> None:
-    """Give a network canonical names and a description of itself (rt_info).
+    """Give a network canonical names and the description of its model (rt_info).
 
     Args:
         network: an ``openvino.Model``, with its preprocessing; it is changed.
@@ -50,19 +51,19 @@ def _set_model_info(network: Any, path: list[str], value: Plain) -> None:
 
 
 def give_canonical_names(network: Any) -> None:
-    """Name the operations that OpenVINO numbered ``<Type>_<k>``, with k counting in topological order.
+    """Rename the operations that OpenVINO numbered to ``<Type>_<k>``, where k counts in topological order.
 
-    Names that come from the original (an operation whose tensor has the same name) are kept.
+    Names from the original are kept; an operation has such a name if a tensor of it has the same name.
     """
     operations = network.get_ordered_ops()
     numbered = [operation for operation in operations if _is_numbered(operation)]
-    taken = {operation.get_friendly_name() for operation in operations} - {
+    kept_names = {operation.get_friendly_name() for operation in operations} - {
         operation.get_friendly_name() for operation in numbered
     }
     counts: Counter[str] = Counter()
     for operation in numbered:
         kind = operation.get_type_name()
-        while (name := f"{kind}_{counts[kind]}") in taken:
+        while (name := f"{kind}_{counts[kind]}") in kept_names:
             counts[kind] += 1
         counts[kind] += 1
         operation.set_friendly_name(name)
@@ -75,10 +76,10 @@ def _is_numbered(operation: Any) -> bool:
 
 
 def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
-    """The description of an IR in itself, so that it can be used without its model.yml.
+    """The description that is stored in an IR, so that it can be used without its model.yml.
 
-    Numbers are separated by spaces, the values of several inputs by ``; `` in the inputs' order. It is the
-    same in each run and on each machine.
+    Numbers are separated by spaces, the values of several inputs by ``; `` in the order of the inputs. The
+    description is the same in each run and on each machine.
     """
     inputs = spec.inputs
     facts = {
@@ -100,7 +101,7 @@ def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
 
 
 def _resized_size(port: Input) -> str:
-    """Height and width that the IR itself resizes images to; empty if it does not."""
+    """The height and width to which the IR resizes images; empty if it does not resize."""
     return " ".join(str(port.shape[port.layout.index(side)]) for side in "HW") if port.resize else ""
 
 
@@ -119,10 +120,10 @@ def write_ir(network: Any, xml: Path, precision: Precision) -> Path:
     Args:
         network: an ``openvino.Model``.
         xml: its path; the folder is created.
-        precision: FP16 stores weights in half the bytes, any other keeps them as they are.
+        precision: FP16 stores the weights in 16 bits; any other precision leaves them as they are.
 
     Raises:
-        OutputError: it cannot be written completely.
+        OutputError: the IR cannot be written completely.
     """
     try:
         xml.parent.mkdir(parents=True, exist_ok=True)

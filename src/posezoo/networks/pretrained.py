@@ -1,4 +1,4 @@
-"""Networks with the weights of a checkpoint, in any format, checked key by key."""
+"""Build networks with the weights of a checkpoint in any format; every key and shape is checked."""
 
 from __future__ import annotations
 
@@ -23,8 +23,8 @@ class NetworkCheckpoint:
     Attributes:
         path: the file.
         network: the network that the weights are for.
-        arguments: all arguments of the network: declared, or read from keys and shapes.
-        tensors: numpy arrays by key, most of them views of the file; those of an old .params file have names
+        arguments: all arguments of the network: declared, or inferred from keys and shapes.
+        tensors: numpy arrays by key, most of them views of the file. Those of an old .params file have names
             without dots, which ``load`` replaces by keys.
     """
 
@@ -34,7 +34,7 @@ class NetworkCheckpoint:
     tensors: Mapping[str, Any]
 
     def load(self) -> nn.Module:
-        """The network in eval mode with these weights, as copies in float32: the file may change afterwards.
+        """The network in eval mode with copies of these weights in float32; the file may change afterwards.
 
         Raises:
             CheckpointError: tensors are missing, unexpected or of another shape.
@@ -44,7 +44,7 @@ class NetworkCheckpoint:
         from posezoo.networks.gluon_names import rename_tensors
 
         torch = import_optional("torch", extra="torch")
-        with torch.device("meta"):  # neither memory nor time for weights that are replaced at once
+        with torch.device("meta"):  # allocates and initializes no weights, since they are replaced below
             module = self.network.build(**self.arguments)
         requested: dict[str, Any] = module.state_dict()
         with _prefix_errors(self.path):
@@ -66,13 +66,13 @@ def read_network_checkpoint(
     *,
     assumed: Mapping[str, ArgumentValue] | None = None,
 ) -> NetworkCheckpoint:
-    """A checkpoint for a network.
+    """Read a checkpoint for a network.
 
     Args:
         path: a .pth, .safetensors or .params file; its tensors may have torch's names or GluonCV's.
-        network: its name.
-        declared: arguments that are certain, whatever the keys show.
-        assumed: arguments that are used if the keys do not show them.
+        network: the name of the network.
+        declared: arguments that are used even if the keys show other values.
+        assumed: arguments that are only used if the keys do not show them.
 
     Raises:
         UnknownModelError: there is no such network.
@@ -100,7 +100,7 @@ def matching_networks(path: Path) -> tuple[str, ...]:
 
     Raises:
         CheckpointError: the file cannot be read.
-        MissingPackageError: torch is not installed, which builds the networks for the comparison.
+        MissingPackageError: torch, which builds the networks for the comparison, is not installed.
     """
     from posezoo import checkpoints
     from posezoo.checkpoints.key_matching import compare_keys

@@ -19,15 +19,15 @@ class ArtifactState:
     """One artifact and its state.
 
     Attributes:
-        model: its full name, or that of a composite.
-        artifact: the file's name below the folder of the model.
-        path: the file.
+        model: the full name of the model, or the name of the composite.
+        artifact: the path of the file relative to the model's folder.
+        path: the path of the file.
         state: ``good``, ``missing``, ``changed``, ``unknown`` (no record and no pin), ``extra`` (neither
             declared nor made), ``symlinked`` (any link) or ``special`` (a folder in the place of a file, a
             pipe, a socket or a device).
-        converted: whether it was made here, not published.
-        expected: its checksum.
-        flags: those that its conversion was given besides the precision.
+        converted: whether the file was made by a conversion, not downloaded.
+        expected: the expected checksum.
+        flags: the flags of its conversion that change the input images, each after a space.
     """
 
     model: str
@@ -40,11 +40,11 @@ class ArtifactState:
 
 
 def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
-    """The state of each published file of a model, each IR that was made, and each other file beside them.
+    """The state of each published file of a model, each converted IR, and each other file in its folders.
 
-    A published file that does not exist is ``missing``. Not reported are an archive whose contents were
-    unpacked, the precisions of a published IR of which nothing exists while another precision does (they were
-    not asked for), and an IR that was not made.
+    A published file that does not exist is ``missing``. Three kinds of files are not reported if they do not
+    exist: an archive that was unpacked, an IR that was not converted yet, and, if a model is published as IR,
+    a precision of which there is no file while another precision exists, because it was not requested.
     """
     name, downloads = spec.full_name, layout.model_download_dir(spec)
     # Of an IR only the precisions of which any file exists, if there is one.
@@ -74,7 +74,7 @@ def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactSt
                 state = file_state(path, content.size, content.digest)
                 flags = provenance.camera_input_flags(record, spec)
                 yield ArtifactState(name, artifact, path, state, True, str(content.digest), flags)
-            elif path.exists() and not spec.is_ir:  # else it may be the published one
+            elif path.exists() and not spec.is_ir:  # the IR of a model published as IR was downloaded
                 yield ArtifactState(name, artifact, path, "unknown", True)
     for path, state in find_untracked(spec, layout):
         root = layout.model_dir(spec) if path.is_relative_to(layout.model_dir(spec)) else downloads

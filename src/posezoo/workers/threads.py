@@ -1,4 +1,4 @@
-"""Thread pool whose threads never keep the process alive; results come in the items' order."""
+"""Thread pool whose threads never keep the process alive; results are returned in the order of the items."""
 
 from __future__ import annotations
 
@@ -14,25 +14,25 @@ from posezoo.events import Event, Listener
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-#: The work calls it now and then; it raises if the run is cancelled.
+#: A task calls it regularly; it raises ``Cancelled`` if the run is cancelled.
 CancelCheck = Callable[[], None]
 
-# How long threads may clean up after ^C; one that waits for a server is left behind. Pools of models and of
-# their files are shut down one after the other, and everything should end within half a second.
+# How long threads may clean up after ^C; a thread that still waits for a server then is not waited for. The
+# pools of models and of their files are shut down one after the other, all within half a second.
 _SHUTDOWN_S = 0.1
 
 
 class Cancelled(BaseException):
-    """The run is cancelled; a BaseException, so that no handler takes it for a failure."""
+    """The run is cancelled; a BaseException, so that ``except Exception`` does not treat it as a failure."""
 
 
 def map_ordered(
     work: Callable[[Item, CancelCheck], Result], items: Sequence[Item], jobs: int
 ) -> Iterator[Result]:
-    """The result for each item, in the items' order, computed by this many threads.
+    """The results of ``work`` for all items, in the order of the items, computed by ``jobs`` threads.
 
-    An exception of the work is raised here, in the item's turn. If the caller is interrupted, the threads
-    stop at their next check; they never keep the process alive.
+    If ``work`` raises for an item, the exception is raised here in place of its result. If the caller is
+    interrupted, the threads stop at their next check; they never keep the process alive.
     """
     if jobs == 1 or len(items) < 2:
         for item in items:
@@ -63,31 +63,31 @@ class Future(Generic[Result]):
 
     def __init__(self, work: Callable[[], Result]) -> None:
         self._work = work
-        # The result, or the error that was raised.
-        self._answer: queue.SimpleQueue[tuple[Result, None] | tuple[None, BaseException]]
-        self._answer = queue.SimpleQueue()
+        # One pair: the result, or the error that was raised.
+        self._outcome: queue.SimpleQueue[tuple[Result, None] | tuple[None, BaseException]]
+        self._outcome = queue.SimpleQueue()
 
     def run(self) -> None:
-        """Do the work; a thread of the pool calls it."""
+        """Run the task; called by a thread of the pool."""
         try:
-            self._answer.put((self._work(), None))
+            self._outcome.put((self._work(), None))
         except BaseException as error:  # noqa: BLE001 raised again by result
-            self._answer.put((None, error))
+            self._outcome.put((None, error))
 
     def result(self, timeout_s: float | None = None) -> Result:
         """Wait for the result; call it only once.
 
         Raises:
-            TimeoutError: there is none after this time.
-            BaseException: what the work raised.
+            TimeoutError: there is no result after ``timeout_s`` seconds.
+            BaseException: the exception that the task raised.
         """
         try:
-            result, error = self._answer.get(timeout=timeout_s)
+            result, error = self._outcome.get(timeout=timeout_s)
         except queue.Empty:
             raise TimeoutError from None
         if error is not None:
             raise error
-        return result  # type: ignore[return-value] # a Result, since there is no error
+        return result  # type: ignore[return-value] # without an error it is a Result
 
 
 class ThreadPool:
@@ -96,7 +96,7 @@ class ThreadPool:
     def __init__(self, size: int) -> None:
         self._ended = threading.Event()
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
-        # Daemons: a thread that waits for a silent server must not delay the end of the process.
+        # Daemon threads: one that waits for a server must not delay the end of the process.
         self._threads = [threading.Thread(target=self._work_loop, daemon=True) for _ in range(size)]
         for thread in self._threads:
             thread.start()
@@ -113,13 +113,13 @@ class ThreadPool:
             raise Cancelled
 
     def shutdown(self) -> None:
-        """Stop the threads after a moment to clean up."""
+        """Stop the threads, and give them a short time to clean up."""
         self._ended.set()
         for _ in self._threads:
             self._tasks.put(None)
-        until = time.monotonic() + _SHUTDOWN_S
+        deadline = time.monotonic() + _SHUTDOWN_S
         for thread in self._threads:
-            thread.join(max(0.0, until - time.monotonic()))
+            thread.join(max(0.0, deadline - time.monotonic()))
 
     def _work_loop(self) -> None:
         while (task := self._tasks.get()) is not None and not self._ended.is_set():

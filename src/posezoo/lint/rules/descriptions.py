@@ -20,7 +20,7 @@ _PLACEHOLDER = re.compile(
     r"\b(?:TODO|FIXME|TBD|TBA|XXX+|CHANGEME|PLACEHOLDER)\b|\?\?\?"
     r"|\b(?i:lorem ipsum|to be (?:done|defined|determined|added))\b"
 )
-#: What a card contains, each with how its heading begins.
+#: What a card contains, and how the heading of that section may begin.
 SECTIONS = {
     "a description": ("use case", "use-case", "description"),
     "a specification": ("specification", "composite model specification"),
@@ -28,7 +28,8 @@ SECTIONS = {
     "its outputs": ("output",),
     "legal information": ("legal",),
 }
-#: What cards call the frameworks. ONNX and IR are missing: they are made with any framework.
+#: The names of the frameworks on cards. ONNX and IR are left out: files in these formats come from any
+#: framework.
 FRAMEWORKS = {
     Framework.CAFFE: ("caffe",),
     Framework.CAFFE2: ("caffe2",),
@@ -36,7 +37,7 @@ FRAMEWORKS = {
     Framework.PYTORCH: ("pytorch",),
     Framework.TF: ("tensorflow", "keras", "tensorflowjs"),
 }
-#: If two descriptions share more words than this, one is an old copy of the other.
+#: If two descriptions share at least this part of their words, one is an old copy of the other.
 COPIED_SHARE = 0.8
 #: If more of a folder's models have the card's description word by word, the others should have it too.
 CUSTOM_SHARE = 0.6
@@ -75,16 +76,16 @@ def _check_link(
         yield RuleViolation(location, message, "link", target, common)
 
 
-@rule("placeholder", "No placeholder is left to be filled in.", "Mean values - TODO")
+@rule("placeholder", "There is no placeholder that still has to be filled in.", "Mean values - TODO")
 def placeholder(view: ModelView) -> Iterator[RuleViolation]:
     for section in view.own_card.sections if view.own_card is not None else ():
         for number, line in section.prose_lines:
             if match := _PLACEHOLDER.search(line):
                 location = view.card_line(number, match.start() + 1)
-                yield RuleViolation(location, f"the card still says {match[0]}", "card", match[0])
+                yield RuleViolation(location, f"the card still contains {match[0]}", "card", match[0])
     for node in _text_nodes(view.model_yml):
         if match := _PLACEHOLDER.search(str(node.value)):
-            message = f"{node.field_path} still says {match[0]}"
+            message = f"{node.field_path} still contains {match[0]}"
             location = FileLocation(node.file, node.line, node.column)
             yield RuleViolation(location, message, node.field_path, match[0])
 
@@ -116,7 +117,7 @@ def missing_section(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "no-card",
-    "If most models of a registry have a card, each has one, its own or its composite's.",
+    "If most models of a registry have a card, every model has one; a part may have that of its composite.",
     "a folder with a model.yml and no README.md",
     severity=Severity.WARNING,
 )
@@ -145,7 +146,7 @@ def _simplify(text: str) -> str:
 
 @rule(
     "description-differs",
-    "model.yml describes the model in the card's words, if other models of its folder do.",
+    "model.yml repeats the description of the card, if most models in the same folder do.",
     "an old address in model.yml that the card no longer has",
 )
 def description_differs(view: ModelView) -> Iterator[RuleViolation]:
@@ -159,31 +160,32 @@ def description_differs(view: ModelView) -> Iterator[RuleViolation]:
     is_copy = share >= COPIED_SHARE and own - others
     if own == others or not (is_custom or is_copy):
         return
-    only_own, only_on_card = list((own - others).elements()), list((others - own).elements())
+    only_declared = list((declared - card_words).elements())
+    only_on_card = list((card_words - declared).elements())
     yield RuleViolation(
         view.location("description"),
         "model.yml and the card describe the model in different words: "
-        f"{' '.join(only_own[:8]) or 'nothing'} here, {' '.join(only_on_card[:8]) or 'nothing'} in "
+        f"{' '.join(only_declared[:8]) or 'nothing'} here, {' '.join(only_on_card[:8]) or 'nothing'} in "
         f"{view.card_path.name}:{on_card.line}",
         "description",
-        " ".join(only_own[:20]),
+        " ".join(only_declared[:20]),
         " ".join(only_on_card[:20]),
     )
 
 
 @rule(
     "description-of-another",
-    "A description is not that of another model.",
-    "description: of resnet-101, the words of resnet-50's card",
+    "The description is not the description of another model.",
+    "the description of resnet-50 in resnet-101/model.yml",
 )
 def description_of_another(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
     if spec is None or not view.has_own_card:
         return
-    own, description = words(spec.description), _simplify(spec.description)
-    if sum(own.values()) < 8 or _simplify(view.name) in description:
+    declared, description = words(spec.description), _simplify(spec.description)
+    if sum(declared.values()) < 8 or _simplify(view.name) in description:
         return
-    for other in view.zoo.models_by_description.get(frozenset(own.items()), ()):
+    for other in view.zoo.models_by_description.get(frozenset(declared.items()), ()):
         if other != view.name and _simplify(other) in description:
             location, message = view.location("description"), f"this is the description of {other}"
             yield RuleViolation(location, message, "description", other, view.name)
@@ -191,7 +193,7 @@ def description_of_another(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "framework",
-    "The card's source framework is the one that model.yml converts from.",
+    "The source framework on the card is the framework that model.yml declares.",
     "Source framework: Caffe on the card, framework: tf",
 )
 def framework(view: ModelView) -> Iterator[RuleViolation]:
@@ -207,7 +209,7 @@ def framework(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "type",
-    "The card's type is the task of model.yml, which may be in other words.",
+    "The type on the card is the task that model.yml declares; it may be in other words.",
     "Type: Classification on the card, task_type: detection",
 )
 def type_(view: ModelView) -> Iterator[RuleViolation]:
