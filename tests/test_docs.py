@@ -107,7 +107,7 @@ def test_the_commands_of_a_card_run_as_pasted(desk, mirror):
     lines = on_card("blazepose-full")
     assert len(lines) == 8
     run_in_turn([line for line in lines if "quantize" not in line], desk, mirror, 120)
-    assert (desk / "found.jpg").is_file()
+    assert (desk / "poses.jpg").is_file()
 
 
 @pytest.mark.slow

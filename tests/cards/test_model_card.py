@@ -41,7 +41,7 @@ def section(card, title):
 
 def test_a_card_is_equal_to_the_stored_one(tmp_path):
     content = model_yml(
-        description="Finds the poses of everybody in an image at once.",
+        description="Finds the poses of all people in an image at once.",
         framework="onnx",
         origin={"repository": "https://code.invalid/pose", "paper": "https://papers.invalid/abs/1"},
         files=[

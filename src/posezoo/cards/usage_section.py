@@ -65,7 +65,7 @@ def draw_usage_sections(facts: ModelFacts) -> Iterator[str]:
             yield "## Demo usage"
             yield "With a camera, or on an image without a window; `posezoo demo --help` lists all options:"
             demo = f"posezoo demo -m {name}"
-            yield format_code_block("sh", [f"{demo} -i 0", f"{demo} -i {PHOTO} -no_show -o found.jpg"])
+            yield format_code_block("sh", [f"{demo} -i 0", f"{demo} -i {PHOTO} -no_show -o poses.jpg"])
 
 
 def draw_performance_hint(facts: ModelFacts) -> Iterator[str]:

@@ -78,7 +78,7 @@ def _add_model(group: argparse._ArgumentGroup) -> None:
         type=flags.parse_fraction,
         default=0.1,
         metavar="S",
-        help="the least score of poses and keypoints (default: 0.1)",
+        help="the minimum score of poses and keypoints (default: 0.1)",
     )
 
 
@@ -145,7 +145,7 @@ def _add_input_and_output(group: argparse._ArgumentGroup) -> None:
         type=flags.whole_number(0),
         default=DEFAULT_LIMIT,
         metavar="N",
-        help=f"the most frames to write; 0 for all (default: {DEFAULT_LIMIT})",
+        help=f"the maximum number of frames to write; 0 for all (default: {DEFAULT_LIMIT})",
     )
     group.add_argument(
         "--output_resolution",
@@ -153,7 +153,7 @@ def _add_input_and_output(group: argparse._ArgumentGroup) -> None:
         metavar="WxH",
         help="the largest size of frames on the screen and in files, such as 1280x720",
     )
-    group.add_argument("-no_show", "--no_show", action="store_true", help="no window")
+    group.add_argument("-no_show", "--no_show", action="store_true", help="show no window")
     group.add_argument(
         "-u",
         "--utilization_monitors",

@@ -32,7 +32,7 @@ if TYPE_CHECKING:
     from posezoo.benchmarking.interleaving import BenchmarkSchedule
     from posezoo.benchmarking.workloads import BenchmarkCase
 
-SUMMARY = "measure how fast models run here"
+SUMMARY = "measure how fast models run on this machine"
 
 EXAMPLES = """
 posezoo benchmark human-pose-estimation-0001
@@ -51,7 +51,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "models",
         nargs="*",
         metavar="MODEL|XML",
-        help="a name or a glob, downloaded and converted if it is not here yet; or the .xml of any IR",
+        help="a name or a glob, downloaded and converted if necessary; or the .xml of any IR",
     )
     flags.add_flags(parser, "all")
     parser.add_argument(
@@ -77,7 +77,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         type=flags.parse_precisions,
         metavar="P[,P]",
         default=(Precision.FP16,),
-        help="of the IR; each model is measured in those of them that it is available in (default: FP16)",
+        help="precisions to measure; those that a model does not have are left out (default: FP16)",
     )
     parser.add_argument(
         "--generated",

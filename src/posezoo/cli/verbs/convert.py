@@ -40,7 +40,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     )
     flags.add_download_dir_flag(parser, "the output folder")
     flags.add_flags(parser, "output_dir", *flags.LOCK, *flags.CONVERSION)
-    parser.add_argument("--onnx_only", action="store_true", help="write the ONNX of a network of ours, no IR")
+    parser.add_argument(
+        "--onnx_only", action="store_true", help="write no IR, only the ONNX of posezoo's own network"
+    )
     flags.add_flags(parser, *flags.CAMERA_INPUT, "force", "models_dir", "dry_run")
     flags.add_format_flags(parser)
 

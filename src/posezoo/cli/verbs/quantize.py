@@ -43,7 +43,8 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--annotations",
         type=Path,
         metavar="FILE",
-        help="people in the photos, in COCO's format: report AP before and after, on the photos kept apart",
+        help="people in the photos, in COCO's format: report AP of FP32 and INT8 on the photos that are not "
+        "used for calibration",
     )
     parser.add_argument(
         "--max_drop",
@@ -72,7 +73,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def add_quantization_flags(parser: argparse.ArgumentParser, model_dir: str) -> None:
     """The flags that Open Model Zoo's quantizer has, too."""
     parser.add_argument(
-        "--model_dir", type=Path, metavar="DIR", help=f"where the FP32 IR lie (default: {model_dir})"
+        "--model_dir", type=Path, metavar="DIR", help=f"folder of the FP32 IR (default: {model_dir})"
     )
     parser.add_argument(
         "--dataset_dir",
@@ -81,7 +82,7 @@ def add_quantization_flags(parser: argparse.ArgumentParser, model_dir: str) -> N
         help="folder of photos with people: two of three are used for calibration, the others for comparing "
         "INT8 with FP32",
     )
-    flags.add_output_dir_flag(parser, "where the INT8 IR go", "beside the FP32 IR")
+    flags.add_output_dir_flag(parser, "folder of the INT8 IR", "beside the FP32 IR")
     parser.add_argument(
         "--target_device",
         choices=TARGET_DEVICES,

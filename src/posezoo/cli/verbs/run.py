@@ -61,7 +61,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--min_score",
         type=flags.parse_fraction,
         metavar="S",
-        help="the least score of keypoints that are drawn (default: the decoder's, 0.1 to 0.5)",
+        help="the minimum score of keypoints that are drawn (default: the decoder's, 0.1 to 0.5)",
     )
     flags.add_flags(parser, *flags.ESTIMATOR)
     flags.add_format_flags(parser)

@@ -214,7 +214,7 @@ def _counted(view: ModelView, kind: str) -> float | None:
 
 @rule(
     "published-accuracy",
-    "The published accuracy of model.yml stands on the card.",
+    "The published accuracy of model.yml is also on the card.",
     "value: 0.6464, and 46.46% on the card",
 )
 def published_accuracy(view: ModelView) -> Iterator[RuleViolation]:
