@@ -51,7 +51,7 @@ def test_a_declared_inner_tensor_becomes_an_output(tmp_path):
 
 def test_an_inner_tensor_in_another_shape_is_refused(tmp_path):
     spec = spec_of(network("onnx"), tmp_path, outputs=(Output("features", (1, 5, HEIGHT, WIDTH)),))
-    with pytest.raises(ConversionError, match=r"output features is \[1, 4, 12, 20\], model\.yml says"):
+    with pytest.raises(ConversionError, match=r"output features is \[1, 4, 12, 20\], model\.yml declares"):
         convert_model(spec, downloaded(spec, network("onnx"), tmp_path))
 
 
