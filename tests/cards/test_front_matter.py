@@ -18,7 +18,7 @@ def front(root, name="net"):
     return yaml.safe_load(parse_card(draw_card(ModelFacts(model, registry.parts(model)))).front_matter)
 
 
-def test_the_front_matter_has_the_licence_the_task_and_the_accuracy(tmp_path):
+def test_the_front_matter_has_the_license_the_task_and_the_accuracy(tmp_path):
     claim = {
         "metric": "AP",
         "value": 0.663,
@@ -61,12 +61,12 @@ def test_the_front_matter_has_the_licence_the_task_and_the_accuracy(tmp_path):
         ),
     ],
 )
-def test_a_licence_that_hubs_do_not_know_is_called_other(tmp_path, license, keys):
+def test_a_license_that_hubs_do_not_know_is_called_other(tmp_path, license, keys):
     write_model(tmp_path / "models", "net", model_yml(license=license))
     assert {key: value for key, value in front(tmp_path / "models").items() if "license" in key} == keys
 
 
-def test_several_licences_of_parts_are_named_together(tmp_path):
+def test_several_licenses_of_parts_are_named_together(tmp_path):
     root = tmp_path / "models"
     write_composite(root, "whole", ["first", "second"])
     write_model(root, "whole/first", model_yml())

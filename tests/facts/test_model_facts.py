@@ -24,7 +24,7 @@ def facts(tmp_path):
     return read
 
 
-def test_a_composite_has_the_frameworks_licences_and_size_of_all_its_parts(facts, tmp_path):
+def test_a_composite_has_the_frameworks_licenses_and_size_of_all_its_parts(facts, tmp_path):
     root = tmp_path / "models"
     write_composite(root, "whole", ["first", "second"])
     write_model(root, "whole/first", model_yml())

@@ -56,7 +56,7 @@ def read_torch_zip(file: MappedFile) -> dict[str, Array]:
     return map_tensors(state, data, file)
 
 
-def _places(file: MappedFile) -> dict[str, tuple[int, int]]:
+def _read_offsets(file: MappedFile) -> dict[str, tuple[int, int]]:
     """First byte and size of each entry, in bytes, by its name below the top folder."""
     _check_directory(file)
     try:
@@ -69,7 +69,7 @@ def _places(file: MappedFile) -> dict[str, tuple[int, int]]:
             "is a TorchScript archive, which contains a program",
             hint="save only the weights: torch.save(net.state_dict(), FILE)",
         )
-    places: dict[str, tuple[int, int]] = {}
+    offsets: dict[str, tuple[int, int]] = {}
     tops = set()
     for entry in entries:
         top, *parts = PurePosixPath(entry.filename).parts or ("",)
@@ -80,36 +80,36 @@ def _places(file: MappedFile) -> dict[str, tuple[int, int]]:
             )
         name = "/".join(parts)
         tops.add(top)
-        if name in places:
-            raise CheckpointFormatError(f"holds {shorten(entry.filename)} twice")
-        places[name] = _start(file, entry), entry.file_size
+        if name in offsets:
+            raise CheckpointFormatError(f"contains {shorten(entry.filename)} twice")
+        offsets[name] = _start(file, entry), entry.file_size
     if len(tops) > 1:
-        raise CheckpointFormatError("is a zip archive of several folders: torch.save makes one")
+        raise CheckpointFormatError("is a zip archive with several top folders: torch.save writes one")
     # Entries that share bytes would make a small file large in memory.
     at = 0
-    for start, size in sorted(places.values(), key=lambda place: place[0]):
+    for start, size in sorted(offsets.values(), key=lambda offset: offset[0]):
         if start < at:
             raise CheckpointFormatError("is a zip archive whose entries overlap")
         at = start + size
-    return places
+    return offsets
 
 
 def _check_directory(file: MappedFile) -> None:
-    """Limit the size of the directory, because a parsed entry takes 40 times as much memory."""
-    signature, size, _ = _END.unpack(_read_before_end(file, 0, _END.size))
+    """Limit the size of the directory: each of its entries takes 40 times as much memory."""
+    signature, size, _ = _END.unpack(_entry_header(file, 0, _END.size))
     if signature != b"PK\x05\x06":
         raise CheckpointFormatError(
             "is a zip archive without its directory", hint="it is truncated; download it again"
         )
-    locator = _read_before_end(file, _END.size, 20)
+    locator = _entry_header(file, _END.size, 20)
     if locator.startswith(b"PK\x06\x07"):
-        _, size, _ = _END64.unpack(_read_before_end(file, _END.size + 20, _END64.size))
+        _, size, _ = _END64.unpack(_entry_header(file, _END.size + 20, _END64.size))
     if size > MAX_HEADER:
         raise CheckpointFormatError(f"is a zip archive with a directory of {size} bytes")
 
 
-def _read_before_end(file: MappedFile, distance: int, size: int) -> bytes:
-    return file.read_bytes(file.size - distance - size, size, "the end of the zip archive")
+def _entry_header(file: MappedFile, end: int, size: int) -> bytes:
+    return file.read_bytes(file.size - end - size, size, "the end of the zip archive")
 
 
 def _start(file: MappedFile, entry: zipfile.ZipInfo) -> int:
@@ -120,10 +120,10 @@ def _start(file: MappedFile, entry: zipfile.ZipInfo) -> int:
     if entry.compress_size != entry.file_size:
         raise CheckpointFormatError(f"{what} is not compressed, but has two different sizes")
     header = file.read_bytes(entry.header_offset, _LOCAL.size, what)
-    signature, name_size, extra_size = _LOCAL.unpack(header)
-    start: int = entry.header_offset + _LOCAL.size + name_size + extra_size
-    local_name = file.read_bytes(entry.header_offset + _LOCAL.size, name_size, what)
-    if signature != MAGIC or local_name != entry.orig_filename.encode(
+    signature, name, extra = _LOCAL.unpack(header)
+    start: int = entry.header_offset + _LOCAL.size + name + extra
+    named = file.read_bytes(entry.header_offset + _LOCAL.size, name, what)
+    if signature != MAGIC or named != entry.orig_filename.encode(
         "utf-8" if entry.flag_bits & 0x800 else "cp437"
     ):
         raise CheckpointFormatError(f"{what} is not at the position that the directory states")

@@ -1,4 +1,4 @@
-"""Models side by side: accuracy, speed, size, cost and licence of each model and precision.
+"""Models side by side: accuracy, speed, size, cost and license of each model and precision.
 
 Each metric has its origin: measured, or stated by the publisher. Measurements are compared if they are of one
 machine, with the same settings.

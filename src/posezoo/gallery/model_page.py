@@ -61,7 +61,7 @@ def draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection
         ["base", "model"],
         title=entry.name,
         model=model,
-        tags=[tag for tag in tags if tag and "://" not in tag],  # a licence's address stands below
+        tags=[tag for tag in tags if tag and "://" not in tag],  # a license's address stands below
         parts=[
             (part.name, f"{part.name}.html" if part.name in pages else "", part.description)
             for part in (parts if facts.stages else ())

@@ -71,7 +71,7 @@ def test_a_misspelt_model_is_reported_once_and_has_no_notice(zoo):
     assert not (zoo / "NOTICE").exists()
 
 
-def test_licences_that_posezoo_cfg_does_not_allow_are_refused_by_verbs_and_scripts(zoo):
+def test_licenses_that_posezoo_cfg_does_not_allow_are_refused_by_verbs_and_scripts(zoo):
     (zoo / "posezoo.cfg").write_text("[posezoo]\nallow_licenses = MIT, BSD-*\n")
     ended = run(zoo, "download", "a")
     assert ended.returncode == 1
@@ -97,7 +97,7 @@ def test_licences_that_posezoo_cfg_does_not_allow_are_refused_by_verbs_and_scrip
     assert allowed.returncode == 0
 
 
-def test_an_empty_list_of_licences_is_not_a_valid_setting(zoo):
+def test_an_empty_list_of_licenses_is_not_a_valid_setting(zoo):
     (zoo / "posezoo.cfg").write_text("[posezoo]\nallow_licenses = ,\n")
     ended = run(zoo, "download", "a")
     assert ended.returncode == 1

@@ -16,7 +16,7 @@ from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError
 
-SUMMARY = "write the NOTICE of downloaded models: licences, holders, texts"
+SUMMARY = "write the NOTICE of downloaded models: licenses, holders, texts"
 
 EXAMPLES = """
 posezoo licenses

@@ -40,7 +40,7 @@ FRAMEWORKS = {
 #: If two descriptions share at least this part of their words, one is an old copy of the other.
 COPIED_SHARE = 0.8
 #: If more of a folder's models have the card's description word by word, the others should have it too.
-CUSTOM_SHARE = 0.6
+REPEATED_SHARE = 0.6
 #: A link that this many cards have is right; one that is spelt nearly like it is a mistake.
 COMMON = 5
 
@@ -153,12 +153,12 @@ def description_differs(view: ModelView) -> Iterator[RuleViolation]:
     spec, on_card = view.spec, view.claims.description
     if spec is None or on_card is None or not view.has_own_card:
         return
-    own, others = words(spec.description), words(on_card.value)
-    is_custom = view.zoo.description_match_shares.get(view.folder.parent, 0.0) >= CUSTOM_SHARE
-    # Unless it is custom, model.yml may describe the model in its own words, or leave out some of the card's.
-    share = sum((own & others).values()) / max(1, sum(own.values()), sum(others.values()))
-    is_copy = share >= COPIED_SHARE and own - others
-    if own == others or not (is_custom or is_copy):
+    declared, card_words = words(spec.description), words(on_card.value)
+    is_usual = view.zoo.description_match_shares.get(view.folder.parent, 0.0) >= REPEATED_SHARE
+    # Unless it is usual in this folder, model.yml may use other words than the card, or leave out some.
+    share = sum((declared & card_words).values()) / max(1, sum(declared.values()), sum(card_words.values()))
+    is_copy = share >= COPIED_SHARE and declared - card_words
+    if declared == card_words or not (is_usual or is_copy):
         return
     only_declared = list((declared - card_words).elements())
     only_on_card = list((card_words - declared).elements())
