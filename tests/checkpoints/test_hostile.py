@@ -95,7 +95,7 @@ PROGRAMS = {
     "an import": (Called("builtins.__import__", "os"), "'builtins.__import__'"),
     "a harmless function": (Called("math.sqrt", 4), "'math.sqrt'"),
     "a name with a newline in it": (Called("a\x1b[2J.b"), r"'a\\x1b[2J.b'"),
-    "a call of what is called": (Called("torch.Size", ()), "no tensors by name"),
+    "a call of what is called": (Called("torch.Size", ()), "no named tensors"),
     "memory": (Called("builtins.bytearray", 1 << 40), "'builtins.bytearray'"),
     "an empty tensor of terabytes": (Called("torch.FloatTensor", 1 << 40), "'torch.FloatTensor'"),
     "too few arguments": ({"a": Called("torch._utils._rebuild_tensor_v2", HERE)}, "pickle is damaged"),
@@ -139,7 +139,7 @@ PROGRAMS = {
     "a shape of text": ({"a": tensor(HERE, ("2",), (1,))}, "a size of tensor 'a' is '2'"),
     "a shape that is a list": ({"a": tensor(HERE, [2], (1,))}, "has no shape"),  # type: ignore[arg-type]
     "a thousand dimensions": ({"a": tensor(HERE, (1,) * 1000, (1,) * 1000)}, "1000 dimensions"),
-    "fewer strides than sizes": ({"a": tensor(HERE, (1, 2), (1,))}, "another number of strides"),
+    "fewer strides than sizes": ({"a": tensor(HERE, (1, 2), (1,))}, "a different number of strides"),
 }
 
 
@@ -215,10 +215,10 @@ CODES = {
     "text that is not UTF-8": (b"\x80\x02X\x02\0\0\0\xff\xfe.", "pickle is damaged"),
     "an unknown step": (b"\x80\x02\xff.", "pickle is damaged"),
     "nothing": (b"", "pickle is damaged"),
-    "more behind it": (b"\x80\x02N.N.", "no tensors by name"),
+    "more behind it": (b"\x80\x02N.N.", "no named tensors"),
     "a table in itself": (
         b"\x80\x02}q\x00X\x0a\0\0\0state_dicth\x00s.",
-        "no tensors by name, but 'state_dict'",
+        "no named tensors, but 'state_dict'",
     ),
 }
 

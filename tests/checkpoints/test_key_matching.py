@@ -90,9 +90,7 @@ def test_a_prefix_of_all_keys_is_named():
     wrapped = {f"model.net.{key}": value for key, value in tensors().items()} | {"loss.weight": np.ones(1)}
     with pytest.raises(CheckpointError) as failure:
         checkpoints.match_tensors(wrapped, WANTED)
-    assert (
-        failure.value.hint == "all keys are there, but begin with model.net.: save them without this prefix"
-    )
+    assert failure.value.hint == "all keys exist, but begin with model.net.: save them without this prefix"
     del wrapped["model.net.conv1.bias"]
     with pytest.raises(CheckpointError) as failure:
         checkpoints.match_tensors(wrapped, WANTED)

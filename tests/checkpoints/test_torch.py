@@ -120,7 +120,7 @@ def test_two_names_that_differ_by_module_alone_are_refused(save):
 
 
 def test_a_checkpoint_without_weights_is_refused_with_its_keys(save):
-    with pytest.raises(CheckpointError, match=r"no tensors by name, but 'generator', 'epoch'$") as failure:
+    with pytest.raises(CheckpointError, match=r"no named tensors, but 'generator', 'epoch'$") as failure:
         checkpoints.read_checkpoint(save({"generator": {"a": torch.ones(1)}, "epoch": 1}))
     assert "state_dict" in failure.value.hint
 

@@ -98,8 +98,8 @@ def test_the_network_still_reports_its_own_size_and_layout(tmp_path):
     [
         (Input("x", (1, 4), "NC"), "none of its inputs is declared as an image"),
         (Input("x", (1, 1, 4, 4), "NCHW"), "none of its inputs is declared as an image"),
-        (Input("x", (1, 3, -1, 4), "NCHW"), "no single size to resize to"),
-        (Input("x", (), ""), "no single size to resize to"),
+        (Input("x", (1, 3, -1, 4), "NCHW"), "no fixed size to resize to"),
+        (Input("x", (), ""), "no fixed size to resize to"),
     ],
 )
 def test_an_input_that_is_not_an_image_of_a_single_size_is_refused(tmp_path, port, problem):

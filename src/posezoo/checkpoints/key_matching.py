@@ -13,13 +13,14 @@ import numpy as np
 from posezoo.checkpoints.mapped_file import Array, truncate
 from posezoo.errors import CheckpointError, suggest
 
-#: A count of training steps: inference does not need it; PyTorch before 0.4.1 and MXNet do not have it.
+#: A count of training steps, which inference does not need; PyTorch before 0.4.1 and MXNet do not save it.
 _COUNTER = "num_batches_tracked"
 
-# Every key of another network differs: 1 900 in HigherHRNet.
+# The most keys that a message names: a checkpoint of another network may differ in all of them, 1 900 in
+# HigherHRNet.
 _MAX_NAMED = 20
 
-# difflib takes 0.1 ms a pair: only the keys that share most words are compared.
+# The most keys that are compared with difflib, which takes 0.1 ms for each: those that share most words.
 _MAX_COMPARED = 20
 
 T = TypeVar("T")
@@ -33,7 +34,7 @@ class CheckpointMismatch:
     Attributes:
         missing: keys that only the network has.
         unexpected: keys that only the checkpoint has.
-        reshaped: keys of both, with the checkpoint's shape and the network's.
+        reshaped: keys that both have in different shapes, with the checkpoint's shape and the network's.
     """
 
     missing: tuple[str, ...]
@@ -45,14 +46,14 @@ class CheckpointMismatch:
 
 
 def match_tensors(tensors: Mapping[str, Array], requested: Shapes) -> dict[str, Array]:
-    """The tensors in the order of a network's keys.
+    """The tensors of a checkpoint in the order of a network's keys.
 
     Args:
-        tensors: a checkpoint's, by name.
+        tensors: the tensors of the checkpoint by name.
         requested: the shapes of the network's state dict, by name.
 
     Returns:
-        Exactly the network's keys; a ``num_batches_tracked`` that the checkpoint lacks is 0.
+        The tensors of exactly the network's keys; a ``num_batches_tracked`` that the checkpoint lacks is 0.
 
     Raises:
         CheckpointError: keys are missing or unexpected, or have other shapes. The first 20 of each kind are
@@ -79,12 +80,13 @@ def compare_keys(tensors: Mapping[str, Array], requested: Shapes) -> CheckpointM
 
 
 def _hint(tensors: Iterable[str], requested: Iterable[str]) -> str:
-    # Often a training program has the network inside another module: without its name the keys would match.
+    # Training programs often save the network as a part of a larger module: without its prefix the keys
+    # match.
     keys, needed = set(tensors), [key for key in requested if not _is_counter(key)]
     for candidate in sorted(keys):
         prefix = candidate.removesuffix(needed[0]) if needed and candidate.endswith(f".{needed[0]}") else ""
         if prefix and all(f"{prefix}{key}" in keys for key in needed):
-            return f"all keys are there, but begin with {truncate(prefix)}: save them without this prefix"
+            return f"all keys exist, but begin with {truncate(prefix)}: save them without this prefix"
     return "it belongs to another network, or to another variant of it (width, number of stages)"
 
 
@@ -108,7 +110,7 @@ def _format_keys(differences: CheckpointMismatch, tensors: Mapping[str, Array], 
 
 
 def _list(problem: str, keys: Sequence[T], describe: Callable[[T], str]) -> str:
-    """The number of keys, and the first of them; only those are described."""
+    """The number of keys, and a description of the first of them."""
     if not keys:
         return ""
     shown = ", ".join(map(describe, keys[:_MAX_NAMED]))

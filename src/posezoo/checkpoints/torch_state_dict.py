@@ -1,6 +1,6 @@
-"""The state dict of a PyTorch checkpoint: the names that its pickle may have, and the part with the weights.
+"""The state dict of a PyTorch checkpoint: names that its pickle may refer to, and how weights are found.
 
-The two formats, zip and legacy, differ only in the place of the numbers; in both a tensor is a view of a
+The two formats, zip and legacy, differ only in where the numbers are; in both a tensor is a view of a
 storage. Source: torch/_utils.py (``_rebuild_*``) and torch/serialization.py of PyTorch 2.13.
 """
 
@@ -25,10 +25,10 @@ from posezoo.checkpoints.mapped_file import (
 )
 from posezoo.checkpoints.safe_pickle import GlobalName, Vocabulary
 
-# Keys under which training programs save the weights, beside an optimizer's state and others.
+# Keys under which training programs save the weights, beside other values such as an optimizer's state.
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 
-# nn.DataParallel, DistributedDataParallel and AveragedModel add it to each key.
+# A prefix that nn.DataParallel, DistributedDataParallel and AveragedModel add to each key.
 _PREFIX = "module."
 
 _UNTYPED = "untyped"
@@ -61,12 +61,12 @@ _STORAGES = {
 
 @dataclass(frozen=True, slots=True)
 class StorageInfo:
-    """Consecutive numbers somewhere in the file.
+    """A storage: consecutive numbers in the file.
 
     Attributes:
-        key: its name in the file.
-        kind: the type of number, or ``untyped``.
-        count: how many numbers; bytes if it is untyped.
+        key: the name of the storage in the file.
+        kind: the type of its numbers, or ``untyped``.
+        count: the number of its numbers; of its bytes if it is untyped.
     """
 
     key: str
@@ -75,13 +75,13 @@ class StorageInfo:
 
     @property
     def size_bytes(self) -> int:
-        """In bytes."""
+        """The size of the storage in bytes."""
         return self.count * (1 if self.kind == _UNTYPED else dtype_size(self.kind))
 
 
 @dataclass(frozen=True, slots=True)
 class TensorView:
-    """A view of a storage; offset and strides are counted in numbers."""
+    """A view of a storage; offset and strides are counted in numbers, not in bytes."""
 
     storage: StorageInfo
     kind: str
@@ -144,12 +144,12 @@ def _with_attributes(function: object, _kind: object, arguments: object, _state:
 
 
 def _first(value: object = None, *_: object) -> object:
-    # A parameter is its tensor; torch.Size is its tuple.
+    # A parameter is replaced by its tensor, a torch.Size by its tuple.
     return value
 
 
 def _ordered(items: object = None) -> object:
-    # Python 3 fills an empty one afterwards; Python 2 passed a list of pairs.
+    # Python 3 fills an empty OrderedDict afterwards; Python 2 passed a list of pairs.
     return {} if items is None else items
 
 
@@ -163,7 +163,7 @@ _TENSORS: Mapping[str, Callable[..., TensorView]] = {
     "torch._utils._rebuild_tensor_v3": _tensor_v3,
 }
 
-#: The names that a checkpoint may have. Devices, hooks, learning rates and the like are ignored.
+#: The names that a checkpoint may refer to. Devices, hooks, learning rates and similar values are ignored.
 VOCABULARY: Vocabulary = {
     **_TENSORS,
     **dict.fromkeys((*_STORAGES, *_DTYPES, "torch.Tensor", "torch.device", "torch.layout"), _ignored),
@@ -195,7 +195,7 @@ def extract_state_dict(value: object) -> dict[str, TensorView]:
         value: the value of its pickle.
 
     Raises:
-        CheckpointFormatError: there are none, or two of one name.
+        CheckpointFormatError: there are no tensors, or two with the same name.
     """
     table = _table(value)
     for _ in range(4):  # {'model': {'state_dict': ...}}; a dict that contains itself has no end
@@ -205,11 +205,11 @@ def extract_state_dict(value: object) -> dict[str, TensorView]:
     if not tensors:
         keys = ", ".join(shorten(key) for key in list(table)[:8])
         raise CheckpointFormatError(
-            f"holds no tensors by name{', but ' + keys if keys else ''}",
+            f"contains no named tensors{', but ' + keys if keys else ''}",
             hint=f"weights must be at the top level, or under {', '.join(_WRAPPERS)}",
         )
     if len(tensors) > MAX_TENSORS:
-        raise CheckpointFormatError(f"holds {len(tensors)} tensors")
+        raise CheckpointFormatError(f"contains {len(tensors)} tensors, more than {MAX_TENSORS}")
     state: dict[str, TensorView] = {}
     for key, tensor in tensors:
         while key.startswith(_PREFIX):
@@ -233,14 +233,14 @@ def _table(value: object) -> dict[str, object]:
 
 
 def map_tensors(
-    state: Mapping[str, TensorView], places: Mapping[str, tuple[int, int]], file: MappedFile
+    state: Mapping[str, TensorView], offsets: Mapping[str, tuple[int, int]], file: MappedFile
 ) -> dict[str, Array]:
     """The tensors as views of the file.
 
     Args:
-        state: by their keys.
-        places: first byte and size of each storage, in bytes, by its key.
-        file: which contains the storages.
+        state: the tensors by their keys.
+        offsets: the position of the first byte, and the size in bytes, of each storage by its key.
+        file: the file that contains the storages.
 
     Raises:
         CheckpointFormatError: a storage is missing or has another size, or a tensor extends beyond it.
@@ -251,9 +251,9 @@ def map_tensors(
         what = f"tensor {shorten(name)}"
         key = tensor.storage.key
         if key not in rows:
-            if key not in places:
+            if key not in offsets:
                 raise CheckpointFormatError(f"{what}: its storage {shorten(key)} is not in the file")
-            start, size = places[key]
+            start, size = offsets[key]
             if size != tensor.storage.size_bytes:
                 raise CheckpointFormatError(
                     f"{what}: its storage is declared with {tensor.storage.size_bytes} bytes, and has {size}"
@@ -272,15 +272,15 @@ def map_tensors(
 def _view(row: Array, tensor: TensorView, what: str) -> Array:
     shape, strides = tensor.shape, tensor.strides
     if type(shape) is not tuple or type(strides) is not tuple or len(shape) != len(strides):
-        raise CheckpointFormatError(f"{what} has no shape, or another number of strides")
+        raise CheckpointFormatError(f"{what} has no shape, or a different number of strides")
     offset = require_size(tensor.offset, f"the offset of {what}")
     steps = [require_size(stride, f"a stride of {what}") for stride in strides]
     count = element_count(shape, what)
     if count == 0:
         return np.zeros(shape, row.dtype)
     last = offset + sum((size - 1) * step for size, step in zip(shape, steps, strict=True))
-    # An expanded tensor has more numbers than its storage: a file of a kilobyte could need terabytes.
+    # An expanded tensor has more numbers than its storage: a file of 1 kB could need terabytes of memory.
     if last >= row.size or count > row.size:
         raise CheckpointFormatError(f"{what} extends beyond its storage, which has {row.size} numbers")
-    places = [step * row.itemsize for step in steps]
-    return np.lib.stride_tricks.as_strided(row[offset:], shape, places)
+    byte_strides = [step * row.itemsize for step in steps]
+    return np.lib.stride_tricks.as_strided(row[offset:], shape, byte_strides)

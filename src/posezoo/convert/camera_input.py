@@ -1,4 +1,4 @@
-"""Models whose IR takes camera frames as they are: bytes, BGR, and on request of any height and width."""
+"""Models whose IR takes camera frames without preparation: bytes, BGR, and optionally of any size."""
 
 from __future__ import annotations
 
@@ -12,54 +12,54 @@ from posezoo.spec.model import ColorOrder, ModelSpec
 def with_camera_input(
     spec: ModelSpec, *, element_type: str = "", layout: str = "", resize: bool = False
 ) -> ModelSpec:
-    """The model with the conversion of type, layout, colours and size in its IR, for each image input.
+    """The model, changed so that its IR converts the type, layout, colours and size of each image input.
 
     A frame is BGR: if the network is known to take RGB, the IR converts it.
 
     Args:
         spec: the model.
-        element_type: that the IR takes, by OpenVINO's name; empty: the network's.
-        layout: NCHW or NHWC; empty: the model's.
+        element_type: the element type that the IR takes, by OpenVINO's name; empty for that of the network.
+        layout: NCHW or NHWC; empty for that of the model.
         resize: whether the IR resizes images of any height and width to the network's size.
 
     Raises:
-        ConversionError: it is published as IR, takes no images, or has no single size to resize to.
+        ConversionError: the model is published as IR, takes no images, or has no fixed size to resize to.
     """
     if not (element_type or layout or resize):
         return spec
     if spec.is_ir:
         raise ConversionError(
-            f"{spec.full_name}: is published as IR, which stays as it is",
+            f"{spec.full_name}: is published as IR, whose inputs cannot be changed",
             hint="remove --input_type, --input_layout and --resize",
         )
-    customary_layout = image_layout(spec.framework)
+    usual_layout = image_layout(spec.framework)
     inputs = []
     has_image = False
     for port in spec.inputs:
-        own = port.layout or (customary_layout if len(port.shape) in (0, 4) else "")
-        if set(own) != set("NCHW") or (port.shape and port.shape[own.index("C")] != 3):
+        own_layout = port.layout or (usual_layout if len(port.shape) in (0, 4) else "")
+        if set(own_layout) != set("NCHW") or (port.shape and port.shape[own_layout.index("C")] != 3):
             inputs.append(port)
             continue
         has_image = True
-        target = layout or port.ir_layout or own
+        target = layout or port.ir_layout or own_layout
         port = replace(
             port,
-            layout=own,
-            to_layout=target if target != own else "",
+            layout=own_layout,
+            to_layout=target if target != own_layout else "",
             element_type=element_type or port.element_type,
             reverse_input_channels=port.reverse_input_channels or port.color is ColorOrder.RGB,
         )
         if resize:
-            if not port.shape or -1 in (port.shape[own.index(side)] for side in "HW"):
+            if not port.shape or -1 in (port.shape[own_layout.index(side)] for side in "HW"):
                 raise ConversionError(
-                    f"{spec.full_name}: its input {port.name or 'image'} has no single size to resize to",
+                    f"{spec.full_name}: its input {port.name or 'image'} has no fixed size to resize to",
                     hint="remove --resize, or declare the shape",
                 )
             port = replace(port, resize=True)
         inputs.append(port)
     if not has_image:
         raise ConversionError(
-            f"{spec.full_name}: none of its inputs is declared as an image of three colours",
+            f"{spec.full_name}: none of its inputs is declared as an image with three channels",
             hint="declare its input, or name it: --add_mo_arg=--input=NAME[1,3,H,W]",
         )
     return replace(spec, inputs=tuple(inputs))

@@ -1,4 +1,4 @@
-"""Images for the self-check, drawn from a seed: the same on every machine, and without symmetry."""
+"""Random images for the self-check: the same for a seed on every machine, and without symmetry."""
 
 from __future__ import annotations
 
@@ -12,7 +12,8 @@ Array = npt.NDArray[np.float32]
 FloatImage = npt.NDArray[np.float64]
 _Draw = Callable[[int, int, int, np.random.Generator], FloatImage]
 
-#: Side of the coarse squares of ``noise``, in pixels: about what one cell of a pose network's maps covers.
+#: Side of the coarse squares of ``noise``, in pixels: about the size of one cell of a pose network's
+#: heatmaps.
 BLOCK = 16
 
 
@@ -21,12 +22,12 @@ def draw_test_image(kind: str, shape: Sequence[int], layout: str, seed: int) -> 
 
     Args:
         kind: ``noise`` or ``photo``.
-        shape: of the input, all sizes positive.
-        layout: of the input, such as ``NHWC``; without H, W and C the values are plain noise.
-        seed: determines the image.
+        shape: the shape of the input, all sizes positive.
+        layout: the layout of the input, such as ``NHWC``; without H, W and C the values are uniform noise.
+        seed: the seed of the random numbers.
 
     Returns:
-        An array of that shape, float32, 0..255.
+        An array of that shape, float32, values from 0 to 255.
     """
     rng = np.random.default_rng(seed)
     if len(layout) != len(shape) or not set("HWC") <= set(layout):
@@ -40,11 +41,11 @@ def draw_test_image(kind: str, shape: Sequence[int], layout: str, seed: int) -> 
 
 
 def _noise(height: int, width: int, channels: int, rng: np.random.Generator) -> FloatImage:
-    """Grain on squares of 16 pixels, in equal parts, over the whole range.
+    """Noise of single pixels and of squares of 16 pixels, in equal parts, from 0 to 255.
 
-    Grain alone averages out in the first layers, and squares alone have no detail inside. Of eleven mixtures
-    tried on a detector this one gave the smallest largest output (170 instead of 250), relative to which
-    every difference is measured.
+    Noise of single pixels averages out in the first layers, and squares have no detail inside. Differences
+    are measured relative to the largest output, which should therefore be small: of eleven mixtures tried on
+    a detector, this one gave the smallest (170, where others gave up to 250).
     """
     squares = rng.uniform(size=(-(-height // BLOCK), -(-width // BLOCK), channels))
     squares = squares.repeat(BLOCK, axis=0).repeat(BLOCK, axis=1)[:height, :width]
@@ -54,11 +55,12 @@ def _noise(height: int, width: int, channels: int, rng: np.random.Generator) -> 
 
 
 def _photo(height: int, width: int, channels: int, rng: np.random.Generator) -> FloatImage:
-    """Dead leaves: discs that occlude each other, lit from one side, slightly blurred and grainy.
+    """The dead leaves model: discs that occlude each other, lit from one side, with slight blur and noise.
 
-    Discs with radii of density r**-3 give a photograph's edges, occlusions and spectrum (Lee, Mumford,
-    Huang: Occlusion Models for Natural Images, IJCV 2001). Here power falls as f**-2.7; in 17 photographs
-    of COCO at this size as f**-1.8 to f**-3.2. Colours are near grey, as in photographs.
+    If the radii of the discs have the density r**-3, edges, occlusions and spectrum are similar to those of
+    photographs (Lee, Mumford, Huang: Occlusion Models for Natural Images, IJCV 2001). Here the power falls as
+    f**-2.7; in 17 photographs of COCO at this size it falls as f**-1.8 to f**-3.2. Colours are close to grey,
+    as in photographs.
     """
     rows, columns = np.mgrid[0:height, 0:width].astype(np.float64)
     largest = max(height, width) / 2

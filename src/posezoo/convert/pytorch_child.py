@@ -1,4 +1,4 @@
-"""The process that runs PyTorch: it reads one job, writes one answer, and ends.
+"""The main function of the PyTorch process: it reads one job, writes one result, and ends.
 
 Input: a line of JSON; to run a network, also the image as .npy. Output: ONNX, or the outputs as .npz. If the
 job fails, the output is JSON with the error, and the exit code is ``REFUSED``.
@@ -22,17 +22,18 @@ from posezoo.errors import PosezooError
 from posezoo.networks import pretrained
 from posezoo.networks.pretrained import NetworkCheckpoint
 
-#: The exit code of a job that failed with an error of ours.
+#: The exit code of a job that failed with an error that is reported as JSON.
 REFUSED = 3
 
-#: All ONNX files and their IR were made with it; later ones bring nothing that our networks need.
+#: ONNX's version of operators. It stays the same so that exports stay the same; our networks need none of the
+#: later operators.
 OPSET = 13
 
 
 def main() -> int:
-    """Do the job on the standard input."""
-    # Libraries may print: the answer has a stream of its own.
-    answer = os.fdopen(os.dup(1), "wb")
+    """Run the job that the standard input describes; returns the exit code."""
+    # Libraries may print to the standard output, so it is redirected, and the result has a separate stream.
+    result = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
     job, image = json.loads(sys.stdin.buffer.readline()), sys.stdin.buffer.read()
     code, error_class, problem, hint = 0, "", "", ""
@@ -40,13 +41,13 @@ def main() -> int:
         content = _run(job, image)
     except PosezooError as error:
         code, error_class, problem, hint = REFUSED, type(error).__name__, error.problem, error.hint
-    except (RuntimeError, ValueError, MemoryError) as error:  # PyTorch's own; only the first line is useful
+    except (RuntimeError, ValueError, MemoryError) as error:  # from PyTorch; only the first line is useful
         first_line = (str(error).strip() or type(error).__name__).splitlines()[0]
         code, problem = REFUSED, f"{job['checkpoint']}: PyTorch cannot {job['task']} it: {first_line}"
     if code:
         content = json.dumps({"kind": error_class, "problem": problem, "hint": hint}).encode()
-    with answer:
-        answer.write(content)
+    with result:
+        result.write(content)
     return code
 
 
@@ -55,7 +56,7 @@ def _run(job: dict[str, Any], image: bytes) -> bytes:
     module = checkpoint.load()
     import torch
 
-    # Sums in one order: the same numbers on any number of cores.
+    # One thread adds in a fixed order: the numbers do not depend on the number of cores.
     torch.set_num_threads(1)
     with torch.no_grad(), warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter warns that it is deprecated
@@ -82,7 +83,7 @@ def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int]) ->
             module,
             (torch.zeros(sizes),),
             file,
-            # The default changed, and the new exporter needs onnxscript and five times as long.
+            # The exporter that is the default now needs onnxscript, and five times as long.
             dynamo=False,
             opset_version=OPSET,
             input_names=[network.input.name],
@@ -95,10 +96,10 @@ def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int]) ->
 
 @contextlib.contextmanager
 def _convolutions_without_values() -> Iterator[None]:
-    """Convolutions return tensors of the right shape without computing their values.
+    """In this context, convolutions return tensors of the right shape without computing their values.
 
     The exporter runs a network once to record its operations, and discards the results: for an image of
-    512x512 that is a third of the export's time. The ONNX is the same to the byte.
+    512x512 that takes a third of the export's time. The bytes of the ONNX file are the same without it.
     """
     import torch
 
@@ -123,7 +124,7 @@ def _empty_convolution(
     groups: int,
     *_flags: bool,
 ) -> Any:
-    # By way of numpy: while the exporter records, a tensor's own sizes are tensors.
+    # The shapes are read through numpy, because a tensor's own sizes are tensors while the exporter records.
     batch, _, *sizes = image.detach().numpy().shape
     first, second, *kernel = weight.detach().numpy().shape
     reach = [step * (size - 1) for step, size in zip(dilation, kernel, strict=True)]

@@ -9,15 +9,18 @@ from typing import Any
 from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.spec.model import Input, Output
 
-#: An image has one of these numbers of channels in the first or the last size behind the batch.
+#: Possible numbers of channels of an image; they are the first or the last size after the batch.
 _CHANNELS = (1, 3, 4)
 
 
 def read_ports(path: Path) -> tuple[tuple[Input, ...], tuple[Output, ...], str]:
-    """Inputs and outputs of a network, and why they could not be read; empty if they could.
+    """Read the inputs and outputs of a network.
 
     Args:
         path: a file that OpenVINO reads: .xml, .onnx, .tflite, .pb.
+
+    Returns:
+        The inputs, the outputs, and the reason why they could not be read, which is empty if they could.
 
     Raises:
         MissingPackageError: OpenVINO is not installed, or too old.
@@ -36,7 +39,7 @@ def read_ports(path: Path) -> tuple[tuple[Input, ...], tuple[Output, ...], str]:
 def _describe(ports: list[Any], kind: str) -> Iterator[tuple[str, tuple[int, ...]]]:
     """The name and the shape of each port; -1 stands for a dynamic size."""
     for index, port in enumerate(ports):
-        # TensorFlow's x:0 is the first output of x, which converters call x.
+        # TensorFlow calls the first output of an operation x "x:0"; converters call it "x".
         names = {name.removesuffix(":0") for name in port.get_names()} or {f"{kind}_{index}"}
         shape = port.get_partial_shape()
         sizes = (
@@ -46,7 +49,7 @@ def _describe(ports: list[Any], kind: str) -> Iterator[tuple[str, tuple[int, ...
 
 
 def _guess_layout(shape: tuple[int, ...]) -> str:
-    """The layout of an image; empty if it is none, or if the channels could be first or last."""
+    """The layout of an image; empty if the shape is not that of an image, or fits both layouts."""
     if len(shape) != 4 or (shape[1] in _CHANNELS) == (shape[3] in _CHANNELS):
         return ""
     return "NCHW" if shape[1] in _CHANNELS else "NHWC"

@@ -1,4 +1,4 @@
-"""What a rule finds, and how it is reported."""
+"""Findings of lint rules, and the values that a rule returns to make them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from posezoo.errors import escape_control_characters
 
 
 class Severity(str, Enum):
-    """How likely a finding is a mistake that does harm; only an error fails a check."""
+    """How serious a finding is; only an error fails a check."""
 
     ERROR = "error"
     WARNING = "warning"
@@ -29,15 +29,15 @@ class FileLocation:
 
 @dataclass(frozen=True, slots=True)
 class RuleViolation:
-    """What a rule sees in one model.
+    """A violation of a rule in one model.
 
     Attributes:
-        place: where it stands.
+        place: its location.
         message: what is wrong.
         field: the key of model.yml, or the part of a card.
-        actual: what stands there.
-        expected: what the other place says; empty if there is none.
-        severity: that of the rule if None.
+        actual: the text at this location.
+        expected: the text that the rule expects, for example that of another file; empty if there is none.
+        severity: the severity; None for that of the rule.
     """
 
     place: FileLocation
@@ -69,12 +69,19 @@ class Finding:
         return {key: getattr(self, key) for key in keys}
 
 
-#: The most characters of a foreign text that a finding repeats.
+#: The most characters that a finding repeats of a text that is not trusted.
 MAX_TEXT_LENGTH = 300
 
 
 def create_finding(rule: str, severity: Severity, model: str, violation: RuleViolation) -> Finding:
-    """The finding of a violation; its texts are safe on a terminal, its severity replaces the rule's."""
+    """The finding for a violation; its texts are safe on a terminal.
+
+    Args:
+        rule: the id of the rule.
+        severity: the severity of the rule; that of the violation is used if it has one.
+        model: the name of the model.
+        violation: what the rule returned.
+    """
     place = violation.place
     texts = (violation.field, violation.actual, violation.expected, violation.message)
     name, severity = to_safe_line(model), violation.severity or severity
@@ -82,6 +89,6 @@ def create_finding(rule: str, severity: Severity, model: str, violation: RuleVio
 
 
 def to_safe_line(text: str) -> str:
-    """A foreign text as one line that is safe on a terminal and not too long to read."""
+    """A text that is not trusted as one short line that is safe on a terminal."""
     short = text if len(text) <= MAX_TEXT_LENGTH else f"{text[: MAX_TEXT_LENGTH - 1]}…"
     return escape_control_characters(short)

@@ -1,6 +1,7 @@
-"""A registry for lint rules: what model.yml, card, accuracy-check.yml and index page say of each model.
+"""A registry as lint rules see it: model.yml, card, accuracy-check.yml and index page of each model.
 
-Each file is read once, when a rule first needs it, and within bounds; what cannot be read is None.
+Each file is read once, when a rule first needs it, and only up to a limit; a file that cannot be read is
+None.
 """
 
 from __future__ import annotations
@@ -35,11 +36,11 @@ _OMZ_PATH = re.compile(r"<omz_dir>/([A-Za-z0-9_./-]{1,300})")
 
 
 class RegistryView:
-    """The models of a registry, and what a rule looks up among all of them.
+    """The models of a registry, with tables in which rules look up other models.
 
     Args:
-        registry: the models.
-        only: if given, all other models are left out, but for the composites of these.
+        registry: the registry.
+        only: names of models; if given, all others are left out, except the composites of these models.
     """
 
     def __init__(self, registry: Registry, only: Collection[str] | None = None) -> None:
@@ -109,7 +110,7 @@ class RegistryView:
 
     @cached_property
     def description_match_shares(self) -> Mapping[Path, float]:
-        """For each folder of models, the share of them whose description is the card's, word by word."""
+        """For each folder, the share of its models whose model.yml repeats the card's description."""
         matches = _group(
             (view.folder.parent, words(view.spec.description) == words(description.value))
             for view in self.models.values()
@@ -132,7 +133,7 @@ class RegistryView:
 
 @dataclass(frozen=True)
 class ConverterArgument:
-    """An argument of a converter, and its place in model.yml."""
+    """An argument of a converter, and its node in model.yml."""
 
     flag: str
     value: str
@@ -140,7 +141,7 @@ class ConverterArgument:
 
 
 class ModelView:
-    """What the files of one model or composite say of it."""
+    """The contents of the files of one model or composite."""
 
     def __init__(self, entry: RegistryEntry, zoo: RegistryView) -> None:
         self.entry, self.zoo = entry, zoo
@@ -191,7 +192,7 @@ class ModelView:
         return find_node(self.model_yml, *keys)
 
     def location(self, *keys: str | int) -> FileLocation:
-        """Where model.yml has the value of these keys; the beginning of the file if it has none."""
+        """The location of a value of model.yml; the beginning of the file if there is no such value."""
         return node_location(self.node(*keys), self.entry.path)
 
     @cached_property
@@ -216,7 +217,7 @@ class ModelView:
 
     @cached_property
     def has_own_card(self) -> bool:
-        """Whether the card is not that of a composite which the model is part of."""
+        """Whether the model has a card of its own, not only that of its composite."""
         return self.card_path.parent == self.folder
 
     @cached_property
@@ -230,12 +231,12 @@ class ModelView:
 
     @property
     def own_card(self) -> ParsedCard | None:
-        """The card, if it is not that of a composite which the model is part of."""
+        """The model's own card; None if it has none, or only that of its composite."""
         return self.card if self.has_own_card else None
 
     @cached_property
     def claims(self) -> CardClaims:
-        """What the card states about this model; for a composite, outside of the sections on its parts."""
+        """What the card states about this model; for a composite, without the sections on its parts."""
         if self.card is None:
             return CardClaims()
         if not self.has_own_card:
@@ -246,11 +247,11 @@ class ModelView:
         return read_claims(section for section in self.card.sections if id(section) not in on_parts)
 
     def card_location(self, value: CardValue[Any]) -> FileLocation:
-        """Where the card has a value."""
+        """The location of a value on the card."""
         return self.card_line(value.line, value.column)
 
     def card_line(self, line: int = 1, column: int = 1) -> FileLocation:
-        """A place on the card."""
+        """A location on the card."""
         return FileLocation(str(self.card_path), line, column)
 
     def link_targets(self) -> Iterator[tuple[str, FileLocation]]:
@@ -292,7 +293,7 @@ def _group(pairs: Iterable[tuple[KeyT, ItemT]]) -> dict[KeyT, list[ItemT]]:
 
 
 def node_location(node: YamlNode | None, path: Path) -> FileLocation:
-    """Where a value stands; the beginning of this file for None."""
+    """The location of a value; for None, the beginning of the file ``path``."""
     return FileLocation(str(path)) if node is None else FileLocation(node.file, node.line, node.column)
 
 

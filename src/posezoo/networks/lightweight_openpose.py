@@ -1,4 +1,4 @@
-"""Lightweight OpenPose: heatmaps of all people's keypoints and the fields that connect them.
+"""Lightweight OpenPose: heatmaps of the keypoints of all people, and part affinity fields between them.
 
 Paper: Osokin 2018, "Real-time 2D Multi-Person Pose Estimation on CPU: Lightweight OpenPose",
 arXiv:1811.12004.
@@ -16,9 +16,10 @@ class LightweightOpenPose(StagedNetwork):
     """MobileNet v1, an initial stage, and ``refinement_stages`` that refine its maps.
 
     Args:
-        refinement_stages: the published checkpoint has 1, the paper's larger network 3.
-        heatmaps: one for each keypoint (COCO's 17 and the neck) and one for the background.
-        pafs: part affinity fields, two for each of the 19 limbs.
+        refinement_stages: number of stages: the published checkpoint has 1, the paper's larger network 3.
+        heatmaps: number of heatmaps: one for each keypoint (COCO's 17 and the neck) and one for the
+            background.
+        pafs: number of channels of the part affinity fields: two for each of the 19 limbs.
     """
 
     def __init__(self, *, refinement_stages: int = 1, heatmaps: int = 19, pafs: int = 38) -> None:
@@ -29,7 +30,7 @@ class LightweightOpenPose(StagedNetwork):
         """The last stage's heatmaps and part affinity fields.
 
         Args:
-            image: (N, 3, H, W), BGR, minus 128 and divided by 256.
+            image: (N, 3, H, W), BGR; from values 0 to 255, 128 is subtracted, and the result divided by 256.
 
         Returns:
             (N, heatmaps, H / 8, W / 8) and (N, pafs, H / 8, W / 8), sizes rounded up.

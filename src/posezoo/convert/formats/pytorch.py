@@ -1,4 +1,4 @@
-"""PyTorch checkpoints and those of our networks in other forms; converted by way of ONNX."""
+"""Checkpoints of posezoo's networks, from PyTorch or in other formats; they are converted through ONNX."""
 
 from __future__ import annotations
 
@@ -10,8 +10,8 @@ from posezoo.spec.model import ModelSpec
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether a file begins like a checkpoint: PyTorch's in both forms, MXNet's or safetensors."""
-    # The package, not one of its modules: two threads that import it at two places would wait for each other.
+    """Whether a file begins like a checkpoint: one of PyTorch's two formats, MXNet's, or safetensors."""
+    # Imports the package, not one of its modules: two threads that import different modules could deadlock.
     from posezoo import checkpoints
 
     with open(path, "rb") as stream:
