@@ -1,1 +1,1 @@
-"""From what networks put out to poses in image pixels, in numpy."""
+"""Convert the outputs of networks to poses in image pixels, with numpy."""

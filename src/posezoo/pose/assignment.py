@@ -1,4 +1,4 @@
-"""The linear assignment problem: give each row its own column at the least total cost."""
+"""The linear assignment problem: assign a different column to each row at the lowest total cost."""
 
 from __future__ import annotations
 
@@ -9,21 +9,21 @@ from numpy.typing import NDArray
 
 
 def solve_assignment(costs: NDArray[Any]) -> list[int]:
-    """The column of each row, with the least sum of costs.
+    """The column of each row, with the lowest sum of costs.
 
-    Shortest augmenting paths (R. Jonker and A. Volgenant, "A shortest augmenting path algorithm for dense
-    and sparse linear assignment problems", 1987; D. F. Crouse, "On implementing 2D rectangular assignment
-    algorithms", 2016). Of equally good solutions it returns the one of SciPy's ``linear_sum_assignment``,
-    on which the result of Open Model Zoo's decoder depends.
+    It uses shortest augmenting paths (R. Jonker and A. Volgenant, "A shortest augmenting path algorithm for
+    dense and sparse linear assignment problems", 1987; D. F. Crouse, "On implementing 2D rectangular
+    assignment algorithms", 2016). If several solutions are equally good, it returns the same one as SciPy's
+    ``linear_sum_assignment``, because the result of Open Model Zoo's decoder depends on that.
 
     Args:
-        costs: (R, C) finite, R not above C.
+        costs: (R, C), finite; R is at most C.
     """
     if not len(costs):
         return []
     best = costs.argmin(axis=1)
     cheapest: list[int] = best.tolist()
-    # The cheapest column of each row, if no two rows share one and no row has two.
+    # Shortcut: each row has one cheapest column, and all these columns are different.
     if len(set(cheapest)) == len(cheapest):
         least = costs[np.arange(len(best)), best]
         if np.count_nonzero(costs == least[:, None]) == len(cheapest):
@@ -47,10 +47,10 @@ def _augment(
     row_of: NDArray[Any],
     column_of: NDArray[Any],
 ) -> None:
-    """Assign a column to the row ``start``, along the cheapest chain of exchanges."""
+    """Assign a column to the row ``start``, along the cheapest augmenting path."""
     distances = np.full(costs.shape[1], np.inf)
     came_from = np.full(costs.shape[1], -1)
-    # From the last one: the order in which SciPy compares equal costs.
+    # In reverse, because SciPy compares equal costs in this order.
     open_columns = np.arange(costs.shape[1])[::-1]
     seen_rows, seen_columns = [start], []
     row, reached = start, 0.0
@@ -59,7 +59,7 @@ def _augment(
         shorter = steps < distances[open_columns]
         distances[open_columns[shorter]] = steps[shorter]
         came_from[open_columns[shorter]] = row
-        # The nearest column: of equally near ones the last free one, or else the first.
+        # The nearest column. If several are equally near: the last free one, or the first if none is free.
         near = distances[open_columns]
         equal = np.flatnonzero(near == near.min())
         free = equal[row_of[open_columns[equal]] < 0]

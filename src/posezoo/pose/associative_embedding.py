@@ -1,13 +1,13 @@
-"""Decoder of associative embeddings: keypoints are peaks of heatmaps; those of similar tags are one person.
+"""Decoder of associative embeddings: keypoints are peaks of heatmaps; peaks with similar tags are one person.
 
 A. Newell et al., Associative Embedding: End-to-End Learning for Joint Detection and Grouping, 2017,
 arXiv:1611.05424; thresholds, order of joints, flip and multi-scale merging from B. Cheng et al., HigherHRNet,
-2020, arXiv:1908.10357 (as ``lib/core/group.py``, ``inference.py`` and ``match.py``; written anew).
-Differences from it, and reasons:
+2020, arXiv:1908.10357 (a reimplementation of ``lib/core/group.py``, ``inference.py`` and ``match.py``).
+Differences from it:
 
-- peaks are refined between the cells by a parabola instead of a quarter cell;
-- clusters of tags further apart than the threshold are matched separately;
-- a missing joint is taken from a broad maximum only; the original takes the highest noise.
+- Peaks are refined to subpixel positions by a parabola instead of a quarter cell.
+- Clusters of tags that are further apart than the threshold are matched separately.
+- A missing joint is placed only on a broad maximum; the original also takes the highest noise.
 """
 
 from __future__ import annotations
@@ -32,19 +32,19 @@ from posezoo.spec.model import Output
 
 SKELETON = "coco-17"
 
-#: HigherHRNet's NMS takes 5 x 5 cells.
+#: HigherHRNet's non-maximum suppression (NMS) uses 5 x 5 cells.
 NMS_RADIUS = 2
 
 
 def decode_associative_embedding(maps: Maps, size: Size, options: AssociativeEmbeddingOptions) -> list[Pose]:
     """The people in the maps, highest score first, in input pixels.
 
-    A pose's score is the mean of all 17 keypoints'.
+    A pose's score is the mean of the scores of all 17 keypoints.
 
     Args:
-        maps: ``heatmaps`` (17, H, W) float32, about 0..1, in which non-maximum suppression in the graph turns
-            the sign of non-peaks; ``embeddings`` (17, H, W) or (17, H, W, T) float32, the tags: T is 2 if the
-            mirrored image was run, too; ``nms_heatmaps`` (17, H, W) are used if ``compatible``.
+        maps: ``heatmaps`` (17, H, W) float32, about 0..1; non-maximum suppression in the graph may invert
+            the sign of non-peaks. ``embeddings`` (17, H, W) or (17, H, W, T) float32, the tags: T is 2 if the
+            mirrored image was also run. ``nms_heatmaps`` (17, H, W), used if ``compatible`` is set.
     """
     heatmaps, tags = maps["heatmaps"], maps["embeddings"]
     if options.compatible:
@@ -90,13 +90,13 @@ def _refine(keypoints: Floats, means: Floats, heatmaps: Floats, tags: Floats, *,
         cells = np.flatnonzero(heat.reshape(-1) > _MIN_MAXIMUM)
         values, own_tags = heat.reshape(-1)[cells], tags[joint].reshape(-1, tags.shape[3])[cells]
         for person in missing.tolist():
-            # The published cost is the rounded distance minus the heatmap, which is below 1.
+            # The published cost is the rounded distance minus the heatmap value, which is below 1.
             near = np.flatnonzero(np.abs(own_tags - means[person]).max(axis=1) < _SAME_TAG)
             if not len(near):
                 continue
             best = near[values[near].argmax()]
             row, column = divmod(int(cells[best]), heat.shape[1])
-            # The cells around a maximum are high, too; those around a spike of noise, or NaN, are not.
+            # The cells around a real maximum are also high. The cells around a spike of noise or NaN are not.
             around = heat[max(row - 1, 0) : row + 2, max(column - 1, 0) : column + 2]
             height = float(values[best])
             if not float(around.sum()) - height >= 0.5 * height * (around.size - 1):
@@ -106,9 +106,9 @@ def _refine(keypoints: Floats, means: Floats, heatmaps: Floats, tags: Floats, *,
             keypoints[person, joint] = x[0], y[0], values[best]
 
 
-# A smaller distance of tags is 0 when rounded.
+# Smaller distances of tags are rounded to 0.
 _SAME_TAG = 0.5
-# Lower maxima are ignored: noise of a standard deviation of 0.01 is lower in most cells.
+# Lower maxima are ignored: noise with a standard deviation of 0.01 is lower in most cells.
 _MIN_MAXIMUM = 0.02
 
 _MAPS = (1, 17, -1, -1)
@@ -127,10 +127,10 @@ DECODER = DecoderType(
         },
         {"heatmaps": are_coco_heatmaps, "embeddings": are_coco_embeddings},
     ),
-    omz_model_types=("hpe-assosiative-embedding", "hpe-associative-embedding"),  # the first one sic
+    omz_model_types=("hpe-assosiative-embedding", "hpe-associative-embedding"),  # Open Model Zoo misspells it
     optional=(Output("", _MAPS, role="nms_heatmaps"),),
     visible_score=PEAK_IS_VISIBLE,
-    # HigherHRNet's shorter side; its training padded with black.
+    # The shorter side is HigherHRNet's; its training pads with black.
     input_sizing=InputSizing(stride=32, default_target=512, by_height=False),
     merge_passes=merge_embeddings,
     approach="bottom-up",

@@ -22,9 +22,9 @@ class AugmentedOutputs:
     """The outputs of a network for one pass.
 
     Attributes:
-        maps: by role, with a batch of one.
-        mirrored: whether the network saw the image mirrored.
-        scale: of the image, relative to the usual one.
+        maps: the outputs by role, with a batch of one.
+        mirrored: whether the image was mirrored.
+        scale: the scale of the image, relative to the normal one.
     """
 
     maps: Mapping[str, Floats]
@@ -35,7 +35,7 @@ class AugmentedOutputs:
 def merge_openpose(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
     """``heatmaps`` (1, 19, H, W) and ``pafs`` (1, 38, H, W), averaged, with the size of the finest pass.
 
-    Z. Cao et al., arXiv:1611.08050, averages over scales.
+    Z. Cao et al., arXiv:1611.08050, average over scales.
     """
     size = _finest_size(passes)
     heatmaps, pafs = [], []
@@ -44,7 +44,7 @@ def merge_openpose(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
         if outputs.mirrored:
             heat = heat[_MIRRORED_JOINTS][:, :, ::-1]
             field = field[_MIRRORED_CHANNELS][:, :, ::-1].copy()
-            field[0::2] *= -1  # what points right in the mirrored image points left
+            field[0::2] *= -1  # x is inverted: right in the mirrored image is left in the original
         heatmaps.append(resize_maps(heat, size))
         pafs.append(resize_maps(field, size))
     return {"heatmaps": _mean(heatmaps)[None], "pafs": _mean(pafs)[None]}
@@ -53,8 +53,9 @@ def merge_openpose(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
 def merge_embeddings(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
     """``heatmaps`` (1, 17, H, W) and ``embeddings`` (1, 17, H, W, T), with the size of the finest pass.
 
-    As HigherHRNet merges them (``aggregate_results``): heatmaps are averaged over mirror images, then over
-    scales. The tags of the passes are the T components of one tag; passes at other scales than 1 have none.
+    HigherHRNet merges them in the same way (``aggregate_results``): heatmaps are averaged over mirrored
+    images, then over scales. The tags of the passes are the T components of one tag; passes at scales other
+    than 1 add no component.
 
     Raises:
         InferenceError: there are several scales, and none is 1.
@@ -63,7 +64,7 @@ def merge_embeddings(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
     tags: list[Floats] = []
     heatmaps: dict[float, list[Floats]] = {}
     for outputs in passes:
-        # Non-maximum suppression in the graph turns the sign of non-peaks: the average needs their heights.
+        # Non-maximum suppression in the graph inverts the sign of non-peaks; the average needs their values.
         heat, embeddings = np.abs(outputs.maps["heatmaps"][0]), outputs.maps["embeddings"][0]
         tag = embeddings.reshape(embeddings.shape[:3])
         if outputs.mirrored:
@@ -78,7 +79,7 @@ def merge_embeddings(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
 
 
 def resize_maps(maps: Floats, size: Size) -> Floats:
-    """(N, H, W): maps (N, h, w) resized to W and H, bilinear."""
+    """(N, H, W): maps (N, h, w) resized bilinearly to ``size``, which is (W, H)."""
     if maps.shape[:0:-1] == size:
         return maps
     cv2 = import_optional("cv2", extra="run")
@@ -97,7 +98,7 @@ def _mean(maps: Sequence[Floats]) -> Floats:
 
 _MIRRORED_COCO = list(SKELETONS["coco-17"].flip_order)
 _MIRRORED_JOINTS = [*SKELETONS["openpose-18"].flip_order, 18]  # 18 is the background
-# For each channel of the part affinity field, that of the same limb on the other side.
+# For each channel of the part affinity field, the channel of the same limb on the other side of the body.
 _MIRRORED_CHANNELS = [
     dict(LIMBS)[_MIRRORED_JOINTS[start], _MIRRORED_JOINTS[end]] + coordinate
     for (start, end), _ in sorted(LIMBS, key=itemgetter(1))

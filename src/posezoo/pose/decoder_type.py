@@ -1,4 +1,4 @@
-"""The record by which a module of this package declares its decoder."""
+"""The record with which a module of this package declares its decoder."""
 
 from __future__ import annotations
 
@@ -15,19 +15,19 @@ from posezoo.spec.model import Output
 #: Output arrays by role.
 Maps = Mapping[str, Floats]
 Shape = tuple[int, ...]
-#: Whether an output of this name and shape plays a role.
+#: Whether an output with this name and shape can have a role.
 OutputRule = Callable[[str, Shape], bool]
 
-#: Pipelines that run decoders. They are named in text, because the runtime is built on this package.
+#: Pipelines that run decoders. They are given as text, because the runtime imports this package.
 BOTTOM_UP = "posezoo.runtime.bottom_up_pipeline:BottomUpPipeline"
 TOP_DOWN = "posezoo.runtime.top_down_pipeline:TopDownPipeline"
 
-#: A keypoint that is a maximum of its map, which every map has; 0.2 is SimpleBaseline's ``IN_VIS_THRE``.
+#: For a decoder that returns the maximum of each map, which always exists: SimpleBaseline's ``IN_VIS_THRE``.
 MAXIMUM_IS_VISIBLE = 0.2
-#: A keypoint that is a peak above its decoder's threshold of 0.1.
+#: For a decoder that returns only peaks above its threshold of 0.1.
 PEAK_IS_VISIBLE = 0.1
 
-#: What the example on a model card prints of a pose, unless the decoder names something else; its comment.
+#: The part of a pose that the example on a model card prints by default, and its comment.
 KEYPOINTS_PRINTED = ("pose.keypoints", "x and y in pixels of the image, score")
 
 
@@ -36,25 +36,26 @@ class DecoderType:
     """How the outputs of one or more networks become poses.
 
     Attributes:
-        networks: for each network, in the order in which they run, the outputs that are decoded; ``role`` is
-            the decoder's name for an output. An output with an empty name is named differently by each model;
+        networks: the outputs to decode, for each network in the order in which the networks run. ``role`` is
+            the decoder's name for an output. The name is empty if each model names the output differently;
             -1 stands for any size.
         options: a frozen dataclass whose fields are the decoder's options, all with defaults.
-        decode: from the last network's outputs by role, without their batch axis, the size of its input
-            (width and height in pixels) and the options to poses in pixels of that input.
-        pipeline: what runs the networks, as ``module:class``; its argument is a ``PipelineConfig``.
-        needs: the outputs in words, for messages.
-        rules: how the roles of an IR's outputs are recognized: alternatives, of which the first is taken
+        decode: returns poses in pixels of the last network's input. Its arguments are the outputs of that
+            network by role, without their batch axis, the size of the input (width and height in pixels), and
+            the options.
+        pipeline: the class that runs the networks, as ``module:class``; its argument is a ``PipelineConfig``.
+        needs: a description of the outputs, for messages.
+        rules: how the roles of an IR's outputs are recognized. These are alternatives: the first one is used
             whose rules fit exactly one output each. Empty: the decoder cannot be recognized.
         omz_model_types: names of this decoder in Open Model Zoo's ``model_info``, in lower case.
         optional: outputs of the last network that may be missing.
-        convert_outputs: turns another form of the outputs into this one; None leaves them unchanged.
-        detector: whether a person detector may run first (``possible``), or runs unless it is disabled
-            (``usual``); empty: never.
-        has_pixel_centers: integer coordinates are centers of pixels, not their corners.
-        visible_score: keypoints of a lower score are guesses, which drawings leave out.
-        input_sizing: of a bottom-up decoder: how images are fitted to the network's input.
-        merge_passes: merges the outputs of several passes over one image (test-time augmentation); None: that
+        convert_outputs: converts another form of the outputs to this one; None: they are not changed.
+        detector: ``possible`` if a person detector may run first, ``usual`` if it runs unless it is disabled;
+            empty: no detector can run.
+        has_pixel_centers: whether integer coordinates are centers of pixels instead of corners.
+        visible_score: keypoints with a lower score are guesses and are not drawn.
+        input_sizing: how images are fitted to the network's input, for a bottom-up decoder.
+        merge_passes: merges the outputs of several passes over one image (test-time augmentation); None: this
             is not supported.
         approach: ``top-down``, ``bottom-up``, or empty for a decoder that does not estimate poses.
         printed: the part of a pose that the example on a model card prints, and its comment.
@@ -93,7 +94,7 @@ def check_options(options: object, expected: str, is_valid: Callable[[Any], bool
     """Check the values of some options of a decoder.
 
     Raises:
-        InferenceError: a value is invalid; ``expected`` describes the valid ones.
+        InferenceError: a value is invalid; the message says that ``expected`` is valid.
     """
     for name in names:
         if not is_valid(value := getattr(options, name)):
@@ -101,27 +102,30 @@ def check_options(options: object, expected: str, is_valid: Callable[[Any], bool
 
 
 def is_share(value: float) -> bool:
-    """Whether a value is 0 to 1."""
+    """Whether a value is between 0 and 1, inclusive."""
     return 0 <= value <= 1
 
 
 def channel_count(shape: Shape) -> int:
-    """The channels of maps, first or last; a guess, since a side may look like a number of channels."""
+    """The number of channels of maps, which are the first or the last axis.
+
+    This is a guess, because a side may be as long as a usual number of channels.
+    """
     known = (17, 19, 38, 57)
     return next((side for side in (shape[1:2] + shape[3:4]) if side in known), shape[1] if shape[1:] else 0)
 
 
 def are_maps(channels: int) -> OutputRule:
-    """The rule for maps of this many channels, first or last."""
+    """The rule for maps with this number of channels, first or last."""
     return lambda _name, shape: len(shape) == 4 and channel_count(shape) == channels
 
 
 def are_coco_embeddings(name: str, shape: Shape) -> bool:
-    """Whether an output holds tags of COCO's 17 keypoints."""
+    """Whether an output contains tags of COCO's 17 keypoints."""
     is_named = "embed" in name.lower() or "tag" in name.lower()
     return shape[1:2] == (17,) and (len(shape) == 5 or (len(shape) == 4 and is_named))
 
 
 def are_coco_heatmaps(name: str, shape: Shape) -> bool:
-    """Whether an output holds heatmaps of COCO's 17 keypoints."""
+    """Whether an output contains heatmaps of COCO's 17 keypoints."""
     return shape[1:2] == (17,) and len(shape) == 4 and not are_coco_embeddings(name, shape)

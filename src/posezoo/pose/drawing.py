@@ -14,7 +14,7 @@ from posezoo.errors import ImageError, import_optional
 from posezoo.pose.keypoints import MIN_SCORE, SKELETONS, Color, Pose
 from posezoo.pose.letterbox import Image
 
-# Coordinates for OpenCV are in 1/16 pixels, so that limbs do not jump from frame to frame.
+# OpenCV gets coordinates in 1/16 pixels, so limbs do not jump between frames.
 _SHIFT = 4
 _HALF = 1 << _SHIFT - 1
 _OUTLINE: Color = (32, 32, 32)
@@ -39,7 +39,7 @@ def draw(
         ImageError: ``in_place``, and the image is read-only, or a view whose channels are not contiguous.
         MissingPackageError: OpenCV is not installed.
     """
-    # OpenCV draws into an array whose rows may begin anywhere, but whose pixels are contiguous.
+    # OpenCV can draw into an array with gaps between its rows, but not between its pixels.
     is_drawable = image.flags.writeable and image.strides[1:] == (3, 1) and image.strides[0] > 0
     if in_place and not is_drawable:
         raise ImageError(
@@ -60,7 +60,7 @@ def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score:
     cv2 = import_optional("cv2", extra="run")
     keypoints = np.stack([pose.keypoints for pose in poses])
     is_visible = (keypoints[..., 2] >= min_score) & np.isfinite(keypoints).all(axis=2)
-    reach = 4 * max(canvas.shape[:2])  # points far outside are moved nearer
+    reach = 4 * max(canvas.shape[:2])  # points far outside the image are clipped to this distance
     points = _sixteenths(np.nan_to_num(keypoints[..., :2]).clip(-reach, reach))
     widths = [_line_width(canvas, pose) for pose in poses]
     pairs, limb_colors = _limbs(skeleton)
@@ -70,8 +70,8 @@ def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score:
     for person, width in enumerate(widths):
         limbs, joints = are_limbs[person].nonzero()[0], is_visible[person].nonzero()[0]
         spots = points[person][joints]
-        # All outlines first, so that none crosses a limb. Their edges are not smooth, which takes a third
-        # of the time. The outline of a joint is that of a line from it to itself.
+        # All outlines are drawn first, so no outline crosses a limb. They are not anti-aliased, which takes a
+        # third of the time. The outline of a joint is a line from the joint to itself.
         edge = max(1, width // 3)
         cv2.polylines(canvas, lines[person][limbs], False, _OUTLINE, width + 2 * edge + 2, cv2.LINE_8, _SHIFT)
         cv2.polylines(canvas, spots[:, None], True, _OUTLINE, 2 * (width + edge + 1), cv2.LINE_8, _SHIFT)
@@ -84,7 +84,7 @@ def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score:
 def _bars(points: NDArray[Any], pairs: NDArray[Any], widths: NDArray[Any]) -> NDArray[np.int32]:
     """(P, L, 4, 2): limbs between points (P, K, 2) as rectangles, in 1/16 pixels; widths (P,) are in pixels.
 
-    They lack the round ends of OpenCV's lines, which the joints cover, and take a third of the time.
+    Rectangles take a third of the time of OpenCV's lines. They have no round ends, but the joints cover that.
     """
     starts, ends = points[:, pairs].astype(np.float32).transpose(2, 0, 1, 3)
     along = ends - starts
@@ -106,7 +106,7 @@ def _draw_box(canvas: Image, pose: Pose) -> None:
 
 
 def _line_width(canvas: Image, pose: Pose) -> int:
-    """In pixels, relative to the image, but thin for people who are small in it."""
+    """The width in pixels: relative to the size of the image, but thinner for small people."""
     x0, y0, x1, y1 = pose.box
     height, width = canvas.shape[:2]
     by_image: float = max(height, width) / 200
@@ -115,12 +115,12 @@ def _line_width(canvas: Image, pose: Pose) -> int:
 
 
 def _sixteenths(points: NDArray[Any]) -> NDArray[Any]:
-    # OpenCV counts from the center of the first pixel.
+    # In OpenCV the center of the first pixel is (0, 0).
     return np.rint((points - 0.5) * (1 << _SHIFT)).astype(np.int32)
 
 
 @cache
 def _limbs(skeleton: str) -> tuple[NDArray[Any], list[list[int]]]:
-    """(L, 2) the joints of each limb, and its color, between theirs."""
+    """(L, 2) the joints of each limb; and its color, the mean of their colors."""
     pairs = np.array(SKELETONS[skeleton].limbs)
     return pairs, (np.array(SKELETONS[skeleton].colors)[pairs].sum(axis=1) // 2).tolist()

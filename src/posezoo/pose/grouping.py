@@ -1,7 +1,8 @@
-"""Join limbs to people.
+"""Assemble people from limbs.
 
-Limbs without a conflict come first. They determine how tall people are, which resolves the others: the weight
-of a candidate is how well the field fits, minus a penalty for a limb of unusual length for such a body.
+Limbs without a conflict are joined first. They determine the heights of the people, which help to resolve the
+conflicts: the weight of a candidate is how well the field fits, minus a penalty if the limb has an unusual
+length for a body of this height.
 """
 
 from __future__ import annotations
@@ -19,31 +20,31 @@ from posezoo.pose.keypoints import Floats
 from posezoo.pose.limbs import LIMBS, NECK, LimbCandidates
 from posezoo.pose.pair_matching import MAX_PAIRS, match_pairs
 
-# Weights that decide between pairs that exclude each other, beside how well the field fits. The values are in
-# the middle of the range in which drawn groups of every kind are recovered (tests/pose/test_bars.py); noise
-# changes a fit by 0.003.
-# For each cell of length: of two matchings, the one that leaves less of the field unexplained is better.
+# Weights that decide between pairs that exclude each other, in addition to the fit of the field. The values
+# are in the middle of the range in which synthetic groups of every kind are recovered
+# (tests/pose/test_bars.py); noise changes a fit by 0.003.
+# Bonus for each cell of length: the matching that leaves less of the field unexplained is better.
 _EXPLAINED = 0.1
-# Penalty for the squared logarithm of the ratio of the heights of both ends' persons.
+# Penalty for the squared logarithm of the ratio between the heights of the people at the two ends.
 _UNLIKE = 0.5
-# The same for the ratio of the limb's length to the usual one, if it is shorter.
+# The same for the ratio of the limb's length to the usual length, if the limb is shorter.
 _UNUSUAL = 0.3
-# If it is longer: perspective makes limbs look shorter, but hardly longer.
+# The same if it is longer: perspective makes limbs look shorter, but hardly ever longer.
 _TOO_LONG = 1.2
-# If neither height is known, the penalty for the squared length in cells. Two people in line have the same
-# sum of lengths either way, and equal halves are right.
+# Penalty for the squared length in cells, if neither height is known. For two people in line, both matchings
+# have the same sum of lengths, and the one with equal lengths is correct.
 _UNEVENNESS = 0.002
 
-# At least this many joints without a neck may be a part of a person; fewer are ambiguous. In noise there are
-# many such parts, and all are ambiguous.
+# A group of at least this many joints without a neck may be a part of a person; smaller groups are ambiguous.
+# Noise has many such parts; all of them are then ambiguous.
 _A_PART = 3
 _MANY_PARTS = 10
-# Up to this score, length (in cells of 8 px) and share of the usual length, a forearm or shin may mix those
-# of two people.
+# If the score, the length (in cells of 8 px) and the share of the usual length are below these limits, a
+# forearm or shin may be a mix of those of two people.
 _MIXED = 0.7
 _SHORT = 2.5
 _STUNTED = 0.6
-# Weak candidates whose length differs from the usual one by this logarithm or more are not limbs.
+# A weak candidate is not a limb if the logarithm of its length differs by this or more from the usual one.
 _FAR_FROM_USUAL = 0.5
 
 # The length of each limb relative to the body's height: R. Drillis and R. Contini, "Body segment
@@ -63,17 +64,17 @@ _LAST = frozenset({3, 5, 8, 11})
 
 @dataclass(frozen=True, slots=True)
 class GroupingOptions:
-    """Options of finding keypoints and joining them.
+    """Options for finding keypoints and joining them.
 
     Attributes:
         min_keypoint_score: the threshold of heatmaps, 0..1.
         min_affinity: the threshold of the part affinity field along a limb, 0..1.
         min_keypoints: people with fewer keypoints are left out.
-        min_score: people are left out if the sum of the scores of their keypoints and limbs, divided by the
-            number of keypoints, is lower.
-        max_peaks: the most keypoints of a kind; the highest are kept.
-        upsample: the factor by which maps are upsampled first, 1 to 8; bicubic.
-        subpixel: refine keypoints between the cells.
+        min_score: people are left out if the sum of their keypoint and limb scores, divided by the number of
+            keypoints, is lower.
+        max_peaks: the maximum number of keypoints of each kind; the highest are kept.
+        upsample: the factor by which maps are first upsampled (bicubic), 1 to 8.
+        subpixel: refine keypoints to subpixel positions.
     """
 
     min_keypoint_score: float = 0.1
@@ -91,14 +92,15 @@ class GroupingOptions:
         check_options(self, "1 or more", lambda value: value >= 1, "min_keypoints", "max_peaks")
 
 
-#: The cell of the networks that the thresholds were made for, in input pixels: distances are in such cells.
+#: The size in input pixels of a cell of the networks that the thresholds were tuned for. Distances are in
+#: such cells.
 CELL = 8.0
 
 
 def nms_radius(cell: float) -> int:
     """The radius of non-maximum suppression, in cells of a map whose cells are ``cell`` times 8 px wide.
 
-    6/7 of the network's own cell, as in Open Model Zoo.
+    It is 6/7 of the network's own cell, as in Open Model Zoo.
     """
     return max(1, round(6 / 7 / cell))
 
@@ -109,19 +111,19 @@ FindWeakLimbs = Callable[[list[int], list[int], list[int]], LimbCandidates]
 def assemble_people(
     points: Floats, kinds: list[int], candidates: LimbCandidates, cell: float, find_weak: FindWeakLimbs
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """(N,) the number of each peak's person; (G + 1,) the sum of each person's peak and limb scores.
+    """(N,) the person index of each peak; (G + 1,) the sum of each person's peak and limb scores.
 
-    The last number, G, is that of all peaks without a limb.
+    The last index, G, is for all peaks without a limb.
 
     Args:
-        points: (N, 3) x, y in cells of the map, and the score, of each peak.
+        points: (N, 3): x and y in cells of the map, and the score, of each peak.
         kinds: the joint of each peak.
         candidates: pairs of peaks that may be limbs.
-        cell: of the map, in cells of 8 px.
-        find_weak: from limbs, starts and ends to the weak candidates among them.
+        cell: the size of a cell of the map, in cells of 8 px.
+        find_weak: returns the weak candidates among the given limbs, starts and ends.
     """
     groups = _PersonAssembly(points[:, 2], kinds)
-    # Whether no other pair of the same limb shares an end.
+    # True if no other pair of the same limb shares an end.
     limbs = candidates.limbs * len(points)
     starts, ends = limbs + candidates.starts, limbs + candidates.ends
     is_unique = np.bincount(starts).take(starts) + np.bincount(ends).take(ends) == 2
@@ -134,10 +136,10 @@ def assemble_people(
 
 
 def _join_conflicting(groups: _PersonAssembly, pairs: LimbCandidates, cell: float) -> None:
-    """Resolve limbs of people whose height is known first; each one passes the height to the next."""
+    """Resolve the limbs of people with known height first; each joined limb passes the height on."""
     heights = groups.person_heights()
     while len(pairs.limbs):
-        # Whether at least one end of all pairs of the same limb has a person of known height.
+        # A pair is ready if every pair of the same limb has an end whose person has a known height.
         unknown = np.isnan(heights[pairs.starts]) & np.isnan(heights[pairs.ends])
         is_ready = np.bincount(pairs.limbs, unknown, minlength=len(LIMBS))[pairs.limbs] == 0
         if not is_ready.any():
@@ -155,16 +157,16 @@ def _best(pairs: LimbCandidates, heights: Floats, cell: float) -> LimbCandidates
     if len(weights) > MAX_PAIRS:
         kept = np.sort(np.argpartition(-weights, MAX_PAIRS)[:MAX_PAIRS])
         pairs, weights = pairs[kept], weights[kept]
-    first = pairs.limbs * len(heights)  # peaks count separately for each limb
+    first = pairs.limbs * len(heights)  # a peak may be used once for each limb
     best = match_pairs((first + pairs.starts).tolist(), (first + pairs.ends).tolist(), weights.tolist())
     return pairs[np.sort(np.array(best, np.int64))]
 
 
 def _reunite(groups: _PersonAssembly, cell: float, find_weak: FindWeakLimbs) -> None:
-    """Join parts of bodies without a neck to people who lack them.
+    """Join parts of bodies without a neck to people who lack these parts.
 
-    Two limbs of a kind that cross in opposite directions cancel in the field where they meet, and leave weak
-    candidates.
+    Two limbs of the same kind that cross in opposite directions cancel in the field at the crossing. Only
+    weak candidates remain.
     """
     unattached = groups.find_unattached_limbs()
     if not unattached:
@@ -179,8 +181,8 @@ def _reunite(groups: _PersonAssembly, cell: float, find_weak: FindWeakLimbs) -> 
 def _uncross(groups: _PersonAssembly, cell: float, find_weak: FindWeakLimbs) -> None:
     """Exchange the ends of two forearms, or shins, that overlap in opposite directions.
 
-    They cancel in the field except at their ends, which look like two short limbs, each from the elbow of one
-    person to the wrist of the other.
+    They cancel in the field except at their ends. The ends look like two short limbs, each from the elbow of
+    one person to the wrist of the other.
     """
     stubs = groups.find_short_limbs(_SHORT / cell)
     if not 2 <= len(stubs) <= _MANY_PARTS:
@@ -195,7 +197,7 @@ def _uncross(groups: _PersonAssembly, cell: float, find_weak: FindWeakLimbs) -> 
 
 
 def _weights(pairs: LimbCandidates, heights: Floats, cell: float) -> Floats:
-    """(N,) what each pair adds to the total weight of a matching; unknown heights are NaN."""
+    """(N,) the weight of each pair in a matching; unknown heights are NaN."""
     length = pairs.lengths * np.float32(cell)
     weights: Floats = 1 + pairs.scores * (1 + _EXPLAINED * length)
     logs = np.log(heights)
@@ -214,11 +216,11 @@ class _PersonAssembly:
 
     def __init__(self, scores: Floats, kinds: list[int]) -> None:
         self._scores, self._kinds = scores, kinds
-        self._group_of: dict[int, dict[int, int]] = {}  # by peak: the peak of each kind
+        self._group_of: dict[int, dict[int, int]] = {}  # the group of each peak: its peak of each kind
         self._joined: list[LimbCandidates] = []
 
     def join(self, limbs: LimbCandidates) -> None:
-        """Join the groups of the limbs' ends, unless a person would have two joints of a kind."""
+        """Join the groups of the limbs' ends, unless a person would get two joints of the same kind."""
         self._joined.append(limbs)
         group_of, kinds = self._group_of, self._kinds
         for start, end in zip(limbs.starts.tolist(), limbs.ends.tolist(), strict=True):
@@ -236,7 +238,11 @@ class _PersonAssembly:
                     group_of[peak] = one
 
     def find_short_limbs(self, longest: float) -> list[tuple[int, int, int, float]]:
-        """Joined forearms and shins, weak and up to a length in cells: the limb, start, end, and length."""
+        """Joined forearms and shins that are weak and shorter than ``longest`` cells.
+
+        Returns:
+            For each: the limb, start, end, and length in cells.
+        """
         short = []
         for limbs in self._joined:
             for place in ((limbs.scores < _MIXED) & (limbs.lengths < longest)).nonzero()[0].tolist():
@@ -247,7 +253,7 @@ class _PersonAssembly:
         return short
 
     def swap_joints(self, one: int, other: int, limbs: LimbCandidates) -> None:
-        """Exchange the joints of a kind of two people, which the given limbs connect from now on."""
+        """Exchange two joints of the same kind between two people; ``limbs`` are their new limbs."""
         kind = self._kinds[one]
         first, second = self._group_of[one], self._group_of[other]
         first[kind], second[kind] = other, one
@@ -255,7 +261,7 @@ class _PersonAssembly:
         self._joined.append(limbs)
 
     def find_unattached_limbs(self) -> list[tuple[int, int, int]]:
-        """Pairs, as limb, start and end, that would join parts without a neck to people who lack them."""
+        """Pairs (limb, start, end) that would join parts without a neck to people who lack these parts."""
         groups = list({id(group): group for group in self._group_of.values()}.values())
         parts = [group for group in groups if NECK not in group and len(group) >= _A_PART]
         if not 0 < len(parts) <= _MANY_PARTS:
@@ -271,7 +277,7 @@ class _PersonAssembly:
         ]
 
     def person_heights(self) -> Floats:
-        """(N,) the height of each peak's person according to its limbs, in cells; or NaN."""
+        """(N,) the height of each peak's person in cells, estimated from its limbs; NaN if it is unknown."""
         owners, count = self._owners()
         lengths, shares = np.zeros((2, count + 1))
         for limbs in self._joined:
@@ -288,13 +294,13 @@ class _PersonAssembly:
         totals = np.bincount(owners, self._scores, minlength=count + 1)
         for limbs in self._joined:
             people = owners[limbs.starts]
-            # A limb whose ends are not of the same person does not count.
+            # A limb does not count if its ends belong to different people.
             inside = people == owners[limbs.ends]
             totals += np.bincount(people, inside * limbs.scores, minlength=count + 1)
         return owners, totals
 
     def _owners(self) -> tuple[NDArray[Any], int]:
-        """(N,) the number of each peak's person, or the count of people if it has none; and that count."""
+        """(N,) the person index of each peak, or the number of people if it has none; and that number."""
         numbers: dict[int, int] = {}
         owned = [numbers.setdefault(id(group), len(numbers)) for group in self._group_of.values()]
         owners = np.full(len(self._scores), len(numbers))

@@ -1,8 +1,8 @@
 """OpenPose's limbs, and the pairs of peaks that the part affinity fields support.
 
-For every two peaks that a limb might join, the limb's field is sampled at ten points between them: nine have
-to point along it (Z. Cao et al., arXiv:1611.08050, section 2.3; the share is D. Osokin's,
-arXiv:1811.12004).
+For each pair of peaks that a limb may connect, the limb's field is sampled at ten points between them. At
+nine of these points the field must point along the limb (Z. Cao et al., arXiv:1611.08050, section 2.3; the
+share is from D. Osokin, arXiv:1811.12004).
 """
 
 from __future__ import annotations
@@ -19,9 +19,9 @@ from posezoo.pose.peaks import Peaks
 JOINTS = 18
 NECK = 1
 
-#: Each limb's joints, and the first of its two channels among the 38 of the field: OpenPose's COCO model
-#: (mapIdx in poseParameters), in the order in which people are assembled. The last two, shoulder to ear,
-#: are never drawn; they connect a person whose nose is hidden.
+#: The two joints of each limb, and the first of its two channels among the 38 channels of the field. They are
+#: from OpenPose's COCO model (mapIdx in poseParameters), in the order in which people are assembled. The last
+#: two limbs, shoulder to ear, are never drawn; they connect a person whose nose is hidden.
 LIMBS = (
     *(((1, 2), 12), ((1, 5), 20), ((2, 3), 14), ((3, 4), 16), ((5, 6), 22), ((6, 7), 24)),
     *(((1, 8), 0), ((8, 9), 2), ((9, 10), 4), ((1, 11), 6), ((11, 12), 8), ((12, 13), 10)),
@@ -38,16 +38,17 @@ LIMBS = (
 _STARTS, _ENDS = np.array([joints for joints, _ in LIMBS]).T
 _CHANNELS = np.array([channel for _, channel in LIMBS])
 
-#: Points at which the field is sampled for a limb, and how many of them have to agree.
+#: The number of samples of the field for a limb, and how many of them must agree.
 SAMPLES = 10
 ENOUGH = 9
-#: How many of them make a weak candidate, if none is opposite: a limb that another one cancels in the field.
+#: How many must agree for a weak candidate, if none points the opposite way. Such a limb may be one that
+#: another limb cancels in the field.
 WEAK = 2
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class LimbCandidates:
-    """N pairs of peaks that may be limbs: the limb (an index of ``LIMBS``), two peaks, the mean affinity."""
+    """N pairs of peaks that may be limbs: the limb's index in ``LIMBS``, two peaks, the mean affinity."""
 
     limbs: NDArray[Any]
     starts: NDArray[Any]
@@ -60,11 +61,12 @@ class LimbCandidates:
 
 
 def find_limb_candidates(points: Floats, peaks: Peaks, pafs: Floats, min_affinity: float) -> LimbCandidates:
-    """The pairs with which nine of ten samples of the field agree."""
+    """The pairs of peaks for which at least nine of ten samples of the field agree."""
     counts = np.bincount(peaks.maps, minlength=JOINTS)
-    # In parts that fit into the processor's cache: one part, unless there are hundreds of people.
+    # The pairs are processed in parts that fit into the processor's cache. One part is enough, unless there
+    # are hundreds of people.
     totals = (counts[_STARTS] * counts[_ENDS]).cumsum()
-    with np.errstate(invalid="ignore"):  # infinity times zero is NaN, which does not agree
+    with np.errstate(invalid="ignore"):  # infinity times zero is NaN, which counts as disagreement
         if totals[-1] <= _PAIRS_AT_ONCE:
             return _chosen(_pairs(points, counts, _ALL_LIMBS, pafs.shape), pafs, min_affinity)
         parts = totals // _PAIRS_AT_ONCE
@@ -80,9 +82,9 @@ def find_limb_candidates(points: Floats, peaks: Peaks, pafs: Floats, min_affinit
 def find_weak_limb_candidates(
     points: Floats, limbs: list[int], starts: list[int], ends: list[int], pafs: Floats, min_affinity: float
 ) -> LimbCandidates:
-    """The weak candidates among some pairs: two samples agree, and none is opposite.
+    """The weak candidates among some pairs: at least two samples agree, and none points the opposite way.
 
-    The score is the mean of all samples, of which those that do not agree count as 0.
+    The score is the mean of all samples; samples that do not agree count as 0.
 
     Args:
         points: (N, 3) x, y in cells and score.
@@ -102,7 +104,7 @@ def find_weak_limb_candidates(
     with np.errstate(invalid="ignore"):
         along = pairs.field_along(pafs, _SHARES_OF_LIMB[:, None])
         agreeing = (along > min_affinity) & (along < np.inf)
-        # Not any(below), for NaN.
+        # A negated any() of the opposite comparison would accept NaN.
         not_opposite = (along >= -np.float32(min_affinity)).all(axis=0)
         kept = np.flatnonzero(not_opposite & (agreeing.sum(axis=0) >= WEAK))
     scores = np.where(agreeing[:, kept], along[:, kept], 0).sum(axis=0) / np.float32(SAMPLES)
@@ -119,7 +121,7 @@ def _chosen(pairs: _PeakPairs, pafs: Floats, min_affinity: float) -> LimbCandida
         if len(pairs.limbs) < _MANY_PAIRS:
             break
         one, other = (pairs.field_along(pafs, _SHARES_OF_LIMB[sample]) for sample in samples)
-        # Not <=, for NaN.
+        # Not counted with <=, because NaN must count as disagreement.
         failed = failed + (2 - (one > min_affinity).view(np.int8) - (other > min_affinity).view(np.int8))
         left = np.flatnonzero(failed < 2)  # indices are faster than a mask
         if len(left) > max_count:
@@ -136,17 +138,17 @@ def _chosen(pairs: _PeakPairs, pafs: Floats, min_affinity: float) -> LimbCandida
 
 
 _SHARES_OF_LIMB = np.arange(SAMPLES, dtype=np.float32) / np.float32(SAMPLES - 1)
-# Two samples to check, and the most pairs that remain. If two samples disagree, a pair cannot reach nine of
-# ten. The first check removes most of many pairs; the others are for maps of noise, and few pairs are faster
-# without any. A hundred people shoulder to shoulder leave 9500, 4200, 2900 and 2100 of 20,000 pairs; only a
-# field that agrees everywhere leaves more.
+# Each check has two samples, and the maximum number of pairs that remain. If two samples disagree, a pair
+# cannot reach nine of ten. If there are many pairs, the first check removes most of them; the other checks
+# are for maps of noise. Few pairs are faster without any check. A hundred people shoulder to shoulder leave
+# 9500, 4200, 2900 and 2100 of 20,000 pairs; only a field that agrees everywhere leaves more.
 _PREFILTERS = (((3, 6), 20_000), ((1, 8), 5000), ((0, 2), 4000), ((4, 9), 3000))
 _MANY_PAIRS = 1000
 
 
 @dataclass(frozen=True, eq=False, slots=True)
 class _PeakPairs:
-    """N pairs of peaks that a limb may join: start point and vector, in cells."""
+    """N pairs of peaks that a limb may connect: start point and vector, in cells."""
 
     limbs: NDArray[Any]
     starts: NDArray[Any]
@@ -164,7 +166,8 @@ class _PeakPairs:
     def field_along(self, pafs: Floats, share: Any) -> Floats:
         """(..., N) the affinity of each pair at a relative position between its peaks."""
         height, width = pafs.shape[1:]
-        # Half up, not half to even: points are seldom between two cells, and truncation is faster.
+        # Halves are rounded up, not to even: points are rarely halfway between two cells, and truncation is
+        # faster.
         columns = (share * self.dx + (self.x + _HALF)).astype(np.int32)
         rows = (share * self.dy + (self.y + _HALF)).astype(np.int32)
         place = rows * np.int32(width) + columns + self.channels
@@ -178,16 +181,16 @@ _HALF = np.float32(0.5)
 
 
 def _pairs(points: Floats, counts: NDArray[Any], limbs: NDArray[Any], shape: tuple[int, ...]) -> _PeakPairs:
-    """All pairs of peaks that some limbs may join; ``counts`` are the peaks of each joint in ``points``."""
+    """All pairs of peaks that these limbs may connect; ``counts`` is the number of peaks of each joint."""
     _, height, width = shape
-    # Refined peaks may lie beyond the border.
+    # Refined peaks may lie outside the map.
     x = np.minimum(np.maximum(points[:, 0], 0), np.float32(width - 1))
     y = np.minimum(np.maximum(points[:, 1], 0), np.float32(height - 1))
     first = counts.cumsum() - counts
-    # A row for each start of a limb, then a pair for each end.
+    # First one row for each start of a limb, then one pair for each end.
     joints = _STARTS[limbs]
     row_counts = counts[joints]
-    # Methods are faster: numpy's functions of these names take as long again to find them.
+    # Array methods are used, because numpy's functions of the same names take twice as long.
     row_limbs = limbs.astype(np.int32).repeat(row_counts)
     row_starts = (first[joints] - row_counts.cumsum() + row_counts).repeat(row_counts)
     row_starts += np.arange(len(row_limbs))

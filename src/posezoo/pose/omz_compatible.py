@@ -1,9 +1,9 @@
-"""Decoders with exactly the results of Open Model Zoo's decoders for the same maps.
+"""Decoders that return exactly the results of Open Model Zoo's decoders for the same maps.
 
-They are for users who compare with its demo or have tuned thresholds for it: ``open_pose.py`` and
-``hpe_associative_embedding.py`` of its model_api. Peculiarities are kept and noted here, except one: there,
-people of low scores are removed without their tags, so that missing joints of the next person are searched
-by the tags of another one.
+They are for users who compare with its demo or have tuned thresholds for it. The originals are
+``open_pose.py`` and ``hpe_associative_embedding.py`` of its model_api. Their peculiarities are kept and noted
+here, except one: the original removes people with low scores but keeps their tags, so it searches the missing
+joints of the next person by the tags of another person.
 """
 
 from __future__ import annotations
@@ -24,30 +24,30 @@ from posezoo.pose.tag_grouping import JOINTS as COCO_JOINTS
 
 SKELETON = "coco-17"
 
-# The distance of tags that are not finite: larger than any other.
+# The distance for tags that are not finite. It is larger than any other distance.
 _FAR = 1e6
 
-# The indices of OpenPose's keypoints among COCO's, which have no neck.
+# The COCO index of each of OpenPose's keypoints; -1 for the neck, which COCO does not have.
 _TO_COCO = (0, -1, 6, 8, 10, 5, 7, 9, 12, 14, 16, 11, 13, 15, 2, 1, 4, 3)
 
 
 def decode_openpose_omz(heatmaps: Floats, pafs: Floats, size: Size, options: GroupingOptions) -> list[Pose]:
     """The people that ``OpenPoseDecoder`` finds in OpenPose's maps, in its order.
 
-    Keypoints are COCO's; missing ones are all 0. A pose's score is the sum of its keypoints' and limbs'
-    scores times the number of keypoints less one: far above 1.
+    The keypoints are COCO's; x, y and score of a missing keypoint are 0. A pose's score is the sum of its
+    keypoint and limb scores, times the number of keypoints minus one. It is far above 1.
 
     Args:
         heatmaps: (19, H, W) float32.
         pafs: (38, H, W) float32.
-        size: of the input.
+        size: width and height of the input, in pixels.
         options: of OpenPose's own decoder.
     """
     heatmaps, pafs = (np.nan_to_num(maps, posinf=0, neginf=0) for maps in (heatmaps, pafs))
     if options.upsample > 1:
         heatmaps, pafs = upsample(heatmaps, options.upsample), upsample(pafs, options.upsample)
     stride = size[1] / heatmaps.shape[1]
-    # Cells as high as the highest around them: all cells of a plateau.
+    # A peak is a cell as high as the highest cell around it, so all cells of a plateau are peaks.
     cv2 = import_optional("cv2", extra="run")
     side = 2 * nms_radius(stride / CELL) + 1
     pooled = np.stack([cv2.dilate(one, np.ones((side, side), np.uint8)) for one in heatmaps[:JOINTS]])
@@ -72,7 +72,11 @@ def decode_openpose_omz(heatmaps: Floats, pafs: Floats, size: Size, options: Gro
 
 
 def _offset_points(heatmaps: Floats, peaks: Peaks) -> Floats:
-    """(N, 3) x, y in cells and score: a quarter towards the higher neighbor, plus a half, inside the map."""
+    """(N, 3): x and y in cells, and score.
+
+    Each position moves a quarter of a cell towards the higher neighbor, then half a cell right and down, and
+    is clipped to the map.
+    """
     height, width = heatmaps.shape[1:]
     x, y = peaks.columns, peaks.rows
     inside = (x > 0) & (x < width - 1) & (y > 0) & (y < height - 1)
@@ -87,7 +91,7 @@ def _offset_points(heatmaps: Floats, peaks: Peaks) -> Floats:
 def _connections(
     first: NDArray[Any], second: NDArray[Any], points: Floats, field: Floats, options: GroupingOptions
 ) -> list[tuple[int, int, float]]:
-    """(start, end, score) of one limb, greedily: the best pair first, each peak used once."""
+    """(start, end, score) for the connections of one limb, matched greedily: each peak is used once."""
     start, end = points[first, :2], points[second, :2]
     vector = (end[:, None] - start).reshape(-1, 1, 2)
     grid = np.arange(SAMPLES, dtype=np.float32).reshape(1, -1, 1)
@@ -114,7 +118,7 @@ def _connections(
 
 
 class _PersonCandidate:
-    """An incomplete person: the peak of each joint or -1, the count of limb ends, and the score."""
+    """An incomplete person: the peak of each joint (-1: missing), the count of limb ends, and the score."""
 
     def __init__(self) -> None:
         self.peaks = [-1] * JOINTS
@@ -125,7 +129,7 @@ class _PersonCandidate:
         return all(a < 0 or b < 0 for a, b in zip(self.peaks, other.peaks, strict=True))
 
     def extend(self, joint: int, peak: int, score: float, connection: float) -> None:
-        """Set a joint. An existing one is replaced, but counted again, and its score stays."""
+        """Set a joint. If it is already set, it is replaced but counted again, and the old score remains."""
         if self.peaks[joint] < 0:
             self.score += score
         self.peaks[joint] = peak
@@ -169,13 +173,13 @@ def decode_associative_embedding_omz(
 ) -> list[Pose]:
     """The people that ``AssociativeEmbeddingDecoder`` finds in the maps, in its order.
 
-    ``delta`` is also added to missing joints, and not to those that refinement finds.
+    As in the original, ``delta`` is also added to missing joints, but not to joints that refinement finds.
 
     Args:
-        heatmaps: (17, H, W) float32; the signs of non-peaks may be turned.
-        nms_heatmaps: (17, H, W) float32: the same, in which non-peaks are not above 0.
+        heatmaps: (17, H, W) float32; the sign of non-peaks may be inverted.
+        nms_heatmaps: (17, H, W) float32: the same maps, in which non-peaks are not above 0.
         tags: (17, H, W) float32, or (17, H, W, T).
-        size: of the input.
+        size: width and height of the input, in pixels.
         options: of associative embedding's own decoder.
     """
     tags = tags.reshape(*tags.shape[:3], -1)
@@ -196,8 +200,8 @@ def decode_associative_embedding_omz(
     kept = np.flatnonzero(scores > options.min_score)
     if options.refine:
         for person in kept.tolist():
-            # The mean of the tags in the order in which peaks were assigned, rounded at each step as in the
-            # original.
+            # The mean of the tags, in the order in which peaks were assigned. It is rounded at each step, as
+            # in the original.
             own = np.flatnonzero(owners == person)
             own = own[np.argsort(np.argsort(JOINT_ORDER)[peaks.maps[own]])]
             mean: Floats = np.zeros_like(peak_tags[0])
@@ -210,9 +214,9 @@ def decode_associative_embedding_omz(
 
 
 def _refine(keypoints: Floats, mean: Floats, heat: Floats, tags: Floats) -> None:
-    """Place each missing joint where the rounded distance of tags minus the heatmap is least."""
+    """Place each missing joint in the cell with the lowest rounded tag distance minus heatmap value."""
     for joint in np.flatnonzero(keypoints[:, 2] <= 0).tolist():
-        # Truncated after adding a half, as in the original.
+        # The original also rounds by adding a half and truncating.
         distances = np.nan_to_num(np.abs(tags[joint, :, :, 0] - mean[0]), nan=_FAR, posinf=_FAR)
         cost = (distances + np.float32(0.5)).astype(np.int32).astype(np.float32)
         cost -= heat[joint]

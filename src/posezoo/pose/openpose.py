@@ -1,17 +1,16 @@
-"""Decoder of part affinity fields: keypoints are peaks of heatmaps, limbs are joined along vector fields.
+"""Decoder of part affinity fields: keypoints are peaks of heatmaps, limbs are found along vector fields.
 
 Z. Cao et al., Realtime Multi-Person 2D Pose Estimation using Part Affinity Fields, 2017, arXiv:1611.08050;
 thresholds from D. Osokin, Lightweight OpenPose, 2018, arXiv:1811.12004. Differences from both, and reasons:
 
-- peaks are refined between the cells, so that maps need no upsampling;
-- joints of a limb are matched exactly instead of the best pair first, and if the field leaves a choice, limbs
-  are matched by the size of the person: otherwise two people in line, or one in front of the other, would
-  swap halves;
-- a part of a body that a crossing limb separated is joined again by weak candidates, and two forearms that
-  cancelled in the field get their own ends back.
+- Peaks are refined to subpixel positions, so the maps need no upsampling.
+- The joints of a limb are matched optimally instead of greedily. If the field is ambiguous, the size of the
+  person decides. Otherwise two people in line, or one in front of the other, would swap halves.
+- If a crossing limb separates a part of a body, weak candidates join it again. If two forearms cancel in the
+  field, each gets its own wrist back.
 
-Some cases cannot be resolved: other limbs of a kind that overlap in opposite directions cancel, and a joint
-whose neighbors are all hidden belongs to nobody.
+Some cases cannot be resolved: other limbs of the same kind that overlap in opposite directions cancel in the
+field, and a joint whose neighbors are all hidden belongs to no person.
 """
 
 from __future__ import annotations
@@ -48,7 +47,7 @@ class OpenPoseOptions(GroupingOptions):
 def decode_openpose(maps: Maps, size: Size, options: GroupingOptions) -> list[Pose]:
     """The people in the maps, highest score first, in input pixels.
 
-    A pose's score is the mean of all 18 keypoints'.
+    A pose's score is the mean of the scores of all 18 keypoints.
 
     Args:
         maps: ``heatmaps`` (19, H, W) float32: of the 18 keypoints, about 0..1, and of the background; and
@@ -97,11 +96,11 @@ _HEATMAPS, _PAFS, _BOTH = 19, 38, 57
 
 
 def _split_heatmaps_and_pafs(outputs: Maps) -> Maps:
-    """Split heatmaps and fields in one output, as the original has them (57 channels, first or last), in two.
+    """Split one output with heatmaps and fields (57 channels, first or last) into two, as roles expect.
 
-    Two outputs with their channels last are transposed.
+    The original network has such an output. If there are two outputs with channels last, they are transposed.
     """
-    if len(outputs) == 1:  # of two, a side of 57 cells is not a number of channels
+    if len(outputs) == 1:  # if there are two, a side of 57 is not a number of channels
         (both,) = (_channels_first(output, _BOTH) for output in outputs.values())
         if both.shape[1:2] == (_BOTH,) and both.ndim == 4:
             return {"heatmaps": both[:, :_HEATMAPS], "pafs": both[:, _HEATMAPS:]}
@@ -125,13 +124,13 @@ DECODER = DecoderType(
     needs="19 heatmaps and 38 PAFs",
     rules=(
         {"heatmaps": are_maps(_HEATMAPS), "pafs": are_maps(_PAFS)},
-        # Not are_maps(57): the sides may be 17, 19 or 38 cells.
+        # are_maps(57) would fail if a side is 17, 19 or 38 cells.
         {"heatmaps_and_pafs": lambda _name, shape: len(shape) == 4 and _BOTH in (shape[1], shape[3])},
     ),
     omz_model_types=("openpose",),
     convert_outputs=_split_heatmaps_and_pafs,
     visible_score=PEAK_IS_VISIBLE,
-    # The height is that of Lightweight OpenPose's evaluation, the padding that of its training
+    # The height is from Lightweight OpenPose's evaluation, the padding from its training
     # (transformations.py).
     input_sizing=InputSizing(stride=8, default_target=368, padding=128),
     merge_passes=merge_openpose,
