@@ -43,30 +43,30 @@ def get(
     listener: Listener = ignore_event,
     **settings: Any,
 ) -> dict[str, Path]:
-    """A model's IR, downloaded, verified and converted if it is not there yet.
+    """Download, verify and convert a model to IR; an IR that is up to date is kept.
 
     Args:
-        name: a model or composite of the zoo; with ``checkpoint``, a model that is a network of ours, or such
-            a network.
+        name: a model or composite of the zoo; with ``checkpoint``, a model that is one of our networks, or
+            the name of such a network.
         precision: ``FP32`` or ``FP16``.
-        tag: one of the model's variants; empty for the default. ``name@tag`` as the name says the same.
-        checkpoint: weights of your own in place of the published ones: a .pth, .safetensors or .params file
-            whose keys fit; they also decide how many stages, channels and keypoints there are.
-        model_name: with ``checkpoint``, the name of the IR and their folder; empty: as ``name``.
-        force: convert again what is up to date, and replace IR that were made of other weights.
+        tag: one of the model's variants; empty for the default. ``name@tag`` as the name has the same effect.
+        checkpoint: your own weights, which replace the published ones: a .pth, .safetensors or .params file
+            whose keys fit; the keys also decide how many stages, channels and keypoints there are.
+        model_name: with ``checkpoint``, the name of the IR and their folder; empty for ``name``.
+        force: convert again even if the IR are up to date, and replace IR that were made from other weights.
         trust_on_first_use: accept a file whose publisher states no checksum; its checksum is then recorded in
             posezoo.lock (the setting ``lock``).
         listener: receives events; see ``posezoo.events``.
         settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
 
     Returns:
-        The .xml of each part by its name; for a model that is no composite, only its own.
+        The .xml of each part by its name; for a model that is not a composite, only its own.
 
     Raises:
         UnknownModelError: there is no such model.
         FetchError: a file cannot be downloaded.
-        ConversionError: the IR cannot be made, does not compute what the original computes, or would replace
-            one that was made of other weights.
+        ConversionError: the IR cannot be made, its outputs differ from those of the original, or it would
+            replace an IR that was made from other weights.
         CheckpointError: the checkpoint cannot be read, or does not fit the network.
     """
     context = _open(settings, trust_on_first_use)
@@ -95,38 +95,40 @@ def load(
     listener: Listener = ignore_event,
     **settings: Any,
 ) -> Estimator:
-    """A model, ready to use: image in, poses out; downloaded and converted if it is not there yet.
+    """Load a model that returns the poses in an image; it is downloaded and converted first if needed.
 
     Args:
         name: a model or composite of the zoo that has a decoder; or the .xml of an IR, whose metadata or
             outputs decide on the decoder.
-        precision: of the IR of a model of the zoo: ``FP32`` or ``FP16``, or one that it is published in.
-        device: of OpenVINO; None: the setting's, which is CPU by default.
-        inference_precision: ``f32``, ``f16``, ``bf16`` or ``default`` (the device's choice); None: the
-            setting's, which is f32 by default.
+        precision: the precision of a zoo model's IR: ``FP32``, ``FP16``, or one that it is published in.
+        device: OpenVINO's device; None for the one in the settings, by default CPU.
+        inference_precision: ``f32``, ``f16``, ``bf16`` or ``default`` (the device's choice); None for the one
+            in the settings, by default f32.
         tag: one of the model's variants; empty for the default.
-        checkpoint: weights of your own, as for ``get``, and so ``model_name`` and ``force``; if ``name`` is
-            a network, the outputs decide on the decoder.
+        checkpoint: your own weights, as for ``get``; if ``name`` is a network, the outputs decide on the
+            decoder.
+        model_name: as for ``get``.
+        force: as for ``get``.
         trust_on_first_use: as for ``get``.
-        detector: the person detector of a top-down model: a model of the zoo; None for none (the whole image
-            is one person, unless boxes are given); ``usual`` for the setting's, by default
-            person-detection-retail-0013, and none for MoveNet.
-        requests: how many images ``stream`` processes at once; 0: the device's optimum.
-        streams: how many inferences run in parallel, ``4`` or ``CPU:4,GPU:2``; empty: the device's choice.
-        threads: of the CPU; 0: its cores.
-        target_size: the size at which images are seen: the height in pixels for OpenPose-like networks, the
-            shorter side for those with associative embeddings; None: the size of the IR's input.
-        aspect: width and height of the images to come, for which the input is sized once, if possible.
+        detector: the person detector of a top-down model: a model of the zoo; None for no detector (the whole
+            image is one person, unless boxes are given); ``usual`` for the one in the settings, by default
+            person-detection-retail-0013, but none for MoveNet.
+        requests: the number of images that ``stream`` processes at the same time; 0 for the device's optimum.
+        streams: the number of parallel inferences, ``4`` or ``CPU:4,GPU:2``; empty for the device's choice.
+        threads: the number of CPU threads; 0 for one per core.
+        target_size: the size in pixels to which images are resized: the height for OpenPose-like networks,
+            the shorter side for those with associative embeddings; None for the size of the IR's input.
+        aspect: width and height of the expected images; the input is resized to fit them once, if possible.
         listener: receives events; see ``posezoo.events``.
         settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
 
     Returns:
-        A callable: a uint8 image (height, width, 3) in, BGR unless ``color="RGB"`` is given; a list of
-        ``Pose`` out.
+        A callable that takes a uint8 image (height, width, 3), BGR unless ``color="RGB"`` is given, and
+        returns a list of ``Pose``.
 
     Raises:
-        PosezooError: it cannot be downloaded, converted or compiled, or it finds people itself and is given
-            a detector.
+        PosezooError: it cannot be downloaded, converted or compiled, or a detector is given although the
+            model finds people itself.
     """
     flags = {**settings, "device": device, "inference_precision": inference_precision}
     if detector != "usual":
@@ -148,7 +150,7 @@ def load(
     model = _find_model(context, _full(name, tag), own, model_name)
     require_detector_used(detector, model)
     irs = get_irs(model, _precision(precision), context, checkpoint=own, force=force, listener=listener)
-    if own is not None and model.decoder is None:  # of a network alone the outputs decide
+    if own is not None and model.decoder is None:  # the outputs decide on the decoder
         return _load_ir(irs[model.name], context, detector, listener, options)
     irs = {**detector_irs(model, context, listener=listener), **irs}
     return compile_estimator(model, context, irs, options)
@@ -172,15 +174,15 @@ def network(
 ) -> nn.Module:
     """One of our networks as a PyTorch module, in eval mode, on the CPU, in float32.
 
-    It takes float32 (N, 3, H, W): an image of 0..255 in the colour order, less the mean and over the scale,
-    that ``posezoo.networks.NETWORKS`` states (the IR do that themselves). It returns what its class
-    documents: a tensor, or a tuple of them in the order of the IR's outputs.
+    It takes float32 (N, 3, H, W): an image of 0..255, minus the mean and divided by the scale. The colour
+    order, mean and scale are in ``posezoo.networks.NETWORKS``; the IR contain this preprocessing. The class
+    of the module documents its result: a tensor, or a tuple of tensors in the order of the IR's outputs.
 
     Args:
-        name: of a network, or of a model of the zoo that is one.
-        pretrained: True for the zoo's weights, downloaded if they are not there; False for PyTorch's initial
-            ones; else a .pth, .safetensors or .params file whose keys fit: they decide how many stages,
-            channels and keypoints the network has.
+        name: the name of a network, or of a model of the zoo that is one of our networks.
+        pretrained: True for the zoo's weights, which are downloaded if needed; False for PyTorch's initial
+            weights; or the path of a .pth, .safetensors or .params file whose keys fit: they decide how many
+            stages, channels and keypoints the network has.
         trust_on_first_use: accept weights without a checksum, which is then recorded in posezoo.lock.
         listener: receives events; see ``posezoo.events``.
         settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
@@ -213,7 +215,7 @@ def network(
 def _find_model(
     context: Context, name: str, checkpoint: Path | None, model_name: str
 ) -> ModelSpec | CompositeSpec:
-    """The model of this name, or the one that the user's own weights make."""
+    """The model of this name; if ``checkpoint`` is given, the model with these weights."""
     if checkpoint is None:
         if model_name:
             raise PosezooError(f"model_name={model_name!r} goes with checkpoint", hint="leave it out")
@@ -231,7 +233,7 @@ def _require_single(context: Context, name: str) -> ModelSpec:
 
 
 def _model_with_network(context: Context, name: str) -> ModelSpec:
-    """The model of this name, else the only one with the network of this name."""
+    """The model of this name; if it is the name of a network, the only model with that network."""
     if is_network(name) and name not in context.registry.entries:
         models = [
             model

@@ -1,5 +1,5 @@
-"""The stages of a model, called in order: resolve, plan, download, convert, quantize and load.
+"""The stages for a model, called in order: resolve, plan, download, convert, quantize and load.
 
-``zoo_context`` opens what the settings name, ``plan`` looks at the disk, ``get`` carries a plan out, and
-``for_each`` does so for several models.
+``zoo_context`` opens the registry, folders and lock that the settings name, ``plan`` checks which files
+exist, ``get`` carries out a plan, and ``for_each`` runs a task for several models.
 """

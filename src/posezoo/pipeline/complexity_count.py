@@ -1,4 +1,4 @@
-"""Operations and parameters of a model, counted on its IR, and recorded in its measured.yml."""
+"""Count the operations and parameters of a model's IR, and record them in its measured.yml."""
 
 from __future__ import annotations
 
@@ -24,14 +24,14 @@ _INSTALLED = Path(__file__).resolve().parents[1]
 
 
 def count_complexity(resolved: Resolved, size: tuple[int, int] | None = None) -> tuple[Measurement, ...]:
-    """GFLOPs and MParams of each IR of a model that is there.
+    """GFLOPs and MParams of each existing IR of a model.
 
     Args:
-        resolved: the model, in the precisions to be counted.
-        size: height and width of the image, if the IR leave them open.
+        resolved: the model, in the precisions to count.
+        size: height and width of the image, if these are dynamic in the IR.
 
     Raises:
-        ConversionError: no IR is there, one is not what model.yml describes, or its sizes are open.
+        ConversionError: no IR exists, one is not what model.yml describes, or its sizes are dynamic.
         MissingPackageError: OpenVINO is not installed, or too old.
     """
     from posezoo.ir.complexity import read_complexity
@@ -67,14 +67,14 @@ def count_complexity(resolved: Resolved, size: tuple[int, int] | None = None) ->
 def count_complexity_on_random_weights(
     spec: ModelSpec, context: Context, folder: Path
 ) -> tuple[Measurement, ...]:
-    """GFLOPs and MParams of a network of ours whose weights cannot be downloaded, with random ones.
+    """GFLOPs and MParams of one of our networks with random weights, if its own cannot be downloaded.
 
     Args:
-        context: which Model Optimizer there is, and the lock.
-        folder: an empty one, for a checkpoint and the IR.
+        context: names the Model Optimizer and the lock.
+        folder: an empty folder for the checkpoint and the IR.
 
     Raises:
-        ConversionError: the model is no network of ours.
+        ConversionError: the model is not one of our networks.
         MissingPackageError: torch or OpenVINO is not installed.
     """
     converted = convert_with_random_weights(spec, context, folder, spec.precisions)
@@ -85,14 +85,14 @@ def count_complexity_on_random_weights(
 def convert_with_random_weights(
     spec: ModelSpec, context: Context, folder: Path, precisions: Collection[Precision]
 ) -> Converted:
-    """A network of ours with random weights as IR, for what does not depend on their values.
+    """Convert one of our networks with random weights, for measurements that do not depend on their values.
 
     Args:
-        context: which Model Optimizer there is, and the lock.
-        folder: an empty one, for a checkpoint and the IR.
+        context: names the Model Optimizer and the lock.
+        folder: an empty folder for the checkpoint and the IR.
 
     Raises:
-        ConversionError: the model is no network of ours.
+        ConversionError: the model is not one of our networks.
         MissingPackageError: torch or OpenVINO is not installed.
     """
     from posezoo.resolve.custom_weights import (
@@ -113,11 +113,11 @@ def convert_with_random_weights(
 
 
 def record_measurements(spec: ModelSpec | CompositeSpec, found: Collection[Measurement]) -> Path:
-    """Write measurements into the measured.yml beside a model's model.yml, or a composite's.
+    """Write measurements to the measured.yml in the folder of a model or composite.
 
     Raises:
-        OutputError: it cannot be written, or the registry is an installed one.
-        SpecError: the measured.yml that is there says something that cannot be meant.
+        OutputError: it cannot be written, or the registry is part of an installed package.
+        SpecError: the existing measured.yml is not valid.
     """
     from posezoo import measured
 
@@ -132,7 +132,7 @@ def record_measurements(spec: ModelSpec | CompositeSpec, found: Collection[Measu
 
 
 def _sized(port: Input, size: tuple[int, int]) -> tuple[int, ...]:
-    """An input's shape with height and width in place of what is open."""
+    """An input's shape with its dynamic height and width replaced by ``size``."""
     sides = dict(zip("HW", size, strict=True))
     return tuple(
         sides.get(axis, side) if side < 0 else side

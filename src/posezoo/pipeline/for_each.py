@@ -1,4 +1,4 @@
-"""The one loop over models: by threads or processes, and one model's failure never stops the others."""
+"""Run a task for several models in threads or processes; if it fails for one, the others still run."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True, slots=True)
 class Outcome(Generic[Item, Result]):
-    """What became of one item: a result or an error."""
+    """The result or the error of one item."""
 
     item: Item
     result: Result | None = None
@@ -30,14 +30,14 @@ def for_each(
     jobs: int = 1,
     in_processes: bool = False,
 ) -> Iterator[Outcome[Item, Result]]:
-    """Do a task for each item, several at once; the outcomes come in the items' order.
+    """Run a task for each item, several at the same time; the outcomes are in the items' order.
 
     Args:
         items: usually models.
-        task: calls its second argument now and then, which raises if the run is being ended.
-        jobs: how many items at once.
-        in_processes: whether each job is a process of its own; then the task, the items and the results are
-            pickled. Else each job is a thread.
+        task: must call its second argument from time to time; that call raises if the run is cancelled.
+        jobs: the number of items that are processed at the same time.
+        in_processes: whether each job is a process instead of a thread; the task, the items and the results
+            are then pickled.
     """
     attempt = partial(_attempt, task)
     if not in_processes or jobs == 1:
@@ -54,5 +54,5 @@ def _attempt(
         return Outcome(item, task(item, check))
     except PosezooError as error:
         return Outcome(item, error=error)
-    except OSError as error:  # not translated below: a folder that may not be read, for example
+    except OSError as error:  # for example, a folder that may not be read
         return Outcome(item, error=PosezooError(f"{error.filename or item}: {error.strerror or error}"))

@@ -31,7 +31,7 @@ from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 @dataclass(frozen=True, slots=True)
 class Converted:
-    """A model as IR: the .xml by precision, the .bin beside each."""
+    """A model, and the paths of its IR (.xml) by precision."""
 
     resolved: Resolved
     irs: Mapping[Precision, Path]
@@ -44,18 +44,18 @@ def get(
     *,
     listener: Listener = ignore_event,
 ) -> Converted:
-    """Download and convert what is not there yet.
+    """Download and convert a model; files and IR that are up to date are kept.
 
     Args:
-        resolved: the model, see ``resolve_model``.
-        context: how its files may be downloaded, and which Model Optimizer there is.
-        options: how its IR are made; None: the defaults.
+        resolved: the model, from ``resolve_model``.
+        context: the download options, and the path of the Model Optimizer.
+        options: how its IR are made; None for the defaults.
 
     Raises:
         FetchError: a file cannot be downloaded.
-        ConversionError: no IR can be made of the files, or none is published in these precisions; or an IR of
-            the user's own weights would be replaced.
-        LockError: a strict lock does not have a file or an IR.
+        ConversionError: no IR can be made from the files, or none is published in these precisions; or an IR
+            of the user's own weights would be replaced.
+        LockError: a strict lock does not list a file or an IR.
     """
     options = options or ConversionOptions()
     plan = make_plan(resolved, context, options)
@@ -71,7 +71,7 @@ def resolve_model(
     inputs: InputOptions | None = None,
     checkpoint: Path | None = None,
 ) -> Resolved:
-    """Decide how a model becomes IR here: a ``Request`` for it, resolved with the context."""
+    """Decide how a model becomes IR: make a ``Request`` for it, and resolve it with the context."""
     request = Request(
         spec,
         tuple(precisions),
@@ -90,7 +90,7 @@ def download(plan: Plan, context: Context, *, listener: Listener = ignore_event)
         The model with its final pins: trust on first use may have added some.
 
     Raises:
-        ConversionError: an IR that has to be made cannot be made here, so that no file is of use.
+        ConversionError: an IR that has to be made cannot be made here, so no file is downloaded.
         FetchError: a file cannot be downloaded.
     """
     resolved = plan.resolved
@@ -109,13 +109,13 @@ def download(plan: Plan, context: Context, *, listener: Listener = ignore_event)
 def convert(
     resolved: Resolved, plan: Plan, options: ConversionOptions, *, listener: Listener = ignore_event
 ) -> Converted:
-    """Make the IR of a plan from files that are there; those that are up to date are left alone.
+    """Make the IR of a plan from downloaded files; IR that are up to date are not changed.
 
     Raises:
-        ConversionError: an IR that has to be made cannot be made here; no IR was published in the precisions
-            asked for, or its files are not there; or as ``convert.conversion.convert_with_openvino``, like
-            the other errors.
-        LockError: a strict lock does not have an IR.
+        ConversionError: an IR that has to be made cannot be made here; or no IR was published in the
+            requested precisions, or its files do not exist.
+        LockError: a strict lock does not list an IR.
+        PosezooError: further errors; see ``convert.conversion.convert_with_openvino``.
     """
     from posezoo.convert.conversion import convert_with_openvino, export_onnx
 
@@ -140,7 +140,7 @@ def convert(
             target.agreed.require(record.contents)
     due = [ir.target for ir in plan.irs if not ir.is_up_to_date]
     for target in due:
-        if target.agreed is not None:  # no upstream code runs for an IR that is refused
+        if target.agreed is not None:  # checked before upstream code runs
             target.agreed.require_known()
     if due:
         with _upstream_results(resolved, listener) as layout:
@@ -162,7 +162,7 @@ def convert(
 
 
 def _upstream_results(resolved: Resolved, listener: Listener) -> AbstractContextManager[ModelLayout]:
-    """The layout to convert with; what upstream code makes is there as long as the context lasts."""
+    """The layout for the conversion; the results of upstream code exist until the context ends."""
     if not resolved.runs_upstream_code:
         return nullcontext(resolved.layout)
     from posezoo.convert.upstream_code import run_upstream_code
@@ -179,7 +179,9 @@ def get_irs(
     force: bool = False,
     listener: Listener = ignore_event,
 ) -> dict[str, Path]:
-    """The .xml of each part of a model by its name; downloaded and converted if it is not there, or by force.
+    """The .xml of each part of a model by its name; it is downloaded and converted if needed.
+
+    ``force`` converts again even if the IR are up to date.
 
     Raises:
         FetchError: a file cannot be downloaded.
@@ -196,14 +198,14 @@ def get_irs(
 def write_model_card(
     model: ModelSpec | CompositeSpec, context: Context, output_dir: Path | None = None
 ) -> Path:
-    """Draw a model's card beside its IR; a card that says the same already is left alone.
+    """Write a model's card to the folder of its IR; a card with the same content is not rewritten.
 
     Args:
-        context: where it is declared, and its IR lie.
-        output_dir: where its IR lie instead.
+        context: names the registry and the folder of the IR.
+        output_dir: another folder of the IR; None for the context's.
 
     Raises:
-        OutputError: it cannot be written.
+        OutputError: the card cannot be written.
     """
     from posezoo.cards.model_card import write_card
     from posezoo.facts.model_facts import ModelFacts

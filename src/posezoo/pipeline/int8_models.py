@@ -1,4 +1,4 @@
-"""INT8 of models: the pipeline that a network is part of, and its IR, found for ``posezoo.quantize``."""
+"""Quantize models to INT8: find a network's pipeline and IR, and call ``posezoo.quantize`` with them."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def quantize_model(
     output_dir: Path | None = None,
     listener: Listener = ignore_event,
 ) -> Quantized:
-    """Make a model's INT8 IR from its FP32 IR that is there.
+    """Make a model's INT8 IR from its existing FP32 IR.
 
     Args:
-        context: where both are.
-        dataset_dir: photos with people.
-        output_dir: where the INT8 IR go; None: beside the FP32 IR.
+        context: names the folders of both.
+        dataset_dir: a folder of photos with people.
+        output_dir: the folder for the INT8 IR; None for that of the FP32 IR.
 
     Raises:
-        QuantizationError: the FP32 IR is not there, the photos cannot be used, or INT8 finds other poses.
-        LockError: a strict lock does not have the IR.
+        QuantizationError: there is no FP32 IR, the photos cannot be used, or INT8 finds other poses.
+        LockError: a strict lock does not list the IR.
     """
     from posezoo.ir.provenance import read_provenance
     from posezoo.quantize.quantization import quantize
@@ -68,10 +68,10 @@ def plan_int8(
     *,
     output_dir: Path | None = None,
 ) -> tuple[PlannedIr, ...]:
-    """What ``quantize_model`` does with the same arguments. Nothing is written.
+    """What ``quantize_model`` would do with the same arguments; nothing is written.
 
     Raises:
-        QuantizationError: as ``quantize_model`` raises before it begins.
+        QuantizationError: the model cannot be quantized, there is no FP32 IR, or the photos cannot be used.
     """
     from posezoo.quantize.calibration_data import split_photos
     from posezoo.quantize.quantization_plan import plan_quantization, quantization_key
@@ -91,12 +91,12 @@ def compare_ir_with_fp32(
     output_dir: Path | None = None,
     listener: Listener = ignore_event,
 ) -> tuple[Path, KeypointDisplacement]:
-    """An INT8 IR that is there, and how far its keypoints lie from those of FP32.
+    """The path of an existing INT8 IR, and the displacement of its keypoints against FP32.
 
-    It is our own IR if one was made, else the publisher's.
+    It is our own IR if one was made; otherwise it is the publisher's.
 
     Raises:
-        QuantizationError: there is none, or its keypoints lie farther than the model's settings allow.
+        QuantizationError: there is no INT8 IR, or the displacement exceeds the limit in the model's settings.
     """
     from posezoo.quantize.quantization import compare_with_fp32
 
@@ -112,17 +112,17 @@ def compare_ir_with_fp32(
 
 
 def explain_unsupported_int8(spec: ModelSpec, context: Context) -> str:
-    """Why a model cannot be quantized, whatever files are there; empty if it can."""
+    """Why a model cannot be quantized, independent of which files exist; empty if it can."""
     from posezoo.quantize.quantization_target import explain_unsupported
 
     return explain_unsupported(spec, _composite_of(spec, context))
 
 
 def quantization_target(spec: ModelSpec, context: Context) -> QuantizationTarget:
-    """What is to be quantized, with the FP32 IR of each network of its pipeline.
+    """The model to quantize, with the FP32 IR of each network of its pipeline.
 
     Raises:
-        QuantizationError: the model cannot be quantized, or an IR is not there.
+        QuantizationError: the model cannot be quantized, or an IR does not exist.
         ConversionError: an FP32 IR is not the one that model.yml describes.
     """
     from posezoo.quantize.quantization_target import QuantizationTarget, explain_unsupported
@@ -148,7 +148,7 @@ def quantization_target(spec: ModelSpec, context: Context) -> QuantizationTarget
 def _detector_with_irs(
     model: ModelSpec | CompositeSpec, context: Context
 ) -> tuple[ModelSpec | CompositeSpec, Mapping[str, Path]] | None:
-    """The detector of a top-down model, with its FP16 IR, which must be there."""
+    """The detector of a top-down model, with its FP16 IR, which must exist."""
     detector = select_detector(context, model.decoder.name) if model.decoder else None
     if detector is None:
         return None
@@ -163,7 +163,7 @@ def _detector_with_irs(
 
 
 def _composite_of(spec: ModelSpec, context: Context) -> ModelSpec | CompositeSpec:
-    """The composite that a model is a part of; the model itself if it is none."""
+    """The composite that a model is a part of; the model itself if it is not a part of one."""
     return context.registry.find(spec.composite) if spec.composite else spec
 
 

@@ -1,4 +1,4 @@
-"""From a model's IR to an estimator: its detector is chosen, and all run on the device of the settings."""
+"""Load a model's IR as an estimator: choose its detector, and compile both for the device of the settings."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ USUAL_DETECTOR = "person-detection-retail-0013"
 
 
 def select_detector(context: Context, decoder: str) -> ModelSpec | CompositeSpec | None:
-    """The detector of people for a model of this decoder, as the settings say; None if it needs none.
+    """The person detector for a model with this decoder, from the settings; None if it needs none.
 
     Raises:
-        UnknownModelError: there is no such model.
-        InferenceError: it sees one person at a time itself.
+        UnknownModelError: the registry has no model of the detector's name.
+        InferenceError: the named model is not a detector, but itself takes images of one person.
     """
     from posezoo.pose.decoders import DECODERS, find_decoder
 
@@ -51,11 +51,13 @@ def select_detector(context: Context, decoder: str) -> ModelSpec | CompositeSpec
 
 
 def require_detector_used(detector: str | None, model: ModelSpec | CompositeSpec, decoder: str = "") -> None:
-    """Make sure that a detector is not named for a model that needs none; a setting for all models may be.
+    """Refuse a detector that the user named for a model that needs none.
+
+    A detector from the settings, which are for all models, is not refused.
 
     Args:
-        detector: as the user named it for this model; None, ``none`` and ``usual`` suit every model.
-        decoder: of the model; empty: the one that it declares, if any.
+        detector: the detector named for this model; None, ``none`` and ``usual`` are allowed for every model.
+        decoder: the model's decoder; if empty, the one that it declares, if any.
 
     Raises:
         InferenceError: the model finds people itself.
@@ -70,7 +72,7 @@ def require_detector_used(detector: str | None, model: ModelSpec | CompositeSpec
 def detector_irs(
     model: ModelSpec | CompositeSpec, context: Context, *, listener: Listener = ignore_event
 ) -> dict[str, Path]:
-    """The FP16 .xml of each part of a model's detector by its name; empty if it has no detector.
+    """The FP16 .xml of each part of a model's detector by its name; empty if the model has no detector.
 
     Raises:
         FetchError: a file cannot be downloaded.
@@ -86,12 +88,12 @@ def compile_estimator(
     irs: Mapping[str, Path],
     options: LoadOptions | None = None,
 ) -> Estimator:
-    """Compile a model or composite, and its detector: image in, poses out.
+    """Compile a model or composite, and its detector, as an estimator that returns the poses in an image.
 
     Args:
         context: names the detector.
-        irs: the .xml of each of its parts by name, and of those of its detector.
-        options: where and how it runs; None: on the device that the settings name.
+        irs: the .xml of each part of the model and of its detector, by name.
+        options: where and how it runs; None for the device in the settings.
 
     Raises:
         InferenceError: an IR cannot be read or compiled, or the model has no decoder.
@@ -120,8 +122,8 @@ def compile_ir_estimator(
 
     Args:
         context: names the detector.
-        options: where and how it runs; None: on the device that the settings name.
-        decoder: of its outputs; None: as the IR's metadata or its outputs tell.
+        options: where and how it runs; None for the device in the settings.
+        decoder: the decoder of its outputs; None if the IR's metadata or outputs decide.
 
     Raises:
         InferenceError: it cannot be read or compiled, or no decoder is known for its outputs.
@@ -141,7 +143,7 @@ def compile_ir_estimator(
 
 
 def default_runtime(settings: Settings) -> RuntimeConfig:
-    """The device and the precision of the settings, and the cache of networks compiled for the CPU."""
+    """The device and precision of the settings, and the folder for networks compiled for the CPU."""
     from posezoo.runtime.runtime_config import RuntimeConfig
 
     cache_dir = None

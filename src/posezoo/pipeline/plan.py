@@ -1,4 +1,4 @@
-"""What is to be done for a model: the one plan that is printed, and that a real run carries out."""
+"""Plan the work for a model; a dry run prints the plan, and a real run carries it out."""
 
 from __future__ import annotations
 
@@ -26,14 +26,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is to be done for one model.
+    """The work to do for one model.
 
     Attributes:
-        irs: one for each IR that was asked for.
-        files: one for each file that is needed; none if no IR has to be made.
-        upstream_code: the code that comes with the model and will be run, in words.
+        resolved: the model.
+        irs: one for each requested IR.
+        files: one for each file that is needed; empty if no IR has to be made.
+        upstream_code: descriptions of the code that comes with the model and will be run.
         obstacle: why an IR that has to be made cannot be made here.
-        model_optimizer: the one that makes the IR; None if another converter does.
+        model_optimizer: the Model Optimizer that makes the IR; None if another converter makes them.
         source_error: in a dry run without downloads, why the file to convert cannot be used.
     """
 
@@ -52,7 +53,7 @@ class Plan:
 
     @property
     def download_size(self) -> int:
-        """Their size in bytes; for a file of unknown size, the most that is read of it."""
+        """The total size of ``missing_files`` in bytes; a file of unknown size counts with its read limit."""
         return sum(planned.file.read_limit for planned in self.missing_files)
 
 
@@ -64,16 +65,17 @@ def make_plan(
     downloads: bool = True,
     is_dry_run: bool = False,
 ) -> Plan:
-    """Look at the disk for what is there already. No server is asked.
+    """Plan the work for a model by checking which files exist; no server is contacted.
 
     Args:
-        context: how its files may be downloaded, and which Model Optimizer there is.
-        options: how its IR are made; None: the defaults.
-        downloads: whether files are downloaded, too; else they have to be there.
-        is_dry_run: whether nothing may be written, not even which files were verified.
+        resolved: the model.
+        context: the download options, and the path of the Model Optimizer.
+        options: how its IR are made; None for the defaults.
+        downloads: whether missing files are downloaded; if False, they have to exist already.
+        is_dry_run: if True, nothing is written, not even the records of verified files.
 
     Raises:
-        ConversionError: an IR of other weights would be replaced, the Model Optimizer is not there, or an
+        ConversionError: an IR of other weights would be replaced, the Model Optimizer does not exist, or an
             argument could make it run code.
         LicenseError: the license of the model is not allowed.
     """
@@ -96,7 +98,7 @@ def make_plan(
         return Plan(resolved, irs, obstacle=obstacle, model_optimizer=optimizer)
     files: tuple[PlannedFile, ...] = ()
     source_error = None
-    if downloads and layout.custom_checkpoint(spec) is None:  # the user's own weights are here already
+    if downloads and layout.custom_checkpoint(spec) is None:  # the user's own weights need no download
         precisions = [ir.precision for ir in irs] if spec.is_ir else None
         files = plan_download(spec, layout, context.download_options, precisions)
     elif is_dry_run and is_due and not resolved.runs_upstream_code:
@@ -115,10 +117,15 @@ def make_plan(
 
 
 def require_current_ir(resolved: Resolved, target: Target, done: str) -> None:
-    """Make sure that an IR is the one that model.yml describes, whole and unchanged.
+    """Check that an IR is the one that model.yml describes, complete and unchanged.
+
+    Args:
+        resolved: the model.
+        target: the IR.
+        done: a participle for the error message, such as "counted": what is not done with a wrong IR.
 
     Raises:
-        ConversionError: it is not; ``done`` says what is therefore not done with it.
+        ConversionError: it is not that IR.
     """
     spec, layout = resolved.spec, resolved.layout
     if target.converter is Converter.PUBLISHED:

@@ -1,4 +1,4 @@
-"""From a request to a resolved model: network, inputs, pins, route and targets, in this order."""
+"""Resolve a request: decide on the network, inputs, pins, route and targets of a model, in this order."""
 
 from __future__ import annotations
 
@@ -23,9 +23,9 @@ def resolve(request: Request, registry: Registry, layout: ModelLayout, lock: Loc
     """Decide how a model becomes IR. No file of the model is read.
 
     Raises:
-        ConversionError: the inputs asked for do not go with the model.
-        PosezooError: an argument for Model Optimizer is unknown, or has no meaning.
-        LockError: the lock is strict, and does not have the model as it is declared.
+        ConversionError: the requested inputs do not fit the model.
+        PosezooError: an argument for Model Optimizer is unknown or not valid.
+        LockError: the lock is strict, and does not list the model as it is declared.
     """
     spec = with_known_network(request.spec)
     spec = lock.with_pins(_with_inputs(spec, request.inputs, request.has_model_optimizer))
@@ -48,11 +48,11 @@ def resolve(request: Request, registry: Registry, layout: ModelLayout, lock: Loc
     layout = replace(layout, checkpoint=request.checkpoint)
     converter = _CONVERTERS.get(converter_route, Converter.OPENVINO)
     targets = tuple(_target(spec, each, converter, obstacle, layout, lock) for each in precisions)
-    # If what upstream code makes cannot be converted either, the route is why.
+    # If the result of upstream code cannot be converted either, its route explains the obstacle.
     shown_route = route if obstacle is None else converter_route
     decoder = spec.decoder
     if decoder is None and spec.composite:
-        with suppress(SpecError, UnknownModelError):  # reported when the composite itself is asked for
+        with suppress(SpecError, UnknownModelError):  # reported if the composite itself is requested
             decoder = registry.find(spec.composite).decoder
     return Resolved(spec, source, shown_route, runs_upstream_code, decoder, layout, targets)
 
@@ -77,7 +77,7 @@ def _with_inputs(spec: ModelSpec, inputs: InputOptions, has_model_optimizer: boo
 
 
 def spec_after_upstream_code(spec: ModelSpec) -> ModelSpec:
-    """The model as it is to be converted once its own code has run."""
+    """The model in the form that the converter reads after the model's own code has run."""
     makes_onnx = spec.framework is Framework.PYTORCH and spec.upstream_export
     return replace(
         spec,

@@ -1,4 +1,4 @@
-"""What the settings name, opened: the registry, the folders, the lock, and how files may be downloaded."""
+"""Open the registry, the folders and the lock that the settings name, and make the download options."""
 
 from __future__ import annotations
 
@@ -14,14 +14,15 @@ from posezoo.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every stage needs to know beside the model.
+    """What every stage needs in addition to the model.
 
     Attributes:
-        registry: where models are declared.
-        layout: where their files and IR lie.
-        lock: the pins of first use; a strict one refuses what it does not have.
+        settings: the user's settings.
+        registry: the declared models.
+        layout: the folders of their files and IR.
+        lock: the pins of first use; a strict lock refuses models and files that it does not list.
         download_options: how files may be downloaded.
-        mo_python: the Python that starts the Model Optimizer; None: the one beside it.
+        mo_python: the Python that starts the Model Optimizer; None for the one in the same folder.
         allow_upstream_code: whether code that comes with a model may be run.
     """
 
@@ -43,18 +44,19 @@ def open_context(
     mo_python: Path | None = None,
     allow_upstream_code: bool = False,
 ) -> Context:
-    """Open what the settings name.
+    """Open the registry, the folders and the lock that the settings name.
 
     Args:
-        download_dir: where published files lie; None: below the output folder.
-        trust_on_first_use: accept a file that nothing pins, and remember its digest in the lock.
-        verify: whether downloads hash files again that were verified before.
-        mo_python: the Python that starts the Model Optimizer; None: the one beside it.
+        settings: the user's settings.
+        download_dir: the folder of published files; None for the output folder.
+        trust_on_first_use: accept a file without a known digest, and record its digest in the lock.
+        verify: whether files that were verified before are hashed again.
+        mo_python: the Python that starts the Model Optimizer; None for the one in the same folder.
         allow_upstream_code: whether code that comes with a model may be run in a sandbox.
 
     Raises:
         PosezooError: the lock cannot be read.
-        LockError: the lock is strict, and has models that the registry lacks.
+        LockError: the lock is strict, and lists models that the registry lacks.
     """
     lock, registry = LockFile(settings.lock, strict=settings.locked), open_registry(settings.models_dir)
     lock.require_registry(registry)
@@ -72,7 +74,7 @@ def open_context(
 def download_options(
     settings: Settings, first_use: FirstUse | None = None, *, verify: bool = False
 ) -> DownloadOptions:
-    """How files may be downloaded, as the settings say."""
+    """The download options that the settings describe."""
     return DownloadOptions(
         cache_dir=settings.cache_dir,
         mirrors=settings.mirror,

@@ -1,1 +1,1 @@
-"""What is decided about a model before its files are looked at, and the values that carry the decisions."""
+"""Decisions about a model that are made before its files are read, and the classes that contain them."""

@@ -1,4 +1,4 @@
-"""Further arguments of Model Optimizer, as --add_mo_arg gives them, for a model's inputs and outputs."""
+"""Add arguments of Model Optimizer (--add_mo_arg), which can change a model's inputs and outputs."""
 
 from __future__ import annotations
 
@@ -28,8 +28,8 @@ def with_added_mo_args(spec: ModelSpec, arguments: Sequence[str], *, has_mo: boo
     """The model with its inputs and outputs changed by further arguments of Model Optimizer.
 
     Args:
-        arguments: as --add_mo_arg gives them.
-        has_mo: whether a Model Optimizer was named, which takes arguments that are unknown here.
+        arguments: the values of --add_mo_arg.
+        has_mo: whether the user named a Model Optimizer; it may know arguments that posezoo does not.
 
     Raises:
         PosezooError: an argument is unknown, does not fit the model, or is not supported.
@@ -55,7 +55,7 @@ def with_added_mo_args(spec: ModelSpec, arguments: Sequence[str], *, has_mo: boo
     added = _read(requested, spec)
     outputs = added.outputs or spec.outputs
     if [port.shape for port in added.inputs] != [port.shape for port in spec.inputs]:
-        outputs = tuple(replace(port, shape=()) for port in outputs)  # nothing declares their new sizes
+        outputs = tuple(replace(port, shape=()) for port in outputs)  # their new sizes are unknown
     return replace(spec, inputs=added.inputs, outputs=outputs, mo_args=(*spec.mo_args, *added.kept))
 
 

@@ -1,8 +1,8 @@
-"""Models with the user's own weights: a network of ours, or a model of the zoo, with another checkpoint.
+"""Models with the user's own weights: one of our networks, or a model of the zoo, with another checkpoint.
 
 Such a model is like any other model with one file, so planning, converting and publishing need no special
-case. The file has a fixed name in the model: the same weights give the same IR, whatever their
-file is called.
+case. In the model the file always has the same name, so that the IR does not depend on the name of the user's
+file.
 """
 
 from __future__ import annotations
@@ -28,7 +28,7 @@ from posezoo.spec.model import (
 )
 from posezoo.spec.safe_names import explain_invalid_model_name
 
-# These arguments change the meaning of the outputs, so that the decoder and the skeleton do not fit.
+# If one of these differs, the outputs have another meaning, and the decoder and the skeleton do not fit.
 _OUTPUT_ARGUMENTS = ("keypoints", "heatmaps", "pafs")
 
 #: The name of the one file of such a model.
@@ -36,18 +36,18 @@ CHECKPOINT_NAME = "checkpoint"
 
 
 def spec_for_network(network: str, checkpoint: Path, name: str = "") -> ModelSpec:
-    """A checkpoint of one of our networks as a model: the network's input, preprocessing and outputs.
+    """Make a model of a checkpoint for one of our networks, with that network's input and outputs.
 
     Args:
-        network: a name of ``networks.NETWORKS``; the checkpoint's keys decide how many stages, channels and
+        network: a name in ``networks.NETWORKS``; the checkpoint's keys decide how many stages, channels and
             keypoints it has.
         checkpoint: a .pth, .safetensors or .params file.
-        name: of the model; empty: the name of the network.
+        name: the name of the model; if empty, the name of the network.
 
     Raises:
         UnknownModelError: there is no such network.
         CheckpointError: the file cannot be read.
-        NetworkError: the network cannot be built as the keys say.
+        NetworkError: the network cannot be built with the arguments that the keys show.
         PosezooError: the name is not allowed for a model.
     """
     definition = find_network(network)
@@ -70,17 +70,17 @@ def spec_for_network(network: str, checkpoint: Path, name: str = "") -> ModelSpe
 
 
 def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "") -> ModelSpec:
-    """A model with another checkpoint, whose keys may decide on other stages or keypoints.
+    """A model with another checkpoint; its keys may show another number of stages or keypoints.
 
     Args:
-        model: a model that is a network of ours, or the name of such a network.
+        model: a model that is one of our networks, or the name of such a network.
         checkpoint: a .pth, .safetensors or .params file.
-        name: of the new model; empty: the name of the model or network.
+        name: the name of the new model; if empty, the name of the model or network.
 
     Raises:
-        ConversionError: the model is no network of ours.
+        ConversionError: the model is not one of our networks.
         CheckpointError: the file cannot be read.
-        NetworkError: the network cannot be built as the keys say.
+        NetworkError: the network cannot be built with the arguments that the keys show.
         PosezooError: the name is not allowed for a model.
     """
     if isinstance(model, str):
@@ -91,12 +91,12 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
     published = weights.network.complete_arguments(**choice.arguments)
     changed = {argument for argument, value in weights.arguments.items() if published[argument] != value}
     outputs = model.outputs
-    if changed:  # the network gives its outputs other names, perhaps, and other shapes
+    if changed:  # the outputs have other shapes, and may have other names
         names = weights.network.output_names(**weights.arguments)
         ports = outputs if len(outputs) == len(names) else [Output("", ())] * len(names)
         outputs = tuple(replace(port, name=name, shape=()) for name, port in zip(names, ports, strict=True))
     has_same_outputs = changed.isdisjoint(_OUTPUT_ARGUMENTS)
-    if name:  # a model with its own name is no part of a composite, and no variant
+    if name:  # a model with its own name is neither a part of a composite nor a variant
         model = replace(model, name=_require_model_name(name), composite="", tag="", is_default=True)
     return replace(
         model,
@@ -117,11 +117,11 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
 
 
 def write_random_checkpoint(choice: NetworkChoice, path: Path) -> None:
-    """Write a checkpoint of random weights, for what does not depend on their values.
+    """Write a checkpoint with random weights, for measurements that do not depend on the weights' values.
 
     Args:
         choice: the network, with its arguments.
-        path: of the file, which is as torch.save writes it.
+        path: the path of the file, which ``torch.save`` writes.
 
     Raises:
         UnknownModelError: there is no such network.
@@ -132,8 +132,8 @@ def write_random_checkpoint(choice: NetworkChoice, path: Path) -> None:
     torch = import_optional("torch", extra="torch")
     with torch.device("meta"):
         tensors = build_network(choice.name, **choice.arguments).state_dict()
-    # From 0.5 to 1.5, so that no variance is 0, and no two constants are equal. PyTorch's initial weights
-    # would not do: a sum with a bias of 0 is removed from the IR, and not counted.
+    # Values are from 0.5 to 1.5, so that no variance is 0 and no two constants are equal. PyTorch's initial
+    # weights are not suitable: the addition of a bias of 0 is removed from the IR, and would not be counted.
     generator = torch.Generator().manual_seed(0)
     weights = {
         key: (torch.rand(tensor.shape, generator=generator) + 0.5).to(tensor.dtype)
@@ -145,10 +145,10 @@ def write_random_checkpoint(choice: NetworkChoice, path: Path) -> None:
 
 
 def with_dynamic_shape(model: ModelSpec) -> ModelSpec:
-    """The model with the dimensions left open that its inputs declare as dynamic, else height and width.
+    """The model with dynamic dimensions: those that its inputs declare; by default height and width.
 
     Raises:
-        ConversionError: it is no network of ours: a finished graph has the sizes that it was published with.
+        ConversionError: the model is not one of our networks; the sizes of a published graph are fixed.
     """
     network = require_network(model)
     inputs = model.inputs or (find_network(network.name).input,)
@@ -161,10 +161,10 @@ def with_dynamic_shape(model: ModelSpec) -> ModelSpec:
 
 
 def require_network(model: ModelSpec) -> NetworkChoice:
-    """The network of ours that a model is.
+    """The one of our networks that a model consists of.
 
     Raises:
-        ConversionError: it is none of them, but published as a finished graph.
+        ConversionError: the model is not one of our networks, but was published as a graph.
     """
     if model.network is None:
         raise ConversionError(
@@ -186,5 +186,5 @@ def _require_model_name(name: str) -> str:
 
 
 def _open_dimensions(shape: tuple[int, ...], letters: set[str]) -> tuple[int, ...]:
-    """The shape of a tensor, which is NCHW in all of our networks, with these dimensions dynamic."""
+    """The shape with these dimensions set to -1 (dynamic); all tensors of our networks are NCHW."""
     return tuple(-1 if letter in letters else size for letter, size in zip("NCHW", shape, strict=False))

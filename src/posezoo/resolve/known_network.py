@@ -1,4 +1,4 @@
-"""The network of ours that takes the weights of a foreign registry's PyTorch model."""
+"""Find the one of our networks that fits the weights of a PyTorch model from another registry."""
 
 from __future__ import annotations
 
@@ -10,9 +10,10 @@ from posezoo.spec.model import Framework, ModelSpec
 
 
 def with_known_network(spec: ModelSpec) -> ModelSpec:
-    """A foreign registry's PyTorch model with the network of ours that takes its weights; else as it is.
+    """Add our network to a PyTorch model of another registry; other models are returned unchanged.
 
-    The network is found by the name of a model of our own registry, and by the size of a file of weights.
+    The network is that of the model with the same name in our own registry, if the size of the file with the
+    weights is also the same.
     """
     if spec.framework is not Framework.PYTORCH or spec.network is not None:
         return spec

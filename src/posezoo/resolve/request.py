@@ -1,4 +1,4 @@
-"""What a user asks for: a model, its precisions, and how the IR takes its inputs."""
+"""What a user requests: a model, its precisions, and the form of the IR's inputs."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from posezoo.spec.model import ModelSpec, Precision
 
 @dataclass(frozen=True, slots=True)
 class InputOptions:
-    """How the IR takes its inputs if not as model.yml says; all of this changes the IR and its key.
+    """How the IR's inputs differ from those in model.yml; each option changes the IR and its key.
 
     Attributes:
-        mo_arguments: further arguments of Model Optimizer, as ``--add_mo_arg`` gives them.
-        element_type: of images, by OpenVINO's name (u8, f16, f32); empty: as the model says.
-        layout: of images, NCHW or NHWC; empty: as the model says.
+        mo_arguments: further arguments of Model Optimizer: the values of ``--add_mo_arg``.
+        element_type: the type of image inputs, by OpenVINO's name (u8, f16, f32); empty for the model's own.
+        layout: the layout of image inputs, NCHW or NHWC; empty for the model's own.
         resize: whether the IR takes images of any height and width, and resizes them.
-        dynamic: whether the sizes that model.yml names, else height and width, are left open.
+        dynamic: whether the IR has dynamic sizes: those that model.yml names, by default height and width.
     """
 
     mo_arguments: tuple[str, ...] = ()
@@ -29,15 +29,14 @@ class InputOptions:
 
 @dataclass(frozen=True, slots=True)
 class Request:
-    """One model, as a user asks for it.
+    """A user's request for one model.
 
     Attributes:
-        spec: the variant chosen; with a checkpoint of the user's own, the model that it makes
-            (``resolve.custom_weights``).
-        precisions: of the IR.
-        inputs: how the IR takes its inputs.
-        checkpoint: the user's own weights, in place of the published ones.
-        has_model_optimizer: whether a Model Optimizer was named.
+        spec: the chosen variant; with the user's own checkpoint, the model from ``resolve.custom_weights``.
+        precisions: the precisions of the IR.
+        inputs: the form of the IR's inputs.
+        checkpoint: the user's own weights, which replace the published ones.
+        has_model_optimizer: whether the user named a Model Optimizer.
         allow_upstream_code: whether code that comes with the model may be run.
     """
 

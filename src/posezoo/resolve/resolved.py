@@ -1,4 +1,4 @@
-"""A model with every decision made that needs no look at its files; such values can be pickled."""
+"""A model with all decisions that can be made without reading its files; these classes can be pickled."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from posezoo.lockfile import AgreedIr
 from posezoo.spec.model import Decoder, ModelSpec, Precision, Route
 from posezoo.spec.routes import Obstacle, describe_obstacle
 
-#: How ``input_model`` names the folder of what upstream code made; it lies where the layout says.
+#: In ``input_model``, this stands for the folder with the results of upstream code (``layout.conversions``).
 UPSTREAM_RESULTS = "$made_dir"
 
-#: What a quantization makes; they differ in how what stays in floating point is stored.
+#: The precisions that quantization makes; they differ in the type of the values that stay floating point.
 INT8_PRECISIONS = (Precision.FP16_INT8, Precision.FP32_INT8)
 
 
 class Converter(Enum):
     """What makes an IR."""
 
-    PUBLISHED = "published"  # nothing: its publisher made it
+    PUBLISHED = "published"  # its publisher made it; there is nothing to convert
     OPENVINO = "openvino"
     MODEL_OPTIMIZER = "model_optimizer"
-    QUANTIZATION = "quantization"  # made of the FP32 IR and photos, by another command
+    QUANTIZATION = "quantization"  # made from the FP32 IR and photos, by another command
 
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One IR that was asked for.
+    """One requested IR.
 
     Attributes:
-        precision: of the weights.
-        xml: where the IR lies, or will lie; its .bin lies beside it.
+        precision: the precision of the weights.
+        xml: the path of the .xml, which may not exist yet; its .bin is in the same folder.
         converter: what makes it.
-        obstacle: why it cannot be made here; an IR that was made earlier is used in spite of it.
-        agreed: what a strict lock has of this IR; None if the lock is not strict.
+        obstacle: why it cannot be made here; an IR that was made earlier is still used.
+        agreed: the entry of a strict lock for this IR; None if the lock is not strict.
     """
 
     precision: Precision
@@ -49,16 +49,16 @@ class Target:
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A model, and how it becomes IR.
+    """A model, and how it is converted to IR.
 
     Attributes:
-        spec: the model with our network, the inputs asked for, and the pins known so far.
-        source: the model as the converter reads it: ``spec``, or what is left once upstream code has run.
-        route: by what it becomes IR.
+        spec: the model with our network, the requested inputs, and the pins known so far.
+        source: the model as the converter reads it: ``spec``, or the model after upstream code has run.
+        route: the way in which it becomes IR.
         runs_upstream_code: whether code that comes with the model runs before the converter.
-        decoder: what the IR name as their decoder: the model's own, else its composite's.
-        layout: where its files and IR lie.
-        targets: one for each IR.
+        decoder: the decoder that the IR name: the model's own; if it has none, its composite's.
+        layout: the folders of its files and IR.
+        targets: one for each requested IR.
     """
 
     spec: ModelSpec
@@ -70,5 +70,5 @@ class Resolved:
     targets: tuple[Target, ...]
 
     def error(self, obstacle: Obstacle) -> ConversionError:
-        """The error of an obstacle that is in the way of something due."""
+        """The error to raise if an obstacle prevents an IR that has to be made."""
         return ConversionError(describe_obstacle(self.spec, self.route, obstacle), hint=obstacle.hint)
