@@ -1,4 +1,4 @@
-"""The cases that the flags of ``posezoo benchmark`` ask for; each model is prepared when its turn comes."""
+"""Benchmark cases from the flags of ``posezoo benchmark``; each model is prepared just before its cases."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ class BenchmarkPlanner:
         folder: an empty folder for temporary files.
 
     Attributes:
-        report: what cannot be measured so far.
+        report: the models that could not be measured so far.
     """
 
     def __init__(self, args: argparse.Namespace, console: Console, folder: Path) -> None:
@@ -53,10 +53,10 @@ class BenchmarkPlanner:
         self.report = JobReport()
 
     def require_device_and_packages(self) -> None:
-        """Check before anything is downloaded what would stop us at the end.
+        """Check the device and the packages before anything is downloaded.
 
         Raises:
-            InferenceError: there is no such device.
+            InferenceError: OpenVINO does not have the device.
             MissingPackageError: a package is not installed.
         """
         require_device(self._settings.device)
@@ -65,7 +65,7 @@ class BenchmarkPlanner:
 
     @contextmanager
     def report_failure(self, name: str) -> Iterator[None]:
-        """Report an error of one model, and continue with the others."""
+        """Report an error of one model; the caller then continues with the other models."""
         try:
             yield
         except PosezooError as error:
@@ -73,7 +73,7 @@ class BenchmarkPlanner:
             self.report.add_failure(name, error)
 
     def cases(self) -> Iterator[BenchmarkCase]:
-        """All cases of each IR, and of each model in each precision."""
+        """All cases: first those of the given IR files, then those of each model in each precision."""
         for xml in self._xmls:
             with self.report_failure(xml.stem):
                 yield from self._ir_cases(xml)
@@ -94,7 +94,7 @@ class BenchmarkPlanner:
                     )
 
     def plans(self) -> Iterator[dict[str, Any]]:
-        """For each model its name, and a line for each step that would be done."""
+        """The plan of each model: its name, and one line for each step."""
         for xml in self._xmls:
             yield {"name": str(xml), "plan": list(self._measurement_lines(None))}
         for model in self._models():
@@ -111,7 +111,7 @@ class BenchmarkPlanner:
         return [Path(model) for model in self._args.models if model.endswith(XML)]
 
     def _models(self) -> Sequence[Model]:
-        """The selected models: parts of composites, or, with --pipeline, composites themselves."""
+        """The selected models: the parts of a composite, or with --pipeline the composite itself."""
         patterns = [model for model in self._args.models if not model.endswith(XML)]
         if not patterns and not self._args.all:
             return ()
@@ -127,7 +127,7 @@ class BenchmarkPlanner:
         ]
 
     def _precisions(self, model: Model) -> Sequence[Precision]:
-        """The requested precisions in which all parts are published, or were quantized here."""
+        """The requested precisions that all parts have: declared, or already quantized on this machine."""
         requested: Sequence[Precision] = self._args.precisions
         return [
             precision
@@ -148,7 +148,7 @@ class BenchmarkPlanner:
         from posezoo.runtime.decoder_matching import describe_ir
 
         model, _ = describe_ir(Graph(xml), None)
-        # Downloaded now, not while time is measured.
+        # The detector is downloaded now, so that the download is not part of the measured time.
         load.detector_irs(model, self._context, listener=self._console)
         workload = PipelineWorkload(self._image(), partial(_compiled, self._settings, xml, {}))
         for runtime in self._runtimes():
@@ -218,8 +218,8 @@ class BenchmarkPlanner:
             photos = download_samples(
                 context.layout.samples_dir, context.download_options, listener=self._console
             )
-            # The columns that contain the person, twice in a row: there people are as small as detectors
-            # expect them. Of a square of photos, person-detection-retail-0013 finds one person of four.
+            # The columns with the person, from two photos side by side. People are then as small as detectors
+            # expect. In a square of photos, person-detection-retail-0013 finds one of four people.
             left, right = (images.read_image(photo)[:, :400] for photo in photos)
             images.write_image(crowd, np.hstack([left, right, left, right]))
         return crowd
@@ -244,7 +244,7 @@ class BenchmarkPlanner:
 
 
 def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Precision) -> Path:
-    """In a child process: write an IR with random weights."""
+    """Write an IR with random weights; runs in a child process."""
     context = open_context(settings)
     converted = complexity_count.convert_with_random_weights(spec, context, folder, (precision,))
     return converted.irs[precision]
@@ -253,7 +253,7 @@ def _generate(settings: Settings, spec: ModelSpec, folder: Path, precision: Prec
 def _compiled(
     settings: Settings, model: Model | Path, irs: Mapping[str, Path], runtime: RuntimeConfig
 ) -> Estimator:
-    """In a child process: compile a model and its detector as ``posezoo run`` does, without a cache."""
+    """Compile a model and its detector as ``posezoo run`` does, without a cache; runs in a child process."""
     from posezoo.runtime.load_options import LoadOptions
 
     context, options = open_context(settings), LoadOptions(runtime)

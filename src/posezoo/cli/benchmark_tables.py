@@ -20,7 +20,7 @@ HEADERS = (
 
 
 def format_results(results: Sequence[BenchmarkResult], *, is_compared: bool, rounds: int) -> Iterator[str]:
-    """A table; then the best batch sizes, comparisons, incomplete results, and the machine."""
+    """A table; then lines on the best batch sizes, comparisons, incomplete results, and the machine."""
     if not results:
         return
     yield from align_columns([HEADERS, *map(_row, results)], right=frozenset(range(7)))
@@ -42,7 +42,7 @@ def format_results(results: Sequence[BenchmarkResult], *, is_compared: bool, rou
 
 
 def results_to_json(results: Sequence[BenchmarkResult], today: date, *, is_compared: bool) -> dict[str, Any]:
-    """The same for programs."""
+    """The same results as one JSON object."""
     return {
         "measurements": measurements_to_json(results, today),
         "best_batches": [
@@ -66,7 +66,7 @@ def results_to_json(results: Sequence[BenchmarkResult], today: date, *, is_compa
 
 
 def measurements_to_json(results: Sequence[BenchmarkResult], today: date) -> list[dict[str, object]]:
-    """Results as ``posezoo record`` reads them."""
+    """The results in the format that ``posezoo record`` reads."""
     return [measurement_to_json(result.case.model, result.to_measurement(today)) for result in results]
 
 

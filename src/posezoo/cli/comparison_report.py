@@ -1,4 +1,4 @@
-"""The comparison of models as text, Markdown, JSON or CSV."""
+"""Formats the comparison of models as text, Markdown, JSON or CSV."""
 
 from __future__ import annotations
 
@@ -11,26 +11,26 @@ from posezoo.cli.terminal_text import align_columns, terminal_width, truncate_to
 from posezoo.facts.bar_chart import describe_measurement_settings
 from posezoo.facts.comparison import COLUMNS, ModelComparison
 
-#: The mark after a value that was not measured on the published weights, by its origin.
+#: The mark after a value, by its origin; a value measured on the published weights has no mark.
 _MARKS = {"measured": "", "measured on generated weights": " g", "declared": " d"}
 
 
 def format_text(comparison: ModelComparison) -> str:
-    """A table, cut to the terminal's width, and notes."""
+    """A table, cut to the terminal's width, followed by notes."""
     width = terminal_width()
     lines = align_columns(_table(comparison), right=frozenset(range(2, 2 + len(COLUMNS))))
     return "\n".join([*(truncate_to_width(line, width) for line in lines), *_notes(comparison)])
 
 
 def format_markdown(comparison: ModelComparison) -> str:
-    """A table and notes."""
+    """A Markdown table, followed by notes."""
     headers, *rows = _table(comparison)
     notes = "\n".join(f"{escape(note)}  " for note in _notes(comparison)).rstrip()
     return f"{format_table(headers, rows)}\n\n{notes}".rstrip()
 
 
 def format_json(comparison: ModelComparison) -> str:
-    """As ``cli.verbs.compare`` describes it."""
+    """The JSON object that ``cli.verbs.compare`` describes."""
     models = []
     for row in comparison.rows:
         values = {
@@ -51,7 +51,7 @@ def format_json(comparison: ModelComparison) -> str:
 
 
 def format_csv(comparison: ModelComparison) -> str:
-    """A header and a line for each row."""
+    """A header line, and one line for each row."""
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     columns = [name for key in COLUMNS for name in (key, f"{key}_origin")]
@@ -82,7 +82,7 @@ def _table(comparison: ModelComparison) -> list[tuple[str, ...]]:
 
 
 def _notes(comparison: ModelComparison) -> list[str]:
-    """What the marks mean, and the settings of the measurements."""
+    """Notes on what the marks mean and how the values were measured."""
     origins = {value.origin.value for row in comparison.rows for value in row.values.values() if value}
     marks = [f"{mark.strip()}: {origin}" for origin, mark in _MARKS.items() if mark and origin in origins]
     return [*marks, *describe_measurement_settings(comparison)]

@@ -1,8 +1,8 @@
-"""Completion scripts for bash, zsh and fish, drawn from the parsers of the command line.
+"""Generates completion scripts for bash, zsh and fish from the parsers of the command line.
 
-All three find the verb, which is the command's first word that is not a flag; what may follow each verb is
-written into the script. For the names of models they call ``posezoo completion --names`` with the
---models_dir of the line that is being typed. (shtab 1.13 was tried: it completes no --flag=VALUE in bash.)
+Each script finds the verb: it is the first word of the command that is not a flag. The script contains the
+words that may follow each verb. To complete the name of a model, it calls ``posezoo completion --names`` with
+the --models_dir of the current command line. (shtab 1.13 was tried: in bash, it completes no --flag=VALUE.)
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from posezoo.spec.model import Precision
 
 
 class CompletionKind(Enum):
-    """The kind of a value that is not one of a few words."""
+    """The kind of a value that cannot be completed from a fixed list of words."""
 
     TEXT = "anything"
     FILE = "a file or folder"
@@ -25,7 +25,7 @@ class CompletionKind(Enum):
     MODELS = "a model or composite"
 
 
-#: The kinds of values by their placeholders in help texts.
+#: The kind of a value, by its placeholder in help texts.
 KINDS = {
     "DIR": CompletionKind.FOLDER,
     "FILE": CompletionKind.FILE,
@@ -35,7 +35,7 @@ KINDS = {
     "MODEL|FILE": CompletionKind.MODELS,
 }
 
-#: The words that are offered if a parser checks the value with a function of its own.
+#: The words to offer for a value that is checked by a function and not by argparse's ``choices``.
 CHOICES = {"precision": tuple(Precision), "P[,P]": tuple(Precision), "NETWORK": tuple(NETWORKS)}
 
 

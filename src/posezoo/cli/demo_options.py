@@ -1,4 +1,4 @@
-"""The demo's flags: those of Open Model Zoo's human_pose_estimation_demo.py, and posezoo's own."""
+"""The demo's flags: those of Open Model Zoo's human_pose_estimation_demo.py, and some of posezoo."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from posezoo.cli import flags
 from posezoo.settings import INFERENCE_PRECISIONS
 from posezoo.spec.model import Precision
 
-#: Devices of Open Model Zoo's documentation that OpenVINO has no longer.
+#: Devices that Open Model Zoo's documentation names, and that OpenVINO no longer supports.
 GONE = {
     "FPGA": "OpenVINO's last version for it is 2020.3: use GPU or CPU",
     "HDDL": "OpenVINO's last version for it is 2022.3: use NPU, GPU or CPU",
@@ -19,7 +19,7 @@ GONE = {
 
 ARCHITECTURES = ("ae", "higherhrnet", "openpose", "topdown", "blazepose", "auto")
 
-#: As Open Model Zoo's, so that the video of a forgotten camera ends.
+#: The same default as in Open Model Zoo. It ends the video of a camera that the user forgot to stop.
 DEFAULT_LIMIT = 1000
 
 
@@ -188,17 +188,17 @@ def _add_xml_input(group: argparse._ArgumentGroup) -> None:
         )
 
 
-#: The flags that describe the input of an .xml.
+#: The flags that describe the input of an .xml file.
 INPUT_FLAGS = ("--layout", "--reverse_input_channels", "--mean_values", "--scale_values")
 
 
 def given_input_flags(args: argparse.Namespace) -> list[str]:
-    """Those of ``INPUT_FLAGS`` that are given."""
+    """The flags of ``INPUT_FLAGS`` that the user gave."""
     return [flag for flag in INPUT_FLAGS if getattr(args, flag[2:]) is not None]
 
 
 def flatten(groups: list[tuple[float, ...]] | None) -> tuple[float, ...] | None:
-    """The values of a flag such as ``--mean_values 1,2 3``; None if it is not given."""
+    """All values of a flag such as ``--mean_values 1,2 3`` in one tuple; None if the flag is not given."""
     return None if groups is None else tuple(number for group in groups for number in group)
 
 
@@ -226,7 +226,7 @@ def _resolution(text: str) -> tuple[int, int]:
 
 
 def _layout(text: str) -> str:
-    """Open Model Zoo's forms: NCHW, [NCHW], input:NCHW, input[NCHW]."""
+    """Parse a layout in Open Model Zoo's forms: NCHW, [NCHW], input:NCHW, input[NCHW]."""
     layout = re.sub(r"^.*[\[:]", "", text.strip().rstrip("]")).upper()
     if layout not in ("NCHW", "NHWC"):
         raise argparse.ArgumentTypeError(f"expected NCHW or NHWC, got {text!r}")

@@ -30,13 +30,13 @@ from posezoo.pose.drawing import draw
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose
 from posezoo.spec.model import ModelSpec, PublishedAccuracy, PublishedMetrics
 
-#: The most rows of a table that are printed; a file has all of them.
+#: The maximum number of table rows that are printed; the files contain all rows.
 MOST_ROWS = 10
 
 
 @dataclass(slots=True)
 class EvaluationReport:
-    """A finished evaluation, and the files that were written of it."""
+    """The result of an evaluation, and the files that were written for it."""
 
     protocol: EvaluationProtocol
     result: EvaluationResult
@@ -44,12 +44,12 @@ class EvaluationReport:
 
     @property
     def published(self) -> PublishedMetrics:
-        """What the publisher says of the model."""
+        """The metrics that the publisher states for the model; empty for a composite."""
         model = self.protocol.estimator.model
         return model.published if isinstance(model, ModelSpec) else PublishedMetrics()
 
     def published_comparisons(self) -> list[tuple[PublishedAccuracy, list[str]]]:
-        """Each comparable published AP, the most similar first, and why the measured one may differ."""
+        """The published APs, the same flip setting first, and why the measured AP may differ from each."""
         if self.protocol.of_boxes:
             return []
         published = [accuracy for accuracy in self.published.accuracy if accuracy.metric == "AP"]
@@ -60,7 +60,7 @@ class EvaluationReport:
         ]
 
     def to_json(self) -> dict[str, Any]:
-        """As ``cli.verbs.evaluate`` describes it."""
+        """The JSON object that ``cli.verbs.evaluate`` describes."""
         result, estimator = self.result, self.protocol.estimator
         return {
             "model": estimator.model.full_name,
@@ -119,7 +119,9 @@ class EvaluationReport:
             write_atomically(path, text.encode())
             self.files[name] = str(path)
         if worst:
-            for old in (folder / "worst").glob("[0-9][0-9]*_*.jpg"):  # an earlier run may have drawn more
+            for old in (folder / "worst").glob(
+                "[0-9][0-9]*_*.jpg"
+            ):  # an earlier run may have written more images
                 old.unlink(missing_ok=True)
             for number, score in enumerate(worst_images(self.result.image_scores, worst), 1):
                 name = f"{number:02}_{Path(score.image.file_name).stem}.jpg"
@@ -127,7 +129,7 @@ class EvaluationReport:
             self.files["worst"] = str(folder / "worst")
 
     def _side_by_side(self, score: ImageScore) -> Image:
-        """The ground truth on the left, the predictions on the right."""
+        """An image with the ground truth on the left and the predictions on the right."""
         pixels = read_dataset_image(score.image)
         predictions = self.result.predictions[score.image.id]
         names = () if self.protocol.of_boxes else self.result.dataset.keypoints
@@ -146,18 +148,18 @@ class EvaluationReport:
 
 
 def _pose(names: Sequence[str], keypoints: Any, box: tuple[float, float, float, float], score: float) -> Pose:
-    """Keypoints with these names as COCO's, for drawing; a box if there are none."""
+    """A pose to draw: the named keypoints in COCO's skeleton; only a box if there are no names."""
     skeleton = SKELETONS["coco-17" if names else "box"]
     points: Floats = np.zeros((len(skeleton.keypoints), 3), np.float32)
     for name, point in zip(names, keypoints, strict=False):
         if name in skeleton.keypoints:
             points[skeleton.keypoints.index(name)] = point
-    points[:, 2] = points[:, 2].clip(0, 1)  # an annotated visible keypoint has 2
+    points[:, 2] = points[:, 2].clip(0, 1)  # COCO marks an annotated visible keypoint with 2
     return Pose(points, skeleton.name, score, box)
 
 
 def print_report(report: EvaluationReport) -> None:
-    """Print the report for people."""
+    """Print the report as text."""
     result, protocol = report.result, report.protocol
     estimator = protocol.estimator
     settings = ", ".join(f"{key} {value}" for key, value in protocol.to_settings().items())

@@ -1,4 +1,4 @@
-"""The flags that several verbs share, and what their values become."""
+"""The flags that several verbs share, and the settings and options that are made from their values."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ if TYPE_CHECKING:
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Help with its examples left as they are, and room for long flags."""
+    """Formats help texts: keeps the layout of the examples, and leaves space for long flags."""
 
     def __init__(self, prog: str) -> None:
         super().__init__(prog, max_help_position=32, width=100)
 
     def add_argument(self, action: argparse.Action) -> None:
-        """Make room for an action; argparse forgets that verbs are indented below their heading."""
+        """Leave space for an action; argparse does not count the indent of verbs below their heading."""
         super().add_argument(action)
         if isinstance(action, argparse._SubParsersAction):
             self._action_max_length += self._indent_increment
@@ -37,7 +37,7 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
 def add_verb(
     verbs: argparse._SubParsersAction[argparse.ArgumentParser], name: str, summary: str, examples: str
 ) -> argparse.ArgumentParser:
-    """The parser of a verb, with a one-line summary and with examples that work as pasted."""
+    """Add the parser of a verb, with a one-line summary, and examples that a user can copy and run."""
     epilog = "examples:\n" + textwrap.indent(textwrap.dedent(examples).strip(), "  ")
     return verbs.add_parser(
         name,
@@ -52,7 +52,7 @@ def add_verb(
 
 
 def parse_precisions(text: str) -> tuple[Precision, ...]:
-    """Precisions of IR, separated by commas."""
+    """An argparse type: precisions of an IR, separated by commas."""
     words = [word.strip() for word in text.split(",") if word.strip()]
     if not words or not set(words) <= set(Precision):
         raise argparse.ArgumentTypeError(f"expected some of {', '.join(Precision)}, got {text!r}")
@@ -60,14 +60,14 @@ def parse_precisions(text: str) -> tuple[Precision, ...]:
 
 
 def parse_precision(text: str) -> Precision:
-    """The precision of an IR."""
+    """An argparse type: the precision of an IR."""
     if text not in list(Precision):
         raise argparse.ArgumentTypeError(f"expected one of {', '.join(Precision)}, got {text!r}")
     return Precision(text)
 
 
 def number(lowest: float, highest: float) -> Callable[[str], float]:
-    """A number within bounds."""
+    """An argparse type: a number from ``lowest`` to ``highest``."""
 
     def parse(text: str) -> float:
         with contextlib.suppress(ValueError):
@@ -78,12 +78,12 @@ def number(lowest: float, highest: float) -> Callable[[str], float]:
     return parse
 
 
-#: A score or a share.
+#: An argparse type: a score or a share, 0..1.
 parse_fraction = number(0, 1)
 
 
 def whole_number(lowest: int, highest: int = 10**9) -> Callable[[str], int]:
-    """A whole number within bounds."""
+    """An argparse type: a whole number from ``lowest`` to ``highest``."""
 
     def parse(text: str) -> int:
         if not re.fullmatch(r"\d{1,10}", text, re.ASCII) or not lowest <= int(text) <= highest:
@@ -96,7 +96,7 @@ def whole_number(lowest: int, highest: int = 10**9) -> Callable[[str], int]:
 
 
 def parse_image_size(text: str) -> tuple[int, int]:
-    """Height and width, in pixels."""
+    """An argparse type: height and width, in pixels."""
     match = re.fullmatch(r"([1-9]\d{0,4})[,x]([1-9]\d{0,4})", text)
     if not match:
         raise argparse.ArgumentTypeError(f"expected height and width such as 368,432, got {text!r}")
@@ -108,7 +108,7 @@ def parse_image_size(text: str) -> tuple[int, int]:
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A flag; without a type it is a switch."""
+    """A flag of the command line; if it has no type, it is a switch without a value."""
 
     help: str
     metavar: str | None = None
@@ -119,7 +119,7 @@ class Flag:
 
 
 def _setting_flag(name: str) -> Flag:
-    """The flag of a setting. Paths are checked when the settings are read, other values at once."""
+    """The flag of a setting. A path is checked when the settings are read, any other value by argparse."""
     kind = SETTING_TYPES[name]
 
     def parse(text: str) -> Any:
@@ -136,7 +136,7 @@ def _setting_flag(name: str) -> Flag:
     return Flag(kind.help, kind.metavar or None, parse if kind.metavar else None)
 
 
-#: The flags that ``add_flags`` knows, by the names of their values.
+#: The flags that ``add_flags`` can add, by the names of their values in the parsed arguments.
 FLAGS: dict[str, Flag] = {
     **{name: _setting_flag(name) for name in SETTING_TYPES},
     "all": Flag("every model of the zoo"),
@@ -186,7 +186,7 @@ FLAGS: dict[str, Flag] = {
     "verify": Flag("read and hash all present files again, even if they were verified before"),
 }
 
-# Flags that go together.
+# Groups of flags that are added together.
 CAMERA_INPUT = ("input_type", "input_layout", "resize")
 CHECKPOINT = ("checkpoint", "model_name", "dynamic", "keep_onnx")
 CONVERSION = ("precisions", "mo", "allow_upstream_code")
@@ -210,7 +210,7 @@ def add_flags(parser: argparse.ArgumentParser, *names: str) -> None:
     """Add flags by their names in ``FLAGS``."""
     for name in names:
         flag = FLAGS[name]
-        if flag.type is None:  # a switch; that of a setting says nothing unless it is given
+        if flag.type is None:  # a switch; without it, the value of a setting's flag stays None
             default = None if name in SETTING_TYPES else False
             parser.add_argument(f"--{name}", action="store_true", default=default, help=flag.help)
         else:
@@ -240,7 +240,7 @@ def add_model_flags(parser: argparse.ArgumentParser) -> None:
 def add_output_dir_flag(
     parser: argparse.ArgumentParser, summary: str, default: str = "your cache folder"
 ) -> None:
-    """Add --output_dir with a help text of its own."""
+    """Add --output_dir, with the verb's own help text."""
     parser.add_argument(
         "-o", "--output_dir", type=Path, metavar="DIR", help=f"{summary} (default: {default})"
     )
@@ -258,7 +258,7 @@ def add_download_dir_flag(parser: argparse.ArgumentParser, default: str) -> None
 
 
 def add_results_dir_flag(parser: argparse.ArgumentParser, summary: str, default: str) -> None:
-    """Add --output_dir for results, and --download_dir for the model's files and IR, which are no results."""
+    """Add --output_dir for the results, and --download_dir for the model's files and IR."""
     parser.add_argument(
         "-o",
         "--output_dir",
@@ -285,16 +285,16 @@ def add_format_flags(parser: argparse.ArgumentParser, formats: Sequence[str] = (
     parser.add_argument("-q", "--quiet", action="store_true", help="show only warnings and errors")
 
 
-# --- Their values
+# --- Settings and options from the values
 
 
 def settings_from_args(args: argparse.Namespace, overrides: Mapping[str, object] | None = None) -> Settings:
-    """The settings in force: flag > POSEZOO_* > posezoo.cfg > default.
+    """The effective settings: flag > POSEZOO_* > posezoo.cfg > default.
 
     Args:
         args: the parsed flags.
-        overrides: values of settings that count in place of flags of the same name; None values count as
-            not given.
+        overrides: values of settings that replace those of the flags with the same name; None counts as not
+            given.
 
     Raises:
         SettingsError: a value cannot be used.
@@ -303,7 +303,7 @@ def settings_from_args(args: argparse.Namespace, overrides: Mapping[str, object]
 
 
 def context_from_args(args: argparse.Namespace, overrides: Mapping[str, object] | None = None) -> Context:
-    """What the settings in force name; a flag that a verb does not have counts as not given.
+    """Open the context of the effective settings; a flag that the verb does not have counts as not given.
 
     Raises:
         PosezooError: a setting or the lock cannot be used.
@@ -322,19 +322,19 @@ def context_from_args(args: argparse.Namespace, overrides: Mapping[str, object] 
 def given_settings(
     args: argparse.Namespace, overrides: Mapping[str, object] | None = None
 ) -> dict[str, object]:
-    """The settings that flags give, as ``read_settings`` takes them."""
+    """The values of the settings' flags, in the form that ``read_settings`` takes."""
     given = {name: value for name, value in vars(args).items() if name in SETTING_TYPES}
     given |= overrides or {}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 
 
 def registry_arguments(args: argparse.Namespace) -> list[str]:
-    """The flags that name the registry, for a command in a hint."""
+    """The flags that select the registry, for use in a suggested command."""
     return [word for folder in args.models_dir or () for word in ("--models_dir", str(folder))]
 
 
 def patterns_from_args(args: argparse.Namespace) -> Sequence[str] | None:
-    """The names and globs that select models, or None for all; wrong usage if neither is given."""
+    """The names and globs that select models; None for --all. If both are missing, exit with code 2."""
     if args.all and args.models:
         args.parser.error("either name models or use --all")
     if not args.all and not args.models:
@@ -345,10 +345,11 @@ def patterns_from_args(args: argparse.Namespace) -> Sequence[str] | None:
 def require_model_optimizer(args: argparse.Namespace) -> None:
     """Check that --mo names a Model Optimizer, even if no selected model needs one.
 
-    The setting is checked only if a model needs it, since the user did not give it for these models.
+    Only the flag is checked here. A value from posezoo.cfg or the environment may not be meant for these
+    models, so it is checked only if a model needs it.
 
     Raises:
-        ConversionError: it is not a Model Optimizer.
+        ConversionError: the file is not a Model Optimizer.
     """
     if args.mo is None:
         return
@@ -358,7 +359,7 @@ def require_model_optimizer(args: argparse.Namespace) -> None:
 
 
 def require_single_model(registry: Registry, name: str) -> ModelSpec:
-    """The model of this name.
+    """The model with this name, which must not be a composite.
 
     Raises:
         PosezooError: there is no such model, or it is a composite.
@@ -373,7 +374,7 @@ def require_single_model(registry: Registry, name: str) -> ModelSpec:
 
 
 def input_options_from_args(args: argparse.Namespace) -> InputOptions:
-    """How the IR takes its inputs, by ``CAMERA_INPUT``, ``--dynamic`` and ``--add_mo_arg``."""
+    """The options for the inputs of the IR, from ``CAMERA_INPUT``, ``--dynamic`` and ``--add_mo_arg``."""
     from posezoo.resolve.request import InputOptions
 
     return InputOptions(

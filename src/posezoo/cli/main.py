@@ -15,8 +15,8 @@ from posezoo.cli import run_main
 from posezoo.cli.flags import HelpFormatter, add_verb
 from posezoo.errors import PosezooError, suggest
 
-#: In the order in which they are used; each is a module with ``SUMMARY``, ``EXAMPLES``, ``add_flags(parser)``
-#: and ``run(args) -> int``.
+#: The verbs, in the order in which a user needs them. Each is a module with ``SUMMARY``, ``EXAMPLES``,
+#: ``add_flags(parser)`` and ``run(args) -> int``.
 VERBS = (
     *("list", "info", "plan", "download", "convert", "get", "quantize", "run", "demo", "evaluate", "dataset"),
     *("cache", "benchmark", "compare", "gallery", "verify", "lock", "licenses", "mirror", "new", "record"),
@@ -79,7 +79,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 class _VersionAction(argparse.Action):
-    """Looks the version up only if it is asked for, since importlib.metadata costs 30 ms."""
+    """Reads the version only if --version is given, since importing importlib.metadata takes 30 ms."""
 
     def __call__(self, parser: argparse.ArgumentParser, *_args: object, **_kwargs: object) -> None:
         from posezoo.versions import version

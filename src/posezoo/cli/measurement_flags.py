@@ -1,4 +1,4 @@
-"""Flags of several verbs: the user's own measurements, and which measured speeds are shown."""
+"""Flags of several verbs that add the user's own measurements, and select the speeds to show."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def add_measurement_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def measurement_selection(args: argparse.Namespace, registry: Registry) -> MeasurementSelection:
-    """The selection that the flags make.
+    """The measurements that the flags select.
 
     Raises:
         PosezooError: a file is missing, has an invalid value, or names an unknown model.

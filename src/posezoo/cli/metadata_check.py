@@ -1,4 +1,4 @@
-"""The check of metadata by posezoo verify --metadata and verifier.py: its flags, models and reports."""
+"""The metadata check of posezoo verify --metadata and verifier.py: its flags, model selection and reports."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FORMATS = ("text", "json", "sarif", "github")
 
 
 def add_metadata_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags of the check of metadata."""
+    """Add the flags of the metadata check."""
     parser.add_argument(
         "--metadata",
         action="store_true",
@@ -60,7 +60,7 @@ def add_metadata_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def is_requested(args: argparse.Namespace) -> bool:
-    """Whether metadata is to be checked; its flags without --metadata are an error of the parser."""
+    """Whether --metadata is given; the parser reports an error if its other flags come without it."""
     flags = ("explain", "changed_since", "baseline", "write_baseline", "artifacts")
     given = [name for name in flags if getattr(args, name) is not None]
     if not args.metadata and given != ["explain"]:
@@ -72,10 +72,10 @@ def is_requested(args: argparse.Namespace) -> bool:
 
 
 def run_metadata_check(args: argparse.Namespace, registry: Registry, patterns: Sequence[str] | None) -> int:
-    """Check the models that the patterns match, all if None; print the findings; return the exit code.
+    """Check the models that match the patterns (None: all), print the findings, and return the exit code.
 
     Raises:
-        SettingsError: a flag holds a value that cannot be used.
+        SettingsError: a flag has an invalid value.
         UnknownModelError: no model matches a pattern.
         MissingPackageError: markdown-it-py is not installed.
     """
@@ -83,7 +83,7 @@ def run_metadata_check(args: argparse.Namespace, registry: Registry, patterns: S
 
     if args.explain is not None:
         return _explain(args.explain)
-    if registry.empty_message:  # a mistake in --models_dir must not look like a registry without findings
+    if registry.empty_message:  # a wrong --models_dir must not pass the check
         raise SettingsError(registry.empty_message, hint="check --models_dir")
     if args.artifacts is not None and not args.artifacts.is_dir():
         raise SettingsError(f"--artifacts: {args.artifacts}: no such folder")
@@ -115,14 +115,14 @@ def run_metadata_check(args: argparse.Namespace, registry: Registry, patterns: S
 
 
 def _select_names(registry: Registry, patterns: Sequence[str] | None) -> frozenset[str] | None:
-    """The models and composites that the patterns match, with the parts of composites."""
+    """The names of the models and composites that match the patterns, and of the composites' parts."""
     if patterns is None:
         return None
     names: set[str] = set()
     for pattern in patterns:
         matches = {name for name in registry.entries if name == pattern or fnmatchcase(name, pattern)}
         if not matches:
-            registry.select([pattern])  # raises the error, with the nearest name
+            registry.select([pattern])  # raises an error that suggests the most similar name
         names |= matches
     parts = {entry.name for entry in registry.entries.values() if entry.composite in names}
     return frozenset(names | parts)
@@ -163,7 +163,7 @@ def _explain(name: str) -> int:
 
 
 def _all_rules() -> dict[str, RuleInfo]:
-    """The rules on metadata, and those on artifacts."""
+    """All rules: those on metadata, and those on artifacts."""
     from posezoo.lint.recomputation import ARTIFACT_RULES
     from posezoo.lint.rules import load_rules
 

@@ -18,11 +18,11 @@ if TYPE_CHECKING:
 
 
 def facts_of(selection: Selection) -> list[ModelFacts]:
-    """In alphabetical order; the parts of a composite follow it in the order in which they run."""
+    """The facts in alphabetical order; the parts of a composite follow it, in the order in which they run."""
     models = {spec.full_name: spec for spec in selection.models}
     parts: dict[str, tuple[ModelSpec, ...]] = {}
     for composite in selection.composites:
-        # A part whose file cannot be read is missing.
+        # A part is missing here if its file cannot be read.
         parts[composite.name] = tuple(models[stage] for stage in composite.stages if stage in models)
     inside = {part.full_name for of_composite in parts.values() for part in of_composite}
     tops: list[Model] = [*selection.composites]
@@ -39,14 +39,14 @@ def facts_of(selection: Selection) -> list[ModelFacts]:
 
 @dataclass(frozen=True, slots=True)
 class ModelFilters:
-    """What models must have: one value of each field that is not empty, and all words.
+    """The filters: a model must match one value of each non-empty field, and all words.
 
     Attributes:
-        tasks: of model.yml.
-        frameworks: of the published files.
-        precisions: of which a model must have one.
-        licenses: globs.
-        words: words, or their beginnings, of the name or description.
+        tasks: the accepted tasks, as in model.yml.
+        frameworks: the accepted frameworks of the published files.
+        precisions: the precisions; a model must have one of them.
+        licenses: globs of the accepted licenses.
+        words: words, or beginnings of words, that the name or description must contain.
         text: the flags as the user typed them; empty: no filter.
     """
 
@@ -58,7 +58,7 @@ class ModelFilters:
     text: str = ""
 
     def matches(self, facts: ModelFacts) -> bool:
-        """Whether a model passes; a composite by its own words and by the files of its parts."""
+        """Whether a model passes; for a composite, its own text and the files of its parts are checked."""
         text = f"{facts.name} {facts.model.description}"
         return (
             (not self.tasks or facts.model.task in self.tasks)
@@ -70,7 +70,7 @@ class ModelFilters:
 
 
 def filter_models(selection: Selection, filters: ModelFilters, console: Console) -> list[ModelFacts]:
-    """The models that pass the filters; if there is none, the console says which licenses exist."""
+    """The models that pass the filters; if none passes, the console lists the existing licenses."""
     models = facts_of(selection)
     passed = [facts for facts in models if filters.matches(facts)]
     if models and not passed:
@@ -81,7 +81,7 @@ def filter_models(selection: Selection, filters: ModelFilters, console: Console)
 
 
 def _has_word(text: str, beginning: str) -> bool:
-    """Whether a word of the text begins so; in BlazePose and human_pose, a word begins at Pose, too."""
+    """Whether a word of the text starts with ``beginning``; BlazePose and human_pose have the word pose."""
     start = r"(?:(?<![^\W_])|(?<=[a-z])(?=[A-Z]))" if beginning[0].isalnum() else ""
     return re.search(f"{start}(?i:{re.escape(beginning)})", text) is not None
 
@@ -93,7 +93,7 @@ def _matches_any(patterns: Sequence[str], values: Sequence[str]) -> bool:
 
 
 class _TaskChoices:
-    """The tasks of model.yml, imported only if the flag is used: the reader of YAML costs 20 ms."""
+    """The tasks of model.yml, imported only if the flag is used: importing the YAML reader takes 20 ms."""
 
     def __iter__(self) -> Iterator[str]:
         from posezoo.spec.model_yml import TASKS
@@ -105,7 +105,7 @@ class _TaskChoices:
 
 
 def add_filter_flags(parser: argparse.ArgumentParser) -> None:
-    """Flags that narrow the models; a flag that is given several times accepts any of its values."""
+    """Add the filter flags; if a flag is given several times, a model may match any of its values."""
     filters = parser.add_argument_group(
         "filters", "A model must match each filter; of a filter that is given several times, any value."
     )
@@ -141,7 +141,7 @@ def add_filter_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def filters_from_args(args: argparse.Namespace) -> ModelFilters:
-    """The filters that were given."""
+    """The filters that the flags give."""
     flags = ("task", "framework", "precision", "license")
     typed = [f"--{flag} {value}" for flag in flags for value in getattr(args, flag) or ()]
     typed += [f"--search {args.search}"] if args.search is not None else []

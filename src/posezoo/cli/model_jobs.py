@@ -1,4 +1,4 @@
-"""Work on each selected model, or its plan: failures are printed as they come, and listed at the end."""
+"""Runs or plans the work on each selected model; failures are printed at once, and listed at the end."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
 
 
 def format_plan(plan: Plan) -> list[str]:
-    """One line for each file and each IR, or why the IR cannot be made."""
+    """One line for each file and each IR, or the reason why the IR cannot be made."""
     spec = plan.resolved.spec
     if plan.obstacle is not None:
         text = describe_obstacle(spec, plan.resolved.route, plan.obstacle)
@@ -42,14 +42,14 @@ def format_plan(plan: Plan) -> list[str]:
 
 
 def format_planned_ir(ir: PlannedIr, action: str) -> str:
-    """Whether an IR is made, and why; ``action`` says what would be done."""
+    """A line about an IR: whether it is made, and why; ``action`` is the word for making it."""
     if ir.is_up_to_date:
         return f"{ir.precision} is up to date: {ir.xml}"
     return f"would {action}, since {ir.reason}: {ir.xml}"
 
 
 def format_planned_file(planned: PlannedFile) -> str:
-    """What is done about one file."""
+    """A line about what is done with one file."""
     file = planned.file
     if planned.is_unpinned:
         return f"would not download {file.name}: it has no pin; --trust_on_first_use takes what comes"
@@ -61,22 +61,22 @@ def format_planned_file(planned: PlannedFile) -> str:
 
 @dataclass(slots=True)
 class JobReport:
-    """What came out: an answer for each model that went well, a reason for each that did not."""
+    """The results: an answer for each model that succeeded, and a reason for each that failed."""
 
     answers: list[dict[str, Any]] = field(default_factory=list)
     failures: list[dict[str, str]] = field(default_factory=list)
 
     @property
     def exit_code(self) -> int:
-        """0 if all went well, else 1."""
+        """0 if no model failed, else 1."""
         return 1 if self.failures else 0
 
     def add_failure(self, name: str, error: PosezooError) -> None:
-        """Report that the work on this model failed."""
+        """Record that the work on this model failed."""
         self.failures.append({"name": name, "reason": error.problem, "hint": error.hint})
 
     def print(self, style: str) -> None:
-        """Answer on the standard output: everything as JSON, or as text the paths or planned steps alone."""
+        """Print to the standard output: as JSON everything, as text only the paths or planned steps."""
         if style == "json":
             print(json.dumps({"models": self.answers, "failed": self.failures}, indent=2))
             return
@@ -97,16 +97,19 @@ def run_for_each(
     skip_unpinned: bool = False,
     jobs: int = 1,
 ) -> JobReport:
-    """Do the work for each model; with ``skip_unpinned``, models without a pin share one line.
+    """Do the work for each model, and collect the results.
 
-    If there are several ``jobs``, the work calls its second argument now and then.
+    Args:
+        skip_unpinned: report the models without a pin in one common line.
+        jobs: how many models are processed at once; with several, ``work`` must call its second argument
+            regularly, so that it can be cancelled.
     """
     report, skipped = JobReport(), list[str]()
     for problem in selection.problems:
         name = Path(problem.file).parent.name
         report.add_failure(name, problem)
     for composite in selection.composites:
-        if composite.deprecated is not None:  # for models, the download says so
+        if composite.deprecated is not None:  # for models, the download prints this warning
             console.warn(f"{composite.name}: {composite.deprecated}")
     for outcome in for_each(selection.models, work, jobs=jobs):
         name, error = outcome.item.full_name, outcome.error

@@ -1,7 +1,7 @@
 """Shows events on the standard error: progress bars on a terminal, a few lines in a log.
 
-The standard output is left to the command's result, so that it can be piped. The state of progress and the
-wording of measured results are also those of Open Model Zoo's commands.
+Only the command's result goes to the standard output, so that it can be piped. The class of the progress and
+the lines about measured results are also used by Open Model Zoo's commands.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from tqdm import tqdm
 
 
-#: The number of layers that are shown: those with the most quantization noise.
+#: The number of layers that are shown; they are those with the most quantization noise.
 WORST = 12
 
 
@@ -29,7 +29,7 @@ class Progress:
     """The progress of one download, calibration or evaluation, with an optional bar.
 
     Args:
-        total: what there is to do, in bytes, samples or images; 0 if unknown.
+        total: the amount of work in bytes, samples or images; 0 if unknown.
     """
 
     def __init__(self, total: int) -> None:
@@ -40,7 +40,7 @@ class Progress:
 
     @property
     def seconds(self) -> float:
-        """The time since the start."""
+        """The seconds since the start."""
         return time.monotonic() - self._started
 
     def show_bar(self, description: str, stream: TextIO, unit: str, initial: int = 0) -> None:
@@ -59,7 +59,7 @@ class Progress:
         )
 
     def update(self, done: int) -> bool:
-        """Move the bar; return whether another tenth of the total is done, so that a log may get a line."""
+        """Move the bar; return whether another tenth of the total is done: a log gets a line for each."""
         if self.bar is not None:
             self.bar.update(done - self.bar.n)
         before, self._tenths = self._tenths, 10 * done // self.total if self.total else 0
@@ -93,7 +93,7 @@ def result_lines(event: events.Event) -> Iterator[str]:
                 f"on the {event.people} people in photos that were not used for calibration"
             )
         case events.LayerNoiseMeasured(layers=layers):
-            # The layers with the most noise of their own, in the order in which they run.
+            # The layers that add the most noise themselves, in the order in which they run.
             worst = {layer.layer for layer in sorted(layers, key=lambda layer: -layer.own)[:WORST]}
             width = max((len(name) for name in worst), default=0)
             yield f"the {len(worst)} of {len(layers)} layers with the most noise, as a share of the output:"
@@ -104,12 +104,12 @@ def result_lines(event: events.Event) -> Iterator[str]:
 
 
 class Console:
-    """A listener that writes to a stream; a context manager, so that no bar stays on the terminal.
+    """A listener that writes to a stream; as a context manager, it removes its bars at the end.
 
-    Events may come from several threads and about several files: each file has a bar of its own.
+    Events may come from several threads and about several files; each file has its own bar.
 
     Args:
-        stream: where to write; None is the standard error.
+        stream: the stream to write to; None means the standard error.
         quiet: show only warnings and errors.
     """
 
@@ -182,7 +182,7 @@ class Console:
             self._write(line)
 
     def warn(self, message: str) -> None:
-        """Show a warning, even if the console is quiet; the same warning is shown once."""
+        """Show a warning, even if the console is quiet; a repeated warning is shown only once."""
         with self._lock:
             if message not in self._warnings:
                 self._warnings.add(message)

@@ -1,6 +1,6 @@
-"""Runs a command and turns whatever ends it into an exit code.
+"""Runs a command, and turns its result, error or signal into an exit code.
 
-Exit codes: what the command returns · 1 a failure that the user can act on · 2 wrong flags (by argparse) ·
+Exit codes: the command's return value · 1 a failure that the user can act on · 2 wrong flags (by argparse) ·
 3 a bug of posezoo (a log is written, and its path shown) · 130, 143, 129 ended by ^C, SIGTERM, SIGHUP.
 """
 
@@ -19,7 +19,7 @@ from posezoo.errors import PosezooError, redact_secrets
 
 
 class SignalExit(BaseException):
-    """A signal asks the process to end."""
+    """A signal requests the end of the process."""
 
     def __init__(self, code: int) -> None:
         super().__init__(code)
@@ -27,7 +27,7 @@ class SignalExit(BaseException):
 
 
 def error_lines(error: PosezooError, mark: str = "error: ") -> list[str]:
-    """A failure as text: the problem, and what to do next."""
+    """The lines of an error message: the problem, and what to do next."""
     hint = [f"  hint: {error.hint}"] if error.hint else []
     return [f"{mark}{error.problem}", *hint]
 
@@ -45,10 +45,10 @@ def print_to_stderr(line: str, end: str = "\n") -> None:
 
 
 def run_main(work: Callable[[], int], *, report_error: Callable[[PosezooError], None] = print_error) -> int:
-    """Run a command and return its exit code; of its exceptions only argparse's SystemExit passes."""
-    # OpenCV would add warnings of its own about images that cannot be read; it looks here when it is loaded.
+    """Run a command and return its exit code; the only exception that it raises is argparse's SystemExit."""
+    # OpenCV reads this when it is imported; otherwise it prints its own warnings about unreadable images.
     os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
-    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 a closed stream (`>&-`) is no error
+    sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 a closed stream (`>&-`) is not an error
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
@@ -71,11 +71,11 @@ def run_main(work: Callable[[], int], *, report_error: Callable[[PosezooError], 
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
-        # `posezoo list | head -1`: the reader has gone, and Python must not flush at exit.
+        # As in `posezoo list | head -1`: the pipe is closed, so Python must not flush at exit.
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 0
     except OSError as error:
-        # Not translated below: mostly a full disk behind the standard output, or a removed working folder.
+        # An OSError that no code handled: mostly the output's disk is full or the working folder was removed.
         unnamed = "the working folder" if isinstance(error, FileNotFoundError) else "output"
         print_to_stderr(f"error: {error.filename or unnamed}: {error.strerror or error}")
         return 1
@@ -108,12 +108,12 @@ def _signals_raise() -> Iterator[None]:
         raise SignalExit(128 + number)
 
     before: dict[str, signal._HANDLER] = {}
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # as __main__ leaves it
+    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # __main__ sets it to the default
         with contextlib.suppress(ValueError):
             before["SIGINT"] = signal.signal(signal.SIGINT, signal.default_int_handler)
     for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
         if hasattr(signal, name):
-            with contextlib.suppress(ValueError):  # not in the main thread
+            with contextlib.suppress(ValueError):  # raised outside of the main thread
                 before[name] = signal.signal(getattr(signal, name), end)
     try:
         yield

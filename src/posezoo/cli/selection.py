@@ -1,4 +1,4 @@
-"""The models that a command line selects, and the warnings about model.yml files that cannot be read."""
+"""Selects the models that a command line names, and warns about model.yml files that cannot be read."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ from posezoo.errors import PosezooError
 if TYPE_CHECKING:
     from posezoo.registry import Registry, Selection
 
-# A file of model names is short; a larger file was named by mistake.
+# A list of model names is short; a larger file was probably given by mistake.
 _MAX_LIST_BYTES = 1 << 20
 
 
 class MessageOutput(Protocol):
-    """Where warnings and errors are shown, each command line in its own wording."""
+    """Shows warnings and errors; posezoo and Open Model Zoo's commands word them differently."""
 
     def warn(self, message: str) -> None:
         """Show a warning."""
@@ -29,12 +29,12 @@ class MessageOutput(Protocol):
 def select_models(
     registry: Registry, patterns: Sequence[str] | None, output: MessageOutput, *, filtered: bool = False
 ) -> Selection:
-    """The selected models. Errors in their files are shown at once; those in other files share one warning.
+    """The selected models. Errors in their files are shown at once; errors in other files share one warning.
 
     Args:
         patterns: names and globs; None selects all models.
-        filtered: whether the models are selected by filters alone. A file that cannot be read then matches
-            no filter, so that it counts as one of the others.
+        filtered: whether only filters select the models. A file that cannot be read then matches no filter,
+            and counts as one of the other files.
 
     Raises:
         UnknownModelError: a pattern matches no name.

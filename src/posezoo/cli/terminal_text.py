@@ -1,4 +1,4 @@
-"""Text that fits a terminal: columns, and lines that are cut to its width."""
+"""Formats text for a terminal: aligns columns, and cuts lines to the width."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from collections.abc import Sequence
 
 from posezoo.errors import escape_control_characters
 
-ELLIPSIS = "..."  # three dots, since not every terminal can show the one character
+ELLIPSIS = "..."  # three dots, since some terminals cannot show the single character
 
 
 def terminal_width() -> int | None:
@@ -21,7 +21,7 @@ def terminal_width() -> int | None:
 
 
 def truncate_to_width(line: str, width: int | None) -> str:
-    """The line, cut to a terminal's width unless that is None."""
+    """The line, cut to a terminal's width; not cut if ``width`` is None."""
     if width is None or display_width(line) <= width:
         return line
     start, used = "", 0
@@ -34,7 +34,7 @@ def truncate_to_width(line: str, width: int | None) -> str:
 
 
 def display_width(text: str) -> int:
-    """The columns that a text takes on a terminal: two for a wide character, none for a combining one."""
+    """The number of terminal columns of a text: two for a wide character, none for a combining one."""
     if text.isascii():
         return len(text)
     seen = [char for char in text if not unicodedata.combining(char)]
@@ -42,11 +42,11 @@ def display_width(text: str) -> int:
 
 
 def align_columns(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:
-    """Rows of cells as lines with aligned columns, two blanks apart; the last column is not padded.
+    """Format rows of cells as lines with columns two spaces apart; the last column is not padded.
 
     Args:
-        rows: all of the same length.
-        right: the columns that are aligned to the right.
+        rows: the cells; all rows have the same length.
+        right: the indices of the columns that are aligned to the right.
     """
     cells = [[escape_control_characters(cell) for cell in row] for row in rows]
     widths = [max(display_width(row[index]) for row in cells) for index in range(len(cells[0]) - 1)]
