@@ -1,1 +1,1 @@
-"""Download the published files of models; a file gets its name only after it is verified."""
+"""Download the published files of models; a file gets its final name only after it is verified."""

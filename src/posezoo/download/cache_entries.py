@@ -1,4 +1,4 @@
-"""The entries of a cache: listed, verified against their digests, and removed."""
+"""List the entries of a cache, verify them against their digests, and remove them."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from posezoo.errors import OutputError
 from posezoo.files.verified_files import is_verified, write_error
 from posezoo.spec.model import Digest, ModelSpec, PythonPackageSource, SourceFile
 
-# By the number of hex digits, without the two that name the folder.
+# By the number of hex digits in the file name, which lacks the two digits of the folder name.
 _ALGORITHMS = {94: "sha384", 62: "sha256"}
 
 
@@ -24,10 +24,10 @@ class CacheEntry:
 
     Attributes:
         path: its path.
-        digest: the expected one, from its name.
+        digest: the expected digest, from its name.
         size: in bytes.
-        changed: when its bytes were written, in seconds since 1970.
-        names: the files that it is, as ``model: file``; empty if no known model names it.
+        changed: the time of its last change, in seconds since 1970.
+        names: the files with this digest, as ``model: file``; empty if no known model has one.
     """
 
     path: Path
@@ -37,12 +37,12 @@ class CacheEntry:
     names: tuple[str, ...]
 
     def is_damaged(self) -> bool:
-        """Whether its bytes do not match its name; all of them are read."""
+        """Whether its bytes do not match the digest in its name; all bytes are read."""
         return not is_verified(self.path, None, self.digest, trust_record=False, remember=False)
 
 
 def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, ...]]:
-    """The names of the files of models, their variants and the sample photos, by the digest's hex digits."""
+    """The names of all files of models, their variants and the sample photos, by digest in hex digits."""
     names_by_digits: dict[str, dict[str, None]] = {}
     for spec in specs:
         for variant in (spec, *spec.variants):
@@ -63,10 +63,10 @@ def _digests(files: Iterable[SourceFile]) -> Iterator[tuple[str, str]]:
 
 
 def list_entries(root: Path, names: Mapping[str, Collection[str]]) -> tuple[CacheEntry, ...]:
-    """The entries of a cache, the largest first; other files are left out.
+    """The entries of a cache, the largest first; other files are ignored.
 
     Raises:
-        OutputError: the cache cannot be read; a missing one is empty.
+        OutputError: the cache cannot be read; a missing cache is empty.
     """
     entries = []
     try:
@@ -87,10 +87,10 @@ def list_entries(root: Path, names: Mapping[str, Collection[str]]) -> tuple[Cach
 
 
 def remove_entries(root: Path, entries: Iterable[CacheEntry]) -> None:
-    """Remove entries, the folders that become empty, and what killed runs left in the staging folder.
+    """Remove entries, folders that become empty, and files that killed runs left in the staging folder.
 
     Raises:
-        OutputError: one cannot be removed.
+        OutputError: an entry cannot be removed.
     """
     remove_stale_staging(root)
     for entry in entries:

@@ -1,4 +1,4 @@
-"""A place that a file's bytes can come from, and how its pieces are read."""
+"""Places that a file can be read from, and how it is read."""
 
 from __future__ import annotations
 
@@ -16,15 +16,15 @@ from posezoo.files.verified_files import CHUNK
 
 @dataclass(frozen=True, slots=True)
 class ByteStream:
-    """What a candidate sends.
+    """The response of a candidate.
 
     Attributes:
         pieces: the bytes, in order.
-        start: how many bytes of the file come before them.
-        etag: the candidate's name for this version of the file: a strong entity tag, or "".
-        is_resumable: whether the candidate could be asked for the rest alone, if the stream breaks off.
-        stop: how many bytes of the file there are with these; None for all.
-        url: the URL that the bytes come from after all redirects, or "".
+        start: the position of the first of these bytes in the file.
+        etag: the candidate's strong entity tag for this version of the file, or "".
+        is_resumable: whether the rest alone can be requested if the stream is interrupted.
+        stop: the position after the last of these bytes in the file; None for the end of the file.
+        url: the final URL after all redirects, or "".
     """
 
     pieces: Iterator[bytes]
@@ -35,12 +35,12 @@ class ByteStream:
     url: str = ""
 
 
-#: Starts to read; the candidate may leave out the bytes that are here already.
+#: Starts to read; the candidate may skip the bytes that were downloaded before.
 OpenCandidate = Callable[[ResumeState], AbstractContextManager[ByteStream]]
 
 
 class CandidateKind(Enum):
-    """A sort of place; the values stand in provenance.json."""
+    """The kind of a candidate; provenance.json contains these values."""
 
     CACHE = "cache"
     MIRROR = "mirror"
@@ -49,14 +49,14 @@ class CandidateKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A place that a file's bytes can come from; they are verified after the download.
+    """A place that a file can be read from; its bytes are verified after the download.
 
     Attributes:
-        name: the place as the user knows it.
-        kind: what sort of place it is.
-        open: starts to read, given what is here already; raises DownloadError if the place does not
-            answer with the file.
-        path: the path of the bytes, if they are on a disk.
+        name: the name that users see.
+        kind: cache, mirror or source.
+        open: starts to read, given the bytes that were downloaded before; raises DownloadError if the
+            candidate does not send the file.
+        path: the path, if the candidate is a file on a disk.
     """
 
     name: str
@@ -70,13 +70,13 @@ def open_local_file(path: Path, _resume: ResumeState) -> Iterator[ByteStream]:
     """Read a regular file in pieces of 1 MiB, always from its beginning.
 
     Raises:
-        NotFoundError: there is none.
-        SourceError: it cannot be read, or is no regular file; the pieces raise it too.
+        NotFoundError: the file does not exist.
+        SourceError: it cannot be read, or is not a regular file; reading the pieces can raise it too.
     """
     try:
         if path.exists() and not path.is_file():
-            raise SourceError("is not a file")  # a pipe or a device could keep us waiting for ever
-        stream = open(path, "rb")  # noqa: SIM115 closed below: errors while reading are others
+            raise SourceError("is not a file")  # reading a pipe or a device may never end
+        stream = open(path, "rb")  # noqa: SIM115 closed below: errors while reading are handled differently
     except FileNotFoundError as error:
         raise NotFoundError("does not exist") from error
     except OSError as error:

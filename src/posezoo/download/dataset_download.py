@@ -1,4 +1,4 @@
-"""Data sets to evaluate models on: downloaded only on request and after their terms are shown."""
+"""Data sets for evaluation: they are downloaded only on request, after their terms were shown."""
 
 from __future__ import annotations
 
@@ -23,11 +23,11 @@ from posezoo.spec.model import Digest, HttpSource, SourceFile
 
 @dataclass(frozen=True, slots=True)
 class DatasetArchive:
-    """A zip of a data set, and which of its members are unpacked.
+    """A zip file of a data set.
 
     Attributes:
         file: its declaration.
-        members: how the names of the members begin that are unpacked.
+        members: the prefix of the members to unpack.
     """
 
     file: SourceFile
@@ -39,7 +39,7 @@ class PublishedDataset:
     """A published data set.
 
     Attributes:
-        archives: what is downloaded.
+        archives: the files to download.
         terms: the terms of use, as lines.
     """
 
@@ -48,12 +48,12 @@ class PublishedDataset:
 
     @property
     def size(self) -> int:
-        """How many bytes are downloaded."""
+        """The size of the download in bytes."""
         return sum(archive.file.size or 0 for archive in self.archives)
 
 
 def _coco(name: str, size: int, sha256: str, members: str) -> DatasetArchive:
-    # The bucket answers by https; the project's own host has no certificate.
+    # The S3 bucket supports https; the project's own host has no certificate.
     hosts = ("https://s3.amazonaws.com/images.cocodataset.org", "http://images.cocodataset.org")
     file = SourceFile(
         name.split("/")[-1],
@@ -64,7 +64,7 @@ def _coco(name: str, size: int, sha256: str, members: str) -> DatasetArchive:
     return DatasetArchive(file, members)
 
 
-#: COCO publishes no checksums: several projects that have the archives state these alike.
+#: COCO publishes no checksums: these are the same in several projects that have the archives.
 DATASETS: Mapping[str, PublishedDataset] = MappingProxyType(
     {
         "coco-val2017": PublishedDataset(
@@ -103,20 +103,20 @@ def download_dataset(
     name: str = "",
     sleep: Sleep = time.sleep,
 ) -> tuple[Path, ...]:
-    """Download a data set to a folder; what is there stays, what broke off is resumed.
+    """Download a data set to a folder; existing files are kept, interrupted downloads are resumed.
 
-    An archive is removed once it is unpacked; its record says that it is not needed again.
+    An archive is removed after it is unpacked; its record says that it is not needed again.
 
     Args:
-        folder: where its archives are unpacked.
+        folder: the folder to unpack the archives into.
         download_options: attempts and time limits; caches and mirrors are for models.
-        name: the name that events carry.
-        sleep: how to wait, in seconds.
+        name: the name in events.
+        sleep: waits between attempts; its argument is in seconds.
 
     Raises:
         DownloadError: an archive cannot be downloaded, or is not the expected one.
-        ArchiveError: it cannot be unpacked.
-        OutputError: something cannot be written.
+        ArchiveError: an archive cannot be unpacked.
+        OutputError: a file cannot be written.
     """
     files: list[Path] = []
     with DownloadContext(name, download_options, listener, base=folder, sleep=sleep) as context:
@@ -124,9 +124,9 @@ def download_dataset(
             path, digest = folder / archive.file.name, archive.file.checksum
             name_of_digest = f"{digest.algorithm}:{digest.value}" if digest is not None else ""
             record = PostprocessRecord(path, {"archive": name_of_digest})
-            old_record = PostprocessRecord(path, {"archive": str(digest)})  # as earlier versions wrote it
+            old_record = PostprocessRecord(path, {"archive": str(digest)})  # the format of earlier versions
             for present in (record, old_record):
-                if present.is_up_to_date():  # an earlier run unpacked it, and no file is gone or changed
+                if present.is_up_to_date():  # unpacked before, and no file was removed or changed
                     unpacked = list(present.outputs())
                     break
             else:

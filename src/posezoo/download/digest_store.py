@@ -1,8 +1,8 @@
-"""Files that are stored by their digest: what a cache and a mirror have in common.
+"""Files that are stored by their digest: the common code of caches and mirrors.
 
 The layout is that of Open Model Zoo's ``--cache_dir``: ``DIR/1/<first two hex digits>/<the others>``,
-with ``DIR/1/staging`` for files that are being added. What is read from it is hashed like any other
-download, so a damaged entry is noticed.
+and ``DIR/1/staging`` for files that are being added. A file that is read from a store is hashed like any
+other download, so a damaged entry is detected.
 """
 
 from __future__ import annotations
@@ -32,13 +32,13 @@ _OURS = re.compile(r"[0-9a-f]{64,96}\.(new|lock)")
 
 
 def entry_path(digest: Digest) -> str:
-    """The path of a file below a store's root, with / between the names."""
+    """The path of a file relative to a store's root, with / as the separator."""
     return f"1/{digest.value[:2]}/{digest.value[2:]}"
 
 
 def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candidate, ...]:
-    """The cache, then every mirror in its order; none for a file whose own digest is unknown."""
-    if file.checksum is None:  # they find a file by its digest
+    """The cache, then all mirrors in their order; none if the file's own digest is unknown."""
+    if file.checksum is None:  # caches and mirrors find a file by its digest
         return ()
     mirrors = (_mirror(address, file, file.checksum, context) for address in context.options.mirrors)
     if context.cache_dir is None:
@@ -49,9 +49,9 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
 
 @contextmanager
 def cache_entry_lock(file: SourceFile, context: DownloadContext) -> Iterator[None]:
-    """Let other processes that use the same cache wait for a file: they find it there afterwards.
+    """Make other processes with the same cache wait for a file, which is in the cache afterwards.
 
-    If the cache cannot be written, or has no locks, they do not wait.
+    If the cache cannot be written, or does not support locks, they do not wait.
     """
     handle, lock = None, None
     if context.cache_dir is not None and file.checksum is not None:
@@ -70,12 +70,12 @@ def cache_entry_lock(file: SourceFile, context: DownloadContext) -> Iterator[Non
 
 
 def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bool) -> None:
-    """Add a verified file to the cache; a cache that cannot be written is not used again in this call.
+    """Add a verified file to the cache; if the cache cannot be written, this context stops using it.
 
-    The caller holds ``cache_entry_lock``.
+    The caller must have the ``cache_entry_lock``.
 
     Args:
-        replace: add it even if the cache has an entry of this name and size, since that one is damaged.
+        replace: also replace an existing entry of this name and size, because it is damaged.
     """
     if context.cache_dir is None or file.checksum is None or (not replace and is_cached(file, context)):
         return
@@ -95,24 +95,24 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
             replace_atomically(staged, target)
         finally:
             with suppress(OSError):
-                staged.unlink(missing_ok=True)  # two names of one file are not renamed to each other
+                staged.unlink(missing_ok=True)  # rename does nothing if both names are the same file
     except OSError as error:
         context.warn(f"{context.cache_dir}: the cache cannot be written: {error.strerror or error}")
         context.cache_dir = None
 
 
 def is_cached(file: SourceFile, context: DownloadContext) -> bool:
-    """Whether the cache seems to have a file; also True if there is no cache, or no digest to find it by."""
+    """Whether the cache has an entry of the file's size; also True without a cache or without a digest."""
     if context.cache_dir is None or file.checksum is None:
         return True
     return has_size(context.cache_dir / entry_path(file.checksum), file.size)
 
 
 def remove_stale_staging(root: Path) -> list[Path]:
-    """Remove what killed runs left in a cache's staging folder; files that are being added stay.
+    """Remove files that killed runs left in a cache's staging folder; files in use are kept.
 
     Returns:
-        What was removed.
+        The removed paths.
     """
     removed: list[Path] = []
     with suppress(OSError):
@@ -150,7 +150,7 @@ def _open_folder(root: Path, path: Path, resume: ResumeState) -> Iterator[ByteSt
         is_folder = root.is_dir()
     except OSError as error:
         raise SourceError(f"cannot be read: {error.strerror or error}") from error
-    if not is_folder:  # a mistyped mirror would otherwise look like one that has nothing
+    if not is_folder:  # otherwise a mistyped mirror would look like an empty one
         raise SourceError("is neither a folder nor an http(s) URL")
     if not os.path.exists(path):
         raise NotFoundError("does not have it")

@@ -1,7 +1,7 @@
-"""Download one file from the first candidate that gives the expected bytes.
+"""Download one file from the first candidate that sends the expected bytes.
 
-Bytes are counted and hashed while they are written to a part beside the target. The rename is the last step:
-a file that has its name is verified, and a wrong download never replaces a good file.
+Bytes are counted and hashed while they are written to a part beside the target. The part is renamed only
+after it is verified, so a wrong download never replaces a good file.
 """
 
 from __future__ import annotations
@@ -53,29 +53,29 @@ from posezoo.spec.model import Digest, SourceFile
 if TYPE_CHECKING:
     from hashlib import _Hash
 
-# The first pause and the longest one; a pause that the server asks for may be longer than ours.
+# The first and the longest pause between attempts; a server may ask for a longer one.
 FIRST_PAUSE_S = 0.5
 LONGEST_PAUSE_S = 8.0
 
-# Ten lines a second are enough for any eye and any log.
+# Ten progress events per second are enough.
 _PROGRESS_EVERY_S = 0.1
 
 
 def download_file(
     file: SourceFile, target: Path, candidates: Iterable[Candidate], context: DownloadContext
 ) -> None:
-    """Download a file to its target, unless it is there; the cache takes it if it lacks it.
+    """Download a file to its target if it is missing there, and add it to the cache if it is missing there.
 
     Args:
-        file: what is expected.
-        target: its final name.
-        candidates: where to ask, in this order.
+        file: the expected file.
+        target: its final path.
+        candidates: the places to ask, in this order.
 
     Raises:
-        DownloadError: no candidate gave it; SourceError, SizeError, DigestError or ArchiveError if only one
-            candidate was asked.
-        UnpinnedFileError: no checksum says what its bytes must be, and a first use is not trusted.
-        OutputError: it cannot be written; an earlier file of that name is untouched.
+        DownloadError: no candidate sent the file; SourceError, SizeError, DigestError or ArchiveError if
+            only one candidate was asked.
+        UnpinnedFileError: the file has no checksum, and its first use is not trusted.
+        OutputError: the file cannot be written; an earlier file of that name is unchanged.
     """
     if not file.is_pinned and context.first_use is None:
         raise unpinned_error([file])
@@ -91,7 +91,7 @@ def download_file(
             return
         with cache_entry_lock(file, context):
             candidate = _fill(file, tuple(candidates), partial, context)
-            # All that can still fail comes before the rename: a file that is not verified gets no name.
+            # Every step that can fail comes before the rename, so only verified files are renamed.
             if not file.is_pinned and context.first_use is not None:
                 size, digest = partial.path.stat().st_size, compute_digest(partial.path)
                 context.first_use(file, size, digest)
@@ -103,13 +103,13 @@ def download_file(
             partial.replace_target()
             if file.checksum is not None:
                 remember_verified(target, file.checksum)
-            # A part that a killed run left whole is completed without asking any candidate, not even the
-            # cache: then the first candidate was not what gave it.
+            # If a killed run left a complete part, no candidate is asked, and the one returned may not be the
+            # one that sent the bytes.
             store(target, file, context, replace=candidate.kind is not CandidateKind.CACHE)
 
 
 def unpinned_error(files: Sequence[SourceFile]) -> UnpinnedFileError:
-    """Why files without a pin are not downloaded."""
+    """The error that files without a pin are not downloaded."""
     names = ", ".join(file.name for file in files)
     return UnpinnedFileError(
         f"{names}: no checksum: the publisher states none, so the download cannot be verified",
@@ -127,10 +127,10 @@ def _is_downloaded(file: SourceFile, target: Path, context: DownloadContext) -> 
 def _fill(
     file: SourceFile, candidates: tuple[Candidate, ...], partial: PartialFile, context: DownloadContext
 ) -> Candidate:
-    """Fill the part from the first candidate that gives the expected bytes, and return that candidate."""
+    """Fill the part from the first candidate that sends the expected bytes, and return that candidate."""
     failures: list[tuple[Candidate, DownloadError]] = []
     resume = partial.load_resume_state(file)
-    if resume.size and resume.size == file.size:  # all of it is here: name the candidate that gave it
+    if resume.size and resume.size == file.size:  # complete: put the candidate that sent it first
         candidates = tuple(sorted(candidates, key=lambda candidate: candidate.name != resume.source))
     for candidate in candidates:
         is_source = candidate.kind is CandidateKind.SOURCE
@@ -138,7 +138,7 @@ def _fill(
             context.emit(FileDownloadStarted(context.model, file.name, file.size or 0, candidate.name))
         try:
             is_cloned = False
-            # Not those of a mirror, which others may change. An OSError is reported when the file is read.
+            # Do not link a mirror's file: others may change it. An OSError is reported when the file is read.
             if candidate.kind is CandidateKind.CACHE and candidate.path is not None:
                 with suppress(OSError):
                     is_cloned = partial.clone_from(candidate.path, file)
@@ -165,7 +165,7 @@ def _fill(
 def _fill_from(
     candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext
 ) -> None:
-    """Fill the part from one candidate, which is asked again if that may help."""
+    """Fill the part from one candidate; ask it again if another attempt may succeed."""
     options, name = context.options, f"{file.name}: {candidate.name}"
     attempt, is_restarted = 1, False
     while True:
@@ -200,13 +200,13 @@ def _fill_from(
 
 
 def _receive(candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext) -> None:
-    """Ask a candidate once for what the part lacks; bytes that prove wrong are not kept for another run."""
+    """Request the missing bytes from a candidate once; wrong bytes are not kept for another run."""
     resume = partial.load_resume_state(file)
     answer: AbstractContextManager[ByteStream]
     if resume.size and resume.size == file.size:  # nothing is missing, so no candidate is asked
         answer = nullcontext(ByteStream(iter(()), resume.size, resume.etag, is_resumable=True))
     else:
-        # Another source may have another etag for the same bytes; the digest shows if they are the same.
+        # Another source may use another ETag for the same bytes; the digest shows whether they are the same.
         answer = candidate.open(resume if resume.source == candidate.name else replace(resume, etag=""))
     with answer as stream:
         state = ResumeState(stream.start, candidate.name, stream.etag)
@@ -234,13 +234,13 @@ def _receive(candidate: Candidate, file: SourceFile, partial: PartialFile, conte
                 f"the partial file and the rest of the download do not fit together: {error.problem}"
             ) from error
         except OutputError:
-            partial.truncate()  # gives back what a full disk lacks
+            partial.truncate()  # frees space on a full disk
             raise
         partial.source_url = stream.url
 
 
 def _require_expected(file: SourceFile, path: Path, size: int, hasher: _Hash) -> None:
-    """Refuse a complete download that is not the file that is expected."""
+    """Raise an error if a complete download is not the expected file."""
     if file.size is not None and size < file.size:
         raise SizeError(f"sends {size} bytes, {file.size} are declared")
     expected = file.checksum
@@ -258,17 +258,17 @@ def _require_expected(file: SourceFile, path: Path, size: int, hasher: _Hash) ->
 
 
 def _pause_s(attempt: int, asked_s: float | None, longest_s: float) -> float:
-    """Seconds before the next attempt; a server is granted no longer pause than it may be silent."""
+    """Seconds before the next attempt; a pause that the server asks for is limited to the timeout."""
     if asked_s is not None:
         return min(asked_s, longest_s)
     pause_s = min(FIRST_PAUSE_S * 2.0 ** (attempt - 1), LONGEST_PAUSE_S)
-    return pause_s * random.uniform(0.5, 1.0)  # so that many clients do not come back at one moment
+    return pause_s * random.uniform(0.5, 1.0)  # so that many clients do not retry at the same time
 
 
 def _combine(
     file: SourceFile, failures: Sequence[tuple[Candidate, DownloadError]], resume_size: int
 ) -> DownloadError:
-    """One error for all candidates; a cache that simply lacks the file is not worth a word."""
+    """Combine the errors of all candidates into one; a cache without the file is not mentioned."""
     failures = [
         (candidate, error)
         for candidate, error in failures
@@ -277,7 +277,7 @@ def _combine(
     errors = [error for _, error in failures]
     is_missing = bool(errors) and all(isinstance(error, NotFoundError) for error in errors)
     hint = "check the address" if is_missing else "check the network connection and the proxy settings"
-    if file.checksum is not None:  # a mirror is asked by the digest of the file itself
+    if file.checksum is not None:  # a mirror finds a file by the digest of the file itself
         hint += ", or give a folder that holds a copy: --mirror DIR"
     if not failures:
         return SourceError(f"{file.name}: no source to ask", hint=hint)

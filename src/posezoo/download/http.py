@@ -1,7 +1,7 @@
 """Request a file over http or https, also from servers that misbehave.
 
-Unsafe redirects are not followed, and a response that announces another file than the expected one is
-refused before its body is read.
+Unsafe redirects are not followed. If a response announces another file than the expected one, it is refused
+before its body is read.
 """
 
 from __future__ import annotations
@@ -47,7 +47,7 @@ from posezoo.spec.model import SourceFile
 
 _MOST_REDIRECTS = 10
 
-# How much is read of a web page that is sent instead of a file.
+# How many bytes are read of a web page that is sent instead of a file.
 _PAGE_BYTES = 1 << 16
 
 
@@ -60,23 +60,23 @@ def open_response(
     resume: ResumeState,
     last: int | None = None,
 ) -> Iterator[ByteStream]:
-    """What a URL gives, or a range of it.
+    """Request a file, or a range of it, from a URL.
 
     Args:
         session: from ``http_connections.new_session``.
         url: the http or https URL.
-        file: what is expected; a response that announces another size is refused before its body is read.
+        file: the expected file; a response that announces another size is refused before its body is read.
         download_options: the time limits for connecting, for all headers, and between two pieces of data.
-        resume: the bytes of the file that are here already.
+        resume: the part of the file that was downloaded before.
         last: the last byte to read, counted from 0; None for all. A server without range requests sends all.
 
     Raises:
-        NotFoundError: the server does not have it (404, 410).
-        RangeMismatchError: the server has another file than the one whose beginning is here.
-        RateLimitedError: the server gets too many requests.
-        TransientSourceError: asking again may help; the pieces raise it too.
-        SourceError: asking again does not help.
-        SizeError: another size is announced.
+        NotFoundError: the server does not have the file (404, 410).
+        RangeMismatchError: the server's file is not the one that was partly downloaded before.
+        RateLimitedError: the server received too many requests.
+        TransientSourceError: another attempt may succeed; reading the pieces can raise it too.
+        SourceError: another attempt would fail too.
+        SizeError: the server announces another size.
     """
     headers: dict[str, str] = {}
     if resume.size or last is not None:  # RFC 9110, 13.1.5 and 14.2
@@ -91,10 +91,10 @@ def open_response(
         start, stop = _parse_content_range(response, file, resume, last)
         pieces = decode_body(read_body(response, file, start, stop, reader), response, file)
         first = next(pieces, b"")
-        # Quotas, logins and confirmations come as a web page with a status of success.
+        # Exceeded quotas, logins and confirmations are reported as a web page with a success status.
         text_start = first[:512].lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower()
         if not start and text_start.startswith((b"<!doctype html", b"<html")):
-            page = bytearray(first)  # its beginning shows what it is about; it may be of any length
+            page = bytearray(first)  # the beginning shows the reason; the page may be of any length
             with suppress(DownloadError):
                 while len(page) < _PAGE_BYTES and (piece := next(pieces, b"")):
                     page += piece
@@ -109,7 +109,7 @@ def open_response(
 def _parse_content_range(
     response: requests.Response, file: SourceFile, resume: ResumeState, last: int | None
 ) -> tuple[int, int | None]:
-    """Where the response begins, and where it stops if it stops before the end of the file.
+    """The first byte of the response, and its stop, or None if it continues to the end of the file.
 
     A server without range requests, or with another version of the file, sends all of it.
     """
@@ -141,7 +141,7 @@ def _follow_redirects(
     download_options: DownloadOptions,
     headers: Mapping[str, str],
 ) -> requests.Response:
-    """The final response; redirects are followed here, since requests would read their bodies to the end."""
+    """Follow redirects and return the final response; requests itself would read each body to the end."""
     requested: list[str] = []
     start_time = time.monotonic()
     for _ in range(1 + _MOST_REDIRECTS):
@@ -207,7 +207,7 @@ def _refuse_status(response: requests.Response, resume: ResumeState, last: int |
 
 
 def _parse_retry_after(response: requests.Response) -> float | None:
-    """Seconds, or until a date (RFC 9110, 10.2.3); a date that has passed asks for none."""
+    """The seconds to wait, from a number or a date (RFC 9110, 10.2.3); 0 for a date in the past."""
     requested = response.headers.get("Retry-After", "").strip()
     if requested.isascii() and requested.isdecimal() and len(requested) < 10:
         return float(requested)

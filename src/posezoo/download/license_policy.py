@@ -1,4 +1,4 @@
-"""Whether a model's license is among those that the settings allow; checked before any server is asked."""
+"""Check that the settings allow a model's license, before any server is asked."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ def refuse_license(spec: ModelSpec, allowed: Collection[str]) -> None:
     """Refuse a model whose license is not allowed.
 
     Args:
-        allowed: SPDX identifiers, globs of them, or URLs of licenses; empty allows all.
+        allowed: SPDX identifiers, glob patterns for them, or URLs of licenses; empty allows all.
 
     Raises:
-        LicenseError: its license is none of these.
+        LicenseError: its license is not one of these.
     """
     if not allowed or is_license_allowed(spec.license, allowed):
         return
@@ -29,7 +29,7 @@ def refuse_license(spec: ModelSpec, allowed: Collection[str]) -> None:
 
 
 def is_license_allowed(terms: License, allowed: Collection[str]) -> bool:
-    """Whether a license is allowed: all parts joined by AND, one of those joined by OR (SPDX 2.3, annex D.4).
+    """Whether a license is allowed: AND needs all its parts, OR needs one part (SPDX 2.3, annex D.4).
 
     >>> is_license_allowed(License("MIT AND Apache-2.0"), ["MIT"])
     False
@@ -38,9 +38,9 @@ def is_license_allowed(terms: License, allowed: Collection[str]) -> bool:
     """
     if not terms.spdx:
         return bool(terms.url) and _is_named(terms.url, allowed)
-    if "(" in terms.spdx:  # no model that we know has one: then the whole expression must be named
+    if "(" in terms.spdx:  # no known model has one, so only the whole expression is compared
         return _is_named(terms.spdx, allowed)
-    # AND binds closer than OR.
+    # AND has a higher precedence than OR.
     return any(
         all(_is_named(part, allowed) for part in re.split(r"\s+AND\s+", choice))
         for choice in re.split(r"\s+OR\s+", terms.spdx)

@@ -31,13 +31,13 @@ from posezoo.files.verified_files import has_size, is_verified_file
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import ModelSpec, Precision, SourceFile
 
-# The first folders that Open Model Zoo's --precisions chooses among; we convert to fewer.
+# The top-level folder names that Open Model Zoo's --precisions selects; we convert to fewer precisions.
 _PRECISION_FOLDERS = frozenset({*Precision, "FP16-INT1", "FP32-INT1", "FP32-INT8"})
 
 
 @dataclass(frozen=True, slots=True)
 class Downloaded:
-    """A model whose published files are here and verified, in the order of its model.yml."""
+    """A model whose published files exist and are verified; ``files`` has the order of its model.yml."""
 
     spec: ModelSpec
     files: tuple[Path, ...]
@@ -57,12 +57,13 @@ class PlannedFile:
     """What a download would do about one file.
 
     Attributes:
-        file: what is expected.
+        file: the expected file.
         target: its path.
-        origin: where it would come from, as far as this can be said without asking any server: a mirror at
-            a URL might have a file that is planned from a source.
-        candidate_names: what would be asked, in this order; empty for a verified file that is here.
-        is_unpinned: whether it has no pin and a first use is not trusted: nothing would be asked.
+        origin: the probable origin. No server is asked, so a mirror at a URL may have a file that is planned
+            from a source.
+        candidate_names: the candidates that would be asked, in this order; empty if the file exists and is
+            verified.
+        is_unpinned: whether the file has no pin and its first use is not trusted; no candidate is asked then.
     """
 
     file: SourceFile
@@ -89,20 +90,20 @@ def download_model(
     sleep: Sleep = time.sleep,
     pool: ConnectionPool | None = None,
 ) -> Downloaded:
-    """Download the published files of a model to their places, and unpack them; verified ones stay.
+    """Download the published files of a model, and unpack them; files that are verified already are kept.
 
     Args:
-        precisions: leave out files whose first folder names another precision (also FP16-INT1 and other
+        precisions: skip files whose top-level folder names another precision (also FP16-INT1 and other
             names of Open Model Zoo); None for all files.
-        sleep: how to wait between attempts, in seconds.
-        pool: the connections that it shares with downloads that run beside it; None for its own.
+        sleep: waits between attempts; its argument is in seconds.
+        pool: the connections shared with parallel downloads; None for a new pool.
 
     Raises:
-        DownloadError: a file cannot be downloaded from any place; its problem names each place and reason.
-        UnpinnedFileError: no checksum says what the bytes of a file must be; nothing was downloaded.
+        DownloadError: no candidate provides a file; the error lists each candidate and the reason.
+        UnpinnedFileError: a file has no checksum, so it cannot be verified; nothing was downloaded.
         ArchiveError: an archive cannot be unpacked.
         OutputError: a file cannot be written.
-        LicenseError: the options do not allow its license; no server was asked.
+        LicenseError: the options do not allow the model's license; no server was asked.
     """
     files = _select(spec, precisions)
     require_allowed(spec, files, download_options)
@@ -132,7 +133,7 @@ def download_model(
             finally:
                 try:
                     update_provenance_json(layout.model_download_dir(spec), spec, places)
-                except OSError as error:  # the files are verified all the same
+                except OSError as error:  # the files are verified anyway
                     path = layout.model_download_dir(spec) / NAME
                     context.warn(f"{path}: cannot be written: {error}")
     except PosezooError as error:
@@ -150,12 +151,12 @@ def plan_download(
     download_options: DownloadOptions,
     precisions: Collection[str] | None = None,
 ) -> tuple[PlannedFile, ...]:
-    """What ``download_model`` would do; nothing is written and no server asked.
+    """What ``download_model`` would do; nothing is written and no server is asked.
 
-    Files that are here are hashed, unless they were verified before and not changed since.
+    Existing files are hashed, unless they were verified before and have not changed since.
 
     Raises:
-        LicenseError: the options do not allow its license.
+        LicenseError: the options do not allow the model's license.
     """
     refuse_license(spec, download_options.allow_licenses)
     context = create_context(spec, download_options)
@@ -185,11 +186,11 @@ def plan_file(file: SourceFile, target: Path, context: DownloadContext) -> Plann
 
 
 def require_allowed(spec: ModelSpec, files: Sequence[SourceFile], options: DownloadOptions) -> None:
-    """Make sure that files of a model may be downloaded.
+    """Check that files of a model may be downloaded.
 
     Raises:
-        LicenseError: the options do not allow its license.
-        UnpinnedFileError: a file has no pin, and a first use is not trusted.
+        LicenseError: the options do not allow the model's license.
+        UnpinnedFileError: a file has no pin, and its first use is not trusted.
     """
     refuse_license(spec, options.allow_licenses)
     unpinned = [file for file in files if not file.is_pinned]
@@ -198,7 +199,7 @@ def require_allowed(spec: ModelSpec, files: Sequence[SourceFile], options: Downl
 
 
 def _select(spec: ModelSpec, precisions: Collection[str] | None) -> tuple[SourceFile, ...]:
-    """Open Model Zoo's rule: a file belongs to a precision if its first folder has that name."""
+    """Select files by Open Model Zoo's rule: the name of a file's top-level folder is its precision."""
     if precisions is None:
         return spec.files
     left_out = _PRECISION_FOLDERS - set(precisions)

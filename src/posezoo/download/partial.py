@@ -1,8 +1,8 @@
 """The file beside a target that holds a download until its bytes are verified.
 
-It is locked while it is written, so that two processes download a file once. The rename is the last step: a
-file that has its name is verified. A part that broke off stays for the next run; the target's record says
-what it is the beginning of.
+It is called the part of the target. It is locked while it is written, so that two processes do not download
+the same file. It is verified before it is renamed to the target. If the download is interrupted, the part is
+kept for the next run; the target's record says which file it belongs to.
 """
 
 from __future__ import annotations
@@ -37,12 +37,12 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ResumeState:
-    """The beginning of a file, as an earlier attempt or run left it.
+    """The beginning of a file that an earlier attempt or run downloaded.
 
     Attributes:
-        size: how many bytes of it are here.
-        source: the name of the candidate that gave them.
-        etag: the source's name for this version of the file: a strong entity tag (RFC 9110, 8.8.3), or "".
+        size: the number of bytes that were downloaded.
+        source: the name of the candidate that sent them.
+        etag: the source's strong entity tag for this version of the file (RFC 9110, 8.8.3), or "".
     """
 
     size: int = 0
@@ -54,8 +54,8 @@ class PartialFile:
     """An open and locked part.
 
     Attributes:
-        path: where its bytes are before the rename.
-        source_url: the URL that gave its last bytes.
+        path: its path before it is renamed.
+        source_url: the URL that its last bytes came from.
     """
 
     def __init__(self, path: Path, target: Path, handle: int) -> None:
@@ -63,11 +63,11 @@ class PartialFile:
         self.source_url = ""
         self._published = False
         self._linked: Path | None = None
-        # Under a name of its own, which no other run looks for, it is of no use to the next one.
+        # A part with a random name cannot be resumed, because the next run does not find it.
         self._is_findable = path == _part_of(target)
 
     def load_resume_state(self, file: SourceFile) -> ResumeState:
-        """What it holds of a file; the beginning of anything else is dropped."""
+        """The beginning of a file in this part; if the part belongs to another file, it is emptied."""
         record = read_record(self._target).partial if self._is_findable else {}
         size = os.fstat(self._handle).st_size
         is_same = file.checksum is not None and record.get(file.checksum.algorithm) == file.checksum.value
@@ -77,18 +77,18 @@ class PartialFile:
         return ResumeState()
 
     def start_at(self, file: SourceFile, start: ResumeState, *, resumable: bool) -> _Hash:
-        """Prepare it for the bytes that follow; what it holds beyond the start is dropped.
+        """Prepare the part for the next bytes; bytes after the start are removed.
 
         Args:
-            file: what it will be.
-            start: how much of what it holds is the beginning, and what gives the rest.
-            resumable: whether another run could resume it.
+            file: the expected file.
+            start: how many bytes to keep, and which candidate sends the rest.
+            resumable: whether another run can resume the download.
 
         Returns:
-            The digest of its bytes so far.
+            The hash of the bytes so far.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: the part cannot be written.
         """
         if start.size == 0:
             self.truncate()
@@ -105,17 +105,17 @@ class PartialFile:
         return hasher
 
     def truncate(self) -> None:
-        """Drop all that earlier attempts and runs left in it."""
+        """Remove all bytes of earlier attempts and runs."""
         self._remove_resume_state()
         with _writing(self._target):
             os.lseek(self._handle, 0, os.SEEK_SET)
             os.ftruncate(self._handle, 0)
 
     def write(self, piece: bytes) -> None:
-        """Append a piece.
+        """Append bytes.
 
         Raises:
-            OutputError: the disk is full, or gone.
+            OutputError: the disk is full, or not available.
         """
         rest = memoryview(piece)
         with _writing(self._target):
@@ -123,10 +123,10 @@ class PartialFile:
                 rest = rest[os.write(self._handle, rest) :]
 
     def clone_from(self, path: Path, file: SourceFile) -> bool:
-        """Take the bytes of another file without copying them; False if the file system cannot.
+        """Use the bytes of another file without a copy; False if the file system does not support that.
 
         Raises:
-            DigestError: they are not the expected ones.
+            DigestError: the bytes are not the expected ones.
             OSError: the file cannot be read.
         """
         link, expected = _link_of(self._target), file.checksum
@@ -144,22 +144,22 @@ class PartialFile:
         return True
 
     def replace_target(self) -> None:
-        """Rename it to the target; a symbolic link of that name is replaced, not followed.
+        """Rename the part to the target; if the target is a symbolic link, the link itself is replaced.
 
         Raises:
-            OutputError: it cannot be renamed; what was there before is untouched.
+            OutputError: the part cannot be renamed; an earlier target is unchanged.
         """
         path = self._linked or self.path
         with _writing(self._target):
             replace_atomically(path, self._target)
         if self._linked is not None:
             with suppress(OSError):
-                self._linked.unlink(missing_ok=True)  # two names of one file are not renamed to each other
+                self._linked.unlink(missing_ok=True)  # rename does nothing if both names are the same file
         self._published = path is self.path
         self._remove_resume_state()
 
     def close(self) -> None:
-        """Release the lock; a part that cannot be resumed is removed before that."""
+        """Remove a part that cannot be resumed, then release the lock."""
         is_kept = (
             self._is_findable
             and os.fstat(self._handle).st_size > 0
@@ -178,14 +178,14 @@ class PartialFile:
 
 @contextmanager
 def open_partial(target: Path, on_wait: Callable[[], None]) -> Iterator[PartialFile]:
-    """The part of a target, locked; folders on the way to it are created.
+    """Open and lock the part of a target; missing parent folders are created.
 
     Args:
-        target: the final name.
-        on_wait: called once if another process or thread holds the lock.
+        target: the final path.
+        on_wait: called once if another process or thread has the lock.
 
     Raises:
-        OutputError: it cannot be written there.
+        OutputError: the part cannot be written.
     """
     with _writing(target):
         if target.is_dir() and not target.is_symlink():
@@ -193,7 +193,7 @@ def open_partial(target: Path, on_wait: Callable[[], None]) -> Iterator[PartialF
         target.parent.mkdir(parents=True, exist_ok=True)
         path = _part_of(target)
         handle = lock_file(path, on_wait)
-        if handle is None:  # no locks: a name that no other run has
+        if handle is None:  # no locks: use a unique name
             path = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
             handle = os.open(path, FLAGS | os.O_EXCL, 0o666)
     partial = PartialFile(path, target, handle)
@@ -206,7 +206,7 @@ def open_partial(target: Path, on_wait: Callable[[], None]) -> Iterator[PartialF
 
 
 def remove_partial(target: Path) -> None:
-    """Remove what a run left of a file that is complete by now."""
+    """Remove the part and the link of a file that is complete now."""
     for path in (_part_of(target), _link_of(target)):
         with suppress(OSError):
             path.unlink(missing_ok=True)
@@ -218,7 +218,7 @@ def _part_of(target: Path) -> Path:
 
 
 def _link_of(target: Path) -> Path:
-    """A hard link to a cache's entry, before its rename; only the holder of the part's lock creates it."""
+    """The path of a temporary hard link to a cache entry; only the owner of the part's lock creates it."""
     return target.with_name(f".{target.name}.link")
 
 

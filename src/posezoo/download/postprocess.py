@@ -1,8 +1,8 @@
-"""The postprocessing steps of model.yml: archives are unpacked, text is replaced.
+"""The postprocessing steps of model.yml: unpack archives and replace text.
 
-The published files stay: an archive beside its members, a text as ``<file>.orig`` beside the changed one. So
-they can be verified at any time, and a second run downloads nothing. The file's record says what was made of
-it; while that holds, nothing is done again.
+The published files are kept: an archive beside its members, a text as ``<file>.orig`` beside the changed one.
+So they can be verified at any time, and a second run downloads nothing. The file's record lists the files
+that were made from it; a step is repeated only if they no longer match the record.
 """
 
 from __future__ import annotations
@@ -32,15 +32,15 @@ def postprocess(
     rehash: bool = False,
     listener: Listener = ignore_event,
 ) -> None:
-    """Carry out the steps of a model whose files are here, except those that were carried out before.
+    """Run the postprocessing steps of a downloaded model, except steps that are up to date.
 
     Args:
-        left_out: the names of files that were not downloaded; their steps are left out too.
-        rehash: read the bytes of what was made before, and do not believe the records.
+        left_out: the names of files that were not downloaded; their steps are skipped.
+        rehash: hash the files of earlier runs again; do not trust the records.
 
     Raises:
         ArchiveError: an archive cannot be read, or has members that must not be unpacked.
-        DownloadError: a text does not contain what is to be replaced.
+        DownloadError: a text does not match a pattern.
         OutputError: a file cannot be written.
     """
     steps = [step for step in spec.postprocessing if step.file not in left_out]
@@ -64,7 +64,7 @@ def postprocess(
 def _unpack(
     step: UnpackArchive, spec: ModelSpec, layout: ModelLayout, rehash: bool, listener: Listener
 ) -> None:
-    """Unpack an archive into its folder; a text that is changed later keeps its published bytes as .orig."""
+    """Unpack an archive into its folder; a text that a later step changes is written as .orig."""
     from posezoo.download.archive import unpack_archive
 
     archive = layout.model_download_dir(spec) / step.file

@@ -1,8 +1,8 @@
 """Where each published file of a model came from: provenance.json in the model's folder.
 
-``files`` in it has, by name: url and final_url (after redirects; null if there were none), kind (source,
-mirror or cache), size in bytes, its digest, and fetched_at (ISO 8601, UTC). No secret is written: no user
-name, no query of a final URL.
+Its key ``files`` contains for each file name: url and final_url (after redirects; null if there were none),
+kind (source, mirror or cache), size in bytes, the digest, and fetched_at (ISO 8601, UTC). No secret is
+written: no user name, no query of a final URL.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ NAME = "provenance.json"
 
 
 def redact_url(url: str) -> str:
-    """A URL without what may be secret: its user, query and fragment.
+    """Remove the parts of a URL that may be secret: user, query and fragment.
 
     >>> redact_url("https://ann:secret@example.org/a/net.pth?X-Amz-Signature=12ab#top")
     'https://example.org/a/net.pth'
@@ -32,12 +32,12 @@ def redact_url(url: str) -> str:
 
 
 def remember_origin(target: Path, candidate: Candidate, final_url: str, size: int, digest: Digest) -> None:
-    """Record where a file comes from; before it gets its name, so that a killed run leaves that much.
+    """Record where a file comes from; this happens before the rename, so a killed run loses no origin.
 
     Args:
-        target: the file's final name.
-        candidate: what gave it.
-        final_url: where that led after redirects; empty if the candidate is no URL.
+        target: the file's final path.
+        candidate: the candidate that sent it.
+        final_url: the URL after redirects; empty if the candidate is not a URL.
         size: in bytes.
     """
     final_url = redact_url(final_url) if final_url else ""
@@ -53,18 +53,18 @@ def remember_origin(target: Path, candidate: Candidate, final_url: str, size: in
 
 
 def update_provenance_json(folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Path]]) -> None:
-    """Write where files of a model came from, as their records say; what it says of other files stays.
+    """Write the origins of files of a model, from their records; entries of other files are kept.
 
     Raises:
-        OSError: it cannot be written, or another run keeps it locked.
+        OSError: the file cannot be written, or another run keeps it locked.
     """
     names, path = {file.name for file in spec.files}, folder / NAME
-    if NAME in names:  # a publisher's file of this name is the publisher's
+    if NAME in names:  # do not overwrite a published file of this name
         return
     origins = {
         file.name: dict(origin)
         for file, target in places
-        # The origin is recorded before the file gets its name.
+        # The origin is recorded before the rename, so the file must exist and be verified.
         if target.is_file()
         and (file.checksum is None or has_verified_record(target, file.checksum))
         and (origin := read_record(target).origin)

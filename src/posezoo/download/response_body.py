@@ -1,4 +1,4 @@
-"""The body of a response: read piece by piece, given up if it stalls, decompressed if it is compressed."""
+"""Read the body of a response in pieces, detect a stall, and decompress the body if necessary."""
 
 from __future__ import annotations
 
@@ -16,25 +16,25 @@ from posezoo.download.timers import TIMERS
 from posezoo.errors import SizeError, SourceError
 from posezoo.spec.model import SourceFile
 
-# 512 KiB: twice as much would save another 4 % of CPU time, but it is lost if the process is killed.
+# 512 KiB: 1 MiB would save another 4 % of CPU time, but more bytes are lost if the process is killed.
 _PIECE = 1 << 19
 
 # At a lower rate, 100 MB would take more than a day.
 _MIN_BYTES_PER_S = 1024
 
-# gzip and deflate add less than this, and a hundredth, to bytes that cannot be compressed.
+# gzip and deflate add less than this plus 1 % to bytes that cannot be compressed.
 _COMPRESSION_OVERHEAD = 1 << 20
 _GZIP = b"\x1f\x8b"
 
 
 class StallDetectingReader:
-    """Reads a body, and shuts its connection down if it is slower than the minimum over a whole timeout.
+    """Reads a body, and shuts its connection down if it is slower than the minimum rate for one timeout.
 
-    A timer does that, since a read that gets a byte now and then may never return: for example within the
-    line with the size of a chunk.
+    A timer does that, because a read that receives single bytes may never return, for example in the line
+    with the size of a chunk.
     """
 
-    _CHECKS = 4  # in each timeout, so that a stall that begins in between is not granted two of them
+    _CHECKS = 4  # per timeout, so that a stall is detected before two timeouts have passed
 
     def __init__(self, response: requests.Response, timeout_s: float) -> None:
         self._response, self._timeout_s = response, timeout_s
@@ -54,7 +54,7 @@ class StallDetectingReader:
         """The next piece; empty at the end.
 
         Raises:
-            TransientSourceError: nothing or too little came in time, or the connection broke.
+            TransientSourceError: too few bytes or none arrived in time, or the connection broke.
         """
         self._reading = True
         try:
@@ -77,13 +77,13 @@ class StallDetectingReader:
         if self._ended:
             return
         seen = self._seen
-        if not self._reading:  # our own disk is slow
+        if not self._reading:  # the time was spent on our own disk
             seen.clear()
         seen.append(self._received)
         self._recent = seen[-1] - seen[0]
         if len(seen) > self._CHECKS and self._recent < _MIN_BYTES_PER_S * self._timeout_s:
             self._expired = True
-            with suppress(OSError, ValueError, RuntimeError):  # the response has ended meanwhile
+            with suppress(OSError, ValueError, RuntimeError):  # the response has ended in the meantime
                 self._response.raw.shutdown()
             return
         self._timer = TIMERS.call_later(self._timeout_s / self._CHECKS, self._check_rate)
@@ -92,11 +92,11 @@ class StallDetectingReader:
 def read_body(
     response: requests.Response, file: SourceFile, start: int, stop: int | None, reader: StallDetectingReader
 ) -> Iterator[bytes]:
-    """The pieces as they arrive, of a whole file or of a range of it."""
+    """The received pieces of a whole file or of a range of it."""
     size, cap, end = start, file.read_limit if stop is None else stop, file.size if stop is None else stop
     while piece := reader.read_chunk(f" after {size} of {file.size or 'unknown'} bytes"):
         size += len(piece)
-        # Compressed bytes without end may decompress to nothing.
+        # An endless compressed stream may decompress to nothing, so the compressed bytes are limited too.
         if size > cap + cap // 100 + _COMPRESSION_OVERHEAD or (stop is not None and size > stop):
             raise SizeError(f"sends more than the expected {cap} bytes")
         yield piece
@@ -105,7 +105,7 @@ def read_body(
 
 
 def decode_body(pieces: Iterator[bytes], response: requests.Response, file: SourceFile) -> Iterator[bytes]:
-    """The decompressed file, if a server compresses it without being asked; at most one piece at once."""
+    """The file; if a server compresses it without request, it is decompressed in limited pieces."""
     encoding = content_encoding(response)
     if encoding == "identity":
         yield from pieces
@@ -120,7 +120,7 @@ def decode_body(pieces: Iterator[bytes], response: requests.Response, file: Sour
     inflater = _make_inflater(first, encoding)
     for compressed in chain((first,), pieces):
         while compressed:
-            if inflater.eof:  # a gzip may have several members; what else follows is padding
+            if inflater.eof:  # a gzip stream may have several members; other bytes after the end are padding
                 if not compressed.startswith(_GZIP):
                     break
                 inflater = _make_inflater(compressed, encoding)
@@ -135,7 +135,7 @@ def decode_body(pieces: Iterator[bytes], response: requests.Response, file: Sour
 
 
 def _is_the_file(first: bytes, response: requests.Response, file: SourceFile) -> bool:
-    """Whether the file itself is what is compressed: many servers say Content-Encoding of every .tar.gz."""
+    """Whether the file itself is the compressed data: many servers send Content-Encoding for any .tar.gz."""
     if announced := response.headers.get("Content-Length", ""):
         return announced == str(file.size)
     if not file.name.endswith((".gz", ".tgz")):
@@ -147,16 +147,16 @@ def _is_the_file(first: bytes, response: requests.Response, file: SourceFile) ->
 
 
 def _make_inflater(first: bytes, encoding: str) -> zlib._Decompress:
-    """A decompressor; deflate is zlib's format, or, from some servers, the raw one (RFC 9110, 8.4.1.2)."""
+    """A decompressor; deflate means the zlib format, but some servers send raw deflate (RFC 9110, 8.4.1.2)."""
     # RFC 1950, 2.2
     is_zlib = len(first) > 1 and first[0] & 15 == 8 and (first[0] << 8 | first[1]) % 31 == 0
     if encoding == "deflate" and not is_zlib and not first.startswith(_GZIP):
         return zlib.decompressobj(wbits=-zlib.MAX_WBITS)
-    return zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)  # 32: gzip or zlib, as its first bytes say
+    return zlib.decompressobj(wbits=32 + zlib.MAX_WBITS)  # 32: detects gzip or zlib by the header
 
 
 def has_known_length(response: requests.Response) -> bool:
-    """Whether the lower layers notice an incomplete body."""
+    """Whether the HTTP library detects an incomplete body."""
     return "Content-Length" in response.headers or "Transfer-Encoding" in response.headers
 
 

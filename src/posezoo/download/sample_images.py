@@ -1,4 +1,4 @@
-"""Two photos to try a pose model on, from a wheel of scikit-image: free to use, and not shipped by us."""
+"""Two photos to try a pose model on, from a wheel of scikit-image; they are free, and not part of posezoo."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def _photo(name: str, size: int, sha384: str) -> SourceFile:
     return SourceFile(name, size, Digest("sha384", sha384), (source,))
 
 
-#: Both 512 x 512 pixels: a portrait in colour, and a man behind a camera in grey. As
+#: Both have 512 x 512 pixels: a portrait in colour, and a man behind a camera in grey. As
 #: scikit-image's ``skimage.data`` states: the portrait is of Eileen Collins, photo by NASA (Great Images in
 #: NASA), public domain; the other is a photo by Lav Varshney, CC0.
 SAMPLES: tuple[SourceFile, ...] = (
@@ -48,11 +48,11 @@ def download_samples(
     *,
     sleep: Sleep = time.sleep,
 ) -> tuple[Path, ...]:
-    """Download both photos to a folder; verified ones that are there stay.
+    """Download both photos to a folder; photos that exist and are verified are kept.
 
     Raises:
-        DownloadError: no source gave one of them.
-        OutputError: it cannot be written.
+        DownloadError: no source sent one of the photos.
+        OutputError: a photo cannot be written.
     """
     targets = tuple(folder / photo.name for photo in SAMPLES)
     with DownloadContext("samples", download_options, listener, base=folder, sleep=sleep) as context:

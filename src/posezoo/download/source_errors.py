@@ -1,4 +1,4 @@
-"""How a source failed, as far as this decides what happens next."""
+"""The errors of a source; each class decides how the download continues."""
 
 from __future__ import annotations
 
@@ -6,13 +6,13 @@ from posezoo.errors import SourceError
 
 
 class TransientSourceError(SourceError):
-    """Asking again may help.
+    """A temporary failure: another attempt may succeed.
 
     Args:
         problem: what the source did.
         hint: what to do next.
         wait_s: how many seconds the source asked us to wait; None if it did not say.
-        at_most: how many attempts are worth their time; None for as many as the user allows.
+        at_most: the maximum number of attempts; None for as many as the user allows.
     """
 
     def __init__(
@@ -23,27 +23,27 @@ class TransientSourceError(SourceError):
 
 
 class RateLimitedError(TransientSourceError):
-    """The source gets too many requests (429), at once or over time.
+    """The source received too many requests (429), at once or over time.
 
-    ``new_limit`` says how many requests at once it gets from now on; None if there was only one.
+    ``new_limit`` is the new limit of simultaneous requests; None if there was only one request.
     """
 
     new_limit: int | None = None
 
 
 class NotFoundError(SourceError):
-    """The source answers, and does not have the file."""
+    """The source answered that it does not have the file."""
 
 
 class RangeMismatchError(SourceError):
-    """What an earlier attempt or run left of a file does not fit what the source has now."""
+    """The partial file of an earlier attempt or run does not match the file that the source has now."""
 
 
 class HtmlResponseError(SourceError):
-    """The source sends a web page instead of the file.
+    """The source sent a web page instead of the file.
 
     Args:
-        page: its beginning.
+        page: the beginning of the page.
     """
 
     def __init__(self, page: str) -> None:

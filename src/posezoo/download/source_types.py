@@ -25,12 +25,12 @@ class SourceType:
     """A type of source.
 
     Attributes:
-        source_class: the class of its sources; ``str`` of one is the name that users see.
-        open: starts to read a source, given the file, the context and the bytes that are here already;
+        source_class: the class of its sources; users see ``str(source)`` as the name.
+        open: starts to read a source, given the file, the context and the bytes downloaded before;
             raises DownloadError if it cannot.
-        find_local_copy: a copy on this machine that is asked before the source; None if there is none.
-        field_type: how model.yml writes it: its ``$type`` and its keys. Only a plug-in says it here; those of
-            the built-in types are in ``spec.source_files``, which reads model.yml without this package.
+        find_local_copy: returns a copy on this machine to ask before the source; None if there is none.
+        field_type: its ``$type`` and its keys in model.yml. Only plug-ins set it; those of the built-in
+            types are in ``spec.source_files``, which reads model.yml without this package.
     """
 
     source_class: type
@@ -39,7 +39,7 @@ class SourceType:
     field_type: FieldType[Any] | None = None
 
 
-#: By the ``$type`` in model.yml; a source in a store (s3, gs, az, sftp) is named by its URL.
+#: By the ``$type`` in model.yml; ``storage`` is for URLs of stores (s3, gs, az, sftp).
 SOURCE_TYPES = LazyTable(
     "posezoo.source_types",
     SourceType,
@@ -58,10 +58,10 @@ def find_source_type(source: object) -> SourceType:
     """The type of a source.
 
     Raises:
-        SourceError: no built-in type and no plug-in knows it.
+        SourceError: no built-in type and no plug-in supports it.
         PluginError: a plug-in cannot be imported.
     """
-    # Reading the names of plug-ins takes 30 ms: only if no built-in type fits.
+    # Reading the names of plug-ins takes 30 ms, so it is done only if no built-in type fits.
     for list_names in (lambda: SOURCE_TYPES.builtin, SOURCE_TYPES.names):
         for name in list_names():
             source_type = SOURCE_TYPES.find(name)
@@ -71,7 +71,7 @@ def find_source_type(source: object) -> SourceType:
 
 
 def list_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candidate, ...]:
-    """All places to ask for a file, in their order: the cache, the mirrors, its sources."""
+    """All candidates for a file, in the order to ask them: the cache, the mirrors, its sources."""
     candidates = [*store_candidates(file, context)]
     for source in file.sources:
         source_type = find_source_type(source)

@@ -1,7 +1,7 @@
-"""Replace parts of a downloaded text by regular expressions, in bounded time.
+"""Replace parts of a downloaded text by regular expressions, with a time limit.
 
-``re`` cannot be interrupted, and a pattern from a model.yml may take for ever on a downloaded text. So it
-runs in a child process that is killed when its time is up.
+``re`` cannot be interrupted, and a pattern from a model.yml may never end on a downloaded text. So it runs in
+a child process that is killed at the time limit.
 """
 
 from __future__ import annotations
@@ -15,11 +15,11 @@ from pathlib import Path
 from posezoo.errors import DownloadError
 from posezoo.spec.model import RegexReplace
 
-#: The texts of Open Model Zoo have at most 0.3 MB and take milliseconds.
+#: The texts of Open Model Zoo have at most 0.3 MB, and replacing takes milliseconds.
 TIMEOUT_S = 10.0
 MAX_BYTES = 16 << 20
 
-# The problem is empty if all went well.
+# ``problem`` is empty if all replacements succeeded.
 _CHILD = """
 import json, re, sys
 job = json.load(sys.stdin)
@@ -41,14 +41,14 @@ json.dump({"text": text, "problem": problem}, sys.stdout)
 
 
 def replace_text(name: str, published: Path, steps: Sequence[RegexReplace]) -> str:
-    """The text of a published file after the replacements, one after the other; lines end with a newline.
+    """The text of a published file after all replacements, in order; lines end with a newline.
 
     Args:
-        name: the name in errors.
+        name: the file's name in errors.
         published: the file, UTF-8.
 
     Raises:
-        DownloadError: it is not a text, does not contain what is to be replaced, or replacing takes too long.
+        DownloadError: the file is not a text, does not match a pattern, or replacing takes too long.
     """
     job = {
         "text": _text_of(name, published),
@@ -81,7 +81,7 @@ def _text_of(name: str, published: Path) -> str:
     try:
         if published.stat().st_size > MAX_BYTES:
             raise DownloadError(f"{name}: is larger than {MAX_BYTES} bytes: too large to replace text in")
-        return published.read_text("utf-8")  # with lines that end with a newline, as Open Model Zoo reads it
+        return published.read_text("utf-8")  # converts line ends to newlines, as Open Model Zoo does
     except FileNotFoundError as error:
         raise DownloadError(
             f"{name}: does not exist: neither published nor in an archive",

@@ -15,10 +15,11 @@ Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 
 
 def refuse_unsafe_url(url: str, file: SourceFile, download_options: DownloadOptions) -> None:
-    """Make sure that a file may be requested from a URL.
+    """Check that a file may be requested from a URL.
 
     Raises:
-        SourceError: neither http nor https, or plain http for a file that no SHA-256 or SHA-384 pins.
+        SourceError: the URL is neither http nor https, or it is plain http and the file has no SHA-256 or
+            SHA-384.
     """
     scheme = url.partition(":")[0].lower()
     if scheme not in ("http", "https"):
@@ -39,15 +40,16 @@ def refuse_unsafe_url(url: str, file: SourceFile, download_options: DownloadOpti
 def refuse_unsafe_redirect(
     url: str, target: str, download_options: DownloadOptions, *, by_proxy: bool
 ) -> None:
-    """Make sure that a redirect does not lead to what only this machine or network can reach.
+    """Check that a redirect does not lead to an address that only this machine or network can reach.
 
     Args:
         url: the URL that redirects.
         target: the URL that it redirects to.
-        by_proxy: whether a proxy makes the request: its network is not ours.
+        by_proxy: whether a proxy makes the request; its network is not ours, so the address is not checked.
 
     Raises:
-        SourceError: from https to http, or from a public name to an address of this machine or network.
+        SourceError: the redirect leads from https to http, or from a public host to an address of this
+            machine or network.
     """
     if url.lower().startswith("https:") and target.lower().startswith("http:"):
         raise SourceError(

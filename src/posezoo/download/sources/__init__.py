@@ -1,1 +1,1 @@
-"""Types of download sources: one module a type."""
+"""The types of download sources, one module per type."""

@@ -1,4 +1,4 @@
-"""A file that is shared on Google Drive, past the page that warns of files too large for its virus scan."""
+"""Read a file that is shared on Google Drive, also if its warning page about virus scans comes first."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from posezoo.download.source_types import SourceType
 from posezoo.errors import SourceError
 from posezoo.spec.model import GoogleDriveSource, SourceFile
 
-# Where a large file is downloaded once it is confirmed that it was not scanned for viruses.
+# The address for large files, after the user confirms that they were not scanned for viruses.
 _ADDRESS = "https://drive.usercontent.google.com/download"
 
 _QUOTA = ("quota exceeded", "too many users have viewed or downloaded")
@@ -27,7 +27,7 @@ _LOGIN = ("accounts.google.com", "you need access", "sign in")
 def open_google_drive(
     source: GoogleDriveSource, file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> Iterator[ByteStream]:
-    """Read a shared file; if Google still asks for a confirmation, its form is sent, once.
+    """Read a shared file; if Google asks for a confirmation, its form is sent once.
 
     Raises:
         SourceError: Google's page says that the download quota is exceeded, or that the file is not shared.
@@ -50,7 +50,7 @@ def open_google_drive(
 
 
 def _parse_confirmation_url(page: str) -> str:
-    """The URL that a page's form leads to, with its fields; empty without a form of Google's."""
+    """The URL of the download form in a page, with its fields; empty without a form that leads to Google."""
     form = _DownloadFormParser()
     form.feed(page)
     address = urlsplit(form.action)
@@ -79,7 +79,7 @@ SOURCE_TYPE = SourceType(GoogleDriveSource, open_google_drive)
 
 
 class _DownloadFormParser(HTMLParser):
-    """The form whose id is ``download-form``: its address, and its fields."""
+    """Reads the address and the fields of the form whose id is ``download-form``."""
 
     def __init__(self) -> None:
         super().__init__()

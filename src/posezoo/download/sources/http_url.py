@@ -1,4 +1,4 @@
-"""A file behind an http or https URL."""
+"""Read a file from an http or https URL."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from posezoo.spec.model import HttpSource, SourceFile
 def open_http(
     source: HttpSource, file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> AbstractContextManager[ByteStream]:
-    """Read what the URL gives; raises as ``http.open_response`` does."""
+    """Read the file at the URL; raises the same errors as ``http.open_response``."""
     return open_url(source.url, file, context, resume)
 
 

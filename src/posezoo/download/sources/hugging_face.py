@@ -1,7 +1,7 @@
-"""A file of a repository on the Hugging Face Hub, or in the cache that the hub's own library keeps here.
+"""Read a file of a repository on the Hugging Face Hub, or of the local cache of the hub's own library.
 
-As for that library, HF_ENDPOINT names another hub, HF_TOKEN is the login, and HF_HUB_CACHE, HF_HOME or
-XDG_CACHE_HOME give the folder of its cache:
+The environment variables are those of that library: HF_ENDPOINT is the URL of another hub, HF_TOKEN is the
+access token, and HF_HUB_CACHE, HF_HOME or XDG_CACHE_HOME set the folder of its cache:
 https://huggingface.co/docs/huggingface_hub/package_reference/environment_variables
 """
 
@@ -30,10 +30,10 @@ _HUB = "https://huggingface.co"
 def open_hugging_face(
     source: HuggingFaceSource, file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> Iterator[ByteStream]:
-    """Read a file from the hub; the token is sent to the hub alone, not to hosts that it redirects to.
+    """Read a file from the hub; the token is sent only to the hub, not to hosts that it redirects to.
 
     Raises:
-        SourceError: HF_ENDPOINT or HF_TOKEN cannot be used.
+        SourceError: HF_ENDPOINT or HF_TOKEN is invalid.
     """
     hub = (os.environ.get("HF_ENDPOINT") or _HUB).rstrip("/")
     url = f"{hub}/{source.repository}/resolve/{source.revision}/{quote(source.file)}"
@@ -57,14 +57,14 @@ def _token(hub: str) -> tuple[HostHeader, ...]:
 
 
 def find_in_local_cache(source: HuggingFaceSource) -> Candidate | None:
-    """The copy that the hub's own library keeps on this machine; None if there is none."""
+    """The copy in the local cache of the hub's own library; None if there is none."""
     folder = "--".join(["models", *source.repository.split("/")])
     cache = os.environ.get("HF_HUB_CACHE") or os.environ.get("HUGGINGFACE_HUB_CACHE")
     if not cache:
         user_cache = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
         cache = f"{os.environ.get('HF_HOME') or f'{user_cache}/huggingface'}/hub"
     path = Path(cache, folder, "snapshots", source.revision, source.file)
-    with suppress(RuntimeError):  # a user without a home folder
+    with suppress(RuntimeError):  # the user has no home folder
         path = path.expanduser()
     if not os.path.exists(path):
         return None

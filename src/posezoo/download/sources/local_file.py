@@ -1,4 +1,4 @@
-"""A file on this machine or on a mounted share."""
+"""Read a file on this machine or on a mounted share."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from posezoo.spec.model import FileSource, SourceFile
 def open_path(
     source: FileSource, _file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> AbstractContextManager[ByteStream]:
-    """Read the file; a relative path starts at the folder of model.yml."""
+    """Read the file; a relative path is relative to the folder of model.yml."""
     return open_local_file(context.base / source.path, resume)
 
 

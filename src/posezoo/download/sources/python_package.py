@@ -1,7 +1,7 @@
-"""A member of a wheel on a package index, downloaded by pip and read from the zip.
+"""Read a member of a wheel on a package index; pip downloads the wheel.
 
-pip knows the user's index, mirror, proxy and credentials. It is asked for one file by its SHA-256;
-nothing of the package is installed, unpacked or run.
+pip knows the user's index, mirror, proxy and credentials. It downloads one file with a given SHA-256;
+the package is not installed, unpacked or run.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ _WHEEL_NAME = re.compile(
     r"[\w.]+-[\w.!+]+(-\d[\w.]*)?-(?P<python>[\w.]+)-(?P<abi>[\w.]+)-(?P<platform>[\w.]+)\.whl", re.ASCII
 )
 _PYTHON_TAG = re.compile(r"(?P<implementation>[a-z]+)(?P<version>\d*)")
-# A line of a requirements file may hold options and URLs: ours holds none.
+# A line of a requirements file may contain options and URLs; ours must not contain any.
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][\w.-]*==[\w.!+]+ --hash=sha256:[0-9a-f]{64}", re.ASCII)
 
 _HINT = "see which index pip uses: python -m pip config list; or give a folder with a copy: --mirror DIR"
@@ -45,15 +45,15 @@ _HINT = "see which index pip uses: python -m pip config list; or give a folder w
 def open_wheel_member(
     source: PythonPackageSource, file: SourceFile, context: DownloadContext, _resume: ResumeState
 ) -> Iterator[ByteStream]:
-    """The pieces of a wheel's member.
+    """Read a member of a wheel.
 
-    The wheel comes from the cache or a mirror by its SHA-256, else from pip's index; then it is kept
-    in the cache, where the next member and the next run find it.
+    The wheel comes from the cache or a mirror by its SHA-256, else from pip's index. It is kept in the
+    cache for the next member and the next run.
 
     Raises:
         DownloadError: the wheel cannot be downloaded, or is not the expected one.
-        ArchiveError: the member is missing, or cannot be read; the pieces raise it too.
-        SizeError: the member has another size than the file.
+        ArchiveError: the member is missing, or cannot be read; reading the pieces can raise it too.
+        SizeError: the member's size is not the file's.
     """
     wheel = _download_wheel(source, context)
     try:
@@ -84,13 +84,13 @@ def open_wheel_member(
 
 
 def pip_arguments(wheel_name: str) -> tuple[str, ...]:
-    """The options that make pip choose one wheel, whatever Python and system it runs on (PEP 427).
+    """The pip options that select one wheel on any Python version and system (PEP 427).
 
     >>> pip_arguments("skeleton-1.0-cp311-abi3-manylinux_2_28_x86_64.whl")[:4]
     ('--implementation', 'cp', '--python-version', '311')
 
     Raises:
-        SourceError: it is not the name of a wheel.
+        SourceError: the name is not that of a wheel.
     """
     name = _WHEEL_NAME.fullmatch(wheel_name)
     tag = _PYTHON_TAG.fullmatch(name["python"].split(".")[-1]) if name else None
@@ -110,7 +110,7 @@ def _download_wheel(source: PythonPackageSource, context: DownloadContext) -> Pa
     wheel = SourceFile(
         source.wheel.name, source.wheel.size, Digest("sha256", source.wheel.sha256.lower()), sources=()
     )
-    arguments = pip_arguments(wheel.name)  # also keeps the name within the temporary folder
+    arguments = pip_arguments(wheel.name)  # also checks that the name has no path separator
     index = Candidate(
         "pip", CandidateKind.SOURCE, partial(_open_pip_download, source, arguments, context.temp_dir())
     )
@@ -123,7 +123,7 @@ def _download_wheel(source: PythonPackageSource, context: DownloadContext) -> Pa
 def _open_pip_download(
     source: PythonPackageSource, arguments: tuple[str, ...], temp_dir: Path, _resume: ResumeState
 ) -> Iterator[ByteStream]:
-    """The pieces of the wheel that pip downloads, not verified by us yet."""
+    """Let pip download the wheel, and read it; the caller verifies it."""
     requirement = f"{source.package}=={source.version} --hash=sha256:{source.wheel.sha256.lower()}"
     if not _REQUIREMENT.fullmatch(requirement):
         raise SourceError(f"{requirement!r} is not a valid requirement for pip")
@@ -149,11 +149,11 @@ def _pip_download(requirements: Path, folder: Path, arguments: tuple[str, ...]) 
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input"]
     command += ["--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--require-hashes"]
     command += [*arguments, "--requirement", str(requirements), "--dest", str(folder)]
-    # What pip leaves behind if it is killed is removed with our folder. A pip.py in the current folder is
-    # not pip (PYTHONSAFEPATH works from Python 3.11 on).
+    # If pip is killed, its temporary files are removed with our folder. PYTHONSAFEPATH prevents that a pip.py
+    # in the current folder is run (from Python 3.11 on).
     environment = {**os.environ, "TMPDIR": str(requirements.parent), "PYTHONSAFEPATH": "1"}
     try:
-        # Waits until it ends, and kills it if we are interrupted.
+        # Waits until pip ends, and kills it if we are interrupted.
         ended = subprocess.run(
             command,
             stdin=subprocess.DEVNULL,

@@ -1,7 +1,7 @@
-"""A file in a store that has a protocol of its own (s3, gs, az, sftp), read by fsspec.
+"""Read a file from a store with its own protocol (s3, gs, az, sftp), by fsspec.
 
-fsspec takes credentials and options from where each store's own tools do, and from its configuration
-(such as FSSPEC_S3_ANON=true). The time limit is ours, since each library has another one.
+fsspec reads credentials and options from the same places as each store's own tools, and from its own
+configuration (such as FSSPEC_S3_ANON=true). We set the time limit, because each library has a different one.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ Result = TypeVar("Result")
 _BLOCK = 1 << 20
 _PIECE = 1 << 16
 
-# Wrong credentials or a wrong address do not get better by asking again and again.
+# With wrong credentials or a wrong address, more attempts do not help.
 _ATTEMPTS = 3
 
 _EXTRA = "storage"
@@ -42,15 +42,15 @@ _EXTRA = "storage"
 def open_storage(
     source: StorageSource, file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> Iterator[ByteStream]:
-    """Read a file of a store, after the bytes that are here already; the digest shows if they fit.
+    """Read a file of a store after the bytes downloaded before; the digest shows whether both fit together.
 
     Raises:
-        NotFoundError: the store does not have it.
-        TransientSourceError: the store did not answer in time, or failed; the pieces raise it too.
+        NotFoundError: the store does not have the file.
+        TransientSourceError: the store did not answer in time, or failed; reading the pieces can raise it too.
         SourceError: the package for the store's protocol is not installed, or the store refuses access.
         SizeError: the store announces another size.
     """
-    # fsspec accepts any host key for the host that an sftp URL names: only a digest protects.
+    # fsspec accepts any host key of an sftp server, so only a digest protects the user.
     is_sftp = source.url.lower().startswith("sftp:")
     if is_sftp and file.checksum is None and not context.options.allow_http:
         raise SourceError(
@@ -58,7 +58,7 @@ def open_storage(
             hint="--allow_http allows it anyway",
         )
     timeout_s = context.options.timeout_s
-    thread_pool = ThreadPool(1)  # reading cannot be interrupted, but its thread can be abandoned
+    thread_pool = ThreadPool(1)  # a read cannot be interrupted, but its thread can be abandoned
 
     def timed(work: Callable[[], Result], when: str = "") -> Result:
         try:
@@ -98,7 +98,7 @@ def open_storage(
 
 @contextmanager
 def _translated(source: StorageSource) -> Iterator[None]:
-    """Raise our errors in place of those of a dozen libraries."""
+    """Replace the errors of the store libraries by ours."""
     try:
         yield
     except (DownloadError, TimeoutError):
