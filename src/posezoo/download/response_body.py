@@ -147,7 +147,7 @@ def _is_the_file(first: bytes, response: requests.Response, file: SourceFile) ->
 
 
 def _make_inflater(first: bytes, encoding: str) -> zlib._Decompress:
-    """A decompressor; deflate means the zlib format, but some servers send raw deflate (RFC 9110, 8.4.1.2)."""
+    """A decompressor; deflate means the zlib format, from some servers raw deflate (RFC 9110, 8.4.1.2)."""
     # RFC 1950, 2.2
     is_zlib = len(first) > 1 and first[0] & 15 == 8 and (first[0] << 8 | first[1]) % 31 == 0
     if encoding == "deflate" and not is_zlib and not first.startswith(_GZIP):

@@ -46,7 +46,7 @@ def open_storage(
 
     Raises:
         NotFoundError: the store does not have the file.
-        TransientSourceError: the store did not answer in time, or failed; reading the pieces can raise it too.
+        TransientSourceError: the store did not answer in time, or failed; reading pieces can raise it too.
         SourceError: the package for the store's protocol is not installed, or the store refuses access.
         SizeError: the store announces another size.
     """
