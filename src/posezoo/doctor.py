@@ -1,4 +1,4 @@
-"""Check an installation: packages, plug-ins, settings, devices and folders, with a fix for each problem."""
+"""Checks an installation: packages, plug-ins, settings, devices and folders; each problem has a fix."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from posezoo.plugins import installed
 from posezoo.settings import Setting
 from posezoo.versions import explain_nncf_mismatch, package_version, parse_version, version
 
-#: Distribution, its purpose, the extra that installs it (empty: always installed), the lowest version that
-#: works (empty: another package decides), and the version below which it must stay (empty: no limit).
+#: Distribution, purpose, the extra that installs it (empty: always installed), the minimum version (empty:
+#: another package decides), and the version that it must stay below (empty: no limit).
 PACKAGES = (
     ("numpy", "arrays", "", "1.24", ""),
     ("pyyaml", "reading model.yml", "", "6", ""),
@@ -34,7 +34,7 @@ OPENCV = (
     *("opencv-python-headless", "opencv-python"),
     *("opencv-contrib-python", "opencv-contrib-python-headless"),
 )
-#: The groups of entry points that plug-ins use.
+#: The entry-point groups of plug-ins.
 PLUGIN_GROUPS = (
     *("posezoo.decoders", "posezoo.source_types", "posezoo.formats"),
     *("posezoo.networks", "posezoo.lint_rules"),
@@ -52,12 +52,12 @@ class PackageStatus:
 
 @dataclass(frozen=True, slots=True)
 class InstalledPlugin:
-    """A part that another package adds; using it runs that package's code.
+    """A plug-in of another package; using it runs that package's code.
 
     Attributes:
-        group: of its entry point, such as ``posezoo.decoders``.
-        name: of the part.
-        package: the distribution, with its version.
+        group: the group of its entry point, such as ``posezoo.decoders``.
+        name: the name of the entry point.
+        package: the distribution that contains it, with the version.
     """
 
     group: str
@@ -67,7 +67,7 @@ class InstalledPlugin:
 
 @dataclass(frozen=True, slots=True)
 class DoctorIssue:
-    """Something that does not work, and how to fix it."""
+    """A problem, and how to fix it."""
 
     message: str
     mend: str
@@ -75,7 +75,7 @@ class DoctorIssue:
 
 @dataclass(frozen=True, slots=True)
 class Diagnosis:
-    """The state of an installation; ``devices`` are OpenVINO's, by name, with the name of the hardware."""
+    """The state of an installation; ``devices`` maps OpenVINO's device names to the names of the hardware."""
 
     posezoo: str
     python: str
@@ -92,7 +92,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
 
     Args:
         settings: the valid settings, by name.
-        complaints: one for each setting that is not valid.
+        complaints: an error for each setting that is not valid.
     """
     packages = tuple(PackageStatus(name, package_version(name), purpose) for name, purpose, *_ in PACKAGES)
     devices, device_problems = _devices(settings["device"])
@@ -154,7 +154,7 @@ def _package_problems() -> Iterator[DoctorIssue]:
 
 
 def _devices(setting: Setting) -> tuple[dict[str, str], list[DoctorIssue]]:
-    """The devices by name, and a problem if OpenVINO does not start or the setting names no device."""
+    """The devices, and an issue if OpenVINO does not start or does not have the device of the setting."""
     if not package_version("openvino"):
         return {}, []
     from posezoo.runtime.devices import available_devices, require_device

@@ -1,28 +1,28 @@
-"""All errors that a user can act on: one family, each with a hint.
+"""All errors that a user can act on; each has a hint, and they share one base class.
 
 PosezooError
 ├── SettingsError            a flag, a POSEZOO_* variable or posezoo.cfg has an invalid value
 ├── SpecError                a model.yml is invalid (file:line:column)
 ├── UnknownModelError        no model has this name
-├── LockError                something differs from posezoo.lock, or the lock's signature is not valid
+├── LockError                a difference from posezoo.lock, or an invalid signature of the lock
 ├── DownloadError            a file could not be downloaded
 │   ├── SourceError          a source did not answer, or did not send the file
 │   ├── SizeError            the size differs from the declared one
 │   ├── DigestError          the checksum differs from the declared one
 │   ├── UnpinnedFileError    no checksum of the file is known
-│   ├── LicenseError         the model's license is not allowed here
-│   └── ArchiveError         a wheel or archive does not contain what it should
-├── NetworkError             a network of posezoo cannot be built with these options
+│   ├── LicenseError         allow_licenses does not name the model's license
+│   └── ArchiveError         a wheel or archive does not have the expected content
+├── NetworkError             one of posezoo's networks cannot be built with the given options
 ├── ConversionError          the original could not be converted to an IR
-│   ├── SelfCheckError       the IR does not compute what the original computes
+│   ├── SelfCheckError       the outputs of the IR differ from those of the original
 │   └── QuantizationError    no INT8 IR can be made, or its results are too far from those of FP32
 ├── CheckpointError          weights could not be read, or do not fit the network
 ├── InferenceError           a model could not be read, compiled or run
-│   ├── DecoderError         the outputs of a network are not those that a decoder needs
+│   ├── DecoderError         the outputs of a network do not fit the decoder
 │   └── TargetSizeError      a network does not support the requested size
 ├── ImageError               an image could not be read
-├── DatasetError             images and annotations could not be read, or do not go together
-├── EvaluationError          nothing was measured, or not what was requested
+├── DatasetError             images or annotations could not be read, or do not match
+├── EvaluationError          nothing could be measured, or not what was requested
 ├── OutputError              a result could not be written
 ├── PluginError              an installed plug-in cannot be used
 └── MissingPackageError      an optional package is not installed
@@ -52,7 +52,7 @@ class PosezooError(Exception):
         self.hint = hint
 
     def __reduce__(self) -> tuple[object, ...]:
-        """Pickle by state: the arguments of ``__init__`` differ from class to class."""
+        """Pickle the state, since the arguments of ``__init__`` differ from class to class."""
         return _rebuild, (type(self), self.args, self.__dict__)
 
 
@@ -87,7 +87,7 @@ class UnknownModelError(PosezooError):
 
 
 class LockError(PosezooError):
-    """Something differs from posezoo.lock, or the lock's signature is not valid."""
+    """A file or IR differs from posezoo.lock, or the signature of the lock is invalid."""
 
 
 class DownloadError(PosezooError):
@@ -121,15 +121,15 @@ class UnpinnedFileError(DownloadError):
 
 
 class LicenseError(DownloadError):
-    """The license of a model is not one that allow_licenses names; no request was sent."""
+    """The setting allow_licenses does not name the model's license; no request was sent."""
 
 
 class ArchiveError(DownloadError):
-    """A wheel or archive does not contain what it should."""
+    """A wheel or archive does not have the expected content."""
 
 
 class NetworkError(PosezooError):
-    """A network of posezoo cannot be built with these options."""
+    """One of posezoo's networks cannot be built with the given options."""
 
 
 class ConversionError(PosezooError):
@@ -137,7 +137,7 @@ class ConversionError(PosezooError):
 
 
 class SelfCheckError(ConversionError):
-    """The IR does not compute what the original computes."""
+    """The outputs of the IR differ from those of the original."""
 
 
 class QuantizationError(ConversionError):
@@ -156,12 +156,12 @@ class InferenceError(PosezooError):
 
 
 class DecoderError(InferenceError):
-    """The outputs of a network are not those that a decoder needs.
+    """The outputs of a network do not fit the decoder.
 
     Args:
         problem: what the decoder needs, and what the outputs are.
         decoder: the decoder that was requested; empty if none was.
-        fitting: the decoder that these outputs look made for; empty if none does.
+        fitting: the decoder that probably fits these outputs; empty if none does.
         hint: what to do next.
     """
 
@@ -179,14 +179,14 @@ class ImageError(PosezooError):
 
 
 class DatasetError(PosezooError):
-    """Images and annotations could not be read, or do not go together. Names from the files are escaped."""
+    """Images or annotations could not be read, or do not match. Names from the files are escaped."""
 
     def __init__(self, problem: str, *, hint: str = "") -> None:
         super().__init__(escape_control_characters(problem), hint=hint)
 
 
 class EvaluationError(PosezooError):
-    """Nothing was measured, or not what was requested."""
+    """Nothing could be measured, or not what was requested."""
 
 
 class OutputError(PosezooError):
@@ -203,7 +203,7 @@ class MissingPackageError(PosezooError):
     Args:
         package: its import name.
         extra: the extra of posezoo that installs it.
-        reason: the message of the import, if the package is installed but does not load.
+        reason: the error message of the import, if the package is installed but cannot be imported.
     """
 
     def __init__(self, package: str, *, extra: str, reason: str = "") -> None:
@@ -215,7 +215,7 @@ class MissingPackageError(PosezooError):
 
 
 def install_command(extra: str) -> str:
-    """The command that installs an extra: from this checkout, if posezoo runs in one, else by name."""
+    """The command that installs an extra: if posezoo runs in a checkout, from there, else by name."""
     checkout = Path(__file__).resolve().parents[2]
     if (checkout / "setup.cfg").is_file():
         return f"pip install -e '{checkout}[{extra}]'"
@@ -223,7 +223,7 @@ def install_command(extra: str) -> str:
 
 
 def import_optional(package: str, *, extra: str) -> ModuleType:
-    """Import an optional package, or say which extra installs it.
+    """Import an optional package; the error says which extra installs it.
 
     Raises:
         MissingPackageError: it is not installed, or its import fails.
@@ -237,14 +237,14 @@ def import_optional(package: str, *, extra: str) -> ModuleType:
         raise MissingPackageError(package, extra=extra, reason=str(error)) from error
 
 
-# Names of URL parameters and of headers whose values are secret: those in signed URLs of S3, Google Cloud and
-# Azure, and the usual words.
+# Names of URL parameters and headers with secret values: those in signed URLs of S3, Google Cloud and Azure,
+# and other common names.
 _SECRET_WORDS = "signature|credential|token|secret|password|api-?key|access-?key|authorization"
 _SECRET = rf"[\w-]{{0,40}}(?:{_SECRET_WORDS})[\w-]{{0,40}}"
 
 
 def redact_secrets(text: str) -> str:
-    """A text without the secrets in its URLs and headers, so that it can be shown and logged.
+    """Replace the secrets in URLs and headers by ``***``, so that the text can be shown and logged.
 
     >>> redact_secrets("https://reader:secret@example.org/models?X-Amz-Signature=12ab&part=1")
     'https://example.org/models?X-Amz-Signature=***&part=1'
@@ -255,15 +255,15 @@ def redact_secrets(text: str) -> str:
 
 
 def escape_control_characters(text: str) -> str:
-    """The text with control, invisible and direction-changing characters shown as escapes.
+    """Replace control, invisible and direction-changing characters by escapes.
 
-    For names from files of other people: none of them may move a terminal's cursor.
+    Names from downloaded files need this: such characters could, for example, move the terminal's cursor.
     """
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """A hint with the known word that is most similar to a mistyped one; empty if none is similar.
+    """A hint with the known word that is most similar to the given one; empty if none is similar.
 
     >>> suggest("chekpoint", ["checkpoint", "files"])
     'did you mean checkpoint?'
@@ -272,6 +272,6 @@ def suggest(word: str, known: Iterable[str]) -> str:
     return f"did you mean {matches[0]}?" if matches else ""
 
 
-#: The old names of these errors; they stay, since users catch them.
+#: The old names of some errors. They stay, since users' code catches them.
 FetchError = DownloadError
 NoPinError = UnpinnedFileError

@@ -1,4 +1,4 @@
-"""Events that long tasks report to a listener, as frozen values.
+"""Events that long tasks report to a listener; they are immutable.
 
 The command line shows them as text, as progress bars, or as JSON lines. Each field is a key in JSON, and
 ``cli.omz.event_output.EVENT_TYPES`` has the ``$type`` of each class. The download events are those of Open
@@ -18,7 +18,7 @@ class Event:
 
 @dataclass(frozen=True, slots=True)
 class TaskFinished(Event):
-    """The fields of events that end a task of a model."""
+    """The base class of events that end a task of a model."""
 
     model: str
     successful: bool
@@ -34,14 +34,14 @@ def ignore_event(event: Event) -> None:
 
 @dataclass(frozen=True, slots=True)
 class WarningIssued(Event):
-    """There is a problem, but the task continues."""
+    """A task has a problem, but it continues."""
 
     message: str
 
 
 @dataclass(frozen=True, slots=True)
 class DownloadStarted(Event):
-    """The download of a model's files starts; ``revision`` counts up if the files change meanwhile."""
+    """The download of a model's files starts; ``revision`` is the revision that model.yml declares."""
 
     model: str
     num_files: int
@@ -49,14 +49,14 @@ class DownloadStarted(Event):
 
 
 class DownloadFinished(TaskFinished):
-    """All files of a model are here and verified, or the download failed."""
+    """All files of a model are on disk and verified, or the download failed."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class FileDownloadStarted(Event):
-    """The download of a file from a source starts; not sent for a file that is already here.
+    """The download of a file from a source starts; not sent for a file that is already on disk.
 
     ``size`` is in bytes; 0 if the publisher does not state it.
     """
@@ -88,7 +88,7 @@ class FileDownloadFinished(Event):
 
 @dataclass(frozen=True, slots=True)
 class FileUpToDate(Event):
-    """A file was here already, is verified, and was kept."""
+    """A file was already on disk, is verified, and was kept."""
 
     model: str
     model_file: str
@@ -96,7 +96,7 @@ class FileUpToDate(Event):
 
 @dataclass(frozen=True, slots=True)
 class CachedFileUsed(Event):
-    """A file was copied from the cache or from a mirror, by its digest."""
+    """A file was found by its digest in the cache or a mirror, and copied."""
 
     model: str
     model_file: str
@@ -105,14 +105,14 @@ class CachedFileUsed(Event):
 
 @dataclass(frozen=True, slots=True)
 class PostprocessingStarted(Event):
-    """The steps start that unpack or change the downloaded files, as the model.yml says."""
+    """The postprocessing starts: the steps of model.yml that unpack or change the downloaded files."""
 
     model: str
 
 
 @dataclass(frozen=True, slots=True)
 class FilePostprocessingStarted(Event):
-    """A step starts that unpacks or changes a file: ``action`` is ``unpack`` or ``replace_text``."""
+    """A postprocessing step of a file starts; ``action`` is ``unpack`` or ``replace_text``."""
 
     model: str
     model_file: str
@@ -120,7 +120,7 @@ class FilePostprocessingStarted(Event):
 
 
 class PostprocessingFinished(TaskFinished):
-    """All such steps are done, or one failed."""
+    """All postprocessing steps are done, or one failed."""
 
     __slots__ = ()
 
@@ -135,10 +135,10 @@ class ConversionStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class SelfCheckPassed(Event):
-    """An IR computes what its original computes.
+    """An IR and its original compute the same outputs.
 
-    ``difference`` is the largest one of all outputs, as a share of that output's largest value;
-    ``reference`` names the runtime that computed the original.
+    ``difference`` is the largest difference of all outputs, as a share of that output's largest value;
+    ``reference`` names the runtime that ran the original.
     """
 
     model: str
@@ -149,7 +149,7 @@ class SelfCheckPassed(Event):
 
 
 class ConversionFinished(TaskFinished):
-    """The IR of a model are in their folders, or the conversion failed."""
+    """The IRs of a model are written, or the conversion failed."""
 
     __slots__ = ()
 
@@ -166,7 +166,7 @@ class QuantizationStarted(Event):
 
 @dataclass(frozen=True, slots=True)
 class CalibrationProgress(Event):
-    """``samples`` of the samples for calibration have been through the network."""
+    """The network has processed ``samples`` of the calibration samples."""
 
     model: str
     samples: int
@@ -175,11 +175,11 @@ class CalibrationProgress(Event):
 
 @dataclass(frozen=True, slots=True)
 class DisplacementMeasured(Event):
-    """How far results of INT8 are from those of FP32, on photos that were not used for calibration.
+    """How far the results of INT8 differ from those of FP32, on photos that were not used for calibration.
 
-    ``shift_p50_px`` and ``shift_p90_px`` are in pixels of the network's input, over the keypoints or corners
-    of all people that both networks found; ``agreement`` is the share of these among the people that at least
-    one of them found.
+    ``shift_p50_px`` and ``shift_p90_px`` are in pixels of the network's input. They are percentiles over the
+    keypoints or box corners of all people that both networks found. ``agreement`` is the number of these
+    people, divided by the number of people that at least one network found.
     """
 
     model: str
@@ -206,10 +206,10 @@ class AccuracyCompared(Event):
 
 @dataclass(frozen=True, slots=True)
 class LayerNoise:
-    """The quantization noise in one layer's output, as a share of the root mean square of FP32's output.
+    """The quantization noise in a layer's output, as a share of the root mean square of the FP32 output.
 
-    ``own`` is the noise that the layer adds if its inputs are those of FP32; ``total`` includes the noise of
-    all layers before it.
+    ``own`` is the noise of the layer alone, with the inputs from FP32; ``total`` includes the noise of all
+    layers before it.
     """
 
     layer: str
@@ -227,14 +227,14 @@ class LayerNoiseMeasured(Event):
 
 
 class QuantizationFinished(TaskFinished):
-    """The INT8 IR of a model are in their folders, or the quantization failed."""
+    """The INT8 IRs of a model are written, or the quantization failed."""
 
     __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
 class ConversionUpToDate(Event):
-    """The IR were here already, made from the same files with the same tools and options."""
+    """The IRs already exist, and were made from the same files with the same tools and options."""
 
     model: str
     precisions: tuple[str, ...]
@@ -259,7 +259,7 @@ class EvaluationProgress(Event):
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkStarted(Event):
-    """A speed measurement starts, in a process of its own."""
+    """A speed measurement starts in a separate process."""
 
     name: str
     rounds: int

@@ -1,6 +1,6 @@
-"""Where each file of a model is on disk.
+"""The paths of a model's files on disk.
 
-The folders are those of Open Model Zoo, so that its users' scripts find the files:
+The folder structure is that of Open Model Zoo, so that existing scripts find the files:
 ``<root>/<public|intel>/<name>/<file>`` and ``<root>/<public|intel>/<name>/<precision>/<name>.xml``.
 A part of a composite is one level deeper: ``<root>/public/<composite>/<part>/...``.
 """
@@ -15,13 +15,13 @@ from posezoo.spec.model import CompositeSpec, ModelSpec, Precision, RegexReplace
 
 @dataclass(frozen=True, slots=True)
 class ModelLayout:
-    """The root folders, which are often the same.
+    """The root folders of published files and IRs, which are often the same folder.
 
     Attributes:
         download_dir: the root of the published files.
-        output_dir: the root of the IR.
-        checkpoint: the user's own weights, for the one model that has them; of no other model.
-        conversions: the folder of files that a model's own code made ($conv_dir); None if no such code ran.
+        output_dir: the root of the IRs.
+        checkpoint: the user's own weights; only the model that was made for them uses this path.
+        conversions: the folder of files that the model's own code made ($conv_dir); None if none ran.
     """
 
     download_dir: Path
@@ -34,11 +34,11 @@ class ModelLayout:
         return self.download_dir / spec.subdirectory
 
     def file_path(self, spec: ModelSpec, file: SourceFile) -> Path:
-        """A published file, with the bytes that were published."""
+        """The path of a published file with its original content."""
         return self.published_path(spec, file.name)
 
     def published_path(self, spec: ModelSpec, name: str) -> Path:
-        """A file as it was published: if model.yml changes its text, the original is kept as NAME.orig."""
+        """The path of a file's original; if model.yml changes its text, this is NAME.orig."""
         if (own := self.custom_checkpoint(spec)) is not None:
             return own
         rewritten = any(isinstance(step, RegexReplace) and step.file == name for step in spec.postprocessing)
@@ -47,8 +47,8 @@ class ModelLayout:
     def custom_checkpoint(self, spec: ModelSpec) -> Path | None:
         """The user's own checkpoint, if it is this model's file; None for any other model.
 
-        A model with own weights has a file without a source. Files of models that are used beside it, such as
-        a detector, must never be written in its place.
+        The model with the user's own weights has a file without a source. Files of other models, such as a
+        detector, must never be written to the path of this checkpoint.
         """
         is_own = bool(spec.files) and not any(file.sources for file in spec.files)
         return self.checkpoint if is_own else None
@@ -59,22 +59,22 @@ class ModelLayout:
         return self.download_dir / "samples"
 
     def model_dir(self, spec: ModelSpec | CompositeSpec) -> Path:
-        """The folder of a model's card, with its IR below."""
+        """The folder of a model's card; the IRs are in its subfolders."""
         return self.output_dir / spec.subdirectory
 
     def ir_path(self, spec: ModelSpec, precision: Precision) -> Path:
-        """The .xml of an IR, with its .bin beside it: the published one, if the model is published as IR."""
+        """The .xml of an IR, the published one if the model is published as IR; the .bin is next to it."""
         folder = self.model_download_dir(spec) if spec.is_ir else self.model_dir(spec)
         return folder / precision / f"{spec.name}.xml"
 
     def converted_ir_path(self, spec: ModelSpec, precision: Precision) -> Path:
-        """The .xml of an IR that was made here, also if the model is published as IR in other precisions."""
+        """The .xml of an IR that posezoo made, even if the model is published as IR in other precisions."""
         return self.model_dir(spec) / precision / f"{spec.name}.xml"
 
     def onnx_path(self, spec: ModelSpec) -> Path:
-        """The intermediate ONNX file of a checkpoint, if it is kept."""
+        """The path of the intermediate ONNX file of a checkpoint, if it is kept."""
         return self.model_dir(spec) / f"{spec.name}.onnx"
 
     def provenance_path(self, spec: ModelSpec, precision: Precision) -> Path:
-        """The record of how an IR was made here: from what, with what and when."""
+        """The path of the record of how posezoo made an IR: its inputs, the tools, and the time."""
         return self.converted_ir_path(spec, precision).with_name("provenance.json")

@@ -1,7 +1,7 @@
-"""The NOTICE of downloaded models: their licenses, with holders and texts.
+"""The NOTICE of downloaded models: their licenses, with copyright holders and license texts.
 
-Apache-2.0 (section 4), MIT and BSD require it of those who redistribute files: the text of the license, the
-holder's line, and whether the files were changed, as an IR is.
+Apache-2.0 (section 4), MIT and BSD require it if files are redistributed. It contains the text of the
+license, the copyright line, and whether the files were changed (an IR is a changed file).
 """
 
 from __future__ import annotations
@@ -26,7 +26,7 @@ class LicenseTerms:
         spec: the model.
         holder: the copyright line at the beginning of the text; empty if there is no text.
         text: the license's text; None if only its address is known.
-        is_converted: whether the model was converted to IR.
+        is_converted: whether the model was converted to an IR.
     """
 
     spec: ModelSpec
@@ -36,7 +36,7 @@ class LicenseTerms:
 
 
 def collect_license_terms(specs: Iterable[ModelSpec], layout: ModelLayout) -> tuple[LicenseTerms, ...]:
-    """The licenses of those models of which a file was downloaded or an IR was made."""
+    """The licenses of the models that have a downloaded file or a converted IR."""
     terms = []
     for spec in specs:
         is_converted = any(layout.provenance_path(spec, precision).is_file() for precision in Precision)
@@ -48,10 +48,10 @@ def collect_license_terms(specs: Iterable[ModelSpec], layout: ModelLayout) -> tu
 
 
 def format_notice(terms: Iterable[LicenseTerms]) -> str:
-    """The NOTICE: for each license its models with their sources, and the whole text.
+    """The NOTICE: for each license, its models with their sources, and the full license text.
 
     Raises:
-        OSError: a text cannot be read.
+        OSError: a license text cannot be read.
     """
     groups: dict[tuple[str, Path | None, str], list[LicenseTerms]] = {}
     for term in terms:

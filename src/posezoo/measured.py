@@ -1,7 +1,7 @@
 """The measurements of a model: measured.yml beside its model.yml, written only by ``posezoo record``.
 
-A measurement has a key: its kind, variant, precision, settings and machine. A newer one replaces the older
-one with the same key, and all are sorted by key, so that a diff shows what changed.
+The key of a measurement is its kind, variant, precision, machine and settings. A new measurement replaces
+the old one with the same key. The file is sorted by key, so that a diff shows what changed.
 """
 
 from __future__ import annotations
@@ -30,9 +30,9 @@ class MeasurementKind:
     """A kind of measurement.
 
     Attributes:
-        figures: the largest valid value of each metric, by name; a name ends with its unit, if it has one.
-        by_machine: whether the values are those of one machine.
-        any_weights: whether they do not depend on the weights' values, so that random ones will do.
+        figures: the largest valid value of each metric, by name; a name ends with the unit, if there is one.
+        by_machine: whether the values depend on the machine.
+        any_weights: whether the values do not depend on the weights, so that random weights can be used.
     """
 
     figures: Mapping[str, float]
@@ -54,9 +54,9 @@ _SPEED = (
 )
 
 KINDS: Mapping[str, MeasurementKind] = {
-    # 10^9 operations of one inference at the declared size; 10^6 weights.
+    # gflops: 10^9 operations of one inference at the declared size; mparams: 10^6 weights.
     "complexity": MeasurementKind({"gflops": 1e9, "mparams": 1e9}, any_weights=True),
-    # COCO's ten metrics, as shares, and two more of boxes; the mean error of 3D joints.
+    # COCO's ten metrics and two more for boxes, as shares; the mean error of 3D joints.
     "accuracy": MeasurementKind({**dict.fromkeys((*_COCO, "APs", "ARs"), 1.0), "MPJPE_mm": 1e4}),
     # The displacement of INT8 from FP32, in pixels of the input, and how many people each detects.
     "quantization": MeasurementKind(
@@ -72,13 +72,13 @@ KINDS: Mapping[str, MeasurementKind] = {
     "speed": MeasurementKind(dict.fromkeys(_SPEED, 1e9), by_machine=True, any_weights=True),
 }
 
-#: Which weights were measured: the publisher's, or random ones if these are not available.
+#: The weights that were measured: the publisher's, or random ones if the publisher's are not available.
 WEIGHTS = ("published", "generated")
 
 _KEYS = ("tag", "precision", "machine", "settings", "weights", "figures", "tools", "date")
 _DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
 _PRECISIONS = tuple(Precision)
-# Words that some YAML readers take for a truth value or for nothing.
+# Words that some YAML readers parse as a boolean or as null.
 _YAML_WORDS = ("true", "false", "null", "yes", "off")
 
 
@@ -87,15 +87,15 @@ class Measurement:
     """The result of a measurement.
 
     Attributes:
-        kind: a name of ``KINDS``.
-        precision: of the IR.
-        figures: the values by name; ``KINDS`` has the names and units.
-        tag: of the variant; empty if the model has none.
+        kind: one of the names in ``KINDS``.
+        precision: the precision of the IR.
+        figures: the values by name; ``KINDS`` defines the names and units.
+        tag: the tag of the variant; empty if the model has no variants.
         machine: processor, cores and system on one line; empty if the values do not depend on it.
-        settings: what else the values depend on: device, batch, data set, and others.
+        settings: the other conditions that the values depend on, such as device, batch and data set.
         weights: one of ``WEIGHTS``.
         tools: versions of the packages that were used, by name.
-        date: year-month-day; empty if nothing changes with time.
+        date: year-month-day; empty if the values do not change with time.
     """
 
     kind: str
@@ -110,19 +110,19 @@ class Measurement:
 
     @property
     def key(self) -> tuple[int, str, int, str, str]:
-        """Its key, by which measurements are sorted: kind, variant, precision, machine, settings."""
+        """The key that measurements are sorted by: kind, variant, precision, machine, settings."""
         settings = json.dumps(dict(self.settings), sort_keys=True)
         kind, precision = list(KINDS).index(self.kind), _PRECISIONS.index(self.precision)
         return kind, self.tag, precision, self.machine, settings
 
     def rounded_figures(self) -> dict[str, float]:
-        """The values in their kind's order, with six digits, as cards show them."""
+        """The values in the order of ``KINDS``, rounded to six digits, as cards show them."""
         names = [name for name in KINDS[self.kind].figures if name in self.figures]
         return {name: float(f"{self.figures[name]:.6g}") for name in names}
 
 
 def load_measurements(spec: ModelSpec | CompositeSpec) -> tuple[Measurement, ...]:
-    """The measurements of a composite, or of this variant of a model; empty without a measured.yml.
+    """The measurements of a composite, or of this variant of a model; empty if there is no measured.yml.
 
     Raises:
         SpecError: the file has an invalid value.
@@ -154,7 +154,7 @@ def read_measurement_file(path: Path) -> tuple[tuple[str, Measurement], ...]:
     Raises:
         SpecError: the first invalid value, with its place in the file.
     """
-    root = read_yaml(path)  # the YAML reader also reads JSON, and knows the place of a mistake
+    root = read_yaml(path)  # the YAML reader also reads JSON, and reports the place of an error
     measurements = []
     for node in root.as_list() if isinstance(root.value, list) else (root,):
         fields = node.as_mapping(("model", "kind", *_KEYS[1:]))
@@ -164,11 +164,11 @@ def read_measurement_file(path: Path) -> tuple[tuple[str, Measurement], ...]:
 
 
 def measurement_to_json(model: str, measurement: Measurement) -> dict[str, object]:
-    """A measurement as ``read_measurement_file`` reads it.
+    """A measurement in the format that ``read_measurement_file`` reads.
 
     Args:
         model: its name, ``name@tag`` for a variant.
-        measurement: of this model.
+        measurement: a measurement of this model.
     """
     return {"model": model, "kind": measurement.kind, **_to_fields(measurement)}
 
@@ -177,7 +177,7 @@ def update_measured_yml(path: Path, measurements: Iterable[Measurement]) -> bool
     """Add measurements to a measured.yml; each replaces the one with the same key.
 
     Returns:
-        Whether the file has changed.
+        Whether the content of the file changed.
 
     Raises:
         SpecError: the existing file has an invalid value.
@@ -208,7 +208,7 @@ def format_measured_yml(measurements: Collection[Measurement]) -> str:
 
 
 def _to_fields(measurement: Measurement) -> dict[str, Scalar | Mapping[str, Scalar]]:
-    """What both kinds of files have of a measurement, without what is empty."""
+    """The non-empty fields that measured.yml and a measurement file have in common."""
     values: dict[str, Scalar | Mapping[str, Scalar]] = {
         "precision": measurement.precision.value,
         "machine": measurement.machine,
@@ -229,7 +229,7 @@ def _format_value(value: Scalar | Mapping[str, Scalar]) -> str:
             + "}"
         )
     if isinstance(value, str):
-        # A text that other YAML readers could read as another type is quoted.
+        # Text is quoted if another YAML reader could parse it as another type.
         is_plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{2,}", value) and value.lower() not in _YAML_WORDS
         return value if is_plain else json.dumps(value, ensure_ascii=False)
     return json.dumps(value)

@@ -1,6 +1,6 @@
-"""Reads the settings: a flag wins over a POSEZOO_* variable, that over posezoo.cfg, that over the default.
+"""Reads the settings. Priority: flag > POSEZOO_* variable > posezoo.cfg > default.
 
-posezoo.cfg is looked for in the working folder, then in the user's config folder::
+posezoo.cfg is read from the working folder, or, if it is not there, from the user's config folder::
 
     [posezoo]
     mirror = /mnt/models
@@ -20,17 +20,17 @@ from typing import Any
 from posezoo.errors import SettingsError, suggest
 from posezoo.http_headers import HostHeader, parse_header
 
-#: With ``default`` the device chooses: bf16 on many CPUs, which moves keypoints by some pixels.
+#: With ``default``, the device chooses; many CPUs use bf16, which moves keypoints by some pixels.
 INFERENCE_PRECISIONS = ("f32", "f16", "bf16", "default")
 
-#: The most files that are downloaded at once; more would only take more memory.
+#: The maximum number of parallel downloads; more would only use more memory.
 MOST_JOBS = 64
 
 
 def user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
-    """The user's own folder for posezoo's ``config`` or ``cache``, where the system keeps such things."""
+    """The user's folder for posezoo's ``config`` or ``cache``, at the usual place of the operating system."""
     named = Path(environ.get(f"XDG_{kind.upper()}_HOME", ""))
-    if named.is_absolute():  # the XDG specification says to ignore a relative one
+    if named.is_absolute():  # the XDG specification says: ignore a relative path
         return named / "posezoo"
     try:
         home = Path(environ.get("HOME") or Path.home())
@@ -48,12 +48,12 @@ def user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
 
 
 def config_file(environ: Mapping[str, str] = os.environ, folder: Path | None = None) -> Path | None:
-    """The posezoo.cfg in use: the working folder's, else the user's; None if there is neither."""
+    """The posezoo.cfg in use: the working folder's, else the user's; None if neither exists."""
     candidates = ((folder or Path()) / "posezoo.cfg", user_folder("config", environ) / "posezoo.cfg")
     return next((path for path in candidates if os.path.isfile(path)), None)
 
 
-# --- Parsers: from text, or from a value of the right type; each raises ValueError for any other value.
+# --- Parsers. Each takes text or a value of the right type, and raises ValueError for any other value.
 
 
 def _folder(value: object, kind: str = "folder") -> Path:
@@ -140,16 +140,16 @@ def _inference_precision(value: object) -> str:
 
 @dataclass(frozen=True, slots=True)
 class SettingType:
-    """What posezoo.cfg, the environment and the flags have in common about one setting."""
+    """The definition of one setting, which posezoo.cfg, the environment and the flag share."""
 
     parse: Callable[[Any], Any]
     default: Any  # a value, or a function of the environment
     help: str
-    metavar: str  # of its flag; empty for a switch
-    repeats: bool  # whether its flag may be given several times
+    metavar: str  # the placeholder in the flag's help; empty for a switch
+    repeats: bool  # whether the flag may be given several times
 
     def default_value(self, environ: Mapping[str, str]) -> Any:
-        """The value if nothing sets it."""
+        """The value that is used if the setting is not set."""
         return self.default(environ) if callable(self.default) else self.default
 
 
@@ -165,7 +165,7 @@ def _cached(name: str) -> Callable[[Mapping[str, str]], Path]:
 
 @dataclass(frozen=True, slots=True)
 class Settings:
-    """Every setting, typed and checked."""
+    """The values of all settings, typed and checked."""
 
     output_dir: Path = _setting(
         _folder,
@@ -256,7 +256,7 @@ class Settings:
     )
 
 
-#: The settings by name.
+#: The definitions of the settings, by name.
 SETTING_TYPES: dict[str, SettingType] = {
     setting.name: setting.metadata["type"] for setting in fields(Settings)
 }
@@ -279,15 +279,15 @@ def read_settings(
     environ: Mapping[str, str] = os.environ,
     folder: Path | None = None,
 ) -> dict[str, Setting]:
-    """Every setting with its origin.
+    """Read every setting, with its origin.
 
     Args:
-        flags: the values that the command line or a caller gives; None values count as not given.
+        flags: the values that the command line or a caller gives; None counts as not given.
         environ: the environment.
-        folder: where posezoo.cfg is looked for first; None is the working folder.
+        folder: the folder that is searched for posezoo.cfg first; None means the working folder.
 
     Raises:
-        SettingsError: a value cannot be used, or posezoo.cfg cannot be read; the problem says where.
+        SettingsError: a value is invalid, or posezoo.cfg cannot be read; the problem says where.
     """
     path = config_file(environ, folder)
     configured = _read_config(path) if path is not None else {}
@@ -297,7 +297,7 @@ def read_settings(
 def read_settings_leniently(
     environ: Mapping[str, str] = os.environ, folder: Path | None = None
 ) -> tuple[dict[str, Setting], list[SettingsError]]:
-    """Every setting, and what is wrong with those that had to be left at their default; raises nothing."""
+    """Read every setting without raising; an invalid one gets its default, and its error is returned."""
     variables = [_variable(name) for name in SETTING_TYPES]
     problems = [
         SettingsError(f"{name}: unknown setting", hint=suggest(name, variables))
@@ -321,7 +321,7 @@ def read_settings_leniently(
 
 
 def to_settings(settings: Mapping[str, Setting]) -> Settings:
-    """The values alone."""
+    """The values without their origins."""
     return Settings(**{name: setting.value for name, setting in settings.items()})
 
 

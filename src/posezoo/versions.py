@@ -12,7 +12,7 @@ from pathlib import Path
 
 @cache
 def version() -> str:
-    """The installed version of posezoo; in a checkout that is not installed, the one in setup.cfg."""
+    """The installed version of posezoo; in a checkout that is not installed, the version in setup.cfg."""
     try:
         return installed_version("posezoo")
     except PackageNotFoundError:
@@ -22,7 +22,7 @@ def version() -> str:
 
 
 def parse_version(text: str) -> tuple[int, ...]:
-    """The leading numbers of a version: enough to compare releases.
+    """The leading numbers of a version, which are enough to compare releases.
 
     >>> parse_version("2026.4.1-dev")
     (2026, 4, 1)
@@ -33,7 +33,7 @@ def parse_version(text: str) -> tuple[int, ...]:
 @cache
 def package_version(name: str) -> str:
     """The version of an installed distribution, without importing it; empty if it is not installed."""
-    # Cached: reading it takes a millisecond, and a conversion needs it twenty times.
+    # The result is cached: reading takes a millisecond, and a conversion needs it twenty times.
     try:
         return installed_version(name)
     except PackageNotFoundError:
@@ -41,16 +41,16 @@ def package_version(name: str) -> str:
 
 
 def package_versions(*names: str) -> dict[str, str]:
-    """The versions of several distributions by name, without those that are not installed."""
+    """The versions of several distributions, by name; those that are not installed are left out."""
     return {name: version for name in names if (version := package_version(name))}
 
 
-#: Versions that were tested together. NNCF 3.4 fails on OpenVINO 2025.4, which has no ``ov.Type.u2``.
+#: Versions that were tested together. NNCF 3.4 fails with OpenVINO 2025.4, which has no ``ov.Type.u2``.
 NNCF, NNCF_NEEDS_OPENVINO = "3.4.0", "2026.4"
 
 
 def explain_nncf_mismatch() -> str:
-    """Why the installed NNCF and OpenVINO do not work together; empty if they do, or if NNCF is missing."""
+    """Why the installed NNCF and OpenVINO are incompatible; empty if they are not, or if NNCF is missing."""
     nncf, openvino = package_version("nncf"), package_version("openvino")
     if nncf and parse_version(nncf) != parse_version(NNCF):
         return f"version {nncf} was not tested, {NNCF} was"
