@@ -29,16 +29,16 @@ __all__ = [
 
 
 def is_network(name: str) -> bool:
-    """Whether there is a network of that name, in the catalog or of an installed package."""
+    """Whether the catalog or an installed package has a network of that name."""
     return name in NETWORKS or name in PLUGINS.names()
 
 
 def find_network(name: str) -> NetworkDefinition:
-    """The network of that name: of the catalog, or of an installed package.
+    """The network of that name, from the catalog or an installed package.
 
     Raises:
-        UnknownModelError: there is none; the hint names the nearest one.
-        PluginError: it is of an installed package that cannot be used.
+        UnknownModelError: there is no such network; the hint names the most similar one.
+        PluginError: it is in an installed package that cannot be used.
     """
     network = NETWORKS.get(name) or PLUGINS.find(name)
     if network is None:
@@ -53,9 +53,9 @@ def build_network(name: str, **arguments: ArgumentValue) -> nn.Module:
     """A network in eval mode, with torch's initial weights.
 
     Args:
-        name: of ``NETWORKS``, or of an installed package's network.
-        arguments: those in ``NETWORKS[name].arguments``, such as ``refinement_stages``; the default is the
-            published checkpoint's value.
+        name: a name in ``NETWORKS``, or the name of an installed package's network.
+        arguments: values for ``NETWORKS[name].arguments``, such as ``refinement_stages``; the defaults are
+            those of the published checkpoint.
 
     Raises:
         UnknownModelError: there is no network of that name.

@@ -1,4 +1,4 @@
-"""AlphaPose's FastSEResNet: heatmaps of one person in a crop, by a ResNet with attention.
+"""AlphaPose's FastSEResNet: a ResNet with channel attention that computes heatmaps of one person in a crop.
 
 Papers: Fang et al. 2017, "RMPE: Regional Multi-person Pose Estimation", arXiv:1612.00137; Hu et al. 2018,
 "Squeeze-and-Excitation Networks", arXiv:1709.01507. Upstream: gluoncv/model_zoo/alpha_pose/fast_pose.py.
@@ -13,7 +13,7 @@ from posezoo.networks.resnet import resnet
 
 
 class _FullWidthSqueezeExcite(nn.Module):
-    """Weights the channels by their averages; the hidden layer has as many channels."""
+    """Squeeze and excitation whose hidden layer has as many channels as the input."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()
@@ -26,10 +26,10 @@ class _FullWidthSqueezeExcite(nn.Module):
 
 
 class AlphaPose(nn.Module):
-    """Keypoints of one person, by ResNet-101.
+    """Heatmaps of one person, from a ResNet-101.
 
     Args:
-        keypoints: COCO's 17.
+        keypoints: number of heatmaps; COCO has 17 keypoints.
     """
 
     def __init__(self, *, keypoints: int = 17) -> None:
@@ -47,6 +47,6 @@ class AlphaPose(nn.Module):
             image: (N, 3, H, W), RGB in 0..1, minus AlphaPose's mean.
 
         Returns:
-            (N, keypoints, H / 4, W / 4); H / 32 and W / 32 are rounded up before they grow again.
+            (N, keypoints, 8 * ceil(H / 32), 8 * ceil(W / 32)): H / 4 and W / 4 for multiples of 32.
         """
         return self.conv_out(self.duc2(self.duc1(self.shuffle1(self.preact(image)))))

@@ -1,4 +1,4 @@
-"""Building blocks of several networks."""
+"""Building blocks that several networks share."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ class BasicBlock(nn.Module):
     Args:
         inputs: input channels.
         planes: output channels.
-        stride: of the first convolution.
-        shortcut: of a block that changes channels or size; otherwise the input is added as it is.
+        stride: the stride of the first convolution.
+        shortcut: for a block that changes channels or size; None: the input is added unchanged.
     """
 
     expansion: ClassVar[int] = 1
@@ -55,14 +55,14 @@ class BasicBlock(nn.Module):
 class Bottleneck(nn.Module):
     """Convolutions 1x1, 3x3, 1x1 and a shortcut (He et al. 2015, arXiv:1512.03385).
 
-    The 3x3 convolution has the stride: "v1b" in GluonCV's names; torchvision does the same.
+    The 3x3 convolution has the stride, as in GluonCV's "v1b" and in torchvision.
 
     Args:
         inputs: input channels.
         planes: channels of the 3x3 convolution; the output has four times as many.
-        stride: of the 3x3 convolution.
-        shortcut: of a block that changes channels or size; otherwise the input is added as it is.
-        attention: weights the channels before the shortcut is added (AlphaPose's squeeze and excitation).
+        stride: the stride of the 3x3 convolution.
+        shortcut: for a block that changes channels or size; None: the input is added unchanged.
+        attention: scales the channels before the shortcut is added (AlphaPose's squeeze and excitation).
     """
 
     expansion: ClassVar[int] = 4
@@ -95,7 +95,7 @@ class Bottleneck(nn.Module):
 
 
 class DenseUpsampling(nn.Module):
-    """Dense upsampling convolution (Wang et al. 2017, arXiv:1702.08502): doubles the size.
+    """Dense upsampling convolution (Wang et al. 2017, arXiv:1702.08502): doubles height and width.
 
     Upstream: gluoncv/nn/block.py and gluoncv/model_zoo/alpha_pose/fast_pose.py.
     """

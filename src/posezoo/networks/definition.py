@@ -26,7 +26,7 @@ class NetworkArgument:
         default: the published checkpoint's value.
         allowed: the values that the network is known to work with. Numbers have an upper bound because they
             may come from a checkpoint's keys, and memory grows with their square.
-        read: reads it from a checkpoint's shapes; None if the keys do not show it.
+        read: reads the value from a checkpoint's shapes; returns None if the keys do not show it.
     """
 
     default: ArgumentValue
@@ -34,7 +34,7 @@ class NetworkArgument:
     read: Callable[[Shapes], ArgumentValue | None] = lambda shapes: None
 
     def accepts(self, value: object) -> bool:
-        """Whether a value is allowed, and has the default's type: in Python True is an int."""
+        """Whether a value is allowed and has exactly the default's type (True is also an int in Python)."""
         return type(value) is type(self.default) and value in self.allowed
 
     def __str__(self) -> str:
@@ -48,13 +48,13 @@ class NetworkDefinition:
     """One network.
 
     Attributes:
-        name: of the network.
+        name: the name of the network.
         module_class: its torch module, as ``package.module:Class``.
         input: its name, default shape, colour order, mean and scale, as the published weights expect them.
-        outputs: names, in order; ``{refinement_stages}`` stands for that argument's value.
-        arguments: that a caller may choose, and ``infer_arguments`` reads from a checkpoint.
-        fixed: further arguments of the class, which the name decides.
-        self_check: how an IR is compared with the network, if the default does not fit.
+        outputs: the names of the outputs, in order; ``{refinement_stages}`` stands for that argument's value.
+        arguments: those that a caller may choose, and that ``infer_arguments`` reads from a checkpoint.
+        fixed: further arguments of the class, which depend on the network's name.
+        self_check: how an IR is compared with the network, if the default is not suitable.
     """
 
     name: str
@@ -81,7 +81,7 @@ class NetworkDefinition:
         return network.eval()
 
     def complete_arguments(self, **arguments: ArgumentValue) -> dict[str, ArgumentValue]:
-        """These arguments, and the defaults of the others.
+        """These arguments, completed with the defaults of the others.
 
         Raises:
             NetworkError: an argument does not exist, or its value is not allowed.
@@ -97,10 +97,10 @@ class NetworkDefinition:
         return {name: argument.default for name, argument in self.arguments.items()} | arguments
 
     def infer_arguments(self, shapes: Shapes) -> dict[str, ArgumentValue]:
-        """The arguments that a checkpoint's keys and shapes show; the default of each other one.
+        """The arguments that a checkpoint's keys and shapes show, completed with the defaults of the others.
 
-        Keys are torch's (``gluon_names.torch_names``). Whether the keys and shapes are the network's is not
-        checked here, but when they are compared with those of ``build``'s network.
+        The keys must be torch's (``gluon_names.torch_names``). This does not check that the keys and shapes
+        are the network's; the caller compares them with those of the module that ``build`` returns.
 
         Raises:
             NetworkError: the checkpoint shows a value that is not allowed.
@@ -119,12 +119,12 @@ class NetworkDefinition:
 
 
 def read_output_channels(key: str) -> Callable[[Shapes], int | None]:
-    """Reads a convolution's output channels from its weight's shape."""
+    """A function that reads the number of a convolution's output channels from its weight's shape."""
     return lambda shapes: next(iter(shapes.get(key, ())), None)
 
 
 def read_stage_count(prefix: str) -> Callable[[Shapes], int | None]:
-    """Counts the numbers after a prefix: 2 for ``stages.0.weight`` and ``stages.1.weight``."""
+    """A function that counts numbers after a prefix: 2 for ``stages.0.weight`` and ``stages.1.weight``."""
 
     def read(shapes: Shapes) -> int | None:
         numbers = {key[len(prefix) :].split(".")[0] for key in shapes if key.startswith(prefix)}
@@ -134,5 +134,5 @@ def read_stage_count(prefix: str) -> Callable[[Shapes], int | None]:
 
 
 def read_presence(key: str) -> Callable[[Shapes], bool | None]:
-    """Reads whether a tensor of that name exists."""
+    """A function that tells whether a tensor of that name exists."""
     return lambda shapes: key in shapes

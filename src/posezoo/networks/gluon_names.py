@@ -37,8 +37,8 @@ def torch_name(name: str) -> str:
 def torch_names(tensors: Mapping[str, T]) -> dict[str, T]:
     """The tensors, or shapes, of a .params file under our modules' keys, in the same order.
 
-    Names that are torch's keys already are kept. GluonCV has no counterpart of torch's
-    ``num_batches_tracked``; ``load_state_dict`` accepts a plain dict without it.
+    Names that already are torch's keys are kept. GluonCV does not save torch's ``num_batches_tracked``;
+    ``load_state_dict`` accepts a plain dict without it.
 
     Raises:
         NetworkError: two names become the same key.
@@ -66,11 +66,11 @@ def rename_tensors(tensors: Mapping[str, T], keys: Iterable[str]) -> dict[str, T
         keys: the keys of our module, in its order.
 
     Returns:
-        The tensors by key. They are returned unchanged if a name has dots, or if for one of the last words
-        the numbers of names and keys differ.
+        The tensors by key. The names are kept if one of them has dots, or if the number of names with one of
+        the last words differs from the number of such keys.
 
     Raises:
-        NetworkError: the tensors are sorted by name, so that their order shows nothing.
+        NetworkError: the tensors are sorted by name, so their order does not show the layers.
     """
     matches = {name: _FLAT.fullmatch(name) for name in tensors}
     given = _by_word((name, match[1]) for name, match in matches.items() if match and "." not in name)
@@ -100,7 +100,7 @@ def _natural_order(name: str) -> list[tuple[str, int, str]]:
 
 
 def _gluon_words(keys: list[str]) -> Iterator[tuple[str, str]]:
-    """Each key with the last word of the parameter's name in GluonCV."""
+    """Pairs of a key and the last word of that parameter's name in GluonCV."""
     norms = {key.rpartition(".")[0] for key in keys if key.endswith(".running_mean")}
     for key in keys:
         parent, _, word = key.rpartition(".")

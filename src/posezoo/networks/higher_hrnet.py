@@ -15,7 +15,7 @@ from torch.nn.functional import interpolate, max_pool2d
 from posezoo.networks.blocks import BasicBlock
 from posezoo.networks.hrnet import BLOCKS, Hrnet
 
-#: A peak is the maximum of a window with this side, in pixels of the heatmaps.
+#: The side of the window in which a peak is the maximum, in pixels of the heatmaps.
 WINDOW = 5
 
 
@@ -24,7 +24,7 @@ class HigherHrnet(Hrnet):
 
     Args:
         width: channels of the finest branch: 32 or 48 in the published checkpoints.
-        keypoints: COCO's 17.
+        keypoints: number of keypoints; COCO has 17.
     """
 
     def __init__(self, *, width: int = 32, keypoints: int = 17) -> None:
@@ -42,11 +42,11 @@ class HigherHrnet(Hrnet):
         self.deconv_layers = nn.ModuleList([nn.Sequential(doubled, *blocks)])
 
     def maps(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """The maps that the network is trained on.
+        """The coarse and fine maps that the training's loss uses.
 
         Returns:
-            Heatmaps, then embeddings (N, 2 keypoints, H / 4, W / 4).
-            Heatmaps (N, keypoints, H / 2, W / 2).
+            Heatmaps followed by embeddings (N, 2 keypoints, H / 4, W / 4), and finer heatmaps (N, keypoints,
+            H / 2, W / 2).
         """
         features = self.finest_features(image)
         coarse = self.final_layers[0](features)
@@ -57,11 +57,12 @@ class HigherHrnet(Hrnet):
         """The mean of both heatmaps, with their peaks marked, and the embeddings.
 
         Args:
-            image: (N, 3, H, W), RGB, normalized with ImageNet's mean and deviation; H and W multiples of 32.
+            image: (N, 3, H, W), RGB, normalized with ImageNet's mean and standard deviation; H and W are
+                multiples of 32.
 
         Returns:
-            heatmaps (N, keypoints, H / 2, W / 2), at least zero before each value that is not the maximum
-            of its window is negated, and embeddings (N, keypoints, H / 2, W / 2).
+            Heatmaps and embeddings, both (N, keypoints, H / 2, W / 2). In the heatmaps, negative values are
+            set to 0; then each value that is not the maximum of its window is negated.
 
         Raises:
             NetworkError: H or W is not a multiple of 32.

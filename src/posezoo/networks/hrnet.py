@@ -1,4 +1,4 @@
-"""HRNet, a backbone with a branch at full resolution beside coarser ones.
+"""HRNet, a backbone that keeps a high-resolution branch in parallel to coarser branches.
 
 Paper: Sun et al. 2019, "Deep High-Resolution Representation Learning for Human Pose Estimation",
 arXiv:1902.09212. Upstream: lib/models/pose_higher_hrnet.py of HRNet/HigherHRNet-Human-Pose-Estimation.
@@ -16,7 +16,7 @@ from posezoo.networks.blocks import BasicBlock, Bottleneck, conv2d, conv_bn_relu
 
 #: The number of blocks in the first layer and in each branch of a module.
 BLOCKS = 4
-#: Height and width of the image are multiples of it: the coarsest branch has 1/32 of its size.
+#: Height and width of the image must be multiples of it: the coarsest branch has 1/32 of the image's size.
 MULTIPLE = 32
 #: The number of modules of stages 2, 3 and 4; stage n has n branches.
 MODULES = (1, 4, 3)
@@ -58,7 +58,7 @@ class Hrnet(nn.Module):
         """(N, 3, H, W) to (N, width, H / 4, W / 4); H and W are multiples of 32.
 
         Raises:
-            NetworkError: they are not, and the sizes of branches would differ when they are added.
+            NetworkError: H or W is not a multiple of 32, so the branches to be added would differ in size.
         """
         _check_size(image)
         x = self.relu(self.bn1(self.conv1(image)))
@@ -69,14 +69,14 @@ class Hrnet(nn.Module):
             (self.transition2, self.stage3),
             (self.transition3, self.stage4),
         ):
-            # The new branch, the last one, starts from the coarsest.
+            # The new branch, which is the last one, starts from the coarsest map.
             maps = [change(x) for change, x in zip(transition, [*maps, maps[-1]], strict=True)]
             maps = stage(maps)
         return maps[0]
 
 
 def _check_size(image: Tensor) -> None:
-    # In an export the sizes are part of the graph, and a comparison would make them constant.
+    # During an export the sizes are part of the graph, and a comparison would make them constant.
     if torch.onnx.is_in_onnx_export():
         return
     height, width = image.shape[2:]
@@ -86,11 +86,11 @@ def _check_size(image: Tensor) -> None:
 
 
 class _HighResolutionModule(nn.Module):
-    """One branch for each resolution; then each branch is added to each other one.
+    """One branch for each resolution, then a fusion: each output is the sum of all branches, resized to it.
 
     Args:
         widths: channels of each branch, from the finest to the coarsest.
-        rows: the number of branches that are computed after the exchange, from the finest.
+        rows: the number of outputs of the fusion, from the finest branch.
     """
 
     def __init__(self, widths: Sequence[int], rows: int) -> None:
@@ -114,9 +114,9 @@ class _HighResolutionModule(nn.Module):
 
 
 def _resized(widths: Sequence[int], source: int, target: int) -> nn.Module:
-    """A module from one branch's channels and size to another's."""
+    """A module that converts a map from one branch's channels and size to another's."""
     if source == target:
-        return nn.Identity()  # without keys: upstream has nothing here
+        return nn.Identity()  # it has no keys, since upstream has no module here
     if source > target:
         return nn.Sequential(
             conv2d(widths[source], widths[target], 1),

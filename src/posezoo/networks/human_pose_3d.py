@@ -24,7 +24,7 @@ _MAPS = {"heatmaps": 19, "pafs": 38}
 
 
 class _ResidualBlock(nn.Module):
-    """Convolutions 1x1, 3x3, 1x1 with half the channels; the input is added without a ReLU."""
+    """Convolutions 1x1, 3x3 and 1x1; the first two have half the channels. There is no ReLU after the sum."""
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
@@ -55,7 +55,7 @@ class HumanPose3D(StagedNetwork):
     """2D heatmaps, part affinity fields and 3D location maps of every person.
 
     Args:
-        refinement_stages: the published checkpoint has 1.
+        refinement_stages: number of stages; the published checkpoint has 1.
         convertible: whether the checkpoint has two more convolutions, ``fake_conv_heatmaps`` and
             ``fake_conv_pafs``, whose outputs are added to the 2D maps. Upstream added them, with zero
             weights, for an old Model Optimizer (``is_convertible_by_mo``).
@@ -75,7 +75,7 @@ class HumanPose3D(StagedNetwork):
         """The 3D location maps, and the last stage's 2D heatmaps and part affinity fields.
 
         Args:
-            image: (N, 3, H, W), BGR, minus 128 and divided by 255.
+            image: (N, 3, H, W), BGR, (value - 128) / 255 for values from 0 to 255.
 
         Returns:
             features (N, 57, H / 8, W / 8), heatmaps (N, 19, ...) and pafs (N, 38, ...), sizes rounded up.

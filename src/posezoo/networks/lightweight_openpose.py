@@ -30,7 +30,7 @@ class LightweightOpenPose(StagedNetwork):
         """The last stage's heatmaps and part affinity fields.
 
         Args:
-            image: (N, 3, H, W), BGR; from values 0 to 255, 128 is subtracted, and the result divided by 256.
+            image: (N, 3, H, W), BGR, (value - 128) / 256 for values from 0 to 255.
 
         Returns:
             (N, heatmaps, H / 8, W / 8) and (N, pafs, H / 8, W / 8), sizes rounded up.

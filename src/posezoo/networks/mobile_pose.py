@@ -1,6 +1,6 @@
-"""MobilePose: heatmaps of one person in a crop, by a light backbone and dense upsampling.
+"""MobilePose: a light backbone and dense upsampling that compute heatmaps of one person in a crop.
 
-Paper: none; the upsampling is that of Wang et al. 2017, arXiv:1702.08502.
+There is no paper; the upsampling is that of Wang et al. 2017, arXiv:1702.08502.
 Upstream: gluoncv/model_zoo/simple_pose/mobile_pose.py.
 """
 
@@ -15,7 +15,8 @@ from posezoo.networks.mobilenet_v1_v2 import mobilenet_v1, mobilenet_v2
 from posezoo.networks.mobilenet_v3 import mobilenet_v3, output_channels
 from posezoo.networks.resnet import resnet, without_names
 
-#: The trunk by its name, and its channels. A MobileNet is one level deeper in the keys: features.0.0.weight.
+#: The trunks by name, each with its output channels. The keys of a MobileNet have one more level:
+#: features.0.0.weight.
 TRUNKS: dict[str, tuple[Callable[[], nn.Sequential], int]] = {
     "resnet18_v1b": (lambda: without_names(resnet(18)), 512),
     "resnet50_v1b": (lambda: without_names(resnet(50)), 2048),
@@ -27,11 +28,11 @@ TRUNKS: dict[str, tuple[Callable[[], nn.Sequential], int]] = {
 
 
 class MobilePose(nn.Module):
-    """Keypoints of one person.
+    """Heatmaps of one person.
 
     Args:
-        trunk: a name of ``TRUNKS``.
-        keypoints: COCO's 17.
+        trunk: a name in ``TRUNKS``.
+        keypoints: number of heatmaps; COCO has 17 keypoints.
     """
 
     def __init__(self, *, trunk: str, keypoints: int = 17) -> None:
@@ -50,9 +51,9 @@ class MobilePose(nn.Module):
         """Heatmaps of a crop.
 
         Args:
-            image: (N, 3, H, W), RGB, normalized with ImageNet's mean and deviation.
+            image: (N, 3, H, W), RGB, normalized with ImageNet's mean and standard deviation.
 
         Returns:
-            (N, keypoints, H / 4, W / 4); H / 32 and W / 32 are rounded up before they grow again.
+            (N, keypoints, 8 * ceil(H / 32), 8 * ceil(W / 32)): H / 4 and W / 4 for multiples of 32.
         """
         return self.upsampling(self.features(image))

@@ -1,4 +1,4 @@
-"""MobileNet v1 and v2 in GluonCV's form, as backbones of MobilePose: flat sequences of convolutions.
+"""MobileNet v1 and v2 as GluonCV builds them: flat sequences of layers, used as backbones of MobilePose.
 
 Papers: Howard et al. 2017, "MobileNets", arXiv:1704.04861; Sandler et al. 2018, "MobileNetV2",
 arXiv:1801.04381. Upstream: gluoncv/model_zoo/mobilenet.py.
@@ -54,7 +54,7 @@ def _v2_layers() -> Iterator[nn.Module]:
 
 
 class _LinearBottleneck(nn.Module):
-    """Expand, depthwise, project without an activation; the input is added if it has the same shape."""
+    """Expansion, depthwise convolution, linear projection; an input of the same shape is added."""
 
     def __init__(self, inputs: int, outputs: int, expansion: int, stride: int) -> None:
         super().__init__()

@@ -1,4 +1,4 @@
-"""MobileNet v3 in GluonCV's form, as a backbone of MobilePose.
+"""MobileNet v3 as GluonCV builds it, used as a backbone of MobilePose.
 
 Paper: Howard et al. 2019, "Searching for MobileNetV3", arXiv:1905.02244, tables 1 and 2.
 Upstream: gluoncv/model_zoo/mobilenetv3.py.
@@ -60,7 +60,7 @@ ROWS = {
 
 
 def mobilenet_v3(size: str) -> nn.Sequential:
-    """(N, 3, H, W) to (N, 960, H / 32, W / 32) for large, 576 channels for small; sizes rounded up."""
+    """(N, 3, H, W) to (N, C, H / 32, W / 32), sizes rounded up; C is 960 for large and 576 for small."""
     layers: list[nn.Module] = [conv2d(3, 16, stride=2), nn.BatchNorm2d(16), nn.Hardswish(inplace=True)]
     inputs = 16
     for row in ROWS[size]:
@@ -72,17 +72,17 @@ def mobilenet_v3(size: str) -> nn.Sequential:
 
 
 def output_channels(size: str) -> int:
-    """The output channels: those of the last block's depthwise convolution."""
+    """The number of output channels: that of the last block's depthwise convolution."""
     return ROWS[size][-1].expanded
 
 
 class _InvertedResidual(nn.Module):
-    """Expand, depthwise, attention, project; the input is added if it has the same shape."""
+    """Expansion, depthwise convolution, attention, projection; an input of the same shape is added."""
 
     def __init__(self, inputs: int, row: BlockConfig) -> None:
         super().__init__()
         self.adds = row.stride == 1 and inputs == row.outputs
-        expands = row.expanded != row.outputs  # upstream, too, compares with the outputs, not the inputs
+        expands = row.expanded != row.outputs  # like upstream, compares with the outputs, not the inputs
         self.expand = (
             _ConvBnActivation(conv2d(inputs, row.expanded, 1), _activation(row)) if expands else nn.Identity()
         )
@@ -112,7 +112,7 @@ class _ConvBnActivation(nn.Module):
 
 
 class _SqueezeExcite(nn.Module):
-    """Weights the channels by their averages."""
+    """Squeeze and excitation: scales each channel by a factor computed from the averages of all channels."""
 
     def __init__(self, channels: int) -> None:
         super().__init__()

@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from posezoo.networks.blocks import conv_bn_relu
 
-#: Channels between trunk, stages and heads.
+#: The number of channels between trunk, stages and heads.
 CHANNELS = 128
 
 
@@ -28,7 +28,7 @@ def conv_block(
     relu: bool = True,
     bias: bool = True,
 ) -> nn.Sequential:
-    """A convolution; it has a bias even before batch normalization, as in the checkpoints."""
+    """Convolution, batch normalization, ReLU; by default with a bias, as in the checkpoints."""
     padding = dilation * (kernel // 2)
     layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, bias=bias)]
     if norm:
@@ -39,7 +39,7 @@ def conv_block(
 
 
 def depthwise(inputs: int, outputs: int, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:
-    """MobileNet's pair: a 3x3 convolution for each channel, then 1x1; each with normalization and ReLU."""
+    """A depthwise 3x3 and a 1x1 convolution, each with batch normalization and ReLU, as in MobileNet."""
     return nn.Sequential(
         nn.Conv2d(inputs, inputs, 3, stride, dilation, dilation, groups=inputs, bias=False),
         nn.BatchNorm2d(inputs),
@@ -49,9 +49,9 @@ def depthwise(inputs: int, outputs: int, *, stride: int = 1, dilation: int = 1) 
 
 
 def mobilenet_trunk() -> nn.Sequential:
-    """MobileNet v1 up to conv5_5, 3 channels to 512 at 1/8 of the size.
+    """MobileNet v1 up to conv5_5: 3 channels to 512 at 1/8 of the size.
 
-    Layer 7 is dilated; MobileNet would halve the size before it.
+    MobileNet halves the size before layer 7; here layer 7 is dilated instead.
     """
     return nn.Sequential(
         conv_block(3, 32, stride=2, bias=False),
@@ -67,7 +67,7 @@ def mobilenet_trunk() -> nn.Sequential:
 
 
 class ConvolutionalPoseMachine(nn.Module):
-    """From the trunk's 512 channels to the 128 that each stage takes."""
+    """Reduces the trunk's 512 channels to the 128 that each stage takes."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -92,7 +92,7 @@ class ConvolutionalPoseMachine(nn.Module):
 
 
 class RefinementBlock(nn.Module):
-    """A 1x1 convolution, and two 3x3, the second dilated; both results are added without a ReLU."""
+    """A 1x1 convolution, then two 3x3, the second dilated; both results are added, without a ReLU."""
 
     def __init__(self, inputs: int) -> None:
         super().__init__()
@@ -109,7 +109,7 @@ class OpenPoseStage(nn.Module):
     """A trunk, and a head of two 1x1 convolutions for each kind of maps.
 
     Args:
-        trunk: from the input to 128 channels.
+        trunk: modules that compute 128 channels from the input.
         maps: the number of maps of each head, by the head's name in the keys.
         hidden: channels between a head's two convolutions.
     """
@@ -134,9 +134,10 @@ class OpenPoseStage(nn.Module):
 
 
 class StagedNetwork(nn.Module):
-    """Trunk, CPM, an initial stage, and stages that refine its maps from these and the features.
+    """Trunk, CPM, an initial stage, and refinement stages.
 
-    Subclasses choose the outputs in ``forward``; keys: model, cpm, initial_stage, refinement_stages.
+    Each refinement stage takes the features and the maps of the stage before it. Subclasses choose the
+    outputs in ``forward``. Keys begin with model, cpm, initial_stage or refinement_stages.
     """
 
     def __init__(self, cpm: nn.Module, initial: OpenPoseStage, refinements: Iterable[OpenPoseStage]) -> None:

@@ -18,14 +18,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NetworkCheckpoint:
-    """A checkpoint's tensors under the keys of a network; it can be made without PyTorch.
+    """A checkpoint's tensors by the keys of a network; reading it does not need PyTorch.
 
     Attributes:
         path: the file.
         network: the network that the weights are for.
         arguments: all arguments of the network: declared, or inferred from keys and shapes.
-        tensors: numpy arrays by key, most of them views of the file. Those of an old .params file have names
-            without dots, which ``load`` replaces by keys.
+        tensors: numpy arrays by key, most of them views of the file. The tensors of an old .params file have
+            names without dots, which ``load`` replaces by keys.
     """
 
     path: Path
@@ -34,7 +34,7 @@ class NetworkCheckpoint:
     tensors: Mapping[str, Any]
 
     def load(self) -> nn.Module:
-        """The network in eval mode with copies of these weights in float32; the file may change afterwards.
+        """The network in eval mode with float32 copies of these weights; the file may change afterwards.
 
         Raises:
             CheckpointError: tensors are missing, unexpected or of another shape.
@@ -77,7 +77,7 @@ def read_network_checkpoint(
     Raises:
         UnknownModelError: there is no such network.
         CheckpointError: the file cannot be read.
-        NetworkError: the network cannot be built as declared, or as the keys show.
+        NetworkError: the network cannot be built with the declared arguments, or with those the keys show.
     """
     from posezoo import checkpoints
     from posezoo.networks.gluon_names import torch_names

@@ -1,4 +1,4 @@
-"""ResNet in GluonCV's forms v1b and v1d, as the backbone of its pose networks.
+"""ResNet in GluonCV's variants v1b and v1d, the backbone of its pose networks.
 
 Papers: He et al. 2015, "Deep Residual Learning for Image Recognition", arXiv:1512.03385; He et al. 2018,
 "Bag of Tricks for Image Classification", arXiv:1812.01187, section 4 (v1d).
@@ -14,7 +14,7 @@ from torch import nn
 
 from posezoo.networks.blocks import BasicBlock, Bottleneck, conv2d, conv_bn_relu, projection
 
-#: Blocks of the four layers, by depth.
+#: The number of blocks in each of the four layers, by depth.
 BLOCKS = {18: (2, 2, 2, 2), 50: (3, 4, 6, 3), 101: (3, 4, 23, 3), 152: (3, 8, 36, 3)}
 
 
@@ -25,7 +25,8 @@ def resnet(
 
     Args:
         depth: 18 has basic blocks and 512 output channels; 50, 101 and 152 have bottlenecks and 2048.
-        deep: v1d: three 3x3 convolutions instead of the first 7x7, and average pooling in shortcuts.
+        deep: whether this is v1d: three 3x3 convolutions replace the first 7x7, and shortcuts use average
+            pooling.
         attention: creates the attention of each layer's first block from its output channels (AlphaPose).
 
     Returns:

@@ -15,7 +15,7 @@ CHANNELS = 256
 
 
 class SimplePose(nn.Module):
-    """Keypoints of one person.
+    """Heatmaps of one person.
 
     Args:
         depth: number of layers of the ResNet: 18, 50, 101 or 152.
@@ -40,7 +40,7 @@ class SimplePose(nn.Module):
         """Heatmaps of a crop.
 
         Args:
-            image: (N, 3, H, W), RGB, normalized with ImageNet's mean and deviation.
+            image: (N, 3, H, W), RGB, normalized with ImageNet's mean and standard deviation.
 
         Returns:
             (N, keypoints, 8 * ceil(H / 32), 8 * ceil(W / 32)): H / 4 and W / 4 for multiples of 32.

@@ -21,7 +21,7 @@ from posezoo.networks.openpose_blocks import (
 
 
 class _UNetStage(nn.Module):
-    """Two steps down and two steps up; each upsampled map is joined with the earlier one of its size."""
+    """Two steps down and two steps up; each upsampled map is concatenated with the map of its size."""
 
     def __init__(self, channels: int, interpolation: str) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class SingleHumanPose(StagedNetwork):
         refinement_stages: the number of stages in the checkpoint. Open Model Zoo's archive has 5, although
             the metrics on its card are those of 4.
         interpolation: how each stage upsamples: ``bilinear`` or ``nearest``. A checkpoint does not contain
-            it: upstream's class uses bilinear, upstream's example of an export nearest.
+            it: upstream's class uses bilinear, upstream's example of an export uses nearest.
         keypoints: number of heatmaps; COCO has 17 keypoints.
     """
 
@@ -78,7 +78,7 @@ class SingleHumanPose(StagedNetwork):
         """The last stage's heatmaps.
 
         Args:
-            image: (N, 3, H, W), RGB, normalized with ImageNet's mean and deviation.
+            image: (N, 3, H, W), RGB, normalized with ImageNet's mean and standard deviation.
 
         Returns:
             (N, keypoints, H / 8, W / 8), sizes rounded up.
