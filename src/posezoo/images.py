@@ -1,7 +1,7 @@
 """Read and write image files as 8-bit BGR.
 
 The header is checked before OpenCV decodes a file: an incomplete file would become an image with a grey
-end, and one with too many pixels would need too much memory.
+rest, and a file with too many pixels would need too much memory.
 """
 
 from __future__ import annotations
@@ -20,13 +20,13 @@ from posezoo.files.verified_files import write_atomically
 
 Image = NDArray[np.uint8]
 
-#: Endings of the files in a folder that are images.
+#: The suffixes of image files in a folder.
 SUFFIXES = frozenset({".bmp", ".jpeg", ".jpg", ".png", ".tif", ".tiff", ".webp"})
 
 # 256 Mi: more than the largest sensors of phones (200 million); 768 MiB when decoded.
 MAX_PIXELS = 1 << 28
 
-# The size of as many pixels in a format without compression.
+# The size of this number of pixels, 4 bytes each, in a format without compression.
 MAX_BYTES = MAX_PIXELS * 4
 
 
@@ -40,10 +40,10 @@ class ImageHeader:
 
 
 def read_image(path: Path) -> Image:
-    """An image as (height, width, 3) uint8, BGR.
+    """Read an image as (height, width, 3) uint8, BGR.
 
-    Grey becomes three equal channels, an alpha channel is removed, 16 bits are reduced to the upper 8, and
-    the image is rotated according to its EXIF orientation.
+    A grey image gets three equal channels, an alpha channel is removed, 16 bits are reduced to the upper 8,
+    and the image is rotated according to its EXIF orientation.
 
     Raises:
         ImageError: the file is missing, empty, incomplete, of an unknown format, or has more than
@@ -70,7 +70,7 @@ def read_image(path: Path) -> Image:
 
 
 def write_image(path: Path, image: Image) -> None:
-    """Write an image, (height, width, 3) uint8 BGR, in the format of the name's ending.
+    """Write an image, (height, width, 3) uint8 BGR, in the format of the file's suffix.
 
     Raises:
         ImageError: OpenCV does not know the format, or the format cannot contain such an image.
@@ -91,14 +91,14 @@ def write_image(path: Path, image: Image) -> None:
 
 
 def to_bgr(frame: object, color: str = "BGR") -> Image:
-    """A frame as (height, width, 3) uint8 BGR; not copied if it is that already.
+    """A frame as (height, width, 3) uint8 BGR; it is not copied if it already has this form.
 
     Args:
         frame: uint8 of shape (H, W), (H, W, 1), (H, W, 3) or (H, W, 4); alpha is removed.
         color: the order of its channels, BGR or RGB.
 
     Raises:
-        ImageError: it has another type or shape, or no pixels.
+        ImageError: the frame has another type or shape, or no pixels.
     """
     if color not in ("BGR", "RGB"):
         raise ImageError(f"the color order of a frame is BGR or RGB, not {color!r}")
@@ -122,7 +122,7 @@ def to_bgr(frame: object, color: str = "BGR") -> Image:
 
 def _read_limited(path: Path) -> bytes:
     try:
-        status = path.stat()  # before opening: a pipe would wait for a writer, a device never ends
+        status = path.stat()  # before it is opened: a pipe would wait for a writer, a device never ends
         if not stat.S_ISREG(status.st_mode):
             raise ImageError(f"{path}: is not a file")
         if status.st_size > MAX_BYTES:
@@ -159,7 +159,7 @@ def _png(data: bytes) -> ImageHeader:
 
 
 def _jpeg(data: bytes) -> ImageHeader:
-    """JPEG: segments up to the start of scan, one of them the frame; then coded data up to EOI (ITU T.81)."""
+    """JPEG: segments, including the frame header, up to the start of scan; then data up to EOI (ITU T.81)."""
     width = height = 0
     place = 2
     while data[place + 1] != 0xDA:
@@ -174,7 +174,7 @@ def _jpeg(data: bytes) -> ImageHeader:
 
 
 def _webp(data: bytes) -> ImageHeader:
-    """WebP: a RIFF container of known size (RFC 9649); its first chunk holds the size of the image."""
+    """WebP: a RIFF container of known size (RFC 9649); its first chunk contains the size of the image."""
     kind = data[12:16]
     if kind == b"VP8X":
         width = 1 + int.from_bytes(data[24:27], "little")
@@ -199,7 +199,10 @@ def _bmp(data: bytes) -> ImageHeader:
 
 
 def _tiff(data: bytes) -> ImageHeader:
-    """TIFF 6.0: the first directory holds width (256) and height (257); OpenCV refuses incomplete files."""
+    """TIFF 6.0: the first directory contains width (256) and height (257).
+
+    OpenCV refuses incomplete files.
+    """
     order = "<" if data[:2] == b"II" else ">"
     (directory,) = struct.unpack_from(order + "I", data, 4)
     (count,) = struct.unpack_from(order + "H", data, directory)

@@ -1,8 +1,8 @@
 """Decoder of BlazePose: a detector of faces and body axes, then 33 landmarks in a rotated square.
 
-V. Bazarevsky et al., BlazePose: On-device Real-time Body Pose tracking, 2020, arXiv:2006.10204;
-constants from MediaPipe 0.10.21, ``modules/pose_detection/pose_detection_cpu.pbtxt`` and
-``modules/pose_landmark``: anchors, region of interest and layout of the landmarks.
+V. Bazarevsky et al., BlazePose: On-device Real-time Body Pose tracking, 2020, arXiv:2006.10204. The anchors,
+the region of interest and the layout of the landmarks are from MediaPipe 0.10.21,
+``modules/pose_detection/pose_detection_cpu.pbtxt`` and ``modules/pose_landmark``.
 """
 
 from __future__ import annotations
@@ -26,11 +26,11 @@ SKELETON = "blazepose-33"
 DETECTOR_SIZE: Size = (224, 224)
 LANDMARK_SIZE: Size = (256, 256)
 
-# Stride in pixels, anchors for each cell. MediaPipe's SSD options name five layers of two each, of strides 8,
-# 16, 32, 32, 32: the last three share one grid.
+# Stride in pixels, and anchors per cell. MediaPipe's SSD options list five layers of two anchors each, with
+# strides 8, 16, 32, 32, 32: the last three share one grid.
 _ANCHORS = ((8, 2), (16, 2), (32, 6))
 
-# The side of the region relative to the radius of the body, from hip to top: the diameter and 25 %.
+# The side of the region, relative to the radius of the body (hip to top): the diameter plus 25 %.
 _REGION_SCALE = 2 * 1.25
 
 _BODY = 33
@@ -41,17 +41,18 @@ _HIP, _TOP = 0, 1  # the detector's keypoints that define the body's position, s
 class BlazePoseOptions:
     """Options of the decoder blazepose.
 
-    The defaults were chosen on 17 photos of COCO, in which they find 15 of 44 people, without false
-    positives. MediaPipe's threshold of 0.5 for faces finds 14, and misses the only person of the sample photo
-    camera.png (0.46); its average over overlapping faces finds 12.
+    The defaults were tuned on 17 photos of COCO, in which they find 15 of 44 people, without false positives.
+    MediaPipe's threshold of 0.5 for faces finds 14, and misses the only person in the sample photo camera.png
+    (0.46). MediaPipe's average over overlapping faces finds 12.
 
     Attributes:
-        min_detection_score: faces of lower scores are left out, 0..1.
-        max_overlap: faces of a larger intersection over union are one, 0..1.
-        weighted: whether such faces are averaged by their scores; else the one of the highest score is taken.
-        min_presence: poses of a lower presence are left out, 0..1.
-        max_similarity: poses more similar than this (object keypoint similarity) are one, 0..1.
-        max_people: the most faces whose landmarks are computed, highest scores first.
+        min_detection_score: faces with lower scores are left out, 0..1.
+        max_overlap: faces with a larger intersection over union count as one, 0..1.
+        weighted: whether such faces are averaged, weighted by their scores; otherwise the one with the
+            highest score is used.
+        min_presence: poses with a lower presence are left out, 0..1.
+        max_similarity: poses with a higher object keypoint similarity count as one, 0..1.
+        max_people: the maximum number of faces for which landmarks are computed, highest scores first.
     """
 
     min_detection_score: float = 0.4
@@ -73,8 +74,9 @@ class FaceDetections:
 
     Attributes:
         boxes: (N, 4) float32: x0, y0, x1, y1 of the face.
-        keypoints: (N, 4, 2) float32: middle of the hips, a point above the head at the radius of the body,
-            middle of the shoulders, and the same point for the upper body.
+        keypoints: (N, 4, 2) float32: the middle of the hips, a point above the head whose distance from the
+            hips is the radius of the body, the middle of the shoulders, and the same kind of point for the
+            upper body.
         scores: (N,) float32, 0..1.
     """
 
@@ -107,12 +109,13 @@ def decode_detections(
     """The faces among the detector's 2254 candidates.
 
     Args:
-        raw_boxes: (1, 2254, 12): centre, size and four keypoints, offsets from the anchors in pixels.
+        raw_boxes: (1, 2254, 12): center, size and four keypoints; positions are relative to the anchors, in
+            pixels.
         raw_scores: (1, 2254, 1): logits.
-        min_score: candidates of lower scores are left out, 0..1.
-        max_overlap: candidates of a larger intersection over union are one face, 0..1.
-        weighted: whether such candidates are averaged by their scores (Bazarevsky et al., BlazeFace, 2019,
-            arXiv:1907.05047); else the one of the highest score is taken.
+        min_score: candidates with lower scores are left out, 0..1.
+        max_overlap: candidates with a larger intersection over union count as one face, 0..1.
+        weighted: whether such candidates are averaged, weighted by their scores (Bazarevsky et al.,
+            BlazeFace, 2019, arXiv:1907.05047); otherwise the one with the highest score is used.
     """
     logits = raw_scores.reshape(-1)
     # Only the few candidates above the threshold are decoded.
@@ -130,7 +133,7 @@ def decode_detections(
 def suppress_non_maxima(
     candidates: FaceDetections, *, max_overlap: float, weighted: bool = False
 ) -> FaceDetections:
-    """One face of each group that overlaps, with the group's highest score; highest scores come first."""
+    """One face for each group of overlapping faces, with the group's highest score, highest score first."""
     overlaps = _overlaps(candidates.boxes)
     left = np.ones(len(candidates), bool)
     kept = []
@@ -171,12 +174,15 @@ def _overlaps(boxes: Floats) -> Floats:
 
 
 def body_region(hip: NDArray[Any], top: NDArray[Any]) -> ImageTransform | None:
-    """The square in which the landmark network sees a person upright; None if its size is 0 or infinite.
+    """The square in which the landmark network sees a person upright.
 
     Args:
-        hip: (2,): the middle of the hips, in image pixels: the center of the square.
-        top: (2,): the point above the head, in image pixels: its distance and direction from the hip define
+        hip: (2,): the middle of the hips, in image pixels; it is the center of the square.
+        top: (2,): the point above the head, in image pixels; its distance and direction from the hip define
             the square's size and rotation.
+
+    Returns:
+        None if the side is below 1 pixel or infinite.
     """
     dx, dy = float(top[0] - hip[0]), float(top[1] - hip[1])
     side = _REGION_SCALE * math.hypot(dx, dy)
@@ -186,13 +192,13 @@ def body_region(hip: NDArray[Any], top: NDArray[Any]) -> ImageTransform | None:
 
 
 def body_regions(faces: FaceDetections, transform: ImageTransform) -> list[ImageTransform]:
-    """The regions of all faces in an image, which the detector saw through ``transform``."""
+    """The regions of all faces; ``transform`` maps from the image to the detector's input."""
     axes = transform.to_image(faces.keypoints[:, (_HIP, _TOP)])
     return [region for hip, top in axes if (region := body_region(hip, top)) is not None]
 
 
 def decode_pose(raw: Floats, presence: float, transform: ImageTransform, size: Size) -> Pose | None:
-    """The pose of the landmark network's outputs; None if one is not finite.
+    """The pose from the landmark network's outputs; None if a value is not finite.
 
     Args:
         raw: (1, 195), as for ``decode_landmarks``.
@@ -209,11 +215,12 @@ def decode_pose(raw: Floats, presence: float, transform: ImageTransform, size: S
 def decode_landmarks(raw: Floats, transform: ImageTransform) -> Floats:
     """(33, 3) float32: x, y in image pixels, and the probability that the keypoint is visible, 0..1.
 
-    It is the sigmoid of the network's visibility: low if the keypoint is hidden or outside the image.
+    The probability is the sigmoid of the network's visibility. It is low if the keypoint is hidden or outside
+    the image.
 
     Args:
         raw: (1, 195): 39 times x, y, z in input pixels, and logits of visibility and presence; the last six
-            are for tracking and not of the body.
+            points are for tracking and do not belong to the body.
         transform: from the image to the network's input.
     """
     body = raw.reshape(-1, 5)[:_BODY]
@@ -224,9 +231,9 @@ def decode_landmarks(raw: Floats, transform: ImageTransform) -> Floats:
 
 
 def remove_duplicate_poses(poses: list[Pose], *, max_similarity: float) -> list[Pose]:
-    """The poses without those of the same person; the first one is kept.
+    """Remove duplicate poses of the same person; the first one is kept.
 
-    One body may be found by two faces that are too far apart to be the same one.
+    Two faces may lead to the same body, even if they are too far apart to count as one face.
     """
     kept: list[Pose] = []
     for pose in poses:
@@ -236,7 +243,7 @@ def remove_duplicate_poses(poses: list[Pose], *, max_similarity: float) -> list[
 
 
 def sigmoid(logits: Floats) -> Floats:
-    """1 / (1 + exp(-x)) in float32, in which exp(89) overflows."""
+    """1 / (1 + exp(-x)) in float32; x is clipped to -80..80, because exp(89) overflows in float32."""
     probabilities: Floats = np.float32(1) / (1 + np.exp(-logits.astype(np.float32).clip(-80, 80)))
     return probabilities
 

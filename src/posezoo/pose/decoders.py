@@ -1,6 +1,6 @@
-"""Decode the outputs of a network to poses, with one of the decoders in the table.
+"""Decode the outputs of a network to poses, with one of the decoders in the table ``DECODERS``.
 
-A new decoder is a module with a ``DECODER`` record and a line of ``DECODERS``; or an entry point of another
+A new decoder is a module with a ``DECODER`` record and a line in ``DECODERS``, or an entry point of another
 package in the group ``posezoo.decoders``.
 """
 
@@ -22,8 +22,8 @@ from posezoo.spec.model import Decoder, Output
 
 Option = str | int | float | bool
 
-#: The order matters: the outputs of an IR are recognized as those of the first decoder that they fit; those
-#: of lifting_3d also fit openpose, for example.
+#: The order matters: an IR is assigned to the first decoder that its outputs fit. For example, the outputs
+#: for lifting_3d also fit openpose.
 DECODERS: LazyTable[DecoderType] = LazyTable(
     "posezoo.decoders",
     DecoderType,
@@ -41,10 +41,10 @@ DECODERS: LazyTable[DecoderType] = LazyTable(
 
 
 def find_decoder(name: str) -> DecoderType:
-    """The decoder of this name.
+    """The decoder with this name.
 
     Raises:
-        InferenceError: there is none.
+        InferenceError: there is no such decoder.
         PluginError: it is a plug-in that cannot be imported.
     """
     decoder = DECODERS.find(name)
@@ -59,13 +59,18 @@ def find_decoder(name: str) -> DecoderType:
 def decode(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, **options: Option) -> list[Pose]:
     """Decode the outputs of a network: the people, highest score first, in pixels of the network's input.
 
-    openpose takes ``heatmaps`` (1, 19, H, W) and ``pafs`` (1, 38, H, W), or both in one output of 57
-    channels, first or last; associative_embedding ``heatmaps`` and ``embeddings`` (1, 17, H, W), and
-    optionally ``nms_heatmaps``; heatmap ``heatmaps`` (1, 17, H, W), and ``flipped_heatmaps`` if the mirrored
-    image was run, too; simcc ``simcc_x`` and ``simcc_y`` (1, 17, bins); movenet ``keypoints`` (1, 1, 17, 3);
-    blazepose ``landmarks`` (1, 195) and ``presence`` (1, 1). lifting_3d takes what openpose takes, as two
-    outputs, and ``coordinates`` (1, 57, H, W), and returns ``Pose3D``; detection ``detections`` (1, 1, N, 7),
-    and returns poses without keypoints.
+    The outputs that each decoder takes:
+
+    - openpose: ``heatmaps`` (1, 19, H, W) and ``pafs`` (1, 38, H, W), or both in one output of 57 channels,
+      first or last
+    - associative_embedding: ``heatmaps`` and ``embeddings`` (1, 17, H, W), and optionally ``nms_heatmaps``
+    - heatmap: ``heatmaps`` (1, 17, H, W), and ``flipped_heatmaps`` if the mirrored image was also run
+    - simcc: ``simcc_x`` and ``simcc_y`` (1, 17, bins)
+    - movenet: ``keypoints`` (1, 1, 17, 3)
+    - blazepose: ``landmarks`` (1, 195) and ``presence`` (1, 1)
+    - lifting_3d: ``heatmaps`` and ``pafs`` as for openpose, and ``coordinates`` (1, 57, H, W); it returns
+      ``Pose3D``
+    - detection: ``detections`` (1, 1, N, 7); it returns poses without keypoints
 
     Args:
         decoder: a name of ``DECODERS``.
@@ -75,7 +80,7 @@ def decode(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, **o
             of Open Model Zoo's decoder.
 
     Raises:
-        InferenceError: there is no such decoder or option, or the outputs are another network's.
+        InferenceError: there is no such decoder or option, or the outputs are not those of such a network.
         MissingPackageError: OpenCV is not installed.
     """
     return decode_with_options(decoder, outputs, input_size, resolve_options(Decoder(decoder, options)))
@@ -87,7 +92,7 @@ def decode_with_options(
     """As ``decode``, with options that ``resolve_options`` returned.
 
     Raises:
-        InferenceError: there is no such decoder, or the outputs are another network's.
+        InferenceError: there is no such decoder, or the outputs are not those of such a network.
         MissingPackageError: OpenCV is not installed.
     """
     decoder = find_decoder(name)
@@ -157,7 +162,7 @@ def _format_shape(shape: tuple[int, ...]) -> str:
 
 
 def _other_decoders(name: str, maps: Mapping[str, Any]) -> str:
-    """A hint that names the decoders of maps with these channels."""
+    """A hint that names the decoders for maps with these channels."""
     channels = {array.shape[1] for array in maps.values() if array.ndim >= 4}
     names = [
         other
@@ -168,14 +173,14 @@ def _other_decoders(name: str, maps: Mapping[str, Any]) -> str:
 
 
 def require_top_down(decoder: str, model: str) -> None:
-    """Make sure that a model takes one person at a time, so that boxes or a detector can be given.
+    """Make sure that a model processes one person at a time, so that boxes or a detector can be given.
 
     Args:
-        decoder: the name of its decoder; an unknown one is reported when the model is loaded.
-        model: its name.
+        decoder: the name of the model's decoder; an unknown name is reported when the model is loaded.
+        model: the model's name.
 
     Raises:
-        InferenceError: it finds people itself.
+        InferenceError: the model finds people itself.
     """
     record = DECODERS.find(decoder) if decoder else None
     if record is not None and not record.detector:
@@ -198,7 +203,7 @@ def resolve_options(decoder: Decoder, overrides: Mapping[str, Option] | None = N
                 hint=suggest(name, defaults),
             )
         expected = type(defaults[name])
-        # True is an int to Python, but does not mean 1 here.
+        # In Python True is an int, but here it is not a number.
         accepted = (int, float) if expected is float else expected
         if not isinstance(value, accepted) or (isinstance(value, bool) and expected is not bool):
             raise InferenceError(f"decoder option {name}: expected {_TYPE_NAMES[expected]}, got {value!r}")

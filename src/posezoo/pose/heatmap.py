@@ -1,7 +1,7 @@
-"""Decoder of the heatmaps of one person: the highest cell of each map, refined between the cells.
+"""Decoder of the heatmaps of one person: the highest cell of each map, refined to a subpixel position.
 
-The network's training data decide what its cells mean, so that each convention here is a published one and
-returns its numbers. Coordinates are in input pixels, in which an integer is the center of a pixel.
+The meaning of a cell depends on how the network was trained. Therefore each convention here is a published
+one and returns the same numbers. Coordinates are in input pixels; an integer is the center of a pixel.
 """
 
 from __future__ import annotations
@@ -42,12 +42,12 @@ class HeatmapOptions(TopDownOptions):
 
     Attributes:
         convention: how people are cropped and maps are read: a name of ``CONVENTIONS``.
-        blur: the width in cells of the Gaussian with which ``dark`` and ``udp`` smooth maps, odd: 11 for
-            sigma 2, 3 for inputs of 128x96.
-        box_score: of the person's box, 0..1; the pose's score is multiplied by it.
-        flip: also run the mirrored person, and average both (an estimator does; ``decode`` takes
-            ``flipped_heatmaps``).
-        shift_flipped: move the mirrored image's maps one cell to the right before they are averaged.
+        blur: the kernel width in cells, an odd number, of the Gaussian with which ``dark`` and ``udp`` smooth
+            maps: 11 for sigma 2, 3 for inputs of 128x96.
+        box_score: the score of the person's box, 0..1; the pose's score is multiplied by it.
+        flip: also run the mirrored person, and average both. Only an estimator uses this; ``decode`` takes
+            ``flipped_heatmaps`` instead.
+        shift_flipped: shift the mirrored image's maps one cell to the right before they are averaged.
     """
 
     convention: str = "dark"
@@ -68,14 +68,14 @@ class HeatmapOptions(TopDownOptions):
 
 
 def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose]:
-    """The person in the maps; none if no map has a value above 0.
+    """The person in the maps; an empty list if no map has a value above 0.
 
-    A keypoint's score is its map's maximum. A pose's score is the mean of the keypoints' above the
-    convention's threshold, times the box's.
+    A keypoint's score is its map's maximum. A pose's score is the mean of the keypoint scores above the
+    convention's threshold, times the box's score.
 
     Args:
-        maps: ``heatmaps`` (17, H, W) float32, about 0..1; and if the mirrored image was run, too,
-            ``flipped_heatmaps`` (17, H, W), the outputs for it.
+        maps: ``heatmaps`` (17, H, W) float32, about 0..1; and, if the mirrored image was also run,
+            ``flipped_heatmaps`` (17, H, W), its outputs.
     """
     convention = CONVENTIONS[options.convention]
     heatmaps, flipped = maps["heatmaps"], maps.get("flipped_heatmaps")
@@ -102,12 +102,12 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
 
 
 def unflip_heatmaps(maps: Floats, *, shift: bool) -> Floats:
-    """(17, H, W): the maps of a mirrored image mirrored back, left and right keypoints exchanged.
+    """(17, H, W): the maps of a mirrored image, mirrored back, with left and right keypoints exchanged.
 
     Args:
         maps: the network's outputs.
-        shift: move them one cell to the right: maps mirrored at the middle of cells are one cell off if the
-            network's keypoints lie at the corners of cells (SimpleBaseline's SHIFT_HEATMAP).
+        shift: shift them one cell to the right. Mirrored maps are one cell off if the network's keypoints are
+            relative to the corners of cells (SimpleBaseline's SHIFT_HEATMAP).
     """
     turned: Floats = maps[_FLIP_ORDER][:, :, ::-1].copy()
     if shift:
@@ -127,7 +127,8 @@ def _dark(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
     """(17, 2): a Newton step on the logarithm of the smoothed map, except near the border.
 
     F. Zhang et al., Distribution-Aware Coordinate Representation for Human Pose Estimation, 2020,
-    arXiv:1910.06278: differences over two cells; smoothing keeps the map's maximum; zeros outside.
+    arXiv:1910.06278. Differences span two cells, smoothing keeps the map's maximum, and values outside the
+    map are 0.
     """
     cv2 = import_optional("cv2", extra="run")
     height, width = heatmaps.shape[1:]
@@ -148,7 +149,7 @@ def _dark(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
 
 
 def _udp(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
-    """(17, 2): DARK's step with differences over one cell, also at the border.
+    """(17, 2): DARK's step, but differences span one cell, and keypoints at the border are also refined.
 
     J. Huang et al., The Devil is in the Details: Delving into Unbiased Data Processing for Human Pose
     Estimation, 2020, arXiv:1911.07524.
@@ -167,19 +168,19 @@ def _udp(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
 
 
 def _newton(slope: NDArray[Any], bend_xx: float, bend_yy: float, bend_xy: float) -> NDArray[Any]:
-    """The step from a slope to the top; none if that is two cells away or more."""
+    """The Newton step to the maximum; 0 if it is two cells or more."""
     area = bend_xx * bend_yy - bend_xy**2
     if not area > 1e-12:
         return np.zeros(2)
     step = (
         -np.array([bend_yy * slope[0] - bend_xy * slope[1], bend_xx * slope[1] - bend_xy * slope[0]]) / area
     )
-    # A plateau has almost no curvature, so that the step would leave the map.
+    # A plateau has almost no curvature, so the step would leave the map.
     return step if np.abs(step).max() < 2 else np.zeros(2)
 
 
 def _corner(size: Size, cells: Size) -> Floats:
-    # Cell 0 is at pixel 0, and a cell is as wide as the stride.
+    # Cell 0 is at pixel 0, and the distance between cells is the stride.
     return np.array([size[0] / cells[0], size[1] / cells[1]], np.float32)
 
 
@@ -193,11 +194,12 @@ class HeatmapConvention:
     """How published code crops people, and computes pixels from the highest cells.
 
     Attributes:
-        refine: from (17, H, W) maps, (17, 2) cells x, y and the width of the blur to an offset in cells.
-        grid: from the sizes of input and map to the size of a cell, in pixels.
-        min_score: a pose's score is the mean of the keypoints' scores above this.
-        crop: from a box to the network's view.
-        blank_is_mean: the blank part of a crop is zero to the network; else it is black.
+        refine: returns offsets in cells; takes (17, H, W) maps, (17, 2) cells x, y, and the blur's width.
+        grid: returns the size of a cell in pixels; takes the sizes of input and map.
+        min_score: a pose's score is the mean of the keypoint scores above this.
+        crop: returns the crop for a box.
+        blank_is_mean: whether the blank part of a crop has the mean color, which the network sees as zero;
+            otherwise it is black.
     """
 
     refine: Callable[[Floats, NDArray[Any], int], Floats]
@@ -207,11 +209,11 @@ class HeatmapConvention:
     blank_is_mean: bool = False
 
 
-#: Each name is a paper's or a project's:
+#: Each convention is from a paper or a project:
 #: argmax: single-human-pose-estimation-0001 in Open Model Zoo; quarter: B. Xiao et al., Simple Baselines,
 #: 2018, arXiv:1804.06208, and HRNet (``get_final_preds``, and in_vis_thre 0.2 of its evaluation); dark, udp:
-#: see there; gluoncv: GluonCV's demo (``heatmap_to_coord``: boxes are stretched to the input);
-#: gluoncv_validation: its ``get_final_preds``; alphapose: AlphaPose's ``heatmap_to_coord_simple``.
+#: see ``_dark`` and ``_udp``; gluoncv: GluonCV's demo (``heatmap_to_coord``: boxes are stretched to the
+#: input); gluoncv_validation: its ``get_final_preds``; alphapose: AlphaPose's ``heatmap_to_coord_simple``.
 CONVENTIONS: dict[str, HeatmapConvention] = {
     "argmax": HeatmapConvention(_no_offset, min_score=0.2),
     "quarter": HeatmapConvention(_quarter, min_score=0.2),

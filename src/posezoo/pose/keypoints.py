@@ -1,7 +1,7 @@
 """Poses and skeletons: keypoints in pixels of an image.
 
-Coordinates are continuous, in pixels: (0, 0) is the top left corner of an image, (width, height)
-its bottom right one, so the center of the top left pixel is (0.5, 0.5).
+Coordinates are continuous, in pixels: (0, 0) is the top left corner of an image, and (width, height) its
+bottom right corner. The center of the top left pixel is (0.5, 0.5).
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from posezoo.errors import PosezooError
 Floats = NDArray[np.float32]
 Color = tuple[int, int, int]
 
-#: The default threshold from which a keypoint counts.
+#: The default threshold: keypoints with this score or more count.
 MIN_SCORE = 0.5
 
 _LEFT: Color = (255, 178, 29)
@@ -32,10 +32,10 @@ class Skeleton:
 
     Attributes:
         name: as in model.yml.
-        keypoints: their names, in the order of the network's output.
-        limbs: pairs of keypoint indices between which a line is drawn.
+        keypoints: the names of the keypoints, in the order of the network's output.
+        limbs: pairs of keypoint indices that are connected by a line in drawings.
         flip_pairs: (left, right) indices that are exchanged when an image is mirrored.
-        colors: of each keypoint, BGR 0..255.
+        colors: the color of each keypoint, BGR 0..255.
         sigmas: COCO's standard deviation of annotators for each keypoint, relative to the person's size;
             empty if it is unknown.
         coco: the index of each of COCO's 17 keypoints in this skeleton; None if some are missing.
@@ -51,7 +51,7 @@ class Skeleton:
 
     @property
     def flip_order(self) -> tuple[int, ...]:
-        """For each keypoint, the one that takes its place in a mirrored image."""
+        """For each keypoint, the index of the keypoint that replaces it in a mirrored image."""
         partners = dict(self.flip_pairs) | {right: left for left, right in self.flip_pairs}
         return tuple(partners.get(place, place) for place in range(len(self.keypoints)))
 
@@ -62,8 +62,8 @@ _COCO = (
     *("left_hip", "right_hip", "left_knee", "right_knee", "left_ankle", "right_ankle"),
 )
 
-# COCO's kpt_oks_sigmas (pycocotools' cocoeval.py); that of the neck, which COCO does not have, is
-# CrowdPose's (crowdposetools' cocoeval.py); that of the pelvis is the hips'.
+# COCO's kpt_oks_sigmas (pycocotools' cocoeval.py). COCO has no neck and no pelvis: the neck's sigma is
+# CrowdPose's (crowdposetools' cocoeval.py), the pelvis has the sigma of the hips.
 _SIGMAS = {
     "nose": 0.026,
     "eye": 0.025,
@@ -133,7 +133,7 @@ _BLAZEPOSE_33 = _skeleton(
 )
 
 # Order: OpenPose's COCO model (Cao et al. 2017, arXiv:1611.08050; POSE_COCO_BODY_PARTS in its parameters).
-# Limbs: the 17 that OpenPose draws; it finds two more, shoulder to ear, to separate people.
+# Limbs: the 17 that OpenPose draws. It finds two more, shoulder to ear, but only to separate people.
 _OPENPOSE_18 = _skeleton(
     "openpose-18",
     "nose neck right_shoulder right_elbow right_wrist left_shoulder left_elbow left_wrist "
@@ -154,7 +154,7 @@ _PANOPTIC_19 = _skeleton(
     "pelvis-left_hip-left_knee-left_ankle pelvis-right_hip-right_knee-right_ankle",
 )
 
-# Of people of whom a detector finds only the box.
+# For people from a detector, which finds only their boxes.
 _BOX = _skeleton("box", "", "")
 
 SKELETONS: dict[str, Skeleton] = {
@@ -170,8 +170,8 @@ class Pose:
         keypoints: (K, 3) float32: x, y in pixels (a keypoint may lie outside the image), and the
             score, 0..1; all three are 0 if the keypoint is missing.
         skeleton: a name of ``SKELETONS``, which names the K keypoints.
-        score: of the person, 0..1; the score of Open Model Zoo's decoder, with the option ``compatible``, may
-            exceed 1.
+        score: of the person, 0..1. With the option ``compatible`` it is the score of Open Model Zoo's
+            decoder, which may exceed 1.
         box: x0, y0, x1, y1 in pixels, inside the image.
     """
 
@@ -181,7 +181,7 @@ class Pose:
     box: tuple[float, float, float, float]
 
     def coco_keypoints(self) -> Floats:
-        """(17, 3) float32: x, y in pixels and score of COCO's keypoints, in their order.
+        """(17, 3) float32: x, y in pixels and score of COCO's keypoints, in COCO's order.
 
         Raises:
             PosezooError: the skeleton lacks some of them.
@@ -195,11 +195,11 @@ class Pose:
         return self.keypoints[list(places)]
 
     def to_coco(self, image_id: int | None = None, category_id: int = 1) -> dict[str, Any]:
-        """An entry of COCO's files of keypoint results.
+        """An entry of a COCO file of keypoint results.
 
         Returns:
-            ``category_id``, ``keypoints`` (17 times x, y, score, flat), ``score``, and ``image_id`` if it is
-            given.
+            ``category_id``, ``keypoints`` (a flat list of 17 times x, y, score), ``score``, and ``image_id``
+            if it is given.
 
         Raises:
             PosezooError: the skeleton lacks some of COCO's keypoints.
@@ -232,8 +232,8 @@ class Pose3D(Pose):
     Space is the camera's: x to the right, y down, z away from it, in cm.
 
     Attributes:
-        root_relative: (K, 3) float32: each keypoint relative to the neck, visible or not.
-        translation: (3,) float32: the neck relative to the camera.
+        root_relative: (K, 3) float32: the position of each keypoint relative to the neck, visible or not.
+        translation: (3,) float32: the position of the neck relative to the camera.
     """
 
     root_relative: Floats
@@ -253,7 +253,9 @@ class Pose3D(Pose):
 
 
 def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """The box around the keypoints that count, or around all found ones if none counts, inside the image.
+    """The box around all keypoints with a score of ``MIN_SCORE`` or more, clipped to the image.
+
+    If there are none, it is the box around all keypoints that were found.
 
     Args:
         keypoints: (K, 3): x, y in image pixels, and scores.
@@ -266,12 +268,12 @@ def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float
 
 
 def create_poses(keypoints: Floats, scores: NDArray[Any], skeleton: str, size: tuple[int, int]) -> list[Pose]:
-    """Poses from arrays, in the order given; a box contains all keypoints that were found.
+    """Create poses from arrays, in the same order; each box contains all keypoints that were found.
 
     Args:
         keypoints: (N, K, 3): x, y in image pixels, and scores, 0 for missing keypoints.
-        scores: (N,): of the poses.
-        skeleton: a name of ``SKELETONS``, of K keypoints.
+        scores: (N,): the scores of the poses.
+        skeleton: a name of ``SKELETONS``, with K keypoints.
         size: width and height of the image, in pixels.
     """
     places, missing = keypoints[:, :, :2], keypoints[:, :, 2:] <= 0
@@ -288,18 +290,19 @@ def create_poses(keypoints: Floats, scores: NDArray[Any], skeleton: str, size: t
 def pose_similarity(one: Pose, other: Pose, area: float | None = None) -> float:
     """COCO's object keypoint similarity of two poses, 0..1.
 
-    All of COCO's 17 keypoints are compared, whatever their scores.
+    All of COCO's 17 keypoints are compared, independent of their scores.
 
     Args:
-        one, other: in the pixels of the same image.
-        area: of the person, in pixels; None: that of the larger of the two, estimated from the keypoints.
+        one, other: in pixels of the same image.
+        area: of the person, in square pixels; None: the area of the larger pose, estimated from its
+            keypoints.
 
     Raises:
         PosezooError: the skeleton lacks some of COCO's keypoints.
     """
     first, second = one.coco_keypoints()[:, :2], other.coco_keypoints()[:, :2]
     if area is None:
-        # 0.53: the usual share of a person's box that the person covers.
+        # 0.53: a person usually covers this share of their box.
         area = 0.53 * max(float(np.ptp(points, axis=0).prod()) for points in (first, second))
     squared = ((first - second) ** 2).sum(axis=1)
     sigmas = 2 * np.array(SKELETONS["coco-17"].sigmas, np.float32)

@@ -35,13 +35,13 @@ class ImageTransform:
 
     @property
     def scales(self) -> tuple[float, float]:
-        """Input pixels for each image pixel, horizontally and vertically."""
+        """The number of input pixels per image pixel, horizontally and vertically."""
         across, down = self.matrix[:, 0], self.matrix[:, 1]
         return math.hypot(*across), math.hypot(*down)
 
     def to_image(self, points: NDArray[Any]) -> Floats:
         """Points (..., 2) in input pixels, converted to image pixels."""
-        # Written out: to have LAPACK invert two rows takes ten times as long.
+        # The inverse is written out, because numpy.linalg.inv takes ten times as long.
         (a, b, x), (c, d, y) = self.matrix.tolist()
         inverse = np.array([[d, -b, b * y - d * x], [-c, a, c * x - a * y]]) / (a * d - b * c)
         converted: Floats = (points @ inverse[:, :2].T + inverse[:, 2]).astype(np.float32)
@@ -50,12 +50,13 @@ class ImageTransform:
     def warp(self, image: Image, padding: float | tuple[float, float, float] = 0) -> Image:
         """The network's input, (height, width, 3), of an (H, W, 3) image.
 
-        Beyond the image it is ``padding``, 0..255, for all channels or each; black by default.
+        Outside the image it has the value ``padding``, 0..255, one for all channels or one for each; the
+        default is black.
 
-        If more than four image pixels lie between two input pixels, the visible part is averaged down first:
-        a linear warp alone would skip most of a large photo. It stays at least twice as fine as the input,
-        since networks that were trained on plain linear warps are less accurate on smooth images (camera.png:
-        the left wrist is 35 px off).
+        If the distance between two input pixels is more than four image pixels, the visible part is first
+        reduced by averaging: a linear warp alone would skip most of a large photo. The reduced part still has
+        at least twice the resolution of the input, because networks that were trained on plain linear warps
+        are less accurate on smooth images (camera.png: an error of 35 px at the left wrist).
         """
         cv2 = import_optional("cv2", extra="run")
         left, top, right, bottom = self._visible_region(image)
@@ -64,7 +65,7 @@ class ImageTransform:
         part = _shrink(image[top:bottom, left:right], self.scales)
         stretch_x, stretch_y = (right - left) / part.shape[1], (bottom - top) / part.shape[0]
         matrix = self.matrix @ np.array([[stretch_x, 0, left], [0, stretch_y, top], [0, 0, 1]], np.float64)
-        # OpenCV counts from the centers of pixels.
+        # In OpenCV integer coordinates are centers of pixels.
         matrix[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
         warped: Image = cv2.warpAffine(
             part,
@@ -76,7 +77,7 @@ class ImageTransform:
         return warped
 
     def _visible_region(self, image: Image) -> tuple[int, int, int, int]:
-        """left, top, right, bottom of the part that the input covers, with a margin for interpolation."""
+        """Left, top, right, bottom of the part that the input covers, with a margin for interpolation."""
         width, height = self.size
         corners = self.to_image(np.array([[0, 0], [width, 0], [0, height], [width, height]]))
         margin = 2 / min(self.scales)
@@ -90,10 +91,10 @@ class InputSizing:
     """How images are fitted to the input of a bottom-up network.
 
     Attributes:
-        stride: the sides of the input are multiples of it, in pixels.
-        default_target: the target size if the IR takes any size, in pixels.
-        by_height: whether the target size is the height, else the shorter side.
-        padding: the value of all channels beside the image, 0..255.
+        stride: the sides of the input are multiples of this number of pixels.
+        default_target: the target size in pixels, if the IR accepts any size.
+        by_height: whether the target size is the height; otherwise it is the shorter side.
+        padding: the value of all channels outside the image, 0..255.
     """
 
     stride: int = 32
@@ -106,9 +107,10 @@ class InputSizing:
         return size[1] if self.by_height else min(size)
 
     def input_size(self, target: int, aspect: Size) -> Size:
-        """Width and height of the input for images of this aspect, rounded up as Open Model Zoo's demo does.
+        """Width and height of the input for images with this aspect, rounded up as in Open Model Zoo's demo.
 
-        Neither exceeds four times the target: a strip of pixels would need too much memory.
+        Before rounding, both are limited to four times the target: a very long image would need too much
+        memory.
         """
         scale = target / self.target_size(aspect)
         sides = (min(round(side * scale), 4 * target) for side in aspect)
@@ -117,27 +119,27 @@ class InputSizing:
 
 
 def letterbox_transform(image: Size, size: Size) -> ImageTransform:
-    """Letterbox: the whole image, as large as fits, in the middle of an input of this size."""
+    """Letterbox: the whole image, as large as possible, in the middle of an input of this size."""
     scale = min(size[0] / image[0], size[1] / image[1])
     left, top = (size[0] - scale * image[0]) / 2, (size[1] - scale * image[1]) / 2
     return ImageTransform(np.array([[scale, 0, left], [0, scale, top]]), size)
 
 
 def stretch_transform(image: Size, size: Size) -> ImageTransform:
-    """The whole image stretched to an input of this size, without regard to its aspect."""
+    """The whole image stretched to an input of this size; its aspect may change."""
     return ImageTransform(np.array([[size[0] / image[0], 0, 0], [0, size[1] / image[1], 0]]), size)
 
 
 def letterbox_image(image: Image, size: Size, padding: int = 0) -> tuple[ImageTransform, Image]:
     """Letterbox an image: the transform, and the network's input, (height, width, 3).
 
-    The image ends at integer pixels, so that a resize is enough, which takes half the time of a warp. The
-    scales of x and y differ accordingly.
+    The resized image has integer sides, so a resize is enough, which takes half the time of a warp. Therefore
+    the scales of x and y differ slightly.
 
     Args:
         image: (H, W, 3).
         size: width and height of the input, in pixels.
-        padding: the value of all channels beside the image, 0..255.
+        padding: the value of all channels outside the image, 0..255.
     """
     cv2 = import_optional("cv2", extra="run")
     height, width = image.shape[:2]
@@ -152,7 +154,7 @@ def letterbox_image(image: Image, size: Size, padding: int = 0) -> tuple[ImageTr
 
 
 def _shrink(part: Image, scales: tuple[float, float]) -> Image:
-    """An image averaged down if more than four of its pixels lie between two of the input's."""
+    """The image, reduced by averaging if two input pixels are more than four image pixels apart."""
     cv2 = import_optional("cv2", extra="run")
     across, down = (max(1, int(0.5 / scale)) for scale in scales)
     if across == down == 1:
@@ -163,12 +165,12 @@ def _shrink(part: Image, scales: tuple[float, float]) -> Image:
 
 
 def identity_transform(size: Size) -> ImageTransform:
-    """The input is the image: coordinates do not change."""
+    """The transform for an image that is the input itself: coordinates do not change."""
     return ImageTransform(np.eye(2, 3), size)
 
 
 def to_image_pixels(poses: Sequence[Pose], transform: ImageTransform, image: Size) -> list[Pose]:
-    """Poses in pixels of the input, converted to pixels of the image; missing keypoints stay 0.
+    """Convert poses from pixels of the input to pixels of the image; missing keypoints stay 0.
 
     Args:
         poses: of one skeleton.
@@ -186,13 +188,13 @@ def to_image_pixels(poses: Sequence[Pose], transform: ImageTransform, image: Siz
 def rotated_square_transform(
     center: tuple[float, float], side: float, angle: float, size: Size
 ) -> ImageTransform:
-    """A square of the image, rotated so that its own upward direction is the input's.
+    """The transform from a rotated square of the image to the input, in which the square is upright.
 
     Args:
-        center: x, y in image pixels.
-        side: of the square, in image pixels.
-        angle: of the square, in radians, clockwise.
-        size: width and height of the input, in pixels; both are equal.
+        center: x and y of the square's center, in image pixels.
+        side: the side of the square, in image pixels.
+        angle: the clockwise rotation of the square, in radians.
+        size: width and height of the input, in pixels; they are equal.
     """
     scale = size[0] / side
     cos, sin = scale * math.cos(angle), scale * math.sin(angle)

@@ -1,15 +1,15 @@
-"""Decoder of 3D poses from one image: 2D poses by part affinity fields, and maps of joint locations.
+"""Decoder of 3D poses from one image: 2D poses from part affinity fields, and maps of joint locations.
 
 D. Mehta et al., Single-Shot Multi-Person 3D Pose Estimation From Monocular RGB, 2018, arXiv:1712.03453: each
-cell of a joint's three location maps holds the position of that joint of the person in the cell, relative to
-the person's root. They are read at the neck, for the whole pose roughly, and again for each limb at its
-outermost visible joint, which is more accurate for the limb.
+joint has three location maps. A cell of these maps contains the position of that joint, for the person in the
+cell, relative to the person's root. The maps are first read at the neck, for a rough pose of the whole body.
+Then they are read again for each limb at its outermost visible joint, which is more accurate for the limb.
 
-Order of joints: the location maps are in CMU Panoptic's order (left eye, left ear, right eye, right ear
-at 15 to 18: Open Model Zoo's demo reads and draws them so), the heatmaps in OpenPose's (right eye, left eye,
-right ear, left ear at 14 to 17). The demo's table between the two, ``map_id_to_panoptic``, ends in 15, 16,
-17, 18: it takes the right eye in the image for the left one in space, the left eye for the left ear, the
-right ear for the right eye, and the left ear for the right one. Here joints go by their names.
+Order of joints: the location maps use CMU Panoptic's order (left eye, left ear, right eye, right ear at 15 to
+18; Open Model Zoo's demo reads and draws them in this order). The heatmaps use OpenPose's (right eye, left
+eye, right ear, left ear at 14 to 17). The demo's table between the two, ``map_id_to_panoptic``, ends in 15,
+16, 17, 18. It confuses the right eye in the image with the left eye in space, the left eye with the left ear,
+the right ear with the right eye, and the left ear with the right ear. Here joints are matched by their names.
 """
 
 from __future__ import annotations
@@ -33,18 +33,18 @@ JOINTS = 19
 _NAMES = SKELETONS[SKELETON].keypoints
 _NECK, _PELVIS = _NAMES.index("neck"), _NAMES.index("pelvis")
 _HIPS = [_NAMES.index("left_hip"), _NAMES.index("right_hip")]
-# The index of each of OpenPose's joints among Panoptic's, which also have a pelvis.
+# The Panoptic index of each of OpenPose's joints. Panoptic also has a pelvis.
 _FROM_OPENPOSE = [_NAMES.index(name) for name in SKELETONS["openpose-18"].keypoints]
 
-#: The limbs that are read separately, from the outermost joint inwards.
+#: The limbs that are read separately; the outermost joint comes first.
 LIMBS = tuple(
     tuple(_NAMES.index(f"{side}_{joint}" if joint != "nose" else joint) for joint in limb)
     for side in ("right", "left")
     for limb in (("ear", "eye", "nose"), ("wrist", "elbow", "shoulder"), ("ankle", "knee", "hip"))
 )
 
-# The focal length of an unknown camera, relative to the image's width, as in Open Model Zoo's demo: 64
-# degrees from left to right.
+# The focal length of an unknown camera, relative to the image's width, as in Open Model Zoo's demo. It is a
+# horizontal field of view of 64 degrees.
 _DEFAULT_FOCAL_LENGTH = 0.8
 
 
@@ -53,10 +53,10 @@ class LiftingOptions(GroupingOptions):
     """Options of the decoder lifting_3d, in addition to ``GroupingOptions`` for the poses in the image.
 
     Attributes:
-        focal_length: of the camera, in image pixels; 0 for 0.8 of the image's width.
-        person_height_cm: the length that is 1 in the location maps.
-        weak_perspective: compute people's positions as if all their joints were equally far away, as Open
-            Model Zoo's demo does, instead of by least squares over the joints.
+        focal_length: of the camera, in image pixels; 0: 0.8 times the image's width.
+        person_height_cm: the length that has the value 1 in the location maps.
+        weak_perspective: compute people's positions as if all their joints had the same distance from the
+            camera, as in Open Model Zoo's demo, instead of by least squares over the joints.
     """
 
     focal_length: float = 0.0
@@ -70,7 +70,7 @@ class LiftingOptions(GroupingOptions):
 
 
 def decode_lifting(maps: Maps, size: Size, options: LiftingOptions) -> list[Pose]:
-    """As ``lift_poses``, of an image that is the network's input."""
+    """As ``lift_poses``, for an image that is the network's input itself."""
     return lift_poses(maps, identity_transform(size), size, options)
 
 
@@ -103,7 +103,7 @@ def _lift(
     image: Size,
     options: LiftingOptions,
 ) -> Pose3D | None:
-    """A person of keypoints in input pixels; None if the position cannot be computed."""
+    """The 3D pose of one person from keypoints in input pixels; None if its position cannot be computed."""
     is_found = keypoints[:, 2] > 0
     relative = options.person_height_cm * read_locations(locations, keypoints, transform.size)
     if not np.isfinite(relative).all():
@@ -131,12 +131,12 @@ def _lift(
 
 
 def read_locations(locations: Floats, keypoints: Floats, size: Size) -> NDArray[np.float64]:
-    """(19, 3): the positions of the joints of one person, relative to the root, in the maps' unit.
+    """(19, 3): the positions of the joints of one person, relative to the root, in the unit of the maps.
 
     Args:
         locations: (57, H, W).
-        keypoints: (19, 3) x and y in input pixels and score, 0 for missing ones; the neck is visible.
-        size: of the input.
+        keypoints: (19, 3): x and y in input pixels, and score, 0 if missing; the neck must be visible.
+        size: width and height of the input, in pixels.
     """
     height, width = locations.shape[1:]
     cells = (keypoints[:, :2] * (width / size[0], height / size[1])).astype(int)
@@ -154,14 +154,17 @@ def read_locations(locations: Floats, keypoints: Floats, size: Size) -> NDArray[
 def solve_perspective(
     joints: NDArray[Any], seen: NDArray[Any], focal_length: float
 ) -> NDArray[np.float64] | None:
-    """(3,): the translation of joints that projects them to their image points, by least squares; or None.
+    """The translation (3,) that projects the joints to their image points, by least squares.
 
-    A pinhole camera sees (x, y, z) at f x / z and f y / z: two linear equations for each joint.
+    A pinhole camera projects (x, y, z) to f x / z and f y / z, which gives two linear equations per joint.
 
     Args:
         joints: (N, 3), in any unit.
         seen: (N, 2), in pixels from the middle of the image.
         focal_length: in pixels.
+
+    Returns:
+        None if the equations have no unique solution.
     """
     count = len(joints)
     matrix = np.zeros((2 * count, 3))
@@ -175,7 +178,7 @@ def solve_perspective(
 def solve_weak_perspective(
     joints: NDArray[Any], seen: NDArray[Any], focal_length: float
 ) -> NDArray[np.float64] | None:
-    """(3,): the same, if depths differ little: the distance at which a person of this size looks so large.
+    """The same for small differences in depth: the distance follows from the size in space and in the image.
 
     D. Mehta et al., Monocular 3D Human Pose Estimation In The Wild, 2017, arXiv:1611.09813; ``parse_poses``
     of Open Model Zoo's demo.
@@ -204,7 +207,7 @@ DECODER = DecoderType(
     needs="57 location maps, 19 heatmaps and 38 PAFs",
     rules=({"coordinates": are_maps(57), "heatmaps": are_maps(19), "pafs": are_maps(38)},),
     visible_score=PEAK_IS_VISIBLE,
-    # Its demo cuts the image to a multiple of the stride; grey is zero to the network.
+    # The model's demo crops the image to a multiple of the stride. The network sees grey as zero.
     input_sizing=InputSizing(stride=8, default_target=256, padding=128),
     approach="bottom-up",
     printed=("pose.camera", "x to the right, y down, z away from the camera, in cm"),

@@ -1,7 +1,7 @@
-"""Decoder of MoveNet, whose network computes the keypoints of one person itself.
+"""Decoder of MoveNet, whose network itself computes the keypoints of one person.
 
 R. Votel and N. Li, Next-Generation Pose Detection with MoveNet and TensorFlow.js, 2021; the layout of the
-output is its model card's.
+output is described in its model card.
 """
 
 from __future__ import annotations
@@ -21,11 +21,13 @@ SKELETON = "coco-17"
 
 @dataclass(frozen=True, slots=True)
 class MovenetOptions(TopDownOptions):
-    """``TopDownOptions``, which are used if a detector runs first."""
+    """The options of the decoder movenet: ``TopDownOptions``, which are used if a detector runs first."""
 
 
 def decode_movenet(maps: Maps, size: Size, _options: MovenetOptions) -> list[Pose]:
-    """The person, whose score is the mean of the keypoints'; none if an output is not finite.
+    """The person; an empty list if a value is not finite.
+
+    A pose's score is the mean of its keypoint scores.
 
     Args:
         maps: ``keypoints`` (1, 17, 3) float32: y and x as shares of the input's height and width, and a

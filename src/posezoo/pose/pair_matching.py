@@ -1,4 +1,4 @@
-"""Matching of the largest total weight among pairs that exclude each other."""
+"""Maximum-weight matching of pairs that exclude each other."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from posezoo.pose.assignment import solve_assignment
 
 
 def match_pairs(starts: list[int], ends: list[int], weights: list[float]) -> list[int]:
-    """The indices of the pairs of the largest total weight, no two of which share a start or an end."""
+    """The indices of the pairs with the largest total weight; no two of them share a start or an end."""
     best: list[int] = []
     is_large = len(weights) > _LARGE
     for component in _components(starts, ends):
@@ -20,19 +20,19 @@ def match_pairs(starts: list[int], ends: list[int], weights: list[float]) -> lis
     return best
 
 
-# Thirty people in a crowd leave some 500 conflicting pairs, noise any number: then an exact solution takes
-# too long, and finally not even all pairs are used.
+# Thirty people in a crowd leave about 500 conflicting pairs. Noise may leave any number: above _LARGE pairs
+# an exact solution takes too long, and above MAX_PAIRS the caller uses only the best pairs.
 _LARGE = 1500
 MAX_PAIRS = 3000
 
 _Pair = tuple[float, int, int]  # weight, end, index
 
-# Up to this number, trying all choices is faster: most conflicts are between two people.
+# Up to this number of pairs it is faster to try all choices. Most conflicts are between two people.
 _FEW = 9
 
 
 def _try_all(rows: list[list[_Pair]]) -> list[int]:
-    """The best choice of at most one pair for each row; branches that cannot improve are skipped."""
+    """The best choice of at most one pair for each row, by branch and bound."""
     bounds = [0.0]
     for row in reversed(rows):
         row.sort(reverse=True)
@@ -58,11 +58,11 @@ def _try_all(rows: list[list[_Pair]]) -> list[int]:
 
 
 def _assign(rows: list[list[_Pair]]) -> list[int]:
-    """The same for many pairs, as an assignment."""
+    """The same for many pairs, as a linear assignment problem."""
     columns = {
         end: column for column, end in enumerate(dict.fromkeys(end for row in rows for _, end, _ in row))
     }
-    # One more column for each row: to leave it unmatched costs nothing.
+    # There is one extra column for each row, so leaving a row unmatched costs nothing.
     costs = np.zeros((len(rows), len(columns) + len(rows)))
     places = {}
     for number, row in enumerate(rows):
@@ -73,7 +73,7 @@ def _assign(rows: list[list[_Pair]]) -> list[int]:
 
 
 def _match_greedily(rows: list[list[_Pair]]) -> list[int]:
-    """The best pair, then the best of the remaining ones, and so on."""
+    """Choose the best pair, then the best remaining pair, and so on."""
     taken: set[int] = set()
     chosen: dict[int, int] = {}
     for _, end, place, row in sorted(
@@ -86,13 +86,13 @@ def _match_greedily(rows: list[list[_Pair]]) -> list[int]:
 
 
 def _components(starts: list[int], ends: list[int]) -> list[list[int]]:
-    """The indices of the pairs, in groups that share starts or ends."""
+    """The indices of the pairs, in connected components: groups that share starts or ends."""
     component_of: dict[tuple[str, int], list[int]] = {}
     for place, (start, end) in enumerate(zip(starts, ends, strict=True)):
         one = component_of.setdefault(("start", start), [])
         other = component_of.setdefault(("end", end), one)
         if other is not one:
-            if len(one) < len(other):  # so that long chains are not copied repeatedly
+            if len(one) < len(other):  # extend the longer one, to avoid repeated copies of long chains
                 one, other = other, one
             one += other
             component_of["start", start] = component_of["end", end] = one

@@ -1,6 +1,6 @@
-"""Local maxima of heatmaps, refined between the cells.
+"""Local maxima of heatmaps, refined to subpixel positions.
 
-Positions are in cells of the map: the center of cell (0, 0) is (0, 0), so that the map reaches from -0.5 to
+Positions are in cells of the map: the center of cell (0, 0) is (0, 0), so the map extends from -0.5 to
 width - 0.5.
 """
 
@@ -17,7 +17,7 @@ from posezoo.pose.keypoints import Floats
 
 Ints = NDArray[np.int64]
 
-# Below any score that counts, and small enough to have a logarithm.
+# Limits for values before a logarithm is computed. _TINY is below any score that counts.
 _TINY = np.float32(1e-6)
 _HUGE = np.float32(1e6)
 
@@ -27,9 +27,9 @@ class Peaks:
     """N peaks, map by map, the highest of each map first.
 
     Attributes:
-        maps: (N,) the map of each, ascending.
-        columns, rows: (N,) the cell.
-        scores: (N,) float32, the map's value there.
+        maps: (N,) the index of each peak's map, ascending.
+        columns, rows: (N,) the cell of each peak.
+        scores: (N,) float32, the map's value in that cell.
     """
 
     maps: Ints
@@ -41,7 +41,7 @@ class Peaks:
         return len(self.scores)
 
     def with_finite_tags(self, tags: Floats) -> Peaks:
-        """The peaks at which all tags, (K, H, W, T), are finite."""
+        """The peaks at which all values of ``tags``, (K, H, W, T), are finite."""
         is_finite = np.isfinite(tags[self.maps, self.rows, self.columns]).all(axis=1)
         if is_finite.all():
             return self
@@ -53,27 +53,27 @@ class Peaks:
 def find_peaks(maps: Floats, *, threshold: float, radius: int, limit: int, negated: bool = False) -> Peaks:
     """Non-maximum suppression: cells above a threshold that are the highest in the square around them.
 
-    Of equal cells, the first one counts.
+    If cells are equal, the first one is the peak.
 
     Args:
         maps: (K, H, W) float32.
         threshold: lower or equal values are not peaks.
         radius: of the square, in cells: 1 for 3 x 3.
-        limit: the most peaks of a map; the highest are kept.
-        negated: the network may already have turned the sign of all cells but the peaks.
+        limit: the maximum number of peaks in a map; the highest are kept.
+        negated: whether the network may already have inverted the sign of all cells except the peaks.
     """
     if negated:
         cells = np.flatnonzero(maps > threshold)
-        # The cell to the right of a high one cannot be below 0 on a hill.
+        # On a hill the cell to the right of a high cell cannot be below 0, so its sign was inverted.
         right = maps.reshape(-1)[np.minimum(cells + 1, maps.size - 1)]
         if (right < 0).sum() > len(cells) / 2:
             return select_highest(maps, cells, limit)
-    # Lower values to the right and below are enough: a step to the left of a row ends in the margin of the
-    # one above, and a step up from the first map, a negative index, in that of the last.
+    # A margin at the right and at the bottom is enough: a step to the left of a row ends in the margin of the
+    # row above. A step up from the first map is a negative index, which ends in the margin of the last map.
     count, height, width = maps.shape
     padded: Floats = np.full((count, height + radius, width + radius), -np.inf, np.float32)
     padded[:, :height, :width] = maps
-    # Maxima of 3 x 3 cells first, which leaves few; then of the whole square.
+    # First find maxima of 3 x 3 cells, of which there are few; then compare these with the whole square.
     cv2 = import_optional("cv2", extra="run")
     surface = padded.reshape(-1, width + radius)
     highest = cv2.dilate(surface, _THREE_BY_THREE)
@@ -92,7 +92,7 @@ def find_peaks(maps: Floats, *, threshold: float, radius: int, limit: int, negat
 
 @lru_cache(maxsize=16)
 def _around(pitch: int, radius: int) -> tuple[Ints, Ints]:
-    """Index offsets from a cell to the cells of its square before it, and to itself and those after."""
+    """Index offsets from a cell to the earlier cells of its square, and to itself and the later cells."""
     steps = np.arange(-radius, radius + 1)
     around: Ints = (steps[:, None] * pitch + steps).reshape(-1)
     half = len(around) // 2
@@ -100,12 +100,12 @@ def _around(pitch: int, radius: int) -> tuple[Ints, Ints]:
 
 
 def select_highest(maps: Floats, cells: Ints, limit: int) -> Peaks:
-    """The highest of some cells of each map, in descending order; infinite ones are left out.
+    """The highest of the given cells of each map, in descending order, without infinite values.
 
     Args:
         maps: (K, H, W).
         cells: (N,) flat indices of cells, ascending.
-        limit: the most peaks of a map.
+        limit: the maximum number of peaks in a map.
     """
     scores = maps.reshape(-1)[cells]
     if len(cells) and scores.max() == np.inf:
@@ -132,34 +132,36 @@ def refine_subpixel(maps: Floats, peaks: Peaks) -> tuple[Floats, Floats]:
     height, width = maps.shape[1:]
     flat = maps.reshape(-1)
     here = (peaks.maps * height + peaks.rows) * width + peaks.columns
-    # Beyond the border this takes some other cell, which is replaced below.
+    # For neighbors outside the map this reads an unrelated cell, which is replaced below.
     around = (here + np.array([[-1], [-width], [1], [width], [0]])) % len(flat)
     # fmax and fmin ignore NaN.
     logs = np.log(np.fmin(np.fmax(np.abs(flat.take(around)), _TINY), _HUGE))
     before, after = logs[:2] - logs[4], logs[2:4] - logs[4]
     cells, last = np.array([peaks.columns, peaks.rows]), np.array([[width - 1], [height - 1]])
     if (cells % np.maximum(last, 1) == 0).any():
-        # Replace neighbors beyond the border, so that the parabola is as narrow as the other axis'.
+        # Replace neighbors outside the map, so that the curvature is the same as on the other axis.
         at_start, at_end = cells == 0, cells == last
         bends = before + after
         bends = np.where(at_start | at_end, bends[::-1], bends)
         before[at_start] = (bends - after)[at_start]
         after[at_end] = (bends - before)[at_end]
-    # The top of the parabola through (-1, before), (0, 0), (1, after) is at most half a cell away.
+    # The maximum of the parabola through (-1, before), (0, 0), (1, after) is at most half a cell away.
     bend = np.minimum(before + after, -_TINY)
     x, y = cells + (np.float32(0.5) * (before - after) / bend).clip(-0.5, 0.5)
     return x, y
 
 
 def upsample(maps: Floats, factor: int) -> Floats:
-    """(K, H, W) maps, ``factor`` times as fine, bicubic."""
+    """Maps (K, H, W) with ``factor`` times the resolution, by bicubic interpolation."""
     cv2 = import_optional("cv2", extra="run")
     size = maps.shape[2] * factor, maps.shape[1] * factor
     return np.stack([cv2.resize(one, size, interpolation=cv2.INTER_CUBIC) for one in maps])
 
 
 def quarter_offset(maps: Floats, kinds: Ints, x: Ints, y: Ints) -> Floats:
-    """(N, 2): a quarter of a cell towards the higher neighbours; none near a border or between equals.
+    """(N, 2): offsets of a quarter cell towards the higher neighbors.
+
+    The offset is 0 near a border, and if both neighbors are equal.
 
     Args:
         maps: (K, H, W).

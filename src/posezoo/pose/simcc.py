@@ -1,7 +1,7 @@
-"""Decoder of SimCC: x and y of each keypoint are classified separately, into bins finer than pixels.
+"""Decoder of SimCC: x and y of each keypoint are classified separately, into bins smaller than a pixel.
 
 Y. Li et al., SimCC: a Simple Coordinate Classification Perspective for Human Pose Estimation, 2022,
-arXiv:2107.03332; as RTMPose does it (T. Jiang et al., 2023, arXiv:2303.07399, ``get_simcc_maximum``).
+arXiv:2107.03332; as implemented in RTMPose (T. Jiang et al., 2023, arXiv:2303.07399, ``get_simcc_maximum``).
 """
 
 from __future__ import annotations
@@ -27,7 +27,7 @@ class SimccOptions(TopDownOptions):
     """Options of the decoder simcc.
 
     Attributes:
-        split: bins for each pixel.
+        split: the number of bins per pixel.
     """
 
     split: float = 2.0
@@ -38,10 +38,10 @@ class SimccOptions(TopDownOptions):
 
 
 def decode_simcc(maps: Maps, size: Size, options: SimccOptions) -> list[Pose]:
-    """The person; none if no keypoint has a score above 0.
+    """The person; an empty list if no keypoint has a score above 0.
 
-    A keypoint's score is the lower one of its two maxima; a keypoint is missing if that is not above 0. A
-    pose's score is the mean over all keypoints, at most 1. An integer coordinate is the center of a pixel.
+    A keypoint's score is the lower of its two maxima; if it is not above 0, the keypoint is missing. A pose's
+    score is the mean over all keypoints, at most 1. An integer coordinate is the center of a pixel.
 
     Args:
         maps: ``simcc_x`` (17, width x split) and ``simcc_y`` (17, height x split) float32.

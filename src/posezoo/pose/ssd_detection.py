@@ -1,4 +1,4 @@
-"""Boxes of people: the decoder of detectors of the SSD family, and boxes that users give."""
+"""Boxes of people: the decoder for detectors of the SSD family, and boxes from users."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from posezoo.spec.model import Output
 
 SKELETON = "box"
 
-#: The label of a person of detectors that find nothing else, such as person-detection-retail-0013.
+#: The label of a person in detectors that find only people, such as person-detection-retail-0013.
 PERSON = 1
 
 
@@ -36,12 +36,12 @@ class Box:
 
     @property
     def width(self) -> float:
-        """In image pixels."""
+        """The width, in image pixels."""
         return self.x1 - self.x0
 
     @property
     def height(self) -> float:
-        """In image pixels."""
+        """The height, in image pixels."""
         return self.y1 - self.y0
 
     def clip(self, size: Size) -> Box:
@@ -61,8 +61,8 @@ class DetectionOptions:
     """Options of the decoder detection.
 
     Attributes:
-        min_box_score: boxes of lower scores are left out, 0..1. GluonCV's demo and Open Model Zoo's cards use
-            0.5.
+        min_box_score: boxes with lower scores are left out, 0..1. GluonCV's demo and Open Model Zoo's cards
+            use 0.5.
     """
 
     min_box_score: float = 0.5
@@ -77,7 +77,7 @@ def decode_ssd(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
     Args:
         maps: ``detections`` (..., N, 7): for each box the image's index, the label, the confidence, and x0,
             y0, x1, y1 as shares of the image's sides. An index below zero ends the list: the rows after it
-            are left over from an earlier image (SSD's DetectionOutput).
+            may be from an earlier image (SSD's DetectionOutput).
         size: width and height of the image, in pixels.
     """
     rows = maps["detections"].reshape(-1, 7)
@@ -92,10 +92,11 @@ def decode_ssd(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
 
 
 def parse_boxes(boxes: Iterable[Sequence[float] | Box]) -> list[Box]:
-    """Boxes that a user gives: (x0, y0, x1, y1), optionally followed by a score.
+    """Boxes from a user: (x0, y0, x1, y1), optionally followed by a score.
 
     Raises:
-        InferenceError: a box has other than four or five numbers, or no size.
+        InferenceError: a box does not have four or five finite numbers, its width or height is not above 0,
+            or its score is not 0 to 1.
     """
     return [box if isinstance(box, Box) else _parse_box(box) for box in boxes]
 

@@ -1,7 +1,7 @@
-"""Keypoints grouped to people by their associative embedding tags.
+"""Group keypoints into people by their associative embedding tags.
 
-A. Newell et al., Associative Embedding, 2017, arXiv:1611.05424; costs and order of joints are HigherHRNet's
-(B. Cheng et al., 2020, arXiv:1908.10357, ``lib/core/group.py``).
+A. Newell et al., Associative Embedding, 2017, arXiv:1611.05424; costs and order of joints are from
+HigherHRNet (B. Cheng et al., 2020, arXiv:1908.10357, ``lib/core/group.py``).
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from posezoo.pose.peaks import Peaks
 
 JOINTS = 17
 
-#: From the head over the trunk to the limbs: joints of the most reliable tags come first.
+#: Head, trunk, then limbs: the joints with the most reliable tags come first.
 JOINT_ORDER = (0, 1, 2, 3, 4, 5, 6, 11, 12, 7, 8, 9, 10, 13, 14, 15, 16)
 
 
@@ -30,14 +30,14 @@ class AssociativeEmbeddingOptions:
     Attributes:
         compatible: return the result of Open Model Zoo's decoder, in its order and with its scores.
         min_keypoint_score: the threshold of heatmaps, 0..1.
-        max_tag_distance: a joint belongs to a person whose mean tag is nearer than this.
-        max_people: the most keypoints of a kind; the highest are kept.
-        min_score: people whose mean score over all 17 keypoints is not higher are left out.
-        adjust: refine keypoints between the cells.
-        refine: search missing joints among the cells with the person's tag.
+        max_tag_distance: a joint can belong to a person if the person's mean tag is nearer than this.
+        max_people: the maximum number of keypoints of each kind; the highest are kept.
+        min_score: people are left out if their mean score over all 17 keypoints is not higher.
+        adjust: refine keypoints to subpixel positions.
+        refine: search for missing joints in the cells with the person's tag.
         offset: the position of a keypoint in its cell, in cells from the top left corner: 0.5 is the center.
-        delta: the offset that Open Model Zoo's decoder adds instead: 0 for the 000x models with embeddings,
-            0.5 for HigherHRNet.
+        delta: with ``compatible``, the offset that Open Model Zoo's decoder adds instead: 0 for the 000x
+            models with embeddings, 0.5 for HigherHRNet.
     """
 
     compatible: bool = False
@@ -57,15 +57,16 @@ class AssociativeEmbeddingOptions:
 
 
 def group_by_tags(peaks: Peaks, points: Floats, tags: Floats, max_distance: float) -> NDArray[np.int64]:
-    """(N,) the number of each peak's person, from 0.
+    """(N,) the person index of each peak, from 0.
 
-    Tags further apart than the threshold never meet, so that clusters of tags are matched separately.
+    Tags that are further apart than the threshold never belong to one person, so clusters of tags are matched
+    separately.
 
     Args:
         peaks: N peaks.
-        points: (N, 3) x, y in cells and score.
+        points: (N, 3): x and y in cells, and score.
         tags: (N, T).
-        max_distance: between a joint's tag and the mean tag of its person.
+        max_distance: the maximum distance between a joint's tag and the mean tag of its person.
     """
     owners: NDArray[np.int64] = np.full(len(peaks), -1)
     if not len(peaks):
@@ -79,7 +80,7 @@ def group_by_tags(peaks: Peaks, points: Floats, tags: Floats, max_distance: floa
     low, high = np.full((2, clusters, tags.shape[1]), np.inf, np.float32)
     np.minimum.at(low, cluster, tags)
     np.minimum.at(high, cluster, -tags)
-    # No joint occurs twice, and all are within half the threshold: one person.
+    # A cluster is one person if no joint occurs twice and all tags are within half the threshold.
     clear = (counts.max(axis=1) <= 1) & (np.abs(low + high).sum(axis=1) < max_distance / 2)
     numbers = np.cumsum(clear) - 1
     owners[:] = np.where(clear[cluster], numbers[cluster], -1)
@@ -95,11 +96,12 @@ def group_by_tags(peaks: Peaks, points: Floats, tags: Floats, max_distance: floa
 def match_by_tags(
     kinds: NDArray[Any], points: Floats, tags: Floats, max_distance: float
 ) -> NDArray[np.int64]:
-    """(N,) the number of each peak's person, joint by joint, by the least sum of costs.
+    """(N,) the person index of each peak, assigned joint by joint with the lowest sum of costs.
 
-    The cost is HigherHRNet's, 100 times the rounded distance of tags minus the score; if tags leave a choice,
-    the distance from the center of a person decides. Both are computed as in Open Model Zoo's decoder
-    (``hpe_associative_embedding.py``), to the last bit: rounding turns small differences into large ones.
+    The cost is HigherHRNet's: 100 times the rounded distance of tags, minus the score. If the tags are
+    ambiguous, the distance from the center of a person decides. Both are computed as in Open Model Zoo's
+    decoder (``hpe_associative_embedding.py``), exact to the last bit, because rounding makes small
+    differences large.
     """
     owners: NDArray[np.int64] = np.full(len(kinds), -1)
     means: list[Floats] = []
@@ -132,7 +134,7 @@ def _match_people(
     centers: list[NDArray[Any]],
     max_distance: float,
 ) -> tuple[Floats, list[int]]:
-    """(R, P) distances of tags, and the person of each of R joints, or a number from P on for a new one."""
+    """(R, P) distances of tags, and the person of each of R joints; P or more means a new person."""
     if not means:
         return np.empty((len(tags), 0), np.float32), [0] * len(tags)
     distances: Floats = np.linalg.norm(tags[:, None] - np.stack(means), axis=2)

@@ -1,4 +1,4 @@
-"""Options and non-maximum suppression of top-down decoders, which see one person at a time."""
+"""Options and non-maximum suppression of top-down decoders, which process one person at a time."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ class TopDownOptions:
     """Options that all top-down decoders have.
 
     Attributes:
-        padding: the crop's size relative to the box; 0 for the one that the network was trained on.
-        max_people: the boxes to use, those of the highest scores.
-        max_similarity: poses more similar than this (object keypoint similarity) are one person, 0..1 (0.9:
-            HRNet's).
+        padding: the crop's size relative to the box; 0: the default of the crop's convention.
+        max_people: the maximum number of boxes to use; those with the highest scores are used.
+        max_similarity: poses with a higher object keypoint similarity count as one person, 0..1; the default
+            of 0.9 is HRNet's.
     """
 
     padding: float = 0.0
@@ -31,12 +31,12 @@ class TopDownOptions:
 
 
 def suppress_by_oks(poses: Sequence[Pose], areas: Sequence[float], *, max_similarity: float) -> list[Pose]:
-    """The poses without those of the same person, highest score first (HRNet's ``oks_nms``).
+    """Remove duplicate poses of the same person; the highest score comes first (HRNet's ``oks_nms``).
 
     Args:
         poses: of one image.
-        areas: of each pose's crop, in image pixels: distances of keypoints are relative to it.
-        max_similarity: of two more similar poses, the one of the lower score is removed, 0..1.
+        areas: the area of each pose's crop, in square image pixels; keypoint distances are relative to it.
+        max_similarity: if two poses are more similar, the one with the lower score is removed, 0..1.
     """
     kept: list[tuple[Pose, float]] = []
     for pose, area in sorted(zip(poses, areas, strict=True), key=lambda pair: -pair[0].score):
