@@ -1,4 +1,4 @@
-"""Unpack an archive safely: regular files only, nothing outside its folder, and a limited size.
+"""Unpack an archive safely: only regular files, only inside its folder, and with a limited size.
 
 Python's own ``shutil.unpack_archive`` follows links and ``..`` and has no limit.
 """
@@ -22,26 +22,26 @@ from posezoo.files.staging import PREFIX, remove_stale_staging_dirs, staging_dir
 from posezoo.files.verified_files import CHUNK, write_error
 from posezoo.spec.safe_names import case_folded, explain_unsafe_file_name
 
-# The largest archives of Open Model Zoo hold some 1.5 GB, the fullest (source code) some 2000 files.
+# The largest archives of Open Model Zoo contain about 1.5 GB, or (source code) about 2000 files.
 MAX_MEMBERS = 20_000
 MAX_BYTES = 4 << 30
-# A tar's extended header states its own length, and is read in one piece.
+# The extended header of a tar states its own length, and is read in one piece.
 _MAX_READ = 64 << 20
 
 
 def unpack_archive(archive: Path, format: str, place: Callable[[str], Path | None]) -> list[Path]:
-    """Write each member of an archive to its place: all of them, or none if one is refused.
+    """Write each member of an archive to its path; if one is refused, none is written.
 
     Args:
         archive: the file.
         format: ``zip``, ``tar`` or ``gztar``.
-        place: gives the path for a member's name, with / between folders; None leaves it out.
+        place: returns the path for a member's name (with / between folders), or None to skip the member.
 
     Returns:
-        The files that were written.
+        The written files.
 
     Raises:
-        ArchiveError: it cannot be read, or holds a link, an unsafe name, two members with the same name,
+        ArchiveError: it cannot be read, or contains a link, an unsafe name, two members with the same name,
             more than 20,000 members or more than 4 GiB.
         OutputError: a member cannot be written.
     """
@@ -54,8 +54,7 @@ def unpack_archive(archive: Path, format: str, place: Callable[[str], Path | Non
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if target.is_dir() and not target.is_symlink():
                     raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
-        # It is not worth waiting for the disk: what a loss of power takes does not match its record, and is
-        # unpacked again.
+        # No fsync: a file that is lost in a power failure does not match its record, and is unpacked again.
         for number, target in enumerate(targets):
             with _writing(target):
                 os.replace(folder / str(number), target)
@@ -65,7 +64,7 @@ def unpack_archive(archive: Path, format: str, place: Callable[[str], Path | Non
 def _unpack_aside(
     archive: Path, format: str, place: Callable[[str], Path | None], folder: Path
 ) -> list[Path]:
-    """Write the members into a temporary folder, named by their numbers; returns the path of each."""
+    """Write the members into a temporary folder, with numbers as names, and return their final paths."""
     names: set[str] = set()
     folders: set[str] = set()
     targets: list[Path] = []
@@ -88,7 +87,7 @@ def _unpack_aside(
 
 
 def _write(stream: IO[bytes], partial: Path, target: Path, left: int, archive: Path) -> int:
-    """Write a member and return its size; counted, since its header may be wrong."""
+    """Write a member and return its size; the bytes are counted, because the header may be wrong."""
     size = 0
     with _writing(target), open(partial, "xb") as written:
         while True:
@@ -114,7 +113,7 @@ def _writing(target: Path) -> Iterator[None]:
 
 def _safe_name(member: str, archive: Path) -> str:
     name = member
-    while name.startswith("./"):  # as `tar czf x.tgz ./folder` names its members
+    while name.startswith("./"):  # `tar czf x.tgz ./folder` creates such names
         name = name[2:]
     reason = explain_unsafe_file_name(name)
     if not reason and RECORDS_DIR in name.split("/"):
@@ -132,7 +131,7 @@ def _open_members(path: Path, format: str) -> Iterator[tuple[str, IO[bytes]]]:
             for info in zip_file.infolist():
                 if info.is_dir():
                     continue
-                # The upper half holds the mode if the zip was made on Unix, else nothing.
+                # The upper 16 bits are the file mode if the zip was made on Unix, else 0.
                 if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
                     raise ArchiveError(f"{path.name}: {info.filename[:60]!a} {not_regular}")
                 with zip_file.open(info) as stream:
@@ -143,7 +142,7 @@ def _open_members(path: Path, format: str) -> Iterator[tuple[str, IO[bytes]]]:
         tarfile.open(fileobj=_BoundedStream(path, packed), mode="r:") as archive,  # type: ignore[call-overload]
     ):
         for member in archive:
-            archive.members = []  # or it would remember every header to the end
+            archive.members = []  # else it would keep all headers in memory
             if member.isdir():
                 continue
             content = archive.extractfile(member) if member.isreg() else None
@@ -179,6 +178,6 @@ def _translated(archive: Path) -> Iterator[None]:
         yield
     except PosezooError:
         raise
-    # zipfile, tarfile, gzip, zlib and lzma raise a dozen kinds of errors for what they cannot read.
+    # zipfile, tarfile, gzip, zlib and lzma raise many types of errors for damaged archives.
     except Exception as error:
         raise ArchiveError(f"{archive.name}: cannot be unpacked: {error or type(error).__name__}") from error

@@ -1,4 +1,4 @@
-"""Threads and connections that downloads share, and how many requests at once each host accepts."""
+"""Threads and connections that downloads share, and a limit of simultaneous requests per host."""
 
 from __future__ import annotations
 
@@ -18,26 +18,26 @@ if TYPE_CHECKING:
 
 Item = TypeVar("Item")
 
-# After so many successful requests a host's reduced limit is raised by one.
+# After this number of successful requests, a host's reduced limit is raised by one.
 _SUCCESSES_TO_RAISE = 32
 
 
 class HostLimiter:
-    """How many requests at once a host accepts: all, until it answers that these are too many.
+    """Limits the simultaneous requests to a host; no limit until the host answers "too many requests".
 
-    ``uses_single_connection`` says that a file is not split over several connections.
+    If ``uses_single_connection`` is true, files are not split over several connections.
     """
 
     def __init__(self) -> None:
         self._condition = threading.Condition()
         self._active, self._limit = 0, math.inf
         self._reductions = 0
-        self._peak, self._successes = 0, 0  # since the last reduction: most active at once, and successes
+        self._peak, self._successes = 0, 0  # since the last reduction; _peak: maximum of active requests
         self.uses_single_connection = False
 
     @contextmanager
     def slot(self) -> Iterator[None]:
-        """Wait for a free slot; a RateLimitedError reduces the limit, and is given the new one."""
+        """Wait for a free slot; a RateLimitedError reduces the limit, and its ``new_limit`` is set."""
         with self._condition:
             self._condition.wait_for(lambda: self._active < self._limit)
             self._active += 1
@@ -53,7 +53,7 @@ class HostLimiter:
             with self._condition:
                 self._active -= 1
                 if refusal is None:
-                    # The host may have been busy for a moment only.
+                    # The host may have been busy only for a short time.
                     self._successes += 1
                     if self._successes == _SUCCESSES_TO_RAISE:
                         self._limit, self._successes = self._limit + 1, 0
@@ -62,9 +62,9 @@ class HostLimiter:
                 self._condition.notify_all()
 
     def _reduce_limit(self, reductions: int) -> int | None:
-        """Half as many from now on; None if one alone was too much: then fewer at once do not help."""
+        """Halve the limit and return it; None if a single request was too many, so that no limit helps."""
         self.uses_single_connection = True
-        if reductions == self._reductions:  # else another request has reduced the limit meanwhile
+        if reductions == self._reductions:  # else another request has already reduced the limit
             if self._peak == 1:
                 return None
             self._limit, self._reductions = self._peak // 2, self._reductions + 1
@@ -73,7 +73,7 @@ class HostLimiter:
 
 
 class ConnectionPool:
-    """A context manager that closes the connections and stops the threads.
+    """A context manager that closes its connections and stops its threads on exit.
 
     Args:
         jobs: how many files are downloaded at once.
@@ -95,7 +95,7 @@ class ConnectionPool:
         self._exit_stack.close()
 
     def session(self) -> requests.Session:
-        """The connections; created with the first request, since importing requests takes time."""
+        """The session; created with the first request, because importing requests takes time."""
         with self._lock:
             if self._session is None:
                 from posezoo.download.http_connections import new_session
@@ -105,16 +105,16 @@ class ConnectionPool:
 
     def limiter_for(self, url: str) -> HostLimiter:
         """The limiter of a URL's host."""
-        # Also of text that is no URL: the request reports that.
+        # This also accepts an invalid URL; the request reports it.
         host_and_port = url.partition("://")[2].partition("/")[0].rpartition("@")[2].lower()
         with self._lock:
             return self._limiters.setdefault(host_and_port, HostLimiter())
 
     def run_all(self, work: Callable[[Item], None], items: Sequence[Item]) -> None:
-        """Do the work for each item, several at once; work that has begun when one fails is finished.
+        """Do the work for the items in parallel; if one fails, no other is started, but running ones end.
 
         Raises:
-            PosezooError: that of the first item that failed.
+            PosezooError: the error of the first failed item, in the order of the items.
         """
         if self._jobs == 1:
             for item in items:
@@ -146,6 +146,6 @@ class ConnectionPool:
             raise failures[0]
 
     def raise_if_cancelled(self) -> None:
-        """Raise if the run is being ended."""
+        """Raise Cancelled if the run is being cancelled."""
         if self._thread_pool is not None:
             self._thread_pool.raise_if_cancelled()

@@ -1,4 +1,4 @@
-"""What the downloads of one call share: options, listener, connections, temporary folder."""
+"""The shared state of the downloads of one call: options, listener, connections, temporary folder."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ Sleep = Callable[[float], None]
 
 
 class DownloadContext:
-    """A context manager that closes and removes at its end what was opened on the way.
+    """A context manager that closes its connections and removes its temporary folder on exit.
 
     Args:
-        model: the name that events carry.
-        options: what may be used.
+        model: the name in events.
+        options: the options of the downloads.
         listener: receives the events.
-        base: the folder that relative paths of file sources start at.
-        sleep: how to wait, in seconds.
-        first_use: receives what a file without a pin holds; None if such files are refused.
-        pool: the connections that it shares with other calls; None for its own.
+        base: the folder for relative paths of file sources.
+        sleep: waits between attempts; its argument is in seconds.
+        first_use: receives the size and digest of a file without a pin; None if such files are refused.
+        pool: the connections shared with other calls; None for a new pool.
         records_origins: whether to remember where each file came from, for provenance.json.
     """
 
@@ -48,11 +48,11 @@ class DownloadContext:
     ) -> None:
         self.first_use = first_use
         self.model, self.options, self.base, self.sleep = model, options, base, sleep
-        self.cache_dir = options.cache_dir  # None from the moment that it cannot be written
+        self.cache_dir = options.cache_dir  # None after a write failed
         self.records_origins = records_origins
         self._listener = listener
         self._exit_stack = ExitStack()
-        self._lock = threading.RLock()  # several files may come at once, and listeners need not expect it
+        self._lock = threading.RLock()  # files come in parallel; listeners need not be thread-safe
         self._temp_dir: Path | None = None
         self.pool = pool or self._exit_stack.enter_context(ConnectionPool(options.jobs, options.connections))
 
@@ -63,7 +63,7 @@ class DownloadContext:
         self._exit_stack.close()
 
     def emit(self, event: Event) -> None:
-        """Pass an event on, unless the run is being ended."""
+        """Pass an event to the listener, unless the run is being cancelled."""
         self.pool.raise_if_cancelled()
         with self._lock:
             self._listener(event)
@@ -73,13 +73,13 @@ class DownloadContext:
         self.emit(WarningIssued(message))
 
     def warnings_only(self) -> DownloadContext:
-        """The same context, which passes on warnings alone: for files that the user did not ask for."""
+        """A copy of the context that passes on only warnings, for files that the user did not request."""
         listener, quiet = self._listener, copy(self)
         quiet._listener = lambda event: listener(event) if isinstance(event, WarningIssued) else None
         return quiet
 
     def temp_dir(self) -> Path:
-        """A folder that is removed after the call.
+        """A temporary folder that is removed on exit.
 
         Raises:
             OutputError: it cannot be created.
@@ -106,7 +106,7 @@ def create_context(
     pool: ConnectionPool | None = None,
     records_origins: bool = False,
 ) -> DownloadContext:
-    """The context in which a model's files are downloaded."""
+    """Create the context for the downloads of a model."""
     return DownloadContext(
         spec.full_name,
         options,

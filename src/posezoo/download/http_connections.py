@@ -1,7 +1,7 @@
-"""Connections that are kept open between files, and given up in time if a server stalls.
+"""HTTP connections that are kept open between files, and closed at the time limit if a server stalls.
 
-They are those of requests, with two additions: informational responses are skipped, and a handshake or
-headers that arrive byte by byte end at the time limit.
+They are those of requests, with two additions: informational responses are skipped, and the time limit also
+applies to a handshake or headers that arrive byte by byte.
 """
 
 from __future__ import annotations
@@ -27,10 +27,10 @@ from posezoo.download.timers import TIMERS
 from posezoo.errors import SourceError, redact_secrets
 from posezoo.versions import version
 
-# If no server answers at all, more attempts only make an offline run long.
+# If no server answers at all, more attempts only make an offline run longer.
 ATTEMPTS_WITHOUT_ANSWER = 3
 
-# Each attempt at a silent server costs a whole timeout.
+# Each attempt takes a whole timeout if the server is silent.
 ATTEMPTS_AT_SILENCE = 4
 
 HINTS = {
@@ -43,10 +43,10 @@ TEMPORARY_STATUS = {408, 425, 429, *range(500, 600)}
 
 
 def new_session(at_once: int = 1) -> requests.Session:
-    """Connections that are kept open between files; proxies and CA bundles are the user's.
+    """Create a session that keeps connections open, with the user's proxies and CA bundles.
 
     Args:
-        at_once: how many of them to one host are kept.
+        at_once: how many connections to one host are kept open.
     """
     session = requests.Session()
     session.headers.update({"User-Agent": f"posezoo/{version()}", "Accept-Encoding": "identity"})
@@ -57,7 +57,7 @@ def new_session(at_once: int = 1) -> requests.Session:
 
 @contextmanager
 def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
-    """Raise our errors for those of requests and urllib3; ``when`` says how much of the body had come."""
+    """Replace errors of requests and urllib3 by ours; ``when`` says how much of the body was received."""
     try:
         yield
     except requests.exceptions.SSLError as error:
@@ -87,19 +87,19 @@ def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
         ) from error
     except urllib3.exceptions.HTTPError as error:
         raise TransientSourceError(f"the connection broke{when}: {_root_cause(error)}") from error
-    except (OSError, ValueError) as error:  # requests' own family is an OSError; bad addresses are both
+    except (OSError, ValueError) as error:  # requests' errors are OSErrors; bad addresses are both
         raise SourceError(f"cannot be asked: {redact_secrets(str(error))}") from error
 
 
 def _root_cause(error: BaseException) -> str:
-    """What the system reported, below the layers that passed it on."""
+    """The message of the first error in the chain, usually that of the system."""
     while error.__cause__ or error.__context__:
         error = error.__cause__ or error.__context__  # type: ignore[assignment]
     return str(getattr(error, "strerror", None) or error or type(error).__name__)
 
 
 class _FinalResponse(http.client.HTTPResponse):
-    """Skips every informational response: http.client skips a 100, but takes a 103 for the final one."""
+    """Skips all informational responses; http.client skips 100, but treats 103 as the final response."""
 
     def _read_status(self) -> tuple[str, int, str]:
         while True:
@@ -122,7 +122,7 @@ class _DeadlineConnection(HTTPConnection):
 
 
 class _DeadlineHttpsConnection(_DeadlineConnection, HTTPSConnection):
-    """The same over TLS: what it calls its super is urllib3's own HTTPSConnection."""
+    """The same over TLS; its ``super()`` calls reach urllib3's HTTPSConnection."""
 
 
 class _HttpPool(HTTPConnectionPool):
@@ -151,13 +151,13 @@ _POOLS = {"http": _HttpPool, "https": _HttpsPool}
 
 @contextmanager
 def _shutdown_at_deadline(connection: HTTPConnection | HTTPSConnection) -> Iterator[None]:
-    """Shut a socket down at its deadline, from another thread: its own timeout restarts with every byte."""
+    """Shut a socket down at its deadline, from another thread; its own timeout restarts with every byte."""
     expired = threading.Event()
     sock: Any = connection.sock
 
     def expire() -> None:
         expired.set()
-        with suppress(OSError, TypeError):  # TypeError: no socket yet, or TLS within TLS, which is none
+        with suppress(OSError, TypeError):  # TypeError: no socket yet, or TLS in TLS, which is not a socket
             socket.socket.shutdown(sock or connection.sock, socket.SHUT_RDWR)
 
     timer = TIMERS.call_later(connection.timeout or threading.TIMEOUT_MAX, expire)

@@ -21,17 +21,17 @@ class DownloadOptions:
         cache_dir: a folder in the layout of Open Model Zoo's ``--cache_dir``,
             ``DIR/1/<first two hex digits of the digest>/<the others>``; None for no cache.
         mirrors: folders or http(s) URLs with the same layout: asked by digest before any source.
-        attempts: how often a source is asked that fails in a way that may pass, at least 1.
-        first_use: receives what a file without a pin holds, and remembers it; None if such files are
-            refused.
-        timeout_s: how long a server may take to accept a connection, to answer, and to go on answering.
-        headers: what is sent to single hosts.
+        attempts: how often a source is asked if it fails temporarily, at least 1.
+        first_use: receives and records the size and digest of a file without a pin; None if such files
+            are refused.
+        timeout_s: the time limit for a connection, for the headers, and between two pieces of data.
+        headers: headers for certain hosts.
         ca_bundle: trusted certificates (PEM); None for those that REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or
             SSL_CERT_FILE name, else the usual ones.
-        allow_http: download files without a SHA-256 or SHA-384 over plain http too.
+        allow_http: also use plain http for files without a SHA-256 or SHA-384.
         allow_licenses: the licenses that a model may have, see ``license_policy``; empty for all.
-        allow_private_redirects: follow a redirect from a public name to an address of this network.
-        verify: hash files that are here, also if their record says that they are verified.
+        allow_private_redirects: follow redirects from a public host to an address of this machine or network.
+        verify: hash existing files even if their record says that they are verified.
         jobs: how many files are downloaded at once.
         connections: how many connections a large file may use.
     """

@@ -1,6 +1,6 @@
-"""Download a large file over several connections: range by range, each in memory until its turn comes.
+"""Download a large file in ranges over several connections; each range stays in memory until its turn.
 
-What is written is always the beginning of the file, so a download that breaks off is resumed like any other.
+The ranges are written in order, so an interrupted download can be resumed like any other.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from posezoo.workers.threads import ThreadPool
 #: 4 MiB: at 10 MB/s a range takes eight times as long as a round trip of 50 ms.
 RANGE_BYTES = 4 << 20
 
-#: Opens what follows the bytes that are here, up to a last byte.
+#: Opens the range from the end of the downloaded bytes to a last byte (inclusive).
 OpenRange = Callable[[ResumeState, int], AbstractContextManager[ByteStream]]
 
 
@@ -36,16 +36,16 @@ def open_url(
     *,
     headers: tuple[HostHeader, ...] = (),
 ) -> Iterator[ByteStream]:
-    """Read an http(s) URL as soon as its host's limit allows; raises as ``http.open_response`` does.
+    """Read an http(s) URL when its host's limit allows; raises the same errors as ``http.open_response``.
 
-    ``headers`` are sent besides the user's, which win over them.
+    ``headers`` are sent in addition to the user's headers, which have priority.
     """
     from posezoo.download import http
 
     options, limiter = context.options, context.pool.limiter_for(url)
     options = replace(options, headers=(*headers, *options.headers)) if headers else options
     open_range = partial(http.open_response, context.pool.session(), url, file, options)
-    # Without a digest nothing would show that the ranges fit together.
+    # Without a digest, ranges of different versions of the file would not be detected.
     is_split = file.checksum is not None and (file.size or 0) - resume.size >= 2 * RANGE_BYTES
     with limiter.slot():
         if options.connections == 1 or limiter.uses_single_connection or not is_split:
@@ -56,7 +56,7 @@ def open_url(
             with open_in_ranges(open_range, file.size or 0, resume, options.connections) as stream:
                 yield stream
         except RangeMismatchError:
-            # The next time this host is asked for the whole file.
+            # From now on, this host is asked for whole files.
             limiter.uses_single_connection = True
             raise
 
@@ -65,9 +65,9 @@ def open_url(
 def open_in_ranges(
     open_range: OpenRange, size: int, resume: ResumeState, connections: int
 ) -> Iterator[ByteStream]:
-    """What is missing of a file of this size, in order; over one connection if the server gives no ranges.
+    """Read the missing bytes of a file in order; over one connection if the server has no range requests.
 
-    Raises as ``open_range`` does; so do the pieces.
+    This, and reading the pieces, raises the same errors as ``open_range``.
     """
 
     def last_byte(start: int) -> int:
@@ -90,7 +90,7 @@ def open_in_ranges(
             return bytes(content)
 
         starts = iter(range(first.stop, size, RANGE_BYTES))
-        # More than one range for each connection, so that none is idle while a range is written. They are
+        # More ranges than connections, so that no connection is idle while a range is written. They are
         # requested before the first range is read.
         at_once = connections + connections // 2
         ranges = deque(thread_pool.submit(partial(read_range, start)) for start in islice(starts, at_once))

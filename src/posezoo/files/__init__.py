@@ -1,1 +1,1 @@
-"""Files on disk: identified by their digest, written whole or not at all, locked while they change."""
+"""Files on disk: verify them by digest, write them atomically, and lock them during a change."""

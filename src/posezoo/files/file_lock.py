@@ -1,4 +1,4 @@
-"""Locks on files and folders; the system releases a lock when its holder ends, in whatever way it ends."""
+"""Locks on files and folders; the system releases a lock when its process ends, even if it is killed."""
 
 from __future__ import annotations
 
@@ -14,28 +14,28 @@ from pathlib import Path
 
 from posezoo.errors import OutputError
 
-#: Reading and replacing a small file takes milliseconds: a longer holder is stopped, or its disk hangs.
+#: Replacing a small file takes milliseconds; a longer lock means a stopped process or a stalled disk.
 WAIT_S = 10.0
 _PAUSE_S = 0.01
 
-# If the system can refuse it: never through a symbolic link, and never with line ends translated.
+# If the system supports it: do not follow symbolic links, and do not convert line ends.
 FLAGS = os.O_RDWR | os.O_CREAT | getattr(os, "O_NOFOLLOW", 0) | getattr(os, "O_BINARY", 0)
 
 
 @contextmanager
 def exclusive(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
-    """Keep other processes and threads that use this lock from a file while it is read and replaced.
+    """Lock a file against other processes and threads that use this lock, while it is read and replaced.
 
-    A hidden neighbour of the file is locked, since the file itself is replaced; it is removed again.
-    If the file system has no locks, there is no waiting.
+    A hidden guard file beside it is locked, because the file itself is replaced; the guard is removed again.
+    If the file system has no locks, this does not wait.
 
     Args:
-        path: the file; it may be missing, its folder must exist.
+        path: the file; it may be missing, but its folder must exist.
         wait_s: how long to wait for the lock.
 
     Raises:
-        OutputError: another process or thread held the lock for longer.
-        OSError: the neighbour cannot be created.
+        OutputError: the lock was not released within ``wait_s``.
+        OSError: the guard file cannot be created.
     """
     guard = path.with_name(f".{path.name}.guard")
     try:
@@ -53,22 +53,22 @@ def exclusive(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
 def lock_file(
     path: Path, on_wait: Callable[[], None] = lambda: None, *, wait_s: float = math.inf
 ) -> int | None:
-    """Open a file, and create it if needed, under a lock that no other process or thread holds.
+    """Open a file with an exclusive lock, and create it if it is missing.
 
-    A symbolic link, a hard link or anything but a regular file in its place is removed first: bytes that are
-    written to it would land elsewhere.
+    If the path is a symbolic link, a hard link or not a regular file, it is removed first, because the bytes
+    would be written elsewhere.
 
     Args:
         path: the file; its folder must exist.
-        on_wait: called once if another process or thread holds the lock.
+        on_wait: called once if another process or thread has the lock.
         wait_s: how long to wait for it.
 
     Returns:
         The handle; closing it releases the lock. None if the system or the file system has no locks; then
-        there is no file either.
+        the file does not exist.
 
     Raises:
-        BlockingIOError: another process or thread held the lock for longer.
+        BlockingIOError: the lock was not released within ``wait_s``.
         OSError: the file cannot be opened.
     """
     deadline, is_waiting = time.monotonic() + wait_s, False
@@ -88,7 +88,7 @@ def lock_file(
         if is_locked is None:
             path.unlink(missing_ok=True)
             return None
-        if is_locked:  # its last holder renamed or removed it: open what has the name now
+        if is_locked:  # its last owner renamed or removed it: open the file that has the name now
             continue
         if not is_waiting:
             on_wait()
@@ -102,12 +102,12 @@ def lock_folder(folder: Path) -> int | None:
     """Lock a folder until the returned handle is closed; None if folders cannot be locked.
 
     Raises:
-        BlockingIOError: another process or thread holds its lock.
-        FileNotFoundError: the folder is gone.
+        BlockingIOError: another process or thread has the lock.
+        FileNotFoundError: the folder does not exist any more.
     """
     try:
         handle = os.open(folder, os.O_RDONLY)
-    except PermissionError:  # Windows opens no folders
+    except PermissionError:  # Windows cannot open folders
         return None
     is_locked = _flock(handle)
     if is_locked:
@@ -119,7 +119,7 @@ def lock_folder(folder: Path) -> int | None:
 
 
 def _flock(handle: int) -> bool | None:
-    """Whether we hold the lock now; None if the system or the file system has no locks."""
+    """Try to lock; True if we have the lock now, None if the system or the file system has no locks."""
     try:
         import fcntl
 
@@ -153,7 +153,7 @@ if sys.platform == "win32":
             try:
                 handle = os.open(guard, FLAGS, 0o666)
             except PermissionError:
-                # Windows refuses a name that is being removed until its last holder has closed it.
+                # Windows refuses the name of a removed file until its last user has closed it.
                 if not os.access(guard.parent, os.W_OK):
                     raise
             else:
@@ -170,7 +170,7 @@ if sys.platform == "win32":
         if handle is not None:
             msvcrt.locking(handle, msvcrt.LK_UNLCK, 1)
             os.close(handle)
-        with suppress(OSError):  # the next holder has opened it already, and removes it
+        with suppress(OSError):  # the next owner has already opened it, and removes it
             guard.unlink()
 
 else:

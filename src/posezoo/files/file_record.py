@@ -1,7 +1,7 @@
-"""What is remembered of a file: one record beside it, ``.posezoo/NAME.json``.
+"""The record of a file: ``.posezoo/NAME.json`` beside it.
 
-A record holds nothing that cannot be found out again, but it saves work: while the file's size, time of
-change and inode are those in the record, the file is not hashed again.
+A record contains only facts that can be determined again, but it saves work: while the file's size, time of
+change and inode match the record, the file is not hashed again.
 """
 
 from __future__ import annotations
@@ -16,24 +16,24 @@ from typing import Any
 
 from posezoo.files.file_lock import WAIT_S, lock_file
 
-#: Our own folder beside files.
+#: Our folder for records, beside the files.
 RECORDS_DIR = ".posezoo"
 
 Json = Mapping[str, Any]
 
-# What earlier versions kept in files of their own, by the end of the name.
+# Earlier versions wrote a separate file for each section, with these suffixes.
 _OLD_SUFFIXES = (".stamp", ".part", ".came", ".made", ".unpacked.json")
 
 
 @dataclass(frozen=True, slots=True)
 class FileRecord:
-    """The sections of a record, as they stand in JSON; an empty one is left out.
+    """The sections of a record, as in its JSON; empty sections are not written.
 
     Attributes:
-        verified: the digest that the file was found to have, by its algorithm, and its fingerprint then.
-        partial: what the partial download beside it is the beginning of: digest, source and etag.
-        origin: where the file came from, as it stands in provenance.json.
-        outputs: what was made of the file: the recipe, and fingerprint and digest of each file, by its name.
+        verified: the digest of the verified file, by its algorithm, and its fingerprint at that time.
+        partial: the file that the partial download beside it belongs to: digest, source and etag.
+        origin: where the file came from, as in provenance.json.
+        outputs: the files made from it: the recipe, and fingerprint and digest of each file, by its name.
     """
 
     verified: Json = field(default_factory=dict)
@@ -43,12 +43,12 @@ class FileRecord:
 
 
 def record_path(path: Path) -> Path:
-    """Where the record of a file lies."""
+    """The path of a file's record."""
     return path.parent / RECORDS_DIR / f"{path.name}.json"
 
 
 def read_record(path: Path) -> FileRecord:
-    """The record of a file; an empty one if there is none, or one that cannot be read."""
+    """The record of a file; an empty one if it is missing or cannot be read."""
     stored = read_json(record_path(path))
     if not stored and not record_path(path).exists():
         return _read_old(path)
@@ -69,11 +69,11 @@ def update_record(
     origin: Json | None = None,
     outputs: Json | None = None,
 ) -> None:
-    """Replace sections of a file's record, if it can be written at all.
+    """Replace sections of a file's record; if it cannot be written, nothing happens.
 
     Args:
         path: the file, not the record.
-        verified, partial, origin, outputs: the new section; an empty one removes it, None leaves it as it is.
+        verified, partial, origin, outputs: the new section; an empty one removes it, None keeps it.
     """
     named = {"verified": verified, "partial": partial, "origin": origin, "outputs": outputs}
     sections = {name: section for name, section in named.items() if section is not None}
@@ -90,17 +90,17 @@ def update_record(
 
 
 def fingerprint(path: Path) -> dict[str, int]:
-    """What changes when a file is changed: its size, its time of change and its inode.
+    """Size, time of change and inode of a file; if these are the same, the file is taken as unchanged.
 
     Raises:
-        OSError: it cannot be asked for.
+        OSError: the file's status cannot be read.
     """
     status = path.stat()
     return {"size": status.st_size, "mtime_ns": status.st_mtime_ns, "inode": status.st_ino}
 
 
 def read_json(path: Path) -> dict[str, Any]:
-    """The object in a file of JSON; an empty one if there is none."""
+    """The object in a JSON file; an empty one if it is missing or cannot be read."""
     try:
         stored = json.loads(path.read_bytes())
     except (OSError, ValueError, RecursionError):
@@ -109,18 +109,17 @@ def read_json(path: Path) -> dict[str, Any]:
 
 
 def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None:
-    """Replace the object in a file of JSON, while other processes and threads that do so wait.
+    """Replace the object in a JSON file; other processes and threads that do so wait.
 
-    The new file is written beside the old one, under a lock, and then renamed: no reader sees half of it,
-    and what a killed run leaves is taken over by the next one that writes there. It is not worth waiting for
-    the disk.
+    The new file is written beside the old one, under a lock, and then renamed, so no reader sees an
+    incomplete file. If a run is killed, the next one overwrites its temporary file. There is no fsync.
 
     Args:
-        path: the file; folders on the way to it are created.
-        change: given what the file holds, returns what it is to hold; nothing removes it.
+        path: the file; missing parent folders are created.
+        change: receives the old object and returns the new one; an empty one removes the file.
 
     Raises:
-        OSError: it cannot be written, or another process or thread held its lock for 10 s.
+        OSError: the file cannot be written, or its lock was not released within 10 s.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     part = path.with_name(f".{path.name}.part")
@@ -134,7 +133,7 @@ def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None
                 stream.truncate()
                 stream.write(json.dumps(after, indent=2).encode())
             os.replace(part, path)
-            is_left = False  # from now on the part's name may be another writer's
+            is_left = False  # from now on, another writer may use the part's name
     finally:
         if is_left:
             with suppress(OSError):

@@ -1,7 +1,7 @@
-"""What was made of published files after their download: remembered in their records, by digest.
+"""Records of the files that were made from published files after their download, by digest.
 
-While such a record holds, nothing is made again, and an archive that was removed after it was unpacked
-counts as present.
+While such a record is up to date, the files are not made again, and an archive that was removed after it was
+unpacked counts as present.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from posezoo.spec.model import ModelSpec, RegexReplace, SourceFile, UnpackArchiv
 
 
 class PostprocessRecord:
-    """What was made by which recipe: fingerprint and SHA-384 of each file that took part.
+    """A recipe, and the fingerprint and SHA-384 of each file that it read or made.
 
     Args:
-        subject: the file that it is about.
-        recipe: in JSON's types; another recipe is carried out anew.
-        removable: whether the subject itself may be gone.
+        subject: the file that the record belongs to.
+        recipe: in JSON types; if the recipe differs from the recorded one, the files are made again.
+        removable: whether the subject itself may be missing.
     """
 
     def __init__(self, subject: Path, recipe: Mapping[str, object], *, removable: bool = False) -> None:
@@ -32,7 +32,7 @@ class PostprocessRecord:
         """Whether the same recipe was carried out and no file has changed since.
 
         Args:
-            rehash: read the bytes of the files, and do not believe their fingerprints.
+            rehash: hash the files again; do not trust their fingerprints.
         """
         outputs = read_record(self._subject).outputs
         if outputs.get("recipe") != self._recipe:
@@ -55,7 +55,7 @@ class PostprocessRecord:
         return True
 
     def outputs(self) -> dict[Path, str]:
-        """What was made, with its SHA-384, or "" if only its size is known; nothing without a record."""
+        """The files that were made, with SHA-384, or "" if only the size is known; empty without a record."""
         outputs = read_record(self._subject).outputs
         if outputs.get("recipe") != self._recipe:
             return {}
@@ -69,7 +69,7 @@ class PostprocessRecord:
         return {path: sha384 for path, sha384 in files.items() if path != self._subject}
 
     def write(self, files: Iterable[Path], *, sizes_only: bool = False) -> None:
-        """Remember the files; if the record cannot be written, the work is simply done again next time."""
+        """Record the files; if the record cannot be written, the next run makes the files again."""
         entries = {
             os.path.relpath(path, self._subject.parent): {"size": path.stat().st_size}
             if sizes_only
@@ -81,7 +81,7 @@ class PostprocessRecord:
 
 def archive_record(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) -> PostprocessRecord:
     """The record of a model's archive that was unpacked."""
-    # The places depend on which texts are replaced: another model.yml unpacks again.
+    # The paths depend on which texts are replaced, so they are part of the recipe.
     rewritten = sorted(step.file for step in spec.postprocessing if isinstance(step, RegexReplace))
     expected = {
         name: str(value.value) for file in spec.files for name, value in file.declared_digests.items()
@@ -99,7 +99,7 @@ def text_record(
 
 
 def is_unpacked(file: SourceFile, spec: ModelSpec, layout: ModelLayout, *, rehash: bool = False) -> bool:
-    """Whether a file is an archive that was removed while everything that it held is here."""
+    """Whether a file is an archive that was unpacked and removed, and all its members are up to date."""
     if os.path.lexists(layout.model_download_dir(spec) / file.name):
         return False
     steps = [

@@ -1,4 +1,4 @@
-"""Store the bytes of two files once: by a reflink, or else a hard link, if the file system has them."""
+"""Let two files share their bytes: by a reflink or a hard link, if the file system supports them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,12 @@ import os
 import stat
 from pathlib import Path
 
-# _IOW(0x94, 9, int) of linux/fs.h: btrfs, XFS, bcachefs, overlays of them.
+# _IOW(0x94, 9, int) of linux/fs.h: for btrfs, XFS, bcachefs, and overlays of them.
 _FICLONE = 0x40049409
 
 
 def reflink(source: int, target: int) -> bool:
-    """Let an open file share the bytes of another until either changes; False if that is not possible."""
+    """Let an open file share the bytes of another until one of them changes; False if not possible."""
     try:
         import fcntl
 
@@ -22,12 +22,12 @@ def reflink(source: int, target: int) -> bool:
 
 
 def hard_link(source: Path, target: Path, *, mode: int | None = None) -> bool:
-    """Give the user's own regular file a second name; False if that is not possible, or not safe.
+    """Create a hard link to a regular file of the user; False if that is not possible or not safe.
 
     Args:
         source: the file.
-        target: its second name, which must not exist.
-        mode: the permissions that it must have, if they matter: both names have the same.
+        target: the path of the link, which must not exist.
+        mode: the permissions that the file must have, because both names share them; None for any.
     """
     try:
         status = os.lstat(source)

@@ -1,4 +1,4 @@
-"""A temporary folder beside the target, so that finished files only have to be renamed.
+"""A temporary folder beside the target, so that finished files only need a rename.
 
 It is locked while it is in use. If a conversion is killed, the system unlocks its folder, and the next
 conversion of that model removes it.
@@ -17,19 +17,19 @@ from pathlib import Path
 from posezoo.errors import OutputError
 from posezoo.files.file_lock import lock_folder
 
-#: How the names of such folders begin.
+#: The prefix of the names of such folders.
 PREFIX = ".posezoo-"
 
-# If folders cannot be locked (Windows, some network shares), one of this age is not in use any more.
+# If folders cannot be locked (Windows, some network shares), a folder of this age counts as unused.
 ABANDONED_AFTER_S = 3600.0
 
 
 @contextmanager
 def staging_dir(parent: Path) -> Iterator[Path]:
-    """An empty folder below ``parent``, which is created if needed; the folder is removed at the end.
+    """An empty folder in ``parent``, which is created if it is missing; the folder is removed on exit.
 
     Raises:
-        OutputError: it cannot be created.
+        OutputError: the folder cannot be created.
     """
     try:
         parent.mkdir(parents=True, exist_ok=True)
@@ -58,7 +58,7 @@ def remove_stale_staging_dirs(parent: Path) -> None:
 def _create_locked(parent: Path) -> tuple[Path, int | None]:
     while True:
         folder = Path(tempfile.mkdtemp(dir=parent, prefix=PREFIX))
-        # Before it is locked, another process may take it for stale: then that one locks or removes it.
+        # Before it is locked, another process may treat it as stale, and lock or remove it.
         with suppress(BlockingIOError, FileNotFoundError):
             lock = lock_folder(folder)
             if folder.is_dir():

@@ -1,4 +1,4 @@
-"""Files on disk: identified by their digest, and written whole or not at all, even if we are killed."""
+"""Files on disk: verify them by digest, and write them atomically, even if the process is killed."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from posezoo.errors import OutputError
 from posezoo.files.file_record import fingerprint, read_record, update_record
 from posezoo.spec.model import Digest, SourceFile
 
-# 1 MiB: with 1 KiB pieces and a flush each, 64 MiB took 1850 ms instead of 230.
+# 1 MiB: with 1 KiB pieces and a flush after each, 64 MiB took 1850 ms instead of 230 ms.
 CHUNK = 1 << 20
 
 _HINTS = {
@@ -31,7 +31,7 @@ _HINTS = {
 
 _LARGE = 16 << 20
 
-#: The most that is ever hashed of an archive's member, in bytes.
+#: The largest member of an archive that is hashed, in bytes.
 MAX_MEMBER = 4 << 30
 
 _UMASK_LOCK = threading.Lock()
@@ -41,11 +41,11 @@ def compute_digest(path: Path, algorithm: str = "sha384") -> Digest:
     """The digest of a file's bytes.
 
     Raises:
-        OSError: it cannot be read.
+        OSError: the file cannot be read.
     """
-    # What a publisher states may be SHA-1, which FIPS systems keep for such uses only.
+    # A publisher's digest may be SHA-1, which FIPS systems allow only with usedforsecurity=False.
     hasher = hashlib.new(algorithm, usedforsecurity=False)
-    # In large pieces: between two of them a thread waits for Python's lock, which others hold for long.
+    # Large pieces, because after each piece the thread has to wait for the GIL.
     piece = memoryview(bytearray(min(_LARGE, max(1, path.stat().st_size))))
     with open(path, "rb", buffering=0) as stream:
         while length := stream.readinto(piece):
@@ -54,7 +54,7 @@ def compute_digest(path: Path, algorithm: str = "sha384") -> Digest:
 
 
 def has_size(path: Path, size: int | None) -> bool:
-    """Whether a regular file exists and has this many bytes; None for any number."""
+    """Whether a regular file exists and has this size in bytes; None for any size."""
     try:
         return path.is_file() and size in (None, path.stat().st_size)
     except OSError:
@@ -64,14 +64,14 @@ def has_size(path: Path, size: int | None) -> bool:
 def is_verified(
     path: Path, size: int | None, digest: Digest, *, trust_record: bool = True, remember: bool = True
 ) -> bool:
-    """Whether a regular file holds the expected bytes; hashed at most once while it does not change.
+    """Whether a regular file contains the expected bytes; an unchanged file is hashed only once.
 
     Args:
         path: the file; a symbolic link is followed, a missing file is not verified.
         size: the expected size in bytes; None if the digest alone is known.
         digest: the expected digest.
-        trust_record: believe the record of an earlier check, if the file has not changed since. Bytes can
-            change without a trace (a disk that decays, a clock set back).
+        trust_record: trust the record of an earlier check if the file has not changed since. Bytes can
+            change undetected (a failing disk, a clock that is set back).
         remember: write the result into the file's record; a dry run does not.
     """
     if not has_size(path, size):
@@ -92,14 +92,14 @@ def is_verified(
 def is_verified_file(
     path: Path, file: SourceFile, *, trust_record: bool = True, remember: bool = True
 ) -> bool:
-    """``is_verified`` for a published file, by whatever pins it; a file without a pin is never verified."""
+    """``is_verified`` for a published file, with any kind of pin; a file without a pin is never verified."""
     if file.checksum is not None:
         return is_verified(path, file.size, file.checksum, trust_record=trust_record, remember=remember)
     return has_size(path, file.size) and file.is_pinned and not explain_wrong_members(path, file)
 
 
 def has_verified_record(path: Path, digest: Digest) -> bool:
-    """Whether a file was found to have this digest, and has not been touched since; no byte is read."""
+    """Whether the record says that a file has this digest, and the file is unchanged; no byte is read."""
     verified = read_record(path).verified
     try:
         return bool(verified) and verified == {digest.algorithm: digest.value, **fingerprint(path)}
@@ -108,18 +108,18 @@ def has_verified_record(path: Path, digest: Digest) -> bool:
 
 
 def remember_verified(path: Path, digest: Digest) -> None:
-    """Record that the bytes of a file were hashed and found to have this digest.
+    """Record that a file was hashed and has this digest.
 
-    If the record cannot be written (a read-only folder), the file is simply hashed again next time.
+    If the record cannot be written (a read-only folder), the file is hashed again next time.
     """
     with suppress(OSError):
         update_record(path, verified={digest.algorithm: digest.value, **fingerprint(path)})
 
 
 def explain_wrong_members(path: Path, file: SourceFile) -> str:
-    """Why a zip does not hold its expected members; empty if it does.
+    """Why a zip does not contain its expected members; empty if it does.
 
-    If only the first digits of a digest are known, these are compared.
+    If only the first digits of a digest are known, only these are compared.
     """
     import zipfile
     import zlib
@@ -144,15 +144,15 @@ def explain_wrong_members(path: Path, file: SourceFile) -> str:
 
 
 def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> None:
-    """Write a file so that its name holds the old bytes or all of the new ones, whenever we are killed.
+    """Write a file atomically: if the process is killed, it has either the old bytes or all new ones.
 
     Args:
-        path: its name; folders on the way to it are created. A device is written into.
+        path: its path; missing parent folders are created. If it is a device, the bytes are written to it.
         content: its bytes.
-        lasting: whether it also survives a loss of power; not worth the wait for what can be made again.
+        lasting: whether it also survives a power failure; False is faster, for files that can be made again.
 
     Raises:
-        OutputError: it cannot be written; what was there before is untouched.
+        OutputError: the file cannot be written; an earlier file is unchanged.
     """
     part: str | None = None
     try:
@@ -163,7 +163,7 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
         handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".part")
         with os.fdopen(handle, "wb") as stream:
             stream.write(content)
-        os.chmod(part, 0o666 & ~read_umask())  # mkstemp's 0600 would lock out the user's group for ever
+        os.chmod(part, 0o666 & ~read_umask())  # mkstemp's 0600 would exclude the user's group
         if lasting:
             replace_atomically(Path(part), path)
         else:
@@ -177,7 +177,7 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
 
 
 def is_device(path: Path) -> bool:
-    """Whether a path names a device or an open file, as /dev/stdout does: it is never replaced."""
+    """Whether a path is a device or an open file, such as /dev/stdout, which is never replaced."""
     return path.parent in _DEVICES and path.exists()
 
 
@@ -185,13 +185,13 @@ _DEVICES = tuple(map(Path, ("/dev", "/dev/fd", "/proc/self/fd")))
 
 
 def replace_atomically(part: Path, path: Path) -> None:
-    """Rename a written file, and wait until neither its bytes nor its name can be lost any more.
+    """Rename a written file, and wait until its bytes and its name are on the disk.
 
-    The bytes go first: a name that comes to the disk before them would be that of an empty file. Measured on
-    a virtual SSD with ext4: 0.5 ms a file and 0.35 ms a megabyte.
+    The bytes are synced first, else a power failure could leave an empty file with the new name. Measured on
+    a virtual SSD with ext4: 0.5 ms per file and 0.35 ms per megabyte.
 
     Raises:
-        OSError: it cannot be renamed, or its bytes cannot be written after all.
+        OSError: the file cannot be renamed, or its bytes cannot be written to the disk.
     """
     fsync(part)
     os.replace(part, path)
@@ -199,9 +199,9 @@ def replace_atomically(part: Path, path: Path) -> None:
 
 
 def fsync(path: Path) -> None:
-    """Wait until the bytes of a file, or the names in a folder, survive a loss of power.
+    """Wait until the bytes of a file, or the names in a folder, are on the disk.
 
-    On Windows this works for files alone, on some file systems not at all.
+    On Windows this works only for files, on some file systems not at all.
 
     Raises:
         OSError: the disk is full, or fails.
@@ -219,9 +219,9 @@ def fsync(path: Path) -> None:
 
 
 def write_error(path: Path, error: OSError) -> OutputError:
-    """The error for what the system reported, with a hint."""
+    """Convert an error of the system to an OutputError with a hint."""
     named = str(error.filename or path)
-    # The user does not know our parts by name, unless one is a folder that has to be moved away.
+    # The user does not know our .part files; a folder of such a name is shown, so the user can move it away.
     where = path if named.endswith(".part") and not os.path.isdir(named) else named
     problem = f"{where}: cannot be written: {error.strerror or error}"
     return OutputError(problem, hint=_HINTS.get(error.errno or 0, ""))
@@ -229,7 +229,7 @@ def write_error(path: Path, error: OSError) -> OutputError:
 
 def read_umask() -> int:
     """The user's umask."""
-    with _UMASK_LOCK:  # or two threads could each take the other's mask for the user's, and leave it so
+    with _UMASK_LOCK:  # else two threads could read each other's mask, and restore the wrong one
         mask = os.umask(0o022)  # the only portable way to read it is to set it
         os.umask(mask)
     return mask
