@@ -1,4 +1,4 @@
-"""A cache of parsed model.yml files, so that a large registry is listed without parsing it again."""
+"""A cache of parsed model.yml files, so that a large registry can be listed without parsing it again."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ from pathlib import Path
 from posezoo.errors import OutputError
 from posezoo.spec.model import ModelSpec
 
-#: Of a file that was changed less than this ago, another change may leave no other time stamp.
+#: If a file changed less than this time ago, another change may leave the same time stamp.
 RECENT_NS = 2_000_000_000
 
-Fingerprint = tuple[int, ...]  # of a file: size, inode, and times of change
+Fingerprint = tuple[int, ...]  # of a file: size, inode and modification times
 
 
 class ParseCache:
     """The specs of one registry, each with the fingerprint of its file.
 
     Args:
-        folder: where the cache file lies; if it cannot be written, nothing is cached.
-        roots: of the registry.
+        folder: the folder of the cache file; if it cannot be written, nothing is cached.
+        roots: the registry's roots.
     """
 
     def __init__(self, folder: Path, roots: Sequence[Path]) -> None:
@@ -33,13 +33,13 @@ class ParseCache:
         self._stored = self._load()
 
     def find(self, path: Path) -> ModelSpec | None:
-        """The spec of a model.yml that did not change since it was cached."""
+        """The spec of a model.yml, if it did not change since it was cached."""
         self._fingerprints[path] = _fingerprint(path)
         fingerprint, spec = self._stored.get(str(path), ((), None))
         return spec if fingerprint == self._fingerprints[path] else None
 
     def update(self, specs: Mapping[Path, ModelSpec]) -> None:
-        """Write these specs if any of them is not cached; each was asked for by ``find`` before."""
+        """Write these specs if any of them is not cached; ``find`` must have been called for each before."""
         if all(spec is self._stored.get(str(path), ((), None))[1] for path, spec in specs.items()):
             return
         from posezoo.files.verified_files import write_atomically
@@ -51,7 +51,7 @@ class ParseCache:
             for path, spec in specs.items()
             if (fingerprint := self._fingerprints.get(path)) and max(fingerprint[2:]) < settled_before
         }
-        with suppress(OutputError, TypeError):  # TypeError: a plug-in's source, which has no JSON form
+        with suppress(OutputError, TypeError):  # TypeError: a plug-in's source that has no JSON form
             content = json_codec.to_json_text((_reader_fingerprint(), entries)).encode()
             write_atomically(self._file, content, lasting=False)
 
@@ -62,12 +62,12 @@ class ParseCache:
             reader, entries = json_codec.from_json_text(self._file.read_bytes())
             is_valid = all(isinstance(spec, ModelSpec) for _, spec in entries.values())
         except (OSError, ValueError, TypeError, AttributeError):
-            return {}  # there is none, or another program wrote it
+            return {}  # there is no cache file, or another program wrote it
         return dict(entries) if is_valid and reader == _reader_fingerprint() else {}
 
 
 def _fingerprint(path: Path) -> Fingerprint:
-    """What changes if a model.yml, or a file beside it, changes."""
+    """A value that changes if a model.yml, or a file beside it, changes."""
     try:
         file, folder = path.stat(), path.parent.stat()
     except OSError:
@@ -76,7 +76,7 @@ def _fingerprint(path: Path) -> Fingerprint:
 
 
 def _reader_fingerprint() -> tuple[tuple[str, int, int], ...]:
-    """What changes if another version of posezoo reads the files."""
+    """A value that changes if another version of posezoo reads the files."""
     fingerprints = []
     for path in sorted((Path(__file__).parent / "spec").glob("*.py")):
         status = path.stat()

@@ -1,9 +1,9 @@
-"""Find models by name, by pattern, or all, in one or several folders of model.yml files.
+"""Find all models, or some by name or pattern, in one or several folders of model.yml files.
 
-A registry's root holds ``{public,intel}/<name>/model.yml``, and for a composite
-``{public,intel}/<composite>/composite-model.yml`` with its parts one level deeper. A model's name is
-its folder's, so finding one reads one file. A file with an error is reported, and the other models still
-work.
+A registry's root contains ``{public,intel}/<name>/model.yml``, and for a composite
+``{public,intel}/<composite>/composite-model.yml`` with its parts one level deeper. A model has the name of
+its folder, so only one file is read to find a model by name. A file with an error is reported, and the other
+models still work.
 """
 
 from __future__ import annotations
@@ -21,9 +21,9 @@ from posezoo.parse_cache import ParseCache
 from posezoo.spec.model import CompositeSpec, Family, ModelSpec
 from posezoo.spec.safe_names import case_folded, explain_invalid_model_name
 
-#: A registry of fewer files is read faster than its cache.
+#: A registry with fewer files is read faster than its cache.
 CACHED_FROM = 50
-#: Between a model's name and the tag of one of its variants; no name holds it.
+#: Separates a model's name from a variant's tag; no name contains it.
 TAG_MARK = "@"
 
 
@@ -35,7 +35,7 @@ class RegistryEntry:
     family: Family
     path: Path
     composite: str = ""  # the composite that it is a part of
-    twin: Path | None = None  # another file of the same root that declares this name
+    twin: Path | None = None  # another file of the same root that declares the same name
 
     @property
     def is_composite(self) -> bool:
@@ -78,13 +78,13 @@ class Selection:
 
 
 class Registry:
-    """The models of one or several roots; if two of them have a name, the first root's model is used.
+    """The models of one or several roots; if two roots contain a name, the first root's model is used.
 
     Args:
         roots: folders of model.yml files.
-        cache_dir: a folder where the specs of a large registry are cached while its files do not change.
-            Only for commands that show what is declared: downloads and conversions read model.yml itself.
-            None: every file is read.
+        cache_dir: a folder that caches the specs of a large registry while its files do not change; None to
+            read every file. Only for commands that show what is declared: downloads and conversions read
+            model.yml itself.
     """
 
     def __init__(self, roots: Sequence[Path], *, cache_dir: Path | None = None) -> None:
@@ -100,7 +100,7 @@ class Registry:
         used.
 
         Raises:
-            PosezooError: a root is no folder, or cannot be read.
+            PosezooError: a root is not a folder, or cannot be read.
         """
         entries: dict[str, RegistryEntry] = {}
         for root in self.roots:
@@ -115,13 +115,13 @@ class Registry:
         return ParseCache(self._cache_dir, self.roots)
 
     def names(self) -> list[str]:
-        """The names of all models, also of parts of composites, but not of the composites."""
+        """The names of all models, including parts of composites, without the composites themselves."""
         models = (entry.name for entry in self.entries.values() if not entry.is_composite)
         return [name for name in models if not explain_invalid_model_name(name)]
 
     @property
     def empty_message(self) -> str:
-        """What to tell the user if there is no model at all; else empty."""
+        """The message for the user if there is no model at all; otherwise empty."""
         if self.entries:
             return ""
         # Open Model Zoo's models lie below models/, and each of its families below that.
@@ -131,7 +131,7 @@ class Registry:
         return f"no model found in {roots}; a model must be at public/NAME/model.yml{meant}"
 
     def problems(self) -> tuple[SpecError, ...]:
-        """Everything that is wrong with any file of the registry."""
+        """All errors in the files of the registry."""
         return self.select(None).problems
 
     def find(self, name: str) -> ModelSpec | CompositeSpec:
@@ -153,7 +153,7 @@ class Registry:
         return variants[tag]
 
     def parts(self, model: ModelSpec | CompositeSpec) -> tuple[ModelSpec, ...]:
-        """A composite's parts in the order they run in; a model itself, alone.
+        """A composite's parts in the order in which they run; for a model, only the model itself.
 
         Raises:
             SpecError: a stage is not a part of the composite, or its file has a mistake.
@@ -171,7 +171,7 @@ class Registry:
         return tuple(parts)
 
     def select(self, patterns: Iterable[str] | None = None) -> Selection:
-        """The models that any of the patterns matches, in the patterns' order; all models for None.
+        """The models that match any of the patterns, in the patterns' order; all models for None.
 
         Patterns are names or case-sensitive globs (``human-pose-*``). A composite's name stands for its
         parts. A model with variants stands for its default variant, unless the pattern names others:
@@ -199,7 +199,7 @@ class Registry:
         return Selection(tuple(models.values()), tuple(composites.values()), tuple(problems.values()))
 
     def matches_any(self, pattern: str) -> bool:
-        """Whether a pattern of ``select`` matches anything, also if its file cannot be read."""
+        """Whether a pattern of ``select`` matches any model, even if its file cannot be read."""
         problems: dict[str, SpecError] = {}
         try:
             return bool(list(self._chosen(pattern, problems)) or problems)
@@ -254,7 +254,7 @@ class Registry:
 
 
 def _variants_of(spec: ModelSpec | CompositeSpec) -> tuple[ModelSpec, ...]:
-    """The variants of a model that has tags, the default first; none for other models."""
+    """The variants of a model that has tags, the default variant first; none for other models."""
     return (spec, *spec.variants) if isinstance(spec, ModelSpec) and spec.tag else ()
 
 
@@ -311,9 +311,9 @@ def _folders(folder: Path) -> list[Path]:
 
 
 def builtin_models_dir() -> Path:
-    """The folder of posezoo's own models: in the installed package, else the checkout's models/.
+    """The folder of posezoo's own models: in the installed package, or the checkout's models/.
 
-    Found by path: importlib.resources fails in an editable install and in a bare checkout.
+    It is found by path: importlib.resources fails in an editable install and in a bare checkout.
     """
     package = Path(__file__).resolve().parent
     installed = package / "models"
@@ -321,12 +321,12 @@ def builtin_models_dir() -> Path:
 
 
 def registry_root(spec: ModelSpec | CompositeSpec) -> Path:
-    """The root of the registry that a model or composite lies in."""
+    """The root of the registry that contains a model or composite."""
     return spec.path.parents[3 if isinstance(spec, ModelSpec) and spec.composite else 2]
 
 
 def license_path(spec: ModelSpec) -> Path:
-    """The license text that a model names: in licenses/, beside the root of its registry."""
+    """The path of a model's license text, in licenses/ beside the root of its registry."""
     return registry_root(spec).parent / "licenses" / spec.license.text
 
 
@@ -341,7 +341,7 @@ def read_copyright_line(spec: ModelSpec) -> str:
         return ""
     holder = first.removeprefix("Copyright ").replace("(c)", "").replace("(C)", "")
     is_named = any(character.isalpha() for character in holder.replace("All rights reserved", ""))
-    return first if is_named else ""  # years alone name nobody
+    return first if is_named else ""  # years alone do not name a copyright holder
 
 
 #: Placeholders of a license template: ``<year>``, ``[name of copyright owner]``.
@@ -351,5 +351,5 @@ _BLANK = re.compile(
 
 
 def open_registry(roots: Sequence[Path] = (), *, cache_dir: Path | None = None) -> Registry:
-    """The registry of these roots; posezoo's own if none is given."""
+    """The registry of these roots; posezoo's own registry if no root is given."""
     return Registry(roots or (builtin_models_dir(),), cache_dir=cache_dir)

@@ -1,6 +1,6 @@
-"""Types of values in model.yml: each reads a YAML node, and says in JSON Schema what it accepts.
+"""Types of values in model.yml. Each type reads a YAML node and describes its values in JSON Schema.
 
-The keys of a mapping are one table, from which the reader and the schema for editors both come.
+The keys of a mapping are one table. The reader and the schema for editors are both made from it.
 """
 
 from __future__ import annotations
@@ -25,8 +25,8 @@ class FieldType(Generic[ItemT]):
     """A type of value.
 
     Attributes:
-        read: gives the value of a node, or raises SpecError with the node's place.
-        schema: what JSON Schema can say of it.
+        read: returns the value of a node, or raises SpecError with the node's position.
+        schema: the values as JSON Schema, as far as it can describe them.
     """
 
     read: Callable[[YamlNode], ItemT]
@@ -41,8 +41,8 @@ class Key:
         name: the key.
         type: the type of its value.
         required: whether the key must be given.
-        note: what editors show.
-        attribute: the parameter that takes the value; the key's own name if empty.
+        note: the description that editors show.
+        attribute: the parameter that takes the value; if empty, it has the key's name.
     """
 
     name: str
@@ -67,7 +67,7 @@ def read_keys(fields: YamlMapping, keys: Iterable[Key]) -> dict[str, Any]:
 
 
 def mapping_schema(keys: Iterable[Key], *, complete: bool = True) -> Schema:
-    """A mapping of these keys and no others; ``complete``: with all that are required."""
+    """A mapping of these keys and no others; with ``complete``, all required keys must be given."""
     keys = tuple(keys)
     properties = {key.name: key.type.schema | ({"description": key.note} if key.note else {}) for key in keys}
     required = {"required": [key.name for key in keys if key.required]} if complete else {}
@@ -81,14 +81,14 @@ def record(
     tag: str = "",
     schema: Schema | None = None,
 ) -> FieldType[ItemT]:
-    """A mapping that becomes one value.
+    """A mapping that is read into one value.
 
     Args:
-        make: takes the values by attribute; its own defaults stand for keys that are not given.
-        keys: of the mapping.
+        make: takes the values by attribute; its own defaults are used for keys that are not given.
+        keys: the mapping's keys.
         check: raises SpecError if values contradict each other.
-        tag: the ``$type`` that the mapping has; empty for none.
-        schema: what the schema says besides.
+        tag: the mapping's ``$type``; empty if it has none.
+        schema: additional parts of the JSON Schema.
     """
     if tag:
         keys = (Key("$type", constant(tag), required=True, attribute=""), *keys)
@@ -107,7 +107,7 @@ def record(
 
 
 def tagged(types: Mapping[str, FieldType[ItemT]]) -> FieldType[ItemT]:
-    """One of several records: the ``$type`` says which."""
+    """One of several records, selected by its ``$type``."""
 
     def read(node: YamlNode) -> ItemT:
         return types[node.as_mapping()["$type"].choice(types)].read(node)
@@ -127,10 +127,10 @@ def list_of(
 
     Args:
         item: the type of each item.
-        minimum: 0, or 1 with ``empty``: what is wrong with an empty list.
-        maximum: the most items.
-        empty: see ``minimum``.
-        unique: gives the name of an item; no two items may share one.
+        minimum: 0 or 1.
+        maximum: the largest number of items.
+        empty: the error's text for an empty list, if ``minimum`` is 1.
+        unique: returns the name of an item; all names must differ.
     """
 
     def read(node: YamlNode) -> tuple[ItemT, ...]:
@@ -150,13 +150,13 @@ def list_of(
 
 
 def one_of(words: Iterable[WordT]) -> FieldType[WordT]:
-    """One of some words, or a member of an enum of words."""
+    """One of the given words, or a member of an enum of words."""
     by_text = {str(word): word for word in words}
     return FieldType(lambda node: by_text[node.choice(by_text)], {"enum": list(by_text)})
 
 
 def constant(word: str) -> FieldType[str]:
-    """One word and no other."""
+    """Exactly one allowed word."""
     return FieldType(lambda node: node.choice((word,)), {"const": word})
 
 
@@ -181,12 +181,12 @@ def positive(maximum: float) -> FieldType[float]:
 
 
 def matching(pattern: re.Pattern[str], label: str, *, numbers: bool = True) -> FieldType[str]:
-    """A text that the whole of a pattern matches.
+    """A text that matches a pattern as a whole.
 
     Args:
         pattern: for Python's ``re`` and for JSON Schema.
-        label: what errors call it.
-        numbers: whether it may look like a number, which an editor takes for one.
+        label: the name of the value in errors.
+        numbers: whether the text may look like a number; editors read such a text as a number.
     """
     text: Schema = {"type": "string", "pattern": f"^(?:{pattern.pattern})$"}
     return FieldType(
@@ -196,7 +196,7 @@ def matching(pattern: re.Pattern[str], label: str, *, numbers: bool = True) -> F
 
 
 def hex_digits(*lengths: int, label: str) -> FieldType[str]:
-    """Hexadecimal digits, in lower case as read; ``label`` is what errors expect."""
+    """Hexadecimal digits, read as lower case; ``label`` is their name in errors."""
 
     def read(node: YamlNode) -> str:
         text = node.text().lower()
@@ -214,7 +214,7 @@ def read_line(node: YamlNode) -> str:
 
 
 def read_matching(node: YamlNode, pattern: re.Pattern[str], label: str) -> str:
-    """A text that the whole of a pattern matches; ``label`` is what errors call it."""
+    """A text that matches a pattern as a whole; ``label`` is its name in errors."""
     text = node.text()
     if not pattern.fullmatch(text):
         raise node.make_error(f"expected {label}, got {sanitize(text)}")
@@ -232,7 +232,7 @@ def read_file_name(node: YamlNode) -> str:
 
 
 def read_model_name(node: YamlNode) -> str:
-    """A name that a model's folder may have."""
+    """A valid name of a model's folder."""
     name = node.text()
     if reason := explain_invalid_model_name(name):
         raise node.make_error(f"{sanitize(name)} is not a model name: {reason}")
@@ -240,7 +240,7 @@ def read_model_name(node: YamlNode) -> str:
 
 
 def ref(name: str) -> Schema:
-    """A definition of the schema, by name: see ``json_schema.DEFINITIONS``."""
+    """A reference to a definition of the schema; see ``json_schema.DEFINITIONS``."""
     return {"$ref": f"#/$defs/{name}"}
 
 
@@ -248,7 +248,7 @@ NUMBER: FieldType[float] = FieldType(
     lambda node: node.number(), {"type": "number", "minimum": -1e300, "maximum": 1e300}
 )
 BOOLEAN: FieldType[bool] = FieldType(lambda node: node.boolean(), {"type": "boolean"})
-#: As Open Model Zoo writes them: YAML 1.1 knows yes and no, too.
+#: Booleans as Open Model Zoo writes them: YAML 1.1 also accepts yes and no.
 OLDER_BOOLEAN: FieldType[bool] = FieldType(
     lambda node: node.boolean(older=True), {"enum": [True, False, "yes", "no", "Yes", "No"]}
 )

@@ -1,4 +1,4 @@
-"""What goes into a model and what comes out, as model.yml declares it: ours and Open Model Zoo's."""
+"""A model's inputs and outputs, as model.yml declares them in our form and in Open Model Zoo's."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ MAX_DIMENSION = 1 << 24
 
 
 def explain_invalid_layout(text: str) -> str:
-    """Why a text is no layout; empty when it is."""
+    """Why a text is not a layout; empty if it is one."""
     letters = text.replace("?", "")
     if not LAYOUT_PATTERN.fullmatch(text) or len(set(letters)) != len(letters):
         return f"expected different capital letters such as NCHW, got {sanitize(text)}"
@@ -123,7 +123,7 @@ OUTPUT_KEYS = (
 )
 INPUTS = list_of(record(Input, *INPUT_KEYS, check=_check_input), unique=lambda port: port.name)
 OUTPUTS = list_of(record(Output, *OUTPUT_KEYS, check=_check_layout), unique=lambda port: port.name)
-#: Open Model Zoo's inputs: names, and if known, shapes and layouts.
+#: Open Model Zoo's inputs: their names, and their shapes and layouts if known.
 INPUT_INFO = list_of(
     record(
         lambda name, shape=(), layout="": Input(name, shape or (-1,) * len(layout), layout),

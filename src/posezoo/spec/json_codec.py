@@ -1,7 +1,7 @@
-"""ModelSpec <-> JSON, so that what was read of a large registry once need not be parsed again.
+"""ModelSpec <-> JSON, so that a large registry need not be parsed again.
 
-Only what ``model_yml`` made is written, and only the classes named here are made of what is read: nothing
-is imported or run by what a stored text says.
+Only values made by ``model_yml`` are written, and only the classes named here are created when JSON is read.
+A stored text never causes an import or runs code.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ _CLASSES: tuple[type[Any], ...] = (
 )  # fmt: skip
 _WORDS: tuple[type[Enum], ...] = (model.ColorOrder, model.Family, model.Framework)
 
-#: Marks what is no mapping of model.yml: there, no key holds control characters.
+#: Marks values that are not mappings of model.yml, whose keys contain no control characters.
 _KIND = "\0"
 
 _FIELDS = {kind: tuple(kind.__dataclass_fields__) for kind in _CLASSES}
@@ -31,15 +31,15 @@ _MAKERS: dict[str, Any] = {kind.__name__: kind for kind in (*_CLASSES, *_WORDS)}
 
 
 def to_json_text(value: Any) -> str:
-    """JSON of specs, in lists and mappings as they come."""
+    """The JSON of specs, which may be in lists and mappings."""
     return json.dumps(_plain(value), separators=(",", ":"))
 
 
 def from_json_text(text: str | bytes) -> Any:
-    """What ``to_json_text`` wrote; sequences come back as tuples.
+    """The values that ``to_json_text`` wrote; sequences become tuples.
 
     Raises:
-        ValueError: it is not what ``to_json_text`` of the same posezoo writes.
+        ValueError: the text was not written by ``to_json_text`` of the same posezoo version.
     """
     try:
         return _tuples(json.loads(text, object_hook=_from_mapping))

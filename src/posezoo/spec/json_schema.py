@@ -1,8 +1,8 @@
-"""The JSON Schema of model.yml and composite-model.yml, for editors, from the reader's own tables of keys.
+"""The JSON Schema of model.yml and composite-model.yml for editors, made from the reader's tables of keys.
 
-What the reader refuses about the structure (missing and unknown keys, wrong types, words, sizes and
-names), the schema refuses too; what only shows between values (a mean for each channel, duplicates,
-regular expressions that take too long), the reader alone.
+The reader and the schema refuse the same mistakes of structure: missing and unknown keys, wrong types, words,
+sizes and names. Only the reader finds mistakes that depend on several values or on their meaning: a mean for
+each channel, duplicates, regular expressions that take too long.
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def model_schema() -> Schema:
     schema["properties"]["variants"] = model_yml.VARIANTS_SCHEMA
     files_somewhere = {"anyOf": [{"required": ["files"]}, {"required": ["variants"]}]}
     exclusive = [{"not": {"required": list(pair)}} for pair in model_yml.EXCLUSIVE]
-    # A network needs its checkpoint, which each variant may give; a checkpoint needs its network.
+    # A network needs its checkpoint, which each variant may declare; a checkpoint needs its network.
     checkpoint: Schema = {
         "dependentRequired": {"checkpoint": ["network"]},
         "dependentSchemas": {
@@ -54,7 +54,7 @@ def composite_schema() -> Schema:
 def _definitions() -> dict[str, Schema]:
     stores = "|".join(source_files.STORES)
     return {
-        # A text that looks like a number or a boolean is a text to the reader, and not to an editor.
+        # The reader reads a text that looks like a number or a boolean as text; an editor does not.
         "text": {
             "type": ["string", "number", "boolean"],
             "allOf": [{"pattern": r"\S"}, {"not": {"type": "string", "pattern": UNPRINTABLE.pattern}}],
@@ -86,7 +86,7 @@ def _definitions() -> dict[str, Schema]:
 
 
 def _file_name() -> Schema:
-    """``safe_names.explain_unsafe_file_name`` as a pattern, but for Unicode's composed form."""
+    """``safe_names.explain_unsafe_file_name`` as a pattern, without the check of Unicode's composed form."""
     reserved = "|".join(
         "".join(f"[{c.upper()}{c}]" if c.isalpha() else c for c in name)
         for name in sorted(safe_names.RESERVED)

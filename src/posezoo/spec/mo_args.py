@@ -1,7 +1,7 @@
 """Model Optimizer's arguments <-> typed inputs, outputs and the file to convert.
 
-The forms are those of the 1,400 arguments in the 2021.4 and newest metadata of Open Model Zoo, and of
-`mo --help` (OpenVINO 2024.6, its last release). Arguments without a typed field are kept as text.
+The supported forms are those of the 1,400 arguments in the 2021.4 and newest metadata of Open Model Zoo, and
+of `mo --help` (OpenVINO 2024.6, its last release). Arguments without a typed field are kept as text.
 """
 
 from __future__ import annotations
@@ -33,7 +33,7 @@ TYPED = {
 }
 #: Flags that name the file to convert instead of --input_model; they are also kept.
 OTHER_ORIGINALS = ("--saved_model_dir", "--input_meta_graph", "--input_meta")
-#: The downloaded files, what upstream's scripts make of them, the model.yml's folder, Model Optimizer's.
+#: The folders of: downloads, the outputs of upstream's scripts, the model.yml, Model Optimizer (two).
 VARIABLES = ("$dl_dir", "$conv_dir", "$config_dir", "$mo_dir", "$mo_ext_dir")
 
 # Flags whose value may be the next argument: all known flags except switches.
@@ -47,7 +47,7 @@ _SHORT = {short: flag for flag, short in TYPED.items() if short}
 FLAG = "--?[A-Za-z][A-Za-z0-9_-]*"
 _ARGUMENT = re.compile(rf"({FLAG})(?:=(.*))?", re.DOTALL)
 _VARIABLE = re.compile(r"\$(?:\{[^}]*\}?|\w*)")
-MAX_LENGTH = 4000  # the longest of Open Model Zoo has 242 characters
+MAX_LENGTH = 4000  # characters; Open Model Zoo's longest argument has 242
 #: The JSON Schema of an argument.
 ARGUMENT_SCHEMA = {
     "type": "string",
@@ -55,16 +55,16 @@ ARGUMENT_SCHEMA = {
     "maxLength": MAX_LENGTH,
 }
 _NUMBER = re.compile(r"[-+]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][-+]?[0-9]{1,2})?")
-#: name[1,2,3], [1,2,3], (1,2,3): what may stand between commas that are outside brackets.
+#: An item between commas that are outside brackets: name[1,2,3], [1,2,3] or (1,2,3).
 _BRACKETED = re.compile(r"\s*([^\[\](),\s]*)\s*(?:\[([^\[\]()]*)\]|\(([^\[\]()]*)\))\s*(?:,(?!\s*$)|$)")
-#: An item of --input: an input, an inner tensor or port (operation:0), or what goes into one (0:operation).
+#: An item of --input: an input, an inner tensor or output port (operation:0), or an input port (0:operation).
 _INPUT_ITEM = re.compile(
     r"(?P<name>[^\s\[\](){}>$]+?)"
     r"\s*(?:\[(?P<shape>[^\[\]]{0,200})\])?"
     r"\s*(?:\{(?P<type>[^{}]{0,40})\})?"
     r"\s*(?:->\s*(?P<value>\[[^\[\]]{0,4000}\]|[^\s,\[\]]+))?"
 )
-#: OpenVINO's names of element types, by what else Model Optimizer calls them.
+#: OpenVINO's names of element types, by Model Optimizer's other names for them.
 ELEMENT_TYPES = {
     **{name: name for name in ("f64", "f32", "f16", "i64", "i32", "i16", "i8", "u8", "boolean")},
     "float64": "f64",
@@ -94,7 +94,7 @@ class _InputItem(NamedTuple):
     name: str
     shape: str | None  # the text between the brackets; None if none is given
     element_type: str  # OpenVINO's name; empty if none is given
-    value: str  # what the input is frozen to; empty if it stays an input
+    value: str  # the constant that replaces the input; empty if it stays an input
 
 
 @dataclass(frozen=True, slots=True)
@@ -147,7 +147,7 @@ def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArgume
 
 
 def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
-    """The arguments that ``read_arguments`` reads as this model; empty names are left out."""
+    """The arguments from which ``read_arguments`` reads this model; empty names are left out."""
     shapes = [_list_of(port.shape) for port in spec.inputs if port.reshaped]
     has_other_original = any(flag in OTHER_ORIGINALS for flag, _ in spec.mo_args)
     values = {
@@ -182,7 +182,7 @@ def _list_of(values: Sequence[float]) -> str:
 
 
 def read_export_arguments(node: YamlNode) -> tuple[str, ...]:
-    """``conversion_to_onnx_args`` as text, for upstream code that runs only with consent."""
+    """``conversion_to_onnx_args`` as text, for upstream code that runs only with the user's consent."""
     return tuple(_argument(item)[0].strip() for item in node.as_list())
 
 
@@ -227,7 +227,7 @@ def _check_flag(node: YamlNode, flag: str, value: str) -> None:
             raise node.make_error(f"no such variable: {variable}", hint=f"known: {', '.join(VARIABLES)}")
     if flag == "--input_model" or value.startswith("$"):
         path = value.partition("/")[2] if value.startswith("$") else value
-        # $dl_dir alone is a folder, which only other flags than --input_model may name.
+        # $dl_dir alone is a folder; --input_model may not name it, but other flags may.
         if (path or flag == "--input_model") and (reason := explain_unsafe_file_name(path)):
             raise node.make_error(
                 f"{sanitize(value)} {reason}", hint="use $dl_dir/ and a path with / between its parts"
@@ -259,7 +259,7 @@ def _input_items(given: _FlagValue) -> list[_InputItem]:
 def _named(
     inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue], items: Sequence[_InputItem]
 ) -> tuple[Input, ...]:
-    """The inputs that --input names; without it, declared ones or those that other flags name."""
+    """The inputs that --input names; without it, the declared inputs, or those that other flags name."""
     by_name = {port.name: port for port in inputs}
     if items:
         return tuple(
@@ -305,7 +305,7 @@ def _with_shapes(
 
 
 def _shape(given: _FlagValue, text: str) -> tuple[int, ...]:
-    # Old scripts separate sizes by blanks, and write ? for any size.
+    # Old scripts separate sizes with spaces, and write ? for any size.
     sizes = ["-1" if part == "?" else part for part in re.split(r"\s*,\s*|\s+", text.strip())]
     if not all(re.fullmatch(r"-1|[1-9][0-9]{0,8}", size) for size in sizes):
         raise given.node.make_error(f"expected sizes of at least 1, or -1 for any size, got {sanitize(text)}")
@@ -315,7 +315,7 @@ def _shape(given: _FlagValue, text: str) -> tuple[int, ...]:
 
 
 def _with_layouts(inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue]) -> tuple[Input, ...]:
-    """The inputs with their layouts, of the network and of the IR."""
+    """The inputs with the layouts of the network and of the IR."""
     given = given_flags.get("--layout")
     if given is None:
         return inputs
@@ -342,7 +342,7 @@ def _with_layouts(inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue])
 
 
 def _letters(text: str) -> str:
-    """A layout in one of the forms of mo: nchw, [n,c,h,w]."""
+    """The letters of a layout in one of mo's forms: nchw, [n,c,h,w]."""
     return re.sub(r"[\s,]", "", text).strip("[]").upper()
 
 
@@ -381,7 +381,7 @@ def _numbers(given: _FlagValue, text: str) -> tuple[float, ...]:
 def _with_reversed_channels(
     inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue]
 ) -> tuple[Input, ...]:
-    """Model Optimizer reverses the channels of every input that has three of them."""
+    """Reverse the channels of every input that has three, as Model Optimizer does."""
     given = given_flags.get("--reverse_input_channels")
     if given is None or given.text.lower() == "false":
         return inputs
@@ -392,7 +392,7 @@ def _with_reversed_channels(
 
 
 def _checked(inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue]) -> tuple[Input, ...]:
-    """The inputs with one mean and scale value for each channel, if the number of channels is known."""
+    """The inputs with one mean and one scale value for each channel, if the number of channels is known."""
     for flag, key in (("--mean_values", "mean"), ("--scale_values", "scale")):
         for port in inputs:
             values = getattr(port, key)
@@ -443,7 +443,7 @@ def _assign_values(
     values: Sequence[tuple[str, ArgumentT]],
     change: Callable[[Input, ArgumentT], Input],
 ) -> tuple[Input, ...]:
-    """The inputs with their values: by name, or without names one for each input in order."""
+    """The inputs with their values: by name, or if there are no names, one for each input in order."""
     names = [name for name, _ in values]
     if any(names):
         _refuse_duplicates(given, names)

@@ -11,14 +11,14 @@ from posezoo.plugins import installed
 
 
 class _StrEnum(str, Enum):
-    """A word of model.yml: compares, hashes and prints as its text."""
+    """A word of model.yml that compares, hashes and prints as its text."""
 
     __str__ = str.__str__
     __hash__ = str.__hash__  # Enum hashes the member's name, FP16_INT8, not its value, FP16-INT8
 
 
 class Family(_StrEnum):
-    """The folder that a model lies in."""
+    """The top-level folder that contains a model."""
 
     PUBLIC = "public"
     INTEL = "intel"
@@ -29,7 +29,7 @@ class Framework(_StrEnum):
 
     CAFFE = "caffe"
     CAFFE2 = "caffe2"
-    DLDT = "dldt"  # OpenVINO IR already: nothing to convert
+    DLDT = "dldt"  # already OpenVINO IR, which needs no conversion
     MXNET = "mxnet"
     ONNX = "onnx"
     PYTORCH = "pytorch"
@@ -52,19 +52,19 @@ class Precision(_StrEnum):
 
     FP32 = "FP32"
     FP16 = "FP16"
-    FP16_INT8 = "FP16-INT8"  # what stays in floating point is FP16
+    FP16_INT8 = "FP16-INT8"  # the layers that stay in floating point are FP16
     FP32_INT8 = "FP32-INT8"
 
 
 class Route(_StrEnum):
-    """How a model becomes IR."""
+    """How a model is converted to IR."""
 
-    IR = "ir"  # it is published as IR
+    IR = "ir"  # the model is published as IR
     CONVERT = "convert"  # OpenVINO reads its file
     NETWORK = "network"  # one of our networks loads its weights
     MO = "mo"  # Model Optimizer of OpenVINO 2024 or older
-    UPSTREAM_CODE = "upstream-code"  # code that comes with the model
-    REMOVED = "removed-from-mo-2024"  # only a Model Optimizer older than 2024
+    UPSTREAM_CODE = "upstream-code"  # code that is published with the model
+    REMOVED = "removed-from-mo-2024"  # only Model Optimizer before 2024 converts it
 
 
 class ColorOrder(_StrEnum):
@@ -122,7 +122,7 @@ class HuggingFaceSource:
 
 @dataclass(frozen=True, slots=True)
 class StorageSource:
-    """A file in a store with a protocol of its own: s3, gs, az or sftp."""
+    """A file in a store that has its own protocol: s3, gs, az or sftp."""
 
     url: str
 
@@ -142,7 +142,7 @@ class FileSource:
 
 @dataclass(frozen=True, slots=True)
 class Wheel:
-    """One built distribution of a Python package, as a package index holds it."""
+    """One built distribution of a Python package on a package index."""
 
     name: str  # mediapipe-0.10.21-cp311-cp311-manylinux_2_28_x86_64.whl
     size: int  # bytes
@@ -167,33 +167,33 @@ Source = HttpSource | GoogleDriveSource | HuggingFaceSource | StorageSource | Fi
 
 @dataclass(frozen=True, slots=True)
 class SourceFile:
-    """A published file. The digest decides whether a download is right, not where it comes from."""
+    """A published file. Its digest decides whether a download is correct, not its source."""
 
     name: str  # relative, with / between folders
     size: int | None  # bytes; None if the publisher states none
-    checksum: Digest | None  # None if the publisher states none of the file itself
+    checksum: Digest | None  # None if the publisher states none for the file itself
     sources: tuple[Source, ...]  # tried in order
-    max_size: int = 0  # bytes: the most that is ever read if the size is unknown
+    max_size: int = 0  # in bytes, the most that is read if the size is unknown
     #: SHA-1 of an archive's members, by name; if it has fewer than 40 digits, only the first ones are known.
     contains: Mapping[str, Digest] = field(default_factory=dict)
     first_use: bool = False  # whether size and checksum are those of the first download
-    by_lock: bool = False  # whether posezoo.lock gives them, for a file that only `contains` pins
+    by_lock: bool = False  # whether they come from posezoo.lock; only for a file pinned by `contains`
 
     @property
     def read_limit(self) -> int:
-        """The most bytes that are ever read."""
+        """The largest number of bytes that are read."""
         return self.max_size if self.size is None else self.size
 
     @property
     def declared_digests(self) -> Mapping[str, Digest]:
-        """The digests that its publisher states, of the file or of its members, by name."""
+        """The digests that the publisher states for the file or for its members, by name."""
         if self.checksum is not None and not self.by_lock:
             return {self.name: self.checksum}
         return {f"{self.name}/{member}": digest for member, digest in self.contains.items()}
 
     @property
     def is_pinned(self) -> bool:
-        """Whether a checksum, or the full digests of its members, say what its bytes must be."""
+        """Whether a checksum, or the full digests of its members, determine its bytes."""
         digests = self.contains.values()
         return self.checksum is not None or (
             bool(digests) and all(len(digest.value) == SHA1_DIGITS for digest in digests)
@@ -218,7 +218,7 @@ class SourceFile:
 
 @dataclass(frozen=True, slots=True)
 class RegexReplace:
-    """A change to a downloaded text file, as by ``re.sub``.
+    """A change to a downloaded text file, as ``re.sub`` makes it.
 
     The pattern has no nested repetitions, so it never takes exponential time. It can still be slow on a long
     line: apply it with a time limit.
@@ -246,19 +246,19 @@ class Input:
     """An input of a model.
 
     Attributes:
-        name: empty if none was declared; then inputs are in the network's own order.
-        shape: in ``layout``; -1 for any size; empty if none was declared.
-        layout: NCHW, NHWC, ...; empty if none was declared.
+        name: empty if not declared; then inputs are in the network's own order.
+        shape: in the order of ``layout``; -1 for any size; empty if not declared.
+        layout: NCHW, NHWC, ...; empty if not declared.
         color: the channel order that the network was trained on; None if unknown, as in Open Model Zoo.
-        mean: subtracted, in the network's channel order: one value a channel, or one for all channels if
-            their number was not declared; empty for none.
-        scale: divisors, as ``mean``.
-        reverse_input_channels: the IR takes the opposite channel order of ``color``.
-        dynamic: letters of the dimensions whose sizes may stay open at the conversion.
-        reshaped: the network is reshaped to ``shape``, whatever its file says (``--input_shape``).
+        mean: subtracted from the values, in the network's channel order. One value per channel, or one for
+            all channels if their number was not declared; empty for none.
+        scale: divisors, in the same form as ``mean``.
+        reverse_input_channels: whether the IR takes the opposite channel order of ``color``.
+        dynamic: letters of the dimensions that may stay dynamic in the conversion.
+        reshaped: whether the network is reshaped to ``shape``, regardless of its file (``--input_shape``).
         to_layout: the layout that the IR takes, if it differs (``--layout=nhwc->nchw``).
         element_type: the type that the IR takes, in OpenVINO's words (u8); empty for the network's own.
-        resize: the IR takes images of any height and width and resizes them.
+        resize: whether the IR takes images of any height and width and resizes them.
     """
 
     name: str
@@ -304,12 +304,12 @@ class Output:
     layout: str = ""
     role: str = ""
     note: str = ""
-    original: str = ""  # what the original has in its place, if that differs
+    original: str = ""  # what the original has instead, if it differs
 
 
 @dataclass(frozen=True, slots=True)
 class NetworkChoice:
-    """Which of our networks a checkpoint belongs to: a name of ``networks.NETWORKS``, and arguments."""
+    """Our network that a checkpoint belongs to: a name of ``networks.NETWORKS``, and its arguments."""
 
     name: str
     arguments: Mapping[str, str | int | bool] = field(default_factory=dict)
@@ -317,7 +317,7 @@ class NetworkChoice:
 
 @dataclass(frozen=True, slots=True)
 class Decoder:
-    """How the outputs become poses: the name of a decoder, and its options."""
+    """The decoder that turns the outputs into poses: its name and options."""
 
     name: str
     options: Mapping[str, str | int | float | bool] = field(default_factory=dict)
@@ -371,14 +371,14 @@ class PublishedAccuracy:
     flip: bool = False  # whether the outputs of the image and its mirror image were averaged
     ap50: float | None = None  # AP at an object keypoint similarity of 0.50
     ap75: float | None = None  # at 0.75
-    converted: float | None = None  # the value of the publisher's own IR
+    converted: float | None = None  # the value that the publisher states for its own IR
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedMetrics:
-    """What a publisher states of a model.
+    """The metrics that a publisher states for a model.
 
-    ``known_difference`` says why a value is not what the published weights have.
+    ``known_difference`` says why a value differs from that of the published weights.
     """
 
     accuracy: tuple[PublishedAccuracy, ...] = ()
@@ -424,16 +424,16 @@ class FloatLayers:
 
 @dataclass(frozen=True, slots=True)
 class QuantizationSettings:
-    """How a model's weights and activations become INT8, and how much its results may change.
+    """How a model's weights and activations are quantized to INT8, and how much its results may change.
 
     Attributes:
         preset: ``performance`` (symmetric activations) or ``mixed`` (asymmetric if they have both signs).
-        subset_size: the most samples for calibration.
+        subset_size: the largest number of calibration samples.
         model_type: ``transformer``, or empty.
         max_shift_px: the largest allowed median displacement of a keypoint or a box corner, in pixels of
             the network's input.
         min_agreement: the smallest allowed share of people that both networks find, 0..1.
-        in_float: what stays in floating point, and why.
+        in_float: the layers that stay in floating point, and why.
     """
 
     preset: str = "performance"
@@ -453,26 +453,26 @@ class ModelSpec:
     """One model of the zoo, as its model.yml declares it.
 
     Attributes:
-        postprocessing: what is done to the downloaded files, in this order.
+        postprocessing: the steps that change the downloaded files, in this order.
         mo_args: arguments for Model Optimizer that have no field here, as (flag, value) in their order:
             supported ones (``supported_mo_args``) and unknown ones.
         upstream_export: arguments for the script that exports the model to ONNX; it runs only with consent.
-        has_pre_convert: whether a pre-convert.py lies beside the model.yml; it runs only with consent.
+        has_pre_convert: whether there is a pre-convert.py beside the model.yml; it runs only with consent.
         model_info: what Open Model Zoo writes into the IR: nested plain values.
         quantizable: whether Open Model Zoo quantized it.
         quantization: settings for INT8; None for the defaults.
-        quantized: what its weights are quantized to; empty if they are not.
+        quantized: the type that its weights are quantized to; empty if they are not quantized.
         input_model: the file to convert, as Open Model Zoo's arguments name it ($dl_dir/net.pb).
         network: which of our networks the checkpoint's weights are for; None if none is needed.
         checkpoint: the file with the weights: a published file, or a path in an unpacked archive; empty
             without a network.
         license_note: shown before a download; empty if there is nothing to note.
-        limits: what the model cannot do, besides what follows from its decoder.
+        limits: what the model cannot do, except limits that follow from its decoder.
         deprecated: None if the model may be used.
-        tag: which of the published variants this is; empty if the model has no variants.
+        tag: the tag of this published variant; empty if the model has no variants.
         is_default: whether a name without a tag means this variant.
-        variants: the other variants, in their order; only of the default variant.
-        warnings: unknown keys that were left out, each with its place, in one line.
+        variants: the other variants, in their order; empty for all but the default variant.
+        warnings: unknown keys that were left out, one line each, with their positions.
     """
 
     name: str
@@ -521,9 +521,9 @@ class ModelSpec:
     def source_model(self) -> SourceFile | str:
         """The file to convert: a published file, or the path of another file.
 
-        For one of our networks it is the checkpoint. A path in the model's folder comes from an unpacked
-        archive. A path that starts with ``$conv_dir/`` is written by upstream code (``upstream_export``,
-        pre-convert.py), only with consent.
+        If the model uses one of our networks, this is the checkpoint. A path in the model's folder comes from
+        an unpacked archive. A file whose path starts with ``$conv_dir/`` is written by upstream code
+        (``upstream_export``, pre-convert.py), which runs only with consent.
         """
         path = self.checkpoint or self.input_model.removeprefix("$dl_dir/")
         if not path:
@@ -542,11 +542,11 @@ class ModelSpec:
 
     @property
     def precisions(self) -> tuple[Precision, ...]:
-        """The precisions of its IR: those that are published, else those that a conversion makes."""
+        """The precisions of its IR: the published ones, otherwise those that a conversion makes."""
         if self.is_ir:
             folders = {file.name.split("/")[0] for file in self.files}
             return tuple(precision for precision in Precision if precision in folders)
-        # Current OpenVINO does not read the files of these.
+        # Current OpenVINO does not read the files of these frameworks.
         is_unreadable = self.framework in (Framework.CAFFE, Framework.CAFFE2, Framework.MXNET)
         return () if is_unreadable else (Precision.FP32, Precision.FP16)
 
@@ -567,7 +567,7 @@ class CompositeSpec:
     license: License = License()
     limits: str = ""
     deprecated: Deprecation | None = None
-    warnings: tuple[str, ...] = ()  # as a model's
+    warnings: tuple[str, ...] = ()  # as in ModelSpec
 
     @property
     def full_name(self) -> str:

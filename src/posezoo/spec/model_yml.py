@@ -1,7 +1,7 @@
-"""model.yml -> ModelSpec: every key, its type, and what it may hold.
+"""model.yml -> ModelSpec: every key, its type and its allowed values.
 
 Two forms are read into the same values: ours, described by example in docs/model_yml.md, and Open Model
-Zoo's of 2021.4 and of its newest state. Their keys tell them apart, not the folder they lie in.
+Zoo's of 2021.4 and of its newest state. The keys of a file show its form, not its folder.
 """
 
 from __future__ import annotations
@@ -52,7 +52,7 @@ from posezoo.spec.safe_names import case_folded
 from posezoo.spec.source_files import FILES, STEP, WEB_URL
 from posezoo.spec.yaml_nodes import YamlMapping, YamlNode, read_yaml
 
-#: Ours, and all of Open Model Zoo's two generations.
+#: Our tasks, and all tasks of both generations of Open Model Zoo.
 TASKS = (
     "human_pose_estimation", "human_pose_estimation_3d", "detection",
     "action_recognition", "background_matting", "classification", "colorization", "face_recognition",
@@ -63,25 +63,25 @@ TASKS = (
     "speech_recognition", "style_transfer", "text_prediction", "text_to_speech", "time_series",
     "token_recognition",
 )  # fmt: skip
-#: Keys of Open Model Zoo: a file with any other is in our form.
+#: Open Model Zoo's keys; a file with any other key is in our form.
 OMZ_KEYS = frozenset((
     "description", "task_type", "framework", "license", "files", "postprocessing", "stages_order",
     "input_info", "model_optimizer_args", "conversion_to_onnx_args", "model_info", "quantizable", "quantized",
 ))  # fmt: skip
-#: Of each pair only one may be given: inputs and outputs are declared in our form, or in Open Model Zoo's.
+#: Only one of each pair may be given: inputs and outputs are declared in our form or in Open Model Zoo's.
 EXCLUSIVE = (
     ("inputs", "input_info"), ("inputs", "model_optimizer_args"),
     ("outputs", "input_info"), ("outputs", "model_optimizer_args"),
 )  # fmt: skip
-#: What differs between variants; all other keys are given once for all of them.
+#: Keys that may differ between variants; all other keys are given once for all variants.
 VARIANT_KEYS = ("files", "checkpoint", "inputs", "outputs", "published", "training")
-#: Part of a folder's name, after an @.
+#: The part of a folder's name after the @.
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
 def _read_framework(node: YamlNode) -> Framework:
     try:
-        return Framework(node.text())  # also one that a plug-in adds
+        return Framework(node.text())  # also a framework that a plug-in adds
     except ValueError:
         return _FRAMEWORK.read(node)
 
@@ -103,7 +103,7 @@ def _read_tolerance(node: YamlNode) -> dict[str, float]:
 
 
 def _named(make: Callable[[str, dict[str, Any]], ItemT], argument: FieldType[Any]) -> FieldType[ItemT]:
-    """A mapping with a name, and arguments of any keys."""
+    """A mapping with a name, and with arguments of any keys."""
 
     def read(node: YamlNode) -> ItemT:
         fields = node.as_mapping()
@@ -143,7 +143,7 @@ _DEPRECATED = record(
     Key("since", WORD, required=True, note="A date or a version."),
     Key("use", MODEL_NAME, note="The model to use instead."),
 )
-#: Read together with the inputs; see ``mo_args``.
+#: The arguments are read together with the inputs; see ``mo_args``.
 _ARGUMENT_LIST: FieldType[YamlNode] = FieldType(
     lambda node: node, {"type": "array", "items": ARGUMENT_SCHEMA, "minItems": 0, "maxItems": 10_000}
 )
@@ -195,7 +195,7 @@ MODEL_KEYS = (
     Key("quantized", one_of(("INT8",))),
     Key("quantization", QUANTIZATION, note="How it becomes INT8."),
 )
-#: Of a variant's input or output only what differs must be given.
+#: An input or output of a variant needs only the keys that differ.
 _VARIANT_SCHEMA = mapping_schema(
     Key(
         key.name,
@@ -226,11 +226,11 @@ OURS = frozenset((*names_of(MODEL_KEYS), *names_of(COMPOSITE_KEYS), "variants"))
 def read_model(path: Path, *, family: Family, name: str, composite: str = "") -> ModelSpec:
     """The model that a model.yml declares; its name and family are those of its folders.
 
-    An unknown key is a mistake in our form. In Open Model Zoo's, whose own tools do not look at what they do
-    not know, it is left out, and the model has a warning.
+    An unknown key is a mistake in our form. In Open Model Zoo's form it is left out, and the model has a
+    warning, since Open Model Zoo's own tools ignore unknown keys.
 
     Raises:
-        SpecError: the first mistake in the file, with its place.
+        SpecError: the first mistake in the file, with its position.
     """
     node = read_yaml(path)
     warnings = _collect_unknown_keys(node)
@@ -247,7 +247,7 @@ def read_model(path: Path, *, family: Family, name: str, composite: str = "") ->
 
 
 def _collect_unknown_keys(node: YamlNode) -> list[str]:
-    """Where unknown keys of a file in Open Model Zoo's form are collected; in our form they are errors."""
+    """The list that collects unknown keys in Open Model Zoo's form; in our form they are errors."""
     keys = node.value if isinstance(node.value, dict) else {}
     terms = keys.get("license")
     is_ours = any(key in OURS for key in keys) or (terms is not None and not terms.is_text())
@@ -255,7 +255,7 @@ def _collect_unknown_keys(node: YamlNode) -> list[str]:
 
 
 def _fields_by_tag(top: YamlMapping, node: YamlNode) -> dict[str, YamlMapping]:
-    """The keys of each variant: its own, and those that are given once for all."""
+    """The keys of each variant: its own and the common keys."""
     tags: dict[str, str] = {}
     variants = {}
     for tag, variant in node.as_mapping():
@@ -295,7 +295,7 @@ def _read_variant(top: YamlMapping, path: Path, family: Family, name: str, compo
 
 
 def _check_references(top: YamlMapping, spec: ModelSpec) -> None:
-    """What one key says of another must be there."""
+    """Check that what a key refers to is declared."""
     published = {file.name for file in spec.files}
     unpacked = False
     for index, step in enumerate(spec.postprocessing):
@@ -326,11 +326,11 @@ def _refuse_itself(top: YamlMapping, spec: ModelSpec | CompositeSpec) -> None:
 def read_composite(path: Path, *, family: Family, name: str) -> CompositeSpec:
     """The composite that a composite-model.yml declares.
 
-    If it names no stages, as in Open Model Zoo 2021.4, they are the folders below with a model.yml, in
-    alphabetical order. An unknown key is what it is in a model.yml.
+    If it names no stages, as in Open Model Zoo 2021.4, the stages are its subfolders that contain a
+    model.yml, in alphabetical order. Unknown keys are treated as in a model.yml.
 
     Raises:
-        SpecError: the first mistake in the file, with its place.
+        SpecError: the first mistake in the file, with its position.
     """
     node = read_yaml(path)
     warnings = _collect_unknown_keys(node)

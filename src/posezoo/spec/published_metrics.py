@@ -1,4 +1,4 @@
-"""What a publisher says of a model: how well it does, how large it is, and how it was trained."""
+"""What a publisher states about a model: its accuracy, its size, and how it was trained."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from posezoo.spec.model import PublishedAccuracy, PublishedMetrics, Training
 from posezoo.spec.source_files import WEB_URL
 from posezoo.spec.yaml_nodes import YamlMapping
 
-#: By metric, the largest value that can be meant: a share, or millimetres.
+#: The largest plausible value by metric: AP is a fraction, MPJPE is in millimetres.
 METRICS = {"AP": 1.0, "MPJPE": 10_000.0}
 MAX_COMPLEXITY = 1e9
 

@@ -1,4 +1,4 @@
-"""model.yml's ``quantization``: how a model becomes INT8, and how far its outputs may move."""
+"""model.yml's ``quantization``: how a model is quantized to INT8, and how much its outputs may change."""
 
 from __future__ import annotations
 
@@ -8,13 +8,13 @@ from posezoo.spec.field_types import LINE, Key, integer, list_of, matching, one_
 from posezoo.spec.model import FloatLayers, QuantizationSettings
 from posezoo.spec.yaml_nodes import YamlMapping
 
-#: What a model may be quantized for, in NNCF's words.
+#: The allowed target devices, as NNCF names them.
 TARGET_DEVICES = ("ANY", "CPU", "GPU", "NPU", "CPU_SPR")
-#: More samples take longer and change nothing: Open Model Zoo's quantizer took 300.
+#: More samples take longer and do not change the result: Open Model Zoo's quantizer took 300.
 MAX_SAMPLES = 10_000
-#: A keypoint that moves farther is another one.
+#: A keypoint that moves farther is a different keypoint.
 MAX_SHIFT_PX = 64.0
-#: As OpenVINO calls operations: Convolution, MVN, ROIPooling.
+#: OpenVINO's names of operations: Convolution, MVN, ROIPooling.
 OPERATION = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
 
 

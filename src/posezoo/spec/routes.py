@@ -1,6 +1,6 @@
-"""By which route a model becomes IR, and why posezoo may not take it: decided by model.yml alone.
+"""The route that converts a model to IR, and any obstacle on it, decided from model.yml alone.
 
-The first rule that applies decides.
+The first rule that applies is used.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from posezoo.spec.model import Framework, ModelSpec, Route
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why a model does not become IR here.
+    """Why posezoo does not convert a model to IR.
 
     Attributes:
-        reason: a word for programs.
-        why: the same in a sentence that goes on after the model's name.
+        reason: a single word, for programs.
+        why: the reason as the end of a sentence that starts with the model's name.
         hint: what to do instead.
     """
 
@@ -27,7 +27,7 @@ class Obstacle:
     hint: str = ""
 
 
-#: The reason of an obstacle that stands in the way of single precisions only.
+#: The reason of an obstacle that affects only some precisions.
 PRECISION = "precision"
 
 
@@ -47,7 +47,7 @@ def _is_graph_as_text(spec: ModelSpec) -> bool:
 
 RouteRule = tuple[Callable[[ModelSpec], bool], Route, Obstacle | None]
 
-#: Upstream's code comes before Model Optimizer: what it makes is what Model Optimizer would be given.
+#: Upstream's code comes before Model Optimizer, because Model Optimizer would read its output.
 RULES: tuple[RouteRule, ...] = (
     (lambda spec: spec.is_ir, Route.IR, None),
     (lambda spec: spec.framework is Framework.PYTORCH and spec.network is not None, Route.NETWORK, None),
@@ -114,7 +114,7 @@ RULES: tuple[RouteRule, ...] = (
 
 
 def select_route(spec: ModelSpec) -> tuple[Route, Obstacle | None]:
-    """By what a model becomes IR, and why posezoo does not do so by itself; it needs no file of the model."""
+    """The route to IR, and why posezoo does not take it by itself. No file of the model is needed."""
     for applies, route, obstacle in RULES:
         if applies(spec):
             return route, obstacle
@@ -122,7 +122,7 @@ def select_route(spec: ModelSpec) -> tuple[Route, Obstacle | None]:
 
 
 def describe_obstacle(spec: ModelSpec, route: Route, obstacle: Obstacle) -> str:
-    """Why a model is not converted here, in one line that begins with its name."""
+    """Why posezoo does not convert a model, in one line that begins with its name."""
     if obstacle.reason == PRECISION:
         return f"{spec.full_name}: {obstacle.why}"
     flags = dict.fromkeys(flag for flag, _ in spec.mo_args if not is_supported(flag))

@@ -1,4 +1,4 @@
-"""Which names of models and files are safe on every system that an artifact may be carried to."""
+"""Which names of models and files are safe on every operating system."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ FORBIDDEN = set('\\:*?"<>|')
 RESERVED = {"con", "prn", "aux", "nul"} | {
     f"{name}{digit}" for name in ("com", "lpt") for digit in range(1, 10)
 }
-#: Cc control, Cf invisible (among them the marks that turn text around), Cs surrogates, Zl and Zp separators.
+#: Cc control, Cf invisible (including bidirectional marks), Cs surrogates, Zl and Zp separators.
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 MAX_LENGTH = 240
 
 
 def explain_invalid_model_name(name: str) -> str:
-    """Why a folder's name cannot be a model's; empty when it can."""
+    """Why a folder's name is not a valid model name; empty if it is valid."""
     if not MODEL.fullmatch(name):
         return "expected letters, digits, and . _ + - after the first"
     return explain_unsafe_file_name(name)
 
 
 def explain_unsafe_file_name(name: str) -> str:
-    """Why a relative path with / between its parts is unsafe somewhere; empty when it is safe.
+    """Why a relative path with / between its parts is unsafe on some system; empty if it is safe.
 
     Refused: absolute paths, ``..``, backslashes, drives and streams (a colon), control, invisible and
-    text-turning characters, names that Windows reserves, trailing dots and blanks, parts that are not in
+    bidirectional characters, names that Windows reserves, trailing dots and spaces, parts that are not in
     Unicode's composed form, and names of more than 240 characters.
     """
     if not name:
@@ -59,5 +59,5 @@ def _why_not_a_part(part: str) -> str:
 
 
 def case_folded(name: str) -> str:
-    """A name as file systems that ignore case see it: two names of one folded form are one file there."""
+    """The form in which file systems that ignore case compare names: equal forms are the same file."""
     return unicodedata.normalize("NFC", name.casefold())

@@ -1,9 +1,9 @@
-"""Which regular expressions of a model.yml are safe: those that take no exponential time on any text.
+"""Which regular expressions of a model.yml are safe: those that never take exponential time.
 
-Python's ``re`` backtracks: with a repeated repetition, as in ``(a+)+b``, thirty characters keep it busy for
-hours, and nothing interrupts it. So each pattern is scanned once from left to right. What is repeated must
-be a character, a class, or a fixed text. Features that make such a scan unreliable are refused: back
-references, conditions, verbose and dot-all patterns. All 160 patterns of Open Model Zoo pass. A pattern
+Python's ``re`` backtracks: with a nested repetition such as ``(a+)+b``, a text of thirty characters takes
+hours, and the match cannot be interrupted. So each pattern is scanned once from left to right. Only a
+character, a class, or a fixed text may be repeated. Features that make such a scan unreliable are refused:
+back references, conditions, verbose and dot-all patterns. All 160 patterns of Open Model Zoo pass. A pattern
 such as ``.*x.*y`` can still take polynomial time on a long line: patterns are applied with a time limit.
 """
 
@@ -14,7 +14,7 @@ import warnings
 from collections.abc import Iterator
 
 MAX_LENGTH = 1000
-#: Of repetitions and optional parts; the patterns of Open Model Zoo have at most nine.
+#: The most repetitions and optional parts; the patterns of Open Model Zoo have at most nine.
 MAX_REPETITIONS = 12
 
 #: A fixed text. Most patterns are one, and compiling all of Open Model Zoo's takes 30 ms.
@@ -47,7 +47,7 @@ def explain_unsafe_regex(pattern: str) -> str:
         return ""
     try:
         with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # of FutureWarning, for classes such as [[a]
+            warnings.simplefilter("ignore")  # FutureWarning for classes such as [[a]
             re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
         return f"is no regular expression: {error}"
@@ -65,7 +65,7 @@ def _objections(pattern: str) -> Iterator[str]:
             return
         position, kind = token.end(), token.lastgroup
         if kind == "open":
-            # Flags for the whole pattern, (?m), open nothing.
+            # Flags for the whole pattern, such as (?m), open no group.
             varies += [] if token[0].endswith(")") else [False]
             closed = False
         elif kind == "close":

@@ -1,4 +1,4 @@
-"""The files of a model.yml: what each must be, where it comes from, and what is done to it afterwards."""
+"""The files of a model.yml: their expected contents, their sources, and the steps after a download."""
 
 from __future__ import annotations
 
@@ -46,13 +46,13 @@ from posezoo.spec.safe_names import case_folded, explain_unsafe_file_name
 from posezoo.spec.safe_regex import MAX_LENGTH, explain_unsafe_regex
 from posezoo.spec.yaml_nodes import YamlMapping, YamlNode, sanitize
 
-#: In place of a size or checksum that the publisher does not state.
+#: Replaces a size or checksum that the publisher does not state.
 UNKNOWN = "unknown"
 MAX_SIZE = 1 << 50  # bytes
-#: Stores with protocols of their own.
+#: Stores that have their own protocols.
 STORES = ("s3", "gs", "az", "sftp")
 
-#: What nearly all URLs look like; the others are parsed.
+#: The form of nearly all URLs; all others are parsed.
 _PLAIN_URL = re.compile(r"https?://[A-Za-z0-9.-]+/[A-Za-z0-9._/+=&?%~-]*")
 _PLAIN_REPLACEMENT = re.compile(r"(?:[^\\]|\\g<0>|\\n)*")
 
@@ -109,7 +109,7 @@ _WHEEL = record(
     Key("size", integer(1, MAX_SIZE), required=True),
     Key("sha256", _HEX_SHA256, required=True),
 )
-#: By ``$type``; how each is downloaded is said in ``download.source_types``.
+#: The sources by ``$type``; ``download.source_types`` downloads them.
 SOURCES: Mapping[str, FieldType[Source]] = {
     "http": record(lambda url: url, Key("url", URL, required=True), tag="http"),
     "google_drive": record(
@@ -125,7 +125,7 @@ SOURCES: Mapping[str, FieldType[Source]] = {
         HuggingFaceSource,
         Key(
             "repository",
-            # user/name; a few old ones have no user.
+            # user/name; a few old repositories have no user.
             matching(
                 re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,95}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,95}"),
                 "a repository such as user/name",
@@ -155,7 +155,7 @@ SOURCES: Mapping[str, FieldType[Source]] = {
     ),
 }
 _TAGGED_SOURCE = tagged(SOURCES)
-#: Types that installed packages add: records as ``download.source_types.SourceType``, with a ``field_type``.
+#: Types that installed packages add: ``download.source_types.SourceType`` with a ``field_type``.
 _ADDED_SOURCES: LazyTable[Any] = LazyTable("posezoo.source_types", object, {})
 
 
@@ -180,7 +180,7 @@ _SOURCES: FieldType[tuple[Source, ...]] = FieldType(
 )
 
 
-# --- what a file must be
+# --- the expected contents of a file
 
 _HEX = {"sha384": hex_digits(96, label="96 hex digits of SHA384"), "sha256": _HEX_SHA256}
 _TAGGED_DIGEST = tagged(
@@ -189,7 +189,7 @@ _TAGGED_DIGEST = tagged(
         for name, digits in _HEX.items()
     }
 )
-#: What a store may state of a member: all digits of its SHA-1, or only the first ones, as in a file's name.
+#: The SHA-1 of a member: all digits, or only the first ones, as in a file's name.
 _SHA1 = record(
     partial(Digest, "sha1"),
     Key("value", hex_digits(SHA1_DIGITS, 8, label="40 hex digits of SHA-1, or the first 8"), required=True),
@@ -267,7 +267,7 @@ def _make_file(
     sha256: str = "",
     contains: Mapping[str, Digest] | None = None,
 ) -> SourceFile:
-    # Open Model Zoo's copy first, the publisher's last: the publishers' are the ones that are gone.
+    # Open Model Zoo's copy comes first and the publisher's last, because publishers' files disappear.
     return SourceFile(
         name=name,
         size=size,
@@ -325,7 +325,7 @@ def _read_files(node: YamlNode) -> tuple[SourceFile, ...]:
 FILES: FieldType[tuple[SourceFile, ...]] = FieldType(_read_files, _FILE_LIST.schema)
 
 
-# --- what is done to downloaded files
+# --- the steps that change downloaded files
 
 
 def _read_pattern(node: YamlNode) -> str:
@@ -342,13 +342,13 @@ def _check_replacement(fields: YamlMapping, step: PostprocessingStep) -> None:
     if _PLAIN_REPLACEMENT.fullmatch(step.replacement):
         return
     try:
-        re.compile(step.pattern).sub(step.replacement, "")  # the template is read even if nothing matches
+        re.compile(step.pattern).sub(step.replacement, "")  # checks the template even if nothing matches
     except (re.error, IndexError) as error:
         raise fields["replacement"].make_error(f"is no replacement for its pattern: {error}") from error
 
 
 _PATTERN_SCHEMA: Schema = {"allOf": [ref("text"), {"maxLength": MAX_LENGTH}]}
-#: By ``$type``.
+#: The steps by ``$type``.
 STEPS: Mapping[str, FieldType[PostprocessingStep]] = {
     "regex_replace": record(
         RegexReplace,
@@ -357,7 +357,7 @@ STEPS: Mapping[str, FieldType[PostprocessingStep]] = {
         Key(
             "replacement",
             FieldType(
-                # Blanks or nothing at all, in quotes, delete what matched.
+                # Quoted spaces, or an empty quoted text, delete the match.
                 lambda node: node.value if node.is_text() and not str(node.value).strip() else node.text(),
                 {"type": ["string", "number", "boolean"]},
             ),

@@ -1,10 +1,10 @@
-"""Identifiers of licenses: does SPDX list one (https://spdx.org/licenses/), and which one is meant?"""
+"""Checks whether SPDX lists a license identifier (https://spdx.org/licenses/), and suggests the right one."""
 
 from __future__ import annotations
 
 from difflib import get_close_matches
 
-#: What models, data sets and code are published under: the names that a hint proposes.
+#: The usual licenses of models, data sets and code, which a hint may propose.
 COMMON = (
     "AGPL-3.0-only", "AGPL-3.0-or-later", "Apache-2.0", "BSD-2-Clause", "BSD-3-Clause", "BSL-1.0",
     "CC-BY-4.0", "CC-BY-NC-4.0", "CC-BY-NC-ND-4.0", "CC-BY-NC-SA-4.0", "CC-BY-ND-4.0", "CC-BY-SA-4.0",
@@ -15,12 +15,12 @@ COMMON = (
 
 
 def is_license(identifier: str) -> bool:
-    """Whether SPDX lists it, or it names terms that SPDX does not list (SPDX 2.3, annex D.2)."""
+    """Whether SPDX lists the identifier, or it is a LicenseRef for other terms (SPDX 2.3, annex D.2)."""
     return identifier.startswith("LicenseRef-") or _canonical(identifier) == identifier
 
 
 def suggest_license(identifier: str) -> str:
-    """A hint that says what to write instead of an identifier that names no license.
+    """A hint: the identifier to write instead of an invalid one.
 
     >>> suggest_license("apache2")
     'did you mean Apache-2.0? LicenseRef-NAME stands for terms that SPDX does not list'

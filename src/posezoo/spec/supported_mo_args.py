@@ -1,4 +1,4 @@
-"""Arguments of Model Optimizer that stay text in a model and that our conversion supports.
+"""Model Optimizer's arguments that are kept as text in a model and that our conversion supports.
 
 Names and meanings are those of ``mo --help`` in OpenVINO 2024.6. Values are checked when model.yml is read,
 so parsing them again at the conversion cannot fail.
@@ -12,7 +12,7 @@ from types import MappingProxyType
 
 from posezoo.spec.model import Precision
 
-#: What an input is frozen to: one value, or a list of them.
+#: The constant that replaces an input: one value, or a list of values.
 FrozenValue = bool | float | tuple[bool | float, ...]
 MoArgumentPairs = Sequence[tuple[str, str]]
 
@@ -30,7 +30,7 @@ def frozen_inputs(kept: MoArgumentPairs) -> Mapping[str, FrozenValue]:
 
 
 def wants_static_shape(kept: MoArgumentPairs) -> bool:
-    """Whether everything that depends only on sizes becomes a constant."""
+    """Whether all values that depend only on sizes become constants."""
     return any(flag == "--static_shape" and _SWITCHES[value.lower()] for flag, value in kept)
 
 
@@ -46,7 +46,7 @@ def requested_precision(kept: MoArgumentPairs) -> Precision | None:
 
 
 def explain_unsupported_value(flag: str, value: str) -> str:
-    """Why a flag does not support a value; empty if it does, or if the flag itself is not supported."""
+    """Why a flag's value is not supported; empty if it is, or if the flag itself is not supported."""
     if flag not in CARRIED_OUT:
         return ""
     parse, expected = CARRIED_OUT[flag]
@@ -93,7 +93,7 @@ def _switch(value: str) -> object:
 
 _IS_SWITCH = (_switch, "takes no value, or True or False")
 _IS_FILE = (_accept_non_empty, "expected a file")
-#: By flag, what parses its value, and the error's text if that raises KeyError or ValueError.
+#: By flag: the function that parses its value, and the error's text if it raises KeyError or ValueError.
 CARRIED_OUT: Mapping[str, tuple[Callable[[str], object], str]] = {
     "--saved_model_dir": (_accept_non_empty, "expected a folder"),
     "--input_meta_graph": _IS_FILE,
@@ -105,7 +105,7 @@ CARRIED_OUT: Mapping[str, tuple[Callable[[str], object], str]] = {
     "--static_shape": _IS_SWITCH,
     "--data_type": (lambda value: _TYPES[value.lower()], "expected FP16, half, FP32 or float"),
     "--compress_to_fp16": _IS_SWITCH,
-    # These change nothing in an IR today: OpenVINO's frontends keep layouts, and the model has a name.
+    # These flags no longer change an IR: OpenVINO's frontends keep layouts, and the model has a name.
     "--disable_nhwc_to_nchw": _IS_SWITCH,
     "--model_name": (_accept_non_empty, "expected a name"),
 }

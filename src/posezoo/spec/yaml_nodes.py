@@ -1,9 +1,9 @@
 """YAML nodes that know their position, so that errors name file:line:column.
 
-A tree of nodes is built from the parser's events, without recursion, from what a model.yml needs: text,
-lists and mappings. Dangerous and confusing input is refused while it is read: aliases and anchors (an
-alias bomb is a few lines long), explicit tags, duplicate keys, deep nesting, huge files, and encodings
-other than UTF-8. Code that reads a value says its type; YAML's own rules do not guess it.
+A tree of nodes is built from the parser's events without recursion. It contains only what a model.yml needs:
+text, lists and mappings. Dangerous and confusing input is refused while it is read: aliases and anchors (an
+alias bomb needs only a few lines), explicit tags, duplicate keys, deep nesting, huge files, and encodings
+other than UTF-8. The code that reads a value states its type; YAML's own type rules are not used.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 16
 MAX_EVENTS = 20_000
 MAX_KEY_LENGTH = 200
-#: The most unknown keys that only cause warnings; one more is an error.
+#: The largest number of unknown keys that only cause warnings; more are an error.
 MAX_UNKNOWN_KEYS = 16
 
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
@@ -79,7 +79,7 @@ class YamlNode:
         """Turn errors about unknown keys below this node into warnings.
 
         Returns:
-            The warnings, each with its position: the list grows while values are read.
+            The warnings with their positions; the list grows while values are read.
         """
         self.unknown_keys = []
         return self.unknown_keys
@@ -88,7 +88,7 @@ class YamlNode:
         """This value as text.
 
         Raises:
-            SpecError: it is empty, a list or a mapping, or holds control or invisible characters.
+            SpecError: it is empty, a list or a mapping, or contains control or invisible characters.
         """
         if not isinstance(self.value, str) or not self.value.strip():
             raise self._unexpected("text")
@@ -121,14 +121,14 @@ class YamlNode:
         return self._finite(self.value)
 
     def boolean(self, *, older: bool = False) -> bool:
-        """This value as true or false; ``older``: also yes or no, as in YAML 1.1."""
+        """This value as true or false; with ``older``, also yes or no, as in YAML 1.1."""
         words = _OLDER_BOOLEANS if older else _BOOLEANS
         if not isinstance(self.value, str) or self.value not in words:
             raise self._unexpected("yes or no" if older else "true or false")
         return words[self.value]
 
     def scalar(self) -> str | int | float | bool:
-        """This value as a boolean, a whole number, a number, or text, whatever it looks like."""
+        """This value as a boolean, a whole number, a number or text, depending on its form."""
         text = self.text()
         if text in _BOOLEANS:
             return _BOOLEANS[text]
@@ -137,7 +137,7 @@ class YamlNode:
         return self._finite(text) if _NUMBER.fullmatch(text) else text
 
     def to_plain(self) -> Plain:
-        """This value with everything below it, each as ``scalar`` reads it."""
+        """This value with all nested values, each as ``scalar`` reads it."""
         if isinstance(self.value, list):
             return tuple(item.to_plain() for item in self.value)
         if isinstance(self.value, dict):
@@ -206,7 +206,7 @@ class YamlMapping:
         self.node, self._nodes = node, nodes
 
     def __getitem__(self, key: str) -> YamlNode:
-        """The value of a key that must be there."""
+        """The value of a required key."""
         if key not in self._nodes:
             raise self.node.make_error(f"the key {key} is missing")
         return self._nodes[key]
@@ -218,14 +218,14 @@ class YamlMapping:
         return iter(self._nodes.items())
 
     def get(self, key: str) -> YamlNode | None:
-        """The value of a key that may be there."""
+        """The value of an optional key."""
         return self._nodes.get(key)
 
     def merged_with(self, other: YamlMapping, item_by_item: Collection[str] = ()) -> YamlMapping:
-        """These keys, replaced by those of ``other``.
+        """These keys with the keys of ``other``, which take precedence.
 
-        Lists of mappings below the keys ``item_by_item`` are merged mapping by mapping: keys that an item of
-        ``other`` does not give stay.
+        Lists of mappings below the keys ``item_by_item`` are merged mapping by mapping: a key that an item of
+        ``other`` does not contain keeps its value.
 
         Raises:
             SpecError: the two lists differ in length.
@@ -273,7 +273,7 @@ def read_yaml(path: Path) -> YamlNode:
 
 
 def parse_yaml(content: bytes, file: str) -> YamlNode:
-    """The tree of a YAML text; ``file`` is what errors call it."""
+    """The tree of a YAML text; ``file`` is its name in errors."""
     if len(content) > MAX_BYTES:
         raise SpecError(file, 1, 1, "", f"larger than {MAX_BYTES} bytes")
     text = _decode(content, file)
@@ -305,7 +305,7 @@ def _build(events: Iterable[Any], file: str) -> YamlNode | None:
     """The tree of the first and only document, from the parser's events."""
     root: YamlNode | None = None
     parent: YamlNode | None = None
-    pending_keys: list[YamlNode | None] = []  # of each open mapping: the key that waits for its value
+    pending_keys: list[YamlNode | None] = []  # for each open mapping, the key whose value comes next
     for count, event in enumerate(events):
         kind = type(event)
         if count == MAX_EVENTS:
