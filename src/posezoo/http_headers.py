@@ -1,4 +1,4 @@
-"""Headers that are sent with each request to one host; their values are never shown."""
+"""Headers for requests to certain hosts; their values are never shown."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _PORTS = {"https": 443, "http": 80}
 
 
 class HostHeader:
-    """A header for one host; mostly a secret.
+    """A header for one host; its value is often secret.
 
     Args:
         host: ``example.org``, or ``example.org:8443`` for a port that is not the default of https or http.
         name: such as ``Authorization``.
-        value: what is sent, and never shown.
+        value: the value to send, which is never shown.
     """
 
     __slots__ = ("host", "name", "value")
@@ -28,7 +28,7 @@ class HostHeader:
         return f"{self.host}={self.name}: ***"
 
     def applies_to(self, url: str) -> bool:
-        """Whether a URL is on its host, at its port."""
+        """Whether a URL has the host and port of this header."""
         try:
             address, own = urlsplit(url), urlsplit(f"//{self.host}")
             default = _PORTS.get(address.scheme)
@@ -38,13 +38,13 @@ class HostHeader:
 
 
 def parse_header(text: str) -> HostHeader:
-    """``HOST=NAME: VALUE``, as users write it.
+    """Parse ``HOST=NAME: VALUE``, the form that users write.
 
     >>> parse_header("example.org=Authorization: Bearer 1234")
     example.org=Authorization: ***
 
     Raises:
-        ValueError: it has another form; the message does not repeat it, since it may hold a secret.
+        ValueError: the text has another form; the message does not contain it, because it may be secret.
     """
     form = _FORM.fullmatch(text.strip())
     line = _LINE.fullmatch(form["line"].strip()) if form else None

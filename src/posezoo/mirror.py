@@ -1,11 +1,11 @@
-"""A mirror: a folder with all that machines without a network need, filled on a machine that has one.
+"""A mirror: a folder for machines without a network; a machine with a network fills it.
 
     DIR/1/<first two hex digits>/<the others>    published files by their digest, with the layout of a cache
-    DIR/models/<public|intel>/<name>/model.yml   their declarations: a registry of these models
-    DIR/licenses/                                their licenses;  DIR/NOTICE: their copyright holders
+    DIR/models/<public|intel>/<name>/model.yml   the declarations: a registry of these models
+    DIR/licenses/                                the licenses;  DIR/NOTICE: the copyright holders
     DIR/posezoo.lock                             the SHA-384 of every file
 
-Any static file server can serve it, and any copy of it is a mirror too.
+Any static file server can serve it, and every copy of it is a mirror too.
 """
 
 from __future__ import annotations
@@ -61,17 +61,17 @@ class MirroredFile:
 
 @dataclass(frozen=True, slots=True)
 class Mirror:
-    """A mirror's folder, which may be missing yet."""
+    """The folder of a mirror; it may not exist yet."""
 
     root: Path
 
     @property
     def models_dir(self) -> Path:
-        """The registry in it."""
+        """The mirror's registry."""
         return self.root / "models"
 
     def open_lock(self, *, strict: bool = False) -> LockFile:
-        """The lock in it."""
+        """The mirror's lock."""
         return LockFile(self.root / NAME, strict=strict)
 
     def store_path(self, digest: Digest) -> Path:
@@ -79,10 +79,10 @@ class Mirror:
         return self.root / entry_path(digest)
 
     def plan(self, spec: ModelSpec, download_options: DownloadOptions) -> tuple[PlannedFile, ...]:
-        """What ``add_model`` would do about each file; nothing is written and no server asked.
+        """What ``add_model`` would do for each file; nothing is written and no server is asked.
 
         Raises:
-            LicenseError: the options do not allow its license.
+            LicenseError: the options do not allow the model's license.
         """
         refuse_license(spec, download_options.allow_licenses)
         spec = self.open_lock().with_pins(spec)
@@ -104,25 +104,25 @@ class Mirror:
         listener: Listener = ignore_event,
         pool: ConnectionPool | None = None,
     ) -> list[Path]:
-        """Add a model's files, its model.yml, its license and its lines of the lock; verified files stay.
+        """Add a model's files, its model.yml, its license and its lock entries; verified files are kept.
 
         Args:
-            agreed: the user's lock: its pins of first use and its IR are copied.
-            pool: the connections that it shares with calls that run beside it; None for its own.
+            agreed: the user's lock; its pins of first use and its IR entries are copied.
+            pool: the connections shared with parallel calls; None for a new pool.
 
         Returns:
             The paths of the published files.
 
         Raises:
-            DownloadError: no place gave one of the files.
-            LicenseError: the options do not allow its license.
-            UnpinnedFileError: a file has no checksum, and a first use is not trusted.
+            DownloadError: no candidate sent one of the files.
+            LicenseError: the options do not allow the model's license.
+            UnpinnedFileError: a file has no checksum, and its first use is not trusted.
             LockError: the mirror has a newer model.yml.
-            OutputError: something cannot be written.
+            OutputError: a file cannot be written.
         """
         spec = self.open_lock().with_pins(agreed.with_pins(spec))
         require_allowed(spec, spec.files, download_options)
-        # A mirror that has a newer one is not filled with what an older one declares.
+        # Raises a LockError before any download if the mirror has a newer model.yml.
         merge_entries(
             self.open_lock().entries, list(declaration_entries(spec, "")), [file.name for file in spec.files]
         )
@@ -134,14 +134,14 @@ class Mirror:
 
             context.pool.run_all(add_file, spec.files)
         self._copy_declarations(spec)
-        spec = agreed.with_pins(spec)  # with what was trusted just now
+        spec = agreed.with_pins(spec)  # with the files that were trusted just now
         lock = self.open_lock()
         published = (published_entry(spec, file, paths[file.name], lock.timestamp) for file in spec.files)
         present = [
             *declaration_entries(spec, lock.timestamp),
             *(entry for entry in published if entry is not None),
         ]
-        if agreed.has_declaration(spec):  # else its IR were made from something else
+        if agreed.has_declaration(spec):  # else its IR were made from another model.yml
             name = model_key(spec)
             present += (
                 entry for entry in agreed.entries.values() if entry.origin == MADE and entry.model == name
@@ -150,19 +150,19 @@ class Mirror:
         return [paths[file.name] for file in spec.files]
 
     def add_samples(self, download_options: DownloadOptions, listener: Listener = ignore_event) -> list[Path]:
-        """Add the sample photos, too.
+        """Add the sample photos.
 
         Raises:
-            DownloadError: no place gave one of them.
+            DownloadError: no candidate sent one of them.
         """
         with DownloadContext("samples", download_options, listener, base=self.root) as context:
             return [self._store_file(photo, context) for photo in SAMPLES]
 
     def write_notice(self) -> Path:
-        """Write the copyright holders and licenses of the models in it.
+        """Write the copyright holders and licenses of the mirror's models to NOTICE.
 
         Raises:
-            OutputError: it cannot be written.
+            OutputError: the file cannot be written.
         """
         terms = []
         for spec in self.specs():
@@ -172,7 +172,7 @@ class Mirror:
         return self.root / NOTICE
 
     def specs(self, names: Collection[str] = ()) -> tuple[ModelSpec, ...]:
-        """The models in it, by its own registry and in its lock's order; only those named, if any are.
+        """The mirror's models, from its registry, in its lock's order; only those in ``names``, if any.
 
         Raises:
             LockError: it is not a mirror.
@@ -194,14 +194,14 @@ class Mirror:
         return tuple(specs)
 
     def check(self, names: Collection[str] = ()) -> Iterator[MirroredFile]:
-        """The state of every file in the mirror's lock, read again; without names also of all other files.
+        """The state of each file in the mirror's lock, read again; without ``names`` also of all other files.
 
         Raises:
             LockError: it is not a mirror.
         """
         lock, known = self.open_lock(), {self.root / name for name in (NAME, NAME + SUFFIX, NOTICE)}
         specs = {model_key(spec): spec for spec in self.specs(names)}
-        # Its registry may be gone.
+        # The mirror's registry may be missing.
         declared = open_registry([self.models_dir]).entries if self.models_dir.is_dir() else {}
         for line in lock.entries.values():
             if line.origin == MADE or not _is_among(line.model, names):
@@ -221,7 +221,7 @@ class Mirror:
             return
         for spec in specs.values():
             known |= {self.root / "licenses" / spec.license.text, spec.path.with_name("pre-convert.py")}
-        for photo in SAMPLES:  # in no lock: posezoo itself declares them
+        for photo in SAMPLES:  # not in the lock, because posezoo itself declares them
             if photo.checksum is not None and (path := self.store_path(photo.checksum)).exists():
                 known.add(path)
                 yield MirroredFile("samples", photo.name, path, file_state(path, photo.size, photo.checksum))
@@ -230,7 +230,7 @@ class Mirror:
             yield MirroredFile("", path.relative_to(self.root).as_posix(), path, state)
 
     def _store_file(self, file: SourceFile, context: DownloadContext) -> Path:
-        """Add a file; one without a checksum goes to its place once its digest is known."""
+        """Add a file; a file without a checksum is moved to its path after its digest is known."""
         if file.checksum is not None:
             download_file(file, self.store_path(file.checksum), list_candidates(file, context), context)
             return self.store_path(file.checksum)
@@ -255,7 +255,7 @@ class Mirror:
         copies = {folder / MODEL_YML: spec.path}
         if spec.composite:
             copies[folder.parent / COMPOSITE_YML] = spec.path.parents[1] / COMPOSITE_YML
-        if spec.has_pre_convert:  # never run here, but it decides the route of the model
+        if spec.has_pre_convert:  # never run here, but it determines the model's conversion route
             copies[folder / "pre-convert.py"] = spec.path.with_name("pre-convert.py")
         if read_copyright_line(spec):
             copies[self.root / "licenses" / spec.license.text] = license_path(spec)

@@ -1,6 +1,6 @@
-"""The lines of a posezoo.lock: how they are read and written, and how a newer state is recorded.
+"""Read and write the lines of a posezoo.lock, and update them to the present state.
 
-One entry a line, in JSON, sorted, so that branches that each add one merge like any text::
+Each line is one entry in JSON, and the lines are sorted, so that version control can merge branches::
 
     {"model": "net@ccd24037", "file": "net.zip", "size": 5, "sha384": "...", "origin": "first_use", ...}
 """
@@ -22,13 +22,13 @@ NAME = "posezoo.lock"
 MODEL_YML = "model.yml"
 COMPOSITE_YML = "composite-model.yml"
 
-#: Where an entry comes from: a registry's own file, a published file, one whose source was trusted at its
+#: The origin of an entry: a file of a registry, a published file, a published file that was trusted at its
 #: first download, an IR that was converted here.
 REGISTRY, PUBLISHED, FIRST_USE, MADE = "registry", "published", "first_use", "made"
 
 _SHA384 = re.compile("[0-9a-f]{96}")
 
-#: Model, file, and whether it was converted here: a publisher's IR may have the same name.
+#: Model, file, and whether it was converted here, because a published IR may have the same name.
 LockKey = tuple[str, str, bool]
 
 
@@ -36,8 +36,8 @@ LockKey = tuple[str, str, bool]
 class LockEntry:
     """The content of one file."""
 
-    model: str  # name@tag if there are tags, also for the default: another tag may become the default
-    file: str  # as model.yml names it; an IR's as FP16/net.xml
+    model: str  # name@tag if there are tags, also for the default tag, which may change later
+    file: str  # the name in model.yml; FP16/net.xml for an IR
     size: int  # bytes
     sha384: str
     origin: str  # REGISTRY, PUBLISHED, FIRST_USE or MADE
@@ -47,11 +47,11 @@ class LockEntry:
 
     @property
     def key(self) -> LockKey:
-        """What it is about: there is one entry for each key."""
+        """The key: a lock has one entry per key."""
         return self.model, self.file, self.origin == MADE
 
     def has_same_content(self, other: LockEntry) -> bool:
-        """Whether the other entry stands for the same bytes."""
+        """Whether the other entry is for the same file with the same bytes."""
         return (self.key, self.size, self.sha384) == (other.key, other.size, other.sha384)
 
 
@@ -64,10 +64,10 @@ def model_key(spec: ModelSpec) -> str:
 
 
 def declaration_entries(spec: ModelSpec, now: str) -> Iterator[LockEntry]:
-    """The entries of a model.yml, and of the composite-model.yml above it, as these are now.
+    """The present entries of a model.yml, and of the composite-model.yml above it.
 
     Raises:
-        LockError: one cannot be read.
+        LockError: one of them cannot be read.
     """
     declarations = [(model_key(spec), MODEL_YML, spec.path, spec.revision)]
     if spec.composite:
@@ -82,7 +82,7 @@ def declaration_entries(spec: ModelSpec, now: str) -> Iterator[LockEntry]:
 
 
 def format_entries(entries: Iterable[LockEntry]) -> bytes:
-    """The file's bytes."""
+    """The bytes of a lock with these entries."""
     lines = []
     for entry in sorted(entries, key=lambda entry: entry.key):
         fields = asdict(entry)
@@ -95,12 +95,12 @@ def format_entries(entries: Iterable[LockEntry]) -> bytes:
 
 
 def read_entries(path: Path) -> LockEntries:
-    """The entries of a posezoo.lock; none if it is missing.
+    """The entries of a posezoo.lock; empty if it is missing.
 
     Raises:
-        PosezooError: it cannot be read, or a line is not an entry.
+        PosezooError: the lock cannot be read, or a line is not an entry.
     """
-    if path.exists() and not path.is_file():  # a pipe would keep us waiting for ever
+    if path.exists() and not path.is_file():  # reading a pipe may never end
         raise PosezooError(f"{path}: cannot be read: it is not a file", hint="check --lock")
     try:
         text = path.read_text("utf-8")
@@ -157,7 +157,7 @@ class LockChange:
 
 
 def explain_rollback(locked: LockEntry, present: LockEntry) -> str:
-    """Why a registry's file is older than the one in the lock; empty if nothing shows that it is."""
+    """Why a registry's file is older than the one in the lock; empty if there is no sign of that."""
     if present.revision < locked.revision:
         return f"revision {present.revision}, the lock's is {locked.revision}"
     if present.sha384 in locked.before:
@@ -172,16 +172,16 @@ def merge_entries(
     *,
     allow_rollback: bool = False,
 ) -> LockEntries:
-    """The entries with the present state of one model, and of the composite that it is a part of.
+    """Update the entries to the present state of one model, and of the composite that contains it.
 
     Args:
-        entries: those of the lock now.
-        present: those of the model's files as they are here.
-        unpinned: files of the model without a pin that are not here.
+        entries: the entries of the lock.
+        present: the entries of the model's files on this machine.
+        unpinned: files of the model without a pin that are missing on this machine.
         allow_rollback: whether a model.yml that is older than the lock's is accepted.
 
-    An entry with the same content stays. The entry of a file that is not here stays too, while nothing shows
-    that it is outdated: an IR of the same model.yml, a file of the first use.
+    An entry with the same content is kept. The entry of a missing file is kept too if it may still be valid:
+    an IR of the same model.yml, or a file that was trusted on first use.
 
     Raises:
         LockError: a model.yml is older than the lock's.
@@ -204,7 +204,7 @@ def merge_entries(
 
 
 def list_changes(before: LockEntries, after: LockEntries) -> list[LockChange]:
-    """What differs, in the order of the lock's lines."""
+    """The differences, in the order of the lock's lines."""
     changes = []
     for key in sorted({*before, *after}):
         was, now = before.get(key), after.get(key)

@@ -1,4 +1,4 @@
-"""A posezoo.lock in use: it pins files without a checksum; a strict one refuses all that it does not list."""
+"""Use a posezoo.lock: it pins files without a checksum; a strict lock refuses everything it does not list."""
 
 from __future__ import annotations
 
@@ -34,16 +34,16 @@ def _now() -> datetime:
 
 
 class LockFile:
-    """The entries of a posezoo.lock, read when they are first needed.
+    """The entries of a posezoo.lock; they are read at the first use.
 
     Args:
         path: the file; it may be missing.
-        strict: refuse every model, file and IR that it does not have, or has with another content.
-        now: the clock.
+        strict: refuse every model, file and IR that the lock does not list, or lists with other content.
+        now: returns the current time.
     """
 
     def __init__(self, path: Path, *, strict: bool = False, now: Callable[[], datetime] = _now) -> None:
-        # A link is followed, so that projects that share a lock by links still share it after a write.
+        # Links are resolved, so that projects that share a lock by links still share it after a write.
         self.path = path.resolve() if path.is_symlink() else path
         self.is_strict = strict
         self._now = now
@@ -51,15 +51,15 @@ class LockFile:
         self._lock = threading.Lock()
 
     def __reduce__(self) -> tuple[Callable[..., LockFile], tuple[Path]]:
-        """Another process opens the same file."""
+        """Pickle only the path and the settings; another process reads the file itself."""
         return partial(LockFile, strict=self.is_strict, now=self._now), (self.path,)
 
     @property
     def entries(self) -> LockEntries:
-        """The entries, as they were when they were first read or last written.
+        """The entries at the time of the first read or the last write.
 
         Raises:
-            PosezooError: it cannot be read, or a line is not an entry.
+            PosezooError: the lock cannot be read, or a line is not an entry.
         """
         if self._entries is None:
             self._entries = read_entries(self.path)
@@ -67,15 +67,15 @@ class LockFile:
 
     @property
     def timestamp(self) -> str:
-        """The time, in the format of entries."""
+        """The current time, in the format of entries."""
         return self._now().isoformat(timespec="seconds")
 
     def with_pins(self, spec: ModelSpec) -> ModelSpec:
         """The model, with size and SHA-384 from the lock for each file without a checksum.
 
         Raises:
-            LockError: the lock is strict, and does not have this model.yml, or one of its files.
-            PosezooError: it cannot be read, or a line is not an entry.
+            LockError: the lock is strict, and does not list this model.yml or one of its files.
+            PosezooError: the lock cannot be read, or a line is not an entry.
         """
         if self.is_strict:
             self._require(spec)
@@ -84,7 +84,7 @@ class LockFile:
         return replace(spec, files=tuple(self._pinned(spec, file) for file in spec.files))
 
     def agreed_ir(self, spec: ModelSpec, precision: Precision) -> AgreedIr | None:
-        """What a strict lock has of an IR; None if it is not strict, and allows every IR."""
+        """The entries of an IR in a strict lock; None if the lock is not strict and allows every IR."""
         if not self.is_strict:
             return None
         files = {suffix: f"{precision}/{spec.name}{suffix}" for suffix in SUFFIXES}
@@ -93,7 +93,7 @@ class LockFile:
         return AgreedIr(self.path, spec.full_name, files, digests)
 
     def require_registry(self, registry: Registry) -> None:
-        """Refuse a registry that lacks models of a strict lock: it is older, or a different one.
+        """Refuse a registry that lacks models of a strict lock, because it is older or a different one.
 
         Raises:
             LockError: a model is missing.
@@ -112,12 +112,12 @@ class LockFile:
             )
 
     def record_first_use(self, spec: ModelSpec, file: SourceFile, size: int, digest: Digest) -> None:
-        """Record what a file without a pin holds.
+        """Record the size and digest of a file without a pin.
 
         Raises:
-            DigestError: there is an entry already, with another digest.
+            DigestError: an entry with another digest exists already.
             OutputError: the lock cannot be written, or another run keeps it locked.
-            PosezooError: it cannot be read.
+            PosezooError: the lock cannot be read.
         """
         entry = LockEntry(model_key(spec), file.name, size, digest.value, FIRST_USE, self.timestamp)
 
@@ -134,15 +134,15 @@ class LockFile:
         self.update(add)
 
     def update(self, work: Callable[[LockEntries], LockEntries]) -> None:
-        """Replace the entries, while other processes that write the lock wait.
+        """Replace the entries; other processes that write the lock wait.
 
         Args:
-            work: given the entries of the file now, which another process may have written a moment ago,
-                returns the new ones; if it raises, the file stays as it is.
+            work: receives the entries that are in the file now (another process may have just changed them)
+                and returns the new ones; if it raises, the file is not changed.
 
         Raises:
             OutputError: the lock cannot be written, or another run keeps it locked.
-            PosezooError: it cannot be read.
+            PosezooError: the lock cannot be read.
         """
         try:
             self.path.parent.mkdir(parents=True, exist_ok=True)
@@ -159,7 +159,7 @@ class LockFile:
         entry = self.entries.get((model_key(spec), file.name, False))
         if file.checksum is not None or entry is None:
             return file
-        # The lock's entry of an archive holds only for the model.yml that was locked with it.
+        # The lock's entry of an archive is valid only for the model.yml that was locked with it.
         if file.is_pinned and not self.has_declaration(spec):
             return file
         digest = Digest("sha384", entry.sha384)
@@ -168,12 +168,12 @@ class LockFile:
         )
 
     def has_declaration(self, spec: ModelSpec) -> bool:
-        """Whether the model.yml that was locked is this one, byte for byte."""
+        """Whether this model.yml has the same bytes as the locked one."""
         locked = self.entries.get((model_key(spec), MODEL_YML, False))
         return locked is not None and next(declaration_entries(spec, "")).has_same_content(locked)
 
     def _require(self, spec: ModelSpec) -> None:
-        """Refuse a model whose declaration or files differ from the locked ones in any byte."""
+        """Refuse a model whose declaration or files differ from the locked ones."""
         for present in declaration_entries(spec, self.timestamp):
             locked = self.entries.get(present.key)
             if locked is None:
@@ -205,13 +205,13 @@ class LockFile:
 
 @dataclass(frozen=True, slots=True)
 class AgreedIr:
-    """What a strict lock has of one IR.
+    """The entries of one IR in a strict lock.
 
     Attributes:
         lock: the lock's path.
         model: the model's full name.
         files: the names of its two files in the lock, by suffix.
-        digests: the SHA-384 of those that the lock has, by suffix.
+        digests: the SHA-384 of each file that the lock lists, by suffix.
     """
 
     lock: Path
@@ -220,23 +220,23 @@ class AgreedIr:
     digests: Mapping[str, str]
 
     def require_known(self) -> None:
-        """Refuse to make an IR that the lock does not have.
+        """Refuse to make an IR that the lock does not list.
 
         Raises:
-            LockError: the lock has none.
+            LockError: the lock does not list one of its files.
         """
         for suffix, file in self.files.items():
             if suffix not in self.digests:
                 raise _unknown_file_error(self.lock, self.model, file)
 
     def require(self, contents: Mapping[str, FileContent]) -> None:
-        """Refuse an IR that the lock does not have.
+        """Refuse an IR that is not the one in the lock.
 
         Args:
             contents: size and digest of its two files, by suffix.
 
         Raises:
-            LockError: it differs from the lock, or the lock has none.
+            LockError: the IR differs from the lock, or the lock does not list it.
         """
         self.require_known()
         for suffix, content in contents.items():

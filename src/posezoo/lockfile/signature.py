@@ -1,7 +1,7 @@
-"""Sign a posezoo.lock with a private key, and verify such a signature, by the OpenSSF's model-signing.
+"""Sign a posezoo.lock with a private key, and verify the signature, with the OpenSSF's model-signing.
 
-The signature is a Sigstore bundle that needs no account, no log and no network. A lock names every file by
-its SHA-384: once its signature is verified, all files can be verified against it.
+The signature is a Sigstore bundle; it needs no account, no transparency log and no network. A lock contains
+the SHA-384 of every file: after its signature is verified, all files can be verified against it.
 """
 
 from __future__ import annotations
@@ -30,8 +30,8 @@ def sign(lock: Path, private_key: Path) -> Path:
     """Sign a lock with an elliptic-curve key (PEM, without a password), and return the signature's path.
 
     Raises:
-        LockError: there is no lock, or the key cannot be used.
-        OutputError: the signature cannot be written; an earlier one is untouched.
+        LockError: the lock does not exist, or the key cannot be used.
+        OutputError: the signature cannot be written; an earlier one is unchanged.
         MissingPackageError: model-signing is not installed.
     """
     signing = import_optional("model_signing.signing", extra="sign")
@@ -57,10 +57,10 @@ def sign(lock: Path, private_key: Path) -> Path:
 
 
 def require_signature(lock: Path, public_key: Path) -> None:
-    """Make sure that this very lock was signed with the private key of a public key.
+    """Check that the lock was signed with the private key that belongs to a public key.
 
     Raises:
-        LockError: it is not signed, it was signed with another key, or it was changed since.
+        LockError: the lock is not signed, was signed with another key, or was changed after that.
         MissingPackageError: model-signing is not installed.
     """
     verifying = import_optional("model_signing.verifying", extra="sign")
@@ -73,7 +73,7 @@ def require_signature(lock: Path, public_key: Path) -> None:
     )
     try:
         config.verify(lock, signature)
-    # The library raises what its parts raise: json, cryptography and its own ValueErrors.
+    # The library raises errors of json and cryptography, and its own ValueErrors.
     except Exception as error:
         text = str(error)
         if "Key mismatch" in text:
@@ -94,7 +94,7 @@ def _require_file(path: Path, problem: str, hint: str) -> None:
 def _read_key(path: Path, read: Callable[[], Any], kind: str) -> Any:
     try:
         return read()
-    except Exception as error:  # cryptography has a dozen kinds
+    except Exception as error:  # cryptography raises many types of errors
         reason = " ".join(str(error).split()).partition(". ")[0][:120]
         raise LockError(
             f"{path}: is not a usable {kind} key: {reason}",

@@ -1,4 +1,4 @@
-"""The present state of a model as entries of a lock: its model.yml, its published files, its IR."""
+"""The present state of a model as lock entries: its model.yml, its published files, its IR."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ class ModelSnapshot:
 
     Attributes:
         entries: an entry for each file whose SHA-384 is known.
-        unpinned: published files whose SHA-384 is unknown: none is declared, and they are not here.
-        warnings: files that are here and differ from their record, in one line each.
+        unpinned: published files whose SHA-384 is unknown: it is not declared, and the file is missing.
+        warnings: one line for each existing file that differs from its record.
     """
 
     entries: tuple[LockEntry, ...]
@@ -36,12 +36,12 @@ class ModelSnapshot:
 
 
 def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnapshot:
-    """The state of a model; a file is read if its SHA-384 is not declared, or it is not verified yet.
+    """Collect the state of a model; a file is read if its SHA-384 is not declared, or it is not verified yet.
 
     Args:
-        spec: the model, with the pins of the lock so far.
-        layout: where its files and IR are.
-        now: the time, in the format of entries.
+        spec: the model, with the pins of the present lock.
+        layout: the paths of its files and IR.
+        now: the current time, in the format of entries.
 
     Raises:
         LockError: a model.yml cannot be read.
@@ -60,7 +60,7 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
 
 
 def published_entry(spec: ModelSpec, file: SourceFile, path: Path, now: str) -> LockEntry | None:
-    """The entry of a published file as declared, else as it is at a path; None if it is not verified."""
+    """The entry of a published file, from its declaration or else its bytes; None if it is not verified."""
     origin = FIRST_USE if file.first_use else PUBLISHED
     digest, size = file.checksum, file.size
     if digest is None or digest.algorithm != "sha384" or size is None:
@@ -73,7 +73,7 @@ def published_entry(spec: ModelSpec, file: SourceFile, path: Path, now: str) -> 
 def _ir_entries(
     spec: ModelSpec, precision: Precision, layout: ModelLayout, now: str, warnings: list[str]
 ) -> Iterator[LockEntry]:
-    """The entries of an IR that was converted from these files, and still matches its record."""
+    """The entries of an IR that was converted from these files and matches its record."""
     record = provenance.read_provenance(layout.provenance_path(spec, precision))
     if record is None:
         return

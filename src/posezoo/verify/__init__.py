@@ -1,1 +1,1 @@
-"""Check files and IR on disk against what was declared and recorded."""
+"""Check files and IR on disk against their declarations and records."""

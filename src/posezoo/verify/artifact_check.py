@@ -23,11 +23,11 @@ class ArtifactState:
         artifact: the path of the file relative to the model's folder.
         path: the path of the file.
         state: ``good``, ``missing``, ``changed``, ``unknown`` (no record and no pin), ``extra`` (neither
-            declared nor made), ``symlinked`` (any link) or ``special`` (a folder in the place of a file, a
-            pipe, a socket or a device).
+            declared nor made by posezoo), ``symlinked`` (any symbolic link) or ``special`` (a folder instead
+            of a file, a pipe, a socket or a device).
         converted: whether the file was made by a conversion, not downloaded.
         expected: the expected checksum.
-        flags: the flags of its conversion that change the input images, each after a space.
+        flags: the conversion flags that change the input images, with a space before each.
     """
 
     model: str
@@ -43,11 +43,11 @@ def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactSt
     """The state of each published file of a model, each converted IR, and each other file in its folders.
 
     A published file that does not exist is ``missing``. Three kinds of files are not reported if they do not
-    exist: an archive that was unpacked, an IR that was not converted yet, and, if a model is published as IR,
-    a precision of which there is no file while another precision exists, because it was not requested.
+    exist: an archive that was unpacked, an IR that was not converted yet, and, for a model that is published
+    as IR, a precision without any file if another precision exists, because it was not requested.
     """
     name, downloads = spec.full_name, layout.model_download_dir(spec)
-    # Of an IR only the precisions of which any file exists, if there is one.
+    # For a published IR: check only the precisions that have any file, if one has.
     existing = {file.name.partition("/")[0] for file in spec.files if layout.file_path(spec, file).exists()}
     for file in spec.files:
         if spec.is_ir and existing and file.name.partition("/")[0] not in existing:

@@ -1,4 +1,4 @@
-"""Find files in a model's folders that were neither declared nor made by posezoo."""
+"""Find files in a model's folders that are neither declared nor made by posezoo."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from posezoo.ir.provenance import SUFFIXES
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision, RegexReplace, UnpackArchive
 
-#: Files that posezoo writes beside a model's files and IR, and that a registry has beside its model.yml.
-#: A process that was killed leaves its partial files.
+#: Files that posezoo writes beside a model's files and IR, or that a registry has beside its model.yml.
+#: A killed process may leave the last two.
 OWN_FILES = frozenset(
     {
         "provenance.json", "README.md", "card.json", "model.yml", "composite-model.yml", "measured.yml",
@@ -26,7 +26,7 @@ OWN_FILES = frozenset(
 
 
 def unusual_file_type(path: Path) -> str:
-    """``symlinked`` or ``special`` for anything but a regular file; empty for one, and if nothing exists."""
+    """``symlinked`` or ``special``; empty for a regular file, and if the path does not exist."""
     try:
         mode = os.lstat(path).st_mode
     except OSError:
@@ -37,9 +37,9 @@ def unusual_file_type(path: Path) -> str:
 
 
 def find_untracked(spec: ModelSpec, layout: ModelLayout) -> Iterator[tuple[Path, str]]:
-    """What else is in the folders of a model, each with its state: ``extra``, ``symlinked`` or ``special``.
+    """The other files in the folders of a model, with their states: ``extra``, ``symlinked`` or ``special``.
 
-    A folder without any known file is reported as one. No link is followed.
+    A folder without any known file is reported as one item. Links are not followed.
     """
     downloads, images = layout.model_download_dir(spec), _card_images(spec)
     known = {layout.file_path(spec, file) for file in spec.files}
@@ -59,7 +59,7 @@ def find_untracked(spec: ModelSpec, layout: ModelLayout) -> Iterator[tuple[Path,
 
 
 def find_untracked_of_composite(composite: CompositeSpec, layout: ModelLayout) -> Iterator[tuple[Path, str]]:
-    """What is in the folder of a composite besides its parts, each with its state."""
+    """The files in the folder of a composite that are not its parts, with their states."""
     for folder in dict.fromkeys((layout.download_dir, layout.output_dir)):
         for path in _entries(folder / composite.subdirectory):
             names = {path.name, path.name.partition("@")[0]}
@@ -73,12 +73,12 @@ def _card_images(model: ModelSpec | CompositeSpec) -> set[str]:
 
 
 def find_untracked_below(folder: Path, known: set[Path], needed: set[Path]) -> Iterator[tuple[Path, str]]:
-    """What is below a folder, each with its state.
+    """The unknown files below a folder, with their states.
 
     Args:
-        folder: it may be missing.
-        known: the files that may exist; their own check reports what is wrong with them.
-        needed: the folders above them.
+        folder: the folder; it may be missing.
+        known: files that may exist; another check reports their problems.
+        needed: the parent folders of the known files.
     """
     for path in _entries(folder):
         is_part = path.name.startswith(".") and path.name.endswith(".part") and not unusual_file_type(path)

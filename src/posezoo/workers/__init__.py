@@ -1,1 +1,1 @@
-"""Work beside the main thread: threads, Python tasks in child processes, and foreign programs."""
+"""Work outside the main thread: threads, Python tasks in child processes, and external programs."""

@@ -1,8 +1,8 @@
 """Python functions that run in child processes.
 
-A conversion keeps Python busy, so that threads would wait for each other; and OpenVINO and PyTorch return
-memory only when their process ends. A child that ends early, for lack of memory or by a fault of a library,
-fails only the item that it worked on.
+Conversions need the GIL, so threads would wait for each other; and OpenVINO and PyTorch return memory only
+when their process ends. If a child crashes, for lack of memory or by an error in a library, only the item
+that it worked on fails.
 """
 
 from __future__ import annotations
@@ -29,15 +29,15 @@ _MEMORY_HINT = "is there enough memory?"
 
 
 def run_in_child(work: Callable[..., Result], *args: object, of: str) -> Result:
-    """The result of a function that a new process calls; the process ends afterwards.
+    """Call a function in a new process and return its result; the process ends afterwards.
 
     Args:
-        work: a function of a module; it, its arguments and its result are pickled.
+        work: a module-level function; the function, its arguments and its result are pickled.
         args: its arguments.
         of: the model that it works on, for the error message.
 
     Raises:
-        PosezooError: what the function raises; a ConversionError if its process ended early.
+        PosezooError: the error that the function raises; a ConversionError if its process ended early.
     """
     process = _ChildProcess(work)
     try:
@@ -55,11 +55,11 @@ def map_in_processes(
     jobs: int,
     lost: Callable[[Item, ConversionError], Result],
 ) -> Iterator[Result]:
-    """The result for each item, in the items' order; each process serves one item after the other.
+    """The result for each item, in the order of the items; each process works on one item at a time.
 
     Args:
-        work: a function of a module; it, the items and the results are pickled.
-        items: the arguments, one a call.
+        work: a module-level function; the function, the items and the results are pickled.
+        items: the arguments, one per call.
         jobs: how many processes run at once; 1: all work is done in this process.
         lost: makes the result of an item whose process ended early.
     """
@@ -89,12 +89,12 @@ def map_in_processes(
 
 
 def _never_cancelled() -> None:
-    """The check of a child process: its parent ends it."""
+    """The check in a child process, which is not needed, because its parent ends it."""
 
 
 class _ChildProcess:
     def __init__(self, work: Callable[..., Any]) -> None:
-        from multiprocessing import get_context  # takes time that a run without processes does not need
+        from multiprocessing import get_context  # slow import, only needed with processes
 
         # Not forked, because OpenVINO and PyTorch have threads. A daemon ends with this process.
         context = get_context("spawn")
@@ -104,7 +104,7 @@ class _ChildProcess:
         child_end.close()
 
     def call(self, args: tuple[object, ...], check: CancelCheck) -> Any:
-        """The result of one call.
+        """Call the function in the process and return its result.
 
         Raises:
             EOFError, ConnectionError: the process ended before it answered.

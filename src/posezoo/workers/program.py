@@ -1,4 +1,4 @@
-"""Foreign programs: run with limits, and ended together with every process that they started."""
+"""Run external programs with limits; at the end, every process that they started is killed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 from threading import Thread
 from typing import IO
 
-#: How much of a stream's end is kept: a program may print without end.
+#: How many bytes at the end of a stream are kept; a program may print without limit.
 TAIL_BYTES = 1 << 20
 
 # The last line of a Python traceback: ModuleNotFoundError: No module named 'tensorflow'
@@ -25,10 +25,10 @@ class ProgramResult:
     """How a program ended.
 
     Attributes:
-        exit_code: negative: the number of the signal that ended it.
+        exit_code: the exit code; if a signal ended the program, the negative signal number.
         output: the end of its standard output.
         errors: the end of its standard error, decoded.
-        timed_out: whether it was ended because its time was up.
+        timed_out: whether it was killed at the time limit.
     """
 
     exit_code: int
@@ -46,21 +46,21 @@ def run_program(
     timeout_s: float | None = None,
     max_output_bytes: int | None = TAIL_BYTES,
 ) -> ProgramResult:
-    """Run a program to its end.
+    """Run a program and wait for its end.
 
-    It has a session of its own: when it ends, runs out of time, or the caller is interrupted, all processes
-    of that session are killed.
+    It runs in its own session: when it ends, reaches the time limit, or the caller is interrupted, its
+    process group is killed.
 
     Args:
         command: the program and its arguments.
         input_bytes: its standard input.
-        environment: its variables; None: those of this process.
-        folder: its working folder; None: that of this process.
-        timeout_s: how long it may run; None: without limit.
-        max_output_bytes: how much of the end of its standard output is kept; None: all.
+        environment: its environment variables; None: those of this process.
+        folder: its working directory; None: that of this process.
+        timeout_s: the time limit; None: no limit.
+        max_output_bytes: how many bytes at the end of its standard output are kept; None: all.
 
     Raises:
-        OSError: it cannot be started.
+        OSError: the program cannot be started.
     """
     process = subprocess.Popen(
         command,
@@ -104,7 +104,7 @@ def _kill_tree(process: subprocess.Popen[bytes]) -> None:
 
 
 class _StreamTail:
-    """The last bytes of a stream, read by a thread, so that the program never waits for a reader."""
+    """The last bytes of a stream; a thread reads it, so that the program never blocks on a full pipe."""
 
     def __init__(self, stream: IO[bytes], max_bytes: int | None) -> None:
         self._stream, self._max_bytes = stream, max_bytes
@@ -119,7 +119,7 @@ class _StreamTail:
                 del self._tail[: -self._max_bytes]
 
     def content(self) -> bytes:
-        """What was read; all of it, once no process has the stream open."""
+        """The bytes that were read; complete if no process has the stream open any more."""
         # A process that left the session may still have it open.
         self._thread.join(5.0)
         if not self._thread.is_alive():

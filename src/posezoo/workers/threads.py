@@ -1,4 +1,4 @@
-"""Thread pool whose threads never keep the process alive; results are returned in the order of the items."""
+"""A thread pool whose threads never keep the process alive; results have the order of the items."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ Result = TypeVar("Result")
 #: A task calls it regularly; it raises ``Cancelled`` if the run is cancelled.
 CancelCheck = Callable[[], None]
 
-# How long threads may clean up after ^C; a thread that still waits for a server then is not waited for. The
-# pools of models and of their files are shut down one after the other, all within half a second.
+# How long we wait for the threads after ^C; a thread that still waits for a server is abandoned. The pools of
+# models and of their files are shut down one after the other, all within half a second.
 _SHUTDOWN_S = 0.1
 
 
