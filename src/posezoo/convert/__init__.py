@@ -1,1 +1,1 @@
-"""Published models to OpenVINO IR: reproducible to the byte, and checked against the original."""
+"""Convert published models to OpenVINO IR: byte for byte reproducible, and compared with the original."""

@@ -1,4 +1,4 @@
-"""Models whose IR takes camera frames without preparation: bytes, BGR, and optionally of any size."""
+"""Change a model so that its IR takes camera frames directly: bytes, BGR, and optionally of any size."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ def with_camera_input(
 
     Args:
         spec: the model.
-        element_type: the element type that the IR takes, by OpenVINO's name; empty for that of the network.
-        layout: NCHW or NHWC; empty for that of the model.
+        element_type: the element type that the IR takes, by OpenVINO's name; empty for the network's own.
+        layout: NCHW or NHWC; empty for the model's own.
         resize: whether the IR resizes images of any height and width to the network's size.
 
     Raises:

@@ -33,11 +33,11 @@ def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
         The path of the ONNX file.
 
     Raises:
-        ConversionError: the model is not a checkpoint of one of posezoo's networks; the checkpoint is missing
-            or has another digest; or the folder has another ONNX file, or the IR of other weights
+        ConversionError: the model is not a checkpoint of one of our networks; the checkpoint is missing or
+            has another digest; or the folder has another ONNX file, or the IR of other weights
             (``refuse_to_replace``).
         CheckpointError: the checkpoint cannot be read, or does not fit its network.
-        NetworkError: its network cannot be built as declared.
+        NetworkError: its network cannot be built with the declared arguments.
         OutputError: the ONNX cannot be written.
         MissingPackageError: torch is not installed.
     """
@@ -48,7 +48,7 @@ def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
     content = frontends.open_for_frontend(spec, frontends.verify_source_model(spec, layout))
     assert isinstance(content, bytes)
     path = layout.onnx_path(spec)
-    # There is no record of what it was made from: it may be the result of a training that cannot be repeated.
+    # An ONNX file has no record of its source: it may come from a training that cannot be repeated.
     if not force and path.is_file() and path.read_bytes() != content:
         raise ConversionError(f"{path}: exists already, with other content", hint=KEEP_OR_REPLACE)
     verified_files.write_atomically(path, content)
@@ -63,17 +63,17 @@ def convert_with_openvino(
     *,
     listener: Listener = ignore_event,
 ) -> None:
-    """Make IR of a downloaded model, whose pins are final.
+    """Convert a downloaded model, whose pins are final, to IR.
 
     The same version of OpenVINO makes the same bytes from the same original, on every machine and in every
-    run. If the conversion fails, IR that existed before are unchanged.
+    run. If the conversion fails, existing IR are not changed.
 
     Raises:
         ConversionError: the original is missing, has another digest, or cannot be converted.
         LockError: --locked is given, and the lock does not list an IR.
         SelfCheckError: the outputs of an IR differ from those of the original.
         CheckpointError: a checkpoint cannot be read, or does not fit its network.
-        NetworkError: a checkpoint's network cannot be built as declared.
+        NetworkError: a checkpoint's network cannot be built with the declared arguments.
         OutputError: an IR cannot be written.
         MissingPackageError: OpenVINO is not installed, or too old.
     """

@@ -1,6 +1,6 @@
 """Decide which IR of a model have to be made, and why.
 
-It imports neither OpenVINO nor numpy, so that a run with nothing to do is fast.
+This module imports neither OpenVINO nor numpy, so that a run with nothing to do is fast.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from posezoo.resolve.resolved import Converter, Resolved, Target
 from posezoo.spec.model import ModelSpec, Precision
 from posezoo.spec.routes import Obstacle
 
-#: The hint if a file made from other weights exists under the same name.
+#: The hint of the error if a file with the same name was made from other weights.
 KEEP_OR_REPLACE = "use --model_name to give yours another name, or --force to replace the existing one"
 
 
@@ -103,7 +103,7 @@ def _explain_due(
         return "" if target.xml.is_file() else "it does not exist yet"
     if options.force:
         return "it was requested"
-    # An IR from Model Optimizer has no self-check. An IR that cannot be made again is used without one.
+    # IR from Model Optimizer are not self-checked. An IR that cannot be made again is used without a check.
     is_checked = options.self_check and target.converter is Converter.OPENVINO and target.obstacle is None
     return explain_stale_ir(resolved, target.xml, is_good, is_checked=is_checked, mo_version=mo_version)
 
@@ -111,7 +111,7 @@ def _explain_due(
 def explain_stale_ir(
     resolved: Resolved, xml: Path, is_good: IsGood, *, is_checked: bool = False, mo_version: str = ""
 ) -> str:
-    """Why an IR differs from what a conversion would make now; empty if it does not."""
+    """Why an IR differs from the one that a conversion would make now; empty if it does not."""
     key = partial(provenance.conversion_key, resolved.source, resolved.decoder, model_optimizer=mo_version)
     return provenance.explain_stale_record(xml, key, is_good, is_checked=is_checked)
 

@@ -1,7 +1,7 @@
-"""The published file of a model: verified, recognised by its content, and read by OpenVINO.
+"""Verify the published file of a model, recognise it by its content, and read it with OpenVINO.
 
-OpenVINO tries PyTorch's loaders, which can run code, on any zip archive that it does not know. So a file
-reaches OpenVINO only if it has the declared format and refers to no file that was not verified.
+If OpenVINO does not know a zip archive, it tries PyTorch's loaders, which can run code. So a file is passed
+to OpenVINO only if it has the declared format, and all files that it refers to were verified.
 """
 
 from __future__ import annotations
@@ -39,7 +39,7 @@ def select_format(spec: ModelSpec) -> ModelFormat:
     """The format of the file to convert.
 
     Raises:
-        ConversionError: posezoo does not convert the model itself (``spec.routes``).
+        ConversionError: posezoo itself cannot convert the model (``spec.routes``).
     """
     route, obstacle = select_route(spec)
     if obstacle is not None:
@@ -56,7 +56,7 @@ def source_model_path(spec: ModelSpec, layout: ModelLayout) -> Path:
     """The path of the file to convert.
 
     Raises:
-        ConversionError: the model names none, or none that is published.
+        ConversionError: the model names no file, or one that is not published.
     """
     if not spec.files:
         raise ConversionError(
@@ -82,7 +82,7 @@ def _source_name(spec: ModelSpec) -> str:
 
 
 def is_source_verified(spec: ModelSpec, layout: ModelLayout) -> bool:
-    """Whether the file to convert and all others were verified once, and have not changed since."""
+    """Whether all files of the model were verified once and have not changed since."""
     return (
         bool(spec.files)
         and spec.source_model in spec.files
@@ -95,24 +95,25 @@ def is_source_verified(spec: ModelSpec, layout: ModelLayout) -> bool:
 
 
 def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> Path:
-    """The file to convert, after all files of the model were read and compared with their digests.
+    """Compare all files of the model with their digests, and return the path of the file to convert.
 
-    No earlier verification is trusted: the self-check would compare a damaged original with itself.
+    Records of earlier verifications are not used: if the original were damaged, the self-check would not
+    detect it, because it compares the IR with the same file.
 
     Raises:
-        ConversionError: a file is missing, or its content is not what model.yml promises.
+        ConversionError: a file is missing, or its content differs from that declared in model.yml.
     """
     path = source_model_path(spec, layout)
     for file in spec.files:
         if not is_unpacked(file, spec, layout, rehash=True):
             _verify(spec, layout, file)
-    if not path.is_file():  # a published archive was not unpacked
+    if not path.is_file():  # an archive was not unpacked
         raise ConversionError(f"{path}: is not there", hint=f"posezoo download {spec.full_name}")
     for archive in spec.files:
         for member, digest in archive.contains.items():
             if posixpath.join(posixpath.dirname(archive.name), member) != _source_name(spec):
                 continue
-            # Its publisher states the digest, sometimes only the first digits: enough to detect damage.
+            # The publisher states this digest, or only its first digits; these are enough to detect damage.
             if not verified_files.compute_digest(path, digest.algorithm).value.startswith(digest.value):
                 raise ConversionError(
                     f"{path}: is not what {archive.name} holds",
@@ -140,7 +141,7 @@ def _verify(spec: ModelSpec, layout: ModelLayout, file: SourceFile) -> None:
 
 
 def open_for_frontend(spec: ModelSpec, path: Path) -> Path | bytes:
-    """What OpenVINO reads for a verified file: a path, or the ONNX that a checkpoint is exported to.
+    """OpenVINO's input for a verified file: its path, or the ONNX that a checkpoint is exported to.
 
     Raises:
         ConversionError: the file does not have the declared format, or refers to files that the model does
@@ -153,7 +154,7 @@ def open_for_frontend(spec: ModelSpec, path: Path) -> Path | bytes:
             f"{path}: not {model_format.kind}, but {_describe_kind(path)}",
             hint="check the framework and the files in model.yml",
         )
-    # Weights may lie in further files of the model, which are verified, and nowhere else.
+    # Weights may only be in further files of the model, because these are verified.
     folder = posixpath.dirname(_source_name(spec))
     names = {file.name for file in spec.files}
     for external in sorted(model_format.external_files(path)):
@@ -186,12 +187,12 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
     Args:
         spec: the model.
         path: its file.
-        keep_onnx: where to write the intermediate ONNX of a checkpoint; None: it is not kept.
+        keep_onnx: the path for the intermediate ONNX of a checkpoint; None if it is not kept.
 
     Raises:
         ConversionError: see ``open_for_frontend``; or OpenVINO cannot read the file.
         CheckpointError: a checkpoint cannot be read, or does not fit its network.
-        NetworkError: the network cannot be built as declared.
+        NetworkError: the network cannot be built with the declared arguments.
         OutputError: the ONNX cannot be written.
         MissingPackageError: OpenVINO is not installed, or too old; or torch is missing, for a checkpoint.
     """
@@ -205,15 +206,15 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
 
 
 def _read(model_format: ModelFormat, source: Path | bytes, outputs: Sequence[str]) -> Any:
-    """The same as ``openvino.convert_model``, byte for byte, in half its time and without its guesses."""
+    """Byte for byte the network of ``openvino.convert_model``, in half its time and without its guesses."""
     ov = import_openvino()
     readable = io.BytesIO(source) if isinstance(source, bytes) else source
     try:
         simplifications = _simplifications()
-    except (ImportError, AttributeError):  # they are private to OpenVINO: another version may move them
+    except (ImportError, AttributeError):  # they are private to OpenVINO, and another version may move them
         return ov.convert_model(readable)
     if model_format.frontend == "onnx":
-        # The same network; but a frontend that is called from here holds Python's lock all the while.
+        # The network is the same, but a frontend that Python calls does not release Python's lock (GIL).
         network = openvino_core().read_model(readable)
     else:
         frontend = ov.frontend.FrontEndManager().load_by_framework(model_format.frontend)
@@ -227,7 +228,7 @@ def _read(model_format: ModelFormat, source: Path | bytes, outputs: Sequence[str
 
 
 def _simplifications() -> tuple[Callable[[Any], object], ...]:
-    """What OpenVINO's own converter does to each network: of a detector's 937 operations 855 are left."""
+    """The simplifications that OpenVINO's own converter applies: a detector's 937 operations become 855."""
     from openvino import _offline_transformations as transformations
 
     return (

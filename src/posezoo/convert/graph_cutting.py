@@ -1,4 +1,4 @@
-"""Cut a network at the inputs and outputs that a model declares: tensors by name, frozen inputs."""
+"""Cut a network at the inputs and outputs that a model declares by name, and freeze inputs to constants."""
 
 from __future__ import annotations
 
@@ -15,22 +15,23 @@ from posezoo.spec import supported_mo_args
 from posezoo.spec.model import Input, ModelSpec
 from posezoo.spec.supported_mo_args import FrozenValue
 
-#: The largest constant that an input can be frozen to, in values: more than any flag or length has.
+#: The most values of a constant that an input can be frozen to; flags and lengths have far fewer.
 MAX_SIZE = 1 << 24
 
 
 def find_input(network: Any, name: str) -> Any | None:
     """The input of that name, an ``openvino.Output``; None if there is none.
 
-    TensorFlow's tensor ``image:0`` can also be named by its operation, ``image``; the name is then added.
+    TensorFlow's tensor ``image:0`` is also found by its operation's name, ``image``, which is then added to
+    the tensor's names.
     """
     return _find_port(network.inputs, name)
 
 
 def find_output(network: Any, name: str) -> Any | None:
-    """The tensor of that name, an ``openvino.Output``: one of the network's outputs, else an inner one.
+    """The tensor of that name, an ``openvino.Output``: an output of the network, or else an inner tensor.
 
-    ``operation:1`` is the second output of an operation, as for Model Optimizer.
+    ``operation:1`` is the second output of an operation, as for Model Optimizer. None if there is none.
     """
     port = _find_port((result.input_value(0) for result in network.get_results()), name)
     if port is not None:
@@ -47,7 +48,7 @@ def find_output(network: Any, name: str) -> Any | None:
 
 
 def _find_port(ports: Iterable[Any], name: str) -> Any | None:
-    """The port whose tensor has that name; else the first one of the operation that has it."""
+    """The port whose tensor has that name; otherwise the first port of the operation of that name."""
     by_operation = None
     for port in ports:
         if name in port.names:
@@ -62,16 +63,16 @@ def _find_port(ports: Iterable[Any], name: str) -> Any | None:
 
 
 def static_sizes(shape: Any) -> tuple[int, ...]:
-    """The sizes of an ``openvino.PartialShape`` of static rank; -1 for each dynamic one."""
+    """The sizes of an ``openvino.PartialShape`` of static rank, with -1 for dynamic sizes."""
     return tuple(-1 if size.is_dynamic else size.get_length() for size in shape)
 
 
 def cut_outputs(network: Any, names: Sequence[str], title: str) -> Any:
-    """A network with these outputs, in this order; with all of its own if none is named.
+    """A network with these outputs, in this order; if no name is given, with all of its own outputs.
 
     Args:
-        network: an ``openvino.Model``; it must not be used any more.
-        names: of outputs or inner tensors, which exist.
+        network: an ``openvino.Model``; it must not be used afterwards.
+        names: names of outputs or inner tensors, which must exist.
         title: the name of the new network.
     """
     ov = import_openvino()
@@ -79,15 +80,15 @@ def cut_outputs(network: Any, names: Sequence[str], title: str) -> Any:
     results = [
         ends[name] if name in ends else ov.op.Result(find_output(network, name)) for name in names
     ] or network.get_results()
-    # A new model also lacks OpenVINO's notes on the conversion, which contain the original's path.
+    # A new model has no record of OpenVINO's conversion, which would contain the original's path.
     return ov.Model(results, network.get_parameters(), title)
 
 
 def cut_inputs(network: Any, spec: ModelSpec) -> Any:
-    """A network with the inputs that a model declares; sizes are set and outputs are chosen later.
+    """A network with the inputs that a model declares; the caller sets sizes and chooses outputs later.
 
     Args:
-        network: an ``openvino.Model`` as read; it must not be used any more.
+        network: an ``openvino.Model`` as read; it must not be used afterwards.
         spec: the model.
 
     Raises:
@@ -101,7 +102,7 @@ def cut_inputs(network: Any, spec: ModelSpec) -> Any:
     ov = import_openvino()
     try:
         names = [port.name for port in spec.outputs]
-        if all(find_output(network, name) for name in names):  # else a later check reports it
+        if all(find_output(network, name) for name in names):  # a later check reports a missing one
             network = cut_outputs(network, names, spec.name)
         _freeze(network, frozen, spec)
         new_parameters = _insert_parameters(network, inner)
@@ -109,7 +110,7 @@ def cut_inputs(network: Any, spec: ModelSpec) -> Any:
         used = _reachable_parameters(results)
         kept = [parameter for parameter in network.get_parameters() if parameter.get_name() in used]
         cut = ov.Model(results, [*kept, *new_parameters], network.get_friendly_name())
-        cut.validate_nodes_and_infer_types()  # else a shape that does not fit would fail when it is written
+        cut.validate_nodes_and_infer_types()  # without it, a wrong shape would only fail at writing
     except RuntimeError as error:
         raise ConversionError(
             f"{spec.full_name}: the network does not match the requested inputs: {error_text(error)}",
@@ -124,12 +125,13 @@ def to_frozen_array(
     """The constant that an input is frozen to.
 
     Args:
-        value: as the argument declares it.
-        shape: of the input, with -1 for a dynamic size; None if its rank is unknown.
-        dtype: of the input.
+        value: the value from the argument.
+        shape: the input's shape, with -1 for a dynamic size; None if its rank is unknown.
+        dtype: the input's type.
 
     Raises:
-        ValueError: the value does not fit the shape or the type, or the constant would be huge.
+        ValueError: the value does not fit the shape or the type, or the constant has more than ``MAX_SIZE``
+            values.
     """
     declared = np.asarray(value, np.float64)
     with np.errstate(all="ignore"):
@@ -187,7 +189,7 @@ def _insert_parameters(network: Any, inputs: Sequence[Input]) -> list[Any]:
 
 
 def _find_consumers(network: Any, name: str) -> list[Any]:
-    """All inputs that a tensor of that name feeds; or one input of an operation, by ``0:operation``."""
+    """All inputs that read the tensor of that name; ``0:operation`` is the first input of an operation."""
     port = find_output(network, name)
     if port is not None:
         return list(port.get_target_inputs())
@@ -195,13 +197,13 @@ def _find_consumers(network: Any, name: str) -> list[Any]:
     if not number.isdecimal():
         return []
     by_name = {operation.get_friendly_name(): operation for operation in network.get_ordered_ops()}
-    # OpenVINO reads ONNX's convolution with bias as two operations; the second one has its name.
+    # OpenVINO reads ONNX's convolution with bias as two operations; the second one has the original name.
     operation = by_name.get(f"{title}/WithoutBiases", by_name.get(title))
     return [operation.input(int(number))] if operation and int(number) < operation.get_input_size() else []
 
 
 def _reachable_parameters(results: Sequence[Any]) -> set[str]:
-    """The parameters that some result depends on, by OpenVINO's own names of nodes."""
+    """OpenVINO's own node names of the parameters on which any result depends."""
     parameters, visited = set[str](), set[str]()
     pending = list(results)
     while pending:

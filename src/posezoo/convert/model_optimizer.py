@@ -1,10 +1,10 @@
-"""Model Optimizer (openvino-dev 2024.6 or older), run as a program from its own environment.
+"""Run Model Optimizer (openvino-dev 2024.6 or older) as a program from its own environment.
 
-It converts models that OpenVINO of today cannot read: Caffe, TensorFlow's object detection pipelines, and
+It converts models that current OpenVINO cannot read: Caffe, TensorFlow's object detection pipelines, and
 models that need a program inside Model Optimizer (--transformations_config). Its packages and ours cannot be
-installed in one environment. Nothing is self-checked: no runtime here reads what only Model Optimizer reads.
-Its output is read once, so that it is an IR that can be loaded, and written by today's OpenVINO, without the
-paths that it records.
+installed in one environment. Its IR are not self-checked, because no runtime here can run these originals.
+Current OpenVINO reads each IR that it makes and writes it again: this shows that the IR can be loaded, and
+removes the paths that Model Optimizer records.
 """
 
 from __future__ import annotations
@@ -34,8 +34,8 @@ from posezoo.workers.program import ProgramResult, find_exception, run_program
 #: The newest Python that OpenVINO 2024.6, the last one with Model Optimizer, has wheels for.
 NEWEST_PYTHON = (3, 12)
 
-# Arguments that an untrusted model.yml must not set: which code is loaded, and where files are written. Model
-# Optimizer accepts prefixes of these, and values glued to a letter.
+# Arguments that an untrusted model.yml must not set, because they decide which code is loaded or where files
+# are written. Model Optimizer also accepts prefixes of these, and a value directly after a one-letter flag.
 _REFUSED = (
     "--extensions", "--caffe_parser_path", "--tensorflow_custom_layer_libraries", "--output_dir",
     "--model_name", "--tensorflow_custom_operations_config_update", "--tensorboard_logdir",
@@ -72,8 +72,8 @@ class ModelOptimizer:
 
     Attributes:
         command: the program and its first arguments.
-        folder: of its package; $mo_dir stands for it.
-        version: of OpenVINO.
+        folder: the folder of its package, which replaces $mo_dir in arguments.
+        version: the version of OpenVINO.
     """
 
     command: tuple[str, ...]
@@ -82,15 +82,15 @@ class ModelOptimizer:
 
 
 def find_model_optimizer(named: Path | None, python: Path | None = None) -> ModelOptimizer:
-    """The Model Optimizer at a path; its Python is asked where the package is.
+    """Find a Model Optimizer; its Python is run to find the package and the version.
 
     Args:
-        named: its ``mo``, an old release's ``mo.py``, the folder of an environment that has it, or the Python
-            of one.
-        python: what to start it with; None: the Python beside ``mo``.
+        named: the path of its ``mo``, of an old release's ``mo.py``, of the folder of its environment, or of
+            the Python in that environment.
+        python: the Python that starts it; None for the one in the folder of ``mo``.
 
     Raises:
-        ConversionError: it is not there, or its Python has none.
+        ConversionError: the path does not exist, or its Python has no Model Optimizer.
     """
     script: Path | None = None
     if named is not None:
@@ -144,7 +144,7 @@ def _probe(python: Path) -> tuple[str, str, tuple[int, int]]:
 
 
 def _environment(home: str = "") -> dict[str, str]:
-    """This process's variables, without those that would make another Python import our packages."""
+    """This process's environment without the variables that would make another Python import our packages."""
     variables = {
         name: value for name, value in os.environ.items() if not name.startswith(("PYTHON", "POSEZOO_"))
     }
@@ -152,10 +152,10 @@ def _environment(home: str = "") -> dict[str, str]:
 
 
 def refuse_unsafe_arguments(spec: ModelSpec) -> None:
-    """Make sure that a model's arguments let Model Optimizer run no code and write no other files.
+    """Refuse arguments of a model with which Model Optimizer could run code or write other files.
 
     Raises:
-        ConversionError: one might.
+        ConversionError: the model has such an argument.
     """
     for flag, _ in spec.mo_args:
         if flag == "--model_name":  # replaced by ours
@@ -177,7 +177,7 @@ def build_arguments(
     precision: Precision,
     folder: Path,
 ) -> tuple[str, ...]:
-    """The arguments for Model Optimizer, as Open Model Zoo's converter gives them."""
+    """The arguments for Model Optimizer, the same as those of Open Model Zoo's converter."""
     old_extensions = mo.folder / "extensions"  # of old releases
     variables = {
         "$mo_ext_dir": old_extensions if old_extensions.is_dir() else mo.folder,
@@ -186,7 +186,7 @@ def build_arguments(
         "$conv_dir": layout.conversions or layout.model_dir(spec),
         "$config_dir": spec.path.parent,
     }
-    # Model Optimizer's own readers, unlike OpenVINO's of today, need every size.
+    # Unlike current OpenVINO, Model Optimizer's own readers need every size.
     sized = tuple(replace(port, reshaped=bool(port.shape)) for port in spec.inputs)
     declared = [
         argument
@@ -207,14 +207,14 @@ def build_arguments(
 
 
 def run_model_optimizer(mo: ModelOptimizer, arguments: tuple[str, ...], spec: ModelSpec) -> None:
-    """Call Model Optimizer, and wait for it.
+    """Run Model Optimizer, and wait until it ends.
 
     Raises:
-        ConversionError: it cannot be started, or fails; with its own message.
+        ConversionError: it cannot be started, or fails; the error contains its own message.
     """
     command = [*mo.command, *arguments]
     with tempfile.TemporaryDirectory() as home:
-        # Its telemetry would contact servers and write into the user's home folder; a "0" here refuses it.
+        # Its telemetry would contact servers and write to the user's home folder; "0" here disables it.
         consent = Path(home, "intel", "openvino_telemetry")
         consent.parent.mkdir()
         consent.write_text("0")
@@ -238,7 +238,7 @@ _EXTRAS = {Framework.CAFFE: "caffe", Framework.TF: "caffe,tensorflow2", Framewor
 
 
 def _failure_reason(result: ProgramResult) -> str:
-    """The exception that it raised; else its error lines; else its last line."""
+    """The exception that it raised; if none, its error lines; if none, its last line."""
     text = result.errors or result.output.decode("utf-8", "replace")
     lines = [line.strip() for line in text.splitlines() if line.strip()]
     if raised := find_exception(text):
@@ -250,11 +250,11 @@ def _failure_reason(result: ProgramResult) -> str:
 def convert_with_model_optimizer(
     resolved: Resolved, layout: ModelLayout, mo: ModelOptimizer, targets: Sequence[Target]
 ) -> None:
-    """Make IR of a downloaded model.
+    """Convert a downloaded model to IR with Model Optimizer.
 
     Raises:
-        ConversionError: the files are not there or not what was promised, or Model Optimizer fails.
-        LockError: a strict lock does not have an IR.
+        ConversionError: a file is missing or has another digest, or Model Optimizer fails.
+        LockError: a strict lock does not list an IR.
         OutputError: an IR cannot be written.
     """
     from posezoo.convert.publish import contents_by_suffix, put_in_place, read_contents

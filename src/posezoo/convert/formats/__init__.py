@@ -1,7 +1,7 @@
 """Formats of published models: how each is recognised, read by OpenVINO, and run for the self-check.
 
-A new format is a module with one ``ModelFormat``, and a line in ``FORMATS``. The modules are light: what
-reads or runs a model is imported when it is used.
+A new format needs a module with one ``ModelFormat``, and a line in ``FORMATS``. Importing these modules is
+fast, because the packages that read or run a model are imported when they are used.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 
 Shape = tuple[int, ...]
 
-# For sizes that a network leaves open: one image, with sides that all strides divide.
+# The values for dynamic sizes: one image, whose sides are multiples of all strides.
 _DEFAULT_SIZES = {"N": 1, "H": 128, "W": 128}
 
 
@@ -32,9 +32,9 @@ class ReferenceRuntime(Protocol):
     """Runs an original model.
 
     Attributes:
-        name: of the runtime, with its version.
-        inputs: shape and type by name.
-        outputs: their names.
+        name: the name of the runtime, with its version.
+        inputs: shape and type of each input by its name.
+        outputs: the names of the outputs.
     """
 
     name: str
@@ -45,7 +45,8 @@ class ReferenceRuntime(Protocol):
         """All outputs by name."""
 
 
-#: Opens a verified file with these input shapes, by name; None if the runtime is missing or cannot run it.
+#: Opens a verified file with these input shapes (by name); returns None if the runtime is missing or cannot
+#: run the file.
 OpenRuntime = Callable[[ModelSpec, Path, Mapping[str, Shape]], ReferenceRuntime | None]
 
 
@@ -54,17 +55,17 @@ class ModelFormat:
     """One format of published models.
 
     Attributes:
-        kind: what such a file is called in messages.
-        recognises: whether a file has this format, by its content.
+        kind: the name of such a file in messages.
+        recognises: whether the content of a file has this format.
         frontend: the name of OpenVINO's frontend that reads it.
-        image_layout: the layout of images that is customary for it; empty: none.
-        external_files: further files that a reader opens, relative to the file's folder; raises
+        image_layout: the usual layout of images in this format; empty if there is none.
+        external_files: the further files that a reader opens, relative to the file's folder; raises
             ProtobufError if the file is damaged.
-        openvino_input: what OpenVINO reads: a path, or ONNX that is made from the file.
-        cut_before_conversion: lets an OpenVINO InputModel end at the outputs of these names.
-        runtime_module: the module of a runtime other than OpenVINO; empty: none.
-        open_runtime: runs the original with that runtime.
-        by_file_name: other formats of the same framework, by how their files' names end.
+        openvino_input: the input of OpenVINO: a path, or ONNX that is made from the file.
+        cut_before_conversion: makes an OpenVINO InputModel end at the outputs with these names.
+        runtime_module: the module of a runtime other than OpenVINO; empty if there is none.
+        open_runtime: opens the original in that runtime.
+        by_file_name: other formats of the same framework, by the last characters of their files' names.
     """
 
     kind: str
@@ -79,7 +80,7 @@ class ModelFormat:
     by_file_name: Mapping[str, ModelFormat] = field(default_factory=dict)
 
 
-#: By framework; a format is added here or by an installed package.
+#: The formats by framework; an installed package can add one.
 FORMATS: LazyTable[ModelFormat] = LazyTable(
     "posezoo.formats",
     ModelFormat,
@@ -93,13 +94,13 @@ FORMATS: LazyTable[ModelFormat] = LazyTable(
 
 
 def image_layout(framework: str) -> str:
-    """The customary layout of a framework's images, which Model Optimizer assumes too; empty: unknown."""
+    """The usual layout of a framework's images, which Model Optimizer also assumes; empty if unknown."""
     model_format = FORMATS.find(framework)
     return model_format.image_layout if model_format else ""
 
 
 def with_default_sizes(shape: Sequence[int], layout: str) -> Shape:
-    """A shape whose open sizes, below 0, are replaced: 1 image, 128 high and wide, 1 for all others."""
+    """The shape with its dynamic sizes (below 0) replaced: 128 for height and width, 1 for all others."""
     axes = layout or ("N" + "H" * len(shape))[: len(shape)]
     return tuple(
         _DEFAULT_SIZES.get(axis, 1) if size < 0 else size for axis, size in zip(axes, shape, strict=True)
@@ -109,7 +110,7 @@ def with_default_sizes(shape: Sequence[int], layout: str) -> Shape:
 def import_runtime(module: str) -> Any | None:
     """The module of a reference runtime; None if it is not installed.
 
-    The import takes a tenth of a second, which a caller can spend while it waits for something else.
+    The import takes 0.1 s; a caller can do it while it waits for something else.
     """
     try:
         return import_module(module) if module else None

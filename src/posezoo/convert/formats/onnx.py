@@ -28,7 +28,7 @@ _MODULE = "onnxruntime"
 # ModelProto of onnx.proto; its graph is field 7.
 _MODEL = {1: VARINT, 5: VARINT} | dict.fromkeys((2, 3, 4, 6, 7, 8, 14, 20, 25, 26), LENGTH)
 
-# By message of onnx.proto, the fields that lead to tensors, and their messages.
+# For each message of onnx.proto: the fields that contain tensors, directly or nested, with their messages.
 _FIELDS_WITH_TENSORS: Mapping[str, Mapping[int, str]] = {
     "Model": {7: "Graph", 20: "Training", 25: "Function"},
     "Graph": {1: "Node", 5: "Tensor", 15: "SparseTensor"},
@@ -41,7 +41,7 @@ _FIELDS_WITH_TENSORS: Mapping[str, Mapping[int, str]] = {
     "ExternalData": {},
 }
 
-# The limit of protobuf's own parsers; a graph inside a graph takes three levels.
+# The limit of nested messages in protobuf's own parsers; a graph inside a graph takes three levels.
 _MAX_DEPTH = 100
 
 _TYPES = {
@@ -51,7 +51,7 @@ _TYPES = {
 
 
 def is_onnx(path: Path) -> bool:
-    """Whether a file is a complete ModelProto with a graph, whose tensors can be found."""
+    """Whether a file is a complete ModelProto with a graph, and the messages of its tensors are valid."""
     try:
         external_data_files(path)
     except ProtobufError:
@@ -60,7 +60,7 @@ def is_onnx(path: Path) -> bool:
 
 
 def external_data_files(path: Path) -> frozenset[str]:
-    """The files that hold tensors of an ONNX file, as it names them.
+    """The names, as in an ONNX file, of the external files that contain its tensors.
 
     Raises:
         ProtobufError: it is not an ONNX file.
@@ -92,14 +92,14 @@ class _OnnxRuntime:
         self.name = f"ONNX Runtime {package_version('onnxruntime')}"
         module.disable_telemetry_events()
         options = module.SessionOptions()
-        # It computes the file node by node, as it is.
+        # Without optimizations it computes the nodes exactly as they are in the file.
         options.graph_optimization_level = module.GraphOptimizationLevel.ORT_DISABLE_ALL
         options.log_severity_level = 4
         # Idle threads would spin and slow down the compilation of the IR, which runs at the same time.
         options.add_session_config_entry("session.intra_op.allow_spinning", "0")
         self._session = module.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
         inputs = self._session.get_inputs()
-        # An open size has a name, or nothing, instead of a number.
+        # A dynamic size is a name or None instead of a number.
         defaults = {
             port.name: with_default_sizes([size if isinstance(size, int) else -1 for size in port.shape], "")
             for port in inputs
@@ -109,7 +109,7 @@ class _OnnxRuntime:
             for port in inputs
         }
         self.outputs: Collection[str] = [port.name for port in self._session.get_outputs()]
-        #: Whether the file allows these sizes; --input_shape may ask for others, which only OpenVINO accepts.
+        #: Whether the file allows these sizes; --input_shape may request others, which only OpenVINO accepts.
         self.accepts_sizes = all(_matches(port.shape, self.inputs[port.name][0]) for port in inputs)
 
     def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
@@ -120,7 +120,7 @@ class _OnnxRuntime:
 
 
 def _matches(declared: Sequence[object], shape: Shape) -> bool:
-    """Whether a shape has the sizes that a file declares; those declared by name are open."""
+    """Whether a shape has the sizes that a file declares; sizes that are not numbers match any size."""
     return len(declared) == len(shape) and all(
         not isinstance(size, int) or size == actual for size, actual in zip(declared, shape, strict=True)
     )

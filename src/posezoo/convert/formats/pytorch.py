@@ -1,4 +1,4 @@
-"""Checkpoints of posezoo's networks, from PyTorch or in other formats; they are converted through ONNX."""
+"""Checkpoints of our networks, in PyTorch's formats and others; they are converted by way of ONNX."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from posezoo.spec.model import ModelSpec
 
 
 def is_checkpoint(path: Path) -> bool:
-    """Whether a file begins like a checkpoint: one of PyTorch's two formats, MXNet's, or safetensors."""
+    """Whether a file begins like a checkpoint in one of PyTorch's two formats, MXNet's, or safetensors."""
     # Imports the package, not one of its modules: two threads that import different modules could deadlock.
     from posezoo import checkpoints
 

@@ -16,7 +16,7 @@ _META_GRAPH = dict.fromkeys(range(1, 8), LENGTH)
 # SavedModel of tensorflow/core/protobuf/saved_model.proto; its networks are field 2.
 _SAVED_MODEL = {1: VARINT, 2: LENGTH}
 
-#: The file of a SavedModel that holds the network; its variables lie in other files of the same folder.
+#: The file of a SavedModel that contains the network; its variables are in other files below the same folder.
 SAVED_MODEL_FILE = "saved_model.pb"
 
 

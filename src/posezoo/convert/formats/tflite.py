@@ -17,13 +17,13 @@ _MODULE = "ai_edge_litert.interpreter"
 
 
 def is_tflite(path: Path) -> bool:
-    """Whether a FlatBuffers file has TFLite's identifier, "TFL3", behind the first offset (schema.fbs)."""
+    """Whether a FlatBuffers file has TFLite's identifier, "TFL3", after the first offset (schema.fbs)."""
     with open(path, "rb") as stream:
         return stream.read(8)[4:] == b"TFL3"
 
 
 def _cut_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:
-    """Let the network end at inner tensors: this frontend loses their names when it converts them."""
+    """Make the network end at inner tensors; this frontend loses their names when it converts the network."""
     names = {name for place in input_model.get_outputs() for name in place.get_names()}
     places = [input_model.get_place_by_tensor_name(name) for name in outputs]
     if not names.issuperset(outputs) and all(places):
