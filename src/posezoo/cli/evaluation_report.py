@@ -119,9 +119,7 @@ class EvaluationReport:
             write_atomically(path, text.encode())
             self.files[name] = str(path)
         if worst:
-            for old in (folder / "worst").glob(
-                "[0-9][0-9]*_*.jpg"
-            ):  # an earlier run may have written more images
+            for old in (folder / "worst").glob("[0-9][0-9]*_*.jpg"):  # an earlier run may have had more
                 old.unlink(missing_ok=True)
             for number, score in enumerate(worst_images(self.result.image_scores, worst), 1):
                 name = f"{number:02}_{Path(score.image.file_name).stem}.jpg"

@@ -1,1 +1,1 @@
-"""Open Model Zoo's commands, made of posezoo: many scripts rely on their flags and lines."""
+"""Open Model Zoo's commands, implemented with posezoo: many scripts rely on their flags and output."""

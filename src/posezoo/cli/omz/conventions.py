@@ -1,6 +1,6 @@
-"""What scripts rely on in each of Open Model Zoo's commands: flags, lines of text, selection of models.
+"""The common conventions of Open Model Zoo's commands that scripts rely on: flags, output, model selection.
 
-The README of tools/downloader, which is drawn from these parsers, documents it.
+The README of tools/downloader documents them; it is generated from the parsers.
 """
 
 from __future__ import annotations
@@ -24,16 +24,16 @@ GROUP = "#" * 16 + "||"
 SECTION = "=" * 10
 ALARM = "#" * 10
 
-#: The values of --precisions; a file belongs to a precision if its first folder has that name.
+#: The values of --precisions; a file belongs to a precision if its top folder has that name.
 PRECISIONS = ("FP16", "FP16-INT1", "FP16-INT8", "FP32", "FP32-INT1", "FP32-INT8")
 
 
 class OmzError(PosezooError):
-    """A failure in the exact words that scripts look for."""
+    """A failure whose message has the exact text that scripts search for."""
 
 
 class LineBuffer:
-    """Writes the lines about one model: at once, or buffered, so that those of other models stay apart."""
+    """Writes the lines about one model, at once or buffered; with a buffer, lines of models do not mix."""
 
     def __init__(self, *, buffered: bool = False) -> None:
         self._buffer: list[tuple[bool, str]] | None = [] if buffered else None
@@ -72,7 +72,7 @@ class LineBuffer:
 
 
 def create_omz_parser(prog: str, summary: str, verb: str) -> argparse.ArgumentParser:
-    """The parser of a command with the flags that select models; the command adds its own."""
+    """The parser of a command, with the flags that select models; the command adds its own flags."""
     parser = argparse.ArgumentParser(prog=prog, description=summary, formatter_class=flags.HelpFormatter)
     parser.add_argument(
         "--name",
@@ -94,17 +94,17 @@ def create_omz_parser(prog: str, summary: str, verb: str) -> argparse.ArgumentPa
 
 
 def run_command(work: Callable[[], int]) -> int:
-    """Do the work of a command, and return its exit code."""
+    """Run a command, and return its exit code."""
     return run_main.run_main(work, report_error=LineBuffer().print_error)
 
 
 def omz_settings_from_args(
     args: argparse.Namespace, overrides: Mapping[str, object] | None = None
 ) -> dict[str, Setting]:
-    """The settings in force, each with its origin.
+    """The effective settings, each with its origin.
 
     Args:
-        args: the parsed flags; --output_dir and --jobs are not those of the settings here.
+        args: the parsed flags; --output_dir and --jobs are not used, since they are not settings here.
         overrides: values of settings whose flags have another name or meaning here.
 
     Raises:
@@ -114,7 +114,7 @@ def omz_settings_from_args(
 
 
 def print_all(registry: Registry) -> None:
-    """Print the names of all models: the parts of composites, not the composites. Reads no model.yml."""
+    """Print the names of all models, of parts but not of composites, without reading a model.yml."""
     if registry.empty_message:
         LineBuffer().warn(registry.empty_message)
     for name in registry.names():
@@ -122,7 +122,7 @@ def print_all(registry: Registry) -> None:
 
 
 def omz_patterns_from_args(args: argparse.Namespace, parser: argparse.ArgumentParser) -> list[str] | None:
-    """The patterns that select models; None selects all. Wrong usage ends the process with 2.
+    """The patterns that select models; None selects all. Wrong flags end the process with exit code 2.
 
     Raises:
         PosezooError: the file of --list cannot be read.
@@ -138,7 +138,7 @@ def omz_patterns_from_args(args: argparse.Namespace, parser: argparse.ArgumentPa
 
 
 def select_omz_models(registry: Registry, patterns: Sequence[str] | None) -> Selection:
-    """The models that the patterns match. What is wrong with their files is shown at once.
+    """The models that the patterns match. Errors in their files are shown at once.
 
     Raises:
         OmzError: a pattern matches no name.
@@ -151,18 +151,18 @@ def select_omz_models(registry: Registry, patterns: Sequence[str] | None) -> Sel
     output = LineBuffer()
     selection = select_models(registry, patterns, output)
     for composite in selection.composites:
-        if composite.deprecated is not None:  # the download warns about deprecated models
+        if composite.deprecated is not None:  # for models, the download prints this warning
             output.warn(f"{composite.name}: {composite.deprecated}")
     return selection
 
 
 def names_of_unreadable(selection: Selection) -> list[str]:
-    """The models whose files cannot be read, as they are listed below FAILED:."""
+    """The names of the models whose files cannot be read, for the list below FAILED:."""
     return [escape_control_characters(Path(problem.file).parent.name) for problem in selection.problems]
 
 
 def precisions_from_args(args: argparse.Namespace) -> frozenset[str]:
-    """The precisions of --precisions; without that flag all that are known.
+    """The precisions that --precisions names; all known precisions if the flag is not given.
 
     Raises:
         OmzError: a precision is unknown.
@@ -179,18 +179,18 @@ def precisions_from_args(args: argparse.Namespace) -> frozenset[str]:
 
 
 def available_precisions(spec: ModelSpec) -> frozenset[str]:
-    """The precisions of a model: the folders of a published IR, or what a conversion makes."""
+    """The precisions of a model: those of the folders of a published IR, or FP16 and FP32 by conversion."""
     if not spec.is_ir:
         return frozenset({"FP16", "FP32"})
     folders = frozenset(file.name.split("/")[0] for file in spec.files)
-    return folders.intersection(PRECISIONS) or frozenset(PRECISIONS)  # files in no such folder go with all
+    return folders.intersection(PRECISIONS) or frozenset(PRECISIONS)  # other files go with all
 
 
 def print_failures(names: Sequence[str], *, skipped: Sequence[str] = (), text: bool = True) -> int:
-    """Return the exit code of a run, and list the models that failed on the standard output.
+    """List the models that failed on the standard output, and return the exit code.
 
     Args:
-        skipped: models that --all selected and whose files have no checksum.
+        skipped: models that --all selected, but whose files have no checksum.
     """
     if skipped and text:
         print("SKIPPED (no pin):", *skipped, sep="\n", flush=True)

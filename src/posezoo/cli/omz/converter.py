@@ -1,4 +1,4 @@
-"""converter.py, omz_converter: downloaded models to IR, by Open Model Zoo's flags and lines."""
+"""converter.py, omz_converter: convert downloaded models to IR, with Open Model Zoo's flags and output."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from posezoo.spec.model import ModelSpec
     from posezoo.workers.threads import CancelCheck
 
-#: The differences from Open Model Zoo by flag, for the README of tools/downloader.
+#: The differences from Open Model Zoo, by flag, for the README of tools/downloader.
 DIFFERENCES = {
     "--output_dir": "a card (README.md, card.json) and provenance.json lie beside an IR, which was compared "
     "with its original; an IR that is up to date is not converted again",
@@ -69,7 +69,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def create_parser() -> argparse.ArgumentParser:
-    """The command's flags."""
+    """The parser of the command."""
     parser = conventions.create_omz_parser(
         "converter.py", "Convert downloaded models to OpenVINO IR.", "convert"
     )
@@ -114,7 +114,7 @@ def create_parser() -> argparse.ArgumentParser:
         help="lines of text, or events as JSON, one for each line",
     )
     flags.add_flags(parser, *flags.CHECKPOINT, *flags.CAMERA_INPUT, "force")
-    # Old scripts spell these flags so.
+    # Old scripts use these spellings.
     parser.add_argument("--add-mo-arg", dest="add_mo_arg", action="append", help=argparse.SUPPRESS)
     parser.add_argument("--dry-run", dest="dry_run", action="store_true", help=argparse.SUPPRESS)
     return parser
@@ -184,7 +184,7 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
 
 
 def _contradiction(args: argparse.Namespace) -> str:
-    """Which flags contradict each other, whatever the model; empty if none do."""
+    """An error message if flags contradict each other, for any model; empty if they do not."""
     given = [text.partition("=")[0] for text in args.add_mo_arg if text.startswith("-")]
     given = [{"-s": "--scale", "-m": "--input_model"}.get(flag, flag) for flag in given]
     twice = next((flag for flag in given if given.count(flag) > 1), "")
@@ -200,7 +200,7 @@ def _contradiction(args: argparse.Namespace) -> str:
 
 
 def _print_summary(failed: Mapping[str, PosezooError], names: Sequence[str], style: str) -> int:
-    """Print the models that failed, and if there were several models, why; return the exit code."""
+    """Print the models that failed, and, for several models, the reasons; return the exit code."""
     if style == "json":
         facts = [{"name": name, "reason": each.problem, "hint": each.hint} for name, each in failed.items()]
         done = [name for name in names if name not in failed]
@@ -226,7 +226,7 @@ def _select_own_weights(
 
 @dataclass(frozen=True, slots=True)
 class _ConversionTask:
-    """Converts a model and reports it; it is pickled if each job is a process of its own."""
+    """Converts a model and reports the result; it is pickled if each job is a separate process."""
 
     context: Context
     requested: frozenset[str]  # the precisions
@@ -236,7 +236,7 @@ class _ConversionTask:
     is_dry_run: bool
     draws_card: bool
     progress_format: str
-    is_buffered: bool  # whether the lines of a model are printed when it is finished
+    is_buffered: bool  # whether the lines of a model are printed only at its end
 
     def __call__(self, spec: ModelSpec, check: CancelCheck) -> tuple[LineBuffer, PosezooError | None]:
         paper = LineBuffer(buffered=self.is_buffered)
@@ -254,7 +254,7 @@ class _ConversionTask:
     def report_lost_process(
         self, spec: ModelSpec, error: PosezooError | None
     ) -> tuple[LineBuffer, PosezooError | None]:
-        """The lines of a model whose process ended early."""
+        """Report a model whose process ended unexpectedly."""
         assert error is not None
         paper = LineBuffer(buffered=self.is_buffered)
         named = ConversionError(f"{spec.full_name}: {error.problem}", hint=error.hint)
@@ -271,7 +271,7 @@ class _ConversionTask:
     def _convert(
         self, spec: ModelSpec, lines: TextReporter | JsonConversionReporter, check: CancelCheck
     ) -> bool:
-        """Convert a model; False if there is nothing to convert, or only the plan is printed."""
+        """Convert a model; return False if there is nothing to convert, or if only the plan is printed."""
         from posezoo.pipeline.get import convert, resolve_model, write_model_card
         from posezoo.pipeline.plan import make_plan
         from posezoo.spec.model import Precision

@@ -1,4 +1,4 @@
-"""downloader.py, omz_downloader: a model's published files, by Open Model Zoo's flags and lines."""
+"""downloader.py, omz_downloader: download published files, with Open Model Zoo's flags and output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from posezoo.spec.model import ModelSpec
     from posezoo.workers.threads import CancelCheck
 
-#: The differences from Open Model Zoo by flag, for the README of tools/downloader.
+#: The differences from Open Model Zoo, by flag, for the README of tools/downloader.
 DIFFERENCES = {
     "--print_all": "prints the parts of composites, as 2021.4 did (the newest release prints composites); "
     "reads no model.yml, so an invalid one is no obstacle",
@@ -63,7 +63,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def create_parser() -> argparse.ArgumentParser:
-    """The command's flags."""
+    """The parser of the command."""
     parser = conventions.create_omz_parser(
         "downloader.py", "Download models and verify them by their checksums.", "download"
     )
@@ -109,7 +109,7 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         conventions.print_all(registry)
         return 0
     selection = conventions.select_omz_models(registry, conventions.omz_patterns_from_args(args, command))
-    # Without a flag or setting that names a cache, none is used, as in Open Model Zoo.
+    # As in Open Model Zoo, no cache is used unless a flag or setting names one.
     is_cached = said["cache_dir"].origin != "default"
     from posezoo.download.connection_pool import ConnectionPool
     from posezoo.pipeline.for_each import for_each
@@ -145,12 +145,12 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _DownloadTask:
-    """Downloads a model and reports it."""
+    """Downloads a model and reports the result."""
 
     context: Context
     precisions: frozenset[str]
     progress_format: str
-    is_buffered: bool  # whether the lines of a model are printed when it is finished
+    is_buffered: bool  # whether the lines of a model are printed only at its end
     pool: ConnectionPool
 
     def __call__(self, spec: ModelSpec, check: CancelCheck) -> tuple[LineBuffer, PosezooError | None]:

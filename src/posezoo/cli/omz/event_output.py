@@ -1,4 +1,4 @@
-"""Writes events as Open Model Zoo's tools do: as lines of text, or as JSON, one object a line."""
+"""Writes events as Open Model Zoo's tools do: as lines of text, or as one JSON object per line."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from posezoo.errors import PosezooError
 if TYPE_CHECKING:
     from posezoo.spec.model import ModelSpec
 
-#: The ``$type`` of each event in JSON. Scripts read these names: they stay when a class is renamed.
+#: The ``$type`` of each event in JSON. Scripts read these names, so they stay even if a class is renamed.
 EVENT_TYPES: dict[type[events.Event], str] = {
     events.DownloadStarted: "model_download_begin",
     events.DownloadFinished: "model_download_end",
@@ -52,7 +52,7 @@ class TextReporter:
     Args:
         output: where the lines go.
         folder: the folder of the model's published files.
-        cache_dir: files that come from this folder are said to come "from the cache".
+        cache_dir: the cache folder; files from it are reported as "from the cache".
     """
 
     def __init__(self, output: LineBuffer, folder: Path, cache_dir: Path | None = None) -> None:
@@ -70,7 +70,7 @@ class TextReporter:
         self._output.write_out(line)
 
     def warn(self, error: PosezooError) -> None:
-        """Write an obstacle as a warning."""
+        """Write an error as a warning."""
         self._output.print_error(error, f"{ALARM} Warning: ")
 
     def print_error(self, error: PosezooError) -> None:
@@ -78,14 +78,14 @@ class TextReporter:
         self._output.print_error(error)
 
     def __call__(self, event: events.Event) -> None:
-        """Write the lines of an event, if it has any."""
+        """Write the lines of an event; many events have none."""
         match event:
             case events.WarningIssued(message=message):
                 self._output.warn(message)
             case events.DownloadStarted(revision=revision) if revision > 1:
                 self.print_line(f"Revision {revision} of its files\n")
             case events.FileDownloadStarted(model_file=file, size=size):
-                # The lines of the first file are written at once, those of files beside it when it has ended.
+                # The lines of the first file are written at once, those of parallel files after it ends.
                 output = LineBuffer(buffered=True) if self._downloads else self._output
                 output.write_out(f"{SECTION} Downloading {self._folder / file}")
                 self._downloads[file] = (output, Progress(size))
@@ -131,7 +131,7 @@ class TextReporter:
 
 
 def _write_progress(output: LineBuffer, progress: Progress, size: int) -> None:
-    """Write how much of a file has come: one line that changes on a terminal, a line for each tenth in a log.
+    """Write how much of a file is received: on a terminal as one changing line, in a log for each tenth.
 
     Open Model Zoo wrote 2300 lines to a log for a file of 2.3 GB.
     """
@@ -147,10 +147,10 @@ def _write_progress(output: LineBuffer, progress: Progress, size: int) -> None:
 
 
 class JsonReporter:
-    """A listener that writes each event as one JSON object, for scripts that read Open Model Zoo's.
+    """A listener that writes each event as one JSON object, for scripts that read Open Model Zoo's events.
 
-    There, each file has one begin and one end. So a file that is here already or comes from the cache gets
-    a begin and an end too, and a source that fails is not reported as an end while another one is tried.
+    In Open Model Zoo, each file has one begin event and one end event. So a file that is already on disk or
+    comes from the cache gets both, too. If a source fails and another one is tried, no end event is written.
     """
 
     _lock = threading.Lock()
@@ -180,7 +180,7 @@ class JsonReporter:
                 self._failed[file] = event
             case events.FileDownloadStarted(model_file=file) if file in self._failed:
                 del self._failed[file]
-            case events.DownloadFinished():  # no other source is tried any more
+            case events.DownloadFinished():  # no other source is left to try
                 for failed in self._failed.values():
                     self._write_event(failed)
                 self._failed.clear()
@@ -190,7 +190,7 @@ class JsonReporter:
 
     def _write_event(self, event: events.Event) -> None:
         fields = asdict(event)
-        if fields.get("revision") == 1:  # as in Open Model Zoo, which has no revisions
+        if fields.get("revision") == 1:  # Open Model Zoo's event has no revision
             del fields["revision"]
         self._write({"$type": EVENT_TYPES[type(event)], **fields})
 
@@ -201,7 +201,7 @@ class JsonReporter:
 
 
 class JsonConversionReporter(JsonReporter):
-    """The same for a conversion, whose lines of text are objects with a key ``line``."""
+    """The same for a conversion; its lines of text become objects with the key ``line``."""
 
     def __init__(self, output: LineBuffer, spec: ModelSpec) -> None:
         super().__init__(output, spec)
@@ -216,5 +216,5 @@ class JsonConversionReporter(JsonReporter):
         self._write({"$type": "model_conversion_line", "model": self._model, "line": line.strip()})
 
     def warn(self, error: PosezooError) -> None:
-        """Write an obstacle as a warning."""
+        """Write an error as a warning."""
         self._output.warn(error.problem)

@@ -1,4 +1,4 @@
-"""info_dumper.py, omz_info_dumper: the declarations of models as JSON, with Open Model Zoo's keys."""
+"""info_dumper.py, omz_info_dumper: print what model.yml files declare as JSON, with Open Model Zoo's keys."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from posezoo.settings import to_settings, user_folder
 if TYPE_CHECKING:
     from posezoo.spec.model import ModelSpec
 
-#: The differences from Open Model Zoo by flag, for the README of tools/downloader.
+#: The differences from Open Model Zoo, by flag, for the README of tools/downloader.
 DIFFERENCES = {
     "--all": "has the keys of 2021.4 and of the newest release, and more: files with size_bytes, checksum "
     "and sources; mean, scale and reverse_input_channels of each input; the published accuracy, gflops and "
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def create_parser() -> argparse.ArgumentParser:
-    """The command's flags."""
+    """The parser of the command."""
     return conventions.create_omz_parser(
         "info_dumper.py", "Print the declarations of models as JSON.", "describe"
     )
@@ -52,7 +52,7 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
 
 
 def collect_omz_facts(spec: ModelSpec) -> dict[str, Any]:
-    """A model with Open Model Zoo's keys, then posezoo's own keys."""
+    """The JSON object of a model: first Open Model Zoo's keys, then posezoo's own keys."""
     config = spec.path.with_name("accuracy-check.yml")
     return {
         "name": spec.full_name,

@@ -1,4 +1,4 @@
-"""quantizer.py, omz_quantizer: FP32 IR to INT8, by Open Model Zoo's flags and lines."""
+"""quantizer.py, omz_quantizer: quantize FP32 IR to INT8, with Open Model Zoo's flags and output."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
     from posezoo.spec.model import ModelSpec
     from posezoo.workers.threads import CancelCheck
 
-#: The differences from Open Model Zoo by flag, for the README of tools/downloader.
+#: The differences from Open Model Zoo, by flag, for the README of tools/downloader.
 DIFFERENCES = {
     "--name": "as in 2021.4, the last release with this command, which quantized no pose model",
     "--models_dir": "new: Open Model Zoo reads only its own folder",
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def create_parser() -> argparse.ArgumentParser:
-    """The command's flags."""
+    """The parser of the command."""
     parser = conventions.create_omz_parser("quantizer.py", "Quantize converted models to INT8.", "quantize")
     add_quantization_flags(parser, "the working folder")
     flags.add_flags(parser, *flags.LOCK)

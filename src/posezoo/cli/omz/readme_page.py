@@ -1,4 +1,4 @@
-"""Draws the README of tools/downloader from the parsers: each flag, and what differs in Open Model Zoo."""
+"""Generates the README of tools/downloader from the parsers: each flag, and how Open Model Zoo differs."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""verifier.py: posezoo verify with the flags of Open Model Zoo that select models."""
+"""verifier.py: posezoo verify, with Open Model Zoo's flags for the selection of models."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from posezoo.layout import ModelLayout
     from posezoo.verify.artifact_check import ArtifactState
 
-#: Open Model Zoo has no such command.
+#: The differences from Open Model Zoo, by flag: it does not have this command.
 DIFFERENCES = dict.fromkeys(
     (
         "--output_dir", "--download_dir", "--lock", "--locked", "--format",
@@ -33,7 +33,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def create_parser() -> argparse.ArgumentParser:
-    """The command's flags."""
+    """The parser of the command."""
     parser = conventions.create_omz_parser(
         "verifier.py", "Check size and checksum of downloaded files and converted IR.", "check"
     )

@@ -1,1 +1,1 @@
-"""The verbs of ``posezoo``: one module a verb."""
+"""The verbs of ``posezoo``; each verb is one module."""

@@ -1,14 +1,14 @@
-"""posezoo benchmark: how fast models run on this machine.
+"""posezoo benchmark: measure how fast models run on this machine.
 
-With ``--format json`` an object::
+With ``--format json``, the output is an object::
 
-    measurements  list   what --output writes, and posezoo record reads: model, precision, machine, settings,
-                         figures (throughput in images a second: median, least and greatest of the rounds;
-                         latencies over all of them), and the other keys of measured.yml
-    best_batches  list   model, precision, requests, batch, throughput_fps: if there are several batch sizes
-    comparisons   list   with --compare: model, precision, settings, and ratio (least, median, greatest) of
-                         its throughput to the first one's, by pairs of rounds
-    interrupted   bool   whether ^C ended it; measurements contains the results so far
+    measurements  list   the content of the --output file, for posezoo record: model, precision, machine,
+                         settings, figures (throughput in images per second: median, minimum and maximum of
+                         the rounds; latencies over all rounds), and the other keys of measured.yml
+    best_batches  list   with several batch sizes: model, precision, requests, batch, throughput_fps
+    comparisons   list   with --compare: model, precision, settings, and ratio (minimum, median, maximum) of
+                         its throughput to that of the first case, for each pair of rounds
+    interrupted   bool   whether ^C ended it; measurements then contains the results so far
     failed        list   name, reason, hint
 """
 
@@ -137,7 +137,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Measure, and print a table."""
+    """Measure, and print the results."""
     _refuse_invalid_flags(args)
     from posezoo.benchmarking.interleaving import BenchmarkSchedule
     from posezoo.cli.benchmark_cases import BenchmarkPlanner
@@ -206,7 +206,7 @@ def _measure(
     results: list[BenchmarkResult],
     console: Console,
 ) -> None:
-    """Measure cases in turns, and add their results; after ^C those so far, after a failure none."""
+    """Measure the cases in turns, and add their results: after ^C those so far, after a failure none."""
     from posezoo.benchmarking.interleaving import run_rounds
 
     latest: tuple[BenchmarkResult, ...] = ()
@@ -223,7 +223,7 @@ def _measure(
 def _write(
     path: Path, results: Sequence[BenchmarkResult], today: date, rounds: int, console: Console
 ) -> None:
-    """Write the complete results of the zoo's models, as posezoo record reads them."""
+    """Write the complete results of the zoo's models, in the format that posezoo record reads."""
     from posezoo.cli.benchmark_tables import measurements_to_json
     from posezoo.files.verified_files import write_atomically
 
@@ -240,7 +240,7 @@ def _write(
 
 
 def _whole_numbers(lowest: int, highest: int) -> Callable[[str], tuple[int, ...]]:
-    """An argparse type: whole numbers with commas between, each once."""
+    """An argparse type: different whole numbers, separated by commas."""
     parse_one = flags.whole_number(lowest, highest)
 
     def parse(text: str) -> tuple[int, ...]:

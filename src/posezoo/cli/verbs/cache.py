@@ -1,13 +1,13 @@
-"""posezoo cache: list the files that are cached by digest, verify them, or remove those of no use.
+"""posezoo cache: list the files that are cached by digest, verify them, or remove unused ones.
 
 ``posezoo cache list|verify|prune --format json``::
 
     cache_dir    str
     bytes        int   of the entries below
-    entries      list  all of them; with verify the damaged ones, with prune those that are removed:
+    entries      list  with list all entries, with verify the damaged, with prune the removed ones:
                        path, algorithm, digest, size, changed (ISO 8601, UTC) and files (``model: file``)
 
-Exit code 1 if verify finds a damaged entry.
+The exit code is 1 if verify finds a damaged entry.
 """
 
 from __future__ import annotations
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
     registry = open_registry(settings.models_dir)
     selection = registry.select(None)
     with Console(quiet=args.quiet) as console:
-        for problem in selection.problems:  # its files might look as if no model named them
+        for problem in selection.problems:  # the files of this model may look unused
             console.warn(problem.problem)
         entries = list_entries(settings.cache_dir, file_names_by_digest(selection.models))
         if args.what == "list":

@@ -1,6 +1,6 @@
-"""posezoo card: the cards of models, printed, or written into a folder or a registry.
+"""posezoo card: print the cards of models, or write them into a folder or a registry.
 
-``--format json`` prints a list of what card.json holds of each model; see ``posezoo.cards.card_json``.
+``--format json`` prints a list with the content of each model's card.json; see ``posezoo.cards.card_json``.
 """
 
 from __future__ import annotations
@@ -55,7 +55,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print or draw; 1 if a file cannot be read, is stale (``--check``), or was not written by posezoo."""
+    """Print or write; 1 if a file is unreadable, outdated (``--check``), or not written by posezoo."""
     from posezoo.registry import open_registry
 
     if args.check and not args.in_place:
@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         models = facts_of(selection)
         is_complete = True
         if args.in_place and args.all and selection.problems:
-            return 1  # an index must not lack models
+            return 1  # an index must contain all models
         if args.in_place:
             pages = _pages(registry, models, whole=args.all)
             is_complete = _draw_in_place(pages, console, check=args.check)
@@ -84,7 +84,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _print(models: Sequence[ModelFacts], output_format: str) -> None:
-    """Each card, but not those of parts whose composite is printed: its card describes them."""
+    """Print the cards. A part has no card of its own if the card of its composite is printed."""
     from posezoo.cards.card_json import card_json
     from posezoo.cards.model_card import draw_card
 
@@ -100,7 +100,7 @@ def _print(models: Sequence[ModelFacts], output_format: str) -> None:
 def _pages(
     registry: Registry, models: Sequence[ModelFacts], *, whole: bool
 ) -> Iterator[tuple[Path, Mapping[str, str]]]:
-    """Each root with its pages by their paths below it: those of some models, or all pages."""
+    """Each root folder with its pages, by path below it: the pages of the given models, or all pages."""
     from posezoo.cards.model_card import draw_model_pages
     from posezoo.cards.registry_pages import draw_pages
     from posezoo.registry import registry_root
@@ -114,10 +114,10 @@ def _pages(
 def _draw_in_place(
     pages_by_root: Iterator[tuple[Path, Mapping[str, str]]], console: Console, *, check: bool
 ) -> bool:
-    """Write or report the stale pages.
+    """Write the outdated pages, or with ``check`` only report them.
 
     Returns:
-        Whether every page is up to date now.
+        Whether all pages are now up to date.
     """
     from posezoo.cards.model_card import NOTE, has_note
     from posezoo.files.verified_files import write_atomically

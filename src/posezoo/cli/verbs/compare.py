@@ -1,15 +1,15 @@
-"""posezoo compare: models side by side, as a table and as a chart.
+"""posezoo compare: show models side by side, as a table and as a chart.
 
-With ``--format json`` an object::
+With ``--format json``, the output is an object::
 
-    models        list   a row for each model and precision: model, precision, license, and of AP (a share),
-                         throughput_fps, latency_p50_ms, size_bytes, gflops and mparams each null if unknown,
-                         else {number, origin, how}; origin is measured, measured on generated weights,
-                         or declared
-    speed_way     str    machine and settings of the speeds: the same for all
-    accuracy_way  str    settings of the measured AP; declared ones have their own in how
+    models        list   a row for each model and precision: model, precision, license; and AP (a share),
+                         throughput_fps, latency_p50_ms, size_bytes, gflops and mparams: each is null if
+                         unknown, else {number, origin, how}; origin is measured, measured on generated
+                         weights, or declared
+    speed_way     str    machine and settings of the speeds, which are the same for all models
+    accuracy_way  str    settings of the measured AP; for a declared AP, they are in how
 
-CSV has the same columns, and one for the origin of each value.
+CSV has the same columns, and for each value a column with its origin.
 """
 
 from __future__ import annotations

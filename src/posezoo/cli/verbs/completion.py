@@ -1,6 +1,6 @@
-"""posezoo completion: scripts for shells, so that TAB completes verbs, flags, their values and models.
+"""posezoo completion: print a script for a shell, so that TAB completes verbs, flags, values and models.
 
-At each TAB a script may call ``posezoo completion --names``, which lists folders and reads no file.
+For each TAB, a script may call ``posezoo completion --names``, which lists folders and reads no file.
 """
 
 from __future__ import annotations
@@ -28,21 +28,21 @@ SHELLS = ("bash", "zsh", "fish")
 def add_flags(parser: argparse.ArgumentParser) -> None:
     """Add the verb's flags."""
     parser.add_argument("shell", nargs="?", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))
-    # called by the scripts
+    # The scripts use this flag.
     parser.add_argument("--names", action="store_true", help=argparse.SUPPRESS)
     flags.add_flags(parser, "models_dir")
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print the script of a shell, or the names of all models and composites, one a line."""
+    """Print the script of a shell, or the names of all models and composites, one per line."""
     if args.names:
         from posezoo.registry import open_registry
         from posezoo.spec.safe_names import explain_invalid_model_name
 
         roots = flags.settings_from_args(args).models_dir
-        # A shell passes ~/models as it is typed.
+        # The shell passes ~/models unexpanded.
         for name in open_registry([Path(root).expanduser() for root in roots]).entries:
-            # A shell would expand a name such as $(...): it must not get one.
+            # The shell would expand a name such as $(...), so such a name must not be printed.
             if not explain_invalid_model_name(name):
                 print(name)
         return 0

@@ -1,4 +1,4 @@
-"""posezoo convert: published files to OpenVINO IR, verified by a self-check."""
+"""posezoo convert: convert published files to OpenVINO IR, and verify it by a self-check."""
 
 from __future__ import annotations
 
@@ -83,12 +83,12 @@ def convert_selected(
     selection: Selection | None = None,
     inputs: InputOptions | None = None,
 ) -> int:
-    """Make the IR and the card of each selected model, or show the plan; print the paths of the IR.
+    """Make the IR and the card of each selected model, or only the plan; print the paths of the IR.
 
     Args:
-        downloads: whether files are downloaded, too; else they have to be there.
-        selection: the models; None: those that the flags name.
-        inputs: how the IR take their inputs; None: as model.yml says.
+        downloads: whether files are downloaded, too; if not, they must be on disk.
+        selection: the models; None means those that the flags select.
+        inputs: the options for the inputs of the IR; None means those of model.yml.
     """
     from posezoo.pipeline.get import convert, get, resolve_model, write_model_card
     from posezoo.pipeline.plan import make_plan
@@ -120,7 +120,7 @@ def convert_selected(
 
 
 def _export(args: argparse.Namespace, context: Context, selection: Selection | None) -> int:
-    """Write the ONNX of each selected model, or show what would be written."""
+    """Write the ONNX file of each selected model, or show what would be written."""
     from posezoo.convert.conversion import export_onnx
     from posezoo.convert.frontends import verify_source_model
     from posezoo.pipeline.get import resolve_model

@@ -1,14 +1,14 @@
-"""posezoo dataset: show what is in a set of images with annotated people, or download one.
+"""posezoo dataset: show the content of a data set of images with annotated people, or download one.
 
 ``posezoo dataset info --format json``::
 
     name, annotations, images         str
     pictures, people, crowds          int     images; people with at least one labelled keypoint; crowds
-    labelled                          object  how many of each keypoint are labelled
+    labelled                          object  how often each keypoint is labelled
     missing                           list of str  images that do not exist
-    licenses                          list    name, url and pictures of each; name "" if not stated
+    licenses                          list    name, url and number of pictures; name is "" if not stated
 
-Exit code 1 if an image is missing.
+The exit code is 1 if an image is missing.
 """
 
 from __future__ import annotations
@@ -58,7 +58,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_dataset_flags(parser: argparse.ArgumentParser) -> None:
-    """The flags that select a data set."""
+    """Add the flags that select a data set."""
     parser.add_argument(
         "--annotations", type=Path, metavar="FILE", help="people's keypoints in COCO's format, as JSON"
     )
@@ -81,10 +81,10 @@ def refuse_invalid_flags(args: argparse.Namespace) -> None:
 
 
 def read_dataset(args: argparse.Namespace, *, keypoints: bool = True) -> CocoDataset:
-    """The data set that the flags name, else the default one.
+    """The data set that the flags name, or the default one.
 
     Raises:
-        DatasetError: it does not exist, or is not a data set.
+        DatasetError: the data set does not exist or is invalid.
     """
     from posezoo import coco
 
@@ -102,7 +102,7 @@ def read_dataset(args: argparse.Namespace, *, keypoints: bool = True) -> CocoDat
 
 
 def default_dataset_dir(name: str) -> Path:
-    """The folder of a data set by default."""
+    """The default folder of a data set."""
     return user_folder("cache") / "datasets" / name
 
 

@@ -1,4 +1,4 @@
-"""posezoo demo: poses in images, videos and cameras, as Open Model Zoo's human_pose_estimation_demo.py."""
+"""posezoo demo: show poses in images, videos and cameras, like OMZ's human_pose_estimation_demo.py."""
 
 from __future__ import annotations
 
@@ -29,17 +29,17 @@ posezoo demo -m mine.xml -at ae -i photos/ -o poses/ -no_show --coco results.jso
 
 SUMMARY = "find poses in images, videos and cameras, and show them"
 
-#: The modes that Tab switches between.
+#: The modes; the Tab key switches between them.
 USER, LATENCY = "User specified", "Min latency"
 
-#: The verb has all flags of the demo.
+#: The verb has the same flags as the demo script.
 add_flags = demo_options.add_demo_flags
 
 TITLE = "posezoo demo: Tab other mode, c d m h monitors, Q or Esc quit"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
-    """The demo as a script of its own; returns its exit code."""
+    """Run the demo as a separate script, and return its exit code."""
     parser = argparse.ArgumentParser(
         description=f"{SUMMARY[0].upper()}{SUMMARY[1:]}.", formatter_class=flags.HelpFormatter
     )
@@ -49,7 +49,7 @@ def main(argv: Sequence[str] | None = None) -> int:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Play the source through the model; 1 if something could not be read, or a source was disconnected."""
+    """Run the model on the source; 1 if something could not be read, or a source was disconnected."""
     input_flags = demo_options.given_input_flags(args)
     if input_flags and not args.model.lower().endswith(".xml"):
         args.parser.error(
@@ -70,7 +70,7 @@ def run(args: argparse.Namespace) -> int:
             failures.append(error)
             console.print_error(error)
 
-        # What would stop us later is checked before anything is downloaded or computed.
+        # The requirements are checked before anything is downloaded or computed.
         source = open_source(args.input, rounds=args.loop or None, report_error=report_error)
         if not args.no_show:
             require_display()
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
         try:
             player.play()
         except (KeyboardInterrupt, run_main.SignalExit) as signal:
-            ended = signal  # the results so far are not lost
+            ended = signal  # raised again later, so that the results so far are written
         summary = {**description, **summarize_run(player, modes, outputs, monitors, failures)}
         if frames is not None:
             frames.rest = {"report": summary}
@@ -119,7 +119,7 @@ def run(args: argparse.Namespace) -> int:
 def _model_loader(
     args: argparse.Namespace, source: FrameSource, console: Console
 ) -> Callable[[int, str, int], Estimator]:
-    """A function that loads the model for numbers of requests, streams and threads."""
+    """A function that loads the model for a given number of requests, streams and threads."""
     from posezoo.demo.model_loading import find_model
     from posezoo.pipeline import load
     from posezoo.pipeline.zoo_context import open_context
@@ -162,11 +162,11 @@ def _pose_writer(
     frames: JsonListWriter | None,
     results: JsonListWriter | None,
 ) -> Callable[[Frame, list[Pose]], None]:
-    """A function that prints and writes the poses of a frame as the flags say."""
+    """A function that prints and writes the poses of a frame, as the flags request."""
     from posezoo.demo.frame_outputs import coco_image_id, frame_to_json
     from posezoo.demo.run_summary import format_pose
 
-    # With --format json the standard output has only the summary.
+    # With --format json, only the summary goes to the standard output.
     stream = sys.stderr if args.format == "json" else sys.stdout
 
     def write(frame: Frame, poses: list[Pose]) -> None:
@@ -183,7 +183,7 @@ def _pose_writer(
 
 
 def _describe(estimator: Estimator) -> dict[str, Any]:
-    """What runs, as JSON values."""
+    """A description of the running model, as JSON values."""
     return {
         "model": estimator.model.full_name,
         "decoder": estimator.decoder,

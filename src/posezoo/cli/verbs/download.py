@@ -1,4 +1,4 @@
-"""posezoo download: a model's published files, downloaded and verified."""
+"""posezoo download: download a model's published files, and verify them."""
 
 from __future__ import annotations
 

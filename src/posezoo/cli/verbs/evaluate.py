@@ -1,18 +1,19 @@
-"""posezoo evaluate: COCO's metrics of a model on a data set.
+"""posezoo evaluate: measure COCO's metrics of a model on a data set.
 
-With ``--format json`` one object::
+With ``--format json``, the output is one object::
 
     model, precision, device    str
-    AP, AP50, ...               float   0..1; COCO's, without those that no person in the set counts for
+    AP, AP50, ...               float   COCO's metrics, 0..1; a metric is left out if no person counts for it
     intervals                   object  by metric: the two bounds of the 95 % confidence interval
-    images, people              int     how many were evaluated
+    images, people              int     the number that was evaluated
     kept                        int     images whose predictions came from an earlier run
-    unreadable                  object  by the name of each image that was left out: the reason
-    settings                    object  what the metrics depend on besides
-    published                   list    value, how it was measured, and why it may differ from ours, of each
-    keypoints, pictures         list    a row for each
-    files                       object  what was written: accuracy (for posezoo record), results (COCO's
-                                        form), tables, worst (a folder of images)
+    unreadable                  object  by image name: the reason why the image was left out
+    settings                    object  the other conditions that the metrics depend on
+    published                   list    of each published value: value, how it was measured, and why the
+                                        measured one may differ
+    keypoints, pictures         list    a row for each keypoint or image
+    files                       object  the files that were written: accuracy (for posezoo record), results
+                                        (in COCO's format), tables, worst (a folder of images)
 """
 
 from __future__ import annotations
@@ -48,7 +49,7 @@ posezoo evaluate simple_pose_resnet18_v1b --boxes truth --flip --limit 500
 posezoo evaluate my/network.xml --annotations people.json --images photos --format json
 """
 
-#: A name with this suffix is an IR, any other a model.
+#: A name with this suffix is an IR; any other name is a model.
 SUFFIX = ".xml"
 
 
@@ -130,7 +131,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Run the model on every image without predictions, and write and print the metrics."""
+    """Run the model on each image that has no predictions yet; write and print the metrics."""
     from posezoo.cli.evaluation_report import print_report
     from posezoo.evaluation.run_evaluation import require_readable
 
@@ -151,7 +152,7 @@ def run(args: argparse.Namespace) -> int:
         is_detector = model is not None and model.decoder is not None and model.decoder.name == "detection"
         dataset = read_dataset(args, keypoints=not is_detector)
         dataset = dataset.limited_to(args.limit) if args.limit else dataset
-        if not args.skip_unreadable:  # checked before a model is downloaded, not after
+        if not args.skip_unreadable:  # checked before a model is downloaded
             require_readable(dataset)
         protocol, irs = _load(context, model, args, console)
         report = _evaluate(args, dataset, protocol, irs, console)
@@ -163,7 +164,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _model(context: Context, args: argparse.Namespace) -> Model | None:
-    """The model, or the one that the user's own weights make; None for an IR."""
+    """The model, or a model with the user's own weights; None for an IR."""
     if args.model.endswith(SUFFIX):
         return None
     if args.checkpoint is None:
@@ -187,7 +188,7 @@ def _load(
     decoder_options: dict[str, str | int | float | bool] = {}
     decoder = model.decoder.name if model is not None and model.decoder is not None else ""
     if decoder == "detection":
-        decoder_options["min_box_score"] = 0.0  # AP needs all boxes, whatever their score
+        decoder_options["min_box_score"] = 0.0  # AP needs all boxes, even those with a low score
     options = LoadOptions(
         replace(load.default_runtime(context.settings), requests=args.requests),
         target_size=args.height or args.short_side,

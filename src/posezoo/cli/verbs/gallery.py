@@ -1,10 +1,10 @@
-"""posezoo gallery: a static site of models, opened from a folder or put on any web server.
+"""posezoo gallery: write a static site of models, to open from a folder or publish on any web server.
 
-With ``--format json`` an object::
+With ``--format json``, the output is an object::
 
     output     str          the folder of the site
-    models     int          how many models have a page
-    bytes      int          of all pages together
+    models     int          the number of models that have a page
+    bytes      int          the size of all pages together
     written    list of str  pages that are new or changed, as paths below the folder
     unchanged  list of str  pages that were up to date
     removed    list of str  pages of models that no longer exist
@@ -50,7 +50,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Draw the site, and report what was written."""
+    """Generate the site, and report what was written."""
     from posezoo.gallery.gallery_data import collect_gallery_data
     from posezoo.gallery.gallery_pages import TITLE, draw_gallery_pages
     from posezoo.gallery.site_writer import plan_site, write_site

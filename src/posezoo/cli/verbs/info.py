@@ -1,49 +1,49 @@
-"""posezoo info: everything that a model's files declare.
+"""posezoo info: show everything that a model's files declare.
 
-With ``--format json`` a list of objects with the keys of ``posezoo list`` (see there) and::
+With ``--format json``, the output is a list of objects with the keys of ``posezoo list`` (see there) and::
 
-    decoder       str | null     what turns its outputs into poses
-    skeleton      str | null     the keypoints that it finds
+    decoder       str | null     the decoder that makes poses of its outputs
+    skeleton      str | null     the keypoints that it predicts
     declared_in   str            path of its model.yml or composite-model.yml
     card          str | null     path of its card
 
 and, for a model but not for a composite::
 
-    license_text  str | null     path of the license's text, which begins with the holder's line
+    license_text  str | null     path of the license text, which begins with the copyright line
     license_url   str | null     address of the license, if only an address is declared
-    copyright     str | null     the holder's line
+    copyright     str | null     the copyright line
     origin        object         repository, paper (addresses, or empty)
     files         list           name, size (bytes; null: unknown), sha384 or sha256 if it is known,
                                  max_size (the limit of an unknown size), contains (member: sha1:digits), pin
                                  (strong, weak or none), sources (list of str)
     inputs        list           name, shape (-1: any size), layout, ir_layout, color, ir_color (BGR, RGB
                                  or null), mean, scale (one for each channel), reverse_input_channels,
-                                 dynamic (letters of the layout whose size may stay open)
-    outputs       list           name, shape, layout, role, note, original (what the original has instead, if
-                                 it differs)
+                                 dynamic (letters of the layout whose size may be dynamic)
+    outputs       list           name, shape, layout, role, note, original (the value in the original model,
+                                 if it differs)
     published     object         accuracy (list: metric, value, dataset, protocol, flip, ap50, ap75), gflops,
                                  mparams, known_difference; null or empty if not stated
     training      object         command, log (addresses, or empty)
     license_note  str | null     a note about the license, shown before a download
-    limits        str | null     what it cannot do
-    route         str            how it becomes IR: ir (published as such), convert, network (posezoo's own
-                                 network), or what posezoo does not do itself: mo (a Model Optimizer of 2024),
+    limits        str | null     the known limitations
+    route         str            how it becomes IR: ir (published as IR), convert, network (posezoo's own
+                                 network); not by posezoo itself: mo (a Model Optimizer of 2024),
                                  upstream-code, removed-from-mo-2024
     reason        str | null     why posezoo does not convert it, in one word
     network       object | null  name and arguments of posezoo's network that loads the checkpoint
-    checkpoint    str | null     the file with the weights, which may lie in an archive
-    tag           str | null     which published variant this is
-    variants      list of str    of the default variant, the full names of the others
+    checkpoint    str | null     the file with the weights, which may be a member of an archive
+    tag           str | null     the tag of this published variant
+    variants      list of str    for the default variant: the full names of the other variants
 
-and what only Open Model Zoo's files declare, empty for other models::
+and keys that only Open Model Zoo's files declare; they are empty for other models::
 
     postprocessing   list        changes to the downloaded files: step, file, and its arguments
-    mo_args          list        [flag, value]: arguments for Model Optimizer, as they are declared
+    mo_args          list        [flag, value]: the declared arguments for Model Optimizer
     upstream_export  list        arguments of the publisher's own export (--allow_upstream_code)
     has_pre_convert  bool        whether there is a pre-convert.py (--allow_upstream_code)
-    model_info       object      what is written into the IR for applications
+    model_info       object      metadata that is written into the IR for applications
     quantizable      bool        whether Open Model Zoo quantized it
-    quantized        str         what its weights are quantized to
+    quantized        str         the type that its weights are quantized to
 """
 
 from __future__ import annotations
@@ -72,7 +72,7 @@ posezoo info pose-detection-mediapipe --format json
 posezoo info --all --framework tflite
 """
 
-#: The names of steps in JSON. Scripts read them, so they stay if a class is renamed.
+#: The names of steps in JSON. Scripts read them, so they stay even if a class is renamed.
 _STEP_NAMES: dict[type[RegexReplace | UnpackArchive], str] = {
     RegexReplace: "RegexReplace",
     UnpackArchive: "UnpackArchive",
@@ -88,7 +88,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Print one block a model, or a JSON list."""
+    """Print one block per model, or a JSON list."""
     from posezoo.registry import open_registry
     from posezoo.settings import user_folder
 
@@ -109,7 +109,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def info_json(facts: ModelFacts) -> dict[str, Any]:
-    """A model in the list of ``--format json``; the module's docstring explains the keys."""
+    """The object of a model for ``--format json``; the module's docstring explains the keys."""
     model = facts.model
     card = model.path.with_name("README.md")
     return {
@@ -181,7 +181,7 @@ def _declared(spec: ModelSpec) -> dict[str, Any]:
 
 
 def _plain(value: Any) -> Any:
-    """A nested value in JSON's types."""
+    """A nested value, converted to JSON's types."""
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value

@@ -1,4 +1,4 @@
-"""posezoo licenses: the NOTICE of downloaded models, with the holders and texts of their licenses.
+"""posezoo licenses: write the NOTICE of downloaded models, with copyright holders and license texts.
 
 ``posezoo licenses --format json``::
 
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
         if not args.models:
             specs = tuple(variant for spec in specs for variant in (spec, *spec.variants))
         terms = collect_license_terms(specs, context.layout)
-        if not terms and selection.problems:  # they were reported above
+        if not terms and selection.problems:  # the problems were reported above
             return 1
         if not terms:
             models = "these models" if args.models else "the registry's models"

@@ -1,22 +1,22 @@
-"""posezoo list: the models of the zoo.
+"""posezoo list: list the models of the zoo.
 
-With ``--format json`` a list of objects; a composite comes before its parts::
+With ``--format json``, the output is a list of objects; a composite comes before its parts::
 
     name         str
-    composite    str | null    the composite that it is a part of
+    composite    str | null    the composite that contains it
     parts        list of str   a composite's parts in the order in which they run; empty for a model
     task         str           as in model.yml
-    framework    str           of the published files; several of a composite's, separated by blanks
-    precisions   list of str   published or convertible; a composite's: those that all its parts have
-    license      str           SPDX identifier, or an address; several of a composite's as in framework
-    size_bytes   int | null    of all published files; null if a publisher does not state a size
+    framework    str           of the published files; a composite may have several, separated by spaces
+    precisions   list of str   published or convertible; for a composite, those that all its parts have
+    license      str           SPDX identifier or address; a composite may have several, separated by spaces
+    size_bytes   int | null    size of all published files; null if a publisher does not state a size
     revision     int           increases when the files change; 1 for a composite
     deprecated   object | null since (a date or a version), use (the model to use instead, or empty)
     description  str
 
 If no model passes the filters, the list or table is empty, a message on the standard error says so, and the
-exit code is 0. A file that cannot be read is an error, exit code 1, if models are named or if there are no
-filters; if there are only filters, it is a warning.
+exit code is 0. If a file cannot be read, this is an error (exit code 1) if models are named or there are no
+filters. If there are only filters, it is a warning.
 """
 
 from __future__ import annotations
@@ -78,7 +78,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def list_json(facts: ModelFacts) -> dict[str, Any]:
-    """A model in the list of ``--format json``; the module's docstring explains the keys."""
+    """The object of a model for ``--format json``; the module's docstring explains the keys."""
     model = facts.model
     return {
         "name": facts.name,
@@ -116,7 +116,7 @@ def _table(models: Sequence[ModelFacts]) -> list[str]:
 
 
 def _license(text: str) -> str:
-    """An identifier as it is; of an address, which Open Model Zoo gives instead, the owner of the license."""
+    """A license identifier, unchanged; for an address, as Open Model Zoo has it, the owner of the license."""
     if "://" not in text:
         return text
     host, *path = text.partition("://")[2].split("/")

@@ -1,4 +1,4 @@
-"""posezoo lock: record the SHA-384 of all that a user or a team agrees to, and sign or verify that record.
+"""posezoo lock: record the SHA-384 of approved files in posezoo.lock, and sign or verify that record.
 
 ``posezoo lock --format json``::
 
@@ -6,7 +6,7 @@
     changes   list  model, file, change (added, changed, removed), was, now (SHA-384, or empty)
     failed    list  name, reason, hint
 
-Exit code 1 if a model cannot be recorded, or with --check if anything differs, also an IR from its record.
+The exit code is 1 if a model cannot be recorded, or if --check finds a difference, also in an IR.
 """
 
 from __future__ import annotations
@@ -71,7 +71,7 @@ def run(args: argparse.Namespace) -> int:
     """Record, check, sign, or verify a signature."""
     if args.sign is not None or args.verify_signature is not None:
         return _signature(args, flags.settings_from_args(args).lock)
-    context = flags.context_from_args(args, {"locked": False})  # a newer state is to be recorded
+    context = flags.context_from_args(args, {"locked": False})  # the lock must accept a newer state
     with Console(quiet=args.quiet) as console:
         changes, warnings, failures = _record(args, context, console)
     if args.format == "json":
@@ -100,7 +100,7 @@ def _summary(args: argparse.Namespace, context: Context, changes: list[LockChang
 def _record(
     args: argparse.Namespace, context: Context, console: Console
 ) -> tuple[list[LockChange], int, list[dict[str, str]]]:
-    """The lines that change, how many IR differ from their records, and the models that cannot be read."""
+    """The changed lines, the number of IRs that differ from their records, and the models that failed."""
     from posezoo.cli import model_jobs
     from posezoo.cli.selection import select_models
     from posezoo.errors import LockError
@@ -114,7 +114,7 @@ def _record(
 
     def inspect(spec: ModelSpec, _check: CancelCheck) -> dict[str, object]:
         snapshot = collect_entries(context.lock.with_pins(spec), context.layout, context.lock.timestamp)
-        # Raises for this model alone, before anything is written.
+        # An error here concerns only this model; nothing has been written yet.
         merge_entries(
             context.lock.entries, snapshot.entries, snapshot.unpinned, allow_rollback=args.allow_rollback
         )
@@ -158,10 +158,10 @@ def _record(
 
 
 def _patterns(args: argparse.Namespace, context: Context) -> tuple[list[str] | None, list[str]]:
-    """The names and globs to select models by, by default those of the lock; and the models that are gone.
+    """The patterns that select models, by default the names in the lock; and the names that no longer exist.
 
     Raises:
-        LockError: a lock without entries is to be checked.
+        LockError: --check is given, but the lock has no entries.
     """
     from posezoo.errors import LockError
 

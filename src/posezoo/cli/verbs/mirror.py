@@ -1,10 +1,10 @@
-"""posezoo mirror: fill a folder for machines without a network, or check one.
+"""posezoo mirror: fill a folder for machines without network access, or check one.
 
 ``posezoo mirror create --format json``: ``models`` (name, files) and ``failed`` (name, reason, hint).
 ``posezoo mirror check --format json``: ``files``: model, file, path, state (good, missing, changed, extra,
 symlinked, special).
 
-Exit code 1 if a model cannot be added, or a file is not good.
+The exit code is 1 if a model cannot be added, or if the state of a file is not good.
 """
 
 from __future__ import annotations
@@ -118,7 +118,7 @@ def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> in
 
 
 def _with_required_models(context: Context, selection: Selection, console: Console) -> Selection:
-    """The models and those that they need: the other parts of a composite, and a detector."""
+    """The models and the models that they require: other parts of a composite, and a detector."""
     from posezoo.pipeline.load import select_detector
 
     models: dict[str, ModelSpec] = {}
@@ -139,7 +139,7 @@ def _with_required_models(context: Context, selection: Selection, console: Conso
 def _check(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> int:
     from posezoo.registry import open_registry
 
-    mirror.specs()  # raises if it is not a mirror
+    mirror.specs()  # raises an error if the folder is not a mirror
     names: list[str] = []
     if patterns:
         with Console(quiet=args.quiet) as console:
@@ -157,7 +157,7 @@ def _check(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> int
         if failed:
             repairable = [file for file in failed if file.state in ("changed", "missing")]
             again = "posezoo mirror create downloads them again" if repairable else ""
-            # What does not belong to the mirror is left to its owner.
+            # posezoo does not remove files that do not belong to the mirror.
             is_foreign = len(repairable) < len(failed)
             by_hand = "remove extra, symlinked and special files by hand" if is_foreign else ""
             repair = "; ".join(filter(None, (again, by_hand)))

@@ -65,7 +65,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Download the files, write the model.yml, and print what is left to fill in."""
+    """Download the files, write the model.yml, and print which fields the user must complete."""
     from posezoo.draft.draft_files import create_draft_spec, describe_files, guess_framework
     from posezoo.draft.model_yml_text import format_model_yml, list_missing_fields
     from posezoo.files.verified_files import write_atomically, write_error
@@ -119,7 +119,7 @@ def _writable_root(registry: Registry) -> Path:
 
 
 def _check_arguments(args: argparse.Namespace, registry: Registry) -> None:
-    """Refuse wrong arguments before anything is downloaded."""
+    """Reject invalid arguments before anything is downloaded."""
     from posezoo.spec.field_types import WORD_PATTERN
     from posezoo.spec.model_yml import TASKS
     from posezoo.spec.safe_names import case_folded, explain_invalid_model_name

@@ -1,27 +1,27 @@
-"""posezoo plan: what posezoo get would download, convert and write, or why not.
+"""posezoo plan: show what posezoo get would download, convert and write, or why it would not.
 
-Nothing is written, and no server is asked. With ``--format json`` an object with ``models``, a list
-of objects, and ``failed``, as every verb has it::
+Nothing is written, and no request is sent. With ``--format json``, the output is an object with ``failed``,
+as in other verbs, and ``models``, a list of objects::
 
     name         str
-    composite    str | null    the composite that it is a part of
+    composite    str | null    the composite that contains it
     framework    str           of the published files
     route        str           ir, convert, network; or mo, upstream-code, removed-from-mo-2024 (posezoo info)
-    reason       str | null    why it does not become IR here, in one word
+    reason       str | null    why posezoo does not convert it, in one word
     why          str | null    the same in a sentence
     hint         str | null    what to do instead
-    runs         list          code that comes with it and would be run (--allow_upstream_code)
+    runs         list          code of the model that would be run (--allow_upstream_code)
     files        list          the files that are needed: name, size (bytes; null: unknown), max_size (the
                                limit for an unknown size), place (here, cache, mirror or source), from (the
-                               places that would be asked, in this order), pinned (false: refused without
+                               places that would be tried, in this order), pinned (false: refused without
                                --trust_on_first_use), path
-    fetch_bytes  int           of the files to download; the limit counts if a size is unknown
+    fetch_bytes  int           of the files to download; for an unknown size, its limit is added
     arguments    object        inputs (name, shape, layout, and the steps before the network in their order:
                                reverse_channels, mean, scale; ir_layout is the IR's), outputs (names; empty:
-                               the network's own), frozen (inputs that become constants), static_shape
-                               (whether what depends on sizes alone is folded), network (name and arguments
-                               of our own)
-    irs          list          precision, path, since (why it has to be made; null: it is up to date, or
+                               all outputs of the network), frozen (inputs that become constants),
+                               static_shape (whether values that depend only on sizes are folded), network
+                               (name and arguments of posezoo's own network)
+    irs          list          precision, path, since (why it must be made; null: it is up to date, or
                                published)
 """
 
@@ -124,7 +124,7 @@ def _facts(plan: Plan) -> dict[str, Any]:
                     "name": port.name,
                     "shape": list(port.shape),
                     "layout": port.layout,
-                    # the steps before the network in their order, named as in OpenVINO's PrePostProcessor
+                    # The preprocessing steps in their order, named as in OpenVINO's PrePostProcessor.
                     "reverse_channels": port.reverse_input_channels,
                     "mean": list(port.mean),
                     "scale": list(port.scale),

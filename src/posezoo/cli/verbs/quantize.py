@@ -1,4 +1,4 @@
-"""posezoo quantize: FP32 IR to INT8, compared with FP32 on photos."""
+"""posezoo quantize: quantize FP32 IR to INT8, and compare both on photos."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def add_quantization_flags(parser: argparse.ArgumentParser, model_dir: str) -> None:
-    """The flags that Open Model Zoo's quantizer has, too."""
+    """Add the flags that Open Model Zoo's quantizer has, too."""
     parser.add_argument(
         "--model_dir", type=Path, metavar="DIR", help=f"folder of the FP32 IR (default: {model_dir})"
     )
@@ -158,7 +158,7 @@ def run(args: argparse.Namespace) -> int:
 def _measure_only(
     spec: ModelSpec, context: Context, args: argparse.Namespace, console: Console
 ) -> dict[str, Any]:
-    """The answer of --measure_only."""
+    """The result for --measure_only."""
     from posezoo.pipeline.int8_models import compare_ir_with_fp32
 
     compared = {
@@ -174,6 +174,6 @@ def _measure_only(
 
 
 def require_dataset_dir(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
-    """Wrong usage ends with 2."""
+    """Exit with code 2 if the folder of the data set is missing."""
     if args.dataset_dir is None:
         parser.error("the following arguments are required: --dataset_dir")

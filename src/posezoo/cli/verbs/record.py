@@ -1,6 +1,6 @@
-"""posezoo record: measurements into the measured.yml beside a model's model.yml.
+"""posezoo record: write measurements into the measured.yml next to a model's model.yml.
 
-It is for maintainers of a registry, in a checkout or in a folder of their own. Nothing else writes there.
+It is for maintainers of a registry, in a checkout or in their own folder. Nothing else writes measured.yml.
 """
 
 from __future__ import annotations
@@ -30,7 +30,7 @@ posezoo record --generated 'simple_pose_*' 'simple_pose_*@*'
 posezoo record speed.json accuracy.json
 """
 
-#: The names of files with measurements end so; all other names are models.
+#: A name with this suffix is a file with measurements; any other name is a model.
 SUFFIX = ".json"
 
 
@@ -59,7 +59,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Record, and print the paths of the measured.yml that hold it."""
+    """Record the measurements, and print the paths of the measured.yml files."""
     if args.generated and args.size:
         args.parser.error("--size is for existing IR, --generated makes its own")
     from posezoo.pipeline import complexity_count
@@ -72,14 +72,14 @@ def run(args: argparse.Namespace) -> int:
 
     def count(spec: ModelSpec, _check: CancelCheck) -> dict[str, Any]:
         console.print_line(f"counting {spec.full_name}")
-        # A process of its own gives back the memory that a large network takes.
+        # A separate process is used, so that the memory of a large network is freed.
         measurements = run_in_child(_count, context, spec, args.size, args.generated, of=spec.full_name)
         return {"files": [str(complexity_count.record_measurements(spec, measurements))]}
 
     with Console(quiet=args.quiet) as console:
         measured = [
             figure for file in files for figure in _figures(context, file)
-        ]  # all good, or none is taken
+        ]  # if one of them is invalid, none is recorded
         selection = select_models(context.registry, patterns, console) if patterns else Selection(())
         report = model_jobs.run_for_each(selection, count, console)
         for spec, found in measured:

@@ -1,4 +1,4 @@
-"""posezoo run: a model on images, to annotated images and keypoints as JSON."""
+"""posezoo run: run a model on images; write annotated images, and keypoints as JSON."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ posezoo run --input me.jpg --output_dir poses
 posezoo run blazepose-full --input holiday/ 'more/*.png' --precision FP32 --device GPU
 """
 
-#: The model that is used if none is named.
+#: The default model.
 DEFAULT_MODEL = "blazepose-full"
 
 DOWNLOAD = "download and verify"
@@ -68,7 +68,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Download, convert and load the model if necessary; then find and draw the poses in every image."""
+    """Load the model, after download and conversion if necessary; find and draw the poses in each image."""
     from posezoo.demo.frame_rate import StepTimer
     from posezoo.download.sample_images import download_samples
     from posezoo.pipeline import load
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
                 hint = f"for an image say: --input {args.model}"
                 raise UnknownModelError(error.problem, hint=hint) from error
             raise
-        # What would stop us at the end is checked before anything is downloaded.
+        # The requirements are checked before anything is downloaded.
         import_optional("cv2", extra="run")
         require_device(context.settings.device)
         load.require_detector_used(args.detector, model)
@@ -120,13 +120,13 @@ def run(args: argparse.Namespace) -> int:
 
 
 def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> list[Path]:
-    """The images of files, folders and globs; those of a folder in alphabetical order.
+    """The images that files, folders and globs name; the images of a folder are in alphabetical order.
 
-    Annotated images of an earlier run are left out of folders and globs. A name without images causes a
+    For folders and globs, annotated images of an earlier run are left out. A name without images causes a
     warning.
 
     Raises:
-        ImageError: there is no image at all.
+        ImageError: no image was found.
     """
     from posezoo.images import SUFFIXES
 
@@ -153,10 +153,10 @@ def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> lis
 
 
 class OutputNames:
-    """Names for annotated images: never that of an input, and all different.
+    """Gives each annotated image a unique name that is never the name of an input.
 
     Args:
-        images: all inputs, none of which may be overwritten.
+        images: all inputs; none of them may be overwritten.
     """
 
     def __init__(self, folder: Path, images: Sequence[Path]) -> None:
@@ -164,7 +164,7 @@ class OutputNames:
         self._taken = {image.resolve() for image in images}
 
     def output_path(self, image: Path) -> Path:
-        """``me.jpg`` becomes ``me_poses.jpg``; other formats than JPEG become PNG."""
+        """A new path: ``me.jpg`` becomes ``me_poses.jpg``; formats other than JPEG become PNG."""
         suffix = image.suffix.lower() if image.suffix.lower() in (".jpg", ".jpeg") else ".png"
         target, count = self._folder / f"{image.stem}_poses{suffix}", 1
         while target.resolve() in self._taken:
@@ -207,7 +207,7 @@ def _run_on(
     timer: StepTimer,
     console: Console,
 ) -> tuple[list[dict[str, Any]], list[dict[str, str]]]:
-    """The answers and failures of images, as JSON values."""
+    """The results and the failures of the images, as JSON values."""
     from posezoo.images import read_image, write_image
     from posezoo.pose.drawing import draw
 

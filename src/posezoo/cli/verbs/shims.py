@@ -1,4 +1,4 @@
-"""posezoo shims: writes commands with Open Model Zoo's names, so that old scripts find them."""
+"""posezoo shims: write commands with Open Model Zoo's names, so that old scripts find them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ posezoo shims ~/.local/bin
 posezoo shims ./bin && PATH=$PWD/bin:$PATH omz_downloader --print_all
 """
 
-#: The commands, and the modules that run them.
+#: The module of each command, by the command's name.
 COMMANDS = {
     "omz_downloader": "posezoo.cli.omz.downloader",
     "omz_converter": "posezoo.cli.omz.converter",
@@ -39,7 +39,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the commands and print their paths: all of them, or none if one cannot be replaced.
+    """Write the commands and print their paths; if one cannot be replaced, none is written.
 
     Raises:
         OutputError: another program has one of the names, or the folder cannot be written.
@@ -75,10 +75,10 @@ def run(args: argparse.Namespace) -> int:
 def shim_script(module: str) -> str:
     """A shell script that runs a module's ``main`` with this Python, from any working folder.
 
-    The shell starts Python, since a ``#!`` line can have neither blanks nor long paths. Nothing is imported
-    from the working folder.
+    The shell starts Python, since a ``#!`` line can contain neither spaces nor long paths. The script imports
+    nothing from the working folder.
     """
-    source = Path(__file__).resolve().parents[3]  # the folder of the package posezoo
+    source = Path(__file__).resolve().parents[3]  # the folder that contains the package posezoo
     code = f"import sys; sys.path[:1] = []; sys.path.append({str(source)!r}); "
     code += f"from posezoo.__main__ import main; sys.exit(main({module!r}))"
     return f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(code)} "$@"\n'
@@ -94,7 +94,7 @@ def _is_ours(path: Path) -> bool:
 
 
 def _others_on_path(folder: Path) -> Iterator[str]:
-    """Other programs on PATH with these names."""
+    """The other programs on PATH that have the names of these commands."""
     for name in COMMANDS:
         for place in filter(None, os.environ.get("PATH", "").split(os.pathsep)):
             other = shutil.which(name, path=place)

@@ -72,10 +72,10 @@ def run_artifact_check(
     """Check the files and IR of the models, print their states, and return the exit code.
 
     Args:
-        lock: the pins of first use; a strict one refuses files and IR that it does not have.
+        lock: the pins of first use; a strict lock refuses files and IR that it does not contain.
         output_format: ``text`` or ``json``.
-        repair_command: the command that downloads or converts an artifact again.
-        registry_flags: the flags with which that command finds the models.
+        repair_command: returns the command that downloads or converts an artifact again.
+        registry_flags: the flags that the command needs to find the models.
     """
     from posezoo.ir.provenance import read_provenance
     from posezoo.spec.model import Precision
@@ -108,7 +108,7 @@ def run_artifact_check(
             print(f"{artifact.state:8} {artifact.model}: {artifact.artifact} ({detail})")
         if failed:
             first = failed[0]
-            # No command takes away what posezoo did not write.
+            # posezoo has no command that removes files that it did not write.
             is_foreign = first.state in ("extra", "symlinked", "special")
             command = [] if is_foreign else [*repair_command(first, layout), *registry_flags]
             repair = f"moving {first.path} away" if is_foreign else shlex.join(command)
@@ -125,5 +125,5 @@ def _repair_command(failed: ArtifactState, layout: ModelLayout) -> list[str]:
 
 
 def trust_flags(failed: ArtifactState) -> list[str]:
-    """The flag that a download needs for a file without a pin."""
+    """The flag that the download of a file without a pin requires."""
     return ["--trust_on_first_use"] if failed.state == "unknown" else []
