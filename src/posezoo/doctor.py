@@ -1,4 +1,4 @@
-"""Checks an installation: packages, plug-ins, settings, devices and folders; each problem has a fix."""
+"""Checks an installation (packages, plug-ins, settings, devices, folders), with a fix for each problem."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""The measurements of a model: measured.yml beside its model.yml, written only by ``posezoo record``.
+"""The measurements of a model: measured.yml next to its model.yml, written only by ``posezoo record``.
 
 The key of a measurement is its kind, variant, precision, machine and settings. A new measurement replaces
 the old one with the same key. The file is sorted by key, so that a diff shows what changed.

@@ -1,4 +1,4 @@
-"""The demo's flags: those of Open Model Zoo's human_pose_estimation_demo.py, and some of posezoo."""
+"""The demo's flags: those of Open Model Zoo's human_pose_estimation_demo.py, and posezoo's own."""
 
 from __future__ import annotations
 

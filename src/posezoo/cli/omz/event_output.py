@@ -150,7 +150,8 @@ class JsonReporter:
     """A listener that writes each event as one JSON object, for scripts that read Open Model Zoo's events.
 
     In Open Model Zoo, each file has one begin event and one end event. So a file that is already on disk or
-    comes from the cache gets both, too. If a source fails and another one is tried, no end event is written.
+    comes from the cache gets both, too. If a source fails and another one is tried, no end event is written
+    for the first one.
     """
 
     _lock = threading.Lock()
