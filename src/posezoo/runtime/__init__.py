@@ -1,1 +1,1 @@
-"""Run networks on OpenVINO: read, fit and compile an IR, and turn images into poses."""
+"""Run networks on OpenVINO: read, adapt and compile an IR, and turn images into poses."""

@@ -1,4 +1,4 @@
-"""BlazePose: a detector sees the whole image, a landmark network a region for each person that it found."""
+"""BlazePose: a detector processes the whole image, a landmark network a region for each person it finds."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Bottom-up: one network sees the whole image and finds all people at once."""
+"""Bottom-up: one network processes the whole image and finds all people at once."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class BottomUpPipeline(NetworkPipeline):
         return self._decode(maps, transform, image_size)
 
     def _decode(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
-        """From outputs by role to poses in pixels of the image, whose size is given."""
+        """Decode outputs by role to poses in pixels of the image; ``image`` is its size."""
         poses = decode_with_options(self._decoder, maps, transform.size, self._options)
         return to_image_pixels(poses, transform, image)
 
@@ -53,5 +53,5 @@ class BottomUpPipeline(NetworkPipeline):
                 raise TargetSizeError(error.problem, hint="leave out the target size") from error
             if is_dynamic:
                 raise
-            return own  # the aspect is a wish only: the letterbox does the rest
+            return own  # the aspect is optional: the letterbox fits any image
         return size

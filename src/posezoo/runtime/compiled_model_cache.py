@@ -1,8 +1,9 @@
 """A cache of compiled networks for the next start.
 
-OpenVINO's own cache runs a damaged file without noticing. A file here is the SHA-256 of a compiled network in
-64 hexadecimal digits, then the network as OpenVINO exports it: at an offset that is aligned for vector loads.
-If the folder or a file is damaged, the network is compiled again, without an error.
+OpenVINO's own cache does not detect a damaged file and runs it. Here a file begins with the SHA-256 of the
+compiled network in 64 hexadecimal digits. Then follows the network as OpenVINO exports it, at an offset that
+is aligned for vector loads. If the folder or a file is damaged, the network is compiled again, without an
+error.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ _MAX_BYTES = 1 << 30
 
 
 def cache_path(graph: Graph, config: dict[str, Any], folder: Path) -> Path | None:
-    """The file for a graph and a configuration on this CPU; None if the IR cannot be read."""
+    """The cache file for a graph and a configuration on this CPU; None if the IR cannot be read."""
     try:
         file_states = [(part.stat().st_size, part.stat().st_mtime_ns) for part in graph.files]
     except OSError:
@@ -39,12 +40,12 @@ def cache_path(graph: Graph, config: dict[str, Any], folder: Path) -> Path | Non
 
 
 def load_compiled(core: Any, path: Path, config: dict[str, Any]) -> Any:
-    """The compiled network in a file; None if it is missing, damaged, or of another OpenVINO.
+    """The compiled network in a file; None if the file is missing, damaged, or from another OpenVINO.
 
-    The file stays mapped to memory as long as the network exists.
+    The file stays mapped into memory as long as the network exists.
     """
     try:
-        content = np.memmap(path, np.uint8, "c")  # never written to, but OpenVINO needs a writable buffer
+        content = np.memmap(path, np.uint8, "c")  # OpenVINO needs a writable buffer, but does not write to it
     except (OSError, ValueError):
         return None
     if hashlib.sha256(content[_DIGITS:].data).hexdigest().encode() != content[:_DIGITS].tobytes():

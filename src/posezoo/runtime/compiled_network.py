@@ -27,25 +27,25 @@ _HEAVY_LAYERS = ("Convolution", "Deconvolution", "FullyConnected", "MatMul")
 
 
 class CompiledNetwork:
-    """A compiled IR: arrays by input name in, arrays by output name out.
+    """A compiled IR: it takes arrays by input name, and returns arrays by output name.
 
     It may be called from several threads: ``requests`` inferences run at the same time, further ones wait. A
-    forked process must compile its own.
+    forked process must compile its own network.
 
     Args:
-        ir: the .xml, whose .bin is beside it; or a graph that has been read and changed.
+        ir: the .xml, with its .bin in the same folder; or a graph that has been read and changed.
         runtime: where and how it runs.
         outputs: the outputs to compute; None: all.
 
     Attributes:
-        path: of the .xml.
-        inputs: shape by input name; -1 stands for any size.
-        outputs: the same for the outputs.
-        device: the devices that it really runs on, separated by commas.
-        executed_precision: the precision that most of it really runs in, which differs from the requested one
-            if the device lacks that.
+        path: the path of the .xml.
+        inputs: the shape of each input by name; -1 stands for any size.
+        outputs: the shape of each output by name.
+        device: the devices on which it actually runs, separated by commas.
+        executed_precision: the actual precision of most layers. It differs from the requested one if the
+            device does not support that.
         requests: how many inferences may run at the same time.
-        streams: how many of them the device really runs in parallel; 0 if it does not report that.
+        streams: how many of them the device actually runs in parallel; 0 if it does not report this.
 
     Raises:
         InferenceError: the IR is missing or damaged, there is no such device, precision or output,
@@ -74,7 +74,7 @@ class CompiledNetwork:
         self.requests = runtime.requests or _property(compiled, "OPTIMAL_NUMBER_OF_INFER_REQUESTS", 1)
         self.streams = _streams(compiled)
         self._process = os.getpid()
-        self._compiled = compiled  # and with it the file from which it may be mapped
+        self._compiled = compiled  # it also keeps the cache file mapped
         self._idle: LifoQueue[Any] = LifoQueue()
         for _ in range(self.requests):
             self._idle.put(compiled.create_infer_request())
@@ -95,14 +95,14 @@ class CompiledNetwork:
 
     @contextmanager
     def infer(self, inputs: Mapping[str, Array]) -> Iterator[Outputs]:
-        """All outputs by name in the network's own memory: valid until the block ends, and read-only.
+        """All outputs by name, in the network's own memory: they are read-only, and valid inside the block.
 
         Raises:
             InferenceError: an input is missing, unknown or of another shape, the device fails, or this
                 process is a fork of the one that compiled the network.
         """
         self._check(inputs)
-        # A fork has no copies of the threads: OpenVINO would wait for its own for ever (2026.4.1).
+        # A fork does not copy threads: OpenVINO would wait for its threads forever (2026.4.1).
         if os.getpid() != self._process:
             raise InferenceError(
                 f"{self.path}: was compiled in another process, and a fork cannot run it",
@@ -119,7 +119,7 @@ class CompiledNetwork:
             self._idle.put(request)
 
     def _infer(self, request: Any, inputs: Mapping[str, Array]) -> Outputs:
-        # Not openvino.AsyncInferQueue, which does not report a failed inference (2026.4.1).
+        # openvino.AsyncInferQueue is not used: it does not report a failed inference (2026.4.1).
         try:
             request.start_async(dict(inputs), share_inputs=True)
             request.wait()
@@ -170,9 +170,10 @@ def _compile(graph: Graph, runtime: RuntimeConfig, config: dict[str, Any]) -> An
 
 
 def _executed_precision(compiled: Any) -> str:
-    """The precision of most heavy layers, by the end of their kernels' names: brgconv_avx512_1x1_f32.
+    """The precision of most heavy layers, from the end of their kernels' names, as in brgconv_avx512_1x1_f32.
 
-    The type that a layer reports is f16 if only its weights are, and AUTO and HETERO do not report the hint.
+    Other sources are not reliable: a layer reports f16 even if only its weights are f16, and AUTO and HETERO
+    do not report the precision hint.
     """
     infos = [layer.get_rt_info() for layer in compiled.get_runtime_model().get_ops()]
     kernels = [
@@ -191,7 +192,7 @@ def _executed_precision(compiled: Any) -> str:
 
 
 def _streams(compiled: Any) -> int:
-    """The device's streams; of a virtual device, the sum over its real devices."""
+    """The number of the device's streams; for a virtual device, the sum over its real devices."""
     try:
         devices = compiled.get_property("DEVICE_PROPERTIES").values()
     except (RuntimeError, AttributeError):

@@ -1,7 +1,7 @@
-"""Find the decoder of a network's outputs, and the role of each output.
+"""Find the decoder for a network's outputs, and the role of each output.
 
-Both come from model.yml, from the IR's metadata (``posezoo`` of our own conversion, ``model_info`` of Open
-Model Zoo's), or else from the shapes and names of the outputs.
+Both come from model.yml, or from the IR's metadata (``posezoo`` from our own conversion, ``model_info`` from
+Open Model Zoo's), or else from the shapes and names of the outputs.
 """
 
 from __future__ import annotations
@@ -30,12 +30,12 @@ def match_output_roles(model: ModelSpec | CompositeSpec, name: str, graph: Graph
     """The names of the outputs that a decoder takes, by role.
 
     Args:
-        model: its outputs may declare their roles.
-        name: of the decoder.
+        model: the model, whose outputs may declare their roles.
+        name: the decoder's name.
         graph: the IR.
 
     Raises:
-        DecoderError: the IR has other outputs than the decoder needs.
+        DecoderError: the IR does not have the outputs that the decoder needs.
     """
     decoder, outputs = find_decoder(name), graph.outputs
     roles = _declared_roles(model, decoder, graph) or decoder.match_outputs(outputs)
@@ -52,7 +52,7 @@ def match_output_roles(model: ModelSpec | CompositeSpec, name: str, graph: Graph
 
 
 def _declared_roles(model: ModelSpec | CompositeSpec, decoder: DecoderType, graph: Graph) -> dict[str, str]:
-    """The roles that the model declares; empty if it declares none, or the IR is of another network."""
+    """The roles that the model declares; empty if it declares none, or the IR is from another network."""
     if isinstance(model, CompositeSpec):
         return {}
     outputs = graph.outputs
@@ -74,11 +74,12 @@ def _recognize(graph: Graph) -> str:
 
 
 def describe_ir(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Preprocessing]:
-    """What a model.yml would declare for an IR, and what the IR leaves to be done to images.
+    """The specification that a model.yml would give for an IR, and the preprocessing that the IR needs.
 
     Args:
         graph: the IR.
-        decoder: of its outputs; None: the one that the IR's metadata names, else the one that they fit.
+        decoder: the decoder for its outputs; None: the one that the IR's metadata names, or else the one that
+            the outputs fit.
 
     Raises:
         DecoderError: no decoder is known for the outputs, or the decoder needs others.
@@ -136,7 +137,7 @@ def _read_decoder(graph: Graph) -> Decoder | None:
 
 
 def _read_preprocessing(graph: Graph) -> Preprocessing:
-    """What Open Model Zoo's ``model_info`` asks for, unless the IR does it itself, as ours do."""
+    """The preprocessing from Open Model Zoo's ``model_info``, unless the IR does it itself, as ours do."""
     if graph.read_rt_info("posezoo", "model"):
         return Preprocessing(reverse_input_channels=graph.read_rt_info("posezoo", "color") == ColorOrder.RGB)
     if graph.read_rt_info("model_info", "embedded_processing") == "True":

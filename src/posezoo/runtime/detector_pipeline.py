@@ -1,4 +1,4 @@
-"""A detector alone: people as boxes."""
+"""A detector without a pose network: it returns people as boxes."""
 
 from __future__ import annotations
 
@@ -16,5 +16,5 @@ class DetectorPipeline(NetworkPipeline):
         size: Size = image.shape[1::-1]
         assert self.input_size is not None
         maps = yield from self._infer(stretch_transform(size, self.input_size).warp(image))
-        # Boxes are relative to what the network saw: the image.
+        # Boxes are relative to the whole image.
         return decode_with_options(self._decoder, maps, size, self._options)

@@ -7,7 +7,7 @@ from typing import Any
 from posezoo.errors import InferenceError, suggest
 from posezoo.ir.openvino_import import import_openvino
 
-# OpenVINO's plug-ins that distribute the work over real devices.
+# OpenVINO's plug-ins that distribute work to real devices.
 VIRTUAL_DEVICES = ("AUTO", "BATCH", "HETERO", "MULTI")
 
 _DRIVERS = "its driver is not part of OpenVINO; posezoo doctor lists the devices that are found"
@@ -25,14 +25,14 @@ def available_devices() -> dict[str, str]:
 
 
 def require_device(device: str, core: Any = None) -> None:
-    """Make sure that OpenVINO finds a device of this name here.
+    """Make sure that OpenVINO finds a device with this name on this machine.
 
     Args:
         device: as OpenVINO names it; the real devices behind HETERO and similar ones are not checked.
         core: an ``openvino.Core``; None: a new one.
 
     Raises:
-        InferenceError: there is no such device; the problem lists the available ones.
+        InferenceError: there is no such device; the message lists the available ones.
         MissingPackageError: OpenVINO is not installed or does not load.
     """
     core = core or import_openvino(extra="run").Core()

@@ -25,14 +25,15 @@ class Estimator:
     """A model that finds poses in images; ``posezoo.load`` returns one.
 
     Attributes:
-        model: its declaration; of an IR alone, what the IR's metadata and outputs tell.
-        decoder: how outputs become poses: a name of ``pose.decoders.DECODERS``.
+        model: its declaration; for an IR without a model.yml, it is derived from the IR's metadata and
+            outputs.
+        decoder: the decoder of its outputs: a name of ``pose.decoders.DECODERS``.
         device: where it runs, as OpenVINO names it.
-        executed_precision: the precision of the computation that it really runs in: f32, bf16, ...
+        executed_precision: the actual precision of the computation: f32, bf16, ...
         requests: how many images may be processed at the same time.
-        streams: how many inferences the device really runs in parallel; 0 if it does not report that.
+        streams: how many inferences the device actually runs in parallel; 0 if it does not report this.
         input_size: width and height in pixels of the (first) network's input; None if it varies.
-        seen_from: keypoints of a lower score are guesses, which drawings should leave out.
+        seen_from: keypoints with a lower score are guesses and should not be drawn.
     """
 
     def __init__(self, model: ModelSpec | CompositeSpec, decoder: str, pipeline: Pipeline) -> None:
@@ -49,13 +50,14 @@ class Estimator:
     def __call__(
         self, image: object, color: str = "BGR", boxes: Iterable[Sequence[float] | Box] | None = None
     ) -> list[Pose]:
-        """The people in an image, highest score first; an empty list if there is nobody.
+        """The people in an image, highest score first; an empty list if there are none.
 
         Args:
             image: uint8 of shape (H, W, 3), (H, W) or (H, W, 4), any size.
             color: the order of its channels, BGR (as ``images.read_image`` and OpenCV return it) or RGB.
-            boxes: of the people, for a top-down model: x0, y0, x1, y1 in image pixels each, and optionally a
-                score; None: the detector finds them, or without one the whole image is one person.
+            boxes: the boxes of the people, for a top-down model: x0, y0, x1, y1 in image pixels, and
+                optionally a score; None: the detector finds them, or without a detector the whole image is
+                treated as one person.
 
         Raises:
             ImageError: the image has another type or shape.
@@ -67,7 +69,7 @@ class Estimator:
         return run_pipeline(self._require_top_down().steps_for_boxes(bgr, parse_boxes(boxes)))
 
     def with_detector(self, detector: Estimator) -> Estimator:
-        """The same model, run on the boxes of the people that another model finds.
+        """An estimator of the same model that runs on the boxes of the people that another model finds.
 
         Raises:
             InferenceError: this model finds people itself.
@@ -83,7 +85,7 @@ class Estimator:
         """The people in each of several images, in one inference if the network takes batches.
 
         Args:
-            images: each as for a call.
+            images: each as for ``__call__``.
             color: the order of their channels.
 
         Raises:
@@ -100,32 +102,33 @@ class Estimator:
     ) -> ResultStream[Item, list[Pose]]:
         """Items with the people in their images, in order; ``requests`` items are processed at the same time.
 
-        The next item is taken when a slot is free and the caller asks for the next result. The error of an
-        item is raised at its place; the caller may then ask for the next result. A caller that stops early
-        must close the stream (it is a context manager, too): ``close`` returns when nothing runs any more.
+        The next item is read when a slot is free and the caller asks for the next result. If an item fails,
+        its error is raised in place of its result; the caller may then ask for the next result. A caller that
+        stops early must close the stream, which is also a context manager. ``close`` returns when no work is
+        running any more.
 
         Args:
-            items: anything; read in the caller's thread.
-            image: from an item to its image, as for a call and BGR; called in other threads.
+            items: any objects; they are read in the caller's thread.
+            image: returns the image of an item, as for ``__call__``, in BGR; it is called in other threads.
         """
         return ResultStream(items, lambda item: self(image(item)), self.requests)
 
     def with_network_override(self, infer: InferFunction, place: int = -1) -> Callable[[object], list[Pose]]:
-        """The same model with one of its networks replaced, by another precision of it for example.
+        """The same model with one of its networks replaced, for example by another precision of it.
 
         Args:
-            infer: from the network's input, uint8 (1, height, width, 3), BGR, to its outputs.
-            place: of the network among those of the model, in the order in which they run.
+            infer: returns the network's outputs for its input, uint8 (1, height, width, 3), BGR.
+            place: the index of the network, in the order in which the model's networks run.
         """
         network = self._pipeline.networks[place]
         return lambda image: run_pipeline(self._pipeline(to_bgr(image)), network, infer)
 
     def collect_network_inputs(self, image: object, place: int = 0) -> list[Mapping[str, Array]]:
-        """The inputs of one of the networks for an image, to calibrate it for example.
+        """The inputs of one of the networks for an image, for example to calibrate it.
 
         Args:
-            image: as for a call, BGR.
-            place: of the network among those of the model, in the order in which they run.
+            image: as for ``__call__``, in BGR.
+            place: the index of the network, in the order in which the model's networks run.
 
         Returns:
             Arrays by input name for each of its inferences: uint8 (1, height, width, 3), BGR.

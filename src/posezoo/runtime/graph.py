@@ -1,4 +1,4 @@
-"""An IR that has been read: its metadata, and changes to its inputs and outputs before it is compiled."""
+"""An IR in memory: its metadata, and changes to its inputs and outputs before it is compiled."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ Shape = tuple[int, ...]
 
 @dataclass(frozen=True, slots=True)
 class Preprocessing:
-    """What the graph does to the images that an input takes.
+    """The preprocessing of images that is added to the graph.
 
     Attributes:
         layout: of the network's own input, NCHW or NHWC; empty: the IR's, else the one that its shape fits.
-        reverse_input_channels: whether red and blue are exchanged, before all else.
+        reverse_input_channels: whether red and blue are exchanged, as the first step.
         mean: is subtracted, one value for each channel of the network or one for all; empty: none.
-        scale: the divisor after that; empty: none.
+        scale: divisor after the mean is subtracted; empty: none.
 
     Raises:
         InferenceError: a mean or scale is not finite, or a scale is 0.
@@ -46,10 +46,10 @@ class Graph:
     """An IR from disk, which may be changed before it is compiled.
 
     Attributes:
-        path: of the .xml; its .bin is beside it.
+        path: the path of the .xml; its .bin is in the same folder.
         model: the ``openvino.Model``.
         core: the ``openvino.Core`` that read it.
-        changes: what was changed since, as text that differs if the result differs.
+        changes: the changes since it was read, as texts; different changes have different texts.
 
     Raises:
         InferenceError: the IR is missing or damaged.
@@ -61,8 +61,8 @@ class Graph:
         self.core = import_openvino(extra="run").Core()
         self.model = _read(self.core, xml)
         self.changes: list[str] = []
-        # An IR may resize images itself (posezoo convert --resize). This is removed, so that images come in
-        # the network's size: our letterbox keeps their aspect, a resize in the graph does not.
+        # An IR may resize images itself (posezoo convert --resize). This is disabled: the input gets the
+        # network's size, because our letterbox keeps the aspect of images and a resize in the graph does not.
         ports = zip(self.model.inputs, self.read_rt_info("posezoo", "resize").split("; "), strict=False)
         sides = {port.any_name: tuple(map(int, text.split())) for port, text in ports if text.strip()}
         self._resizes = frozenset(sides)
@@ -86,12 +86,12 @@ class Graph:
 
     @property
     def outputs(self) -> dict[str, Shape]:
-        """The same for the outputs; an output with several names is listed under each of them."""
+        """The shape by output name; an output with several names is listed under each of them."""
         return {name: port_shape(port) for port in self.model.outputs for name in _names(port)}
 
     @property
     def input_types(self) -> dict[str, Any]:
-        """The numpy type of what each input takes, by its name."""
+        """The numpy type of each input, by its name."""
         return {port.any_name: port.get_element_type().to_dtype() for port in self.model.inputs}
 
     def read_rt_info(self, *path: str) -> str:
@@ -114,7 +114,7 @@ class Graph:
         return shape[layout.index("W")], shape[layout.index("H")]
 
     def keep_outputs(self, outputs: Collection[str]) -> None:
-        """Keep only these outputs, in this order; what only the others need is not computed.
+        """Keep only these outputs, in this order; parts that only other outputs need are not computed.
 
         Raises:
             InferenceError: there is no such output.
@@ -135,7 +135,7 @@ class Graph:
         """Make an input take images of another size.
 
         Args:
-            name: of the input.
+            name: the input's name.
             layout: NCHW or NHWC.
             size: width and height, in pixels.
 
@@ -164,7 +164,7 @@ class Graph:
         """Give image inputs of dynamic height or width a fixed size.
 
         Args:
-            size: height and width, in pixels; None: no size may be dynamic.
+            size: height and width, in pixels; None: a dynamic size is an error.
 
         Returns:
             Whether any size was dynamic.
@@ -190,7 +190,7 @@ class Graph:
             batch: the first side of every input.
 
         Raises:
-            InferenceError: the network refuses, or would compute no more than before.
+            InferenceError: the network refuses the batch, or its outputs would not grow with it.
         """
         if all(shape[:1] == (batch,) for shape in self.inputs.values()):
             return
@@ -220,7 +220,7 @@ class Graph:
         self.changes.append(f"batch {batch}")
 
     def embed_preprocessing(self, name: str, preprocessing: Preprocessing) -> None:
-        """Make an input take images unchanged: uint8 (1, height, width, 3); the graph preprocesses them.
+        """Make an input take raw images, uint8 (1, height, width, 3), which the graph preprocesses.
 
         Raises:
             InferenceError: the input takes no images, or the preprocessing does not fit it.
@@ -269,7 +269,7 @@ def _read(core: Any, xml: Path) -> Any:
         if not file.is_file():
             raise InferenceError(f"{file}: no such file", hint="posezoo convert creates it")
     with open(xml, "rb") as stream:
-        if b"<net" not in stream.read(1024):  # else OpenVINO tries all its other readers and prints errors
+        if b"<net" not in stream.read(1024):  # otherwise OpenVINO tries all its readers and prints errors
             raise InferenceError(f"{xml}: is not an IR", hint="posezoo convert creates one")
     try:
         return core.read_model(xml)
@@ -280,12 +280,12 @@ def _read(core: Any, xml: Path) -> Any:
 
 
 def _names(port: Any) -> list[str]:
-    # Outputs of old IR may have no name: their node has one.
+    # Outputs of old IRs may have no name; then the name of their node is used.
     return sorted(port.names) or [port.node.get_friendly_name()]
 
 
 def port_shapes(ports: Any) -> dict[str, Shape]:
-    """The shape by the port's name; -1 stands for any size."""
+    """The shape of each port by name; -1 stands for any size."""
     return {port.any_name: port_shape(port) for port in ports}
 
 
@@ -295,5 +295,5 @@ def port_shape(port: Any) -> Shape:
 
 
 def format_shape(shape: Shape) -> str:
-    """A shape as text: 1x3x256x456, with ? for any size."""
+    """A shape as text, such as 1x3x256x456, with ? for any size."""
     return "x".join("?" if side == -1 else str(side) for side in shape)

@@ -1,7 +1,7 @@
 """The steps from an image to its poses, as a generator that requests inferences.
 
-A pipeline itself never waits for a device: it yields each request, and the function that drives it decides
-whether to infer now, elsewhere, or for several images at once.
+A pipeline itself never waits for a device: it yields each request, and the function that runs it decides
+whether to infer now, with another network, or for several images at once.
 """
 
 from __future__ import annotations
@@ -25,16 +25,16 @@ class InferenceRequest:
     inputs: Mapping[str, Array]
 
 
-#: Yields requests, is sent the outputs by name, and returns the poses. The outputs are in the network's own
-#: memory: read-only, and valid until the next request or the return.
+#: It yields requests, receives the outputs by name, and returns the poses. The outputs are in the network's
+#: own memory: they are read-only, and valid until the next request or the return.
 PipelineSteps = Generator[InferenceRequest, Outputs, list[Pose]]
 
-#: From arrays by input name to outputs by name: replaces a network.
+#: Replaces a network: takes arrays by input name, and returns outputs by name.
 InferFunction = Callable[[Mapping[str, Array]], Outputs]
 
 
 class Pipeline(Protocol):
-    """How the networks of a model find poses; safe to call from several threads."""
+    """The interface of all pipelines, which run a model's networks to find poses. They are thread-safe."""
 
     @property
     def networks(self) -> Sequence[CompiledNetwork]:
@@ -77,7 +77,7 @@ def run_pipeline(
 
 
 def run_batched(pipelines: Sequence[PipelineSteps]) -> list[list[Pose]]:
-    """Run the steps of several images side by side; requests to one network become a batch, if it takes one.
+    """Run the steps of several images together; requests to the same network become a batch if possible.
 
     Raises:
         InferenceError: a device fails.
@@ -118,7 +118,7 @@ def collect_inputs(network: CompiledNetwork, pipeline: Pipeline, image: Image) -
         InferenceError: a device fails.
     """
     steps = pipeline(image)
-    if len(pipeline.networks) == 1:  # its own outputs request nothing new
+    if len(pipeline.networks) == 1:  # the outputs lead to no further inputs, so no inference is needed
         return [next(steps).inputs]
     collected: list[Mapping[str, Array]] = []
 

@@ -1,4 +1,4 @@
-"""3D poses: one network that sees the whole image, and the camera."""
+"""3D poses: one network processes the whole image, and a camera model gives the positions."""
 
 from __future__ import annotations
 
@@ -13,6 +13,6 @@ class LiftingPipeline(BottomUpPipeline):
     """Runs human-pose-estimation-3d-0001."""
 
     def _decode(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
-        # In pixels of the image from the start: the camera looks at its middle, not at the input's.
+        # Decoded directly in pixels of the image: the camera points at the image's middle, not the input's.
         arrays = {role: array[0] for role, array in maps.items()}
         return lift_poses(arrays, transform, image, self._options)

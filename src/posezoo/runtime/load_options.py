@@ -16,24 +16,24 @@ class LoadOptions:
     """How a model is run.
 
     Attributes:
-        runtime: where and how its networks run.
-        target_size: the size at which images are seen: the height in pixels for openpose and lifting_3d, the
-            shorter side for associative_embedding; None: the IR's own input size.
-        aspect_size: width and height of the images to come, whose aspect the input is given once, if the IR
-            allows it; None: the IR's own, or each image's if the IR takes any size.
+        runtime: where and how the model's networks run.
+        target_size: the size to which images are scaled: the height in pixels for openpose and lifting_3d,
+            the shorter side for associative_embedding; None: the IR's own input size.
+        aspect_size: width and height of the expected images. If the IR allows it, its input gets this aspect
+            ratio once; None: the IR's own aspect, or each image's if the IR accepts any size.
         layout: of the network's input, NCHW or NHWC, if the IR's own layout and shape are wrong; else empty.
         reverse_input_channels: whether the network takes RGB; None: as the model declares.
         mean: subtracted in the graph, in addition to what the IR does itself: one value for each channel, or
             one for all; None: as the model declares.
-        scale: divisor after that; None: as the model declares.
+        scale: divisor after the mean is subtracted; None: as the model declares.
         flip: also run the mirrored image, and average both results; for openpose, associative_embedding and
             heatmap.
-        scales: relative scales at which each image is run, whose results are averaged, 1 among them; for
-            openpose and associative_embedding.
+        scales: the relative scales at which each image is run; they must include 1. The results are averaged.
+            For openpose and associative_embedding.
         decoder_options: options of the decoder, which override those that the model declares.
 
     Raises:
-        InferenceError: a size is not above 0, or the layout is unknown.
+        InferenceError: a size is below 1, or the layout is unknown.
     """
 
     runtime: RuntimeConfig = field(default_factory=RuntimeConfig)
@@ -62,7 +62,7 @@ class LoadOptions:
         return self.flip or tuple(self.scales) != (1.0,)
 
     def override(self, preprocessing: Preprocessing) -> Preprocessing:
-        """The preprocessing that a model declares, with what these options set instead."""
+        """The preprocessing that a model declares, overridden by the values that these options set."""
         if self.reverse_input_channels is not None:
             preprocessing = replace(preprocessing, reverse_input_channels=self.reverse_input_channels)
         return replace(

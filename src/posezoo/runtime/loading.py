@@ -30,15 +30,15 @@ def load_estimator(
     """Compile the networks of a model.
 
     Args:
-        model: its decoder decides which pipeline runs it.
-        irs: the .xml of the model by its name; of a composite, of each stage by the stage's name.
+        model: the model; its decoder determines the pipeline.
+        irs: the .xml by the model's name; for a composite, the .xml of each stage by the stage's name.
         options: where and how it runs; None: the defaults.
-        preprocessing: what the IR leave to be done to images; None: as the model declares.
-        graphs: the IR in the order in which they run, if they have been read already.
+        preprocessing: the preprocessing that the IRs do not do themselves; None: as the model declares.
+        graphs: the IRs in the order in which they run, if they have already been read.
 
     Raises:
         InferenceError: the model has no decoder or an unknown one, an option has an invalid value, or an IR
-            is missing, damaged or of another network.
+            is missing, damaged or from another network.
         MissingPackageError: OpenVINO is not installed.
     """
     options = options or LoadOptions()
@@ -47,7 +47,7 @@ def load_estimator(
     decoder = _require_decoder(model)
     record = find_decoder(decoder.name)
     overrides = dict(options.decoder_options)
-    # Top-down decoders with an option flip mirror each person, not the image.
+    # Top-down decoders that have the option flip mirror each person instead of the image.
     if options.flip and "flip" in {field.name for field in fields(record.options)}:
         overrides["flip"] = True
         options = replace(options, flip=False)
@@ -68,16 +68,17 @@ def load_estimator(
 
 
 def load_ir(xml: Path, decoder: str | None = None, options: LoadOptions | None = None) -> Estimator:
-    """Compile an IR that no model.yml describes.
+    """Compile an IR that has no model.yml.
 
     Args:
-        xml: of the IR.
-        decoder: a name of ``pose.decoders.DECODERS``; None: the one that the IR names in its metadata, as our
-            converter and Open Model Zoo write it, else the one that its outputs fit.
-        options: where and how it runs; its preprocessing overrides that of the IR's metadata.
+        xml: the IR's .xml.
+        decoder: a name of ``pose.decoders.DECODERS``; None: the one in the IR's metadata, which our converter
+            and Open Model Zoo write, or else the one that its outputs fit.
+        options: where and how it runs; its preprocessing overrides the preprocessing in the IR's metadata.
 
     Raises:
-        DecoderError: the outputs fit no known decoder, or not this one; it names the one that they fit.
+        DecoderError: the outputs do not fit this decoder, or any known one; the error names the decoder that
+            they fit.
         InferenceError: as for ``load_estimator``.
         MissingPackageError: OpenVINO is not installed.
     """
@@ -115,7 +116,7 @@ def _ir_paths(
 
 
 def _declared_preprocessing(model: ModelSpec | CompositeSpec) -> Preprocessing:
-    """What the IR of a model of the zoo leaves to be done: mean and scale are in the IR already."""
+    """The preprocessing that the IR of a zoo model does not do itself; mean and scale are in the IR."""
     if isinstance(model, CompositeSpec) or not model.inputs:
         return Preprocessing()
     image = model.inputs[0]

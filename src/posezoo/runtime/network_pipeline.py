@@ -1,4 +1,4 @@
-"""What all pipelines share that run one network: its outputs by role, its input size, and inference."""
+"""The base of all pipelines that run one network: its outputs by role, its input size, and inference."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ class NetworkPipeline:
         (self._input,) = self._network.inputs
 
     def _fit_input(self, graph: Graph, config: PipelineConfig) -> Size | None:
-        """Resize the input if that is wanted; its size, or None if each image has its own."""
+        """Resize the input if requested; returns its size, or None if each image has its own size."""
         return fixed_input_size(graph, config)
 
     def _infer(self, image: Image) -> Generator[InferenceRequest, Outputs, dict[str, Array]]:

@@ -1,4 +1,4 @@
-"""What a pipeline is created from, and networks that take images."""
+"""The configuration from which a pipeline is created, and networks that take images."""
 
 from __future__ import annotations
 
@@ -16,16 +16,16 @@ from posezoo.spec.model import CompositeSpec, ModelSpec
 
 @dataclass(frozen=True, slots=True)
 class PipelineConfig:
-    """What a pipeline is made of: a model, its IR, and how they are run.
+    """The configuration of a pipeline: a model, its IRs, and how they are run.
 
     Attributes:
-        model: what is run.
+        model: the model that is run.
         irs: the .xml of each of its networks, in the order in which they run.
         decoder: a name of ``pose.decoders.DECODERS``.
         decoder_options: an instance of the decoder's ``options``.
-        preprocessing: what the IR do not do themselves.
+        preprocessing: the preprocessing that the IRs do not do themselves.
         options: where and how the model runs.
-        graphs: the IR, if they have been read already.
+        graphs: the IRs, if they have already been read.
     """
 
     model: ModelSpec | CompositeSpec
@@ -37,7 +37,7 @@ class PipelineConfig:
     graphs: tuple[Graph, ...] = ()
 
     def read_graph(self, place: int = 0) -> Graph:
-        """Read one of the IR, unless that is done.
+        """Read one of the IRs, unless it has already been read.
 
         Raises:
             InferenceError: it is missing or damaged.
@@ -45,10 +45,10 @@ class PipelineConfig:
         return self.graphs[place] if self.graphs else Graph(self.irs[place])
 
     def refuse_target_size(self) -> None:
-        """Make sure that no target size is given, for networks whose input size is fixed.
+        """Refuse a target size, for networks whose input size is fixed.
 
         Raises:
-            TargetSizeError: one is given.
+            TargetSizeError: a target size is given.
         """
         if self.options.target_size is not None:
             raise TargetSizeError(
@@ -62,8 +62,8 @@ def image_input(graph: Graph, preprocessing: Preprocessing) -> tuple[str, str]:
     """The name of the input that takes images, and its layout: NCHW or NHWC.
 
     Raises:
-        InferenceError: the IR has more or fewer than one input, or the layout is unknown, or does not fit
-            the input's shape.
+        InferenceError: the IR does not have exactly one input, or the layout is unknown or does not fit the
+            input's shape.
     """
     names = list(graph.inputs)
     if len(names) != 1:
@@ -80,10 +80,10 @@ def image_input(graph: Graph, preprocessing: Preprocessing) -> tuple[str, str]:
 
 
 def fixed_input_size(graph: Graph, config: PipelineConfig) -> Size:
-    """Width and height of an input that has one size.
+    """Width and height of an input with a fixed size.
 
     Raises:
-        InferenceError: the size is dynamic, or another one is requested.
+        InferenceError: the size is dynamic, or a target size is given.
     """
     config.refuse_target_size()
     size = graph.image_size(*image_input(graph, config.preprocessing))
@@ -96,7 +96,7 @@ def fixed_input_size(graph: Graph, config: PipelineConfig) -> Size:
 
 
 def compile_image_network(graph: Graph, config: PipelineConfig) -> CompiledNetwork:
-    """A network that takes one image unchanged: uint8 (1, height, width, 3), BGR.
+    """Compile a network that takes one image without preprocessing: uint8 (1, height, width, 3), BGR.
 
     Raises:
         InferenceError: the IR takes no images, or the device refuses it.

@@ -15,13 +15,13 @@ Result = TypeVar("Result")
 class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
     """Items with their results, in the order of the items.
 
-    The next item is taken when a slot is free and the caller asks for a result, never earlier. The error of
-    an item is raised at its place; the caller may then ask for the next result.
+    The next item is read when a slot is free and the caller asks for a result, never earlier. If an item
+    fails, its error is raised in place of its result; the caller may then ask for the next result.
 
     Args:
-        items: read in the caller's thread.
-        work: from an item to its result; called in several threads at the same time.
-        slots: how many items are processed or wait to be returned.
+        items: the items; they are read in the caller's thread.
+        work: returns the result for an item; it is called in several threads at the same time.
+        slots: the maximum number of items that are processed or wait to be returned.
     """
 
     def __init__(self, items: Iterable[Item], work: Callable[[Item], Result], slots: int) -> None:
@@ -34,7 +34,7 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
         """The next item and its result.
 
         Raises:
-            PosezooError: the item, or reading it, failed.
+            PosezooError: the item could not be read or processed.
         """
         while self._items is not None and len(self._waiting) < self._slots:
             try:
@@ -57,7 +57,7 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
         return item, self._work(item)
 
     def close(self) -> None:
-        """Take no more items, and wait until nothing runs any more."""
+        """Read no more items, and wait until all running work has ended."""
         self._items = None
         self._waiting.clear()
         self._pool.shutdown(cancel_futures=True)
@@ -71,7 +71,7 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
         self.close()
 
     def __del__(self) -> None:
-        # The loop was left early: work that has begun ends, and none begins.
+        # The caller's loop ended early: running work is completed, and no new work begins.
         pool: ThreadPoolExecutor | None = getattr(self, "_pool", None)
         if pool is not None:
             pool.shutdown(wait=False, cancel_futures=True)

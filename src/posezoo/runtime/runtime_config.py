@@ -17,14 +17,14 @@ class RuntimeConfig:
     Attributes:
         device: as OpenVINO names it: CPU, GPU, AUTO, HETERO:GPU,CPU, ...
         inference_precision: the requested precision of the computation: f32, bf16, f16, or ``default`` for
-            the device's own choice. That is bf16 on CPUs with AVX512-BF16 or AMX, and moves BlazePose's
+            the device's own choice. On CPUs with AVX512-BF16 or AMX this is bf16, which moves BlazePose's
             keypoints by a median of 5 px of 512.
-        cache_dir: where compiled networks are kept for the next start: for the CPU by posezoo, for other
-            devices by OpenVINO; None: nowhere.
+        cache_dir: the folder in which compiled networks are stored for the next start, for the CPU by
+            posezoo, for other devices by OpenVINO; None: they are not stored.
         requests: how many inferences may run at the same time; 0: the device's optimal number.
-        streams: how many of them the device runs in parallel: a number, AUTO, or one for each device as
-            ``CPU:4,GPU:2``; empty: the device chooses according to the hint.
-        threads: of the CPU; 0: its cores.
+        streams: how many of them the device runs in parallel: a number, AUTO, or a number for each device,
+            such as ``CPU:4,GPU:2``; empty: the device chooses according to the hint.
+        threads: the number of CPU threads; 0: the number of cores.
         hint: LATENCY, THROUGHPUT or NONE; empty: LATENCY for one request, else THROUGHPUT.
     """
 
@@ -44,7 +44,7 @@ class RuntimeConfig:
             raise InferenceError(f"hint: expected {', '.join(HINTS)}, got {self.hint!r}")
 
     def to_openvino_config(self) -> dict[str, Any]:
-        """The same as properties of OpenVINO.
+        """The configuration as OpenVINO properties.
 
         Raises:
             InferenceError: the streams are invalid.
@@ -93,7 +93,7 @@ def _is_number(text: str) -> bool:
 
 
 def _real_devices(device: str) -> list[str]:
-    """The devices that a virtual device uses: HETERO:GPU,CPU is GPU and CPU."""
+    """The real devices that a device uses: GPU and CPU for HETERO:GPU,CPU."""
     first, _, others = device.partition(":")
     if first not in VIRTUAL_DEVICES:
         return [device]

@@ -45,7 +45,7 @@ class TestTimeAugmentation(BottomUpPipeline):
         transform, letterboxed = letterbox_image(image, size, self._sizing.padding)
         passes = []
         for scale, pipeline in self._at_scale.items():
-            # The same part of the image in an input of another size, whose sides are rounded to the stride.
+            # The input shows the same part of the image at another size; its sides are rounded to the stride.
             own_size = pipeline.input_size or self._scale(size, scale)
             stretch = np.array([[own_size[0] / transform.size[0]], [own_size[1] / transform.size[1]]])
             scaled = ImageTransform(transform.matrix * stretch, own_size)
@@ -54,14 +54,14 @@ class TestTimeAugmentation(BottomUpPipeline):
                 outputs = yield from pipeline._infer(
                     np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
                 )
-                # The outputs are in the network's own memory, and valid until the next request only.
+                # The outputs are copied: they are valid only until the network's next request.
                 maps = {role: output.copy() for role, output in outputs.items()}
                 converted = maps if self._convert_outputs is None else self._convert_outputs(maps)
                 passes.append(AugmentedOutputs(converted, mirrored, scale))
         return self._decode(self._merge_passes(passes), transform, image_size)
 
     def _pipeline_at_scale(self, scale: float, config: PipelineConfig) -> BottomUpPipeline:
-        """The same network with an input of another size; itself if it takes any size."""
+        """A pipeline of the same network with another input size; this one if the network takes any size."""
         if self.input_size is None or scale == 1:
             return self
         size = self._scale(self.input_size, scale)

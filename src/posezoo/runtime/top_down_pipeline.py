@@ -1,4 +1,4 @@
-"""Top-down: a detector sees the whole image, the pose network a crop of each person that it found."""
+"""Top-down: a detector processes the whole image, the pose network a crop of each person it finds."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class TopDownPipeline(NetworkPipeline):
         self._detector: Pipeline | None = None
 
     def with_detector(self, detector: Pipeline) -> TopDownPipeline:
-        """The same network, run on the boxes that another pipeline finds."""
+        """A pipeline of the same network that runs on the boxes from another pipeline."""
         pipeline = copy(self)
         pipeline._detector = detector
         pipeline.networks = (*detector.networks, self._network)
@@ -52,7 +52,7 @@ class TopDownPipeline(NetworkPipeline):
         return pipeline
 
     def __call__(self, image: Image) -> PipelineSteps:
-        """The steps for one image; without a detector, the whole image is one person."""
+        """The steps for one image; without a detector, the whole image is treated as one person."""
         if self._detector is None:
             whole = Box(0, 0, image.shape[1], image.shape[0])
             return (yield from self._estimate(image, [whole], padding=1))
@@ -84,7 +84,7 @@ class TopDownPipeline(NetworkPipeline):
         picture = crop.extract(image, self._blank)
         maps = yield from self._infer(picture)
         if isinstance(self._options, HeatmapOptions) and self._options.flip:
-            maps = {role: output.copy() for role, output in maps.items()}  # valid until the next request only
+            maps = {role: output.copy() for role, output in maps.items()}  # valid only until the next request
             mirrored = yield from self._infer(np.ascontiguousarray(picture[:, ::-1]))
             maps["flipped_heatmaps"] = mirrored["heatmaps"]
         poses = decode_with_options(self._decoder, maps, self._size, self._options)
@@ -95,7 +95,7 @@ class TopDownPipeline(NetworkPipeline):
 
 
 def _mean_color(config: PipelineConfig) -> Color:
-    """The color that is zero to the network, BGR."""
+    """The color, BGR, that the network sees as zero."""
     mean, is_rgb = config.preprocessing.mean, config.preprocessing.reverse_input_channels
     if not mean and isinstance(config.model, ModelSpec) and config.model.inputs:
         declared = config.model.inputs[0]
