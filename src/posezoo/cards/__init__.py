@@ -1,1 +1,1 @@
-"""Model cards: drawn from what was declared and what was measured, never typed."""
+"""Model cards, generated from declared and measured values."""

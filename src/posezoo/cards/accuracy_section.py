@@ -14,14 +14,14 @@ from posezoo.spec.model import ModelSpec, PublishedAccuracy
 #: Open Model Zoo's names of the metrics.
 METRICS = {"AP": "Average Precision (AP)", "MPJPE": "MPJPE (mm)"}
 
-#: What measured.yml calls the metrics.
+#: The names of the metrics in measured.yml.
 _MEASURED_NAMES = {"AP": "AP", "MPJPE": "MPJPE_mm"}
 
 HEADERS = ("Model", "Metric", "Original model", "Converted model", "Dataset", "Protocol")
 
 
 def specification_accuracy(part: ModelSpec) -> tuple[str, str] | None:
-    """The first published accuracy of a model, as a row of its specification."""
+    """The first published accuracy of a model, as a row of its specification table."""
     if not part.published.accuracy:
         return None
     first = part.published.accuracy[0]
@@ -36,7 +36,7 @@ def draw_accuracy_section(facts: ModelFacts) -> Iterator[str]:
     rows = [row for part in parts for row in _rows(part, "" if len(parts) == 1 else part.name)]
     yield "## Accuracy"
     if rows:
-        # A model that is published as IR has no other original.
+        # If a model is published as IR, the IR is the original.
         title = "Value" if all(part.is_ir for part in parts) else "Original model"
         yield draw_compact_table([*HEADERS[:2], title, *HEADERS[3:]], rows)
     else:
@@ -47,7 +47,7 @@ def draw_accuracy_section(facts: ModelFacts) -> Iterator[str]:
 
 
 def draw_variants_section(facts: ModelFacts) -> Iterator[str]:
-    """The section Variants: what else the publisher offers under this name."""
+    """The section Variants: the other variants that the publisher offers under this name."""
     for part in facts.parts:
         if not part.variants:
             continue
@@ -77,7 +77,7 @@ def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
 
 
 def _converted_cell(claim: PublishedAccuracy, metric: str, measurements: Sequence[Measurement]) -> str:
-    """What is published of the converted model, and what was measured on the same data in the same way."""
+    """The converted model's accuracy: published, and measured on the same data with the same protocol."""
     values = []
     if claim.converted is not None and metric == _MEASURED_NAMES[claim.metric]:
         values.append(f"{_format_value(claim.converted, claim.metric)} (published)")

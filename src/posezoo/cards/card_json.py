@@ -1,17 +1,17 @@
 """card.json: the facts of a model as JSON, beside its card.
 
-The keys are stable: new ones may be added, but none is removed or changes its meaning while ``format`` stays
-the same::
+The keys are stable. New keys may be added, but while ``format`` stays the same, no key is removed or changes
+its meaning::
 
     format        int           1
-    name          str           what a user types: the name, or name@tag for a variant
+    name          str           the name that a user types; name@tag for a variant
     kind          str           model or composite
     family        str           public or intel
     composite     str | null    the composite that it is a part of
     parts         list of str   a composite's parts in the order in which they run
     tag           str | null    which published variant it is
     task          str           as in model.yml
-    approach      str | null    of poses: top-down (one person at a time) or bottom-up (all at once)
+    approach      str | null    of pose models: top-down (one person at a time) or bottom-up (all at once)
     description   str
     frameworks    list of str   of the published files, as in model.yml; a composite's: all of its parts'
     license       list          of each license: spdx, url, text (a file of licenses/), holder, note
@@ -33,8 +33,8 @@ the same::
     accuracy      list          as published: model, metric, value (a share; MPJPE: mm), unit, ap50, ap75,
                                 converted (value of the publisher's own IR, or null), dataset, protocol,
                                 flip, how (in words: protocol, flip)
-    complexity    list          model, and of gflops and mparams: published (or null), counted (or null)
-    known_difference  str       why a published value is not that of the published weights
+    complexity    list          model; gflops and mparams, each: published (or null), counted (or null)
+    known_difference  str       why a published value differs from that of the published weights
     limits        list of str   what the model cannot do, a sentence or two each
     measured      list          what posezoo measured: model, kind (accuracy, complexity, quantization,
                                 speed), precision, machine, settings, weights, figures, tools, date
@@ -43,7 +43,7 @@ the same::
                                 openvino (its version), files (suffix, size, checksum), gflops and mparams (or
                                 null), checks (output, difference, tolerance, reference), shift (INT8
                                 compared with FP32, or null)
-    variants      list          of the default variant: the facts of the others
+    variants      list          only for the default variant: the facts of the other variants
 
 In ``files``, ``inputs``, ``outputs``, ``accuracy``, ``complexity`` and ``measured`` the key ``model`` is the
 full name of the model itself or, for a composite, of one of its parts.
@@ -137,7 +137,7 @@ def _file(part: ModelSpec, file: SourceFile) -> dict[str, Any]:
         "name": file.name,
         "size": file.size,
         "max_size": file.max_size or None,
-        # A checksum of the user's lock is not a fact of the model.
+        # A checksum from the user's lock file is not a fact about the model.
         "checksum": asdict(file.checksum) if file.checksum is not None and not file.by_lock else None,
         "contains": {member: asdict(digest) for member, digest in file.contains.items()},
         "pin": ("weak" if file.is_weakly_pinned else "strong") if file.is_pinned else "none",

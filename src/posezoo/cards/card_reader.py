@@ -14,12 +14,12 @@ if TYPE_CHECKING:
 
 #: Open Model Zoo's largest card has 32,000 characters. A text of this length takes at most 3 s and 220 MB.
 MAX_CHARACTERS = 1 << 18
-#: Each link becomes at least one check of the disk.
+#: Each link causes at least one file system access.
 MAX_LINKS = 20_000
 
 
 def parse_card(text: str) -> ParsedCard:
-    """The parts of a card; ``truncation_note`` of the result says what was too long to be read.
+    """The parts of a card; the result's ``truncation_note`` says what was too long to be read.
 
     Raises:
         MissingPackageError: markdown-it-py is not installed.
@@ -35,7 +35,7 @@ def parse_card(text: str) -> ParsedCard:
         is_comment = token.type == "html_block" and token.content.startswith("<!--")
         if token.map and (token.type == "fence" or is_comment):
             no_links.update(range(*token.map))
-    # The tokens of a link have no line and no column, so that links are found in the lines.
+    # The parser's link tokens have no line or column, so links are searched in the lines.
     found = (
         link
         for number, line in enumerate(lines)
@@ -49,7 +49,7 @@ def parse_card(text: str) -> ParsedCard:
 
 
 def _split_front_matter(lines: Sequence[str]) -> tuple[str, int]:
-    """The YAML that a card may open with, and the number of lines before the rest."""
+    """The YAML that a card may start with, and the number of lines before the rest."""
     if lines and lines[0].rstrip() == "---":
         for number, line in enumerate(lines[1:], 1):
             if line.rstrip() in ("---", "..."):
@@ -58,7 +58,7 @@ def _split_front_matter(lines: Sequence[str]) -> tuple[str, int]:
 
 
 def _read_sections(tokens: Sequence[Token], lines: Sequence[str], start: int) -> tuple[CardSection, ...]:
-    # Also those inside a list: one of Open Model Zoo's cards indents a heading after a list.
+    # Headings in a list count too: one of Open Model Zoo's cards indents a heading after a list.
     headings = [index for index, token in enumerate(tokens) if token.type == "heading_open"]
     sections: list[CardSection] = []
     parents: list[tuple[int, str]] = []  # level and title of each enclosing heading, without the card's title

@@ -17,7 +17,7 @@ SHIFT_HEADERS = (
 
 
 def draw_files_section(facts: ModelFacts) -> Iterator[str]:
-    """The section Files: size, digest and sources of each file, those of variants too."""
+    """The section Files: size, digest and sources of each file, including the files of variants."""
     models = facts.parts_and_variants
     files = [(model, file) for model in models for file in model.files]
     yield "## Files"
@@ -37,7 +37,7 @@ def _file_row(model: str, file: SourceFile) -> tuple[str, ...]:
 
 
 def _pin(file: SourceFile) -> Markdown:
-    """The digest that a file is verified with."""
+    """The digest that is used to verify a file."""
     if file.checksum is not None and not file.by_lock:
         pin = f"{_algorithm(file.checksum)} {format_code(file.checksum.value)}"
         return Markdown(f"{pin}, of the first download (weak)" if file.first_use else pin)
@@ -53,7 +53,7 @@ def _algorithm(digest: Digest) -> str:
 
 
 def draw_ir_section(facts: ModelFacts) -> Iterator[str]:
-    """The IR that lie beside the card: their digests, complexity, self-checks and INT8 accuracy."""
+    """The section on the IR beside the card: digests, complexity, self-checks and INT8 accuracy."""
     files: list[tuple[str, ...]] = []
     costs: dict[str, tuple[str, ...]] = {}
     checks: list[tuple[str, ...]] = []

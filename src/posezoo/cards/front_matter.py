@@ -1,4 +1,4 @@
-"""The front matter of a card: YAML that model hubs read."""
+"""The front matter of a card: YAML metadata that model hubs read."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from posezoo.facts.labels import format_protocol, join
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.spec.model import ModelSpec, Precision
 
-#: Licenses that hubs know by their SPDX identifier in lower case; they call any other license ``other``.
+#: Licenses that hubs know by their SPDX identifier in lower case; for any other license they use ``other``.
 _KNOWN = ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "isc", "cc-by-4.0", "cc-by-nc-4.0", "gpl-3.0")
 _PIPELINES = {"detection": "object-detection"}
 
@@ -20,14 +20,14 @@ def draw_front_matter(facts: ModelFacts, note: str) -> str:
     """The lines from ``---`` to ``---``.
 
     Args:
-        facts: of the card's model.
-        note: one line that says what drew the card.
+        facts: the facts of the card's model.
+        note: one line that says how the card was generated.
     """
     task = facts.model.task
     int8 = ["int8"] if any(Precision.FP16_INT8 in part.precisions for part in facts.parts) else []
     lines = ["---", f"# {note}", *_license(facts.parts), "library_name: openvino"]
     lines.append(f"pipeline_tag: {_PIPELINES.get(task, 'keypoint-detection')}")
-    # Nobody trained the model anew, so no base model is named.
+    # The model was not trained again, so no base model is named.
     lines.append(f"tags: {_quoted(['openvino', task.replace('_', '-'), *int8])}")
     return "\n".join([*lines, *_results(facts), "---"])
 
@@ -47,7 +47,7 @@ def _license(parts: Sequence[ModelSpec]) -> list[str]:
 
 
 def _results(facts: ModelFacts) -> list[str]:
-    """The published accuracy as a model index; a share as per cent."""
+    """The published accuracy as a model index; fractions become percentages."""
     claims = [claim for part in facts.parts for claim in part.published.accuracy if claim.dataset]
     if not claims:
         return []
@@ -65,7 +65,7 @@ def _results(facts: ModelFacts) -> list[str]:
 
 
 def _quoted(value: str | list[str]) -> str:
-    """A text or a list of texts that YAML and JSON read alike.
+    """A text or a list of texts in a form that is the same in YAML and JSON.
 
     Characters with a meaning in Markdown or HTML are escaped: some readers show front matter as text.
     """

@@ -19,7 +19,7 @@ from posezoo.spec.model import ModelSpec
 
 REPOSITORY = "https://github.com/dmlc/gluon-cv"
 
-#: The titles of its tables, by what the names of their models begin with.
+#: The titles of the tables, by the prefix of their models' names.
 TABLES = {
     "simple_pose_": "Simple Pose with ResNet",
     "mobile_pose_": "Mobile Pose Models",
@@ -40,11 +40,11 @@ other than the default: `posezoo get simple_pose_resnet18_v1b@ccd24037`."""
 
 
 def draw_gluoncv_tables(models: Sequence[Model], root: Path) -> Iterator[str]:
-    """The paragraphs of the three tables and their footnotes; nothing if there is no such model.
+    """The paragraphs of the three tables and their footnotes; nothing if there is no GluonCV model.
 
     Args:
         models: all models of the registry.
-        root: of the registry, where its papers.yml lies.
+        root: the registry's root, which contains papers.yml.
 
     Raises:
         SpecError: papers.yml is not valid.
@@ -92,7 +92,7 @@ def _row(model: ModelSpec, notes: dict[str, str]) -> tuple[str, ...]:
 
 
 def _size(model: ModelSpec) -> str:
-    """The input's size, as the page writes it, if it is not the usual one."""
+    """The input's size as GluonCV's page writes it; empty for the usual size."""
     first = model.inputs[0]
     sizes = dict(zip(first.layout, first.shape, strict=False))
     size = (sizes.get("H", -1), sizes.get("W", -1))
@@ -100,7 +100,7 @@ def _size(model: ModelSpec) -> str:
 
 
 def _aps(model: ModelSpec, *, flip: bool) -> str:
-    """AP, AP50 and AP75 in per cent, as the page writes them: ``66.3/89.2/73.4``."""
+    """AP, AP50 and AP75 in percent, as GluonCV's page writes them: ``66.3/89.2/73.4``."""
     for claim in model.published.accuracy:
         if claim.metric == "AP" and claim.flip == flip:
             values = (claim.value, claim.ap50, claim.ap75)

@@ -14,7 +14,7 @@ from posezoo.facts.papers import format_bibtex
 from posezoo.registry import license_path, read_copyright_line
 from posezoo.spec.model import License, ModelSpec
 
-#: A license text up to this length stands on the card: MIT's and BSD's, which must go with every copy.
+#: The card contains a license text up to this length: MIT and BSD texts must be part of every copy.
 SHORT = 4000
 
 
@@ -68,9 +68,9 @@ def _terms(license: License, part: ModelSpec, folder: Path | None) -> str:
     """The name of a license, with a link to its text; empty if no license is declared.
 
     Args:
-        license: of the model.
+        license: the model's license.
         part: the model.
-        folder: of the card; None if the card does not lie in the registry, so that it cannot link to it.
+        folder: the card's folder; None if the card is outside the registry and cannot link to its files.
     """
     if license.text and folder is not None:
         path = Path(os.path.relpath(license_path(part), folder))
@@ -82,7 +82,7 @@ def _terms(license: License, part: ModelSpec, folder: Path | None) -> str:
 
 
 def _short_text(part: ModelSpec) -> str:
-    """The license's text without the holder's line; empty if it is long or cannot be read."""
+    """The license text without the copyright line; empty if it is too long or cannot be read."""
     try:
         with open(license_path(part), encoding="utf-8") as file:
             text = file.read(SHORT + 1) if part.license.text else ""

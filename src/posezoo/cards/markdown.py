@@ -1,7 +1,7 @@
-"""Markdown, in which any text that is not marked as Markdown is escaped.
+"""Write Markdown; any text that is not marked as Markdown is escaped.
 
-Names, descriptions and addresses come from model.yml files that anyone may have written. They are shown as
-they are written: no markup, no HTML, no invisible characters, one line.
+Names, descriptions and addresses come from untrusted model.yml files. They are shown literally: no markup, no
+HTML, no invisible characters, one line.
 """
 
 from __future__ import annotations
@@ -16,13 +16,13 @@ _PLAIN = re.compile(r"https?://[\w.~:/?#@!$&'()*+,;=%-]+", re.ASCII)
 
 
 class Markdown(str):
-    """Text that is Markdown already; every other text is escaped."""
+    """Text that is already Markdown; all other text is escaped."""
 
     __slots__ = ()
 
 
 def escape(text: str) -> Markdown:
-    """A text as Markdown that shows exactly that text; Markdown stays as it is.
+    """A text as Markdown that shows exactly that text; Markdown is returned unchanged.
 
     >>> escape("a *bold* <b>claim</b>")
     'a \\\\*bold\\\\* &lt;b&gt;claim&lt;/b&gt;'
@@ -30,7 +30,7 @@ def escape(text: str) -> Markdown:
     if isinstance(text, Markdown):
         return text
     text = re.sub(r"([\\`*_\[\]#|~$])", r"\\\1", one_line(text))
-    # GitHub makes links of bare addresses, with the backslashes in them; so the address is broken up.
+    # GitHub turns bare addresses into links, including the backslashes, so the address is interrupted.
     text = re.sub(r":(?=//)|(?<=www)\.", r"\\\g<0>", text, flags=re.IGNORECASE)
     # Lists, headings and rules begin only at the start of a line.
     text = re.sub(r"^([-+=]|\d+(?=[.)](\s|$)))", _escaped_start, text)
@@ -38,7 +38,7 @@ def escape(text: str) -> Markdown:
 
 
 def format_code(text: str) -> Markdown:
-    """A text as code; escaped instead if code in a table cannot hold it."""
+    """A text as code; it is escaped instead if code in a table cannot contain it."""
     line = one_line(text)
     return escape(text) if not line or set(line) & set("`\\|") else Markdown(f"`{line}`")
 
@@ -49,7 +49,7 @@ def format_link(address: str) -> Markdown:
 
 
 def format_link_with_text(address: str, text: str = "") -> Markdown:
-    """A text that links to a web page; as ``format_link`` if the text is empty or the address not safe."""
+    """A text that links to a web page; like ``format_link`` if the text is empty or the address unsafe."""
     if not text or not is_safe_url(address):
         return format_link(address)
     target = f"<{address}>" if set(address) & set("()") else address
@@ -78,7 +78,7 @@ def format_table(headers: Sequence[str], rows: Iterable[Sequence[str]]) -> Markd
 
 
 def format_code_block(language: str, lines: Iterable[str]) -> Markdown:
-    """Lines of code that can be copied; the fence is longer than any in the lines."""
+    """A code block; its fence is longer than any fence in the lines."""
     text = "\n".join(lines)
     fence = "`" * max(3, 1 + max(map(len, re.findall("`+", text)), default=0))
     return Markdown(f"{fence}{language}\n{text}\n{fence}")
@@ -94,5 +94,5 @@ def _escaped_start(match: re.Match[str]) -> str:
 
 
 def one_line(text: str) -> str:
-    """A text in one line; invisible characters are shown as Python's escapes."""
+    """A text in one line; invisible characters are shown as Python's escape sequences."""
     return escape_control_characters(" ".join(text.split()))

@@ -39,7 +39,7 @@ _ALIASES = {
 
 @dataclass(frozen=True, slots=True)
 class MarkdownLink:
-    """A link or an image; ``target`` is as it is written in the card."""
+    """A link or an image; ``target`` is the text in the card."""
 
     line: int
     column: int  # from 1
@@ -50,9 +50,9 @@ class MarkdownLink:
 
 @cache
 def create_parser() -> MarkdownIt:
-    """A parser of blocks: CommonMark with GitHub's tables; the text inside a block stays as it is written.
+    """A parser of blocks: CommonMark with GitHub's tables. The text inside a block is not parsed.
 
-    Indented text is no code: in lists, Open Model Zoo's cards indent tables and fences too deep.
+    Indented text is not code, because Open Model Zoo's cards indent tables and fences too far in lists.
 
     Raises:
         MissingPackageError: markdown-it-py is not installed.
@@ -63,7 +63,7 @@ def create_parser() -> MarkdownIt:
 
 
 def to_plain_text(text: str) -> str:
-    """What a reader sees of a text with Markdown.
+    """The text that a reader sees when Markdown is displayed.
 
     Raises:
         MissingPackageError: markdown-it-py is not installed.
@@ -82,13 +82,13 @@ def to_plain_text(text: str) -> str:
 
 
 def title_key(title: str) -> str:
-    """The same text for all spellings of a title, to compare titles by."""
+    """A key for comparing titles, equal for all spellings of a title."""
     key = " ".join(to_plain_text(title).casefold().split()).rstrip(":. ")
     return "download a model" if key.startswith("download a model") else _ALIASES.get(key, key)
 
 
 def find_links(line: str, number: int) -> Iterator[MarkdownLink]:
-    """The links and images of a line, which has this number."""
+    """The links and images of a line; ``number`` is its line number."""
     if not ("](" in line or "]:" in line or "://" in line or "=" in line):
         return
     if definition := _DEFINITION.fullmatch(line):

@@ -1,4 +1,4 @@
-"""Measured values on a card: complexity, accuracy, INT8 against FP32, and speed by machine."""
+"""Measured values on a card: complexity, accuracy, INT8 compared with FP32, and speed by machine."""
 
 from __future__ import annotations
 
@@ -10,14 +10,14 @@ from posezoo.facts.model_facts import Model, ModelFacts, measurements_of
 from posezoo.measured import KINDS, Measurement
 from posezoo.spec.model import ModelSpec
 
-#: The title of each kind's section; complexity stands in the specification.
+#: The title of each kind's section; complexity is in the specification.
 TITLES = {
     "accuracy": "Measured Accuracy",
     "quantization": "INT8 Compared with FP32",
     "speed": "Performance",
 }
 
-#: Titles of columns whose metrics have no readable name.
+#: Column titles for metrics whose names are not readable.
 _COLUMN_TITLES = {
     "shift_p50_px": "Median shift (px)",
     "shift_p90_px": "90th percentile shift (px)",
@@ -44,7 +44,7 @@ def format_complexity(spec: ModelSpec) -> tuple[str, str]:
 
 
 def describe_complexity(spec: ModelSpec) -> Iterator[tuple[str, str]]:
-    """GFLOPs and MParams by their names, with the precisions and weights that they were counted on."""
+    """GFLOPs and MParams by name, with the precisions and weights for which they were counted."""
     counts = measurements_of(spec, "complexity")
     for metric, title in COSTS.items():
         precisions: dict[tuple[str, str], list[str]] = {}

@@ -1,7 +1,7 @@
-"""A model's card: what is declared and measured and, beside its IR, what is known of these.
+"""A model's card: declared and measured values and, for a card beside IR, the facts of the IR.
 
-Its sections have the titles of Open Model Zoo's cards, so that one reader reads both. Nothing in it changes
-from run to run, so that an equal card is left alone.
+Its sections have the titles of Open Model Zoo's cards, so one parser reads both. The text is the same on
+every run, so an unchanged card is not written again.
 """
 
 from __future__ import annotations
@@ -40,27 +40,27 @@ from posezoo.spec.model import CompositeSpec
 
 NAME = "README.md"
 FACTS = "card.json"
-#: Folder below the registry's root; beside an IR the image lies beside the card.
+#: The folder of images below the registry's root; for a card beside IR, the image is beside the card.
 PICTURES = "skeletons"
 
-#: Marks a page of a registry that posezoo drew.
+#: Marks a registry page that posezoo generated.
 NOTE = "drawn by `make cards` from model.yml: change it there"
 
-#: Marks a card beside IR that posezoo drew; any other README.md there belongs to somebody else.
+#: Marks a card beside IR that posezoo generated; posezoo does not own any other README.md there.
 OURS = "drawn by posezoo beside the IR, and anew at each conversion"
 
-#: The note stands within so many characters of a file's beginning.
+#: The note is within this many characters of a file's beginning.
 _HEAD = 200
 
 
 def write_card(facts: ModelFacts) -> Path:
     """Write the card into the model's folder, with card.json and the image of its skeleton beside it.
 
-    Files that are up to date are left alone. A README.md that posezoo did not draw there is left alone too:
-    it is the page of the registry that declares the model, was published with the model, or is the user's.
+    Files that are up to date are not changed. A README.md that posezoo did not generate there is not changed
+    either: it is the registry's own page of the model, was published with the model, or is the user's file.
 
     Args:
-        facts: with the layout of its IR.
+        facts: the model's facts, with the layout of its IR.
 
     Returns:
         The path of the README.md.
@@ -73,7 +73,7 @@ def write_card(facts: ModelFacts) -> Path:
     if path.exists() and not has_note(path, OURS):
         return path
     files = {FACTS: draw_facts(facts), **_skeleton_file(facts)}
-    # The card is written last: if it exists, the others do.
+    # The card is written last: if it exists, the other files exist too.
     for name, text in {**files, NAME: draw_card(facts)}.items():
         target, content = path.with_name(name), text.encode()
         is_ours = name in (NAME, FACTS) or not target.exists()
@@ -83,7 +83,7 @@ def write_card(facts: ModelFacts) -> Path:
 
 
 def draw_model_pages(facts: ModelFacts) -> dict[str, str]:
-    """A model's own pages in a registry and the image that they show: text by path below the root."""
+    """A model's own pages in a registry and their image: text by path below the root."""
     images = {f"{PICTURES}/{name}": text for name, text in _skeleton_file(facts).items()}
     folder = facts.model.subdirectory
     return {f"{folder}/{NAME}": draw_card(facts), f"{folder}/{FACTS}": draw_facts(facts), **images}
@@ -95,7 +95,7 @@ def draw_facts(facts: ModelFacts) -> str:
 
 
 def has_note(path: Path, note: str) -> bool:
-    """Whether a file begins with the note that marks it as drawn."""
+    """Whether a file begins with the note that marks it as generated."""
     try:
         with open(path, encoding="utf-8", errors="replace") as file:
             return note in file.read(_HEAD)
@@ -106,11 +106,11 @@ def has_note(path: Path, note: str) -> bool:
 def draw_card(facts: ModelFacts) -> str:
     """The card's text.
 
-    Facts without a layout give the registry's own card, which links to the license and to the cards around
-    it; facts with one, the card beside the IR, which describes these too.
+    If the facts have no layout, this is the registry's card, which links to the license and to other cards.
+    If they have a layout, it is the card beside the IR, which also describes the IR.
     """
     in_registry = facts.layout is None
-    # Weights of the user's own have no source: no command could download them.
+    # The user's own weights have no source, so no command can download them.
     published = all(file.sources for part in facts.parts for file in part.files)
     is_timed = any(facts.measurements("speed"))
     paragraphs = [
@@ -161,7 +161,7 @@ def _specification(facts: ModelFacts) -> Iterator[str]:
     rows += [row for part in parts if (row := specification_accuracy(part))]
     for part in parts:
         owner = "" if len(parts) == 1 else f" of {part.full_name}"
-        # A card beside an IR has a section for that IR's own complexity.
+        # A card beside IR has a separate section for the complexity of that IR.
         counts = dict(describe_complexity(part)) if facts.layout is None else {}
         for metric, value in (("GFLOPs", part.published.gflops), ("MParams", part.published.mparams)):
             rows.append((f"{metric}{owner}", "" if value is None else f"{value:.6g}"))

@@ -12,7 +12,7 @@ from posezoo.cards.markdown_inline import MarkdownLink, title_key
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]{0,20}(?:\.\d{1,20})?(?:[eE][-+]?\d{1,3})?[ \t]*(%|mm\b|ms\b)?")
 
-#: The first of these that matches a label names its metric, for all spellings.
+#: Patterns for all spellings of a metric; the first one that matches a label names the metric.
 _METRICS = (
     ("GFLOPs", re.compile(r"\bg?flops\b|\bgflop\b", re.IGNORECASE)),
     ("MParams", re.compile(r"\bm(?:illion )?params?\b", re.IGNORECASE)),
@@ -23,7 +23,7 @@ _METRICS = (
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
-    """A row of a table: its cells as they are written (``raw``), and as plain text."""
+    """A row of a table: its cells as written (``raw``), and as plain text."""
 
     line: int
     raw: tuple[str, ...]
@@ -34,12 +34,12 @@ class TableRow:
 class CardTable:
     """A table; each row has as many cells as there are headers."""
 
-    line: int  # of its headers
+    line: int  # the header row's line
     headers: tuple[str, ...]
     rows: tuple[TableRow, ...]
 
     def column(self, *names: str) -> int | None:
-        """The index of the first header that is one of the names in upper or lower case, or None."""
+        """The index of the first header that is one of the names, ignoring case; None if there is none."""
         folded = {name.casefold() for name in names}
         return next((index for index, header in enumerate(self.headers) if header.casefold() in folded), None)
 
@@ -49,9 +49,9 @@ class CardMetric:
     """A number in a table.
 
     Attributes:
-        line: of the row.
-        metric: ``GFLOPs``, ``MParams``, ``AP`` or ``MPJPE`` for all their spellings; else the label.
-        value: as it is written: 64.64 if the card says 64.64%.
+        line: the row's line.
+        metric: ``GFLOPs``, ``MParams``, ``AP`` or ``MPJPE`` for all their spellings; otherwise the label.
+        value: the number as written: 64.64 if the card says 64.64%.
         unit: ``%``, ``mm``, ``ms`` or empty.
         label: the row's first cell.
         column: the header above the number: ``Value``, ``Original model``, ``Converted model``, ...
@@ -69,16 +69,16 @@ class CardMetric:
 
 @dataclass(frozen=True, slots=True)
 class CardSection:
-    """The text below one heading, up to the next; the first section may have no heading.
+    """The text below one heading, up to the next heading; the first section may have no heading.
 
     Attributes:
-        line: of the heading, or 1.
-        level: of the heading, 1 to 6; 0 if there is none.
-        path: titles of the enclosing sections, the outer one first, and its own; without the card's title.
-        title: of the heading.
-        text: as it is written, with code and tables.
-        tables: those in the text.
-        code: for each fenced block the line of its fence, its language, and its text.
+        line: the heading's line, or 1.
+        level: the heading's level, 1 to 6; 0 if there is no heading.
+        path: the titles from the outermost enclosing section to this section, without the card's title.
+        title: the heading's text.
+        text: the text as written, with code and tables.
+        tables: the tables in the text.
+        code: for each fenced block: its fence's line, its language, and its text.
         first: the line on which the text begins.
     """
 
@@ -93,7 +93,7 @@ class CardSection:
 
     @property
     def prose_lines(self) -> Iterator[tuple[int, str]]:
-        """The lines outside of code, each with its number."""
+        """The lines outside code, each with its line number."""
         fences = {line: line + text.count("\n") + 2 for line, _, text in self.code}
         end = 0
         for number, line in enumerate(self.text.split("\n"), self.first):
@@ -104,7 +104,7 @@ class CardSection:
 
 @dataclass(frozen=True)
 class ParsedCard:
-    """A card that was read; ``truncation_note`` says what was too long to be read, and is empty otherwise."""
+    """A parsed card; ``truncation_note`` says what was too long to be read, and is empty otherwise."""
 
     title: str
     front_matter: str
@@ -113,13 +113,13 @@ class ParsedCard:
     truncation_note: str = ""
 
     def find(self, *path: str) -> CardSection | None:
-        """The first section whose path ends like this: ``find("Input", "Original model")``."""
+        """The first section whose path ends with these titles: ``find("Input", "Original model")``."""
         keys = tuple(map(title_key, path))
         paths = ((section, tuple(map(title_key, section.path))) for section in self.sections)
         return next((section for section, own in paths if own[-len(keys) :] == keys), None)
 
     def subsections(self, section: CardSection) -> tuple[CardSection, ...]:
-        """A section and those inside it."""
+        """A section and its subsections."""
         start = self.sections.index(section)
         inside = takewhile(lambda other: other.level > section.level, self.sections[start + 1 :])
         return (section, *inside)

@@ -26,7 +26,7 @@ def draw_ports_sections(part: ModelSpec, level: str = "##") -> Iterator[str]:
 
     Args:
         part: the model.
-        level: of the sections: ``##``, or deeper in a composite's card.
+        level: the heading level of the sections: ``##``, or deeper in a composite's card.
     """
     if part.inputs:
         yield f"{level} Input"
@@ -59,7 +59,7 @@ def _both_inputs(part: ModelSpec, level: str) -> Iterator[str]:
 
 
 def model_optimizer_arguments(part: ModelSpec) -> list[str]:
-    """Model Optimizer's arguments for such an IR; they are always in the same order."""
+    """Model Optimizer's arguments for an IR with these inputs; they are always in the same order."""
     named = [port for port in part.inputs if port.name]
     means = ",".join(f"{each.name}[{_numbers(each.mean, ',')}]" for each in named if each.mean)
     scales = ",".join(f"{each.name}[{_numbers(each.scale, ',')}]" for each in named if each.scale)
@@ -115,5 +115,5 @@ def _values(port: Input) -> str:
 
 
 def _ir_color(port: Input) -> str:
-    # Open Model Zoo states only that channels are reversed, not their order.
+    # Open Model Zoo only states that channels are reversed, not their order.
     return port.ir_color or ("reversed" if port.reverse_input_channels else "")

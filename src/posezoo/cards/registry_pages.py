@@ -1,4 +1,4 @@
-"""Every page of a registry: a card for each model and composite, its card.json, and the index of all."""
+"""The pages of a registry: a card and a card.json for each model and composite, and an index."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def draw_pages(root: Path) -> dict[str, str]:
 
 
 def _models_in_order(registry: Registry) -> Iterator[ModelFacts]:
-    """In alphabetical order; the parts of a composite follow it in the order in which they run."""
+    """The models in alphabetical order; the parts of a composite follow it in the order in which they run."""
     for entry in registry.entries.values():
         if entry.composite:
             continue
@@ -70,7 +70,7 @@ def _row(facts: ModelFacts, root: Path) -> tuple[str, ...]:
 
 
 def _metrics(facts: ModelFacts) -> tuple[str, ...]:
-    """GFLOPs and MParams, published and counted, and the first published AP; empty if not known."""
+    """Published and counted GFLOPs and MParams, and the first published AP; empty if unknown."""
     model = facts.model
     if isinstance(model, CompositeSpec):
         return ("",) * 5

@@ -6,9 +6,9 @@ from xml.sax.saxutils import escape
 
 from posezoo.pose.keypoints import Color, Skeleton
 
-#: Positions of the keypoints of all skeletons in pixels: from the middle to the person's left, and down.
+#: Positions of the keypoints of all skeletons in pixels: to the person's left from the middle, and down.
 _MIDDLE = {"nose": 42, "neck": 92, "pelvis": 204}
-#: The head is large, because BlazePose has eleven keypoints in it.
+#: The head is large, because BlazePose has eleven keypoints on it.
 _SIDE = {
     "eye_inner": (12, 22),
     "eye": (28, 18),
@@ -28,13 +28,13 @@ _SIDE = {
     "foot_index": (64, 370),
 }
 _CENTER, _WIDTH, _HEIGHT, _LIST = 120, 420, 392, 252
-_ROWS = 19  # of the list beside the person; more keypoints use a second column
+_ROWS = 19  # rows of the list beside the person; more keypoints use a second column
 
 
 def draw_skeleton(skeleton: Skeleton) -> str:
-    """The image: limbs, numbered keypoints in the colours of drawn poses, and the list of names.
+    """The image: limbs, numbered keypoints in the colours of drawn poses, and a list of their names.
 
-    It has no script, link or font, and can be read on light and on dark pages.
+    It contains no script, link or font, and is readable on light and dark pages.
     """
     places = [keypoint_position(name) for name in skeleton.keypoints]
     columns = -(-len(places) // _ROWS)

@@ -1,4 +1,4 @@
-"""Commands and code on a card that work as they are pasted."""
+"""Commands and code on a card that a user can paste and run."""
 
 from __future__ import annotations
 
@@ -9,10 +9,10 @@ from posezoo.facts.model_facts import ModelFacts
 from posezoo.spec.model import Precision
 
 PHOTO = "photo.jpg"
-#: Height and width at which networks of any input size are measured; `make measure` uses them too.
+#: Height and width used to measure networks of any input size, also by `make measure`.
 SIZE = "368,432"
 
-#: An image beside a model.yml: what the model finds in the sample photos, as posezoo run draws it.
+#: An image beside a model.yml: the model's results on the sample photos, as posezoo run draws them.
 PICTURE = "example.jpg"
 CREDIT = (
     "*Photos: an astronaut's portrait (Eileen Collins, by NASA, public domain) and a man behind a camera (by "
@@ -21,11 +21,11 @@ CREDIT = (
 
 
 def draw_example_section(facts: ModelFacts, *, linked: bool = False) -> Iterator[str]:
-    """The section Example: what the model finds in an image, and the shortest way to run it.
+    """The section Example: the model's results on an image, and the shortest way to run the model.
 
     Args:
-        facts: of the card's model.
-        linked: whether the card lies in the registry, beside the image, if there is one.
+        facts: the facts of the card's model.
+        linked: whether the card is in the registry, so that it can show an image beside it.
     """
     model, precision = facts.model, default_precision(facts)
     if precision is None:
@@ -69,7 +69,7 @@ def draw_usage_sections(facts: ModelFacts) -> Iterator[str]:
 
 
 def draw_performance_hint(facts: ModelFacts) -> Iterator[str]:
-    """The section Performance of a model whose speed was not measured: how to measure it."""
+    """The section Performance of a model whose speed was not measured; it says how to measure it."""
     if default_precision(facts):
         yield "## Performance"
         yield "No measurement is recorded yet. To measure on your machine:"

@@ -26,7 +26,7 @@ from posezoo.spec.model import (
 from posezoo.spec.safe_names import explain_unsafe_file_name
 from posezoo.spec.yaml_nodes import sanitize
 
-#: The most bytes that are downloaded of a file whose size is not known yet; no model of the zoo is larger.
+#: The download limit, in bytes, for a file of unknown size; no model of the zoo is larger.
 MAX_SIZE = 4 << 30
 _FRAMEWORKS = {
     ".tflite": Framework.TFLITE,
@@ -42,7 +42,7 @@ _PRECISIONS = ("FP16-INT8", "FP32-INT8", "FP16", "FP32")
 
 
 def guess_framework(addresses: Sequence[str]) -> Framework:
-    """The framework that published files were made with, by the suffixes of their names.
+    """The framework of published files, from the suffixes of their names.
 
     Raises:
         SettingsError: no name has a known suffix.
@@ -59,7 +59,7 @@ def guess_framework(addresses: Sequence[str]) -> Framework:
 def create_draft_spec(
     name: str, addresses: Sequence[str], framework: Framework, family: Family, task: str, license: License
 ) -> ModelSpec:
-    """The specification of a model with these files, before they are downloaded.
+    """The specification of a model with these files before the download.
 
     Raises:
         SettingsError: an address has no safe file name, or two files have the same name.

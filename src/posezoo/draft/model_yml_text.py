@@ -1,4 +1,4 @@
-"""Write a drafted model.yml: the values read from the files, and comments on what the user fills in."""
+"""Write a draft of model.yml: the values from the files, and comments on values the user must fill in."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import yaml
 
 from posezoo.spec.model import FileSource, Framework, ModelSpec
 
-#: A value that the user has to fill in: the rule `placeholder` of `posezoo verify --metadata` reports it.
+#: A value that the user must fill in; the rule `placeholder` of `posezoo verify --metadata` reports it.
 TODO = "TODO"
 _INPUT_COMMENTS = """\
     # color: RGB                        # what the network was trained on ...
@@ -68,7 +68,7 @@ def format_model_yml(spec: ModelSpec) -> str:
 
 
 def list_missing_fields(spec: ModelSpec, license_text: str) -> tuple[str, ...]:
-    """What the user has to fill in after a draft, one line for each field.
+    """The fields that the user must fill in after a draft, one line each.
 
     Args:
         spec: the draft.
@@ -99,6 +99,6 @@ def list_missing_fields(spec: ModelSpec, license_text: str) -> tuple[str, ...]:
 
 
 def format_scalar(text: str) -> str:
-    """A text as YAML, quoted if it would be read as something else."""
+    """A text as YAML, quoted if YAML would read it as another type."""
     # In a list, characters that end a value of {key: value} are quoted too.
     return yaml.safe_dump([text], default_flow_style=True, allow_unicode=True, width=1 << 30).strip()[1:-1]

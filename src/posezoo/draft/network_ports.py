@@ -9,7 +9,7 @@ from typing import Any
 from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.spec.model import Input, Output
 
-#: Possible numbers of channels of an image; they are the first or the last size after the batch.
+#: Possible numbers of channels of an image; this is the first or the last size after the batch.
 _CHANNELS = (1, 3, 4)
 
 
@@ -20,7 +20,7 @@ def read_ports(path: Path) -> tuple[tuple[Input, ...], tuple[Output, ...], str]:
         path: a file that OpenVINO reads: .xml, .onnx, .tflite, .pb.
 
     Returns:
-        The inputs, the outputs, and the reason why they could not be read, which is empty if they could.
+        The inputs, the outputs, and the reason why they could not be read (empty if they were read).
 
     Raises:
         MissingPackageError: OpenVINO is not installed, or too old.
@@ -37,7 +37,7 @@ def read_ports(path: Path) -> tuple[tuple[Input, ...], tuple[Output, ...], str]:
 
 
 def _describe(ports: list[Any], kind: str) -> Iterator[tuple[str, tuple[int, ...]]]:
-    """The name and the shape of each port; -1 stands for a dynamic size."""
+    """The name and the shape of each port; -1 means a dynamic size."""
     for index, port in enumerate(ports):
         # TensorFlow calls the first output of an operation x "x:0"; converters call it "x".
         names = {name.removesuffix(":0") for name in port.get_names()} or {f"{kind}_{index}"}
@@ -49,7 +49,7 @@ def _describe(ports: list[Any], kind: str) -> Iterator[tuple[str, tuple[int, ...
 
 
 def _guess_layout(shape: tuple[int, ...]) -> str:
-    """The layout of an image; empty if the shape is not that of an image, or fits both layouts."""
+    """The layout of an image; empty if the shape is not an image's shape, or fits both layouts."""
     if len(shape) != 4 or (shape[1] in _CHANNELS) == (shape[3] in _CHANNELS):
         return ""
     return "NCHW" if shape[1] in _CHANNELS else "NHWC"

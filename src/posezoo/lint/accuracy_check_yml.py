@@ -1,4 +1,4 @@
-"""Read accuracy-check.yml of Open Model Zoo: how the original and the converted model are evaluated."""
+"""Read Open Model Zoo's accuracy-check.yml: how the original and converted models are evaluated."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from posezoo.spec.yaml_nodes import YamlNode
 #: Frameworks that run the converted model.
 CONVERTED = ("dlsdk", "openvino", "g-api")
 _CHANNEL_SWAPS = ("bgr_to_rgb", "rgb_to_bgr")
-#: The colour order that each reader of images returns.
+#: The colour order that each image reader returns.
 _READERS = {"": "BGR", "opencv_imread": "BGR", "pillow_imread": "RGB"}
 
 
 @dataclass(frozen=True, slots=True)
 class PreprocessingStep:
-    """A step of preprocessing; ``mean`` and ``std`` are None if absent, or no list of numbers."""
+    """A step of preprocessing; ``mean`` and ``std`` are None if absent or not a list of numbers."""
 
     type: str
     node: YamlNode
@@ -30,12 +30,12 @@ class PreprocessingStep:
 
 @dataclass(frozen=True, slots=True)
 class AccuracyCheckRun:
-    """A model as one framework runs it on one data set.
+    """One evaluation of a model: one framework, one data set.
 
     Attributes:
         node: the model's entry.
-        is_converted: whether the converted model runs, not the original.
-        reader: of images; empty for the default, ``?`` if unclear.
+        is_converted: whether the converted model is evaluated, not the original.
+        reader: the image reader; empty for the default, ``?`` if unclear.
     """
 
     name: str
@@ -48,7 +48,7 @@ class AccuracyCheckRun:
 
     @property
     def side(self) -> str:
-        """The model that runs, as sections of a card name it."""
+        """The evaluated model, as a card's sections name it."""
         return "converted" if self.is_converted else "original"
 
     @property
@@ -58,9 +58,9 @@ class AccuracyCheckRun:
 
     @property
     def normalization(self) -> tuple[Numbers, Numbers] | None:
-        """The mean and then the divisor of all steps together; empty if there is none.
+        """The mean and the divisor of all steps combined; empty if there is none.
 
-        None if a step states them in another form than numbers.
+        None if a step does not state them as numbers.
         """
         mean: Numbers = ()
         scale: Numbers = ()
@@ -78,7 +78,7 @@ class AccuracyCheckRun:
 
     @property
     def color(self) -> str:
-        """The colour order of the network's input; empty if it is not clear."""
+        """The colour order of the network's input; empty if unclear."""
         order = _READERS.get(self.reader, "")
         if any("gray" in step.type or "yuv" in step.type for step in self.steps):
             return ""
@@ -91,7 +91,7 @@ class AccuracyCheckRun:
 
 
 def _combine(function: Callable[[float, float, float], float], *lists: Numbers) -> Numbers:
-    """The function of three lists for each channel; a single value stands for all channels."""
+    """Apply the function to three lists per channel; a single value is used for all channels."""
     length = max(map(len, lists))
     one, two, three = (values * length if len(values) == 1 else values for values in lists)
     return tuple(function(*values) for values in zip(one, two, three, strict=False))

@@ -11,13 +11,14 @@ from posezoo.files.verified_files import write_atomically
 from posezoo.lint.finding import Finding
 from posezoo.lint.rule import FORMER_IDS
 
-#: What identifies a finding: lines move, and so does the folder of a checkout.
+#: The values that identify a finding. Line numbers and the checkout's folder may change, so they are not
+#: used.
 KEYS = ("rule", "model", "file", "field", "found", "expected")
 MAX_BYTES = 1 << 26
 
 
 def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:
-    """The keys of the findings in a baseline file; old ids of rules become those of today.
+    """The keys of the findings in a baseline file; former rule ids are replaced by the current ones.
 
     Raises:
         SettingsError: it cannot be read, or is not a baseline.
@@ -47,7 +48,7 @@ def write_baseline(path: Path, findings: Iterable[Finding], roots: Sequence[Path
 
 
 def baseline_key(finding: Finding, roots: Sequence[Path]) -> tuple[str, ...]:
-    """What identifies a finding in a baseline: the values of ``KEYS``, the file below its registry's root."""
+    """The values of ``KEYS`` for a finding; its file is relative to the registry's root."""
     file = Path(finding.file)
     root = next((root for root in roots if file.is_relative_to(root)), file.parent)
     relative = file.relative_to(root).as_posix()

@@ -1,7 +1,7 @@
-"""What a card states about its model: ports, preprocessing, metrics, licenses, each with its place.
+"""What a card states about its model: ports, preprocessing, metrics and licenses, with their positions.
 
-Cards are written by hand, and the same fact has many forms. A text that is not understood is left out, so
-that a rule only compares what is clearly stated.
+Cards are written by hand and state the same fact in many forms. Text that is not understood is left out, so
+rules only compare facts that are clearly stated.
 """
 
 from __future__ import annotations
@@ -18,13 +18,13 @@ from posezoo.cards.parsed_card import CardSection, ParsedCard
 
 ValueT = TypeVar("ValueT")
 Numbers = tuple[float, ...]
-#: Sizes of a shape, or letters of a format; a letter in a shape stands for any size.
+#: Sizes of a shape, or letters of a format; a letter in a shape means any size.
 Shape = tuple[int | str, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class CardValue(Generic[ValueT]):
-    """A value with its text in the card, and its place."""
+    """A value with its text and position in the card."""
 
     value: ValueT
     text: str
@@ -34,7 +34,7 @@ class CardValue(Generic[ValueT]):
 
 @dataclass(frozen=True, slots=True)
 class CardPort:
-    """An input or an output; ``format`` is ("B", "C", "H", "W"), or with sizes (1, 1, "N", 7)."""
+    """An input or an output; ``format`` is ("B", "C", "H", "W"), or contains sizes: (1, 1, "N", 7)."""
 
     line: int
     name: CardValue[str] | None = None
@@ -48,8 +48,8 @@ class CardPorts:
 
     Attributes:
         kind: ``input`` or ``output``.
-        side: ``original``, ``converted``, ``preamble`` before sections of the two, or empty: both.
-        line: of the heading.
+        side: ``original``, ``converted``, ``preamble`` for text before these two sections, or empty for both.
+        line: the heading's line.
     """
 
     kind: str
@@ -68,8 +68,8 @@ class CardClaims:
     Attributes:
         ports: the sections on inputs and outputs.
         metrics: cells of tables by ``gflops``, ``mparams``, ``type`` and ``framework``, and by
-            ``published gflops`` and ``published mparams`` if the card does not call them counted.
-        accuracy: the numbers in the tables of accuracy.
+            ``published gflops`` and ``published mparams`` if the card does not say that they were counted.
+        accuracy: the numbers in accuracy tables.
         description: the text below the first heading of level 2.
         licenses: the links of the legal section.
         titles: the headings, in lower case.
@@ -85,7 +85,7 @@ class CardClaims:
     labels: tuple[str, ...] = ()
 
     def sections_on(self, kind: str, *sides: str) -> list[CardPorts]:
-        """The sections on inputs or on outputs of any of these sides."""
+        """The sections on inputs or outputs for any of these sides."""
         return [section for section in self.ports if section.kind == kind and section.side in sides]
 
     def ports_on(self, kind: str, *sides: str) -> list[CardPort]:
@@ -140,12 +140,12 @@ _METRICS = {
     "published gflops": re.compile(r"g(?:fl)?ops(?:, as published)?", re.IGNORECASE),
     "published mparams": re.compile(r"m ?params(?:, as published)?", re.IGNORECASE),
 }
-#: Words in the headings of sections with an accuracy.
+#: Words in the headings of sections that state an accuracy.
 _ACCURACY = re.compile(r"accuracy|validation|performance|quality|specification", re.IGNORECASE)
 
 
 def read_claims(sections: Iterable[CardSection]) -> CardClaims:
-    """What these sections of a card state."""
+    """The facts that these sections of a card state."""
     sections = tuple(sections)
     metrics: dict[str, CardValue[str]] = {}
     accuracy: list[CardValue[float]] = []
@@ -179,7 +179,7 @@ def read_claims(sections: Iterable[CardSection]) -> CardClaims:
 
 
 def select_part_sections(card: ParsedCard, part: str, parts: Iterable[str]) -> tuple[CardSection, ...]:
-    """The sections of a composite's card on one of its parts; empty if that is not clear."""
+    """The sections of a composite's card about one of its parts; empty if this is unclear."""
     words_by_part = {name: _words(name) for name in parts}
     shared = set.intersection(*words_by_part.values()) if words_by_part else set()
     for heading in card.sections:
@@ -244,14 +244,14 @@ def _read_section(kind: str, side: str, section: CardSection) -> CardPorts:
 
 @dataclass(frozen=True)
 class _TextBlock:
-    """A paragraph or an item of a list; where each line begins in the text, and its number in the card."""
+    """A paragraph or a list item, with each line's offset in the text and its line number in the card."""
 
     text: str
     starts: tuple[int, ...]
     numbers: tuple[int, ...]
 
     def value(self, value: ValueT, match: re.Match[str]) -> CardValue[ValueT]:
-        """The value of the last group of a match, with its place in the card."""
+        """The value of the last group of a match, with its position in the card."""
         group = match.lastindex or 0
         line = bisect_right(self.starts, match.start(group)) - 1
         return CardValue(value, match[group], self.numbers[line], match.start(group) - self.starts[line] + 1)
@@ -280,7 +280,7 @@ class _TextBlock:
                 CardPort(shape.line, None, shape, formats[index] if has_formats else None)
                 for index, shape in enumerate(shapes)
             ]
-        # What stands before the first name belongs to it too.
+        # The text before the first name also belongs to it.
         starts = [(0, 0), *((name.line, name.column) for name in names[1:]), (1 << 60, 0)]
         return [
             CardPort(name.line, name, _only_value(shapes, start, end), _only_value(formats, start, end))
@@ -291,7 +291,7 @@ class _TextBlock:
 def _only_value(
     values: list[CardValue[Shape]], start: tuple[int, int], end: tuple[int, int]
 ) -> CardValue[Shape] | None:
-    """The value between two places; None if there are several, since it is not clear which one is meant."""
+    """The value between two positions; None if there are several, since the right one is unclear."""
     between = [value for value in values if start <= (value.line, value.column) < end]
     return between[0] if len({value.value for value in between}) == 1 else None
 
@@ -306,13 +306,13 @@ def _read_blocks(section: CardSection) -> Iterator[_TextBlock]:
             yield _TextBlock("\n".join(lines), tuple(starts), tuple(numbers))
             lines, numbers = [], []
         if line.strip() and not is_table:
-            # A pattern would try each of thousands of blanks: a few are enough.
+            # Patterns would be slow on thousands of spaces, so long runs are shortened.
             lines.append(_LONG_BLANK.sub("   ", line))
             numbers.append(number)
 
 
 def _dimensions(text: str) -> Shape:
-    """A shape or a format; empty if the text is none."""
+    """A shape or a format; empty if the text is neither."""
     match = _DIMENSIONS.fullmatch(text.replace("`", "").strip())
     if match is None:
         return ()

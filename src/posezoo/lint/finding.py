@@ -1,4 +1,4 @@
-"""Findings of lint rules, and the values that a rule returns to make them."""
+"""Findings of lint rules, and the violations that rules return."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class Severity(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class FileLocation:
-    """A place in a file; lines and columns count from 1."""
+    """A position in a file; lines and columns count from 1."""
 
     file: str
     line: int = 1
@@ -36,8 +36,8 @@ class RuleViolation:
         message: what is wrong.
         field: the key of model.yml, or the part of a card.
         actual: the text at this location.
-        expected: the text that the rule expects, for example that of another file; empty if there is none.
-        severity: the severity; None for that of the rule.
+        expected: the text that the rule expects, for example from another file; empty if there is none.
+        severity: the severity; None for the rule's severity.
     """
 
     place: FileLocation
@@ -50,7 +50,7 @@ class RuleViolation:
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """A violation of a rule in one model, as it is reported."""
+    """A violation of a rule in one model, in the form that is reported."""
 
     rule: str
     severity: Severity
@@ -69,7 +69,7 @@ class Finding:
         return {key: getattr(self, key) for key in keys}
 
 
-#: The most characters that a finding repeats of a text that is not trusted.
+#: The largest number of characters that a finding repeats from an untrusted text.
 MAX_TEXT_LENGTH = 300
 
 
@@ -78,7 +78,7 @@ def create_finding(rule: str, severity: Severity, model: str, violation: RuleVio
 
     Args:
         rule: the id of the rule.
-        severity: the severity of the rule; that of the violation is used if it has one.
+        severity: the rule's severity; it is replaced by the violation's severity if that is set.
         model: the name of the model.
         violation: what the rule returned.
     """
@@ -89,6 +89,6 @@ def create_finding(rule: str, severity: Severity, model: str, violation: RuleVio
 
 
 def to_safe_line(text: str) -> str:
-    """A text that is not trusted as one short line that is safe on a terminal."""
+    """An untrusted text as one short line that is safe on a terminal."""
     short = text if len(text) <= MAX_TEXT_LENGTH else f"{text[: MAX_TEXT_LENGTH - 1]}…"
     return escape_control_characters(short)

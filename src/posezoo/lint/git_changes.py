@@ -17,7 +17,7 @@ def find_changed_models(registry: Registry, revision: str) -> frozenset[str]:
     If an index page differs, all models of its family count as changed.
 
     Raises:
-        SettingsError: there is no Git, no repository, or no such revision.
+        SettingsError: Git is not installed, there is no repository, or the revision does not exist.
     """
     names_by_path: dict[Path, set[str]] = {}
     for entry in registry.entries.values():

@@ -1,4 +1,4 @@
-"""The pages of a registry: its index (index.md) with a row for each model, and where relative links lead."""
+"""The index pages of a registry (index.md), with a row for each model, and the targets of relative links."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ _COLUMNS = {
     "accuracy": re.compile(r"accuracy|ap", re.IGNORECASE),
     "framework": re.compile(r"implementation", re.IGNORECASE),
 }
-#: So many folders of models show whether images and scripts were copied with them.
+#: The number of models' folders that are checked for copied images and scripts.
 SAMPLE_SIZE = 20
 _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}:|//|#|@")
 
 
 @dataclass(frozen=True, slots=True)
 class IndexRow:
-    """What an index page says of one model; ``cells`` by the keys of ``_COLUMNS``."""
+    """What an index page states about one model; ``cells`` are by the keys of ``_COLUMNS``."""
 
     file: str
     line: int
@@ -42,7 +42,7 @@ class IndexRow:
 
 
 def read_index(path: Path, names: Collection[str]) -> Iterator[IndexRow]:
-    """The rows of an index page on these models; a row may describe several, separated by line breaks."""
+    """The rows of an index page about these models; line breaks may separate several models in a row."""
     text = read_text(path)
     for table in parse_card(text).tables if text is not None else ():
         columns = {
@@ -74,7 +74,7 @@ def index_links(path: Path) -> tuple[MarkdownLink, ...]:
 
 
 def _find_model(cell: str, names: Collection[str], composite: str) -> str:
-    """The model that a cell links to or names, perhaps as a part of the composite; empty if none."""
+    """The model that a cell links to or names, possibly as a part of the composite; empty if none."""
     if target := _TARGET.search(cell):
         steps = [step for step in target[1].split("/") if step not in (".", "..")]
         folder = steps[-2] if len(steps) > 1 and steps[-1] == "README.md" else ""
@@ -91,7 +91,7 @@ def _read_cells(
     for index, kind in columns.items():
         parts = _BREAK.split(row.raw[index])
         if len(parts) not in (1, count):
-            continue  # it is not clear which part is whose
+            continue  # it is unclear which part belongs to which model
         text = parts[position if len(parts) == count else 0]
         if text.strip(" -"):
             cells[kind] = CardValue(to_plain_text(text), text.strip(), row.line)
@@ -99,10 +99,10 @@ def _read_cells(
 
 
 class RegistryLinks:
-    """The targets of links, each looked up on disk once.
+    """The targets of links; each is looked up on disk once.
 
     Args:
-        registry: its roots and models.
+        registry: the registry, for its roots and models.
         links: the folder and the target of every link on the cards.
     """
 
@@ -121,7 +121,7 @@ class RegistryLinks:
         return self._exists[path]
 
     def resolve(self, folder: Path, target: str) -> str | None:
-        """The path that a relative link on a page in this folder leads to; None for any other link."""
+        """The path that a relative link on a page in this folder points to; None for any other link."""
         target = target.partition("#")[0].partition("?")[0]
         if not target or _ADDRESS.match(target) or "\x00" in target:
             return None
@@ -132,7 +132,7 @@ class RegistryLinks:
 
     @cached_property
     def counts(self) -> Mapping[str, Counter[str]]:
-        """How many links lead to each path, by kind of path."""
+        """How many links point to each path, by kind of path."""
         counts: dict[str, Counter[str]] = {}
         for folder, target in self._links:
             if (path := self.resolve(folder, target)) is not None:
@@ -140,7 +140,7 @@ class RegistryLinks:
         return counts
 
     def kind(self, path: str) -> str:
-        """What a path is copied with: ``cards`` of models, ``files`` beside them, a folder, or others."""
+        """The group that a path is copied with: ``cards``, ``files`` beside them, a folder, or others."""
         for root in self._registry.roots:
             if path.startswith(f"{root}{os.sep}"):
                 return "cards" if path.endswith(".md") else "files"

@@ -20,7 +20,7 @@ def to_text(finding: Finding) -> str:
 
 
 def to_sarif(findings: Sequence[Finding], rules: Iterable[RuleInfo], version: str) -> dict[str, object]:
-    """A log in the Static Analysis Results Interchange Format, version 2.1.0 (OASIS).
+    """A log in the Static Analysis Results Interchange Format (OASIS SARIF 2.1.0).
 
     Files below the working folder have relative paths: viewers look them up in the repository.
     """
@@ -45,7 +45,7 @@ def _sarif_result(finding: Finding, rule_index: int) -> dict[str, object]:
     path = Path(_relative_path(finding.file))
     uri = path.as_uri() if path.is_absolute() else quote(path.as_posix())
     region = {"startLine": finding.line, "startColumn": finding.column}
-    # Without the line number, so that the fingerprint stays the same if lines move.
+    # The fingerprint does not depend on the line number, so it stays the same if lines move.
     identity = (
         finding.rule, finding.model, Path(finding.file).name, finding.field, finding.found, finding.expected,
     )  # fmt: skip

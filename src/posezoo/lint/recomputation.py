@@ -1,7 +1,7 @@
-"""Check downloaded files and IR against what is declared, recorded and measured.
+"""Check downloaded files and IR against the declared, recorded and measured values.
 
-Every file in a folder of downloads and conversions is read in full, and every IR is opened; a missing file is
-no finding.
+Every file in a folder of downloads and conversions is read in full, and every IR is opened. A missing file is
+not a finding.
 """
 
 from __future__ import annotations
@@ -40,7 +40,7 @@ _RULES = (
 ARTIFACT_RULES = {rule[0]: RuleInfo(rule[0], Severity.ERROR, rule[1], rule[2]) for rule in _RULES}
 #: The id of a rule with a violation of it.
 Violations = Iterator[tuple[str, RuleViolation]]
-#: In fewer bytes of constants, most may not be weights.
+#: If there are fewer bytes of constants, most of them may not be weights.
 MIN_WEIGHT_BYTES = 1024
 _TOO_WIDE = {
     Precision.FP16: ("f32", "f64"),
@@ -49,7 +49,7 @@ _TOO_WIDE = {
 }
 #: Keys of rt_info that do not depend on model.yml alone.
 IGNORED_KEYS = ("decoder",)
-#: Publishers count by rules that differ a little from ours: at most by this share.
+#: Publishers' counting rules differ a little from ours: the results differ at most by this share.
 PUBLISHED_TOLERANCE = 0.02
 #: The values in measured.yml are rounded.
 MEASURED_TOLERANCE = 1e-4
@@ -60,8 +60,8 @@ def recompute_artifacts(registry: Registry, names: Collection[str] | None, folde
 
     Args:
         registry: the models.
-        names: of the models to check; all if None.
-        folder: it has the layout of downloads and conversions.
+        names: the models to check; all if None.
+        folder: a folder with the layout of downloads and conversions.
 
     Raises:
         MissingPackageError: OpenVINO is not installed, or too old.
@@ -180,14 +180,14 @@ def _check_precision(view: ModelView, precision: Precision, network: Any, xml: P
             element_type = operation.get_element_type().get_type_name()
             sizes[element_type] = sizes.get(element_type, 0) + operation.get_byte_size()
     most = max(sizes, key=lambda element_type: sizes[element_type], default="")
-    # FP32/ has the weights as they were published, which may be FP16 or less.
+    # FP32/ contains the weights as published, which may be FP16 or smaller.
     if sum(sizes.values()) > MIN_WEIGHT_BYTES and most in _TOO_WIDE.get(precision, ()):
         message = f"{xml}: most of its weights are stored as {most}"
         yield "artifact-precision", RuleViolation(view.location("files"), message, str(precision), most)
 
 
 def _check_rt_info(view: ModelView, spec: ModelSpec, network: Any, xml: Path) -> Violations:
-    """Check what posezoo wrote into an IR; the IR of others have no such section."""
+    """Check what posezoo wrote into an IR; an IR from another tool has no such section."""
     if not network.has_rt_info([SECTION]):
         return
     for key, expected in build_rt_info(spec, spec.decoder).items():

@@ -1,4 +1,4 @@
-"""A registry as lint rules see it: model.yml, card, accuracy-check.yml and index page of each model.
+"""A registry for lint rules: model.yml, card, accuracy-check.yml and index page of each model.
 
 Each file is read once, when a rule first needs it, and only up to a limit; a file that cannot be read is
 None.
@@ -31,12 +31,12 @@ KeyT = TypeVar("KeyT")
 ItemT = TypeVar("ItemT")
 CARD = "README.md"
 ACCURACY_CHECK = "accuracy-check.yml"
-#: A path from the top of Open Model Zoo's repository.
+#: A path below the root of Open Model Zoo's repository.
 _OMZ_PATH = re.compile(r"<omz_dir>/([A-Za-z0-9_./-]{1,300})")
 
 
 class RegistryView:
-    """The models of a registry, with tables in which rules look up other models.
+    """The models of a registry, with lookup tables of other models for rules.
 
     Args:
         registry: the registry.
@@ -150,7 +150,7 @@ class ModelView:
 
     @cached_property
     def parsed(self) -> ModelSpec | CompositeSpec | SpecError:
-        """What model.yml declares, or why it cannot be read."""
+        """The contents of model.yml, or the error if it cannot be read."""
         try:
             return self.entry.read()
         except SpecError as error:
@@ -158,7 +158,7 @@ class ModelView:
 
     @property
     def spec(self) -> ModelSpec | None:
-        """The model; None for a composite, and if model.yml cannot be read."""
+        """The model; None for a composite, or if model.yml cannot be read."""
         return self.parsed if isinstance(self.parsed, ModelSpec) else None
 
     @property
@@ -217,7 +217,7 @@ class ModelView:
 
     @cached_property
     def has_own_card(self) -> bool:
-        """Whether the model has a card of its own, not only that of its composite."""
+        """Whether the model has its own card, not only its composite's card."""
         return self.card_path.parent == self.folder
 
     @cached_property
@@ -231,12 +231,12 @@ class ModelView:
 
     @property
     def own_card(self) -> ParsedCard | None:
-        """The model's own card; None if it has none, or only that of its composite."""
+        """The model's own card; None if it has none, or only its composite's card."""
         return self.card if self.has_own_card else None
 
     @cached_property
     def claims(self) -> CardClaims:
-        """What the card states about this model; for a composite, without the sections on its parts."""
+        """The card's statements about this model; for a composite, without the sections about its parts."""
         if self.card is None:
             return CardClaims()
         if not self.has_own_card:
@@ -255,7 +255,7 @@ class ModelView:
         return FileLocation(str(self.card_path), line, column)
 
     def link_targets(self) -> Iterator[tuple[str, FileLocation]]:
-        """Every link of the model's own card, and every path that it names below <omz_dir>."""
+        """Every link of the model's own card, and every path below <omz_dir> that the card names."""
         if self.own_card is None:
             return
         for link in self.own_card.links:
@@ -281,7 +281,7 @@ class ModelView:
 
     @property
     def index_rows(self) -> list[IndexRow]:
-        """The rows of index pages on this model."""
+        """The rows of index pages about this model."""
         return self.zoo.index.get(self.name, [])
 
 
@@ -293,7 +293,7 @@ def _group(pairs: Iterable[tuple[KeyT, ItemT]]) -> dict[KeyT, list[ItemT]]:
 
 
 def node_location(node: YamlNode | None, path: Path) -> FileLocation:
-    """The location of a value; for None, the beginning of the file ``path``."""
+    """The location of a value; if it is None, the beginning of the file ``path``."""
     return FileLocation(str(path)) if node is None else FileLocation(node.file, node.line, node.column)
 
 

@@ -1,4 +1,4 @@
-"""A lint rule: what must hold of every model, and the function that finds violations."""
+"""A lint rule: a requirement for every model, and the function that finds violations."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from posezoo.lint.finding import RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
 
 FindViolations = Callable[[ModelView], Iterator[RuleViolation]]
-#: Rules that became part of another one; baselines and users may still name them.
+#: Ids of rules that are now part of another rule; baselines and users may still use these ids.
 FORMER_IDS = {
     "index-figures-digits": "index-figures",
     "index-accuracy-digits": "index-accuracy",
@@ -19,13 +19,13 @@ FORMER_IDS = {
 
 @dataclass(frozen=True, slots=True)
 class RuleInfo:
-    """Something that must hold of every model.
+    """A requirement for every model.
 
     Attributes:
         id: its name in reports, baselines and SARIF.
-        severity: of its findings, if a finding has none of its own.
-        explanation: what must hold, and why it matters.
-        example: a mistake that it finds.
+        severity: the severity of its findings, unless a finding has its own.
+        explanation: the requirement, and why it matters.
+        example: a mistake that the rule finds.
     """
 
     id: str
@@ -48,7 +48,7 @@ class Rule(RuleInfo):
 def rule(
     id: str, explanation: str, example: str, *, severity: Severity = Severity.ERROR
 ) -> Callable[[FindViolations], Rule]:
-    """Make a rule of the function below; the arguments are those of ``RuleInfo``."""
+    """Decorator that makes a rule from a function; the arguments are those of ``RuleInfo``."""
     return lambda find: Rule(id, severity, explanation, example, find)
 
 

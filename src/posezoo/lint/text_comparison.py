@@ -1,4 +1,4 @@
-"""Compare texts and numbers from files that are not trusted; the length of what is compared is limited."""
+"""Compare texts and numbers from untrusted files; the compared length is limited."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,20})?")
 def read_text(path: Path) -> str | None:
     """The beginning of a text file; None if it cannot be read.
 
-    It has up to one character more than a card may have, so that the caller sees that a file is too long.
+    The result may be one character longer than a card may be, so the caller can see that a file is too long.
     """
     try:
         with open(path, encoding="utf-8", errors="replace") as stream:
@@ -26,16 +26,16 @@ def read_text(path: Path) -> str | None:
 
 
 def parse_numbers(text: str) -> list[tuple[float, int]]:
-    """The numbers of a text, each with its number of decimal places."""
+    """The numbers in a text, each with its number of decimal places."""
     numbers = [match[0] for match in _NUMBER.finditer(text[:1000])]
     return [(float(number), len(number.partition(".")[2])) for number in numbers]
 
 
 def equals_rounded(one: tuple[float, int], other: tuple[float, int]) -> bool:
-    """Whether two numbers are equal, if one of them has fewer decimal places because it was shortened.
+    """Whether two numbers are equal up to the precision of the one with fewer decimal places.
 
-    Some authors round and some truncate: the numbers may differ by one unit in the last place of the
-    shorter one.
+    Some authors round and others truncate, so the numbers may differ by one unit in the last decimal place of
+    the shorter one.
     """
     step = 10.0 ** -min(one[1], other[1]) if one[1] != other[1] else 0.0
     return abs(one[0] - other[0]) <= step * (1 - 1e-9) + 1e-9
@@ -57,7 +57,7 @@ def _common_length(one: str, other: str) -> int:
 
 
 def words(text: str) -> Counter[str]:
-    """The words of a text without its Markdown, each with how often it occurs."""
+    """The words of a text without its Markdown, with their counts."""
     text = re.sub(r"!?\[([^\[\]]{0,300})\]\(([^()\s]{0,300})\)", r"\1 \2", text)
     text = re.sub(r"[`\"\\*<>_]", "", text)
     return Counter(re.findall(r"[a-z0-9][a-z0-9./:_-]*[a-z0-9]|[a-z0-9]", text.lower()))

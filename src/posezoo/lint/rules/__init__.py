@@ -1,7 +1,7 @@
-"""All lint rules by id, those of the modules here and of installed plug-ins; and the check with them.
+"""All lint rules by id, from this package and from installed plug-ins, and the check of a registry.
 
-A single model.yml is checked when it is read; the rules find what shows only if two places are compared. They
-need no weights and no network, and hostile texts do not make them slow.
+A single model.yml is checked when it is read; the rules find mistakes that only a comparison of two places
+shows. They need no weights and no internet access, and hostile texts do not make them slow.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from posezoo.lint.rule import Rule
 from posezoo.plugins import LazyTable
 from posezoo.registry import Registry
 
-#: The most findings of one rule in one model: a hostile card must not fill the screen.
+#: The largest number of findings of one rule in one model, so that a hostile card cannot fill the screen.
 MAX_FINDINGS = 50
 
 #: Each part is one rule or a tuple of rules.
@@ -43,7 +43,7 @@ def load_rules() -> Mapping[str, Rule]:
     """Every rule by its id.
 
     Raises:
-        PluginError: a plug-in cannot be imported, is no rule, or has a rule that exists already.
+        PluginError: a plug-in cannot be imported, is not a rule, or has a rule that already exists.
     """
     rules: dict[str, Rule] = {}
     for name, part in FAMILIES.items():
@@ -63,9 +63,9 @@ def check_registry(
     """Every finding in these models and composites, by model and rule.
 
     Args:
-        registry: what is checked.
-        names: of models and composites in the registry; all if None.
-        alone: compare these with each other only, which is faster, and not with all others.
+        registry: the registry to check.
+        names: models and composites of the registry; all if None.
+        alone: compare these only with each other, not with all others; this is faster.
 
     Raises:
         MissingPackageError: markdown-it-py is not installed.

@@ -16,7 +16,7 @@ from posezoo.lint.text_comparison import is_misspelling, parse_numbers
 from posezoo.spec.model import UnpackArchive
 from posezoo.spec.yaml_nodes import YamlNode
 
-#: Keys that the accuracy checker reads, as far as Open Model Zoo's models use them often.
+#: Keys of the accuracy checker that Open Model Zoo's models often use.
 KEYS = (
     "models", "evaluations", "name", "launchers", "datasets", "framework", "device", "model", "weights",
     "adapter", "module", "inputs", "output_names", "type", "value", "shape", "layout", "precision", "reader",
@@ -32,16 +32,16 @@ STEPS = (
     "bgr_to_yuv", "rgb_to_yuv", "auto_resize", "padding", "resize_prediction_boxes", "filter", "clip_boxes",
     "nms", "coco_precision", "accuracy", "mean_iou", "map", "recall", "f1-score",
 )  # fmt: skip
-#: Each adapter and module has its own keys below these.
+#: Below these keys, each adapter and module has its own keys.
 CUSTOM_KEYS = ("reference", "adapter", "module_config", "annotation_conversion", "label_map")
-#: A share and a percentage, metres and millimetres, are the same value in different units.
+#: Factors between units: fractions and percentages, metres and millimetres.
 UNITS = tuple(10.0**power for power in range(-3, 4))
-#: Two measurements of one value differ by a smaller share.
+#: Two measurements of the same value differ by less than this share.
 MEASURED_TWICE = 5e-3
 #: Keys of an adapter that name an output, and one that does not.
 _OUTPUT_KEYS = re.compile(r"_out(?:put)?$")
 _NO_OUTPUT_KEYS = ("raw_output",)
-#: Other steps whose name begins so change an image's size in ways that their arguments do not show.
+#: Other steps with these prefixes change an image's size in a way that their arguments do not show.
 _RESIZING = ("pad", "pyramid", "crop", "resize", "auto", "warp")
 
 
@@ -118,7 +118,7 @@ def evaluated_keys(view: ModelView) -> Iterator[RuleViolation]:
 
 
 def _intended_word(word: str, known: tuple[str, ...]) -> str:
-    """The known word that another is a misspelling of; singular and plural are two words."""
+    """The known word that a word misspells; singular and plural are different words."""
     if word in known or f"{word}s" in known or word.removesuffix("s") in known:
         return ""
     return next((other for other in known if len(other) > 4 and is_misspelling(word, other)), "")
@@ -170,7 +170,7 @@ def evaluated_size(view: ModelView) -> Iterator[RuleViolation]:
 
 
 def _resized_to(run: AccuracyCheckRun) -> tuple[YamlNode, str] | None:
-    """The last step that says the size of the network's image, as height x width; None if unclear."""
+    """The last step that states the size of the network's input image, as height x width; None if unclear."""
     result: tuple[YamlNode, str] | None = None
     for step in run.steps:
         if not step.type.startswith(_RESIZING):
@@ -211,7 +211,8 @@ def reference(view: ModelView) -> Iterator[RuleViolation]:
             for node, value in references
             if not any(_is_same_value(each.value, value) for each in on_card)
         ]
-        # A card may have fewer metrics: only as many references can be wrong as values are left on it.
+        # A card may state fewer metrics, so at most as many references can be wrong as it has unmatched
+        # values.
         for node, value in missing[: len(others)]:
             texts = ", ".join(dict.fromkeys(each.text for each in others))
             message = f"accuracy-check.yml expects {value:g}, the card has {texts}"

@@ -1,4 +1,4 @@
-"""Rules that need only model.yml: whether it can be read, its keys, addresses, sizes and parts."""
+"""Rules that need only model.yml: whether it can be read, and its keys, addresses, sizes and parts."""
 
 from __future__ import annotations
 
@@ -69,7 +69,7 @@ def safe_sources(view: ModelView) -> Iterator[RuleViolation]:
 
 
 def _source_location(view: ModelView, index: int, address: str) -> FileLocation:
-    """The location of a file's address in model.yml; the file may be that of a variant."""
+    """The location of a file's address in model.yml; the file may belong to a variant."""
     for keys in (("files", index), *(("variants", tag, "files", index) for tag in view.tags)):
         for key in ("source", "original_source"):
             node = view.node(*keys, key)

@@ -1,4 +1,4 @@
-"""Rules on the links and words of a card: description, sections, title, and placeholders that were left."""
+"""Rules on the links and words of a card: description, sections, title and remaining placeholders."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _PLACEHOLDER = re.compile(
     r"\b(?:TODO|FIXME|TBD|TBA|XXX+|CHANGEME|PLACEHOLDER)\b|\?\?\?"
     r"|\b(?i:lorem ipsum|to be (?:done|defined|determined|added))\b"
 )
-#: What a card contains, and how the heading of that section may begin.
+#: The required sections of a card, and how their headings may begin.
 SECTIONS = {
     "a description": ("use case", "use-case", "description"),
     "a specification": ("specification", "composite model specification"),
@@ -37,11 +37,11 @@ FRAMEWORKS = {
     Framework.PYTORCH: ("pytorch",),
     Framework.TF: ("tensorflow", "keras", "tensorflowjs"),
 }
-#: If two descriptions share at least this part of their words, one is an old copy of the other.
+#: If two descriptions share at least this fraction of their words, one is an old copy of the other.
 COPIED_SHARE = 0.8
-#: If more of a folder's models have the card's description word by word, the others should have it too.
+#: If more than this fraction of a folder's models repeat the card's description, the others should too.
 REPEATED_SHARE = 0.6
-#: A link that this many cards have is right; one that is spelt nearly like it is a mistake.
+#: A link on at least this many cards is correct, and a link with almost the same spelling is a mistake.
 COMMON = 5
 
 
@@ -155,7 +155,7 @@ def description_differs(view: ModelView) -> Iterator[RuleViolation]:
         return
     declared, card_words = words(spec.description), words(on_card.value)
     is_usual = view.zoo.description_match_shares.get(view.folder.parent, 0.0) >= REPEATED_SHARE
-    # Unless it is usual in this folder, model.yml may use other words than the card, or leave out some.
+    # model.yml may use other or fewer words than the card, unless most models in this folder repeat it.
     share = sum((declared & card_words).values()) / max(1, sum(declared.values()), sum(card_words.values()))
     is_copy = share >= COPIED_SHARE and declared - card_words
     if declared == card_words or not (is_usual or is_copy):

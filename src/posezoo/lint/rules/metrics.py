@@ -15,20 +15,21 @@ from posezoo.measured import load_measurements
 from posezoo.spec.model import Precision
 
 TITLES = {"gflops": "GFLOPs", "mparams": "MParams"}
-#: Files that contain only weights, and archives, which may contain other things too.
+#: Files that contain only weights, and archives, which may also contain other files.
 PLAIN = (".bin", ".caffemodel", ".onnx", ".pb", ".pth", ".pt", ".params", ".h5", ".safetensors", ".tflite")
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
-#: Compressed weights have at least this share of their size.
+#: Compressed weights have at least this fraction of their original size.
 COMPRESSED = 0.85
-#: Networks that use weights in several places may count them in each: the files hold at least this share.
+#: If weights are used in several places, they may be counted in each: the files contain at least this
+#: fraction.
 SHARED = 0.7
-#: The weights of recurrent layers were not always counted: an IR holds at most so many times as many.
+#: The weights of recurrent layers were not always counted: an IR contains at most this many times as many.
 UNCOUNTED = 3.0
-#: Publishers count GFLOPs and MParams by rules that differ a little from ours.
+#: Publishers' rules for counting GFLOPs and MParams differ a little from ours.
 COUNTED = 0.02
-#: What is counted in Mi (2**20) is too small by this factor.
+#: A value counted in Mi (2**20) is too small by this factor.
 MEBI = 2**20 / 1e6
-#: GFLOPs and MParams that differ by a smaller share were computed again, or rounded in another way.
+#: GFLOPs and MParams that differ by less than this share were computed again or rounded differently.
 ROUNDING = 2e-3
 #: The same for an accuracy.
 ACCURACY_ROUNDING = 5e-4
@@ -36,12 +37,12 @@ ACCURACY_ROUNDING = 5e-4
 
 @dataclass(frozen=True, slots=True)
 class _Weights:
-    """The parameters that a model's files can hold.
+    """The parameters that a model's files can contain.
 
     Attributes:
-        millions: at 4 bytes each; in an IR of FP16 weights, at 2.
-        is_exact: whether they hold nothing else, and are not compressed.
-        is_ir: whether they are a published IR's.
+        millions: millions of parameters at 4 bytes each, or at 2 bytes in an IR with FP16 weights.
+        is_exact: whether the files contain nothing else, and are not compressed.
+        is_ir: whether the files are a published IR.
     """
 
     millions: float
@@ -50,7 +51,7 @@ class _Weights:
 
 
 def _weights(view: ModelView) -> _Weights | None:
-    """None if the sizes of the files do not show it."""
+    """The parameters in the files; None if the file sizes do not show them."""
     spec = view.spec
     if spec is None:
         return None
@@ -70,7 +71,7 @@ def _weights(view: ModelView) -> _Weights | None:
 
 
 def _mparams(view: ModelView) -> tuple[CardValue[str], float] | None:
-    """MParams on the card, as text and as a number; None if it is not one positive number."""
+    """MParams on the card, as text and as a number; None if the text is not one positive number."""
     on_card = view.claims.metrics.get("mparams")
     numbers = parse_numbers(on_card.value) if on_card is not None else []
     is_one = on_card is not None and len(numbers) == 1 and numbers[0][0] > 0
@@ -78,7 +79,7 @@ def _mparams(view: ModelView) -> tuple[CardValue[str], float] | None:
 
 
 def _misfit(view: ModelView) -> float:
-    """The factor between the MParams of a card and those in the files, at least 1."""
+    """The factor between the MParams of a card and of the files, at least 1."""
     mparams, weights = _mparams(view), _weights(view)
     if mparams is None or weights is None:
         return 1.0
@@ -86,7 +87,7 @@ def _misfit(view: ModelView) -> float:
 
 
 def _has_known_difference(view: ModelView) -> bool:
-    """Whether model.yml declares, with a reason, that a published value is not that of the weights."""
+    """Whether model.yml gives a reason why a published value differs from that of the weights."""
     return view.spec is not None and bool(view.spec.published.known_difference)
 
 
@@ -186,7 +187,7 @@ def published_figures(view: ModelView) -> Iterator[RuleViolation]:
         key, location = f"published.{kind}", view.location("published", kind)
         on_card = view.claims.metrics.get(f"published {kind}")
         numbers = parse_numbers(on_card.value) if on_card is not None else []
-        # 0.6 of the last digit, because some round and some cut off.
+        # 0.6 of the last digit, because some authors round and others truncate.
         if on_card is not None and len(numbers) == 1:
             value, digits = numbers[0]
             if abs(value - published) > 0.6 * 10.0**-digits:
@@ -199,7 +200,7 @@ def published_figures(view: ModelView) -> Iterator[RuleViolation]:
 
 
 def _counted(view: ModelView, kind: str) -> float | None:
-    """What measured.yml says was counted on the FP32 IR."""
+    """The value counted on the FP32 IR, from measured.yml."""
     try:
         measurements = load_measurements(view.spec) if view.spec is not None else ()
     except SpecError:
@@ -221,7 +222,7 @@ def published_accuracy(view: ModelView) -> Iterator[RuleViolation]:
     on_card = [metric.value for metric in view.claims.accuracy]
     texts = ", ".join(dict.fromkeys(metric.text for metric in view.claims.accuracy))
     for index, claim in enumerate(view.spec.published.accuracy if view.spec is not None and on_card else ()):
-        # A share or a percentage; millimetres or centimetres.
+        # A fraction or a percentage; millimetres or centimetres.
         units = (1.0, 100.0) if claim.metric == "AP" else (1.0, 0.1)
         if not any(abs(value - claim.value * unit) <= 0.06 for value in on_card for unit in units):
             message = f"{claim.metric} is {claim.value:g} in model.yml; the card has {texts}"

@@ -18,7 +18,7 @@ from posezoo.spec.model import CompositeSpec, ModelSpec
 from posezoo.spec.model_yml import OURS
 from posezoo.spec.spdx_licenses import is_license, suggest_license
 
-#: Words that stand only in the text of a license.
+#: Words that occur only in license texts.
 PHRASES = {
     "Apache-2.0": "Apache License Version 2.0",
     "MIT": "Permission is hereby granted, free of charge, to any person obtaining a copy",

@@ -9,13 +9,13 @@ from posezoo.lint.finding import RuleViolation
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 
-#: What networks are trained with: means and divisors of ImageNet's channels, in 0..255, and similar ones.
+#: Usual training constants: means and divisors of ImageNet's channels, in 0..255, and similar values.
 CONSTANTS = (
     (123.675, 116.28, 103.53), (58.395, 57.12, 57.375),
     (123.68, 116.78, 103.94), (123.68, 116.779, 103.939),
     (127.5, 127.5, 127.5), (255.0, 255.0, 255.0), (128.0, 128.0, 128.0),
 )  # fmt: skip
-#: Numbers that differ by a smaller share are the same, written with fewer digits.
+#: Numbers that differ by less than this share are equal, but written with fewer digits.
 ROUNDING = 2e-3
 
 
@@ -56,7 +56,7 @@ def _compare_with_card(view: ModelView, kind: str) -> Iterator[RuleViolation]:
 
 
 def declared_values(view: ModelView, kind: str) -> Numbers | None:
-    """The ``mean`` or ``scale`` of the only input that has any; None if it is not clear, or for an IR."""
+    """The ``mean`` or ``scale`` of the only input that has one; None if unclear, or for an IR."""
     spec = view.spec
     if spec is None or not spec.inputs or spec.is_ir:
         return None
@@ -65,7 +65,7 @@ def declared_values(view: ModelView, kind: str) -> Numbers | None:
 
 
 def are_equal(one: Numbers, other: Numbers) -> bool:
-    """Whether two lists are the same but for rounding; a single value stands for all channels."""
+    """Whether two lists are equal except for rounding; a single value is used for all channels."""
     if not one or not other:
         return one == other
     length = max(len(one), len(other))
@@ -76,7 +76,7 @@ def are_equal(one: Numbers, other: Numbers) -> bool:
 
 
 def format_numbers(values: Numbers) -> str:
-    """Numbers as reports show them."""
+    """Numbers in the form that reports use."""
     return ", ".join(f"{value:.7g}" for value in values)
 
 
@@ -151,7 +151,7 @@ def unusual_constant(view: ModelView) -> Iterator[RuleViolation]:
 
 
 def _usual_constant(values: Numbers) -> Numbers | None:
-    """The constant, in either order, that differs in one number only, and there by less than 5 %."""
+    """The constant, in either order, that differs only in one number, by less than 5 %."""
     if len(values) != 3 or values in CONSTANTS:
         return None
     for usual in (order for constant in CONSTANTS for order in {constant, constant[::-1]}):

@@ -15,7 +15,7 @@ from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.rules.converter_arguments import exported_shape
 from posezoo.spec.model import Framework, Input
 
-#: Letters of cards that mean the same as those of layouts.
+#: Letters of cards, and the letters of layouts with the same meaning.
 _LETTERS = {"B": "N", "CH": "C", "CN": "C"}
 #: x:0, 0:x, x/sink_port_0, x/placeholder_port_0, x/placeholder_out_port_0
 _PORT = re.compile(r"^[0-9]{1,3}:|:[0-9]{1,3}$|/(?:sink|placeholder|placeholder_out)_port_[0-9]{1,3}$")
@@ -23,7 +23,7 @@ _COLOR_CHANNELS = 3
 
 
 def base_name(name: str) -> str:
-    """A tensor's name without the number of the node's port, in any spelling."""
+    """A tensor's name without the node's port number, in any of its spellings."""
     return _PORT.sub("", name.replace("\\", "").strip("\"'"))
 
 
@@ -48,7 +48,7 @@ def output_name(view: ModelView) -> Iterator[RuleViolation]:
 def _compare_names(view: ModelView, kind: str, declared: list[str]) -> Iterator[RuleViolation]:
     sides = [_names(view, kind, side) for side in ("original", "converted", "")]
     are_renamed = _may_be_renamed(view, kind)
-    # If the converter may rename them, a declared name may stand on either side of the card.
+    # If the converter may rename them, a declared name may be on either side of the card.
     for on_card in [[name for side in sides for name in side]] if are_renamed else sides:
         names = {base_name(name.value) for name in on_card}
         missing = [name for name in declared if not is_listed(base_name(name), names)]
@@ -71,7 +71,7 @@ def _names(view: ModelView, kind: str, side: str) -> list[CardValue[str]]:
 
 
 def is_listed(name: str, names: Collection[str]) -> bool:
-    """Whether a name is among others, of which one may stand for many: state_*."""
+    """Whether a name is among others, which may include a pattern such as state_*."""
     return name in names or any("*" in pattern and fnmatchcase(name, pattern) for pattern in names)
 
 
@@ -96,7 +96,7 @@ def _may_be_renamed(view: ModelView, kind: str) -> bool:
     "shape - `1, 3, 300, 300` on the card, --input_shape=[1,3,224,224]",
 )
 def input_shape(view: ModelView) -> Iterator[RuleViolation]:
-    # Of the only input of the export to ONNX, if the converter is given no other.
+    # The shape is that of the export's only input, if the converter has no shape argument.
     exported = exported_shape(view)
     sizes: tuple[int, ...] = ()
     if exported is not None and exported.value.count("[") < 2 and view.argument("--input_shape") is None:
@@ -150,7 +150,7 @@ def _is_same_shape(declared: tuple[int, ...], on_card: Shape, *, may_transpose: 
         return False
     orders = [declared]
     if may_transpose and len(declared) > 2:
-        # The converter may move the channels behind the batch, or the card may have them last.
+        # The converter may move the channels to just after the batch, or the card may list them last.
         batch, *sizes = declared
         orders += [(batch, sizes[-1], *sizes[:-1]), (batch, *sizes[1:], sizes[0])]
     return any(
