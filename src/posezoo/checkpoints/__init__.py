@@ -1,4 +1,4 @@
-"""Read checkpoints without running code that is in them."""
+"""Read checkpoints without running code that they contain."""
 
 from posezoo.checkpoints.checkpoint_reader import has_checkpoint_header, read_checkpoint
 from posezoo.checkpoints.key_matching import match_tensors

@@ -1,4 +1,4 @@
-"""Read a checkpoint; its first bytes decide its format, never its name."""
+"""Read a checkpoint; its first bytes decide its format, not its name."""
 
 from __future__ import annotations
 
@@ -9,8 +9,8 @@ from posezoo.checkpoints import mxnet_params, safetensors, torch_legacy, torch_z
 from posezoo.checkpoints.mapped_file import Array, CheckpointFormatError, MappedFile
 from posezoo.errors import CheckpointError
 
-# Whether a file that begins with these bytes (512 or all) has a format, and its reader. Safetensors before
-# PyTorch's legacy format: a header of 640 bytes begins like a pickle.
+# For each format: whether a file that begins with these bytes (512 or all) has it, and its reader.
+# Safetensors comes before PyTorch's legacy format: a header of 640 bytes begins like a pickle.
 _FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[MappedFile], dict[str, Array]]], ...] = (
     (lambda head: head.startswith(torch_zip.MAGIC), torch_zip.read_torch_zip),
     (lambda head: head.startswith(mxnet_params.MAGIC), mxnet_params.read_mxnet_params),
@@ -20,7 +20,8 @@ _FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[MappedFile], dict[str, 
 
 _HINT = "a .pth that torch.save wrote, a .safetensors or an MXNet .params can be read"
 
-# Files that are often found in place of a checkpoint: position of their magic bytes, these, and their name.
+# Files that are often found in place of a checkpoint: the position of their magic bytes, these bytes, and a
+# name for messages.
 _OTHER_KINDS = (
     (0, b"<", "a web page or XML: the download did not get the file"),
     (0, b"version https://git-lfs", "a Git LFS pointer: the file itself was not downloaded"),
@@ -33,20 +34,21 @@ _OTHER_KINDS = (
 def read_checkpoint(path: Path) -> dict[str, Array]:
     """A checkpoint's tensors by their names, in the file's order.
 
-    Of a PyTorch checkpoint this is the state dict, also inside ``{'state_dict': ...}``,
-    ``{'model_state_dict': ...}`` or ``{'model': ...}``, without the prefix ``module.``; names of MXNet's
-    files lose ``arg:`` and ``aux:``. No code of the file is run, and PyTorch is not needed.
+    For a PyTorch checkpoint these are the tensors of the state dict, which may also be inside
+    ``{'state_dict': ...}``, ``{'model_state_dict': ...}`` or ``{'model': ...}``. The prefixes ``module.`` of
+    PyTorch's names and ``arg:`` and ``aux:`` of MXNet's are removed. No code of the file is run, and PyTorch
+    is not needed.
 
     Returns:
         Arrays of floats, integers or bools in the machine's byte order; bfloat16 as float32. Most are
-        views of the file, mapped copy-on-write: writing to one does not change the file. While one exists,
-        the file must not be truncated.
+        views of the file, mapped copy-on-write: writing to an array does not change the file. While such an
+        array exists, the file must not be truncated.
 
     Raises:
-        CheckpointError: it cannot be read: its format is unknown, it is damaged, or refers to code.
+        CheckpointError: it cannot be read: its format is unknown, it is damaged, or it refers to code.
     """
     try:
-        if not path.is_file():  # opening a pipe would wait for ever
+        if not path.is_file():  # opening a pipe would block
             raise CheckpointFormatError("is not a file" if path.exists() else "is not there")
         file = MappedFile(path)
         head = file.first_bytes(512)

@@ -16,11 +16,12 @@ from posezoo.errors import CheckpointError, suggest
 #: A count of training steps, which inference does not need; PyTorch before 0.4.1 and MXNet do not save it.
 _COUNTER = "num_batches_tracked"
 
-# The most keys that a message names: a checkpoint of another network may differ in all of them, 1 900 in
-# HigherHRNet.
+# The most keys that a message names: a checkpoint of another network may differ in all keys, for example in
+# 1 900 of HigherHRNet.
 _MAX_NAMED = 20
 
-# The most keys that are compared with difflib, which takes 0.1 ms for each: those that share most words.
+# The number of keys that are compared with difflib, which takes 0.1 ms for each; those that share the most
+# words are chosen.
 _MAX_COMPARED = 20
 
 T = TypeVar("T")
@@ -56,8 +57,8 @@ def match_tensors(tensors: Mapping[str, Array], requested: Shapes) -> dict[str, 
         The tensors of exactly the network's keys; a ``num_batches_tracked`` that the checkpoint lacks is 0.
 
     Raises:
-        CheckpointError: keys are missing or unexpected, or have other shapes. The first 20 of each kind are
-            named with the nearest known key; :func:`compare_keys` returns all.
+        CheckpointError: keys are missing or unexpected, or have other shapes. The error names the first 20 of
+            each kind with the most similar known key; :func:`compare_keys` returns all.
     """
     if differences := compare_keys(tensors, requested):
         raise CheckpointError(_format_keys(differences, tensors, requested), hint=_hint(tensors, requested))
@@ -80,7 +81,7 @@ def compare_keys(tensors: Mapping[str, Array], requested: Shapes) -> CheckpointM
 
 
 def _hint(tensors: Iterable[str], requested: Iterable[str]) -> str:
-    # Training programs often save the network as a part of a larger module: without its prefix the keys
+    # Training programs often save the network as part of a larger module; if the prefix is removed, the keys
     # match.
     keys, needed = set(tensors), [key for key in requested if not _is_counter(key)]
     for candidate in sorted(keys):

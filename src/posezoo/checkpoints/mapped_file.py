@@ -1,4 +1,4 @@
-"""A checkpoint file mapped into memory, whose reads are checked against the end of the file.
+"""Map a checkpoint file into memory; a read beyond the end of the file is an error.
 
 It is mapped copy-on-write: only the bytes that are accessed are read, and writing to an array does not change
 the file. The mapping is released together with the last array that refers to it.
@@ -22,24 +22,24 @@ Array = NDArray[Any]
 #: adds for each parameter.
 MAX_TENSORS = 1 << 16
 
-#: The largest header, pickle or directory before the numbers, in bytes. When parsed, its objects take up to
-#: 40 times as much memory. That of HigherHRNet has 0.3 MB.
+#: The largest size of a header, pickle or zip directory, in bytes. The objects that are parsed from it take
+#: up to 40 times as much memory. HigherHRNet's has 0.3 MB.
 MAX_HEADER = 4 << 20
 
-#: The most dimensions of a tensor: NumPy 1 allows no more. Weights of 3D convolutions have 5.
+#: The most dimensions of a tensor, which is the limit of NumPy 1. Weights of 3D convolutions have 5.
 MAX_DIMENSIONS = 32
 
 BOOL, BFLOAT16 = "bool", "bf16"
 
-# The types that are read from the file in place of two that NumPy cannot read directly.
+# For two types that NumPy cannot read directly: the types that are read in place of them.
 _STORED = {BOOL: "u1", BFLOAT16: "<u2"}
 
 
 class CheckpointFormatError(ValueError):
-    """The bytes are not a valid checkpoint; the message is the problem in one line, without the file's name.
+    """The bytes are not a valid checkpoint; the message is one line, without the file's name.
 
     Attributes:
-        hint: what the user can do next.
+        hint: what the user can do about it.
     """
 
     def __init__(self, problem: str, *, hint: str = "") -> None:
@@ -75,8 +75,8 @@ class MappedFile:
     def read_array(self, start: int, count: int, kind: str, what: str) -> Array:
         """``count`` consecutive numbers, shape (count,).
 
-        A view of the file; a copy if they are not aligned, or if NumPy lacks their type: bfloat16, the upper
-        half of a float32, becomes float32, and a byte that is not 0 becomes True.
+        The array is a view of the file. It is a copy if the numbers are not aligned, or if NumPy lacks their
+        type: bfloat16, the upper half of a float32, becomes float32, and a byte that is not 0 becomes True.
         """
         stored_as = np.dtype(_STORED.get(kind, f"<{kind}"))
         self._check(start, count * stored_as.itemsize, what)
@@ -105,21 +105,21 @@ class MappedFile:
 class FileCursor:
     """Reads a mapped file from its beginning to its end.
 
-    Its methods raise CheckpointFormatError if the file ends before.
+    Its methods raise CheckpointFormatError if they read beyond the end.
     """
 
     def __init__(self, file: MappedFile, at: int = 0) -> None:
         self.file, self.at = file, at
 
     def unpack(self, form: str, what: str) -> tuple[int, ...]:
-        """The next integers, in a format of :mod:`struct`, without gaps."""
+        """The next integers, by a format of :mod:`struct` without padding."""
         size = struct.calcsize(form)
         values = struct.unpack(form, self.file.read_bytes(self.at, size, what))
         self.at += size
         return values
 
     def read_text(self, size: int, what: str) -> str:
-        """The next ``size`` bytes as UTF-8; CheckpointFormatError if they are not."""
+        """The next ``size`` bytes as text; CheckpointFormatError if they are not UTF-8."""
         if size > MAX_HEADER:
             raise CheckpointFormatError(f"{what} declares {size} bytes")
         content = self.file.read_bytes(self.at, size, what)
@@ -164,10 +164,10 @@ def element_count(shape: Sequence[object], what: str) -> int:
 
 
 def require_size(value: object, what: str) -> int:
-    """The value itself, if it is an integer from 0 to 2^63 - 1.
+    """Return the value if it is an integer from 0 to 2^63 - 1.
 
     Raises:
-        CheckpointFormatError: it is not.
+        CheckpointFormatError: it is not such an integer.
     """
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
         raise CheckpointFormatError(f"{what} is {shorten(value)}")

@@ -1,9 +1,8 @@
 """Read MXNet's .params files, in which GluonCV published its networks.
 
-Little endian: the magic number and a reserved one, both 8 bytes; the number of arrays and the arrays; the
-number of names and the names. An array begins with the version of its format, one of four. Source:
-``NDArray::Save``, ``NDArray::Load`` and ``LegacyLoad`` of MXNet 1.9.1,
-src/ndarray/ndarray.cc.
+A file contains, in little endian: the magic number and a reserved number, 8 bytes each; the number of arrays
+and the arrays; the number of names and the names. An array begins with the version of its format, one of
+four. Source: ``NDArray::Save``, ``NDArray::Load`` and ``LegacyLoad`` of MXNet 1.9.1, src/ndarray/ndarray.cc.
 """
 
 from __future__ import annotations
@@ -33,7 +32,7 @@ _STORAGES = {-1: "undefined", 1: "row_sparse", 2: "csr"}
 # mshadow's TypeFlag.
 _KINDS = {0: "f4", 1: "f8", 2: "f2", 3: "u1", 4: "i4", 5: "i1", 6: "i8", 7: BOOL, 12: BFLOAT16}
 
-# Module.save_checkpoint adds these to the names of parameters and of statistics.
+# Module.save_checkpoint adds these prefixes to the names of parameters and of statistics.
 _PREFIXES = ("arg:", "aux:")
 
 
@@ -78,14 +77,14 @@ def _array(cursor: FileCursor, what: str) -> Array:
     if shape is None:
         return np.zeros(0, np.float32)
     count = element_count(shape, what)
-    _, _, flag = cursor.unpack("<iii", what)  # the device that it was on: kind and number
+    _, _, flag = cursor.unpack("<iii", what)  # before it: type and number of the device
     if flag not in _KINDS:
         raise CheckpointFormatError(f"{what} has numbers of an unknown type: {flag}")
     return cursor.read_array(count, _KINDS[flag], what).reshape(shape)
 
 
 def _shape(cursor: FileCursor, magic: int, what: str) -> tuple[int, ...] | None:
-    """The shape; None for an array that was never filled, which nothing follows."""
+    """The shape; None for an array without values, whose record ends after the shape."""
     if magic in (_V2, _V3):
         (ndim,) = cursor.unpack("<i", what)
     elif magic == _V1:

@@ -1,9 +1,9 @@
 """Read pickles without running their code.
 
-A pickle is a program: it names functions and calls them. Here a name is only looked up in a small vocabulary,
-and never imported; a name that is not in it is an error. So no code of a file can run.
-``torch.load(weights_only=True)`` promises the same and has broken it twice in the versions of PyTorch that we
-allow: CVE-2025-32434 (before 2.6) and CVE-2026-24747 (before 2.10).
+A pickle is a program: it names functions and calls them. Here names are looked up in a small vocabulary and
+never imported; any other name is an error. Therefore no code of a file can run.
+``torch.load(weights_only=True)`` promises the same, but had two vulnerabilities in the versions of PyTorch
+that we allow: CVE-2025-32434 (before 2.6) and CVE-2026-24747 (before 2.10).
 
 The standard library's :mod:`pickletools` parses the opcodes and does not execute them.
 """
@@ -17,10 +17,10 @@ from typing import Any
 
 from posezoo.checkpoints.mapped_file import CheckpointFormatError, shorten
 
-#: What replaces a function or class, by its dotted name.
+#: The replacements of functions and classes, by their dotted names.
 Vocabulary = Mapping[str, Callable[..., object]]
 
-# HigherHRNet's checkpoint has 70 000 with and 200 000 with its optimizer's state.
+# HigherHRNet's checkpoint has 70 000 steps, or 200 000 with its optimizer's state.
 _MAX_STEPS = 1 << 19
 
 _INTEGERS = frozenset(("INT", "LONG", "LONG1", "LONG4", "BININT", "BININT1", "BININT2"))
@@ -38,10 +38,10 @@ class GlobalName:
 
 
 class PickleSequence:
-    """Pickles that follow one another.
+    """A sequence of pickles.
 
     Args:
-        content: their bytes; more may follow.
+        content: their bytes; other bytes may follow.
         vocabulary: the names that they may refer to.
         persistent: resolves a reference to something outside the pickle.
     """
@@ -55,7 +55,7 @@ class PickleSequence:
 
     @property
     def position(self) -> int:
-        """The position of the next one, in bytes."""
+        """The position of the next pickle, in bytes."""
         return self._stream.tell()
 
     def load_next(self) -> object:
@@ -75,8 +75,7 @@ class PickleSequence:
         except CheckpointFormatError:
             raise
         except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
-            # pickletools raises ValueError; the others mean that a stack or memo lacks a value, or a call
-            # an argument.
+            # pickletools raises ValueError; the others mean that the stack, the memo or a call lacks a value.
             raise CheckpointFormatError(
                 f"its pickle is damaged near byte {self.position}",
                 hint="the file was truncated or changed; download it again",
@@ -85,7 +84,7 @@ class PickleSequence:
 
 
 class _PickleMachine:
-    """The stack machine of pickle.py, with the opcodes that data needs."""
+    """The stack machine of pickle.py, with only the opcodes that data needs."""
 
     def __init__(self, vocabulary: Vocabulary, persistent: Callable[[object], object]) -> None:
         self._vocabulary, self._persistent = vocabulary, persistent
@@ -107,7 +106,7 @@ class _PickleMachine:
                 self._below.append(self._stack)
                 self._stack = []
             case "TUPLE":
-                values = tuple(self._pop_to_mark())  # which replaces the stack
+                values = tuple(self._pop_to_mark())  # first, because it replaces the stack
                 self._stack.append(values)
             case "REDUCE" | "NEWOBJ":
                 name, arguments = self._pop(2)
@@ -181,8 +180,8 @@ class _PickleMachine:
         table = self._stack[-1]
         if type(table) is not dict or len(items) % 2:
             raise TypeError
-        # Tensors have text keys; an optimizer's other keys are left out. Hashing untrusted values may take
-        # for ever: a tuple of two, of two, of two ..., or integers that all have the same hash.
+        # The keys of tensors are strings; all other keys are ignored, because hashing untrusted values may
+        # take extremely long: deeply nested tuples, or integers that all have the same hash.
         pairs = zip(items[::2], items[1::2], strict=True)
         table.update((key, value) for key, value in pairs if type(key) is str)
 

@@ -1,8 +1,8 @@
 """Read safetensors files: a header in JSON, then the numbers, without gaps or overlaps.
 
-The first eight bytes are the header's length. Each of its entries has a ``dtype``, a ``shape`` and two
+The first eight bytes are the header's length. Each entry of the header has a ``dtype``, a ``shape`` and two
 ``data_offsets``, counted from the end of the header. Source: safetensors 0.8, README.md, "Format". The
-safetensors package is not used: it would be one more dependency, and fails on BF16 without torch.
+safetensors package is not used: it would be another dependency, and it cannot read BF16 without torch.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from posezoo.checkpoints.mapped_file import (
     shorten,
 )
 
-# NumPy's name of each dtype: that of F64 is f8.
+# NumPy's name of each dtype; for example, f8 for F64.
 _KINDS = {
     dtype: f"{dtype[0].lower()}{int(dtype[1:]) // 8}"
     for dtype in ("F64", "F32", "F16", "I64", "I32", "I16", "I8", "U64", "U32", "U16", "U8")
@@ -35,7 +35,7 @@ _KINDS = {
 def is_safetensors(head: bytes) -> bool:
     """Whether a file begins with a length and an opening brace.
 
-    Eight printable characters, as in a text file, are not a length: it would be more than 2^61 bytes.
+    Eight printable characters, as in a text file, are not a length, which would be more than 2^61 bytes.
     """
     length = head[:8]
     return head[8:9] == b"{" and not (length.isascii() and length.decode().isprintable())
@@ -110,7 +110,7 @@ def _parts(entry: object, what: str) -> tuple[str, tuple[int, ...], int, int]:
 
 
 def _refuse_gaps_and_overlaps(extents: list[tuple[int, int, str]], size: int) -> None:
-    # A gap could contain anything; with overlapping tensors a small file could take much memory.
+    # A gap could contain hidden data; with overlapping tensors, a small file could need much memory.
     previous_end = 0
     for start, end, what in sorted(extents):
         if start < previous_end:

@@ -1,4 +1,4 @@
-"""Read PyTorch's legacy format, before 1.6: five pickles, then the size and numbers of each storage.
+"""Read the format of PyTorch before 1.6: five pickles, then the size and numbers of each storage.
 
 The pickles contain a magic number, the format's version, properties of the machine, the checkpoint, and the
 keys of the storages in their order. Source: torch/serialization.py (``_legacy_save``, ``_legacy_load``) of

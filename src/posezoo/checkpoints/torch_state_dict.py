@@ -1,6 +1,6 @@
-"""The state dict of a PyTorch checkpoint: names that its pickle may refer to, and how weights are found.
+"""The state dict of a PyTorch checkpoint: the names that its pickle may refer to, and the weights' positions.
 
-The two formats, zip and legacy, differ only in where the numbers are; in both a tensor is a view of a
+The two formats, zip and legacy, differ only in the positions of the numbers; in both, a tensor is a view of a
 storage. Source: torch/_utils.py (``_rebuild_*``) and torch/serialization.py of PyTorch 2.13.
 """
 
@@ -25,7 +25,7 @@ from posezoo.checkpoints.mapped_file import (
 )
 from posezoo.checkpoints.safe_pickle import GlobalName, Vocabulary
 
-# Keys under which training programs save the weights, beside other values such as an optimizer's state.
+# Keys under which training programs save the weights, in addition to values such as an optimizer's state.
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
 
 # A prefix that nn.DataParallel, DistributedDataParallel and AveragedModel add to each key.
@@ -66,7 +66,7 @@ class StorageInfo:
     Attributes:
         key: the name of the storage in the file.
         kind: the type of its numbers, or ``untyped``.
-        count: the number of its numbers; of its bytes if it is untyped.
+        count: how many numbers it has; how many bytes, if it is untyped.
     """
 
     key: str
@@ -130,7 +130,7 @@ def _tensor(storage: object, offset: object, shape: object, strides: object, *_:
 def _tensor_v3(
     storage: object, offset: object, shape: object, strides: object, *others: object
 ) -> TensorView:
-    # For types without a storage class, such as uint16.
+    # PyTorch uses it for types without a storage class, such as uint16.
     _grad, _hooks, dtype, *_ = others
     if type(storage) is not StorageInfo or type(dtype) is not GlobalName:
         raise TypeError
@@ -149,12 +149,12 @@ def _first(value: object = None, *_: object) -> object:
 
 
 def _ordered(items: object = None) -> object:
-    # Python 3 fills an empty OrderedDict afterwards; Python 2 passed a list of pairs.
+    # A pickle from Python 3 fills an empty OrderedDict afterwards; one from Python 2 passes a list of pairs.
     return {} if items is None else items
 
 
 def _ignored(*_: object) -> None:
-    """The value of everything that is not a tensor."""
+    """Replaces every value that is not needed for tensors with None."""
 
 
 _TENSORS: Mapping[str, Callable[..., TensorView]] = {
@@ -174,7 +174,7 @@ VOCABULARY: Vocabulary = {
     "torch.Size": _first,
     "collections.OrderedDict": _ordered,
     "collections.Counter": _ordered,
-    "_codecs.encode": _ignored,  # Python 3 writes bytes for Python 2 with it
+    "_codecs.encode": _ignored,  # with it, Python 3 writes bytes in protocol 2
     **dict.fromkeys(
         (
             "__builtin__.set",
@@ -189,16 +189,16 @@ VOCABULARY: Vocabulary = {
 
 
 def extract_state_dict(value: object) -> dict[str, TensorView]:
-    """The tensors of a checkpoint by their keys, without the dicts around them and without ``module.``.
+    """The tensors of a checkpoint by their keys; enclosing dicts and the prefix ``module.`` are removed.
 
     Args:
-        value: the value of its pickle.
+        value: the value of the checkpoint's pickle.
 
     Raises:
         CheckpointFormatError: there are no tensors, or two with the same name.
     """
     table = _table(value)
-    for _ in range(4):  # {'model': {'state_dict': ...}}; a dict that contains itself has no end
+    for _ in range(4):  # for {'model': {'state_dict': ...}}; limited, because a dict may contain itself
         member = (_table(table[key]) for key in _WRAPPERS if key in table)
         table = next(filter(None, member), table)
     tensors = [(key, tensor) for key, tensor in table.items() if type(tensor) is TensorView]
@@ -221,7 +221,7 @@ def extract_state_dict(value: object) -> dict[str, TensorView]:
 
 
 def _table(value: object) -> dict[str, object]:
-    """A dict from a dict or Python 2's list of pairs; empty for anything else."""
+    """A dict from a dict or from Python 2's list of pairs; empty for any other value."""
     if type(value) is dict:
         return value
     pairs = value if type(value) is list else []
@@ -279,7 +279,8 @@ def _view(row: Array, tensor: TensorView, what: str) -> Array:
     if count == 0:
         return np.zeros(shape, row.dtype)
     last = offset + sum((size - 1) * step for size, step in zip(shape, steps, strict=True))
-    # An expanded tensor has more numbers than its storage: a file of 1 kB could need terabytes of memory.
+    # An expanded tensor has more numbers than its storage, so that a file of 1 kB could need terabytes of
+    # memory.
     if last >= row.size or count > row.size:
         raise CheckpointFormatError(f"{what} extends beyond its storage, which has {row.size} numbers")
     byte_strides = [step * row.itemsize for step in steps]

@@ -1,6 +1,6 @@
-"""Read PyTorch's format since 1.6: a zip archive of a pickle and the bytes of each storage.
+"""Read the format of PyTorch since 1.6: a zip archive of a pickle and the bytes of each storage.
 
-The entries are stored, not compressed, so that arrays can be views of the file. Source:
+The entries are not compressed, so that arrays can be views of the file. Source:
 torch/serialization.py (``_save``, ``_load``) and caffe2/serialize/inline_container.cc of PyTorch 2.13.
 """
 
@@ -19,7 +19,7 @@ MAGIC = b"PK\x03\x04"
 
 _PICKLE = "data.pkl"
 
-# APPNOTE.TXT, 4.3.16, 4.3.14 and 4.3.7: the ends of the directory, and the header of an entry.
+# From APPNOTE.TXT, 4.3.16, 4.3.14 and 4.3.7: the two end-of-directory records, and the header of an entry.
 _END = struct.Struct("<4s8xLL2x")
 _END64 = struct.Struct("<4s36xQQ")
 _LOCAL = struct.Struct("<4s22xHH")
@@ -57,7 +57,7 @@ def read_torch_zip(file: MappedFile) -> dict[str, Array]:
 
 
 def _read_offsets(file: MappedFile) -> dict[str, tuple[int, int]]:
-    """First byte and size of each entry, in bytes, by its name below the top folder."""
+    """Position of the first byte, and size in bytes, of each entry, by its name below the top folder."""
     _check_directory(file)
     try:
         with zipfile.ZipFile(file.path) as archive:
@@ -85,7 +85,7 @@ def _read_offsets(file: MappedFile) -> dict[str, tuple[int, int]]:
         offsets[name] = _start(file, entry), entry.file_size
     if len(tops) > 1:
         raise CheckpointFormatError("is a zip archive with several top folders: torch.save writes one")
-    # Entries that share bytes would make a small file large in memory.
+    # If entries shared bytes, a small file could need much memory.
     at = 0
     for start, size in sorted(offsets.values(), key=lambda offset: offset[0]):
         if start < at:
@@ -95,7 +95,7 @@ def _read_offsets(file: MappedFile) -> dict[str, tuple[int, int]]:
 
 
 def _check_directory(file: MappedFile) -> None:
-    """Limit the size of the directory: each of its entries takes 40 times as much memory."""
+    """Limit the size of the directory, because its parsed entries take 40 times as much memory."""
     signature, size, _ = _END.unpack(_entry_header(file, 0, _END.size))
     if signature != b"PK\x05\x06":
         raise CheckpointFormatError(
@@ -113,7 +113,7 @@ def _entry_header(file: MappedFile, end: int, size: int) -> bytes:
 
 
 def _start(file: MappedFile, entry: zipfile.ZipInfo) -> int:
-    """The first byte of an entry's content; the directory has only the position of its header."""
+    """The position of an entry's content; the directory only has the position of its header."""
     what = f"entry {shorten(entry.filename)}"
     if entry.compress_type != zipfile.ZIP_STORED or entry.flag_bits & 1:
         raise CheckpointFormatError(f"{what} is compressed or encrypted, which torch.save does not do")

@@ -1,8 +1,8 @@
 """Add the preprocessing to a network, so that the IR takes an image with values from 0 to 255, often BGR.
 
 The steps are: reverse the channels, subtract the mean, divide by the scale. Mean and scale are in the channel
-order of the network. Model Optimizer has the same order: the results are equal to those of release 2024.6
-within 1e-6 in 29 cases, while every other order differs by 0.96 to 966.
+order of the network. Model Optimizer does the steps in the same order: in 29 cases the results are equal to
+those of release 2024.6 within 1e-6; with every other order they differ by 0.96 to 966.
 """
 
 from __future__ import annotations
@@ -24,14 +24,14 @@ def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
 
     Args:
         network: an ``openvino.Model`` as read; it is changed.
-        spec: the model. If it declares no inputs, outputs or shapes, those of the network stay. A tensor
+        spec: the model. If it declares no inputs, outputs or shapes, those of the network are kept. A tensor
             inside the graph may be declared as output.
 
     Returns:
         An ``openvino.Model`` with the model's name.
 
     Raises:
-        ConversionError: the declared inputs or outputs are not the network's, or do not match it.
+        ConversionError: the network does not have the declared inputs or outputs, or these do not fit it.
     """
     ov = import_openvino()
     network = cut_inputs(network, spec)
@@ -66,7 +66,7 @@ def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
 
 
 def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
-    """The model with its inputs completed by what the network shows; Open Model Zoo's model.yml omit much.
+    """The model with its inputs completed from the network; model.yml of Open Model Zoo often omit facts.
 
     Inputs without a name get the names of the network's inputs, in order. A colour image without a layout
     gets the usual layout of its framework. A single input without name, shape and layout describes all
@@ -75,7 +75,7 @@ def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
     inputs = spec.inputs
     if len(inputs) == 1 < len(network.inputs) and not (inputs[0].name or inputs[0].shape or inputs[0].layout):
         shapes = [port.partial_shape for port in network.inputs]
-        # Only those with three channels are images whose channels can be reversed.
+        # Only inputs with three channels are images whose channels can be reversed.
         are_reversed = [
             inputs[0].reverse_input_channels and len(shape) == 4 and 3 in static_sizes(shape)
             for shape in shapes
@@ -126,7 +126,7 @@ def _fits(declared: Sequence[int], actual: Any) -> bool:
         return True
     if len(declared) != actual.rank.get_length():
         return False
-    # Where the network has a dynamic size, model.yml may declare a fixed one, which the IR then has.
+    # If the network has a dynamic size, model.yml may declare a fixed size, which the IR then has.
     return all(
         size.is_dynamic or size.get_length() == expected
         for expected, size in zip(declared, actual, strict=True)
@@ -134,7 +134,7 @@ def _fits(declared: Sequence[int], actual: Any) -> bool:
 
 
 def _fold_shapes(network: Any, spec: ModelSpec) -> None:
-    """Replace everything that depends on sizes only (ShapeOf, ...) by constants."""
+    """Replace operations that only depend on sizes (ShapeOf and others) with constants."""
     from openvino.passes import ConstantFolding, Manager
 
     if any(port.partial_shape.is_dynamic for port in network.inputs):

@@ -25,7 +25,7 @@ class ProtobufError(ValueError):
 
 
 class ProtobufField(NamedTuple):
-    """One field of a message: its number, its wire type, and where its value lies in the buffer."""
+    """One field of a message: its number, its wire type, and the start and end of its value in the buffer."""
 
     number: int
     kind: int
@@ -35,7 +35,7 @@ class ProtobufField(NamedTuple):
 
 @contextmanager
 def map_file(path: Path) -> Iterator[Buffer]:
-    """A file's bytes, read from disk when they are accessed."""
+    """Map a file into memory: its bytes are read from disk when they are accessed."""
     with open(path, "rb") as stream:
         if stream.seek(0, 2) == 0:  # an empty file cannot be mapped
             yield b""
@@ -75,7 +75,7 @@ def has_fields(path: Path, fields: Mapping[int, int], *, needed: int) -> bool:
     Args:
         path: the file.
         fields: the wire type of each possible field by its number.
-        needed: the number of the field that must be there.
+        needed: the number of the field that the message must have.
     """
     with map_file(path) as buffer:
         try:

@@ -1,10 +1,10 @@
 """Write IR to a staging folder, check them, and only then move them to their final folder.
 
 A pair of files cannot be replaced in one step. Therefore the old .xml is removed first and the new .xml is
-moved last: whenever the process stops, there is the old pair, the new pair, or no .xml, but never a mixture.
-The record is moved after the pair; if the two disagree, the next conversion makes the IR again. IR are not
-flushed to disk: if a power failure damages them, their size and digest show it, and they are made again from
-the original.
+moved last: if the process stops at any time, there is the old pair, the new pair, or no .xml, but never a
+mixture. The record is moved after the pair; if it does not match the pair, the next conversion makes the IR
+again. IR are not flushed to disk: if a power failure damages them, their size and digest show it, and they
+are made again from the original.
 """
 
 from __future__ import annotations
@@ -56,16 +56,16 @@ def publish_irs(
     Args:
         network: an ``openvino.Model``, with its preprocessing and description.
         spec: the model.
-        layout: the folders of its files; the reference runtime reads the original there.
+        layout: the folders of its files, from which the reference runtime reads the original.
         precisions: the precisions of the IR.
         self_check: whether to compare the outputs of the IR with those of the original.
-        reference: the outputs of the original, if their computation was started before.
+        reference: the outputs of the original, if the caller has already started to compute them.
         decoder: the decoder that the record names.
-        accept_ir: may refuse an IR that passed the check.
+        accept_ir: can refuse an IR that passed the check, by an exception.
         listener: receives an event for each IR that passed the check.
 
     Returns:
-        The .xml by precision.
+        The paths of the .xml by precision.
 
     Raises:
         SelfCheckError: the outputs of an IR differ from those of the original.
@@ -119,16 +119,16 @@ def _check(
 
 
 def put_in_place(new: Path, xml: Path, contents: Mapping[str, FileContent], record: bytes) -> None:
-    """Publish an IR that was written and checked elsewhere.
+    """Publish an IR that the caller has written and checked.
 
     Args:
-        new: the .xml in a staging folder on the target's file system, its .bin beside it.
+        new: the .xml in a staging folder on the target's file system; its .bin is in the same folder.
         xml: the final path of the .xml.
         contents: size and digest of the two files, from ``read_contents``.
         record: the content of the provenance.json for the same folder.
 
     Raises:
-        OutputError: it cannot be moved there. An IR that existed is then still complete, or has no .xml.
+        OutputError: it cannot be moved there. An existing IR is then still complete, or has no .xml.
     """
     verified_files.write_atomically(new.with_name("provenance.json"), record)
     _put_in_place(new, xml, contents)
@@ -136,7 +136,7 @@ def put_in_place(new: Path, xml: Path, contents: Mapping[str, FileContent], reco
 
 @dataclass(frozen=True, slots=True)
 class _StagedIr:
-    """An IR in the staging folder, and what is computed from it."""
+    """An IR in the staging folder, with its digests and its self-check."""
 
     xml: Path
     contents: Future[dict[str, FileContent]]
@@ -156,7 +156,7 @@ def read_contents(xml: Path) -> dict[str, FileContent]:
 
 
 def _put_in_place(new: Path, xml: Path, contents: Mapping[str, FileContent]) -> None:
-    """Move a written pair and its record to their final paths; an existing pair with equal bytes stays."""
+    """Move a pair and its record to their final paths; an existing pair with the same bytes is kept."""
     try:
         xml.parent.mkdir(parents=True, exist_ok=True)
         is_same = all(

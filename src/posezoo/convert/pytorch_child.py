@@ -1,7 +1,8 @@
 """The main function of the PyTorch process: it reads one job, writes one result, and ends.
 
-Input: a line of JSON; to run a network, also the image as .npy. Output: ONNX, or the outputs as .npz. If the
-job fails, the output is JSON with the error, and the exit code is ``REFUSED``.
+The standard input is a line of JSON; to run a network, the image follows as .npy. The standard output is the
+ONNX, or the network's outputs as .npz. If the job fails, the output is JSON with the error, and the exit code
+is ``REFUSED``.
 """
 
 from __future__ import annotations
@@ -25,8 +26,8 @@ from posezoo.networks.pretrained import NetworkCheckpoint
 #: The exit code of a job that failed with an error that is reported as JSON.
 REFUSED = 3
 
-#: ONNX's version of operators. It stays the same so that exports stay the same; our networks need none of the
-#: later operators.
+#: The version of ONNX's operators. It is fixed so that exports do not change; our networks do not need later
+#: operators.
 OPSET = 13
 
 
@@ -83,7 +84,7 @@ def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int]) ->
             module,
             (torch.zeros(sizes),),
             file,
-            # The exporter that is the default now needs onnxscript, and five times as long.
+            # The exporter that is now the default needs onnxscript, and takes five times as long.
             dynamo=False,
             opset_version=OPSET,
             input_names=[network.input.name],
@@ -99,7 +100,7 @@ def _convolutions_without_values() -> Iterator[None]:
     """In this context, convolutions return tensors of the right shape without computing their values.
 
     The exporter runs a network once to record its operations, and discards the results: for an image of
-    512x512 that takes a third of the export's time. The bytes of the ONNX file are the same without it.
+    512x512, computing them takes a third of the export's time. The bytes of the ONNX file do not change.
     """
     import torch
 

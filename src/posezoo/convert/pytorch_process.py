@@ -1,4 +1,4 @@
-"""PyTorch in a child process: export a checkpoint to ONNX, and compute its reference outputs.
+"""Run PyTorch in a child process, to export a checkpoint to ONNX and to compute its reference outputs.
 
 When the process ends, its memory is free again, and PyTorch's threads and allocator do not interfere with
 OpenVINO's. ``multiprocessing`` is not used, because it would import the user's main script again.
@@ -51,7 +51,7 @@ def export_to_onnx(spec: ModelSpec, path: Path) -> bytes:
 
     Raises:
         CheckpointError: the checkpoint cannot be read, or does not fit the network.
-        NetworkError: the network cannot be built as declared.
+        NetworkError: the network cannot be built with the declared arguments.
         ConversionError: it cannot be exported.
         MissingPackageError: torch, or onnx, which torch needs for the export, is not installed.
     """

@@ -1,4 +1,4 @@
-"""Outputs of the original model, computed by a runtime that is independent of OpenVINO if one is installed.
+"""Compute the outputs of the original model, with a runtime that is independent of OpenVINO if available.
 
 The preprocessing is done here in numpy, so that the preprocessing inside the IR is checked independently.
 """
@@ -25,7 +25,7 @@ from posezoo.versions import package_version
 
 Array = npt.NDArray[Any]
 
-#: The seeds of the random images that both networks are run on, one image for each.
+#: The seeds of the random images, one for each seed, on which the original and the IR are run.
 SEEDS = (1, 2)
 
 #: The comparison needs f32 arithmetic, but CPUs with AMX or AVX512-BF16 run f32 networks in bf16 by default.
@@ -40,7 +40,7 @@ class ReferenceSample:
 
     Attributes:
         seed: the seed of the random image.
-        feed: the inputs by name as the IR takes them, values from 0 to 255.
+        feed: the IR's inputs by name, with values from 0 to 255.
         outputs: the original's outputs, by name.
     """
 
@@ -130,7 +130,7 @@ def _compute_sample(spec: ModelSpec, runtime: ReferenceRuntime, seed: int) -> Re
 
 
 def _ir_shape(port: Input, shape: Shape) -> Shape:
-    """The shape of the IR's input; if the IR resizes, higher and narrower than the network's input."""
+    """The shape of the IR's input; if the IR resizes images, it is higher and narrower than the network's."""
     factors = {"H": (3, 2), "W": (2, 3)} if port.resize else {}
     axes = port.layout or "?" * len(shape)
     return tuple(
@@ -140,7 +140,7 @@ def _ir_shape(port: Input, shape: Shape) -> Shape:
 
 
 def resize(image: Array, layout: str, shape: Shape) -> Array:
-    """Resize an image: linear interpolation between the centres of pixels, edges extended.
+    """Resize an image by linear interpolation between the centres of pixels; edge values are repeated.
 
     Args:
         image: an array in ``layout``.
@@ -161,10 +161,10 @@ def resize(image: Array, layout: str, shape: Shape) -> Array:
 
 
 def preprocess(image: Array, port: Input) -> Array:
-    """The original's input, made from an image in the same layout.
+    """Compute the original's input from an image in the same layout.
 
-    As declared, the channels are reversed, then the mean is subtracted, then the image is divided by the
-    scale.
+    If the input declares these steps, the channels are reversed, then the mean is subtracted, then the image
+    is divided by the scale.
     """
     channel = port.layout.find("C")
     if port.reverse_input_channels:
@@ -178,7 +178,7 @@ def preprocess(image: Array, port: Input) -> Array:
 
 
 class _OpenVinoRuntime:
-    """The original as OpenVINO reads it, without preprocessing.
+    """Runs the original in OpenVINO, without preprocessing.
 
     A comparison with it checks the preprocessing and the written IR, but not how OpenVINO reads the original.
     """

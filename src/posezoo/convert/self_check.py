@@ -1,7 +1,7 @@
-"""Check that an IR computes what its original computes.
+"""Check that an IR computes the same outputs as its original.
 
-The IR is read back from disk and run on seeded images; each output is compared with the original's by name
-and shape, and by the largest difference relative to the output's largest value.
+The IR is read from disk and run on the random images. Its outputs must have the original's names and shapes,
+and their differences, relative to the output's largest value, must not exceed a tolerance.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ from posezoo.spec.model import ModelSpec, Precision
 
 Array = npt.NDArray[Any]
 
-#: The largest relative difference of an output, if model.yml does not declare another.
+#: The largest allowed relative difference of an output, if model.yml does not declare another.
 TOLERANCE = {Precision.FP32: 1e-3, Precision.FP16: 2e-2}
 
-#: The statistics that can stand for all differences of an output.
+#: The statistics that can summarise the differences of an output's values.
 MEASURES: dict[str, Callable[[Array], Any]] = {
     "max": np.max,
     "p99": lambda differences: np.percentile(differences, 99),
@@ -81,11 +81,11 @@ def check_ir(
         spec: the model; its ``self_check`` declares how outputs are compared.
         reference: the original's outputs.
         compiled: the IR, from ``compile_for_check``.
-        precision: of the IR, for the default tolerance.
+        precision: the precision of the IR, which decides the default tolerance.
 
     Raises:
-        SelfCheckError: an input or output differs in name, order or shape, an output has inf or nan, or
-            differs by more than its tolerance.
+        SelfCheckError: an input or output differs in name, order or shape; or an output contains inf or nan,
+            or differs by more than its tolerance.
     """
     names = tuple(port.name for port in spec.outputs) or tuple(reference.cases[0].outputs)
     try:
@@ -103,11 +103,11 @@ def check_ir(
             if not np.isfinite(actual[name]).all():
                 raise _error(spec, precision, f"computes inf or nan in {name}")
             differences.append(compute_difference(case.outputs[name], actual[name], measure))
-        # A tolerance that model.yml declares is for every precision.
+        # A tolerance that model.yml declares applies to every precision.
         tolerance = tolerances.get(name, tolerances.get("*", TOLERANCE[precision]))
         outputs[name] = OutputDifference(max(differences), tolerance)
 
-    # Written so that a nan fails too.
+    # "not <=" instead of ">", so that nan also fails.
     if wrong := [name for name, output in outputs.items() if not output.difference <= output.tolerance]:
         name = max(wrong, key=lambda name: outputs[name].difference)
         worst = outputs[name]
@@ -137,7 +137,7 @@ def _error(spec: ModelSpec, precision: Precision, problem: str) -> SelfCheckErro
 
 
 def _find_port_mismatch(names: tuple[str, ...], reference: ReferenceOutputs, compiled: Any) -> str:
-    """How inputs and outputs differ in name, order or shape; empty if they do not."""
+    """How inputs or outputs differ in name, order or shape; empty if they do not differ."""
     case = reference.cases[0]
     for name in names:
         if name not in case.outputs:

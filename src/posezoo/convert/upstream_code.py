@@ -29,13 +29,13 @@ from posezoo.spec.model import ModelSpec
 from posezoo.spec.yaml_nodes import sanitize
 from posezoo.workers.program import ProgramResult, find_exception, run_program
 
-#: How long such code may run, in seconds.
+#: The time limit for such code, in seconds.
 LIMIT_S = 1800.0
 
-#: How much data such code may hold, or write into one file.
+#: The limit of the memory that such code may use, and of the size of each file that it writes.
 MEMORY_BYTES = 16 << 30
 
-#: The arguments of conversion_to_onnx_args; Open Model Zoo's own program accepts prefixes of them, too.
+#: The arguments of conversion_to_onnx_args; like Open Model Zoo's own program, we also accept their prefixes.
 FLAGS = (
     "--model-name", "--weights", "--input-shapes", "--output-file", "--model-path", "--import-module",
     "--input-names", "--output-names", "--model-param", "--inputs-dtype", "--conversion-param",
@@ -52,7 +52,7 @@ class ProcessLimits:
 
 
 def describe_run(spec: ModelSpec) -> tuple[str, ...]:
-    """What would run, and which restrictions this system lacks, in lines for the user.
+    """Lines for the user: the code that would run, and the restrictions that this system lacks.
 
     Raises:
         ConversionError: there is no such code, or its arguments in model.yml cannot be used.
@@ -74,7 +74,7 @@ def describe_run(spec: ModelSpec) -> tuple[str, ...]:
 
 @cache
 def missing_restrictions() -> tuple[str, ...]:
-    """The restrictions (``upstream_sandbox.MEASURES``) that this system lacks: a trial run without code."""
+    """The restrictions (``upstream_sandbox.MEASURES``) that this system lacks, by a run without code."""
     with tempfile.TemporaryDirectory(prefix="posezoo-") as home:
         job = {"reads": [], "writes": [home], "memory_bytes": MEMORY_BYTES, "seconds": 60, "only_tell": True}
         result = _run_sandboxed(job, Path(home), 60)
@@ -93,15 +93,15 @@ def run_upstream_code(
 ) -> Iterator[ModelLayout]:
     """Run a model's code; the yielded layout names the folder of its results, which is removed at the end.
 
-    The listener receives what runs, and which restrictions this system lacks, before it runs.
+    Before the code runs, the listener receives the lines of ``describe_run``.
 
     Raises:
-        ConversionError: a file is missing or not what was promised; the code fails, takes too long, or
-            leaves something that is not a regular file.
-        OutputError: the folder of its results cannot be made.
+        ConversionError: a file is missing or has another digest; or the code fails, takes too long, or leaves
+            something that is not a regular file.
+        OutputError: the folder of its results cannot be created.
     """
     limits = limits or ProcessLimits()
-    # The code may be among the files.
+    # The files are verified first, because the code may be among them.
     published = replace(spec, input_model="", checkpoint="", mo_args=(), upstream_export=())
     if published.files:
         verify_source_model(published, layout)
@@ -120,7 +120,7 @@ def run_upstream_code(
 
 
 def list_upstream_code(spec: ModelSpec) -> tuple[str, ...]:
-    """The code that comes with a model and creates the file to convert: where it lies, as text.
+    """For each piece of code that comes with a model and creates the file to convert, a text that names it.
 
     Raises:
         ConversionError: there is none, or its arguments in model.yml cannot be used.
@@ -163,7 +163,7 @@ def _jobs(spec: ModelSpec, downloads: Path, results: Path) -> Iterator[dict[str,
 
 
 def _export_arguments(spec: ModelSpec) -> dict[str, list[str]]:
-    """conversion_to_onnx_args by flag, in full."""
+    """The values of conversion_to_onnx_args by flag, with abbreviated flags completed."""
     arguments: dict[str, list[str]] = {}
     for text in spec.upstream_export:
         name, _, value = text.partition("=")
@@ -206,8 +206,8 @@ def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: ProcessLimits
 
 def _run_sandboxed(job: dict[str, Any], home: Path, timeout_s: float) -> ProgramResult:
     return run_program(
-        # -I: neither the working folder nor the environment decides what is imported; -B: nothing is compiled
-        # into the folders that it reads.
+        # -I: neither the working folder nor the environment affects what is imported; -B: no .pyc files are
+        # written to the folders that it reads.
         [sys.executable, "-I", "-B", str(Path(upstream_sandbox.__file__).absolute())],
         input_bytes=json.dumps(job).encode() + b"\n",
         environment={"HOME": str(home), "TMPDIR": str(home), "USER": "nobody", "LANG": "C.UTF-8"},
@@ -217,7 +217,7 @@ def _run_sandboxed(job: dict[str, Any], home: Path, timeout_s: float) -> Program
 
 
 def _refuse_links(spec: ModelSpec, folder: Path) -> None:
-    # What is read afterwards must be files that the code wrote: a link could lead to any other file.
+    # Only files that the code wrote may be read afterwards; a link could lead to any other file.
     for parent, folders, names in os.walk(folder):
         for name in (*folders, *names):
             path = Path(parent, name)

@@ -1,8 +1,8 @@
 """The process that runs code of a model's authors: it restricts itself first, then does one job.
 
-It is a program, started by its path with ``python -I``; nothing of posezoo is imported beside that code.
-Input: a line of JSON. The first line of its output, written before that code runs, lists the restrictions
-that the system lacks, as JSON; with ``"only_tell": true`` nothing else happens.
+It is a program that is started by its path with ``python -I``; it imports nothing else of posezoo. Its input
+is a line of JSON. The first line of its output, written before the authors' code runs, lists the restrictions
+that the system lacks, as JSON; with ``"only_tell": true`` the process then ends.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ import sys
 from collections.abc import Sequence
 from typing import Any
 
-#: The restrictions, and what that code can do if one is missing.
+#: The restrictions, each with what the code can do without it.
 MEASURES = {
     "network": "reach the network",
     "processes": "start other programs and processes",
@@ -30,7 +30,8 @@ _NEW_USER, _NEW_NET, _NEW_IPC = 0x10000000, 0x40000000, 0x08000000
 _NO_NEW_PRIVS, _SECCOMP, _PDEATHSIG = 38, 22, 1
 _THREAD = 0x00010000
 
-# Numbers of system calls. Without ``socket`` local services are unreachable too; io_uring could avoid it.
+# Numbers of system calls. Without ``socket``, local services cannot be reached either. io_uring is refused
+# because it could make the refused calls.
 _CALLS: dict[str, Any] = {
     "x86_64": {
         "audit": 0xC000003E,
@@ -62,13 +63,13 @@ def main() -> int:
 
 
 def enter_sandbox(reads: Sequence[str], writes: Sequence[str], memory_bytes: int, seconds: float) -> set[str]:
-    """Give up all rights that the job does not need, for good, as far as the system supports it.
+    """Give up permanently all rights that the job does not need, as far as the system supports it.
 
     Args:
-        reads: files and folders that may be read, beside those of Python and its packages.
+        reads: files and folders that may be read, in addition to those of Python and its packages.
         writes: folders that may be written to.
-        memory_bytes: the limit of memory, and of one file's size.
-        seconds: the limit of time on all processors, if the parent process no longer exists to end it.
+        memory_bytes: the limit of memory, and of each file's size.
+        seconds: the limit of time on all processors; it applies if the parent process cannot end this one.
 
     Returns:
         The names of the ``MEASURES`` in effect.
@@ -93,7 +94,7 @@ def enter_sandbox(reads: Sequence[str], writes: Sequence[str], memory_bytes: int
 
 
 def _unshare_network(libc: ctypes.CDLL) -> bool:
-    """Enter a network namespace without connections: in a user namespace, else with root's rights."""
+    """Enter a network namespace without connections, in a user namespace or, if that fails, as root."""
     user, group = os.getuid(), os.getgid()
     if libc.unshare(_NEW_USER | _NEW_NET | _NEW_IPC) != 0:
         return bool(libc.unshare(_NEW_NET | _NEW_IPC) == 0)
@@ -106,7 +107,7 @@ def _unshare_network(libc: ctypes.CDLL) -> bool:
             with open(f"/proc/self/{name}", "w") as stream:
                 stream.write(text)
         except OSError:
-            break  # then files show no owner's name; nothing else changes
+            break  # the only effect is that files show no owner's name
     return True
 
 
@@ -119,7 +120,7 @@ def _limit_resources(memory_bytes: int, seconds: float) -> bool:
     worked = int(seconds * (os.cpu_count() or 1)) + 1
     resource.setrlimit(resource.RLIMIT_CPU, (worked, worked))
     for limit in (resource.RLIMIT_DATA, resource.RLIMIT_AS, resource.RLIMIT_FSIZE):
-        # Libraries map far more than they touch.
+        # Libraries map far more address space than they use, so its limit is four times as high.
         allowed = memory_bytes * (4 if limit == resource.RLIMIT_AS else 1)
         _, max_count = resource.getrlimit(limit)
         if max_count == resource.RLIM_INFINITY or allowed < max_count:
@@ -130,14 +131,15 @@ def _limit_resources(memory_bytes: int, seconds: float) -> bool:
     return True
 
 
-# Only libraries and the files that they read: nothing in /home, /root, /etc and /proc of other processes.
+# Only libraries and the files that they need: nothing in /home and /root, only two files in /etc, and nothing
+# of other processes in /proc.
 _PYTHON_READS = (
     "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64", "/lib", "/lib64", "/usr/share", "/opt",
     "/etc/ld.so.cache", "/etc/localtime", "/dev/null", "/dev/zero", "/dev/urandom", "/dev/random",
     "/proc/self", "/proc/cpuinfo", "/proc/meminfo", "/proc/stat", "/sys/devices/system",
 )  # fmt: skip
 
-# landlock.h: the rights to a folder, up to version 3 of the interface.
+# From landlock.h: the rights to a folder, up to version 3 of the interface.
 _CREATE_RULESET, _ADD_RULE, _RESTRICT_SELF = 444, 445, 446
 _EXECUTE, _WRITE, _READ, _READ_DIR = 1, 2, 4, 8
 _ALL = {1: (1 << 13) - 1, 2: (1 << 14) - 1, 3: (1 << 15) - 1}
@@ -150,7 +152,7 @@ def _apply_landlock(libc: ctypes.CDLL, reads: Sequence[str], writes: Sequence[st
     if version < 1:
         return False
     handled = _ALL[min(version, 3)]
-    # Since version 6 also no signals to other processes and no access to their abstract sockets.
+    # Since version 6 it can also forbid signals to other processes, and access to their abstract sockets.
     attribute = struct.pack("=QQQ", handled, 0, 3) if version >= 6 else struct.pack("=Q", handled)
     ruleset = libc.syscall(_CREATE_RULESET, attribute, len(attribute), 0)
     if ruleset < 0:
@@ -182,13 +184,13 @@ def _apply_seccomp(libc: ctypes.CDLL) -> bool:
         (load, 0, 0, 4),  # the architecture
         (equal, 1, 0, calls["audit"]),
         (give, 0, 0, kill),
-        (load, 0, 0, 0),  # the number
-        (is_set, 0, 1, 0x40000000),  # x32's numbers
+        (load, 0, 0, 0),  # the number of the call
+        (is_set, 0, 1, 0x40000000),  # the numbers of the x32 ABI
         (give, 0, 0, eperm),
     ]
     for number in refused:
         program += [(equal, 0, 1, number), (give, 0, 0, eperm)]
-    # clone starts threads; glibc falls back to it if clone3, whose flags a filter cannot see, is missing.
+    # A filter cannot read the flags of clone3. If clone3 is missing, glibc starts threads with clone.
     program += [(equal, 0, 1, calls["clone3"]), (give, 0, 0, enosys)]
     program += [
         (equal, 0, 3, calls["clone"]),
@@ -204,7 +206,7 @@ def _apply_seccomp(libc: ctypes.CDLL) -> bool:
 
 
 def _run_script(job: dict[str, Any]) -> None:
-    """Run a script of the model's folder; its arguments are the folders of downloads and of results."""
+    """Run a script from the model's folder; its arguments are the folders of downloads and of results."""
     import runpy
 
     script = str(job["script"])
@@ -252,7 +254,7 @@ def _one(requested: dict[str, list[str]], flag: str) -> str:
 
 
 def _literals(texts: Sequence[str]) -> dict[str, object]:
-    """Parse name=value, each value a Python literal without names."""
+    """Parse texts of the form name=value; each value must be a Python literal."""
     values = {}
     for text in texts:
         name, _, value = text.partition("=")

@@ -1,1 +1,1 @@
-"""OpenVINO IR: the import of OpenVINO, writing IR, their records (provenance.json) and their complexity."""
+"""OpenVINO IR: import OpenVINO, write IR and their records (provenance.json), and count their operations."""

@@ -1,9 +1,9 @@
 """Count the GFLOPs and millions of parameters of an IR by the same rule as Open Model Zoo's cards.
 
-The rule was found by comparison with published cards (HigherHRNet: 92.8364 and 28.6180, digit for digit): two
-operations for each multiplication of a convolution, one for an addition and for each value of a bias, two for
-a ReLU, the window's size for each output value of a pooling; none for moving or resizing values. Parameters
-are the numbers that such operations hold, in any precision.
+The rule was found by comparison with published cards (HigherHRNet: 92.8364 and 28.6180, digit for digit). It
+counts two operations for each multiplication of a convolution, one for an addition and for each value of a
+bias, two for a ReLU, and the window's size for each output value of a pooling. Moving or resizing values is
+not counted. Parameters are the weights of such operations, in any precision.
 """
 
 from __future__ import annotations
@@ -22,8 +22,8 @@ class Complexity:
     """The cost of one inference.
 
     Attributes:
-        gflops: 10^9 operations.
-        mparams: 10^6 weights.
+        gflops: the number of operations / 10^9.
+        mparams: the number of weights / 10^6.
     """
 
     gflops: float
@@ -34,12 +34,12 @@ def read_complexity(xml: Path, shapes: Mapping[str, Collection[int]] | None = No
     """The complexity of an IR on disk; see ``compute_complexity``.
 
     Args:
-        xml: the IR, its .bin beside it.
-        shapes: of inputs by name, if the IR has dynamic sizes, or if others than its own are meant.
+        xml: the path of the .xml; its .bin is in the same folder.
+        shapes: the shapes of inputs by name, if the IR has dynamic sizes or other sizes are wanted.
 
     Raises:
         MissingPackageError: OpenVINO is not installed, or too old.
-        RuntimeError: there is no IR, or an input cannot have such a shape.
+        RuntimeError: there is no IR, or an input cannot have the given shape.
     """
     network = import_openvino().Core().read_model(xml)
     if shapes:
@@ -48,9 +48,9 @@ def read_complexity(xml: Path, shapes: Mapping[str, Collection[int]] | None = No
 
 
 def compute_complexity(network: Any) -> Complexity | None:
-    """The complexity of an ``openvino.Model``; None if it has dynamic sizes: there is no single number.
+    """The complexity of an ``openvino.Model``; None if it has dynamic sizes, on which the cost depends.
 
-    Operations without a rule count nothing: the rule has all operations of our zoo that compute.
+    Operations without a rule are not counted; there is a rule for all operations of our zoo that compute.
     """
     operations: list[Any] = []  # those that depend on an input
     constant: set[str] = set()  # the names of the others: weights and their unpacking
@@ -70,13 +70,13 @@ def compute_complexity(network: Any) -> Complexity | None:
         if kind in _PER_VALUE or kind in _BY_WINDOW:
             per_value = _PER_VALUE[kind] if kind in _PER_VALUE else _BY_WINDOW[kind](operation)
             flops += per_value * sum(_size(port) for port in operation.outputs())
-    # By the constant's name: a weight that two operations share counts once.
+    # The constant's name is the key, so that a weight that two operations share is counted once.
     weights = {name: size for operation in operations for name, size in _weights(operation, constant)}
     return Complexity(flops / 1e9, sum(weights.values()) / 1e6)
 
 
 def _size(port: Any) -> int:
-    # By its bytes: a list of a shape's sizes takes ten times as long, and a network has thousands of ports.
+    # Not from the shape: a list of its sizes takes ten times as long, and a network has thousands of ports.
     return int(port.get_tensor().size // port.get_element_type().size)
 
 
@@ -98,7 +98,7 @@ def _attribute(operation: Any, name: str) -> list[int]:
 
 
 def _transposed(operation: Any, kernel_start: int) -> float:
-    """Each input value meets the whole window; the strides give the number of output values."""
+    """Each input value is multiplied by the whole window; the strides give the number of output values."""
     shape = _shape(operation, 1)  # [in, out, *window], after the groups if there are any
     strides = _attribute(operation, "strides")
     return 2 * shape[kernel_start - 2] * prod(shape[kernel_start:]) / prod(strides)
@@ -110,7 +110,7 @@ def _matrix_product(operation: Any) -> float:
 
 
 def _pooling(operation: Any) -> float:
-    # MaxPool also returns the positions of its values, which cost nothing.
+    # MaxPool has a second output, the positions of its values, which costs nothing.
     return prod(_attribute(operation, "kernel")) / len(operation.outputs())
 
 
@@ -142,7 +142,7 @@ def _weights(operation: Any, constant: set[str]) -> Iterator[tuple[str, int]]:
         if node.get_friendly_name() not in constant:
             continue
         while node.get_type_name() != "Constant" and node.get_input_size():
-            node = node.input_value(0).get_node()  # from unpacked values to the stored ones
+            node = node.input_value(0).get_node()  # follow decompression back to the stored values
         if node.get_element_type().is_real() or node.get_element_type().get_type_name() in _QUANTIZED_TYPES:
             yield node.get_friendly_name(), _size(source)
 

@@ -1,4 +1,4 @@
-"""Write a network as .xml and .bin: with the same names, description and bytes in every run."""
+"""Write a network as .xml and .bin, with the same names, description and bytes in every run."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from posezoo.spec.model import Decoder, Input, ModelSpec, Plain, Precision
 #: posezoo's section of an IR's rt_info; read back with ``model.get_rt_info([SECTION, "mean"])``.
 SECTION = "posezoo"
 
-# Such as Constant_7188 and Transpose_12_compressed: OpenVINO numbers the operations that it creates with one
-# counter for all models of a process.
+# It matches names such as Constant_7188 and Transpose_12_compressed: OpenVINO numbers the operations that it
+# creates, with one counter for all models of a process.
 _NUMBERED = re.compile(r"[A-Za-z][A-Za-z0-9]*_\d+(?:_.*)?")
 
 
@@ -53,7 +53,7 @@ def _set_model_info(network: Any, path: list[str], value: Plain) -> None:
 def give_canonical_names(network: Any) -> None:
     """Rename the operations that OpenVINO numbered to ``<Type>_<k>``, where k counts in topological order.
 
-    Names from the original are kept; an operation has such a name if a tensor of it has the same name.
+    Names from the original are kept; a name is from the original if a tensor of the operation also has it.
     """
     operations = network.get_ordered_ops()
     numbered = [operation for operation in operations if _is_numbered(operation)]
@@ -78,8 +78,8 @@ def _is_numbered(operation: Any) -> bool:
 def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
     """The description that is stored in an IR, so that it can be used without its model.yml.
 
-    Numbers are separated by spaces, the values of several inputs by ``; `` in the order of the inputs. The
-    description is the same in each run and on each machine.
+    Numbers are separated by spaces. The values of several inputs are separated by ``; `` in the order of the
+    inputs. The description is the same in each run and on each machine.
     """
     inputs = spec.inputs
     facts = {
@@ -115,11 +115,11 @@ def _join_numbers(values: tuple[float, ...]) -> str:
 
 
 def write_ir(network: Any, xml: Path, precision: Precision) -> Path:
-    """Write an IR: ``xml`` and the .bin beside it.
+    """Write an IR: the .xml, and the .bin in the same folder.
 
     Args:
         network: an ``openvino.Model``.
-        xml: its path; the folder is created.
+        xml: the path of the .xml; its folder is created.
         precision: FP16 stores the weights in 16 bits; any other precision leaves them as they are.
 
     Raises:

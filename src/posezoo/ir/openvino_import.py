@@ -1,4 +1,4 @@
-"""The one place that imports OpenVINO: recent enough, and without its telemetry."""
+"""The only module that imports OpenVINO; it checks the version and disables the telemetry."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Any, cast
 from posezoo.errors import MissingPackageError, import_optional
 from posezoo.versions import package_version, parse_version
 
-#: Older versions convert MoveNet wrongly, without an error.
+#: The oldest version; older ones convert MoveNet incorrectly, without an error.
 MINIMUM = (2025, 2)
 
 # Only one thread at a time may run the first calls.
@@ -32,11 +32,11 @@ def import_openvino(*, extra: str = "convert") -> ModuleType:
         oldest = ".".join(map(str, MINIMUM))
         reason = f"version {installed} is too old ({oldest} or newer converts every model correctly)"
         raise MissingPackageError("openvino", extra=extra, reason=reason)
-    # Its converter would start threads, look up a host and write to the home folder (0.95 s instead of
-    # 0.32 s for a tiny model). With None here its import fails, and OpenVINO falls back to a stub.
+    # The telemetry of OpenVINO's converter would start threads, look up a host and write to the home folder
+    # (0.95 s instead of 0.32 s for a tiny model). With None here its import fails, and OpenVINO uses a stub.
     cast("dict[str, ModuleType | None]", sys.modules).setdefault("openvino_telemetry", None)
-    # The first call fills a table in C++ under a lock and releases Python's own meanwhile: two threads that
-    # infer for the first time at once would deadlock (7 of 20 processes in 2026.4.1).
+    # The first call fills a table in C++ under a lock, and meanwhile releases Python's lock (GIL). Two
+    # threads that both infer for the first time would deadlock (7 of 20 processes in 2026.4.1).
     with _FIRST_CALL:
         module = import_optional("openvino", extra=extra)
         module.Type.f32.to_dtype()
@@ -44,12 +44,12 @@ def import_openvino(*, extra: str = "convert") -> ModuleType:
 
 
 def openvino_core(*, extra: str = "convert") -> Any:
-    """An ``openvino.Core`` whose models leave their files free to be moved.
+    """An ``openvino.Core`` that allows the files of its models to be moved.
 
-    Windows does not move a mapped file: there, weights are read into memory, which takes a fifth longer.
+    Windows cannot move a mapped file; there, weights are read into memory, which takes a fifth longer.
 
     Raises:
-        MissingPackageError: as ``import_openvino``.
+        MissingPackageError: see ``import_openvino``.
     """
     core = import_openvino(extra=extra).Core()
     core.set_property({"ENABLE_MMAP": os.name != "nt"})
@@ -59,7 +59,7 @@ def openvino_core(*, extra: str = "convert") -> Any:
 def error_text(error: BaseException) -> str:
     """An error of OpenVINO in one line.
 
-    Its messages begin with the failed check and a place in its own sources; only the last line is useful.
+    Its messages begin with the failed check and a position in its own sources; only the last line is useful.
     """
     lines = [line.strip() for line in str(error).splitlines() if line.strip()]
     return lines[-1].rstrip(".") if lines else type(error).__name__

@@ -1,4 +1,4 @@
-"""provenance.json beside an IR: its sources, tools, time of conversion and self-check.
+"""The record of an IR, provenance.json in its folder: sources, tools, time of conversion and self-check.
 
 Facts that differ from run to run, such as the time, are only in this file, so that the IR is reproducible.
 """
@@ -16,7 +16,7 @@ from typing import Any
 from posezoo.spec.model import Decoder, Digest, Input, ModelSpec
 from posezoo.versions import package_version, version
 
-#: Incremented if a change of posezoo makes its conversion write other bytes for the same input.
+#: Incremented if a change of posezoo's conversion changes the bytes of the IR for the same input.
 CONVERSION_FORMAT = 1
 
 #: The two files of an IR.
@@ -93,7 +93,7 @@ def conversion_key(
     quantization: Mapping[str, object] | None = None,
     model_optimizer: str = "",
 ) -> dict[str, Any]:
-    """Everything that the bytes of an IR depend on, in JSON's types: equal keys mean equal IR."""
+    """Everything that the bytes of an IR depend on, in JSON's types; equal keys mean equal IR."""
     arguments: dict[str, Any] = {
         "model": spec.name,
         "framework": spec.framework,
@@ -122,9 +122,9 @@ def conversion_key(
 
 
 def _input_facts(port: Input) -> dict[str, Any]:
-    """The declaration of an input, as far as it changes the IR."""
-    # dynamic and reshaped change the shape, which is in the key. The others are left out if they are not
-    # declared, because keys from versions without them must stay valid.
+    """The part of an input's declaration that changes the IR."""
+    # dynamic and reshaped only change the shape, which is in the key. The others are omitted if they are not
+    # declared, so that keys from versions without them stay valid.
     omitted = {"dynamic", "reshaped"}
     omitted |= {name for name in ("to_layout", "element_type", "resize") if not getattr(port, name)}
     return {name: value for name, value in asdict(port).items() if name not in omitted}
@@ -132,7 +132,7 @@ def _input_facts(port: Input) -> dict[str, Any]:
 
 def source_digests(spec: ModelSpec) -> dict[str, str]:
     """The declared digests of a model's published files by name, as ``algorithm:hex``."""
-    # Only declared digests: those that only the lock has must not change the key.
+    # A digest that is only in the lock must not change the key.
     return {
         name: f"{digest.algorithm}:{digest.value}"
         for file in spec.files
@@ -172,7 +172,7 @@ def _read_numbers(values: Mapping[str, Any] | None, names: tuple[str, ...]) -> d
 
 
 def camera_input_flags(record: Provenance, spec: ModelSpec) -> str:
-    """The flags with which an IR was made to take other images than model.yml declares.
+    """The flags with which an IR was converted to take other images than model.yml declares.
 
     Each flag is preceded by a space.
     """
@@ -197,8 +197,8 @@ def explain_stale_record(
     """Why an IR must be made; empty if it exists, is complete, and its record has the same key.
 
     Args:
-        xml: its path; the record is in the same folder.
-        key_now: computes the key that a conversion would have now; called only if the IR exists.
+        xml: the path of the IR; the record is in the same folder.
+        key_now: computes the key that a conversion would have now; called only if the IR has a record.
         is_good: whether a file has the size and digest of the record.
         is_checked: whether the IR must also have passed a self-check.
     """
@@ -232,7 +232,7 @@ def format_provenance(
 
     Args:
         spec: the model.
-        decoder: the decoder that is written into the IR.
+        decoder: the decoder that the IR names.
         files: size and digest of the .xml and the .bin, by name.
         self_check: the result of the self-check, in JSON's types; None if it was skipped.
         complexity: ``gflops`` and ``mparams``; None if sizes are dynamic.
