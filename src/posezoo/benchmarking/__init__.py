@@ -1,1 +1,1 @@
-"""How fast models run: each in its own process, over several rounds, alone or interleaved with others."""
+"""Measure how fast models run: each in its own process, in several rounds, alone or interleaved."""

@@ -1,6 +1,6 @@
-"""A process that loads one benchmark case and runs a round each time its parent asks.
+"""A process that loads one benchmark case and runs a round at each request of its parent.
 
-A new process, so that the measured memory is that of the case alone, and a crash ends only this case.
+It is a new process, so that the measured memory is only that of the case, and a crash ends only this case.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from posezoo.benchmarking.timed_round import BenchmarkRound, peak_memory_mib, ru
 from posezoo.benchmarking.workloads import BenchmarkCase, WorkloadInfo
 from posezoo.errors import InferenceError, PosezooError
 
-# A process that is asked to end has nothing to finish.
+# A process that is asked to end has no work to finish.
 _END_TIMEOUT_S = 5
 
 
@@ -26,7 +26,7 @@ class BenchmarkProcess(AbstractContextManager["BenchmarkProcess"]):
     """A process that measures one case; a context manager that ends the process.
 
     Attributes:
-        info: what was loaded, and how it runs.
+        info: the loaded workload, and how it runs.
 
     Raises:
         PosezooError: the case cannot be loaded, or its process ended.
@@ -34,11 +34,11 @@ class BenchmarkProcess(AbstractContextManager["BenchmarkProcess"]):
 
     def __init__(self, case: BenchmarkCase) -> None:
         self.case = case
-        # Not forked: OpenVINO has threads, and a fork would count our memory as its own.
+        # No fork: OpenVINO has threads, and a forked process would include our memory in its own.
         context = get_context("spawn")
         self._connection, child_connection = context.Pipe()
         self._process = context.Process(target=_serve, args=(case, child_connection), daemon=True)
-        with _interrupts_ignored():  # inherited: only the parent handles ^C, and then ends the child
+        with _interrupts_ignored():  # inherited: only the parent handles ^C; it then ends the child
             self._process.start()
         child_connection.close()
         try:
@@ -92,7 +92,7 @@ class BenchmarkProcess(AbstractContextManager["BenchmarkProcess"]):
 
 
 def _serve(case: BenchmarkCase, connection: Connection) -> None:
-    """In the child: load the case, then run a round for each number of seconds received."""
+    """Runs in the child: load the case, then run a round for each received number of seconds."""
     try:
         work, info = case.workload.load(case.runtime)
         connection.send(info)
@@ -113,7 +113,7 @@ def _serve(case: BenchmarkCase, connection: Connection) -> None:
 def _interrupts_ignored() -> Iterator[None]:
     try:
         before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # not in the main thread, which receives ^C
+    except ValueError:  # this is not the main thread, which receives ^C
         yield
         return
     try:

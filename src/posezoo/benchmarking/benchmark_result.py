@@ -22,7 +22,7 @@ _PERCENTILES = (50, 90, 99)
 
 @dataclass(frozen=True, slots=True)
 class MedianRange:
-    """The least, the median and the greatest value of several rounds."""
+    """The minimum, median and maximum of several rounds."""
 
     least: float
     median: float
@@ -30,7 +30,7 @@ class MedianRange:
 
     @classmethod
     def from_values(cls, values: Sequence[float]) -> MedianRange:
-        """The range of one value or more."""
+        """The range of one or more values."""
         return cls(min(values), median(values), max(values))
 
 
@@ -39,9 +39,9 @@ class BenchmarkResult:
     """The rounds of one case so far.
 
     Attributes:
-        case: what was measured.
+        case: the measured case.
         info: how it ran.
-        rounds: in order, without the warm-up; at least one.
+        rounds: the rounds in order, without the warm-up; at least one.
     """
 
     case: BenchmarkCase
@@ -50,12 +50,12 @@ class BenchmarkResult:
 
     @property
     def throughput_fps(self) -> MedianRange:
-        """Images a second, over the rounds."""
+        """Images per second, over the rounds."""
         return MedianRange.from_values([measured.throughput_fps for measured in self.rounds])
 
     @property
     def latency_ms(self) -> tuple[float, float, float]:
-        """p50, p90 and p99 over the inferences of all rounds; for a batch, of all its images together."""
+        """p50, p90 and p99 over the inferences of all rounds; for a batch, the time of the whole batch."""
         latencies = np.concatenate([measured.latencies_ms for measured in self.rounds])
         p50, p90, p99 = map(float, np.percentile(latencies, _PERCENTILES))
         return p50, p90, p99
@@ -67,7 +67,7 @@ class BenchmarkResult:
 
     @property
     def machine(self) -> str:
-        """Processor, usable cores, operating system, and the other devices that were used, on one line."""
+        """Processor, usable cores, operating system, and other used devices, in one line."""
         hardware = {device: " ".join(name.split()) for device, name in self.info.hardware.items()}
         processor = hardware.pop("CPU", platform.processor() or platform.machine())
         cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
@@ -76,7 +76,7 @@ class BenchmarkResult:
 
     @property
     def settings(self) -> dict[str, Scalar]:
-        """What the values depend on besides the model and the machine."""
+        """The settings that affect the values, besides the model and the machine."""
         runtime, info = self.case.runtime, self.info
         hint: str = runtime.to_openvino_config().get("PERFORMANCE_HINT", "NONE")
         return {
@@ -92,9 +92,9 @@ class BenchmarkResult:
         }
 
     def speed_ratio(self, base: BenchmarkResult) -> MedianRange:
-        """The throughput over ``base``'s, of each pair of rounds: above 1, if this one is faster.
+        """The throughput divided by that of ``base``, for each pair of rounds; above 1 if this one is faster.
 
-        Of interleaved results: other load on the machine slows both rounds of a pair, so ratios are steady.
+        For interleaved results: other load on the machine slows both rounds of a pair, so ratios are stable.
         """
         pairs = zip(base.rounds, self.rounds, strict=False)
         return MedianRange.from_values([own.throughput_fps / other.throughput_fps for other, own in pairs])
@@ -129,7 +129,7 @@ def select_best_batch(results: Sequence[BenchmarkResult]) -> BenchmarkResult | N
     """The result with the highest throughput; None if there is only one batch size.
 
     Args:
-        results: of one model, that differ in the batch alone.
+        results: results of one model that differ only in the batch size.
     """
     batches = {result.info.batch for result in results if isinstance(result.case.workload, NetworkWorkload)}
     return max(results, key=lambda result: result.throughput_fps.median) if len(batches) > 1 else None

@@ -1,4 +1,4 @@
-"""Runs the rounds of benchmark cases: of one case, or of several in turns."""
+"""Runs the rounds of one benchmark case, or of several in turns."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ MIN_ROUNDS = 5
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkSchedule:
-    """How long to measure.
+    """The number and duration of rounds.
 
     Attributes:
-        rounds: how many count, after one that warms up.
-        seconds: the least duration of a round.
+        rounds: the number of rounds after one warm-up round.
+        seconds: the minimum duration of a round.
     """
 
     rounds: int = MIN_ROUNDS
@@ -43,8 +43,8 @@ def run_rounds(
     """Measure cases in turns: one round of each case, then the next round of each.
 
     Args:
-        cases: each is loaded in its own process; all processes run until the end.
-        schedule: for how long.
+        cases: the cases; each is loaded in its own process, and all processes run until the end.
+        schedule: the number and duration of rounds.
         listener: receives an event for each round.
 
     Yields:
@@ -68,7 +68,7 @@ def run_rounds(
                 BenchmarkResult(process.case, process.info, tuple(measured))
                 for process, measured in zip(processes, rounds, strict=True)
             )
-            # After the yield, so that a user who sees a round reported and presses ^C keeps its result.
+            # Events follow the yield: a user who sees a reported round and presses ^C keeps its result.
             for process, measured in zip(processes, rounds, strict=True):
                 throughput = measured[-1].throughput_fps
                 listener(BenchmarkProgress(process.case.label, number, schedule.rounds, throughput))

@@ -1,4 +1,4 @@
-"""One round: the same work repeated for a while, on several threads, each run timed; and its memory."""
+"""One round: repeat the same work on several threads for a while, time each run, and measure memory."""
 
 from __future__ import annotations
 
@@ -16,8 +16,8 @@ class BenchmarkRound:
     """The measurements of one round.
 
     Attributes:
-        throughput_fps: images a second.
-        latencies_ms: of each inference, or of each image through the whole pipeline.
+        throughput_fps: images per second.
+        latencies_ms: the time of each inference, or of each image through the whole pipeline.
         memory_mib: the peak memory of its process so far; None if the system does not report it.
     """
 
@@ -30,14 +30,14 @@ def run_timed(work: Callable[[], None], at_once: int, seconds: float) -> tuple[f
     """Repeat a piece of work for a while.
 
     Args:
-        work: safe to call from several threads.
+        work: a function that is safe to call from several threads.
         at_once: the number of threads.
-        seconds: how long new runs begin; each thread runs at least once.
+        seconds: new runs start during this time; each thread runs at least once.
 
     Returns:
-        Runs a second, and the milliseconds of each run. The rate of each thread is counted up to the end of
-        its own last run, and the rates are added: threads that wait for the slowest one at the end do not
-        lower the rate, however few runs fit into the round. So throughput times mean latency is about
+        Runs per second, and the milliseconds of each run. Each thread's rate is counted up to the end of its
+        own last run, and the rates are added. So threads that wait for the slowest one at the end do not
+        lower the rate, even if only a few runs fit into the round, and throughput times mean latency is about
         ``at_once``.
     """
     deadline = time.perf_counter() + seconds
@@ -64,7 +64,7 @@ def _repeat(work: Callable[[], None], deadline: float) -> tuple[float, list[floa
 def peak_memory_mib() -> float | None:
     """The peak memory of this process; None if the system does not report it.
 
-    On Linux from /proc: getrusage gives a child its parent's peak (exec keeps the larger of both).
+    On Linux it is read from /proc: getrusage gives a child its parent's peak (exec keeps the larger of both).
     """
     try:
         peak = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text("utf-8"), re.MULTILINE)

@@ -1,4 +1,4 @@
-"""What can be measured: a network alone, or a model's whole pipeline from an image file to drawn poses.
+"""The workloads: a network alone, or a model's whole pipeline from an image file to drawn poses.
 
 A workload is created in one process and loaded in another, so it contains only paths and values.
 """
@@ -31,14 +31,14 @@ class WorkloadInfo:
     """How a loaded workload runs.
 
     Attributes:
-        batch: images of one run.
-        requests: runs at the same time.
-        streams: how many of them the device executes in parallel; 0 if it does not say.
+        batch: the number of images in one run.
+        requests: the number of simultaneous runs.
+        streams: the number of runs that the device executes in parallel; 0 if it does not report this.
         device: the device that is used.
-        executed_precision: the arithmetic that is used.
-        compile_s: from the IR on disk to a compiled model, without any cache.
-        hardware: the full names of the CPU and of the devices that it runs on.
-        settings: what else the values depend on.
+        executed_precision: the type of the arithmetic that is used.
+        compile_s: the time from the IR on disk to a compiled model, without any cache.
+        hardware: the full names of the CPU and of the used devices.
+        settings: other settings that affect the values.
     """
 
     batch: int
@@ -52,7 +52,7 @@ class WorkloadInfo:
 
 
 class Workload(Protocol):
-    """Something whose speed can be measured."""
+    """Work whose speed can be measured."""
 
     @property
     def description(self) -> str:
@@ -71,13 +71,13 @@ class Workload(Protocol):
 
 @dataclass(frozen=True, slots=True)
 class BenchmarkCase:
-    """What one row of the results measures.
+    """The case that one row of the results measures.
 
     Attributes:
-        model: its name; for an IR that no model.yml describes, the file's.
-        precision: of the IR; None if it is unknown.
-        workload: what is run.
-        runtime: where and how.
+        model: the model's name; for an IR without a model.yml, the file's name.
+        precision: the IR's precision; None if unknown.
+        workload: the workload to run.
+        runtime: the device and how to run on it.
         weights: ``published``, or ``generated`` for random ones.
         is_recordable: whether the model has a measured.yml.
     """
@@ -91,7 +91,7 @@ class BenchmarkCase:
 
     @property
     def label(self) -> str:
-        """Its name for people."""
+        """The case's name for people."""
         count = self.runtime.requests
         requests = f"{count} request{'s' * (count > 1)}" if count else "optimal number of requests"
         precision = [self.precision.value] if self.precision else []
@@ -100,11 +100,11 @@ class BenchmarkCase:
 
 @dataclass(frozen=True, slots=True)
 class NetworkWorkload:
-    """An IR as it is on disk, fed with random data in its own input format.
+    """An IR as it is on disk; its input is random data in its own format.
 
     Attributes:
         xml: the IR.
-        batch: images of one inference.
+        batch: the number of images in one inference.
         size: height and width of the image, for an IR with dynamic sizes; None for other IR.
     """
 
@@ -127,7 +127,7 @@ class NetworkWorkload:
         types = graph.input_types
         network = CompiledNetwork(graph, runtime)
         compile_s = time.perf_counter() - start_time
-        # The same at each run. No network of the zoo takes longer for one image than for another.
+        # Each run uses the same data. The time of the zoo's networks does not depend on the image.
         random = np.random.default_rng(0)
         inputs = {
             name: random.integers(0, 256, shape).astype(types[name]) for name, shape in network.inputs.items()
@@ -147,8 +147,9 @@ class PipelineWorkload:
     """A model's whole pipeline: read an image file, find its people, and draw them.
 
     Attributes:
-        image: a file.
-        compile: makes the estimator in the process that runs it; a module's function, which can be pickled.
+        image: the image file.
+        compile: creates the estimator in the process that runs it; a module-level function, which can be
+            pickled.
     """
 
     image: Path

@@ -1,1 +1,1 @@
-"""What is known of each model: facts for its card, for lists, for the gallery and for comparisons."""
+"""The facts about each model, for its card, for lists, for the gallery and for comparisons."""

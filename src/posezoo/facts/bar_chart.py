@@ -1,7 +1,7 @@
-"""A comparison as a bar chart: a line for each model, a bar for each metric.
+"""A comparison as a bar chart: a line for each model and a bar for each metric.
 
 The chart is laid out once, as rectangles and text labels, and then written as SVG or painted by OpenCV. Bars
-begin at 0, and each column has its own scale. If a value is not known, there is no bar.
+begin at 0, and each column has its own scale. If a value is unknown, there is no bar.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from posezoo.facts.comparison import COLUMNS, MetricSource, ModelComparison
 # In pixels: height of a line, a bar and text; width of a column, the longest bar and gaps.
 _LINE, _BAR, _TEXT = 26, 14, 13
 _COLUMN, _LONGEST, _GAP = 150, 80, 12
-# Width of a letter relative to its height: OpenCV's letters, which are wider than those of sans-serif fonts.
+# Width of a letter relative to its height, for OpenCV's letters, which are wider than sans-serif fonts.
 _LETTER = 0.64
 _BASELINE = 12  # px from the top of a line's bar to the baseline of its text
 
@@ -60,7 +60,7 @@ class TextLabel:
 
 @dataclass(frozen=True, slots=True)
 class BarChart:
-    """What is drawn on a white background, in this order."""
+    """Shapes and labels that are drawn on a white background, in this order."""
 
     width: int
     height: int
@@ -69,17 +69,17 @@ class BarChart:
 
 
 def draw_chart(comparison: ModelComparison) -> BarChart:
-    """Lay a comparison out.
+    """Lay out a comparison.
 
     Args:
-        comparison: with at least one row.
+        comparison: a comparison with at least one row.
     """
     rows = comparison.rows
     names = [f"{row.model} {row.precision}" for row in rows]
     licenses = [row.license for row in rows]
     tops = [(2 + number) * _LINE for number in range(len(rows) + 1)]
-    left = _GAP + _width(names) + _GAP  # of the first column
-    right = left + len(COLUMNS) * _COLUMN  # of the licenses
+    left = _GAP + _width(names) + _GAP  # start of the first column
+    right = left + len(COLUMNS) * _COLUMN  # start of the licenses
     rectangles: list[Rectangle] = []
     labels = [TextLabel(right, _LINE, "LICENSE", _PALE)]
     for place, (key, column) in enumerate(COLUMNS.items()):
@@ -112,7 +112,7 @@ def draw_chart(comparison: ModelComparison) -> BarChart:
 
 
 def describe_measurement_settings(comparison: ModelComparison) -> Iterator[str]:
-    """The settings that the compared measurements have in common."""
+    """The settings that the compared measurements share."""
     if comparison.speed_way:
         yield f"speed: {comparison.speed_way}"
     if comparison.accuracy_conditions:
@@ -138,7 +138,7 @@ def to_svg(chart: BarChart) -> str:
 
 
 def to_image(chart: BarChart) -> Any:
-    """The chart as an (H, W, 3) uint8 BGR image, in ASCII: other letters become question marks.
+    """The chart as an (H, W, 3) uint8 BGR image; non-ASCII letters become question marks.
 
     Raises:
         MissingPackageError: OpenCV is not installed.
@@ -167,5 +167,5 @@ def _hex(color: Color) -> str:
 
 
 def _printable(text: str) -> str:
-    # A declared text may hold line breaks, and characters that are not allowed in XML.
+    # A declared text may contain line breaks, and characters that are not allowed in XML.
     return "".join(character if character.isprintable() else "?" for character in text)

@@ -1,7 +1,7 @@
-"""Models side by side: accuracy, speed, size, cost and license of each model and precision.
+"""A comparison of models: accuracy, speed, size, cost and license of each model and precision.
 
-Each metric has its origin: measured, or stated by the publisher. Measurements are compared if they are of one
-machine, with the same settings.
+Each metric has an origin: measured, or stated by the publisher. Measurements are compared if they were made
+on one machine with the same settings.
 """
 
 from __future__ import annotations
@@ -17,12 +17,12 @@ from posezoo.layout import ModelLayout
 from posezoo.measured import WEIGHTS, Measurement
 from posezoo.spec.model import ModelSpec, Precision
 
-#: Settings that the tool finds itself, or that follow from the model: they may differ between models.
+#: Settings that the tool chooses, or that follow from the model; they may differ between models.
 _OWN = frozenset({"requests", "streams", "executed_precision", "people", "height", "width"})
 
 
 class MetricSource(str, Enum):
-    """Where a value comes from."""
+    """The origin of a value."""
 
     MEASURED = "measured"
     GENERATED = "measured on generated weights"
@@ -34,11 +34,11 @@ class MetricSource(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class SourcedMetric:
-    """A value, and where it comes from.
+    """A value and its origin.
 
     Attributes:
-        number: in the unit of the metric.
-        origin: whether it was measured, or is what the publisher states.
+        number: the value in the metric's unit.
+        origin: whether the value was measured or is stated by the publisher.
         conditions: the data set or the settings; empty if they are stated elsewhere.
     """
 
@@ -49,12 +49,13 @@ class SourcedMetric:
 
 @dataclass(frozen=True, slots=True)
 class MeasurementSelection:
-    """The user's own measurements, and which of all measurements are used.
+    """The user's own measurements, and the selection of measurements to use.
 
     Attributes:
-        user_measurements: each with its model's name. They replace measured.yml for the kinds that they hold.
+        user_measurements: measurements with their model's name. They replace measured.yml for the kinds that
+            they contain.
         machine: text that the description of the machine must contain.
-        settings: the settings with which speeds must have been measured.
+        settings: the settings that measurements of speed must have.
     """
 
     user_measurements: Sequence[tuple[str, Measurement]] = ()
@@ -62,7 +63,7 @@ class MeasurementSelection:
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def select(self, spec: ModelSpec, kind: str) -> list[Measurement]:
-        """All selected measurements of a model, of one kind.
+        """All selected measurements of one kind of a model.
 
         Raises:
             SpecError: its measured.yml is not valid.
@@ -89,9 +90,9 @@ class ComparisonRow:
 
     Attributes:
         model: its name, with its tag.
-        precision: of the IR.
+        precision: the IR's precision.
         license: its SPDX identifier, or an address if no identifier is declared.
-        values: by the names of ``COLUMNS``; None if the value is not known.
+        values: the values by the names of ``COLUMNS``; None if unknown.
     """
 
     model: str
@@ -105,8 +106,8 @@ class ComparisonColumn:
     """One metric of all rows.
 
     Attributes:
-        title: with its unit, as people read it.
-        in_words: writes a value, as people read it.
+        title: the title for people, with its unit.
+        in_words: formats a value for people.
     """
 
     title: str
@@ -125,7 +126,7 @@ COLUMNS: Mapping[str, ComparisonColumn] = {
 
 @dataclass(frozen=True, slots=True)
 class ModelComparison:
-    """All rows, and the settings with which their speeds and accuracies were measured; empty: none was."""
+    """All rows, and the settings of their measured speeds and accuracies (empty if none was measured)."""
 
     rows: tuple[ComparisonRow, ...]
     speed_way: str = ""
@@ -138,12 +139,12 @@ def compare_models(
     layout: ModelLayout,
     selection: MeasurementSelection,
 ) -> ModelComparison:
-    """Put models side by side.
+    """Compare models.
 
     Args:
-        specs: the models; each has a row for each precision that it is available in, or was quantized to.
+        specs: the models; each has a row for each precision that is available or that it was quantized to.
         precisions: the precisions of interest.
-        layout: the folders of the IR, whose sizes are compared.
+        layout: the folders of the IR; the sizes of the IR are compared.
         selection: the measurements to use.
 
     Raises:
@@ -165,7 +166,7 @@ def compare_models(
         metrics = published_metrics(spec)
         if "INT8" in precision:
             metrics.pop("AP", None)  # it is the accuracy of the weights in floating point
-        # GFLOPs and MParams are the same with any weights and in every precision.
+        # GFLOPs and MParams do not depend on the weights or the precision.
         if count := min(counts, key=lambda each: each.precision is not precision, default=None):
             settings = format_pairs(dict(sorted(count.settings.items())))
             conditions = join(f"counted on {count.precision}", settings)
@@ -186,13 +187,13 @@ def compare_models(
 
 
 def published_metrics(spec: ModelSpec) -> dict[str, SourcedMetric]:
-    """What the publisher states: ``AP`` and other accuracies as shares, ``gflops`` and ``mparams``.
+    """The publisher's values: ``AP`` and other accuracies as fractions, ``gflops`` and ``mparams``.
 
-    Of several values of a metric the first one counts.
+    If a metric has several values, the first one is used.
     """
     metrics: dict[str, SourcedMetric] = {}
     for claim in spec.published.accuracy:
-        if claim.metric != "MPJPE":  # in mm, not a share
+        if claim.metric != "MPJPE":  # in mm, not a fraction
             conditions = join(claim.dataset, claim.protocol, "flip" if claim.flip else "")
             metrics.setdefault(claim.metric, SourcedMetric(claim.value, MetricSource.DECLARED, conditions))
     for name, number in (("gflops", spec.published.gflops), ("mparams", spec.published.mparams)):
@@ -202,7 +203,7 @@ def published_metrics(spec: ModelSpec) -> dict[str, SourcedMetric]:
 
 
 def format_measurement_setting(measurement: Measurement) -> str:
-    """The machine and the settings that comparable measurements have in common, in one line."""
+    """The machine and the settings that comparable measurements share, in one line."""
     settings = ", ".join(
         f"{name} {value if isinstance(value, str) else json.dumps(value)}"
         for name, value in sorted(measurement.settings.items())
@@ -214,18 +215,18 @@ def format_measurement_setting(measurement: Measurement) -> str:
 def _select_most_common_setting(
     subjects: Sequence[tuple[ModelSpec, Precision]], selection: MeasurementSelection, kind: str, metric: str
 ) -> tuple[str, dict[tuple[str, Precision], Measurement]]:
-    """The setting with which most subjects were measured, and the measurement of each of them.
+    """The setting with which most subjects were measured, and one measurement of each subject.
 
     Args:
-        subjects: models in a precision.
+        subjects: models, each with a precision.
         selection: the measurements to use.
-        kind: of the measurements.
-        metric: its name. Of two settings that are equally common, the one with the larger sum of it is
-            chosen; of two measurements of a subject, the larger one.
+        kind: the kind of the measurements.
+        metric: the metric's name. If two settings are equally common, the one with the larger sum of the
+            metric is chosen. If a subject has two measurements, the larger one is chosen.
 
     Returns:
-        The setting in one line, empty if nothing was measured; and one measurement for each subject that
-        was measured with it.
+        The setting in one line (empty if nothing was measured), and one measurement for each subject that was
+        measured with it.
     """
     by_setting: dict[str, dict[tuple[str, Precision], Measurement]] = {}
     for spec, precision in subjects:
@@ -248,7 +249,7 @@ def _select_most_common_setting(
 
 
 def _size(spec: ModelSpec, precision: Precision, layout: ModelLayout) -> SourcedMetric | None:
-    """The size of .xml and .bin together, on disk or else as published."""
+    """The size of .xml and .bin together: on disk, otherwise as published."""
     xml = layout.ir_path(spec, precision)
     files = (xml, xml.with_suffix(".bin"))
     if all(file.is_file() for file in files):

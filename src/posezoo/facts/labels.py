@@ -1,4 +1,4 @@
-"""Words and numbers as people read them; light, since lists answer at once."""
+"""Words and numbers for people. This module imports little, so that lists are shown at once."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def format_megabytes(size: int | None) -> str:
 
 
 def format_percent(share: float) -> str:
-    """A share between 0 and 1, as Open Model Zoo's cards write it: ``64.64%``, ``66.3%``."""
+    """A fraction from 0 to 1, as Open Model Zoo's cards write it: ``64.64%``, ``66.3%``."""
     return f"{share * 100:.6g}%"
 
 
@@ -49,12 +49,12 @@ def format_port_shape(port: Input | Output) -> str:
 
 
 def format_role(output: Output) -> str:
-    """What an output holds: ``heatmaps: one for each keypoint``."""
+    """What an output contains: ``heatmaps: one for each keypoint``."""
     return join(output.role.replace("_", " "), output.note, separator=": ")
 
 
 def describe_settings(measurement: Measurement) -> str:
-    """The settings of a measurement, and its weights unless they are the published ones."""
+    """The settings of a measurement, and its weights if they are not the published ones."""
     from posezoo.measured import WEIGHTS
 
     weights = "" if measurement.weights == WEIGHTS[0] else f"{measurement.weights} weights"

@@ -1,7 +1,7 @@
-"""What is known of one model: what its files declare, and what follows from them.
+"""The facts about one model: those that its files declare, and those that follow from them.
 
 Lists, ``posezoo info``, cards, card.json and the gallery are rendered from these facts.
-This module is light, since lists answer at once.
+This module imports little, so that lists are shown at once.
 """
 
 from __future__ import annotations
@@ -24,7 +24,7 @@ if TYPE_CHECKING:
 Model = ModelSpec | CompositeSpec
 ItemT = TypeVar("ItemT")
 
-#: What follows from how a model looks at an image.
+#: Limits that follow from a model's approach.
 LIMITS = {
     "top-down": "A top-down model: it processes one person at a time. Its accuracy depends on the person "
     "detector, and its running time grows with the number of people.",
@@ -38,10 +38,10 @@ class ModelFacts:
     """A model, one of its variants, or a composite.
 
     Attributes:
-        model: what is declared.
-        parts: of a composite, in the order in which they run; of a model, itself alone, with the pins of
-            the user's lock if there is one.
-        layout: the folders of its IR; None for facts that hold everywhere.
+        model: the declared model.
+        parts: a composite's parts in the order in which they run; for a model, only the model itself. They
+            have the pins of the user's lock file if there is one.
+        layout: the folders of its IR; None for facts that do not depend on an IR.
     """
 
     model: Model
@@ -50,7 +50,7 @@ class ModelFacts:
 
     @property
     def name(self) -> str:
-        """What a user types: ``name``, or ``name@tag`` for a variant."""
+        """The name that a user types: ``name``, or ``name@tag`` for a variant."""
         return self.model.full_name
 
     @property
@@ -65,12 +65,12 @@ class ModelFacts:
 
     @property
     def revision(self) -> int:
-        """Increases when the files change; 1 for a composite."""
+        """A number that increases when the files change; 1 for a composite."""
         return self.model.revision if isinstance(self.model, ModelSpec) else 1
 
     @property
     def models(self) -> tuple[Model, ...]:
-        """A composite and its parts; a model alone."""
+        """A composite and its parts, or only the model."""
         return (self.model, *self.parts) if isinstance(self.model, CompositeSpec) else (self.model,)
 
     @property
@@ -80,7 +80,7 @@ class ModelFacts:
 
     @property
     def variants(self) -> tuple[ModelFacts, ...]:
-        """The facts of each further variant that the publisher offers."""
+        """The facts of each other variant that the publisher offers."""
         variants = self.model.variants if isinstance(self.model, ModelSpec) else ()
         return tuple(ModelFacts(variant, (variant,)) for variant in variants)
 
@@ -91,7 +91,7 @@ class ModelFacts:
 
     @property
     def framework_labels(self) -> list[str]:
-        """The frameworks of the published files, as people write them."""
+        """The frameworks of the published files, in their usual spelling."""
         return sorted({FRAMEWORKS.get(part.framework, part.framework) for part in self.parts})
 
     @property
@@ -114,19 +114,19 @@ class ModelFacts:
 
     @property
     def is_pinned(self) -> bool:
-        """Whether every file can be verified, so that none must be trusted on first use."""
+        """Whether every file can be verified, so that no file must be trusted on first use."""
         return all(file.is_pinned for part in self.parts for file in part.files)
 
     @property
     def decoder(self) -> DecoderType | None:
-        """What turns the outputs into poses; None if the model has no decoder, or one that is not known."""
+        """The decoder of the outputs; None if the model has no decoder, or an unknown one."""
         from posezoo.pose.decoders import DECODERS
 
         return DECODERS.find(self.model.decoder.name) if self.model.decoder else None
 
     @property
     def approach(self) -> str:
-        """``top-down`` (one person at a time), ``bottom-up`` (all people at once), or empty: no poses."""
+        """``top-down`` (one person at a time), ``bottom-up`` (all people at once), or empty for no poses."""
         return self.decoder.approach if self.decoder else ""
 
     @property
@@ -154,7 +154,7 @@ class ModelFacts:
         return collect_papers(self.parts)
 
     def measurements(self, kind: str = "") -> Iterator[tuple[Model, Measurement]]:
-        """What was measured of each of ``models``, with the model.
+        """The measurements of each of ``models``, with the model.
 
         Args:
             kind: a name of ``measured.KINDS``; empty: all kinds.
@@ -167,7 +167,7 @@ class ModelFacts:
                 yield model, measurement
 
     def ir_records(self) -> Iterator[tuple[ModelSpec, Precision, Provenance]]:
-        """The record of each IR that lies in the folders of ``layout``."""
+        """The record of each IR in the folders of ``layout``."""
         from posezoo.ir.provenance import read_provenance
 
         if self.layout is None:
@@ -180,7 +180,7 @@ class ModelFacts:
 
 
 def measurements_of(model: Model, kind: str = "") -> Sequence[Measurement]:
-    """What was measured of one model or composite, of one kind or of all.
+    """The measurements of one model or composite, of one kind or of all kinds.
 
     Raises:
         SpecError: its measured.yml is not valid.
@@ -191,5 +191,5 @@ def measurements_of(model: Model, kind: str = "") -> Sequence[Measurement]:
 
 
 def unique(values: Iterable[ItemT]) -> list[ItemT]:
-    """The values, each once and in their order, without empty ones."""
+    """The values in order, without duplicates and empty values."""
     return [value for value in dict.fromkeys(values) if value]

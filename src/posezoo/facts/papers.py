@@ -1,4 +1,4 @@
-"""The papers that models come from, as papers.yml of a registry lists them, and how they are cited."""
+"""The papers that describe models, as listed in a registry's papers.yml, and their citations."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from posezoo.spec.yaml_nodes import read_yaml
 NAME = "papers.yml"
 
 _KEYS = ("key", "title", "authors", "booktitle", "journal", "year")
-#: What BibTeX takes as the name of an entry.
+#: A name of an entry that BibTeX accepts.
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9:_-]{0,99}")
 _ARXIV = re.compile(r"https?://arxiv\.org/abs/(\d{4}\.\d{4,5})")
 _FIRST_YEAR, _LAST_YEAR = 1900, 2100
@@ -23,22 +23,22 @@ _FIRST_YEAR, _LAST_YEAR = 1900, 2100
 
 @dataclass(frozen=True, slots=True)
 class Paper:
-    """A paper; ``booktitle`` or ``journal`` says where it was published, if not only at its address."""
+    """A paper; ``booktitle`` or ``journal`` says where it was published, unless it is only at its address."""
 
     address: str
     key: str
     title: str
-    authors: tuple[str, ...]  # first names first
+    authors: tuple[str, ...]  # given names first
     year: int
     booktitle: str = ""
     journal: str = ""
 
 
 def read_papers(path: Path) -> dict[str, Paper]:
-    """The papers of a papers.yml by their addresses; none if there is no such file.
+    """The papers of a papers.yml by address; none if there is no such file.
 
     Raises:
-        SpecError: the first mistake in the file, with its place.
+        SpecError: the first mistake in the file, with its position.
     """
     if not path.is_file():
         return {}
@@ -66,7 +66,7 @@ def read_papers(path: Path) -> dict[str, Paper]:
 
 
 def collect_papers(parts: Iterable[ModelSpec]) -> tuple[Paper, ...]:
-    """The papers of some models of one registry, each once; a paper that papers.yml lacks is left out.
+    """The papers of models of one registry, each once; papers that are not in papers.yml are left out.
 
     Raises:
         SpecError: as ``read_papers``.
@@ -96,7 +96,7 @@ def format_bibtex(paper: Paper) -> str:
 
 
 def format_citation(paper: Paper) -> str:
-    """The paper as a line of a list of references."""
+    """The paper as a line of a reference list."""
     where = paper.booktitle or paper.journal
     return f"{', '.join(paper.authors)}: {paper.title}. {f'{where}, ' if where else ''}{paper.year}."
 

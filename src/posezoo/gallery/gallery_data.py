@@ -1,7 +1,7 @@
-"""What the gallery shows of each model: its facts, and its metrics with their origins.
+"""The gallery's data for each model: its facts, and its metrics with their origins.
 
-The metrics are those that ``facts.comparison`` compares. Of models that declare none, those of their cards:
-Open Model Zoo states them in tables, in many spellings.
+The metrics are those that ``facts.comparison`` compares. If a model declares none, they are read from its
+card: Open Model Zoo states them in tables, in many spellings.
 """
 
 from __future__ import annotations
@@ -30,14 +30,14 @@ from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 @dataclass(frozen=True, slots=True)
 class ChartAxis:
-    """A metric as charts and tables show it; the index's script reads the same names.
+    """How charts and tables show a metric; the index's script uses the same attribute names.
 
     Attributes:
         title: its name.
-        unit: of the shown number.
-        factor: from the value to the shown number.
+        unit: the shown number's unit.
+        factor: the factor from the value to the shown number.
         more: whether larger values are better.
-        log: whether a logarithmic scale suits it, because models differ by factors.
+        log: whether its scale is logarithmic, because models differ by large factors.
         accuracy: whether it is an accuracy, not a cost.
     """
 
@@ -49,7 +49,7 @@ class ChartAxis:
     accuracy: bool = False
 
 
-#: By the names of ``comparison.COLUMNS``, and the size of the download.
+#: The axes by the names of ``comparison.COLUMNS``, and the download size.
 AXES: Mapping[str, ChartAxis] = {
     "AP": ChartAxis("AP", "%", factor=100, more=True, log=False, accuracy=True),
     "throughput_fps": ChartAxis("Throughput", "images/s", more=True),
@@ -76,12 +76,12 @@ _ACCURACIES = (
 
 @dataclass(frozen=True, slots=True)
 class GalleryEntry:
-    """A model, a variant, a composite or a part of one, as the index shows it.
+    """A model, a variant, a composite or a part of one in the index.
 
     Attributes:
-        facts: of the model.
-        published: what its publisher states, by the name of the metric.
-        from_card: the metrics on the card of a foreign registry, as they stand there.
+        facts: the model's facts.
+        published: the values that its publisher states, by metric.
+        from_card: the metrics on the card of a foreign registry, as written.
         measured: the metrics of each IR, by precision and by name.
     """
 
@@ -92,7 +92,7 @@ class GalleryEntry:
 
     @property
     def name(self) -> str:
-        """What a user types to name exactly this model."""
+        """The name that a user types for exactly this model."""
         return self.facts.name
 
     @property
@@ -102,7 +102,7 @@ class GalleryEntry:
 
     @property
     def precisions(self) -> list[Precision]:
-        """Those in which it is available, and those of which a metric is known."""
+        """The precisions that are available, and those for which a metric is known."""
         available = self.facts.precisions
         return [each for each in Precision if each in available or each in self.measured]
 
@@ -117,7 +117,7 @@ class GalleryEntry:
 
     @property
     def facets(self) -> dict[str, str]:
-        """What the filters of the index compare, in words; empty if not known."""
+        """The values that the index's filters compare, in words; empty if unknown."""
         facts, size = self.facts, self.input_size
         return {
             "task": task_label(facts.model.task),
@@ -132,7 +132,7 @@ class GalleryEntry:
 
 @dataclass(frozen=True, slots=True)
 class GalleryData:
-    """All entries in alphabetical order, and the settings of the measurements; empty: none was measured."""
+    """All entries in alphabetical order, and the settings of the measurements (empty if there are none)."""
 
     entries: tuple[GalleryEntry, ...]
     axes: Mapping[str, ChartAxis]
@@ -143,11 +143,11 @@ class GalleryData:
 def collect_gallery_data(
     models: Sequence[ModelFacts], layout: ModelLayout, selection: MeasurementSelection
 ) -> GalleryData:
-    """Collect what the gallery shows.
+    """Collect the gallery's data.
 
     Args:
-        models: all models; the variants of each are added.
-        layout: the folders of the IR, whose sizes are shown.
+        models: all models; their variants are added.
+        layout: the folders of the IR; the sizes of the IR are shown.
         selection: the measurements to use.
 
     Raises:
@@ -174,7 +174,7 @@ def collect_gallery_data(
 
 
 def name_family(name: str) -> str:
-    """What the names of one design share: up to two leading words that hold no digit.
+    """The common part of the names of one design: up to two leading words without a digit.
 
     >>> name_family("simple_pose_resnet18_v1b"), name_family("efficientnet-b0")
     ('simple_pose', 'efficientnet')
@@ -184,7 +184,7 @@ def name_family(name: str) -> str:
 
 
 def _read_card_metrics(model: Model) -> tuple[CardMetric, ...]:
-    """The metrics of a hand-written card, in its order; none for a card that posezoo drew."""
+    """The metrics of a hand-written card, in order; none for a card that posezoo generated."""
     path = model.path.with_name(NAME)
     if has_note(path, NOTE):
         return ()
@@ -201,7 +201,7 @@ def _read_card_metrics(model: Model) -> tuple[CardMetric, ...]:
 
 
 def _first_of_each(metrics: Sequence[CardMetric]) -> Iterator[tuple[str, SourcedMetric]]:
-    """The first value of each cost and accuracy that a card states; accuracies as shares."""
+    """The first value of each cost and accuracy that a card states; accuracies as fractions."""
     seen: set[str] = set()
     for metric in metrics:
         value = metric.value
@@ -209,7 +209,7 @@ def _first_of_each(metrics: Sequence[CardMetric]) -> Iterator[tuple[str, Sourced
             accuracies = (name for name, pattern in _ACCURACIES if pattern.search(metric.label))
             name = next(accuracies, "")
             value = value / 100 if metric.unit == "%" or value > 1 else value
-            if value > 1:  # neither a percentage nor a share
+            if value > 1:  # neither a percentage nor a fraction
                 continue
         if name and name not in seen and value > 0:
             seen.add(name)
@@ -228,7 +228,7 @@ def _composite_metrics(facts: ModelFacts) -> dict[Precision, Mapping[str, Source
 
 
 def _axes(entries: Sequence[GalleryEntry]) -> dict[str, ChartAxis]:
-    """Those with at least one value; accuracies that only foreign cards state come after AP."""
+    """The axes with at least one value; accuracies that only foreign cards state come after AP."""
     keys = {key for entry in entries for key in entry.published}
     keys |= {key for entry in entries for values in entry.measured.values() for key in values}
     others = {

@@ -18,14 +18,14 @@ from posezoo.gallery.templates import index_script, render_page, to_script_json
 NAME = "index.html"
 TITLE = "Model gallery"
 
-#: The filters in their order, by the names of ``GalleryEntry.facets`` (and the precision).
+#: The filters in order: the names of ``GalleryEntry.facets`` and the precision.
 FACETS = ("task", "family", "approach", "precision", "framework", "license", "input", "collection")
 
 _LETTERS = {MetricSource.MEASURED: "m", MetricSource.GENERATED: "g", MetricSource.DECLARED: "d"}
 
 
 def draw_gallery_pages(gallery: GalleryData, title: str = TITLE) -> dict[str, bytes]:
-    """The content of each page by its path below the site's folder; the index is the last one.
+    """The content of each page by its path below the site's folder; the index is last.
 
     Raises:
         MissingPackageError: Jinja2 is not installed.
@@ -53,10 +53,10 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
     """The data of the index's script::
 
     axes      by name: title, unit, factor (from a value to the shown number), more, log, accuracy
-    families  their number
+    families  the number of families
     ways      the settings of the measured values, in words
     models    name, page, description, facts (by the names of ``FACETS``), precisions, published and, by
-              precision, figures: [number, origin (m, g, d), conditions], the last only if they are known
+              precision, figures: [number, origin (m, g, d), conditions]; conditions only if known
     """
     settings = (("Speed", gallery.speed_way), ("AP measured with", gallery.accuracy_way))
     return {
@@ -69,7 +69,7 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
 
 def _model(entry: GalleryEntry) -> dict[str, Any]:
     description = one_line(entry.facts.model.description)
-    if len(description) > 160:  # the model's page has all of it
+    if len(description) > 160:  # the model's page shows the whole text
         description = f"{description[:157].rsplit(' ', 1)[0]} …"
     measured = {
         precision.value: _values(
@@ -91,7 +91,7 @@ def _model(entry: GalleryEntry) -> dict[str, Any]:
 def _values(metrics: Mapping[str, SourcedMetric]) -> dict[str, list[object]]:
     values: dict[str, list[object]] = {}
     for key, metric in metrics.items():
-        number = float(f"{metric.number:.6g}")  # as many digits as cards have
+        number = float(f"{metric.number:.6g}")  # as many digits as on cards
         values[key] = [int(number) if number.is_integer() else number, _LETTERS[metric.origin]]
         values[key] += [one_line(metric.conditions)] if metric.conditions else []
     return values

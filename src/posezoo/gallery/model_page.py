@@ -1,4 +1,4 @@
-"""A model's page: the facts of its card as HTML without a script."""
+"""A model's page: the facts of its card as HTML, without a script."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from posezoo.pose.keypoints import Skeleton
 from posezoo.registry import builtin_models_dir, read_copyright_line
 from posezoo.spec.model import Input, ModelSpec, PublishedAccuracy, SourceFile
 
-#: The title of the line of published values.
+#: The title of the row of published values.
 PUBLISHED = "as published"
 
 _MARKS = {MetricSource.MEASURED: "", MetricSource.GENERATED: " g", MetricSource.DECLARED: " p"}
@@ -42,7 +42,7 @@ def draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection
 
     Args:
         entry: the model.
-        gallery: all entries, with the axes and the settings of measurements.
+        gallery: all entries, with the axes and the settings of the measurements.
         pages: the names of all models that have a page.
 
     Raises:
@@ -61,7 +61,7 @@ def draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection
         ["base", "model"],
         title=entry.name,
         model=model,
-        tags=[tag for tag in tags if tag and "://" not in tag],  # a license's address stands below
+        tags=[tag for tag in tags if tag and "://" not in tag],  # a license's address is shown below
         parts=[
             (part.name, f"{part.name}.html" if part.name in pages else "", part.description)
             for part in (parts if facts.stages else ())
@@ -103,9 +103,9 @@ def draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection
 
 
 def _metrics_table(entry: GalleryEntry, gallery: GalleryData) -> dict[str, object]:
-    """The headers, rows and note of a table: only columns that have a value.
+    """The headers, rows and note of a table; it contains only columns with a value.
 
-    A line for the published values, then one for each precision.
+    One row contains the published values; then each precision has a row.
     """
     measured: dict[str, Mapping[str, SourcedMetric]] = {}
     for precision, metrics in entry.measured.items():
@@ -162,7 +162,7 @@ def _ports(part: ModelSpec) -> tuple[str, list[Row], list[Row]]:
 
 
 def _input_rows(part: ModelSpec, port: Input) -> Iterator[Row]:
-    """The input of the original and that of the converted model; one row if they are the same."""
+    """The input of the original and of the converted model; one row if they are equal."""
     mean, scale = (", ".join(f"{value:g}" for value in values) for values in (port.mean, port.scale))
     original = (format_port_shape(port), port.layout, port.color or "", mean, scale)
     ir_shape = format_port_shape(replace(port, shape=port.ir_shape))
@@ -193,9 +193,9 @@ def _skeleton(skeleton: Skeleton) -> dict[str, object]:
 
 
 def _commands(facts: ModelFacts) -> list[tuple[str, str]]:
-    """The headings, texts and blocks of the card's commands, for models that come with posezoo.
+    """The headings, texts and code blocks of the card's commands, for models that are part of posezoo.
 
-    Other registries may lie anywhere, so that no command would work as pasted.
+    Other registries may be in any folder, so a pasted command would not work.
     """
     if not facts.model.path.is_relative_to(builtin_models_dir()):
         return []

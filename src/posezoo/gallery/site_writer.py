@@ -1,7 +1,7 @@
 """Write the files of a site into a folder, and remove pages of models that no longer exist.
 
-``posezoo-gallery.json`` names the files that posezoo wrote, with their digests; no other file is touched. It
-is written first, so that an interrupted site is still recognized, and again at the end, without the removed
+``posezoo-gallery.json`` lists the files that posezoo wrote, with their digests; no other file is changed. It
+is written first, so that an interrupted site is still recognized, and again at the end without the removed
 pages.
 """
 
@@ -20,13 +20,13 @@ from posezoo.spec.safe_names import explain_unsafe_file_name
 MANIFEST = "posezoo-gallery.json"
 NOTE = "written by posezoo gallery: its own files, by SHA-256"
 
-#: A manifest of 10,000 models has 1 MB.
+#: The limit in bytes; a manifest of 10,000 models has 1 MB.
 MAX_MANIFEST = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class SiteChanges:
-    """What writing a site changes: paths below its folder, with / between their parts."""
+    """The changes of writing a site: paths below its folder, with / between their parts."""
 
     written: tuple[str, ...]
     unchanged: tuple[str, ...]
@@ -34,10 +34,10 @@ class SiteChanges:
 
 
 def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) -> SiteChanges:
-    """What ``write_site`` would change; nothing is written.
+    """The changes that ``write_site`` would make; nothing is written.
 
     Args:
-        folder: of the site; it need not exist.
+        folder: the site's folder; it need not exist.
         pages: the content of each file by its path.
         force: accept a folder that holds other files, and replace files that have the names of pages.
 
@@ -61,7 +61,7 @@ def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) 
     return SiteChanges(
         written=tuple(name for name in pages if name in changed),
         unchanged=tuple(name for name in pages if name not in changed),
-        # A page that the user has changed since is not removed.
+        # A page that the user changed later is not removed.
         removed=tuple(
             name for name, digest in (manifest or {}).items() if name not in pages and present[name] == digest
         ),
@@ -72,7 +72,7 @@ def write_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False)
     """Write the pages that differ, in their order; then remove pages of models that no longer exist.
 
     Args:
-        folder: of the site; it is made if needed.
+        folder: the site's folder; it is created if needed.
         pages: the content of each file by its path; the last one links to the others.
         force: accept a folder that holds other files, and replace files that have the names of pages.
 
@@ -96,7 +96,7 @@ def write_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False)
 
 
 def _read_manifest(folder: Path) -> dict[str, str] | None:
-    """The digests of the files that posezoo wrote; None without a valid manifest."""
+    """The digests of the files that posezoo wrote; None if there is no valid manifest."""
     try:
         with open(folder / MANIFEST, "rb") as stream:
             files = json.loads(stream.read(MAX_MANIFEST))["files"]
@@ -119,7 +119,7 @@ def _digest(content: bytes) -> str:
 
 
 def _digest_of_file(path: Path) -> str:
-    """Empty if there is no file that can be read."""
+    """The file's digest; empty if the file cannot be read."""
     try:
         return _digest(path.read_bytes())
     except OSError:

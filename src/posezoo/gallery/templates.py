@@ -20,7 +20,7 @@ from posezoo.errors import import_optional
 
 _HERE = Path(__file__).parent
 
-#: The files of the index's script, in their order.
+#: The files of the index's script, in order.
 SCRIPTS = (
     *("elements", "rows", "state", "filters", "scales", "chart"),
     *("legend", "table", "compare", "main"),
@@ -28,11 +28,11 @@ SCRIPTS = (
 
 
 def render_page(template: str, styles: Sequence[str], script: str = "", **values: Any) -> bytes:
-    """A page as bytes of UTF-8.
+    """A page as UTF-8 bytes.
 
     Args:
-        template: its name in templates/.
-        styles: names of style sheets in assets/, in their order.
+        template: the template's name in templates/.
+        styles: names of style sheets in assets/, in order.
         script: the page's script.
         values: the variables of the template.
 
@@ -42,7 +42,7 @@ def render_page(template: str, styles: Sequence[str], script: str = "", **values
     environment = _environment()
     safe = import_optional("markupsafe", extra="gallery").Markup
     style = minify("\n".join(read_asset(f"{name}.css") for name in styles))
-    # Only this style and script are allowed, and no requests.
+    # Only these styles and this script are allowed, and no requests.
     allowed_script = f"'{_hash(script)}'" if script else "'none'"
     policy = (
         f"default-src 'none'; style-src '{_hash(style)}'; script-src {allowed_script}; img-src data:; "
@@ -83,7 +83,7 @@ def index_script() -> str:
 
 
 def minify(text: str) -> str:
-    """A style sheet or script without indentation and without comments that fill a line."""
+    """A style sheet or script without indentation and without whole-line comments."""
     lines = (line.strip() for line in text.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith(("//", "/*", "*/")))
 
@@ -93,7 +93,7 @@ def _hash(text: str) -> str:
 
 
 def to_script_json(values: Mapping[str, Any]) -> Any:
-    """JSON that is safe inside a script element, with any text in it."""
+    """JSON that is safe inside a script element, whatever text it contains."""
     text = json.dumps(values, ensure_ascii=False, separators=(",", ":"), allow_nan=False)
     for character in "<>&\u2028\u2029":
         text = text.replace(character, f"\\u{ord(character):04x}")
@@ -101,11 +101,11 @@ def to_script_json(values: Mapping[str, Any]) -> Any:
 
 
 def non_empty_columns(rows: Sequence[Sequence[str]]) -> list[int]:
-    """The columns of a table that are not empty; the first one always."""
+    """The indices of a table's columns that are not empty, and always the first."""
     width = len(rows[0]) if rows else 0
     return [place for place in range(width) if place == 0 or any(row[place] for row in rows)]
 
 
 def is_web_address(text: str) -> bool:
-    """Whether a page may link to a text: an http(s) address without user name and special characters."""
+    """Whether a page may link to a text: an http(s) address without a user name or special characters."""
     return bool(re.fullmatch(r"https?://[\w.-]+(:\d+)?([/?#][\w.~:/?#@!$&'()*+,;=%\[\]-]*)?", text, re.ASCII))

@@ -1,1 +1,1 @@
-"""INT8 IR from FP32 IR: calibrated on photos, compared with FP32 on other photos, published within bounds."""
+"""Quantize FP32 IR to INT8: calibrate on photos, compare on other photos, write results within bounds."""

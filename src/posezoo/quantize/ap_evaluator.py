@@ -1,4 +1,4 @@
-"""COCO's AP of a model with one of its networks in another precision."""
+"""COCO's AP of a model that runs one of its networks in another precision."""
 
 from __future__ import annotations
 
@@ -19,12 +19,12 @@ from posezoo.runtime.load_options import LoadOptions
 
 @dataclass(frozen=True, eq=False, slots=True)
 class AccuracyEvaluator:
-    """Measures AP on the annotated photos that are kept apart from calibration.
+    """Measures AP on the annotated photos that are not used for calibration.
 
     Attributes:
         target: the network, and the model whose pipeline runs it.
-        dataset: those photos and the people in them.
-        max_drop: how far AP may drop, 0..1; None: AP is only reported.
+        dataset: these photos and the people in them.
+        max_drop: the largest allowed drop of AP, 0..1; None if AP is only reported.
     """
 
     target: QuantizationTarget
@@ -36,7 +36,7 @@ class AccuracyEvaluator:
 
         Args:
             compiled: an ``openvino.CompiledModel`` that replaces the network.
-            image_ids: evaluate only these images; None: all.
+            image_ids: evaluate only these images; None for all.
 
         Raises:
             EvaluationError: no person counts, or the skeleton does not match the annotations.
@@ -49,7 +49,7 @@ class AccuracyEvaluator:
             outputs = compiled(CalibrationSample(image, port).inputs())
             return {name: array for output, array in outputs.items() for name in output.names}
 
-        # AP needs all boxes, whatever their score.
+        # AP needs all boxes, regardless of their score.
         options = LoadOptions(decoder_options={"min_box_score": 0.0} if is_detector else {})
         estimator = create_estimator(self.target, options)
         predictor = estimator.with_network_override(infer, self.target.network_index)
@@ -76,17 +76,17 @@ def create_accuracy_evaluator(
     photos: PhotoSplit,
     max_drop: float | None = None,
 ) -> AccuracyEvaluator:
-    """An evaluator on the photos that are kept apart.
+    """An evaluator on the photos that are not used for calibration.
 
     Args:
         annotations: people in COCO's format.
         folder: the folder of the photos that it names.
-        photos: which are used for what.
-        max_drop: how far AP may drop.
+        photos: the photos for calibration and for comparison.
+        max_drop: the largest allowed drop of AP.
 
     Raises:
         DatasetError: the annotations are invalid.
-        QuantizationError: they have no person in the photos that are kept apart.
+        QuantizationError: the annotations have no person in these photos.
     """
     dataset = read_coco_dataset(annotations, folder, keypoints=not target.is_detector)
     kept_apart = {path.resolve() for path in photos.measured}

@@ -1,7 +1,7 @@
-"""The inputs of a network from a folder of photos: some for calibration, others for comparing INT8 with FP32.
+"""A network's inputs from a folder of photos: some for calibration, others to compare INT8 with FP32.
 
-They are what the model's own pipeline gives the network for a photo, with its own resizing, colour order and
-crops. No photo is used for both, since INT8 is better than usual on the photos that it was calibrated on.
+The model's own pipeline makes the inputs, with its own resizing, colour order and crops. No photo is used for
+both purposes, since INT8 is better than usual on the photos that it was calibrated on.
 """
 
 from __future__ import annotations
@@ -25,7 +25,7 @@ from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_estimator
 from posezoo.spec.model import ColorOrder, Input
 
-#: One photo in three is kept apart to measure on, up to this many.
+#: One photo in three is used only for comparison, up to this many.
 KEPT_APART = 3
 MAX_MEASURED = 100
 
@@ -37,9 +37,9 @@ class PhotoSplit:
     """The photos of a folder that are used.
 
     Attributes:
-        calibration: for measuring the ranges of activations.
-        measured: for comparing INT8 with FP32; none of them is also used for calibration.
-        digest: SHA-384 in hex of their content, in order.
+        calibration: the photos that are used to measure the ranges of activations.
+        measured: the photos that are used to compare INT8 with FP32, but not for calibration.
+        digest: the SHA-384 of their contents in order, in hex.
     """
 
     calibration: tuple[Path, ...]
@@ -49,10 +49,10 @@ class PhotoSplit:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class CalibrationSample:
-    """One input of a network, as its pipeline gives it: uint8 (1, height, width, 3), BGR."""
+    """One input of a network, as its pipeline makes it: uint8 (1, height, width, 3), BGR."""
 
     image: NDArray[np.uint8]
-    port: Input  # as model.yml declares it
+    port: Input  # as declared in model.yml
 
     @property
     def size(self) -> tuple[int, int]:
@@ -60,7 +60,7 @@ class CalibrationSample:
         return self.image.shape[2], self.image.shape[1]
 
     def inputs(self) -> dict[str, Array]:
-        """By the name of the IR's input: float32, in its layout and colour order."""
+        """The input by the name of the IR's input: float32, in the IR's layout and colour order."""
         image = self.image[..., ::-1] if self.port.ir_color is ColorOrder.RGB else self.image
         if self.port.ir_layout == "NCHW":
             image = image.transpose(0, 3, 1, 2)
@@ -69,7 +69,7 @@ class CalibrationSample:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class CalibrationData:
-    """The samples for calibration and for comparison, and the number of photos that they come from."""
+    """The samples for calibration and for comparison, and the number of their photos."""
 
     calibration: tuple[CalibrationSample, ...]
     measured: tuple[CalibrationSample, ...]
@@ -78,12 +78,12 @@ class CalibrationData:
 
 
 def split_photos(folder: Path, subset_size: int) -> PhotoSplit:
-    """Choose photos in a folder and below: one in three is kept apart, and no content is used twice.
+    """Choose photos in a folder and its subfolders: one in three is for comparison; no content is used twice.
 
     The same files with the same names give the same choice.
 
     Args:
-        subset_size: the most photos for calibration.
+        subset_size: the largest number of photos for calibration.
 
     Raises:
         QuantizationError: there is no such folder, or it has fewer than two images.
@@ -103,13 +103,13 @@ def split_photos(folder: Path, subset_size: int) -> PhotoSplit:
     used: list[tuple[Path, ...]] = []
     for group, size in ((others, subset_size), (kept_apart, MAX_MEASURED)):
         distinct = []
-        # At most ``size``, evenly spread over the group.
+        # At most ``size`` photos, evenly spread over the group.
         count = min(size, len(group))
         for path in (group[index * len(group) // count] for index in range(count)):
             try:
                 digest = verified_files.compute_digest(path).value
             except OSError:
-                digest = f"unreadable {path.name}"  # reported when it is read
+                digest = f"unreadable {path.name}"  # reported when the photo is read
             if digest not in seen:
                 seen.add(digest)
                 distinct.append(path)
@@ -122,10 +122,10 @@ def split_photos(folder: Path, subset_size: int) -> PhotoSplit:
 def collect_calibration_data(
     target: QuantizationTarget, photos: PhotoSplit, *, listener: Listener = ignore_event
 ) -> CalibrationData:
-    """Read photos, and collect what the model's pipeline gives the network for each.
+    """Read photos, and collect the inputs that the model's pipeline makes for the network.
 
     Args:
-        photos: which are used for what.
+        photos: the photos for calibration and for comparison.
         listener: receives a warning for each photo that cannot be read and is left out.
 
     Raises:

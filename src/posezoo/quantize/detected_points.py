@@ -1,4 +1,4 @@
-"""What a network detects, as points in the pixels of its input: keypoints, or the corners of boxes."""
+"""A network's detections as points in pixels of its input: keypoints, or the corners of boxes."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Size = tuple[int, int]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class DetectedPoints:
-    """What a network detects in one input.
+    """A network's detections in one input.
 
     Attributes:
         points: (people, points, 2) float32: x, y in pixels of the input.
@@ -35,7 +35,7 @@ class DetectedPoints:
         return len(self.points)
 
 
-#: From outputs by name, and width and height of the input.
+#: Reads detections from the outputs by name, and the width and height of the input.
 OutputReader = Callable[[Outputs, Size], DetectedPoints]
 
 
@@ -43,15 +43,15 @@ def select_output_reader(target: QuantizationTarget) -> OutputReader:
     """The function that reads the network's outputs.
 
     Raises:
-        DecoderError: the FP32 IR has other outputs than the model's decoder needs.
-        InferenceError: the model's decoder has no such options as it declares.
+        DecoderError: the FP32 IR does not have the outputs that the model's decoder needs.
+        InferenceError: the decoder does not have the options that the model declares.
     """
     decoder = target.decoder
-    assert decoder is not None  # explain_unsupported says so
+    assert decoder is not None  # explain_unsupported checks this
     options = resolve_options(decoder)
 
     def read_person_detections(outputs: Outputs, _size: Size) -> DetectedPoints:
-        """BlazePose's detector: four keypoints of each person, which place the next network's crop."""
+        """BlazePose's detector: four keypoints of each person, which determine the next network's crop."""
         detections = blazepose.decode_detections(
             outputs["Identity"],
             outputs["Identity_1"],
@@ -64,7 +64,7 @@ def select_output_reader(target: QuantizationTarget) -> OutputReader:
 
     if target.network_index != -1:
         return read_person_detections
-    # The decoder itself names the outputs of a composite's parts.
+    # The decoder names the outputs of a composite's parts.
     named = {output.role: output.name for output in find_decoder(decoder.name).networks[-1] if output.name}
     roles = named or match_output_roles(target.spec, decoder.name, Graph(target.fp32_xml))
 
@@ -74,7 +74,7 @@ def select_output_reader(target: QuantizationTarget) -> OutputReader:
         if not poses:
             return DetectedPoints(np.empty((0, 0, 2), np.float32), np.empty((0, 0), bool))
         keypoints = np.stack([pose.keypoints for pose in poses])
-        if not keypoints.shape[1]:  # a detector's, which has only boxes
+        if not keypoints.shape[1]:  # the poses of a detector, which have only boxes
             corners = np.array([pose.box for pose in poses], np.float32).reshape(-1, 2, 2)
             return DetectedPoints(corners, np.ones(corners.shape[:2], bool))
         return DetectedPoints(keypoints[:, :, :2], keypoints[:, :, 2] > 0)
@@ -85,7 +85,7 @@ def select_output_reader(target: QuantizationTarget) -> OutputReader:
 def detect_points(
     network: CompiledNetwork, samples: Sequence[CalibrationSample], read: OutputReader
 ) -> list[DetectedPoints]:
-    """What a network detects in each sample."""
+    """A network's detections in each sample."""
     detected = []
     for sample in samples:
         with network.infer(sample.inputs()) as outputs:

@@ -1,4 +1,4 @@
-"""How far INT8 displaces the points that FP32 detects in the same inputs."""
+"""The displacement of INT8's points from those that FP32 detects in the same inputs."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ SAME_PERSON = 0.3
 
 @dataclass(frozen=True, slots=True)
 class KeypointDisplacement:
-    """How far INT8 displaces what FP32 detects.
+    """The displacement of INT8's detections from FP32's.
 
     Attributes:
         shift_p50_px: the median distance of a point, in pixels of the network's input, over the people that
             both detect; infinite if there are none.
-        shift_p90_px: the distance that nine of ten points do not exceed.
+        shift_p90_px: the 90th percentile of this distance.
         found_fp32: number of people that FP32 detects.
         found_int8: number of people that INT8 detects.
-        found_both: how many of them are the same.
+        found_both: number of people that both detect.
     """
 
     shift_p50_px: float
@@ -51,7 +51,7 @@ def measure_keypoint_displacement(
     """The displacement over many inputs.
 
     Args:
-        pairs: what FP32 and what INT8 detect in each input.
+        pairs: the detections of FP32 and of INT8 in each input.
     """
     distances: list[NDArray[np.float64]] = []
     counts = np.zeros(3, int)
@@ -81,7 +81,7 @@ def match_people(fp32: DetectedPoints, int8: DetectedPoints) -> Sequence[NDArray
             if median <= SAME_PERSON * extent:
                 candidates.append((median, i, j, distances))
     matched, used_fp32, used_int8 = [], set(), set()
-    for _, i, j, distances in sorted(candidates, key=lambda candidate: candidate[:3]):  # the nearest first
+    for _, i, j, distances in sorted(candidates, key=lambda candidate: candidate[:3]):  # nearest first
         if i not in used_fp32 and j not in used_int8:
             used_fp32.add(i)
             used_int8.add(j)

@@ -1,4 +1,4 @@
-"""Compares INT8 IR with the FP32 IR on the photos that are kept apart from calibration."""
+"""Compares INT8 IR with the FP32 IR on photos that are not used for calibration."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ from posezoo.spec.model import Precision
 
 @dataclass(frozen=True, eq=False, slots=True)
 class Fp32Reference:
-    """What the FP32 IR detects, for comparing INT8 IR with it.
+    """The FP32 IR's detections, to compare INT8 IR with them.
 
     Attributes:
         target: the network.
         network: the FP32 IR.
         samples: the inputs.
         read: reads the network's outputs.
-        detected: what FP32 detects in each sample.
+        detected: FP32's detections in each sample.
     """
 
     target: QuantizationTarget
@@ -45,14 +45,14 @@ class Fp32Reference:
         """Measure and report the displacement of an INT8 IR, whose floating-point layers run in f32.
 
         Returns:
-            The displacement, and why it exceeds the model's bounds; empty if it does not.
+            The displacement, and the reason why it exceeds the model's bounds; empty if it does not.
 
         Raises:
             QuantizationError: the IR has other inputs or outputs than the FP32 IR, or FP32 detects no person.
             InferenceError: it is missing or damaged.
         """
         int8 = CompiledNetwork(xml)
-        # Numbers of axes, not sizes: a quantization makes sizes dynamic.
+        # Compare the numbers of axes, not the sizes: a quantization makes sizes dynamic.
         for ports, expected in ((int8.inputs, self.network.inputs), (int8.outputs, self.network.outputs)):
             axes = {name: len(shape) for name, shape in ports.items()}
             if axes != {name: len(shape) for name, shape in expected.items()}:
@@ -100,7 +100,7 @@ def detect_with_fp32(target: QuantizationTarget, samples: Sequence[CalibrationSa
     """Run the FP32 IR on samples.
 
     Raises:
-        DecoderError: it has other outputs than the model's decoder needs.
+        DecoderError: it does not have the outputs that the model's decoder needs.
         InferenceError: it is missing or damaged.
     """
     read, network = select_output_reader(target), CompiledNetwork(target.fp32_xml)

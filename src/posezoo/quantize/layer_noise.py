@@ -12,7 +12,7 @@ from posezoo.ir.openvino_import import import_openvino
 from posezoo.quantize.calibration_data import CalibrationSample
 from posezoo.runtime.compiled_network import Array
 
-#: The layers that are compared: those that are quantized, and MVN, which divides by its input's deviation.
+#: The layers that are compared: quantized layers, and MVN, which divides by its input's standard deviation.
 TYPES = ("Convolution", "ConvolutionBackpropData", "GroupConvolution", "MVN", "MatMul")
 
 
@@ -21,7 +21,7 @@ def compare_layers(fp32: Any, int8: Any, samples: Sequence[CalibrationSample]) -
 
     Args:
         fp32: an ``openvino.Model``.
-        int8: the same, quantized, with the same layer names.
+        int8: the quantized model, with the same layer names.
         samples: the inputs of both.
     """
     int8_names = {operation.get_friendly_name() for operation in int8.get_ops()}
@@ -31,7 +31,7 @@ def compare_layers(fp32: Any, int8: Any, samples: Sequence[CalibrationSample]) -
         if operation.get_type_name() in TYPES and operation.get_friendly_name() in int8_names
     }
     names = list(types)
-    # The operations whose outputs are quantized, each once.
+    # The operations whose outputs are quantized, without duplicates.
     sources = list(dict.fromkeys(source.get_friendly_name() for _, source in _activations(int8)))
     fp32_probe = _Probe(_with_outputs(fp32, [*names, *sources]))
     int8_probe = _Probe(_with_outputs(int8, names))
@@ -51,7 +51,7 @@ def compare_layers(fp32: Any, int8: Any, samples: Sequence[CalibrationSample]) -
 
 
 class _Probe:
-    """A network that runs in f32: arrays in the order of its inputs in, copies in that of its outputs out."""
+    """A network that runs in f32; arguments and copied results are in the order of inputs and outputs."""
 
     def __init__(self, network: Any) -> None:
         compiled = import_openvino().Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
@@ -74,7 +74,7 @@ def _results(network: Any, names: Iterable[str]) -> list[Any]:
 
 
 def _activations(int8: Any) -> list[tuple[Any, Any]]:
-    """Each operation that quantizes an activation, not a weight, and the operation before it."""
+    """Each operation that quantizes an activation (not a weight), and the operation before it."""
     quantizers = [
         operation for operation in int8.get_ordered_ops() if operation.get_type_name() == "FakeQuantize"
     ]
@@ -83,7 +83,7 @@ def _activations(int8: Any) -> list[tuple[Any, Any]]:
 
 
 def _with_fp32_activations(int8: Any, sources: Sequence[str], names: Iterable[str]) -> Any:
-    """A copy cut before each quantizer: another input for each of the sources, in their order."""
+    """A copy that is cut before each quantizer, with an additional input for each source, in order."""
     ov = import_openvino()
     cut = int8.clone()
     results = _results(cut, names)
@@ -97,7 +97,7 @@ def _with_fp32_activations(int8: Any, sources: Sequence[str], names: Iterable[st
 
 
 def _noise(expected: Array, actual: Array) -> float:
-    """The root mean square of the difference, as a share of the expected output's."""
+    """The root mean square of the difference, divided by that of the expected output."""
     size = float(np.sqrt(np.mean(np.square(expected, dtype=np.float64))))
     difference = float(np.sqrt(np.mean(np.square(expected.astype(np.float64) - actual))))
     return difference / size if size else difference

@@ -1,4 +1,4 @@
-"""Quantizes a network's weights and activations to INT8 with NNCF: without output, and reproducibly.
+"""Quantizes a network's weights and activations to INT8 with NNCF, reproducibly and without console output.
 
 Method: post-training quantization with activation ranges from calibration samples and fast bias correction
 (Kozlov et al., "Neural Network Compression Framework for fast model inference", 2020, arXiv:2002.08679).
@@ -37,10 +37,10 @@ def quantize_network(
 
     Args:
         network: an ``openvino.Model`` in FP32; it is changed.
-        samples: for measuring activations, in this order.
+        samples: the samples for measuring activations, in this order.
         target_device: one of ``spec.quantization_settings.TARGET_DEVICES``.
         report_progress: called with the number of each sample, and the number of all samples.
-        evaluator: if it limits the drop of AP, layers go back to floating point until AP is within it.
+        evaluator: if it limits the drop of AP, layers return to floating point until AP is within the limit.
 
     Returns:
         An ``openvino.Model``.
@@ -111,12 +111,12 @@ def float_layer_names(network: Any, float_layers: Sequence[FloatLayers]) -> list
 
 
 def import_nncf() -> ModuleType:
-    """The ``nncf`` package with its telemetry off; takes seconds.
+    """The ``nncf`` package with its telemetry off; the import takes seconds.
 
     Raises:
         MissingPackageError: it is not installed, does not load, or does not support this OpenVINO.
     """
-    import_openvino(extra="quantize")  # turns off its telemetry, which NNCF uses too
+    import_openvino(extra="quantize")  # turns off OpenVINO's telemetry, which NNCF uses too
     if reason := explain_nncf_mismatch():
         raise MissingPackageError("nncf", extra="quantize", reason=reason)
     return import_optional("nncf", extra="quantize")
@@ -124,7 +124,7 @@ def import_nncf() -> ModuleType:
 
 @contextmanager
 def _quiet(nncf: ModuleType) -> Iterator[None]:
-    """Without NNCF's progress bars and log lines, which go to the standard output."""
+    """Suppress NNCF's progress bars and log lines, which go to the standard output."""
     console = import_optional("rich", extra="quantize").get_console()
     logger = logging.getLogger(nncf.__name__)
     before = console.quiet, logger.disabled

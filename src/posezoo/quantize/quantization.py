@@ -1,4 +1,4 @@
-"""Quantizes an FP32 IR to INT8, compares it with FP32, and publishes it within the model's bounds."""
+"""Quantizes an FP32 IR to INT8, compares it with FP32, and writes it if it is within the model's bounds."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ from posezoo.quantize.quantization_target import QuantizationTarget
 from posezoo.spec.model import Precision
 from posezoo.versions import package_versions
 
-#: Layers are compared on this many inputs: large noise shows on the first.
+#: Layers are compared on this many inputs: large noise is visible in the first input.
 COMPARED_SAMPLES = 2
 
 
@@ -45,11 +45,11 @@ class Quantized:
     """A model in INT8.
 
     Attributes:
-        target: what was quantized.
-        irs: the .xml by precision.
-        displacements: from FP32, of the IR that were made now.
+        target: the quantized network.
+        irs: the .xml files by precision.
+        displacements: the displacements from FP32 of the IR that were made now.
         calibration_photos: number of photos for calibration.
-        measured_photos: number of photos kept apart to measure on.
+        measured_photos: number of photos for comparison.
     """
 
     target: QuantizationTarget
@@ -70,17 +70,17 @@ def quantize(
 ) -> Quantized:
     """Make the INT8 IR of a model that has an FP32 IR, except those that are up to date.
 
-    The same FP32 IR, photos and settings give the same bytes, on any number of threads. If something fails,
+    The same FP32 IR, photos and settings give the same bytes, on any number of threads. If an error occurs,
     earlier IR stay in place.
 
     Args:
-        layout: where the INT8 IR go.
-        dataset_dir: photos with people; one in three is kept apart from calibration, to measure on.
-        accept: may refuse an IR by its bytes, before it is put in place.
+        layout: the folders of the INT8 IR.
+        dataset_dir: photos with people; one in three is used for comparison and not for calibration.
+        accept: may refuse an IR by its bytes before it is put in place.
 
     Raises:
-        QuantizationError: there are too few photos, or INT8 is farther from FP32 than the model's settings
-            allow.
+        QuantizationError: there are too few photos, or INT8 differs from FP32 by more than the model's
+            settings allow.
         InferenceError: the FP32 IR is damaged or another network's.
         OutputError: an IR cannot be written.
         MissingPackageError: NNCF, OpenVINO or OpenCV is not installed, or their versions do not match.
@@ -149,11 +149,11 @@ def compare_with_fp32(
 
     Args:
         target: the model, with its FP32 IR.
-        dataset_dir: photos with people; the same ones are kept apart to measure on as by ``quantize``.
+        dataset_dir: photos with people; the same photos are used for comparison as in ``quantize``.
 
     Raises:
-        QuantizationError: it is larger than the model's settings allow, the IR is another network, or there
-            are too few photos.
+        QuantizationError: the displacement is larger than the model's settings allow, the IR is another
+            network, or there are too few photos.
         InferenceError: an IR is missing or damaged.
     """
     photos = split_photos(dataset_dir, target.settings.subset_size)
@@ -167,7 +167,7 @@ def compare_with_fp32(
 
 @dataclass(frozen=True, slots=True)
 class _QuantizationJob:
-    """What all IR of one quantization share."""
+    """The state that all IR of one quantization share."""
 
     target: QuantizationTarget
     options: QuantizationOptions
@@ -180,12 +180,12 @@ class _QuantizationJob:
         """Write an INT8 IR.
 
         Raises:
-            QuantizationError: it is too far from FP32, or drops AP too far.
+            QuantizationError: it differs too much from FP32, or its AP drops too much.
         """
         target, name = self.target, self.target.spec.full_name
         network = _read_fp32(target)
         if precision is Precision.FP16_INT8:
-            # Before quantization: OpenVINO stores no weights as FP16 if some are INT8 already.
+            # This must precede quantization: OpenVINO stores no weights as FP16 if some are already INT8.
             half = ir_writer.write_ir(network, xml.with_name("half.xml"), Precision.FP16)
             network = openvino_core(extra="quantize").read_model(half)
         network = quantize_network(
@@ -240,7 +240,7 @@ def _read_fp32(target: QuantizationTarget) -> Any:
 
 
 def to_measurements(quantized: Quantized) -> list[dict[str, object]]:
-    """The displacement of each IR that was made now, as ``posezoo record`` reads it."""
+    """The displacement of each IR that was made now, in the format that ``posezoo record`` reads."""
     fp32_size = quantized.target.fp32_xml.with_suffix(".bin").stat().st_size
     measurements = []
     for precision, displacement in quantized.displacements.items():

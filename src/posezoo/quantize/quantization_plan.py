@@ -1,4 +1,4 @@
-"""Which INT8 IR of a model have to be made, and why; needs no NNCF."""
+"""Which INT8 IR of a model must be made, and why; this does not need NNCF."""
 
 from __future__ import annotations
 
@@ -25,13 +25,13 @@ class QuantizationOptions:
     """How a model is quantized.
 
     Attributes:
-        precisions: of ``INT8_PRECISIONS``.
+        precisions: a selection of ``INT8_PRECISIONS``.
         target_device: one of ``spec.quantization_settings.TARGET_DEVICES``.
-        force: quantize again what is up to date.
+        force: make IR again even if they are up to date.
         compare_layers: report the quantization noise of each layer, even if the result is accepted.
-        annotations: people in the photos, in COCO's format: AP before and after is reported, on the photos
-            kept apart.
-        max_drop: how far AP may drop, 0..1: layers go back to floating point until it is within it.
+        annotations: people in the photos, in COCO's format. If given, AP before and after is reported, on the
+            photos for comparison.
+        max_drop: the largest allowed drop of AP, 0..1; layers return to floating point until AP is within it.
 
     Raises:
         QuantizationError: ``max_drop`` is given without annotations.
@@ -52,11 +52,11 @@ class QuantizationOptions:
 def plan_quantization(
     target: QuantizationTarget, layout: ModelLayout, key: Mapping[str, Any], options: QuantizationOptions
 ) -> tuple[PlannedIr, ...]:
-    """Which IR of this ``quantization_key`` have to be made; writes nothing.
+    """Which IR of this ``quantization_key`` must be made; nothing is written.
 
     Raises:
-        QuantizationError: a precision is not one of ``INT8_PRECISIONS``, or an IR would replace one of the
-            model's publisher.
+        QuantizationError: a precision is not one of ``INT8_PRECISIONS``, or an IR would replace the
+            publisher's IR.
     """
     spec, irs = target.spec, []
     for precision in dict.fromkeys(options.precisions):
@@ -84,7 +84,7 @@ def plan_quantization(
 def quantization_key(
     target: QuantizationTarget, photos: PhotoSplit, target_device: str, max_drop: float | None = None
 ) -> dict[str, Any]:
-    """Everything that decides the bytes of an INT8 IR, as JSON values."""
+    """All values that determine the bytes of an INT8 IR, as JSON values."""
     quantization = {
         "settings": asdict(target.settings),
         "target_device": target_device,

@@ -16,10 +16,10 @@ class QuantizationTarget:
 
     Attributes:
         spec: the network's model.
-        model: whose pipeline runs it: the model itself, or the composite that it is a part of.
-        irs: the FP32 .xml of each network of that pipeline by its model's name.
+        model: the model whose pipeline runs the network: itself, or the composite that it is a part of.
+        irs: the FP32 .xml of each network of this pipeline, by its model's name.
         detector: the person detector of a top-down model, with the .xml of its networks; None if the model
-            needs none, or each photo shows one person.
+            does not need one, or if each photo shows one person.
     """
 
     spec: ModelSpec
@@ -34,7 +34,7 @@ class QuantizationTarget:
 
     @property
     def network_index(self) -> int:
-        """The network's index in the pipeline, from its end: -1 is the last one."""
+        """The network's index in the pipeline, counted from the end: -1 is the last network."""
         stages = self.model.stages if isinstance(self.model, CompositeSpec) else (self.spec.name,)
         return stages.index(self.spec.name) - len(stages)
 
@@ -45,12 +45,12 @@ class QuantizationTarget:
 
     @property
     def is_detector(self) -> bool:
-        """Whether it finds boxes, not keypoints."""
+        """Whether the network finds boxes, not keypoints."""
         return self.decoder is not None and self.decoder.name == "detection"
 
     @property
     def settings(self) -> QuantizationSettings:
-        """How it is quantized, and how far INT8 may be from FP32."""
+        """How the network is quantized, and how much INT8 may differ from FP32."""
         return self.spec.quantization or QuantizationSettings()
 
 
