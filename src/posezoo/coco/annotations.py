@@ -1,7 +1,7 @@
-"""Reads files in COCO's format, annotations and a detector's results, and checks every value.
+"""Read annotations and detector results in COCO's format, and check every value.
 
-The format: https://cocodataset.org/#format-data. An annotation may have ``keypoints_3d``, which is posezoo's
-own: for each keypoint x, y, z in mm from the camera and 1, or 0 if the position is unknown.
+The format: https://cocodataset.org/#format-data. An annotation may have ``keypoints_3d``, an extension of
+posezoo: for each keypoint x, y, z in mm from the camera, and 1, or 0 if the position is unknown.
 """
 
 from __future__ import annotations
@@ -18,14 +18,14 @@ import numpy as np
 from posezoo.coco.coco_dataset import CocoBox, CocoDataset, DatasetImage, ImageLicense, PersonAnnotation
 from posezoo.errors import DatasetError
 
-#: The share of a box that a person fills, if a data set has no outlines (CrowdPose's: crowdposetools).
+#: The share of a box that a person fills, if a data set has no areas (from CrowdPose: crowdposetools).
 FILLED = 0.53
 
 _TYPE_NAMES = {int: "a whole number", str: "a text"}
 
 
 def read_coco_dataset(annotations: Path, images: Path, *, keypoints: bool = True) -> CocoDataset:
-    """The data set of an annotation file and a folder of images; no image is read.
+    """Read a data set from an annotation file and a folder of images; the images are not read.
 
     Args:
         annotations: JSON in COCO's format, such as ``person_keypoints_val2017.json``.
@@ -57,7 +57,7 @@ def read_coco_dataset(annotations: Path, images: Path, *, keypoints: bool = True
 
 
 def read_detector_boxes(path: Path, *, category: int = 1) -> Mapping[int, Sequence[CocoBox]]:
-    """Person boxes of a detector by image id.
+    """Read the person boxes of a detector, by image id.
 
     Args:
         path: JSON: a list of ``image_id``, ``category_id``, ``bbox`` (left, top, width, height in pixels) and
@@ -99,7 +99,7 @@ def _read_json(path: Path, folder_hint: str = "") -> Any:
 
 
 class _AnnotationParser:
-    """The sections of one file; ``where`` is an entry's place in the file, for errors."""
+    """Parses the sections of one file; ``where`` is the position of an entry in the file, for messages."""
 
     def __init__(self, path: Path, content: Mapping[str, Any]) -> None:
         self._path, self._content = path, content

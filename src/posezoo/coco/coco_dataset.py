@@ -1,6 +1,6 @@
 """A data set in COCO's format: images, and the people annotated in each.
 
-Coordinates are pixels from the image's top left corner.
+Coordinates are in pixels from the image's top left corner.
 """
 
 from __future__ import annotations
@@ -26,10 +26,11 @@ class PersonAnnotation:
             in a data set without keypoints.
         bbox: left, top, width and height in pixels.
         area: of the person's outline, in square pixels.
-        is_crowd: a group annotated as one: predictions there are neither right nor wrong.
+        is_crowd: whether this is a group annotated as one person: predictions there are neither right nor
+            wrong.
         num_keypoints: number of labelled keypoints.
-        space: (K, 4) float64: x, y, z of each keypoint in mm, and 0 if they are unknown; (0, 4) in a data set
-            without 3D positions.
+        space: (K, 4) float64: x, y, z of each keypoint in mm from the camera, and 1, or 0 if the position is
+            unknown; (0, 4) in a data set without 3D positions.
     """
 
     id: int
@@ -42,7 +43,7 @@ class PersonAnnotation:
 
     @property
     def corner_box(self) -> CocoBox:
-        """``bbox`` by its corners, with score 1."""
+        """``bbox`` as corners, with score 1."""
         left, top, width, height = self.bbox
         return left, top, left + width, top + height, 1.0
 
@@ -61,11 +62,11 @@ class DatasetImage:
 
     Attributes:
         id: COCO's number of the image.
-        path: where the file should be.
-        file_name: as the annotations have it.
-        size: width and height in pixels; None if the annotations do not say.
+        path: the expected path of the file.
+        file_name: the name in the annotations.
+        size: width and height in pixels; None if the annotations do not contain it.
         people: all annotated people.
-        license: its terms; None if the annotations do not say.
+        license: its license; None if the annotations do not contain it.
     """
 
     id: int
@@ -84,7 +85,7 @@ class CocoDataset:
         name: the annotation file's name without its suffix.
         annotations: the annotation file.
         folder: the folder of the images.
-        keypoints: their names, in the order of ``PersonAnnotation.keypoints``; empty if there are none.
+        keypoints: keypoint names, in the order of ``PersonAnnotation.keypoints``; empty if there are none.
         images: in the file's order.
     """
 
@@ -107,7 +108,7 @@ class CocoDataset:
         return tuple(image for image in self.images if not image.path.is_file())
 
     def annotated_boxes(self) -> Mapping[int, Sequence[CocoBox]]:
-        """By image id, the boxes of the people with labelled keypoints, without crowds."""
+        """The boxes of the people with labelled keypoints, without crowds, by image id."""
         return {
             image.id: tuple(
                 person.corner_box
@@ -118,7 +119,7 @@ class CocoDataset:
         }
 
     def person_count(self, *, keypoints: bool = True) -> int:
-        """The number of people that metrics count: no crowds, and for keypoints only people with labels."""
+        """The number of people that metrics count: no crowds; for keypoints, only people with labels."""
         return sum(
             not person.is_crowd and (person.num_keypoints > 0 or not keypoints)
             for image in self.images

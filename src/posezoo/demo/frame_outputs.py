@@ -1,6 +1,6 @@
-"""Outputs for annotated frames: an image, a folder of images, a video; and keypoints as JSON.
+"""Outputs for annotated frames: an image, a folder of images, or a video; and keypoints as JSON.
 
-Each is written to a temporary file that is moved to its place when it is closed, so a file there is complete.
+Each file is written under a temporary name and renamed at the end, so a file with the final name is complete.
 """
 
 from __future__ import annotations
@@ -23,10 +23,10 @@ from posezoo.files.verified_files import is_device, write_error
 from posezoo.images import SUFFIXES, Image
 from posezoo.pose.keypoints import Pose
 
-#: FOURCC by the suffix of a video: codecs that every FFmpeg inside OpenCV writes.
+#: FOURCC by video suffix; every FFmpeg in OpenCV can write these codecs.
 CODECS = {".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"}
 
-# A second of frames: enough if the disk is busy for a moment, and 180 MiB at 1080p.
+# The frames of one second: enough if the disk is busy for a moment, and 180 MiB at 1080p.
 _MAX_WAITING = 30
 
 
@@ -34,9 +34,9 @@ class FrameOutput(ABC):
     """Writes annotated frames; must be closed.
 
     Attributes:
-        path: where they go.
-        written: how many are written, or wait to be.
-        dropped: how many were left out because writing was too slow.
+        path: the file or folder to which they are written.
+        written: the number of frames that are written or wait for that.
+        dropped: the number of frames that were left out because writing was too slow.
     """
 
     path: Path
@@ -49,7 +49,7 @@ class FrameOutput(ABC):
 
         Args:
             frame: the frame as it was read.
-            image: (height, width, 3) uint8, BGR, with poses drawn in; it must not change afterwards.
+            image: (height, width, 3) uint8, BGR, with poses; it must not be changed afterwards.
 
         Raises:
             OutputError: it cannot be written.
@@ -64,15 +64,15 @@ class FrameOutput(ABC):
 
 
 def open_output(path: Path, source: FrameSource, *, limit: int = 0) -> FrameOutput:
-    """The output for a name: an image, a video, or else a folder.
+    """The output for a path: an image, a video, or a folder.
 
     Args:
-        path: where frames go.
-        source: where they come from.
-        limit: the most frames that are written; 0 for all.
+        path: the file or folder to which frames are written.
+        source: the source of the frames.
+        limit: the maximum number of frames to write; 0: all.
 
     Raises:
-        OutputError: the name does not suit the source.
+        OutputError: the path does not fit the source.
     """
     suffix = path.suffix.lower()
     if os.path.isdir(path) or not suffix:
@@ -101,7 +101,7 @@ def _refuse_to_overwrite(path: Path, inputs: Collection[Path]) -> None:
 
 
 class ImageOutput(FrameOutput):
-    """One image; written once, however often its source is played."""
+    """One image; it is written once, even if its source is played several times."""
 
     def __init__(self, path: Path) -> None:
         self.path = path
@@ -114,7 +114,7 @@ class ImageOutput(FrameOutput):
 
 
 class ImageFolderOutput(FrameOutput):
-    """A folder: images with the names of the inputs, frames of a video by number; no frame is dropped."""
+    """A folder: images have the names of the inputs, video frames have numbers; no frame is dropped."""
 
     def __init__(self, folder: Path, source: FrameSource, limit: int) -> None:
         self.path, self._limit = folder, limit
@@ -137,7 +137,7 @@ class ImageFolderOutput(FrameOutput):
 
 
 class VideoEncoder(Protocol):
-    """Encodes frames of one size into a file, as OpenCV's VideoWriter."""
+    """Encodes frames of one size into a file, like OpenCV's VideoWriter."""
 
     def write(self, image: Image) -> None:
         """Add a frame."""
@@ -147,10 +147,10 @@ class VideoEncoder(Protocol):
 
 
 def open_opencv_encoder(path: Path, fps: float, size: Size) -> VideoEncoder:
-    """OpenCV's encoder, with the codec of the file's suffix.
+    """OpenCV's encoder, with the codec for the file's suffix.
 
     Raises:
-        OutputError: it cannot be opened.
+        OutputError: the file cannot be opened.
     """
     cv2 = import_quiet_opencv()
     codec = cv2.VideoWriter_fourcc(*CODECS[path.suffix.lower()])
@@ -161,9 +161,9 @@ def open_opencv_encoder(path: Path, fps: float, size: Size) -> VideoEncoder:
 
 
 class VideoOutput(FrameOutput):
-    """A video, encoded on its own thread: if that is too slow, frames are dropped and counted.
+    """A video, encoded in its own thread: if encoding is too slow, frames are dropped and counted.
 
-    All frames are fitted into the size of the first, which is cut to even sides, as most codecs need.
+    All frames are fitted to the size of the first frame, cropped to even sides, which most codecs need.
     """
 
     def __init__(
@@ -189,7 +189,7 @@ class VideoOutput(FrameOutput):
             raise write_error(path, error) from error
 
     def write(self, _frame: Frame, image: Image) -> None:
-        """Hand a frame to the encoder, or drop it if too many wait already."""
+        """Put a frame into the encoder's queue, or drop it if the queue is full."""
         self._raise_failure()
         if self._limit and self.written >= self._limit:
             return
@@ -208,14 +208,14 @@ class VideoOutput(FrameOutput):
             self.dropped += 1
 
     def close(self) -> None:
-        """Wait for the frames in the queue, and move the video to its place."""
+        """Wait until all frames in the queue are encoded, and rename the video to its final name."""
         try:
             if self._thread is None:
                 return
             self._queue.put(None)
             self._thread.join()
             self._raise_failure()
-            # OpenCV does not report a full disk, but leaves an empty file.
+            # If the disk is full, OpenCV reports no error, but the file is empty.
             if not self._part.stat().st_size:
                 raise OutputError(f"{self.path}: nothing could be written", hint="is the disk full?")
             os.replace(self._part, self.path)
@@ -231,7 +231,7 @@ class VideoOutput(FrameOutput):
     def _encode(self, encoder: VideoEncoder) -> None:
         try:
             while (image := self._queue.get()) is not None:
-                if self._failure is not None:  # only empty the queue, so that close() does not wait for ever
+                if self._failure is not None:  # only empty the queue, so that close() does not wait forever
                     continue
                 try:
                     encoder.write(image)
@@ -242,7 +242,7 @@ class VideoOutput(FrameOutput):
 
 
 def pad_to_size(image: Image, size: Size) -> Image:
-    """An image fitted into a size with black borders; the image itself if it has that size."""
+    """An image fitted to a size with black borders; the image itself if it already has this size."""
     cv2 = import_optional("cv2", extra="run")
     height, width = image.shape[:2]
     if (width, height) == size:
@@ -259,23 +259,23 @@ def pad_to_size(image: Image, size: Size) -> Image:
 
 
 class JsonListWriter:
-    """A JSON document with a list that grows while a camera runs: on disk, not in memory.
+    """Writes a JSON document with a list that grows on disk instead of in memory, for example for a camera.
 
-    A context manager: the file is moved to its place at the end, also after a failure, unless that came
-    before the first item. A device or a pipe (/dev/stdout) is written to directly.
+    It is a context manager. At the end the file is renamed to its final name, also after a failure, unless
+    the failure came before the first item. A device or a pipe (/dev/stdout) is written to directly.
 
     Args:
-        path: where it goes.
-        key: the document is an object with the list under this key; empty: the list itself.
+        path: the file to write.
+        key: the key of the list in the document, which is an object; empty: the document is the list itself.
 
     Attributes:
-        rest: the object's other values, which are set before the end.
+        rest: the object's other values; they must be set before the end.
     """
 
     def __init__(self, path: Path, key: str = "") -> None:
         self.path, self._key, self._count = path, key, 0
         self.rest: dict[str, object] = {}
-        # No file replaces a device or a pipe.
+        # A device or a pipe must not be replaced by a file.
         self._is_stream = is_device(path) or (path.exists() and not path.is_file() and not path.is_dir())
         self._part = path if self._is_stream else path.with_name(f".{path.name}.{os.getpid()}.part")
         with self._translated_errors():
@@ -332,6 +332,6 @@ def frame_to_json(frame: Frame, poses: Sequence[Pose]) -> dict[str, Any]:
 
 
 def coco_image_id(frame: Frame, source: FrameSource) -> int:
-    """COCO's id of an image, which is its file name; otherwise the number of the frame."""
+    """COCO's image id, which is the file name of an image if it is a number; otherwise the frame's index."""
     stem = Path(frame.name).stem
     return int(stem) if source.image_paths and stem.isascii() and stem.isdecimal() else frame.index

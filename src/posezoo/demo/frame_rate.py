@@ -8,18 +8,18 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
-# The values drawn into a frame are means over this time: short enough to follow, long enough to be read.
+# The values drawn into a frame are means over this time: short enough to be current, long enough to be read.
 _RECENT_S = 1.0
 
 
 @dataclass(slots=True)
 class FrameRateMeter:
-    """Frames a second, and latency: from before a frame is read to after it is shown or written.
+    """Frames per second, and latency: the time from before a frame is read to after it is shown or written.
 
     Attributes:
         frames: number of finished frames.
         latency_s: the sum of their latencies.
-        running_s: how long the mode ran, from when it was switched on to its last frame.
+        running_s: how long the mode ran: from its start to its last frame.
     """
 
     frames: int = 0
@@ -29,7 +29,7 @@ class FrameRateMeter:
     _recent: deque[tuple[float, float]] = field(default_factory=deque)
 
     def start(self, now: float) -> None:
-        """Count from now on: the mode is switched on."""
+        """Start to count: the mode is switched on."""
         self._since = now
         self._recent.clear()
 
@@ -45,7 +45,7 @@ class FrameRateMeter:
 
     @property
     def fps(self) -> float:
-        """Frames a second over the whole time; 0 without frames."""
+        """Frames per second over the whole time; 0 without frames."""
         return self.frames / self.running_s if self.running_s else 0.0
 
     @property
@@ -54,7 +54,7 @@ class FrameRateMeter:
         return 1e3 * self.latency_s / self.frames if self.frames else 0.0
 
     def recent(self) -> tuple[float, float] | None:
-        """Frames a second and latency in ms over about the last second; None before two frames."""
+        """Frames per second and latency in ms over about the last second; None before two frames."""
         if len(self._recent) < 2:
             return None
         span = self._recent[-1][0] - self._recent[0][0]
@@ -85,5 +85,5 @@ class StepTimer:
             self.add(name, time.perf_counter() - start_time)
 
     def mean_ms(self, frames: int) -> dict[str, float]:
-        """The mean time of each step over frames, in ms."""
+        """The mean time of each step per frame, in ms."""
         return {name: 1e3 * seconds / max(1, frames) for name, seconds in self.seconds.items()}

@@ -24,13 +24,13 @@ from posezoo.images import MAX_PIXELS, SUFFIXES, Image
 ReportError = Callable[[PosezooError], None]
 Size = tuple[int, int]
 
-#: Frames a second of a source that does not say: what most cameras give.
+#: Frames per second of a source that does not report its rate; most cameras have this rate.
 USUAL_FPS = 30.0
 
-# A live source without a frame for this time is disconnected.
+# A live source counts as disconnected if it gives no frame for this time.
 _SILENCE_MS = 10_000
 
-# Containers estimate the number of frames by duration and rate: one missing frame in twenty is rounding.
+# Containers estimate the number of frames from duration and rate: one missing frame in twenty is rounding.
 _MISSING_SHARE, _MISSING_LEAST = 0.05, 5
 
 
@@ -40,8 +40,8 @@ class Frame:
 
     Attributes:
         index: the number of frames read before it.
-        name: the image file; for a video, camera or stream, its name.
-        image: (height, width, 3) uint8, BGR; not shared, so that it may be drawn into.
+        name: the path of the image file, or the name of the video, camera or stream.
+        image: (height, width, 3) uint8, BGR; it is not shared, so it may be drawn into.
         begun: ``time.perf_counter()`` before it was read.
     """
 
@@ -55,9 +55,9 @@ class FrameSource(ABC):
     """A sequence of frames.
 
     Attributes:
-        name: as the user named it, without a password.
+        name: the name that the user gave, without a password.
         image_paths: the image files; empty for other sources.
-        fps: frames a second at normal speed.
+        fps: frames per second at normal speed.
         size: width and height of the first frame, in pixels.
     """
 
@@ -72,14 +72,14 @@ class FrameSource(ABC):
 
 
 def open_source(text: str, *, rounds: int | None = 1, report_error: ReportError) -> FrameSource:
-    """The source that the user names.
+    """Open the source that the user names.
 
     Args:
         text: an image, a folder of images, a glob, a video, the number of a camera, or an address (http for
             MJPEG and videos, or any other that FFmpeg supports).
         rounds: how often it is played; None: endlessly. A live source is played once.
-        report_error: receives an error for each thing that cannot be read, once; the source continues without
-            it or ends.
+        report_error: receives one error for each image or video that cannot be read; the source continues
+            without it or ends.
 
     Raises:
         ImageError: it does not exist, contains no image, or cannot be opened.
@@ -119,12 +119,12 @@ def open_source(text: str, *, rounds: int | None = 1, report_error: ReportError)
 
 
 def import_quiet_opencv() -> ModuleType:
-    """The ``cv2`` package; posezoo reports problems in one line, instead of several by FFmpeg.
+    """The ``cv2`` package without messages from OpenCV and FFmpeg: posezoo reports problems itself.
 
     Raises:
         MissingPackageError: it is not installed.
     """
-    # Read once, before the first video is opened; -8 is AV_LOG_QUIET.
+    # OpenCV reads this once, before it opens the first video; -8 is AV_LOG_QUIET.
     os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "-8")
     cv2 = import_optional("cv2", extra="run")
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
@@ -136,7 +136,7 @@ def _numbers(rounds: int | None) -> Iterable[int]:
 
 
 class ImageSource(FrameSource):
-    """Image files; those that cannot be read are reported and left out.
+    """Image files; files that cannot be read are reported and left out.
 
     Raises:
         ImageError: none of them can be read.
@@ -178,17 +178,19 @@ class ImageSource(FrameSource):
                         self._report_error(error)
                     continue
                 yield Frame(next(indices), str(path), image, start_time)
-            if len(unreadable) == len(self.image_paths):  # all deleted: an endless loop would find nothing
+            if len(unreadable) == len(
+                self.image_paths
+            ):  # otherwise the loop could run forever without images
                 return
 
 
 class VideoSource(FrameSource):
-    """A video, a camera or a stream, through OpenCV.
+    """A video, a camera or a stream, read with OpenCV.
 
     Args:
         target: a path, an address, or the number of a camera.
         name: for messages.
-        is_live: whether it has no end, so that its end is a failure.
+        is_live: whether it should have no end; then its end is an error.
         rounds: how often a video is played; None: endlessly.
         report_error: receives the reason if it ends too early.
 
@@ -219,7 +221,7 @@ class VideoSource(FrameSource):
         cv2 = import_quiet_opencv()
         if isinstance(self._target, int) or (self._is_live and "://" not in self._target):
             capture = cv2.VideoCapture(self._target)
-            capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # otherwise the driver gives old frames
+            capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # otherwise the driver returns old frames
         else:
             open_limit, read_limit = cv2.CAP_PROP_OPEN_TIMEOUT_MSEC, cv2.CAP_PROP_READ_TIMEOUT_MSEC
             limits = (open_limit, _SILENCE_MS, read_limit, _SILENCE_MS)

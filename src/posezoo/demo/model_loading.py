@@ -1,4 +1,4 @@
-"""Find the model of the demo: by a name of the zoo, an IR, or a checkpoint of one of our networks."""
+"""Find the demo's model: by its name in the zoo, or from an IR or a checkpoint of one of our networks."""
 
 from __future__ import annotations
 
@@ -21,8 +21,8 @@ if TYPE_CHECKING:
     from posezoo.runtime.load_options import LoadOptions
 
 
-#: Decoder (a name of ``pose.decoders.DECODERS``; empty: the model's own) and its options, by the words that
-#: Open Model Zoo's demo takes, and ours.
+#: Decoder (a name of ``pose.decoders.DECODERS``; empty: the model's own) and its options, by the architecture
+#: names of Open Model Zoo's demo and by ours.
 ARCHITECTURES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "ae": ("associative_embedding", {"delta": 0.0}),
     "higherhrnet": ("associative_embedding", {"delta": 0.5}),
@@ -32,7 +32,7 @@ ARCHITECTURES: Mapping[str, tuple[str, Mapping[str, Any]]] = {
     "auto": ("", {}),
 }
 
-#: Loads a model with options; raises ``InferenceError`` if it cannot be run with them.
+#: Loads a model with options; raises ``InferenceError`` if the model cannot run with them.
 ModelLoader = Callable[["LoadOptions"], "Estimator"]
 
 
@@ -45,21 +45,22 @@ def find_model(
     detector: str | None = None,
     listener: Listener = ignore_event,
 ) -> ModelLoader:
-    """Find a model; it is downloaded and converted if it is not there yet.
+    """Find a model; if it is missing, it is downloaded and converted.
 
     Args:
-        text: a model's name, the path of an .xml, or of a checkpoint.
-        context: what the settings name.
-        precision: of the IR of a model of the zoo.
-        architecture: a word of ``ARCHITECTURES``.
-        detector: the detector of people that the user named for this model.
+        text: a model's name, or the path of an .xml or a checkpoint.
+        context: the objects that the settings define.
+        precision: of the IR, for a model of the zoo.
+        architecture: a name of ``ARCHITECTURES``.
+        detector: the person detector that the user chose for this model.
         listener: receives events.
 
     Raises:
         UnknownModelError: there is neither such a model nor such a file.
         DecoderError: the model is of another architecture.
-        InferenceError: the model finds people itself, and is given a detector.
-        PosezooError: it cannot be downloaded or converted, or the checkpoint is of none of our networks.
+        InferenceError: the model finds people itself, but a detector is given.
+        PosezooError: it cannot be downloaded or converted, or the checkpoint does not fit exactly one of our
+            networks.
     """
     from posezoo.pipeline import load
 
@@ -125,7 +126,7 @@ def _of_zoo(
 
 
 def _converted(checkpoint: Path, context: Context, listener: Listener) -> Path:
-    """The IR of a checkpoint, in the user's cache folder; it is made once for the same bytes."""
+    """The IR of a checkpoint, in the user's cache folder; it is converted only once for the same bytes."""
     from posezoo.networks import pretrained
     from posezoo.pipeline.get import get_irs
     from posezoo.resolve.custom_weights import spec_with_checkpoint
@@ -148,5 +149,5 @@ def _converted(checkpoint: Path, context: Context, listener: Listener) -> Path:
 
 
 def architecture_for_decoder(decoder: str) -> str:
-    """The first word of ``-at`` that stands for a decoder, else auto."""
+    """The first value of ``-at`` for a decoder, or auto if there is none."""
     return next((word for word, (name, _) in ARCHITECTURES.items() if name == decoder), "auto")

@@ -1,8 +1,8 @@
-"""The demo's loop: frames from a source through a model to a window and to files.
+"""The demo's loop: it reads frames from a source, runs a model, and shows or writes the results.
 
 A model can run in several modes (many requests at once, or one for the lowest latency), and Tab switches to
-the next: the current mode gets no more frames, its frames in flight are finished, and the next mode continues
-with the following frames.
+the next mode: the current mode gets no more frames, its frames in progress are finished, and the next mode
+continues with the following frames.
 """
 
 from __future__ import annotations
@@ -39,9 +39,9 @@ class ExecutionMode:
     """A way to run a model.
 
     Attributes:
-        name: as it is shown.
+        name: the name that is shown.
         open: loads the model for this mode; called once, when the mode is first switched on.
-        speed: of the frames of this mode.
+        speed: frame rate and latency of this mode.
     """
 
     name: str
@@ -58,13 +58,13 @@ class Player:
     """Plays a source once.
 
     Args:
-        source: where frames come from.
-        modes: the first one runs, Tab switches to the next.
+        source: the source of the frames.
+        modes: the first one runs first; Tab switches to the next.
         min_score: poses and keypoints with a lower score are not drawn.
-        within: the largest width and height of drawn frames; None: no limit.
-        monitors: are drawn into frames; their keys show and hide them.
-        screen: shows frames; None shows none.
-        outputs: write frames.
+        within: the maximum width and height of drawn frames; None: no limit.
+        monitors: they are drawn into frames; their keys show and hide them.
+        screen: the window that shows frames; None: no window.
+        outputs: the outputs that write frames.
         on_poses: receives each frame and its poses, in order.
     """
 
@@ -123,7 +123,7 @@ class Player:
                 return
             self._submitted[frame.index] = time.perf_counter()
             yield frame
-            if self._waits_for_key:  # no frame is in flight meanwhile: the wait would count as its latency
+            if self._waits_for_key:  # start no other frame: its latency would include the wait for a key
                 return
 
     def _finish(self, frame: Frame, poses: Sequence[Pose]) -> None:
@@ -163,7 +163,7 @@ class Player:
         return image
 
     def _handle_key(self, key: str) -> bool:
-        """Handle a key, and return whether the frame has to be drawn again."""
+        """Handle a key; returns whether the frame must be drawn again."""
         if key in QUIT or (self._screen is not None and not self._screen.is_open):
             self._is_quitting = True
         elif key == TAB:
@@ -179,13 +179,13 @@ def draw_poses(
     within: Size | None = None,
     in_place: bool = False,
 ) -> Image:
-    """Draw poses into an image, which is made smaller if requested.
+    """Draw poses into an image, which is reduced in size if requested.
 
     Args:
         image: (height, width, 3) uint8, BGR; it is not changed, unless ``in_place`` is set.
-        poses: in its pixels.
+        poses: in pixels of the image.
         min_score: keypoints with a lower score are left out.
-        within: the largest width and height of the result, which keeps the aspect ratio; None: no limit.
+        within: the maximum width and height of the result, which keeps the aspect ratio; None: no limit.
         in_place: whether an image that keeps its size may be drawn into.
     """
     height, width = image.shape[:2]

@@ -13,7 +13,7 @@ from posezoo.pose.keypoints import Pose
 
 
 def format_pose(pose: Pose) -> str:
-    """A pose in numbers: its score, then x, y in pixels and the score of each keypoint."""
+    """A pose as numbers: its score, then x, y in pixels and the score of each keypoint."""
     numbers = (f"{x:.1f} {y:.1f} {score:.2f}" for x, y, score in pose.keypoints.tolist())
     return f"{pose.score:.2f} " + " ".join(numbers)
 
@@ -25,7 +25,7 @@ def summarize_run(
     monitors: UtilizationMonitor,
     failures: Sequence[PosezooError],
 ) -> dict[str, Any]:
-    """As JSON values: ``frames``, ``modes``, ``steps_ms``, ``outputs``, ``machine``, ``failed``.
+    """The summary as JSON values: ``frames``, ``modes``, ``steps_ms``, ``outputs``, ``machine``, ``failed``.
 
     The time of a step is the mean over all frames; steps of several frames run at the same time, so they may
     add up to more than the time of a frame.

@@ -1,6 +1,6 @@
 """The utilization of CPU and memory, drawn into a corner of the frame.
 
-Read from /proc, so only on Linux: other systems would need one more package.
+The values are read from /proc, so only Linux is supported: other systems would need another package.
 """
 
 from __future__ import annotations
@@ -17,10 +17,10 @@ import numpy as np
 from posezoo.errors import PosezooError, import_optional
 from posezoo.images import Image
 
-#: What can be shown, by the letter of the flag, which is also the key that shows and hides it.
+#: The monitors by letter. The letter is used in the flag, and as the key that shows and hides the monitor.
 MONITORS = {"c": "CPU, average", "d": "CPU, each core", "m": "memory", "h": "history"}
 
-# Often enough to follow, and long enough to be precise: the kernel counts in ticks of 10 ms.
+# Short enough for a live display, and long enough for precision: the kernel counts in ticks of 10 ms.
 _PERIOD_S = 0.5
 _HISTORY = 60
 
@@ -34,9 +34,9 @@ class SystemLoad:
     """One sample of the machine's load.
 
     Attributes:
-        cores: each core's share of busy time since the sample before, 0..1.
+        cores: each core's share of busy time since the previous sample, 0..1.
         used_bytes, total_bytes: memory used by programs, and all memory.
-        used_swap_bytes, total_swap_bytes: the same of swap.
+        used_swap_bytes, total_swap_bytes: the same for swap.
     """
 
     cores: tuple[float, ...]
@@ -47,7 +47,7 @@ class SystemLoad:
 
     @property
     def average(self) -> float:
-        """The mean of all cores, 0..1."""
+        """The mean over all cores, 0..1."""
         return sum(self.cores) / len(self.cores)
 
 
@@ -56,14 +56,14 @@ _Panel = tuple[int, Callable[[Image, float], None]]
 
 
 class UtilizationMonitor:
-    """Samples the load, and draws what is shown.
+    """Samples the load, and draws the monitors that are shown.
 
     Args:
         shown: letters of ``MONITORS``.
         proc: the kernel's process file system.
 
     Raises:
-        PosezooError: something is to be shown, and this system has no /proc.
+        PosezooError: ``shown`` is not empty, and this system has no /proc.
     """
 
     def __init__(self, shown: Iterable[str] = (), proc: Path = Path("/proc")) -> None:
@@ -74,18 +74,18 @@ class UtilizationMonitor:
         self._is_supported = (proc / "stat").is_file() and (proc / "meminfo").is_file()
         if self._shown and not self._is_supported:
             raise PosezooError("utilization is read from /proc, which this system lacks", hint="leave out -u")
-        # The first sample is the load since now, not since the machine was started.
+        # The first sample covers the time from now on, not from the start of the machine.
         self._ticks = _read_ticks(proc / "stat") if self._is_supported else {}
 
     def toggle(self, key: str) -> bool:
-        """Show or hide the monitor of a key; returns whether there is one."""
+        """Show or hide the monitor of a key; returns whether the key has one."""
         if key not in MONITORS or not self._is_supported:
             return False
         self._shown ^= {key}
         return True
 
     def sample(self, now: float) -> None:
-        """Take a sample if it is time for one, and anything is shown."""
+        """Take a sample if the period has passed and any monitor is shown."""
         if not self._shown or now < self._next_sample:
             return
         self._next_sample = now + _PERIOD_S
@@ -95,7 +95,7 @@ class UtilizationMonitor:
             busy_before, total_before = before.get(name, (0, 0))
             share = (busy - busy_before) / max(1, total - total_before)
             cores.append(min(1.0, max(0.0, share)))
-        # In KiB, by the names of proc(5).
+        # The file has values in KiB; the names are from proc(5).
         lines = (line.split() for line in (self._proc / "meminfo").read_text().splitlines())
         memory = {name.rstrip(":"): int(number) * 1024 for name, number, *_ in lines}
         self._history.append(
@@ -109,9 +109,9 @@ class UtilizationMonitor:
         )
 
     def draw(self, canvas: Image) -> None:
-        """Draw what is shown into the lower left corner of an (H, W, 3) uint8 BGR image.
+        """Draw the monitors into the lower left corner of an (H, W, 3) uint8 BGR image.
 
-        If there is not enough room, the last panels are left out.
+        If there is not enough space, the last panels are left out.
         """
         self.sample(time.monotonic())
         if not self._shown or not self._history:
@@ -145,9 +145,9 @@ class UtilizationMonitor:
         return [(_ROW, partial(_draw_bar, text=text, share=share)) for text, share in bars]
 
     def summary(self) -> dict[str, float]:
-        """Over the last half minute in which anything was shown; empty if nothing was.
+        """The load over the last half minute in which a monitor was shown; empty if none was.
 
-        ``cpu_share`` is the mean of all cores, 0..1, ``memory_bytes`` the most memory that was used.
+        ``cpu_share`` is the mean over all cores, 0..1; ``memory_bytes`` is the maximum of used memory.
         """
         if not self._history:
             return {}
@@ -186,7 +186,7 @@ def _draw_history(part: Image, scale: float, *, cpu: Sequence[float], memory: Se
 
 
 def _read_ticks(path: Path) -> dict[str, tuple[int, int]]:
-    """By core: busy ticks, and all; proc(5): user nice system idle iowait irq softirq steal."""
+    """Busy and all ticks by core; columns in proc(5): user nice system idle iowait irq softirq steal."""
     ticks = {}
     for line in path.read_text().splitlines():
         name, *numbers = line.split()

@@ -1,4 +1,4 @@
-"""A window that shows frames and reads keys, or a clear error if there is no display."""
+"""A window that shows frames and reads keys; a clear error if there is no display."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def require_display() -> None:
     """Make sure that a window can be opened.
 
     Raises:
-        DisplayError: it cannot, and why.
+        DisplayError: it cannot be opened; the message gives the reason.
         MissingPackageError: OpenCV is not installed.
     """
     cv2 = import_optional("cv2", extra="window")
@@ -42,7 +42,7 @@ def require_display() -> None:
     display = os.environ.get("DISPLAY") or os.environ.get("WAYLAND_DISPLAY")
     if not display:
         raise DisplayError("there is no display: neither DISPLAY nor WAYLAND_DISPLAY is set", hint=_HINT)
-    # In a child process, since Qt ends a process that cannot open a window.
+    # This is tested in a child process, because Qt terminates a process that cannot open a window.
     command = [sys.executable, "-c", _PROBE]
     try:
         subprocess.run(command, capture_output=True, timeout=_PROBE_TIMEOUT_S, check=True)
@@ -53,10 +53,10 @@ def require_display() -> None:
 class Window:
     """A window on the screen; a context manager that closes it.
 
-    Keys are small letters; Tab and Escape are ``TAB`` and ``ESCAPE``.
+    Keys are lower-case characters; Tab and Escape are ``TAB`` and ``ESCAPE``.
 
     Attributes:
-        is_open: false after the user closed it.
+        is_open: whether the user has not closed it yet.
     """
 
     def __init__(self, title: str) -> None:
@@ -76,12 +76,12 @@ class Window:
         self._cv2.destroyAllWindows()
 
     def show(self, image: Image) -> str:
-        """Show an image; returns the key that was pressed meanwhile, or an empty text."""
+        """Show an image; returns the key that was pressed, or an empty string."""
         self._cv2.imshow(self._title, image)
         return self._read_key(1)
 
     def wait_for_key(self) -> str:
-        """The next key that is pressed; an empty text if the window is closed instead."""
+        """The next key that is pressed; an empty string if the window is closed instead."""
         while self.is_open:
             if key := self._read_key(50):
                 return key
@@ -94,7 +94,7 @@ class Window:
             # A new window takes a moment to appear.
             is_closed = self._was_visible and not is_visible
             self._was_visible = self._was_visible or is_visible
-        except self._cv2.error:  # Qt's answer after the last window is closed
+        except self._cv2.error:  # raised with Qt after the last window is closed
             is_closed = True
         self.is_open = self.is_open and not is_closed
         return chr(code).lower() if 0 < code < 128 else ""  # higher codes: Shift alone, arrows and others
