@@ -1,4 +1,4 @@
-"""How well a model finds people, as COCO's metrics."""
+"""Evaluate how well a model finds people, with COCO's metrics."""
 
 from __future__ import annotations
 

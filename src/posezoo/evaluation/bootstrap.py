@@ -1,7 +1,7 @@
 """Bootstrap confidence intervals of AP and AR, for data sets with few people.
 
-B. Efron, Bootstrap Methods: Another Look at the Jackknife, 1979. Whole images are resampled, since people in
-one image are alike.
+B. Efron, Bootstrap Methods: Another Look at the Jackknife, 1979. Whole images are resampled, because people
+in one image are not independent.
 """
 
 from __future__ import annotations
@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 
 from posezoo.evaluation.coco_matching import THRESHOLDS, ImageMatches
 
-#: From this many people on the interval is narrow, and is not computed.
+#: With this many people or more, the interval is narrow and is not computed.
 ENOUGH_PEOPLE = 500
 
 DRAWS = 1000
@@ -33,9 +33,9 @@ def bootstrap_intervals(
     """The 95 % confidence intervals of ``NAMES``; the same matches give the same intervals.
 
     Args:
-        matches: of all images.
+        matches: the matches of all images.
         draws: the number of resampled data sets.
-        seed: of the random numbers.
+        seed: the seed of the random numbers.
     """
     pooled = PooledMatches(matches)
     random = np.random.default_rng(seed)

@@ -12,10 +12,10 @@ from posezoo.evaluation.coco_matching import ImageMatches, keypoint_similarities
 from posezoo.evaluation.coco_metrics import keypoint_sigmas
 from posezoo.evaluation.image_predictions import ImagePredictions
 
-#: From this similarity on a keypoint counts as found.
+#: A keypoint counts as found at this similarity or more.
 FOUND_AT = 0.5
 
-#: Both skeletons are aligned at this keypoint, since the model's joints are relative to it.
+#: Both skeletons are aligned at this keypoint, because the model's joints are relative to it.
 ROOT = "neck"
 
 
@@ -27,9 +27,9 @@ class ImageScore:
         image: the image.
         people: number of annotated people that count.
         found: how many of them were found.
-        wrong: number of predictions without a person.
-        similarity: mean similarity of the people to their predictions, 0 for people who were not found; None
-            if there are no people.
+        wrong: number of predictions that match no person.
+        similarity: mean similarity between the people and their predictions, 0 for people who were not found;
+            None if there are no people.
     """
 
     image: DatasetImage
@@ -45,10 +45,10 @@ class KeypointScore:
 
     Attributes:
         name: of the keypoint.
-        labelled: number of people that count and have it labelled.
-        found: the share of these whose keypoint is found at a similarity of ``FOUND_AT`` or more.
-        similarity: the mean over all these, 0 if the person was not found.
-        error_px: the median distance in image pixels if the person was found; None if nobody was found.
+        labelled: number of people that count and for whom the keypoint is labelled.
+        found: the share of these people whose keypoint is found at a similarity of ``FOUND_AT`` or more.
+        similarity: the mean similarity over all these people, 0 if the person was not found.
+        error_px: the median distance in image pixels over people who were found; None if there are none.
     """
 
     name: str
@@ -126,9 +126,9 @@ def compute_mpjpe(
 ) -> float | None:
     """The mean distance of joints from the ground truth, in mm, with the necks aligned.
 
-    Over all labelled joints except the neck of the people who were found: MPJPE (C. Ionescu et al.,
-    Human3.6M, 2014) for several people, who are matched by their keypoints in the image. People who were not
-    found do not count; AR shows them.
+    The mean is over all labelled joints, except the neck, of the people who were found. This is MPJPE
+    (C. Ionescu et al., Human3.6M, 2014) for several people, who are matched by their keypoints in the image.
+    People who were not found do not count here; AR includes them.
 
     Args:
         dataset: the ground truth.

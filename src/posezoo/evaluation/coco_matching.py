@@ -1,7 +1,7 @@
-"""Matches predictions with annotated people by COCO's rules: for tables and confidence intervals.
+"""Match predictions with annotated people by COCO's rules, for tables and confidence intervals.
 
-What pycocotools' ``computeOks`` and ``evaluateImg`` do for people of any size, written anew. The reported
-metrics come from ``coco_metrics``; the tests check that the AP of these matches is the same.
+This reimplements pycocotools' ``computeOks`` and ``evaluateImg`` for people of any size. The reported metrics
+come from ``coco_metrics``; the tests check that the AP of these matches is the same.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from posezoo.coco import CocoDataset, DatasetImage, PersonAnnotation
 from posezoo.evaluation.coco_metrics import keypoint_sigmas
 from posezoo.evaluation.image_predictions import Floats, ImagePredictions
 
-#: The most predictions of an image that count, by keypoints and by boxes (pycocotools' ``maxDets``).
+#: The maximum number of predictions that count in an image: poses, and boxes (pycocotools' ``maxDets``).
 MAX_POSES, MAX_BOXES = 20, 100
 
 #: COCO's ten thresholds of similarity or overlap.
@@ -31,7 +31,7 @@ class ImageMatches:
         image: the ground truth.
         order: (N,): indices of the predictions that count, by descending score.
         scores: (N,): their scores.
-        similarities: (N, P): of each prediction to each person of the image.
+        similarities: (N, P): the similarity of each prediction to each person in the image.
         persons: (T, N): index of the matched person at each threshold; -1 if there is none.
         ignored: (P,): people who count neither as found nor as missed.
     """
@@ -45,11 +45,11 @@ class ImageMatches:
 
     @property
     def num_people(self) -> int:
-        """How many people count."""
+        """The number of people that count."""
         return int((~self.ignored).sum())
 
     def true_positives(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
-        """(T, N) twice: whether each prediction is a person that counts, and whether it counts at all."""
+        """(T, N) twice: whether a prediction matches a person that counts, and whether it counts itself."""
         has_person = self.persons >= 0
         if not len(self.ignored):
             return has_person, np.ones_like(has_person)
@@ -91,8 +91,8 @@ def match_dataset(
 def object_keypoint_similarity(keypoints: Floats, person: PersonAnnotation, sigmas: Floats) -> Floats:
     """(N,): COCO's object keypoint similarity (OKS) of (N, K, 3) keypoints to a person.
 
-    For a person without labelled keypoints: by the distance of each keypoint from their box, doubled on each
-    side.
+    For a person without labelled keypoints, it depends on the distance of each keypoint from the person's
+    box, which is first extended by its own width and height on each side.
 
     Args:
         keypoints: in image pixels.
@@ -106,7 +106,7 @@ def object_keypoint_similarity(keypoints: Floats, person: PersonAnnotation, sigm
 
 
 def keypoint_similarities(keypoints: Floats, person: PersonAnnotation, sigmas: Floats) -> Floats:
-    """(N, K): the similarity of each keypoint by itself."""
+    """(N, K): the similarity of each keypoint."""
     if (person.keypoints[:, 2] > 0).any():
         offsets = keypoints[:, :, :2] - person.keypoints[:, :2]
     else:
@@ -119,7 +119,10 @@ def keypoint_similarities(keypoints: Floats, person: PersonAnnotation, sigmas: F
 
 
 def box_iou(boxes: Floats, person: PersonAnnotation) -> Floats:
-    """(N,): intersection over union of (N, 4) boxes with a person's; for a crowd, over its own area."""
+    """(N,): intersection over union of (N, 4) boxes with a person's box.
+
+    For a crowd, the intersection is divided by the area of the predicted box.
+    """
     left, top, width, height = person.bbox
     across = np.minimum(boxes[:, 0] + boxes[:, 2], left + width) - np.maximum(boxes[:, 0], left)
     down = np.minimum(boxes[:, 1] + boxes[:, 3], top + height) - np.maximum(boxes[:, 1], top)
@@ -133,7 +136,7 @@ def box_iou(boxes: Floats, person: PersonAnnotation) -> Floats:
 def _match_greedily(
     similarities: Floats, ignored: NDArray[np.bool_], crowds: Sequence[bool], threshold: float
 ) -> list[int]:
-    """The person of each prediction, by descending score; people that count are matched before others."""
+    """The person for each prediction, by descending score; people that count are matched before others."""
     taken: set[int] = set()
     people = np.argsort(ignored, kind="stable").tolist()
     matches = []

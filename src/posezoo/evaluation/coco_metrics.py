@@ -1,7 +1,7 @@
 """COCO's metrics of predictions, computed by faster-coco-eval.
 
-It gives the same results as pycocotools, to the last digit, in about half the time; the tests compare them.
-Ids are renumbered from 1: both packages read 0 as "no match".
+It returns exactly the same results as pycocotools in about half the time; the tests compare them. Ids are
+renumbered from 1, because both packages interpret 0 as "no match".
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ from posezoo.pose.keypoints import SKELETONS, keypoint_sigma
 
 #: COCO's ten metrics by object keypoint similarity (OKS), in the order in which they are always shown.
 KEYPOINT_METRICS = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
-#: Its metrics by the overlap of boxes, those of up to 100 boxes an image.
+#: COCO's metrics by the overlap of boxes, for up to 100 boxes per image.
 BOX_METRICS = ("AP", "AP50", "AP75", "APs", "APm", "APl", "AR", "ARs", "ARm", "ARl")
 
 _PERSON = 1
@@ -29,7 +29,7 @@ def require_people(dataset: CocoDataset, *, boxes: bool = False) -> None:
     """Make sure that a data set has people to evaluate.
 
     Raises:
-        EvaluationError: it has none.
+        EvaluationError: there are none.
     """
     if not dataset.person_count(keypoints=not boxes):
         kind = "outside of crowds" if boxes else "with labelled keypoints"
@@ -47,8 +47,8 @@ def compute_coco_metrics(
         boxes: compare boxes with boxes instead of keypoints with keypoints.
 
     Returns:
-        By name of ``KEYPOINT_METRICS`` or ``BOX_METRICS``, without those that no person in the data set
-        counts for, which pycocotools reports as -1.
+        The values by name of ``KEYPOINT_METRICS`` or ``BOX_METRICS``. A metric is left out if no person in
+        the data set counts for it; pycocotools reports it as -1.
 
     Raises:
         EvaluationError: no person in the data set counts, or COCO's sigma of a keypoint is unknown.
@@ -66,7 +66,7 @@ def compute_coco_metrics(
         predicted = predictions.get(image.id)
         if predicted is None or not len(predicted):
             continue
-        # By the keypoints' extent, including keypoints that were not found, at 0, 0: as pycocotools' loadRes.
+        # From the extent of all keypoints, including missing ones at (0, 0), as in pycocotools' loadRes.
         areas = (
             predicted.boxes[:, 2] * predicted.boxes[:, 3]
             if boxes
@@ -92,9 +92,9 @@ def compute_coco_metrics(
 
 
 def keypoint_sigmas(names: tuple[str, ...]) -> list[float]:
-    """COCO's sigmas: the spread of annotators in each keypoint, as a share of the person's size.
+    """COCO's sigmas: the standard deviation of annotators for each keypoint, relative to the person's size.
 
-    Rounded as in pycocotools, so that results are the same to the last digit.
+    They are rounded as in pycocotools, so the results are exactly the same.
 
     Raises:
         EvaluationError: the sigma of a keypoint is unknown.

@@ -1,4 +1,4 @@
-"""What an accuracy depends on: for records, cached predictions, and comparisons with published values."""
+"""The settings of an evaluation, for records, cached predictions, and comparisons with published values."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ class EvaluationProtocol:
         estimator: the model.
         precision: of its IR.
         options: how the estimator was loaded: input size, flip, scales, decoder options.
-        box_source: where person boxes came from, for a top-down model; empty for others.
+        box_source: the source of the person boxes, for a top-down model; empty for others.
     """
 
     estimator: Estimator
@@ -44,7 +44,7 @@ class EvaluationProtocol:
         return self.estimator.decoder == "detection"
 
     def to_settings(self) -> dict[str, Scalar]:
-        """The same as a record's settings; defaults are left out."""
+        """The protocol as the settings of a record; defaults are left out."""
         size, options = self.estimator.input_size, self.options
         settings: dict[str, Scalar] = {
             "input": f"{size[0]}x{size[1]}" if size else "varies",
@@ -59,18 +59,18 @@ class EvaluationProtocol:
 
 
 def cache_key(protocol: EvaluationProtocol, irs: Iterable[Path], *others: Path) -> dict[str, Any]:
-    """Everything that predictions depend on, so that cached ones are those of the same model.
+    """Everything that predictions depend on, so that cached predictions are from the same model.
 
     Args:
         protocol: how the model is evaluated.
         irs: the .xml of all its networks.
-        others: other files that matter: a file of boxes.
+        others: other files that predictions depend on, such as a file of boxes.
     """
     estimator = protocol.estimator
     decoder = estimator.model.decoder
     options = dict(sorted(decoder.options.items())) if decoder is not None else ""
     files = [file for xml in irs for file in (xml, xml.with_suffix(".bin"))]
-    # The code that turns images into poses: in a checkout it changes while the version does not.
+    # The code that turns images into poses is included: in a checkout it may change without a new version.
     code = hashlib.sha256()
     for package in (runtime, pose):
         for path in sorted(Path(str(package.__file__)).parent.glob("*.py")):
@@ -86,7 +86,7 @@ def cache_key(protocol: EvaluationProtocol, irs: Iterable[Path], *others: Path) 
 
 
 def create_accuracy_measurement(protocol: EvaluationProtocol, result: EvaluationResult) -> Measurement:
-    """An accuracy as ``posezoo record`` reads it."""
+    """The accuracy in the form that ``posezoo record`` reads."""
     model = protocol.estimator.model
     return Measurement(
         "accuracy",
@@ -115,9 +115,9 @@ def explain_difference(
 
     Args:
         published: the published value.
-        metrics: everything that the publisher says of the model.
+        metrics: all published information about the model.
         protocol: how the model was evaluated.
-        result: what was measured.
+        result: the measured result.
     """
     num_images = len(result.dataset.images)
     if "val2017" not in result.dataset.name or num_images != VAL2017_IMAGES:
@@ -138,6 +138,6 @@ def explain_difference(
 
 
 def describe_published_protocol(published: PublishedAccuracy) -> str:
-    """How a published value was measured, as far as its publisher says."""
+    """How a published value was measured, as far as this is published."""
     flip = "mirrored image averaged in" if published.flip else ""
     return "; ".join(filter(None, (published.dataset, published.protocol, flip)))

@@ -1,4 +1,4 @@
-"""What a model found in one image, in the form of COCO's annotations."""
+"""The predictions of a model for one image, in the form of COCO's annotations."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ class ImagePredictions:
         }
 
     def to_coco_results(self, image: int) -> list[dict[str, Any]]:
-        """As in COCO's files of results: keypoints, or boxes if there are no keypoints, never both."""
+        """In the form of COCO's result files: keypoints, or boxes if there are no keypoints, never both."""
         key, values = ("keypoints", self.keypoints) if self.keypoints.shape[1] else ("bbox", self.boxes)
         return [
             {"image_id": image, "category_id": 1, "score": score, key: row}
@@ -56,7 +56,7 @@ class ImagePredictions:
 
 
 def _flat(values: Floats) -> Floats:
-    """One row for each person; also if there are none."""
+    """One flat row for each person; this also works if there are none."""
     return values.reshape(len(values), math.prod(values.shape[1:]))
 
 
@@ -64,7 +64,7 @@ def predictions_from_json(content: Mapping[str, Any], num_keypoints: int) -> Ima
     """Read what ``ImagePredictions.to_json`` wrote.
 
     Raises:
-        KeyError, TypeError, ValueError: it is something else.
+        KeyError, TypeError, ValueError: the content has another form.
     """
     count = len(content["scores"])
     num_space = num_keypoints if "space" in content else 0
@@ -77,11 +77,11 @@ def predictions_from_json(content: Mapping[str, Any], num_keypoints: int) -> Ima
 
 
 def predictions_from_poses(poses: Sequence[Pose], names: tuple[str, ...]) -> ImagePredictions:
-    """Poses as predictions of the annotations' keypoints.
+    """Convert poses to predictions of the annotations' keypoints.
 
     Args:
-        poses: what the model found in one image.
-        names: of the annotations' keypoints; empty if only boxes count.
+        poses: the poses that the model found in one image.
+        names: the names of the annotations' keypoints; empty if only boxes count.
 
     Raises:
         EvaluationError: the model's skeleton lacks some of them.
@@ -96,7 +96,7 @@ def predictions_from_poses(poses: Sequence[Pose], names: tuple[str, ...]) -> Ima
             points[row] = pose.keypoints[indices]
             if isinstance(pose, Pose3D):
                 space[row] = 10 * pose.camera[indices]  # from cm
-        # Not a number means not found: COCO's tools would compare it as equal to everything.
+        # NaN becomes "not found": COCO's tools would treat NaN as equal to everything.
         points[row][~np.isfinite(points[row]).all(axis=1)] = 0
         x0, y0, x1, y1 = pose.box
         boxes[row] = x0, y0, x1 - x0, y1 - y0

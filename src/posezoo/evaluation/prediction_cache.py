@@ -1,7 +1,7 @@
-"""A file of predictions, so that an evaluation that was interrupted continues where it stopped.
+"""A file of predictions, with which an interrupted evaluation can continue.
 
-One line of JSON for each image, below a heading with everything that the predictions depend on: under another
-heading the file is not used. An incomplete line is skipped.
+The first line is a heading with everything that the predictions depend on: a file with another heading is not
+used. Then follows one line of JSON for each image. An incomplete line is skipped.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from posezoo.files.verified_files import write_atomically, write_error
 
 
 class PredictionCache:
-    """The predictions of one file, by image id; made by ``open_prediction_cache``."""
+    """The predictions in one file, by image id; created by ``open_prediction_cache``."""
 
     def __init__(self, path: Path, entries: Mapping[int, tuple[list[int], ImagePredictions]]) -> None:
         self._path, self._entries = path, entries
@@ -48,12 +48,12 @@ class PredictionCache:
 def open_prediction_cache(
     path: Path, heading: Mapping[str, Any], num_keypoints: int
 ) -> Iterator[PredictionCache]:
-    """Open a file of predictions; one run at a time.
+    """Open a file of predictions; only one run may use it at a time.
 
     Args:
         path: the file; created if it does not exist.
         heading: everything that the predictions depend on, as JSON values.
-        num_keypoints: of each person.
+        num_keypoints: the number of keypoints of each person.
 
     Raises:
         OutputError: the file cannot be written, or another run uses it.
@@ -65,7 +65,7 @@ def open_prediction_cache(
             if entries is None:
                 write_atomically(path, (json.dumps(heading) + "\n").encode())
             else:
-                # If the last run was killed while it wrote, its last line has no end.
+                # If the previous run was killed while it wrote, the last line has no line break.
                 with open(path, "rb+") as stream:
                     stream.seek(-1, os.SEEK_END)
                     if stream.read(1) != b"\n":
@@ -95,7 +95,7 @@ def _read(
 
 
 def _fingerprint(image: DatasetImage) -> list[int]:
-    """The image file's size and modification time; a changed file gets new predictions."""
+    """The image file's size and modification time, which show if the file has changed."""
     try:
         status = image.path.stat()
     except OSError:

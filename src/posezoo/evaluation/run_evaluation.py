@@ -1,4 +1,4 @@
-"""Evaluates a model on a data set in COCO's format: one call gives metrics, intervals and tables."""
+"""Evaluate a model on a data set in COCO's format: one call returns metrics, intervals and tables."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ from posezoo.images import Image
 from posezoo.pose.keypoints import Pose
 from posezoo.runtime.result_stream import ResultStream
 
-#: From an image, (H, W, 3) uint8 BGR, to poses; called with ``boxes=`` if boxes are given; an estimator.
+#: An estimator, or a function that returns poses for an image, (H, W, 3) uint8 BGR. It is called with
+#: ``boxes=`` if boxes are given.
 Predictor = Callable[..., Sequence[Pose]]
 
 
@@ -32,11 +33,11 @@ class EvaluationResult:
 
     Attributes:
         figures: COCO's metrics, 0..1, by name: those of ``coco_metrics.KEYPOINT_METRICS`` or ``BOX_METRICS``
-            that a person in the data set counts for; and MPJPE_mm of 3D poses.
+            for which a person in the data set counts; and MPJPE_mm for 3D poses.
         intervals: the 95 % confidence intervals by name; empty if the data set has enough people.
         people: number of annotated people that count.
-        dataset: what was evaluated, without unreadable images.
-        unreadable: the reason, by the file name of each unreadable image.
+        dataset: the data set without unreadable images.
+        unreadable: the reason for each unreadable image, by its file name.
         predictions: by image id.
         cached_count: number of images whose predictions came from an earlier run.
         image_scores: one for each image.
@@ -54,7 +55,7 @@ class EvaluationResult:
     keypoint_scores: tuple[breakdown.KeypointScore, ...]
 
     def to_coco_results(self) -> list[dict[str, Any]]:
-        """All predictions, as in COCO's files of results."""
+        """All predictions, in the form of COCO's result files."""
         return [
             result
             for image in self.dataset.images
@@ -78,17 +79,18 @@ def evaluate(
     """Run a model on every image of a data set, and compare its predictions with the ground truth.
 
     Args:
-        predictor: an estimator, or any callable with an image in, (H, W, 3) uint8 BGR, and poses out.
+        predictor: an estimator, or a function that returns poses for an image, (H, W, 3) uint8 BGR.
         dataset: the images and the ground truth.
         of_boxes: compare boxes with boxes, as for detectors, instead of keypoints with keypoints.
-        boxes: person boxes by image id, for a top-down model: it is called with ``boxes=`` them, and not at
-            all for an image without boxes. ``dataset.annotated_boxes()`` gives the annotated ones.
+        boxes: person boxes by image id, for a top-down model. The predictor gets them as ``boxes=``; it is
+            not called for an image without boxes. ``dataset.annotated_boxes()`` returns the annotated boxes.
         skip_unreadable: leave out images that are missing or cannot be read; ``unreadable`` lists them.
-        keep: a file for predictions, so that the next run only predicts the remaining images.
-        heading: what predictions depend on besides the images: under another heading the file is not used.
+        keep: a file for predictions; the next run then processes only the remaining images.
+        heading: everything that predictions depend on besides the images: a file with another heading is not
+            used.
         at_once: number of images that are processed at the same time, such as an estimator's ``requests``;
             the predictor is called in other threads.
-        name: of the model, for the listener.
+        name: the model's name, for the listener.
         listener: receives an event for every image.
 
     Raises:
@@ -98,7 +100,7 @@ def evaluate(
         MissingPackageError: faster-coco-eval is not installed.
         PosezooError: the model fails.
     """
-    # Checked before hours of work, not after.
+    # The requirements are checked first, because an evaluation may take hours.
     import_optional("faster_coco_eval", extra="evaluate")
     require_people(dataset, boxes=of_boxes)
     if not skip_unreadable:
@@ -164,10 +166,10 @@ def evaluate(
 
 
 def read_dataset_image(image: DatasetImage) -> Image:
-    """The pixels, (H, W, 3) uint8 BGR.
+    """Read the image's pixels, (H, W, 3) uint8 BGR.
 
     Raises:
-        ImageError: the file cannot be read, or has another size than the annotations say.
+        ImageError: the file cannot be read, or its size differs from the size in the annotations.
     """
     pixels = images.read_image(image.path)
     size = pixels.shape[1], pixels.shape[0]
@@ -182,7 +184,7 @@ def require_readable(dataset: CocoDataset) -> None:
     """Make sure that every image has a file.
 
     Raises:
-        EvaluationError: some are missing; the message counts them and names the first ones.
+        EvaluationError: files are missing; the message gives their number and the first names.
     """
     if missing := [image.file_name for image in dataset.missing_images()]:
         raise EvaluationError(
