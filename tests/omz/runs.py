@@ -118,8 +118,11 @@ def _json(stdout: str, row: Row) -> tuple[list[dict[str, Any]], list[tuple[objec
     told = [json.loads(line) for line in stdout.splitlines() if line.startswith("{")]
     keys = ("$type", "model", "model_file", "successful")
     events = [tuple(each.get(key) for key in keys) for each in told]
-    # How often progress is told is a matter of time; models of several jobs come in any order.
-    steady = sorted(dict.fromkeys(events), key=lambda event: str(event[1]))
+    # How often progress is reported is a matter of time; with several jobs, files come in any order.
+    has_jobs = "-j" in row.args
+    steady = sorted(
+        dict.fromkeys(events), key=lambda event: (str(event[1]), str(event[2] or "") if has_jobs else "")
+    )
     return [], steady
 
 

@@ -211,7 +211,7 @@ def _receive(candidate: Candidate, file: SourceFile, partial: PartialFile, conte
     with answer as stream:
         state = ResumeState(stream.start, candidate.name, stream.etag)
         hasher = partial.start_at(file, state, resumable=stream.is_resumable)
-        size, reported_at = stream.start, time.monotonic()
+        size, reported_at = stream.start, float("-inf")  # the first piece is reported at once
         try:
             for piece in stream.pieces:
                 size += len(piece)
