@@ -1,6 +1,6 @@
 """MobilePose: a light backbone and dense upsampling that compute heatmaps of one person in a crop.
 
-There is no paper; the upsampling is that of Wang et al. 2017, arXiv:1702.08502.
+Paper: none; the upsampling is that of Wang et al. 2017, arXiv:1702.08502.
 Upstream: gluoncv/model_zoo/simple_pose/mobile_pose.py.
 """
 
