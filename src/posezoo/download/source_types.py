@@ -61,12 +61,9 @@ def find_source_type(source: object) -> SourceType:
         SourceError: no built-in type and no plug-in supports it.
         PluginError: a plug-in cannot be imported.
     """
-    # Reading the names of plug-ins takes 30 ms, so it is done only if no built-in type fits.
-    for list_names in (lambda: SOURCE_TYPES.builtin, SOURCE_TYPES.names):
-        for name in list_names():
-            source_type = SOURCE_TYPES.find(name)
-            if source_type is not None and isinstance(source, source_type.source_class):
-                return source_type
+    for _, source_type in SOURCE_TYPES.items():
+        if isinstance(source, source_type.source_class):
+            return source_type
     raise SourceError(f"no type of source fits {type(source).__name__}")
 
 
