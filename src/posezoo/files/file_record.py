@@ -49,16 +49,7 @@ def record_path(path: Path) -> Path:
 
 def read_record(path: Path) -> FileRecord:
     """The record of a file; an empty one if it is missing or cannot be read."""
-    stored = read_json(record_path(path))
-    if not stored and not record_path(path).exists():
-        return _read_old(path)
-    return FileRecord(
-        **{
-            section.name: stored[section.name]
-            for section in fields(FileRecord)
-            if isinstance(stored.get(section.name), dict)
-        }
-    )
+    return _from_json(path, read_json(record_path(path)))
 
 
 def update_record(
@@ -78,10 +69,11 @@ def update_record(
     named = {"verified": verified, "partial": partial, "origin": origin, "outputs": outputs}
     sections = {name: section for name, section in named.items() if section is not None}
 
-    def change(_stored: Json) -> dict[str, Any]:
-        return _to_json(replace(read_record(path), **sections))
+    def change(stored: Json) -> dict[str, Any]:
+        return _to_json(replace(_from_json(path, stored), **sections))
 
-    if change({}) == _to_json(read_record(path)):
+    record = read_record(path)
+    if replace(record, **sections) == record:
         return
     with suppress(OSError):
         update_json(record_path(path), change)
@@ -140,6 +132,18 @@ def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None
                 part.unlink()
         if handle is not None:
             os.close(handle)
+
+
+def _from_json(path: Path, stored: Json) -> FileRecord:
+    if not stored and not record_path(path).exists():
+        return _read_old(path)
+    return FileRecord(
+        **{
+            section.name: stored[section.name]
+            for section in fields(FileRecord)
+            if isinstance(stored.get(section.name), dict)
+        }
+    )
 
 
 def _to_json(record: FileRecord) -> dict[str, Any]:
