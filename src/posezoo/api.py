@@ -220,7 +220,7 @@ def _find_model(
         if model_name:
             raise PosezooError(f"model_name={model_name!r} goes with checkpoint", hint="leave it out")
         return context.registry.find(name)
-    means_network = is_network(name) and name not in context.registry.entries
+    means_network = name not in context.registry.entries and is_network(name)
     model = name if means_network else _require_single(context, name)
     return spec_with_checkpoint(model, checkpoint, model_name)
 
@@ -234,7 +234,7 @@ def _require_single(context: Context, name: str) -> ModelSpec:
 
 def _model_with_network(context: Context, name: str) -> ModelSpec:
     """The model of this name; if it is the name of a network, the only model with that network."""
-    if is_network(name) and name not in context.registry.entries:
+    if name not in context.registry.entries and is_network(name):
         models = [
             model
             for model in context.registry.select().models

@@ -169,11 +169,11 @@ def _model(context: Context, args: argparse.Namespace) -> Model | None:
         return None
     if args.checkpoint is None:
         return context.registry.find(args.model)
-    from posezoo.networks import NETWORKS
+    from posezoo.networks import is_network
     from posezoo.resolve.custom_weights import spec_with_checkpoint
 
-    is_network = args.model in NETWORKS and args.model not in context.registry.entries
-    named = args.model if is_network else flags.require_single_model(context.registry, args.model)
+    means_network = args.model not in context.registry.entries and is_network(args.model)
+    named = args.model if means_network else flags.require_single_model(context.registry, args.model)
     return spec_with_checkpoint(named, args.checkpoint, args.model_name or "")
 
 
