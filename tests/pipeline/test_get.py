@@ -11,9 +11,10 @@ from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.convert.conversion_plan import ConversionOptions
 from posezoo.errors import ConversionError, LockError
 from posezoo.events import ConversionFinished, ConversionUpToDate, DownloadFinished
+from posezoo.files import verified_files
 from posezoo.layout import ModelLayout
 from posezoo.lockfile.snapshot import collect_entries
-from posezoo.pipeline.get import get, get_irs, resolve_model
+from posezoo.pipeline.get import download, get, get_irs, resolve_model
 from posezoo.pipeline.plan import make_plan
 from posezoo.pipeline.zoo_context import Context, open_context
 from posezoo.resolve.resolved import Resolved
@@ -70,6 +71,28 @@ def test_a_real_run_carries_out_the_plan_and_a_second_one_finds_nothing_to_do(or
     assert get(resolved_in(context), context, listener=events.append).irs == converted.irs
     assert events == [ConversionUpToDate("net", (FP16,))]
     assert everything_below(tmp_path) == before
+
+
+def test_a_file_copied_by_hand_is_hashed_in_the_plan_alone_and_a_dry_run_records_nothing(
+    origin, tmp_path, monkeypatch
+):
+    context = context_of(tmp_path, origin)
+    copy = resolved_in(context).layout.model_download_dir(context.registry.find("net")) / "net.tflite"
+    copy.parent.mkdir(parents=True)
+    copy.write_bytes(origin.read_bytes())
+    hashed = []
+    compute_digest = verified_files.compute_digest
+    monkeypatch.setattr(
+        verified_files,
+        "compute_digest",
+        lambda path, *rest: hashed.append(path) or compute_digest(path, *rest),
+    )
+    before = everything_below(tmp_path)
+    make_plan(resolved_in(context), context, is_dry_run=True)
+    assert (hashed, everything_below(tmp_path)) == ([copy], before)
+    hashed.clear()
+    download(make_plan(resolved_in(context), context), context)
+    assert hashed == [copy]
 
 
 def test_nothing_is_downloaded_of_which_no_ir_can_be_made(origin, tmp_path):

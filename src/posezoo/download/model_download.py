@@ -150,31 +150,37 @@ def plan_download(
     layout: ModelLayout,
     download_options: DownloadOptions,
     precisions: Collection[str] | None = None,
+    *,
+    is_dry_run: bool = True,
 ) -> tuple[PlannedFile, ...]:
-    """What ``download_model`` would do; nothing is written and no server is asked.
+    """What ``download_model`` would do; no server is asked.
 
-    Existing files are hashed, unless they were verified before and have not changed since.
+    Existing files are hashed, unless they were verified before and have not changed since. A dry run writes
+    nothing. A real run records the verified files, so that the download that follows does not hash them again.
 
     Raises:
         LicenseError: the options do not allow the model's license.
     """
     refuse_license(spec, download_options.allow_licenses)
     context = create_context(spec, download_options)
+    rehash = download_options.verify and is_dry_run
     plan = []
     for file in _select(spec, precisions):
         target = layout.file_path(spec, file)
-        if file.is_pinned and is_unpacked(file, spec, layout, rehash=download_options.verify):
+        if file.is_pinned and is_unpacked(file, spec, layout, rehash=rehash):
             plan.append(PlannedFile(file, target, FileOrigin.HERE, ()))
         else:
-            plan.append(plan_file(file, target, context))
+            plan.append(plan_file(file, target, context, is_dry_run=is_dry_run))
     return tuple(plan)
 
 
-def plan_file(file: SourceFile, target: Path, context: DownloadContext) -> PlannedFile:
-    """What ``download_file`` would do about one file."""
+def plan_file(
+    file: SourceFile, target: Path, context: DownloadContext, *, is_dry_run: bool = True
+) -> PlannedFile:
+    """What ``download_file`` would do about one file; only a real run records that it was verified."""
     if not file.is_pinned and context.first_use is None:
         return PlannedFile(file, target, FileOrigin.SOURCE, (), is_unpinned=True)
-    if is_verified_file(target, file, remember=False):
+    if is_verified_file(target, file, remember=not is_dry_run):
         return PlannedFile(file, target, FileOrigin.HERE, ())
     names: list[str] = []
     for candidate in list_candidates(file, context):

@@ -100,7 +100,7 @@ def make_plan(
     source_error = None
     if downloads and layout.custom_checkpoint(spec) is None:  # the user's own weights need no download
         precisions = [ir.precision for ir in irs] if spec.is_ir else None
-        files = plan_download(spec, layout, context.download_options, precisions)
+        files = plan_download(spec, layout, context.download_options, precisions, is_dry_run=is_dry_run)
     elif is_dry_run and is_due and not resolved.runs_upstream_code:
         from posezoo.convert.frontends import verify_source_model
 
