@@ -2,36 +2,28 @@
 
 from __future__ import annotations
 
-import sys
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
-from posezoo import plugins
+from fakes.plugin_package import plugin_package
 from posezoo.errors import PluginError
 from posezoo.plugins import LazyTable
 
 
 @pytest.fixture
-def table(tmp_path, monkeypatch):
+def table(tmp_path):
     """Text parts: one is built in; a package with the given code and entry points is installed."""
+    with ExitStack() as installed:
 
-    def make(code: str = "WAVE = 'wave'", **entry_points: str) -> LazyTable[str]:
-        (tmp_path / "wavy.py").write_text(code)
-        (tmp_path / "fixed.py").write_text("BUILT_IN = 'built in'")
-        info = tmp_path / "wavy-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: wavy\nVersion: 1.0\n")
-        lines = [f"{name} = {value}\n" for name, value in entry_points.items()]
-        (info / "entry_points.txt").write_text("[posezoo.texts]\n" + "".join(lines))
-        monkeypatch.syspath_prepend(str(tmp_path))
-        plugins.installed.cache_clear()
-        return LazyTable("posezoo.texts", str, {"fixed": "fixed:BUILT_IN"})
+        def make(code: str = "WAVE = 'wave'", **entry_points: str) -> LazyTable[str]:
+            lines = [f"posezoo.texts: {name} = {value}" for name, value in entry_points.items()]
+            fixed = "BUILT_IN = 'built in'"
+            installed.enter_context(plugin_package(tmp_path, *lines, name="wavy", wavy=code, fixed=fixed))
+            return LazyTable("posezoo.texts", str, {"fixed": "fixed:BUILT_IN"})
 
-    yield make
-    for name in ("wavy", "fixed"):
-        sys.modules.pop(name, None)
-    plugins.installed.cache_clear()
+        yield make
 
 
 def test_a_plugin_is_found_by_its_name_and_listed_after_the_built_in_parts(table):

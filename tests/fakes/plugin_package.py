@@ -1,4 +1,4 @@
-"""An installed package that adds one part to posezoo by an entry point."""
+"""An installed package that adds parts to posezoo by entry points."""
 
 from __future__ import annotations
 
@@ -11,21 +11,25 @@ from posezoo import plugins
 
 
 @contextmanager
-def plugin_package(folder: Path, entry_point: str, **modules: str) -> Iterator[None]:
+def plugin_package(folder: Path, *entry_points: str, name: str = "tiny", **modules: str) -> Iterator[None]:
     """Install a package in a folder as long as this lasts.
 
     Args:
         folder: where it is installed.
-        entry_point: its group, name and value: ``posezoo.networks: tiny = module:ATTRIBUTE``.
+        entry_points: the group, name and value of each: ``posezoo.networks: tiny = module:ATTRIBUTE``.
+        name: the name of the package.
         modules: the code of each module.
     """
-    group, _, line = entry_point.partition(": ")
-    for name, code in modules.items():
-        (folder / f"{name}.py").write_text(code)
-    info = folder / "tiny-1.0.dist-info"
+    for module, code in modules.items():
+        (folder / f"{module}.py").write_text(code)
+    info = folder / f"{name}-1.0.dist-info"
     info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: tiny\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text(f"[{group}]\n{line}\n")
+    (info / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {name}\nVersion: 1.0\n")
+    sections = [entry_point.split(": ", 1) for entry_point in entry_points]
+    groups = {group: [line for each, line in sections if each == group] for group, _ in sections}
+    (info / "entry_points.txt").write_text(
+        "".join(f"[{group}]\n" + "".join(f"{line}\n" for line in lines) for group, lines in groups.items())
+    )
     sys.path.insert(0, str(folder))
     plugins.installed.cache_clear()
     try:
@@ -33,5 +37,5 @@ def plugin_package(folder: Path, entry_point: str, **modules: str) -> Iterator[N
     finally:
         sys.path.remove(str(folder))
         plugins.installed.cache_clear()
-        for name in modules:
-            sys.modules.pop(name, None)
+        for module in modules:
+            sys.modules.pop(module, None)

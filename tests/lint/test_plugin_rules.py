@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import json
+from contextlib import ExitStack
 
 import pytest
 
 from fakes.omz_zoo import write_omz_zoo
-from posezoo import plugins
+from fakes.plugin_package import plugin_package
 from posezoo.cli.main import main
 from posezoo.errors import PluginError
 from posezoo.lint.rules import load_rules
@@ -27,21 +28,16 @@ TWICE = (short_name, short_name)
 
 
 @pytest.fixture
-def install(tmp_path, monkeypatch):
+def install(tmp_path):
     """A function that installs a package with an entry point."""
+    with ExitStack() as installed:
 
-    def install_plugin(value):
-        (tmp_path / "extra_rules.py").write_text(CODE)
-        info = tmp_path / "extra_rules-1.0.dist-info"
-        info.mkdir()
-        (info / "METADATA").write_text("Metadata-Version: 2.1\nName: extra-rules\nVersion: 1.0\n")
-        (info / "entry_points.txt").write_text(f"[posezoo.lint_rules]\nextra = {value}\n")
-        monkeypatch.syspath_prepend(str(tmp_path))
-        plugins.installed.cache_clear()
-        load_rules.cache_clear()
+        def install_plugin(value: str) -> None:
+            line = f"posezoo.lint_rules: extra = {value}"
+            installed.enter_context(plugin_package(tmp_path, line, name="extra-rules", extra_rules=CODE))
+            load_rules.cache_clear()
 
-    yield install_plugin
-    plugins.installed.cache_clear()
+        yield install_plugin
     load_rules.cache_clear()
 
 

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from fakes.irs import write_ir
-from posezoo import plugins
+from fakes.plugin_package import plugin_package
 from posezoo.errors import DecoderError, InferenceError
 from posezoo.plugins import import_attribute
 from posezoo.pose.decoders import DECODERS, find_decoder
@@ -187,19 +187,10 @@ def test_every_decoder_names_a_pipeline(name):
     assert callable(import_attribute(find_decoder(name).pipeline))
 
 
-def test_a_decoder_of_an_installed_package_is_recognized_and_runs(tmp_path, monkeypatch):
+def test_a_decoder_of_an_installed_package_is_recognized_and_runs(tmp_path):
     """It takes the mean of a map as the score of its only pose."""
-    (tmp_path / "meanposes.py").write_text(PLUGIN)
-    info = tmp_path / "meanposes-1.0.dist-info"
-    info.mkdir()
-    (info / "METADATA").write_text("Metadata-Version: 2.1\nName: meanposes\nVersion: 1.0\n")
-    (info / "entry_points.txt").write_text("[posezoo.decoders]\nmean = meanposes:DECODER\n")
-    monkeypatch.syspath_prepend(str(tmp_path))
-    plugins.installed.cache_clear()
-    try:
+    with plugin_package(tmp_path, "posezoo.decoders: mean = meanposes:DECODER", meanposes=PLUGIN):
         estimator = load_ir(write_ir(tmp_path / "net.xml", {"mean": (1, 3)}))
         assert estimator.decoder == "mean"
         (pose,) = estimator(np.full((64, 96, 3), 102, np.uint8))
         assert pose.score == pytest.approx(102 / 255, abs=0.01)
-    finally:
-        plugins.installed.cache_clear()
