@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from dataclasses import dataclass
 from typing import get_args
 
@@ -10,10 +11,11 @@ import pytest
 from fakes.files import declared
 from posezoo.download.candidates import ByteStream
 from posezoo.download.source_types import SOURCE_TYPES, SourceType, find_source_type
-from posezoo.errors import SourceError
+from posezoo.errors import PluginError, SourceError
 from posezoo.spec.field_types import WORD, Key, record
 from posezoo.spec.model import Source
-from posezoo.spec.source_files import SOURCES
+from posezoo.spec.source_files import SOURCE, SOURCES
+from posezoo.spec.yaml_nodes import parse_yaml
 
 
 def test_each_source_of_a_model_yml_has_a_type():
@@ -30,16 +32,23 @@ class ShelfSource:
         return f"shelf {self.book}"
 
 
+def open_book(source, file, context, resume):
+    return nullcontext(ByteStream(iter([source.book.encode()])))
+
+
 def test_a_plug_in_adds_a_type(fetch, monkeypatch):
-    def open_book(source, file, context, resume):
-        from contextlib import nullcontext
-
-        return nullcontext(ByteStream(iter([source.book.encode()])))
-
     field_type = record(ShelfSource, Key("book", WORD, required=True), tag="shelf")
     shelf = SourceType(ShelfSource, open_book, field_type=field_type)
     monkeypatch.setattr("posezoo.plugins.installed", lambda group: {"shelf": _EntryPoint(shelf)})
     assert fetch(declared("net.bin", b"weights", ShelfSource("weights"))).read_bytes() == b"weights"
+
+
+def test_a_plug_in_that_names_no_keys_for_model_yml_is_refused_with_a_hint(monkeypatch):
+    shelf = SourceType(ShelfSource, open_book)
+    monkeypatch.setattr("posezoo.plugins.installed", lambda group: {"shelf": _EntryPoint(shelf)})
+    with pytest.raises(PluginError, match="shelf .* does not say which keys") as caught:
+        SOURCE.read(parse_yaml(b"{$type: shelf, book: weights}", "model.yml"))
+    assert "field_type" in caught.value.hint
 
 
 class _EntryPoint:

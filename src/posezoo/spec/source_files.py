@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from posezoo.errors import PluginError
 from posezoo.plugins import LazyTable
 from posezoo.spec.field_types import (
     FILE_NAME,
@@ -164,7 +165,15 @@ def _read_source(node: YamlNode) -> Source:
         return read_url(node)
     name = node.as_mapping()["$type"].text()
     added = _ADDED_SOURCES.find(name) if name not in SOURCES else None
-    source: Source = (added.field_type if added is not None else _TAGGED_SOURCE).read(node)
+    if added is None:
+        return _TAGGED_SOURCE.read(node)
+    field_type = getattr(added, "field_type", None)
+    if not isinstance(field_type, FieldType):
+        raise PluginError(
+            f"the plug-in {name} (posezoo.source_types) does not say which keys a {name} source has",
+            hint="its SourceType needs a field_type; update or remove the package",
+        )
+    source: Source = field_type.read(node)
     return source
 
 
