@@ -46,7 +46,7 @@ def test_a_plug_in_adds_a_type(fetch, monkeypatch):
 def test_a_plug_in_that_names_no_keys_for_model_yml_is_refused_with_a_hint(monkeypatch):
     shelf = SourceType(ShelfSource, open_book)
     monkeypatch.setattr("posezoo.plugins.installed", lambda group: {"shelf": _EntryPoint(shelf)})
-    with pytest.raises(PluginError, match="shelf .* does not say which keys") as caught:
+    with pytest.raises(PluginError, match=r"shelf .* does not say which keys") as caught:
         SOURCE.read(parse_yaml(b"{$type: shelf, book: weights}", "model.yml"))
     assert "field_type" in caught.value.hint
 

@@ -156,7 +156,7 @@ def plan_download(
     """What ``download_model`` would do; no server is asked.
 
     Existing files are hashed, unless they were verified before and have not changed since. A dry run writes
-    nothing. A real run records the verified files, so that the download that follows does not hash them again.
+    nothing. A real run records the verified files, so that the download need not hash them again.
 
     Raises:
         LicenseError: the options do not allow the model's license.
