@@ -44,11 +44,11 @@ SOURCE_TYPES = LazyTable(
     "posezoo.source_types",
     SourceType,
     {
-        "http": "posezoo.download.sources.http_url:SOURCE_TYPE",
+        "http": "posezoo.download.sources.direct:HTTP_TYPE",
         "google_drive": "posezoo.download.sources.google_drive:SOURCE_TYPE",
         "huggingface": "posezoo.download.sources.hugging_face:SOURCE_TYPE",
         "storage": "posezoo.download.sources.storage:SOURCE_TYPE",
-        "file": "posezoo.download.sources.local_file:SOURCE_TYPE",
+        "file": "posezoo.download.sources.direct:FILE_TYPE",
         "python_package": "posezoo.download.sources.python_package:SOURCE_TYPE",
     },
 )
