@@ -24,12 +24,9 @@ def refuse_unsafe_url(url: str, file: SourceFile, download_options: DownloadOpti
     scheme = url.partition(":")[0].lower()
     if scheme not in ("http", "https"):
         raise SourceError(f"leads to {scheme[:16]!r}, which is neither http nor https")
-    if (
-        scheme == "https"
-        or download_options.allow_http
-        or file.checksum is not None
-        or _is_loopback(_host(url))
-    ):
+    address = _ip_address(_host(url))
+    is_loopback = address is not None and address.is_loopback
+    if scheme == "https" or download_options.allow_http or file.checksum is not None or is_loopback:
         return
     raise SourceError(
         "uses plain http without a SHA-256 or SHA-384 checksum, so a changed file would not be noticed",
@@ -71,22 +68,15 @@ def _host(url: str) -> str:
         return ""
 
 
-def _is_loopback(host: str) -> bool:
-    address = _parse_ip_address(host)
-    return _is_localhost(host) if address is None else address.is_loopback
-
-
 def _is_private(host: str) -> bool:
-    address = _parse_ip_address(host)
-    return _is_localhost(host) if address is None else not address.is_global
+    address = _ip_address(host)
+    return address is not None and not address.is_global
 
 
-def _is_localhost(host: str) -> bool:
-    return host == "localhost" or host.endswith(".localhost")  # RFC 6761, 6.3
-
-
-def _parse_ip_address(host: str) -> Address | None:
+def _ip_address(host: str) -> Address | None:
     """The IP address of a host, also in the forms of C libraries: 127.1, 0x7f000001, 2130706433."""
+    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, 6.3
+        return ipaddress.IPv4Address("127.0.0.1")
     try:
         address: Address = ipaddress.ip_address(host.partition("%")[0])
     except ValueError:
