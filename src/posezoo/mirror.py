@@ -21,10 +21,9 @@ from posezoo.download.connection_pool import ConnectionPool
 from posezoo.download.context import DownloadContext, create_context
 from posezoo.download.digest_store import entry_path
 from posezoo.download.file_download import download_file
-from posezoo.download.license_policy import refuse_license
 from posezoo.download.model_download import PlannedFile, plan_file, require_allowed
-from posezoo.download.options import DownloadOptions
-from posezoo.download.sample_images import SAMPLES
+from posezoo.download.options import DownloadOptions, refuse_license
+from posezoo.download.published_photos import SAMPLES
 from posezoo.download.source_types import list_candidates
 from posezoo.errors import LockError, PosezooError, SpecError, UnknownModelError
 from posezoo.events import Listener, ignore_event

@@ -38,11 +38,11 @@ class Fetch:
         timeout_s: float = 5.0,
         **more: Any,
     ) -> Path:
-        download_options = DownloadOptions(cache, mirrors, attempts, timeout_s, **more)
+        download_options = DownloadOptions(
+            cache, mirrors, attempts, timeout_s, sleep=self.naps.append, **more
+        )
         target = self.folder / file.name
-        with DownloadContext(
-            "pose", download_options, self.events.append, base=self.folder, sleep=self.naps.append
-        ) as errand:
+        with DownloadContext("pose", download_options, self.events.append, base=self.folder) as errand:
             download_file(file, target, list_candidates(file, errand), errand)
         return target
 

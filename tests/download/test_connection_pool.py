@@ -107,8 +107,7 @@ def test_a_host_that_takes_none_is_given_up(server, tmp_path):
         download_model(
             model(*files),
             ModelLayout(tmp_path, tmp_path),
-            DownloadOptions(None, attempts=2, jobs=4),
-            sleep=naps.append,
+            DownloadOptions(None, attempts=2, jobs=4, sleep=naps.append),
         )
 
 
@@ -188,7 +187,7 @@ def test_what_has_begun_when_one_fails_is_finished():
         time.sleep(0.1)
         done.append(item)
 
-    with ConnectionPool(jobs=2) as pool, pytest.raises(PosezooError, match="no"):
+    with ConnectionPool(DownloadOptions(None, jobs=2)) as pool, pytest.raises(PosezooError, match="no"):
         pool.run_all(work, range(100))
     assert len(done) <= 2
 

@@ -12,9 +12,9 @@ from pathlib import Path
 import pytest
 
 from fakes.files import declared, model
-from posezoo.download.dataset_download import DatasetArchive, PublishedDataset, download_dataset
 from posezoo.download.model_download import download_model
 from posezoo.download.options import DownloadOptions
+from posezoo.download.published_photos import DatasetArchive, PublishedDataset, download_dataset
 from posezoo.events import Event, FileUpToDate
 from posezoo.ir.provenance import SHIFT, OutputCheck, read_provenance
 from posezoo.layout import ModelLayout

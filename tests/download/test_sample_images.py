@@ -3,7 +3,7 @@ from __future__ import annotations
 import pytest
 
 from posezoo.download.options import DownloadOptions
-from posezoo.download.sample_images import SAMPLES, download_samples
+from posezoo.download.published_photos import SAMPLES, download_samples
 from posezoo.errors import DownloadError
 from posezoo.events import Event, FileUpToDate
 

@@ -212,7 +212,7 @@ class BenchmarkPlanner:
             return image
         crowd = self._folder / "four-people.jpg"
         if not crowd.is_file():
-            from posezoo.download.sample_images import download_samples
+            from posezoo.download.published_photos import download_samples
 
             context = self._context
             photos = download_samples(

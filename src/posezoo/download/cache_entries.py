@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.download.digest_store import remove_stale_staging
-from posezoo.download.sample_images import SAMPLES
+from posezoo.download.published_photos import SAMPLES
 from posezoo.errors import OutputError
 from posezoo.files.verified_files import is_verified, write_error
 from posezoo.spec.model import Digest, ModelSpec, PythonPackageSource, SourceFile

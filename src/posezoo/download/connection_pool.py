@@ -9,7 +9,8 @@ from contextlib import ExitStack, contextmanager
 from functools import partial
 from typing import TYPE_CHECKING, TypeVar
 
-from posezoo.download.source_errors import RateLimitedError
+from posezoo.download.candidates import RateLimitedError
+from posezoo.download.options import DownloadOptions
 from posezoo.errors import PosezooError
 from posezoo.workers.threads import ThreadPool
 
@@ -76,12 +77,11 @@ class ConnectionPool:
     """A context manager that closes its connections and stops its threads on exit.
 
     Args:
-        jobs: how many files are downloaded at once.
-        connections: how many connections one file may use.
+        options: how many files are downloaded at once, and over how many connections.
     """
 
-    def __init__(self, jobs: int = 1, connections: int = 1) -> None:
-        self._jobs, self._connections = jobs, connections
+    def __init__(self, options: DownloadOptions) -> None:
+        self._jobs, self._most_connections = options.jobs, options.jobs * options.connections
         self._exit_stack = ExitStack()
         self._lock = threading.Lock()
         self._session: requests.Session | None = None
@@ -100,7 +100,7 @@ class ConnectionPool:
             if self._session is None:
                 from posezoo.download.http_connections import new_session
 
-                self._session = self._exit_stack.enter_context(new_session(self._jobs * self._connections))
+                self._session = self._exit_stack.enter_context(new_session(self._most_connections))
             return self._session
 
     def limiter_for(self, url: str) -> HostLimiter:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 import threading
-import time
 from collections.abc import Callable
 from contextlib import ExitStack
 from copy import copy
@@ -17,8 +16,6 @@ from posezoo.errors import OutputError
 from posezoo.events import Event, Listener, WarningIssued, ignore_event
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
 
-Sleep = Callable[[float], None]
-
 
 class DownloadContext:
     """A context manager that closes its connections and removes its temporary folder on exit.
@@ -28,7 +25,6 @@ class DownloadContext:
         options: the options of the downloads.
         listener: receives the events.
         base: the folder for relative paths of file sources.
-        sleep: waits between attempts; its argument is in seconds.
         first_use: receives the size and digest of a file without a pin; None if such files are refused.
         pool: the connections shared with other calls; None for a new pool.
         records_origins: whether to remember where each file came from, for provenance.json.
@@ -41,20 +37,19 @@ class DownloadContext:
         listener: Listener,
         *,
         base: Path,
-        sleep: Sleep = time.sleep,
         first_use: Callable[[SourceFile, int, Digest], None] | None = None,
         pool: ConnectionPool | None = None,
         records_origins: bool = False,
     ) -> None:
         self.first_use = first_use
-        self.model, self.options, self.base, self.sleep = model, options, base, sleep
+        self.model, self.options, self.base = model, options, base
         self.cache_dir = options.cache_dir  # None after a write failed
         self.records_origins = records_origins
         self._listener = listener
         self._exit_stack = ExitStack()
         self._lock = threading.RLock()  # files come in parallel; listeners need not be thread-safe
         self._temp_dir: Path | None = None
-        self.pool = pool or self._exit_stack.enter_context(ConnectionPool(options.jobs, options.connections))
+        self.pool = pool or self._exit_stack.enter_context(ConnectionPool(options))
 
     def __enter__(self) -> DownloadContext:
         return self
@@ -102,7 +97,6 @@ def create_context(
     options: DownloadOptions,
     listener: Listener = ignore_event,
     *,
-    sleep: Sleep = time.sleep,
     pool: ConnectionPool | None = None,
     records_origins: bool = False,
 ) -> DownloadContext:
@@ -112,7 +106,6 @@ def create_context(
         options,
         listener,
         base=spec.path.parent,
-        sleep=sleep,
         first_use=partial(options.first_use, spec) if options.first_use is not None else None,
         pool=pool,
         records_origins=records_origins,

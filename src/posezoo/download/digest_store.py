@@ -16,11 +16,10 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
-from posezoo.download.candidates import ByteStream, Candidate, CandidateKind, open_local_file
+from posezoo.download.candidates import ByteStream, Candidate, CandidateKind, NotFoundError, open_local_file
 from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
-from posezoo.download.source_errors import NotFoundError
 from posezoo.errors import SourceError, redact_secrets
 from posezoo.files.file_lock import lock_file
 from posezoo.files.reflink import hard_link, reflink

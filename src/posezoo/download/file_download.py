@@ -14,17 +14,19 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.download.candidates import ByteStream, Candidate, CandidateKind
-from posezoo.download.context import DownloadContext
-from posezoo.download.digest_store import cache_entry_lock, is_cached, store
-from posezoo.download.partial import PartialFile, ResumeState, open_partial, remove_partial
-from posezoo.download.provenance_json import remember_origin
-from posezoo.download.source_errors import (
+from posezoo.download.candidates import (
+    ByteStream,
+    Candidate,
+    CandidateKind,
     NotFoundError,
     RangeMismatchError,
     RateLimitedError,
     TransientSourceError,
 )
+from posezoo.download.context import DownloadContext
+from posezoo.download.digest_store import cache_entry_lock, is_cached, store
+from posezoo.download.partial import PartialFile, ResumeState, open_partial, remove_partial
+from posezoo.download.provenance_json import remember_origin
 from posezoo.errors import (
     ArchiveError,
     DigestError,
@@ -182,7 +184,7 @@ def _fill_from(
         except TransientSourceError as error:
             if isinstance(error, RateLimitedError) and error.new_limit is not None:
                 context.warn(f"{name}: {error.problem}; now at most {error.new_limit} at a time")
-                context.sleep(_pause_s(1, error.retry_after_s, options.timeout_s))
+                options.sleep(_pause_s(1, error.retry_after_s, options.timeout_s))
             else:
                 allowed = min(options.attempts, error.at_most or options.attempts)
                 if attempt >= allowed:
@@ -195,7 +197,7 @@ def _fill_from(
                 pause_s = _pause_s(attempt, error.retry_after_s, options.timeout_s)
                 attempt += 1
                 context.warn(f"{name}: {error.problem}; attempt {attempt} of {allowed} in {pause_s:.1f} s")
-                context.sleep(pause_s)
+                options.sleep(pause_s)
             is_restarted = False
 
 

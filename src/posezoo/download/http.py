@@ -18,7 +18,14 @@ from urllib.parse import urljoin
 import requests
 from requests.utils import get_environ_proxies, select_proxy
 
-from posezoo.download.candidates import ByteStream
+from posezoo.download.candidates import (
+    ByteStream,
+    HtmlResponseError,
+    NotFoundError,
+    RangeMismatchError,
+    RateLimitedError,
+    TransientSourceError,
+)
 from posezoo.download.http_connections import (
     ATTEMPTS_WITHOUT_ANSWER,
     HINTS,
@@ -33,13 +40,6 @@ from posezoo.download.response_body import (
     decode_body,
     has_known_length,
     read_body,
-)
-from posezoo.download.source_errors import (
-    HtmlResponseError,
-    NotFoundError,
-    RangeMismatchError,
-    RateLimitedError,
-    TransientSourceError,
 )
 from posezoo.download.url_rules import refuse_unsafe_redirect, refuse_unsafe_url
 from posezoo.errors import DownloadError, SizeError, SourceError, redact_secrets

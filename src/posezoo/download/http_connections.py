@@ -1,18 +1,24 @@
 """HTTP connections that are kept open between files, and closed at the time limit if a server stalls.
 
 They are those of requests, with two additions: informational responses are skipped, and the time limit also
-applies to a handshake or headers that arrive byte by byte.
+applies to a handshake or headers that arrive byte by byte. One thread has all timers, because a thread per
+request would cost more than the request.
 """
 
 from __future__ import annotations
 
+import heapq
 import http.client
+import os
 import re
 import socket
 import threading
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass, field
 from http import HTTPStatus
+from itertools import count
 from typing import Any
 
 import requests
@@ -22,8 +28,7 @@ from urllib3.connection import HTTPConnection, HTTPSConnection
 from urllib3.connectionpool import HTTPConnectionPool, HTTPSConnectionPool
 from urllib3.exceptions import NewConnectionError
 
-from posezoo.download.source_errors import TransientSourceError
-from posezoo.download.timers import TIMERS
+from posezoo.download.candidates import TransientSourceError
 from posezoo.errors import SourceError, redact_secrets
 from posezoo.versions import version
 
@@ -40,6 +45,58 @@ HINTS = {
 }
 
 TEMPORARY_STATUS = {408, 425, 429, *range(500, 600)}
+
+
+@dataclass(order=True, slots=True)
+class Timer:
+    """A delayed call; the numbers order timers of equal times."""
+
+    due: float
+    number: int
+    call: Callable[[], None] | None = field(compare=False)
+
+    def cancel(self) -> None:
+        """Cancel the call; a call that is starting at this moment may still run."""
+        self.call = None
+
+
+class TimerThread:
+    """One thread for all timers; their calls must be short and must not raise."""
+
+    def __init__(self) -> None:
+        self._changed = threading.Condition()
+        self._timers: list[Timer] = []
+        self._numbers = count()
+        self._thread: threading.Thread | None = None
+
+    def call_later(self, seconds: float, call: Callable[[], None]) -> Timer:
+        """Make a call once after a number of seconds."""
+        with self._changed:
+            timer = Timer(time.monotonic() + seconds, next(self._numbers), call)
+            heapq.heappush(self._timers, timer)
+            if self._thread is None:
+                self._thread = threading.Thread(target=self._watch, daemon=True)
+                self._thread.start()
+            elif self._timers[0] is timer:
+                self._changed.notify()
+        return timer
+
+    def _watch(self) -> None:
+        while True:
+            with self._changed:
+                while not self._timers or (wait_s := self._timers[0].due - time.monotonic()) > 0:
+                    self._changed.wait(min(wait_s, threading.TIMEOUT_MAX) if self._timers else None)
+                call = heapq.heappop(self._timers).call
+            with suppress(Exception):  # else one failed call would stop all later ones
+                if call is not None:
+                    call()
+
+
+#: The timers of this process.
+TIMERS = TimerThread()
+
+if hasattr(os, "register_at_fork"):  # a forked child does not have our thread
+    os.register_at_fork(after_in_child=TIMERS.__init__)  # type: ignore[misc]
 
 
 def new_session(at_once: int = 1) -> requests.Session:

@@ -2,18 +2,16 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
 from posezoo.download.connection_pool import ConnectionPool
-from posezoo.download.context import DownloadContext, Sleep, create_context
+from posezoo.download.context import DownloadContext, create_context
 from posezoo.download.digest_store import remove_stale_staging
 from posezoo.download.file_download import download_file, unpinned_error
-from posezoo.download.license_policy import refuse_license
-from posezoo.download.options import DownloadOptions
+from posezoo.download.options import DownloadOptions, refuse_license
 from posezoo.download.postprocess import postprocess
 from posezoo.download.provenance_json import NAME, update_provenance_json
 from posezoo.download.source_types import list_candidates
@@ -87,7 +85,6 @@ def download_model(
     *,
     precisions: Collection[str] | None = None,
     listener: Listener = ignore_event,
-    sleep: Sleep = time.sleep,
     pool: ConnectionPool | None = None,
 ) -> Downloaded:
     """Download the published files of a model, and unpack them; files that are verified already are kept.
@@ -95,7 +92,6 @@ def download_model(
     Args:
         precisions: skip files whose top-level folder names another precision (also FP16-INT1 and other
             names of Open Model Zoo); None for all files.
-        sleep: waits between attempts; its argument is in seconds.
         pool: the connections shared with parallel downloads; None for a new pool.
 
     Raises:
@@ -115,9 +111,7 @@ def download_model(
         listener(WarningIssued(f"{spec.full_name}: license: {spec.license_note}"))
     listener(DownloadStarted(spec.full_name, len(files), spec.revision))
     try:
-        with create_context(
-            spec, download_options, listener, sleep=sleep, pool=pool, records_origins=True
-        ) as context:
+        with create_context(spec, download_options, listener, pool=pool, records_origins=True) as context:
             needed = []
             for file, target in places:
                 if is_unpacked(file, spec, layout, rehash=download_options.verify):

@@ -1,13 +1,17 @@
-"""The options of a download, from the user's settings."""
+"""The options of a download, from the user's settings, and the check of a model's license against them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import re
+import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from fnmatch import fnmatchcase
 from pathlib import Path
 
+from posezoo.errors import LicenseError
 from posezoo.http_headers import HostHeader
-from posezoo.spec.model import Digest, ModelSpec, SourceFile
+from posezoo.spec.model import Digest, License, ModelSpec, SourceFile
 
 #: Receives a file of a model, its size in bytes and its SHA-384.
 FirstUse = Callable[[ModelSpec, SourceFile, int, Digest], None]
@@ -29,11 +33,12 @@ class DownloadOptions:
         ca_bundle: trusted certificates (PEM); None for those that REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or
             SSL_CERT_FILE name, else the usual ones.
         allow_http: also use plain http for files without a SHA-256 or SHA-384.
-        allow_licenses: the licenses that a model may have, see ``license_policy``; empty for all.
+        allow_licenses: the licenses that a model may have, see ``refuse_license``; empty for all.
         allow_private_redirects: follow redirects from a public host to an address of this machine or network.
         verify: hash existing files even if their record says that they are verified.
         jobs: how many files are downloaded at once.
         connections: how many connections a large file may use.
+        sleep: waits between attempts; its argument is in seconds.
     """
 
     cache_dir: Path | None
@@ -49,3 +54,45 @@ class DownloadOptions:
     jobs: int = 1
     connections: int = 1
     allow_licenses: tuple[str, ...] = ()
+    sleep: Callable[[float], None] = time.sleep
+
+
+def refuse_license(spec: ModelSpec, allowed: Collection[str]) -> None:
+    """Refuse a model whose license is not allowed.
+
+    Args:
+        allowed: SPDX identifiers, glob patterns for them, or URLs of licenses; empty allows all.
+
+    Raises:
+        LicenseError: its license is not one of these.
+    """
+    if not allowed or is_license_allowed(spec.license, allowed):
+        return
+    terms = spec.license.spdx or spec.license.url or "an undeclared license"
+    raise LicenseError(
+        f"{spec.full_name}: its license is {terms}, but allow_licenses permits only {', '.join(allowed)}",
+        hint=f"posezoo info {spec.full_name} shows its license; allow_licenses is set in posezoo.cfg",
+    )
+
+
+def is_license_allowed(terms: License, allowed: Collection[str]) -> bool:
+    """Whether a license is allowed: AND needs all its parts, OR needs one part (SPDX 2.3, annex D.4).
+
+    >>> is_license_allowed(License("MIT AND Apache-2.0"), ["MIT"])
+    False
+    >>> is_license_allowed(License("MIT OR GPL-3.0-only"), ["mit"])
+    True
+    """
+    if not terms.spdx:
+        return bool(terms.url) and _is_named(terms.url, allowed)
+    if "(" in terms.spdx:  # no known model has one, so only the whole expression is compared
+        return _is_named(terms.spdx, allowed)
+    # AND has a higher precedence than OR.
+    return any(
+        all(_is_named(part, allowed) for part in re.split(r"\s+AND\s+", choice))
+        for choice in re.split(r"\s+OR\s+", terms.spdx)
+    )
+
+
+def _is_named(word: str, allowed: Collection[str]) -> bool:
+    return any(fnmatchcase(word.strip().lower(), pattern.lower()) for pattern in allowed)

@@ -12,10 +12,9 @@ from dataclasses import replace
 from functools import partial
 from itertools import chain, islice
 
-from posezoo.download.candidates import ByteStream
+from posezoo.download.candidates import ByteStream, RangeMismatchError
 from posezoo.download.context import DownloadContext
 from posezoo.download.partial import ResumeState
-from posezoo.download.source_errors import RangeMismatchError
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import SourceFile
 from posezoo.workers.threads import ThreadPool

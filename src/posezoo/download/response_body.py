@@ -10,9 +10,8 @@ from itertools import chain
 
 import requests
 
-from posezoo.download.http_connections import ATTEMPTS_AT_SILENCE, translate_errors
-from posezoo.download.source_errors import TransientSourceError
-from posezoo.download.timers import TIMERS
+from posezoo.download.candidates import TransientSourceError
+from posezoo.download.http_connections import ATTEMPTS_AT_SILENCE, TIMERS, translate_errors
 from posezoo.errors import SizeError, SourceError
 from posezoo.spec.model import SourceFile
 

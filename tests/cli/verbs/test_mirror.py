@@ -22,7 +22,7 @@ from fakes.network import network
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
-from posezoo.download.sample_images import SAMPLES
+from posezoo.download.published_photos import SAMPLES
 
 
 @pytest.fixture

@@ -125,7 +125,7 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         options = replace(context.download_options, cache_dir=None)
         context = replace(context, download_options=options)
     failed, skipped = conventions.names_of_unreadable(selection), list[str]()
-    with ConnectionPool(settings.jobs, settings.connections) as pool:
+    with ConnectionPool(context.download_options) as pool:
         task = _DownloadTask(
             context,
             conventions.precisions_from_args(args),

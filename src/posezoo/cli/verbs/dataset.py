@@ -122,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _get(args: argparse.Namespace) -> int:
-    from posezoo.download.dataset_download import DATASETS, download_dataset
+    from posezoo.download.published_photos import DATASETS, download_dataset
     from posezoo.pipeline.zoo_context import download_options
 
     if args.name not in DATASETS:

@@ -35,7 +35,7 @@ def run(args: argparse.Namespace) -> int:
     patterns, context = flags.patterns_from_args(args), flags.context_from_args(args)
     settings = context.settings
 
-    with Console(quiet=args.quiet) as console, ConnectionPool(settings.jobs, settings.connections) as pool:
+    with Console(quiet=args.quiet) as console, ConnectionPool(context.download_options) as pool:
 
         def work(spec: ModelSpec, check: CancelCheck) -> dict[str, object]:
             spec = context.lock.with_pins(spec)

@@ -85,7 +85,7 @@ def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> in
     settings = context.settings
     jobs = 1 if args.dry_run else settings.jobs
 
-    with Console(quiet=args.quiet) as console, ConnectionPool(settings.jobs, settings.connections) as pool:
+    with Console(quiet=args.quiet) as console, ConnectionPool(context.download_options) as pool:
 
         def work(spec: ModelSpec, check: CancelCheck) -> dict[str, object]:
             if args.dry_run:

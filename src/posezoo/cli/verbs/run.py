@@ -70,7 +70,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
 def run(args: argparse.Namespace) -> int:
     """Load the model, after download and conversion if necessary; find and draw the poses in each image."""
     from posezoo.demo.frame_rate import StepTimer
-    from posezoo.download.sample_images import download_samples
+    from posezoo.download.published_photos import download_samples
     from posezoo.pipeline import load
     from posezoo.runtime.devices import require_device
     from posezoo.settings import user_folder

@@ -7,11 +7,10 @@ from contextlib import ExitStack, contextmanager
 from html.parser import HTMLParser
 from urllib.parse import urlencode, urlsplit
 
-from posezoo.download.candidates import ByteStream
+from posezoo.download.candidates import ByteStream, HtmlResponseError
 from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
-from posezoo.download.source_errors import HtmlResponseError
 from posezoo.download.source_types import SourceType
 from posezoo.errors import SourceError
 from posezoo.spec.model import GoogleDriveSource, SourceFile

@@ -10,10 +10,9 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
-from posezoo.download.candidates import ByteStream
+from posezoo.download.candidates import ByteStream, NotFoundError, TransientSourceError
 from posezoo.download.context import DownloadContext
 from posezoo.download.partial import ResumeState
-from posezoo.download.source_errors import NotFoundError, TransientSourceError
 from posezoo.download.source_types import SourceType
 from posezoo.errors import (
     DownloadError,

@@ -8,9 +8,8 @@ import pytest
 
 from fakes.files import declared, model
 from fakes.server import Server
-from posezoo.download.license_policy import is_license_allowed
 from posezoo.download.model_download import download_model, plan_download
-from posezoo.download.options import DownloadOptions
+from posezoo.download.options import DownloadOptions, is_license_allowed
 from posezoo.errors import LicenseError
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import License

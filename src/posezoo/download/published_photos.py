@@ -1,24 +1,24 @@
-"""Data sets for evaluation: they are downloaded only on request, after their terms were shown."""
+"""Published photos: data sets for evaluation, and two samples to try a pose model on.
+
+A data set is downloaded only on request, after its terms were shown.
+"""
 
 from __future__ import annotations
 
-import time
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
-from types import MappingProxyType
 
 from posezoo.download.archive import unpack_archive
-from posezoo.download.context import DownloadContext, Sleep
+from posezoo.download.context import DownloadContext
 from posezoo.download.file_download import download_file
 from posezoo.download.options import DownloadOptions
 from posezoo.download.source_types import list_candidates
 from posezoo.errors import ArchiveError
 from posezoo.events import Listener, ignore_event
 from posezoo.files.postprocess_state import PostprocessRecord
-from posezoo.spec.model import Digest, HttpSource, SourceFile
+from posezoo.spec.model import Digest, HttpSource, PythonPackageSource, SourceFile, Wheel
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,33 +65,31 @@ def _coco(name: str, size: int, sha256: str, members: str) -> DatasetArchive:
 
 
 #: COCO publishes no checksums: these are the same in several projects that have the archives.
-DATASETS: Mapping[str, PublishedDataset] = MappingProxyType(
-    {
-        "coco-val2017": PublishedDataset(
-            archives=(
-                _coco(
-                    "annotations/annotations_trainval2017.zip",
-                    252907541,
-                    "113a836d90195ee1f884e704da6304dfaaecff1f023f49b6ca93c4aaae470268",
-                    "annotations/person_keypoints_val2017.json",
-                ),
-                _coco(
-                    "zips/val2017.zip",
-                    815585330,
-                    "4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05",
-                    "val2017/",
-                ),
+DATASETS: Mapping[str, PublishedDataset] = {
+    "coco-val2017": PublishedDataset(
+        archives=(
+            _coco(
+                "annotations/annotations_trainval2017.zip",
+                252907541,
+                "113a836d90195ee1f884e704da6304dfaaecff1f023f49b6ca93c4aaae470268",
+                "annotations/person_keypoints_val2017.json",
             ),
-            terms=(
-                "COCO val2017: 5000 photos from Flickr, annotated by the COCO Consortium.",
-                "Annotations: Creative Commons Attribution 4.0.",
-                "Photos: their copyright is not the consortium's. Each has the license that the annotations",
-                "name for it, some of which allow no commercial use or no changes; Flickr's terms hold.",
-                "In full: https://cocodataset.org/#termsofuse",
+            _coco(
+                "zips/val2017.zip",
+                815585330,
+                "4f7e2ccb2866ec5041993c9cf2a952bbed69647b115d0f74da7ce8f4bef82f05",
+                "val2017/",
             ),
         ),
-    }
-)
+        terms=(
+            "COCO val2017: 5000 photos from Flickr, annotated by the COCO Consortium.",
+            "Annotations: Creative Commons Attribution 4.0.",
+            "Photos: their copyright is not the consortium's. Each has the license that the annotations",
+            "name for it, some of which allow no commercial use or no changes; Flickr's terms hold.",
+            "In full: https://cocodataset.org/#termsofuse",
+        ),
+    ),
+}
 
 
 def download_dataset(
@@ -101,7 +99,6 @@ def download_dataset(
     listener: Listener = ignore_event,
     *,
     name: str = "",
-    sleep: Sleep = time.sleep,
 ) -> tuple[Path, ...]:
     """Download a data set to a folder; existing files are kept, interrupted downloads are resumed.
 
@@ -111,7 +108,6 @@ def download_dataset(
         folder: the folder to unpack the archives into.
         download_options: attempts and time limits; caches and mirrors are for models.
         name: the name in events.
-        sleep: waits between attempts; its argument is in seconds.
 
     Raises:
         DownloadError: an archive cannot be downloaded, or is not the expected one.
@@ -119,7 +115,7 @@ def download_dataset(
         OutputError: a file cannot be written.
     """
     files: list[Path] = []
-    with DownloadContext(name, download_options, listener, base=folder, sleep=sleep) as context:
+    with DownloadContext(name, download_options, listener, base=folder) as context:
         for archive in dataset.archives:
             path, digest = folder / archive.file.name, archive.file.checksum
             name_of_digest = f"{digest.algorithm}:{digest.value}" if digest is not None else ""
@@ -131,7 +127,11 @@ def download_dataset(
                     break
             else:
                 download_file(archive.file, path, list_candidates(archive.file, context), context)
-                unpacked = unpack_archive(path, "zip", partial(_place, folder, archive.members))
+
+                def place(member: str, members: str = archive.members) -> Path | None:
+                    return folder / member if member.startswith(members) else None
+
+                unpacked = unpack_archive(path, "zip", place)
                 if not unpacked:
                     raise ArchiveError(f"{path.name}: holds nothing below {archive.members}")
                 record.write(unpacked, sizes_only=True)
@@ -141,5 +141,48 @@ def download_dataset(
     return tuple(files)
 
 
-def _place(folder: Path, members: str, member: str) -> Path | None:
-    return folder / member if member.startswith(members) else None
+_WHEEL = Wheel(
+    name="scikit_image-0.26.0-cp311-cp311-manylinux_2_24_x86_64.manylinux_2_28_x86_64.whl",
+    size=13711217,
+    sha256="74aa5518ccea28121f57a95374581d3b979839adc25bb03f289b1bc9b99c58af",
+)
+
+
+def _photo(name: str, size: int, sha384: str) -> SourceFile:
+    source = PythonPackageSource("scikit-image", "0.26.0", _WHEEL, f"skimage/data/{name}")
+    return SourceFile(name, size, Digest("sha384", sha384), (source,))
+
+
+#: Two free photos from a wheel of scikit-image, of 512 x 512 pixels: a portrait in colour, and a man behind a
+#: camera in grey. As scikit-image's ``skimage.data`` states: the portrait is of Eileen Collins, photo by NASA
+#: (Great Images in NASA), public domain; the other is a photo by Lav Varshney, CC0.
+SAMPLES: tuple[SourceFile, ...] = (
+    _photo(
+        "astronaut.png",
+        791555,
+        "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3",
+    ),
+    _photo(
+        "camera.png",
+        139512,
+        "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04",
+    ),
+)
+
+
+def download_samples(
+    folder: Path,
+    download_options: DownloadOptions,
+    listener: Listener = ignore_event,
+) -> tuple[Path, ...]:
+    """Download both photos to a folder; photos that exist and are verified are kept.
+
+    Raises:
+        DownloadError: no source sent one of the photos.
+        OutputError: a photo cannot be written.
+    """
+    targets = tuple(folder / photo.name for photo in SAMPLES)
+    with DownloadContext("samples", download_options, listener, base=folder) as context:
+        for photo, target in zip(SAMPLES, targets, strict=True):
+            download_file(photo, target, list_candidates(photo, context), context)
+    return targets
