@@ -31,14 +31,14 @@ from posezoo.cli.omz.event_output import EVENT_TYPES
 from posezoo.convert.self_check import OutputDifference, SelfCheckResult
 from posezoo.files.verified_files import compute_digest
 from posezoo.ir import provenance
+from posezoo.ir.complexity import Complexity
 from posezoo.measured import KINDS, Measurement, format_measured_yml
 from posezoo.networks import NETWORKS
 from posezoo.pipeline.get import resolve_model
 from posezoo.pipeline.zoo_context import open_context
 from posezoo.pose.decoders import DECODERS
-from posezoo.quantize.calibration_data import PhotoSplit
+from posezoo.quantize.quantization_plan import PhotoSplit, QuantizationTarget
 from posezoo.quantize.quantization_plan import quantization_key as int8_key_of
-from posezoo.quantize.quantization_target import QuantizationTarget
 from posezoo.registry import open_registry
 from posezoo.runtime.estimator import Estimator
 from posezoo.settings import read_settings, to_settings
@@ -338,12 +338,18 @@ def measurements() -> list[Measurement]:
 def record_of_an_ir() -> bytes:
     """provenance.json as it is written beside an INT8 IR, which has every key."""
     digest = Digest("sha384", "0" * 96)
-    contents = {name: provenance.FileContent(1, digest) for name in ("net.xml", "net.bin")}
+    contents = {suffix: provenance.FileContent(1, digest) for suffix in provenance.SUFFIXES}
     checked = SelfCheckResult("LiteRT", "max", "noise", (0,), {"output": OutputDifference(0.0, 0.1)})
     spec = open_registry().find("pose-detection-mediapipe")
     shift = dict.fromkeys(provenance.SHIFT, 1.0)
-    costs = {"gflops": 1.0, "mparams": 1.0}
-    return provenance.format_provenance(spec, None, contents, dataclasses.asdict(checked), costs, shift=shift)
+    return provenance.format_provenance(
+        spec,
+        None,
+        contents,
+        self_check=dataclasses.asdict(checked),
+        complexity=Complexity(1.0, 1.0),
+        shift=shift,
+    )
 
 
 # --- what decides whether an IR has to be made anew

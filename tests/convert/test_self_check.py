@@ -19,6 +19,7 @@ from posezoo.errors import SelfCheckError
 from posezoo.events import Event, SelfCheckPassed
 from posezoo.ir import ir_writer
 from posezoo.ir.openvino_import import import_openvino
+from posezoo.resolve.resolved import Converter, Target
 from posezoo.spec.model import Framework, Output, Precision, SelfCheckSettings
 
 FP32, FP16 = Precision.FP32, Precision.FP16
@@ -50,7 +51,13 @@ def bare(spec, layout):
 def publish_as(spec, layout, network, precisions=(FP32,)):
     """Hand in a network as if it were what the spec declares."""
     ir_writer.prepare_for_writing(network, spec, None)
-    return publish_irs(network, spec, layout, precisions)
+    targets = targets_of(spec, layout, precisions)
+    publish_irs(network, spec, layout, targets)
+    return {target.precision: target.xml for target in targets}
+
+
+def targets_of(spec, layout, precisions):
+    return [Target(each, layout.ir_path(spec, each), Converter.OPENVINO) for each in precisions]
 
 
 def refusal(spec, layout, network, precisions=(FP32,)):
@@ -355,7 +362,7 @@ def test_without_another_runtime_openvino_computes_the_reference_and_is_named(
     baked = preprocess.apply_model_yml(read(spec, layout), spec)
     ir_writer.prepare_for_writing(baked, spec, None)
     events: list[Event] = []
-    publish_irs(baked, spec, layout, (FP16,), listener=events.append)
+    publish_irs(baked, spec, layout, targets_of(spec, layout, (FP16,)), listener=events.append)
     assert isinstance(events[0], SelfCheckPassed)
     assert events[0].reference.startswith("OpenVINO ")
     assert "reading the original" in layout.provenance_path(spec, FP16).read_text()

@@ -5,7 +5,8 @@ from __future__ import annotations
 import shutil
 
 from fakes import seeker
-from posezoo.quantize.calibration_data import MAX_MEASURED, CalibrationSample, split_photos
+from posezoo.quantize.calibration_data import CalibrationSample
+from posezoo.quantize.quantization_plan import MAX_MEASURED, split_photos
 from posezoo.spec.model import ColorOrder, Input
 
 

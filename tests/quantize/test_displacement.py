@@ -5,8 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from posezoo.quantize.detected_points import DetectedPoints
-from posezoo.quantize.displacement import measure_keypoint_displacement
+from posezoo.quantize.displacement import DetectedPoints, measure_keypoint_displacement
 
 PERSON = np.array([[0, 0], [10, 0], [0, 40], [10, 40]], np.float32)
 

@@ -104,11 +104,11 @@ def test_an_up_to_date_ir_is_kept_until_a_photo_changes(bench):
 def test_a_plan_gives_the_reason_and_writes_nothing(bench):
     bench = bench()
     ask = (bench.spec, bench.context, bench.photos, QuantizationOptions())
-    (step,) = int8_models.plan_int8(*ask, output_dir=bench.output_dir)
+    (step,) = int8_models.plan_int8(*ask, output_dir=bench.output_dir).irs
     assert (step.xml, step.reason) == (bench.xml, "it does not exist yet")
     assert not bench.output_dir.exists()
     bench.quantize()
-    assert int8_models.plan_int8(*ask, output_dir=bench.output_dir)[0].is_up_to_date
+    assert int8_models.plan_int8(*ask, output_dir=bench.output_dir).irs[0].is_up_to_date
 
 
 def test_a_large_displacement_is_refused_with_layer_noise_and_the_old_ir_stays(bench):

@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.convert import frontends
 from posezoo.convert.conversion_plan import KEEP_OR_REPLACE, ConversionOptions, refuse_to_replace
@@ -16,10 +15,6 @@ from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
 from posezoo.resolve.custom_weights import require_network
 from posezoo.resolve.resolved import Resolved, Target
-from posezoo.spec.model import Precision
-
-if TYPE_CHECKING:
-    from posezoo.ir.provenance import FileContent
 
 
 def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
@@ -106,20 +101,13 @@ def convert_with_openvino(
         finally:
             # Nothing is made from a file with another digest; if reading failed, this is the better error.
             verified.result()
-        agreed = {target.precision: target.agreed for target in targets}
-
-        def accept_ir(precision: Precision, contents: Mapping[str, FileContent]) -> None:
-            if (entry := agreed[precision]) is not None:
-                entry.require(contents)
-
         publish_irs(
             network,
             spec,
             layout,
-            list(agreed),
+            targets,
             self_check=self_check,
             reference=reference,
             decoder=resolved.decoder,
-            accept_ir=accept_ir,
             listener=listener,
         )

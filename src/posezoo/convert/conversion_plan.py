@@ -5,12 +5,13 @@ This module imports neither OpenVINO nor numpy, so that a run with nothing to do
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
 from posezoo.errors import ConversionError
+from posezoo.events import ConversionUpToDate, Listener
 from posezoo.files import verified_files
 from posezoo.ir import provenance
 from posezoo.ir.provenance import IsGood
@@ -114,6 +115,25 @@ def explain_stale_ir(
     """Why an IR differs from the one that a conversion would make now; empty if it does not."""
     key = partial(provenance.conversion_key, resolved.source, resolved.decoder, model_optimizer=mo_version)
     return provenance.explain_stale_record(xml, key, is_good, is_checked=is_checked)
+
+
+def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[Target]:
+    """The IR that have to be made; the listener receives those that are up to date.
+
+    Raises:
+        LockError: a strict lock does not list an IR, or lists another one than exists.
+    """
+    if up_to_date := [ir.target for ir in irs if ir.is_up_to_date]:
+        listener(ConversionUpToDate(name, tuple(target.precision for target in up_to_date)))
+    for target in up_to_date:
+        record = provenance.read_provenance(target.xml.with_name("provenance.json"))
+        if target.agreed is not None and record is not None:
+            target.agreed.require(record.contents)
+    due = [ir.target for ir in irs if not ir.is_up_to_date]
+    for target in due:
+        if target.agreed is not None:  # checked before hours of work, and before upstream code runs
+            target.agreed.require_known()
+    return due
 
 
 def find_obstacle(irs: Iterable[PlannedIr]) -> Obstacle | None:

@@ -15,7 +15,7 @@ import shlex
 import sys
 import tempfile
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 
@@ -257,7 +257,7 @@ def convert_with_model_optimizer(
         LockError: a strict lock does not list an IR.
         OutputError: an IR cannot be written.
     """
-    from posezoo.convert.publish import contents_by_suffix, put_in_place, read_contents
+    from posezoo.convert.publish import StagedIr, read_contents, replace_irs
 
     spec, decoder = resolved.source, resolved.decoder
     refuse_unsafe_arguments(spec)
@@ -279,15 +279,11 @@ def convert_with_model_optimizer(
             ir_writer.prepare_for_writing(network, spec, decoder)
             xml = ir_writer.write_ir(network, folder / "described" / f"{spec.name}.xml", target.precision)
             contents = read_contents(xml)
-            if target.agreed is not None:
-                target.agreed.require(contents_by_suffix(contents))
-            complexity = compute_complexity(network)
             record = provenance.format_provenance(
                 spec,
                 decoder,
                 contents,
-                None,
-                asdict(complexity) if complexity else None,
+                complexity=compute_complexity(network),
                 model_optimizer=mo.version,
             )
-            put_in_place(xml, target.xml, contents, record)
+            replace_irs([StagedIr(xml, target, contents, record)])

@@ -10,7 +10,7 @@ are made again from the original.
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ from typing import Any
 from posezoo.convert import frontends
 from posezoo.convert.preprocess import fill_in_inputs
 from posezoo.convert.reference_outputs import ReferenceOutputs, compute_reference
-from posezoo.convert.self_check import SelfCheckResult, check_ir, compile_for_check
+from posezoo.convert.self_check import check_ir
 from posezoo.errors import OutputError
 from posezoo.events import Listener, SelfCheckPassed, ignore_event
 from posezoo.files import verified_files
@@ -28,47 +28,62 @@ from posezoo.ir import ir_writer, provenance
 from posezoo.ir.complexity import compute_complexity
 from posezoo.ir.provenance import FileContent
 from posezoo.layout import ModelLayout
-from posezoo.spec.model import Decoder, ModelSpec, Precision
-
-#: Called before an IR is published, with its precision and the content of its files by suffix; an exception
-#: refuses the IR.
-AcceptIr = Callable[[Precision, Mapping[str, FileContent]], None]
+from posezoo.resolve.resolved import Target
+from posezoo.spec.model import Decoder, ModelSpec
 
 
-def accept_all(precision: Precision, contents: Mapping[str, FileContent]) -> None:
-    """An ``AcceptIr`` that accepts every IR."""
+@dataclass(frozen=True, slots=True)
+class StagedIr:
+    """A complete IR in a staging folder.
+
+    Attributes:
+        xml: the .xml, on the file system of its target; its .bin is in the same folder.
+        target: the IR that it becomes.
+        contents: size and digest of its two files, from ``read_contents``.
+        record: the content of its provenance.json.
+    """
+
+    xml: Path
+    target: Target
+    contents: Mapping[str, FileContent]
+    record: bytes
+
+
+def read_contents(xml: Path) -> dict[str, FileContent]:
+    """Size and digest of the two files of an IR, by suffix."""
+    paths = {suffix: xml.with_suffix(suffix) for suffix in provenance.SUFFIXES}
+    return {
+        suffix: FileContent(path.stat().st_size, verified_files.compute_digest(path))
+        for suffix, path in paths.items()
+    }
 
 
 def publish_irs(
     network: Any,
     spec: ModelSpec,
     layout: ModelLayout,
-    precisions: Collection[Precision],
+    targets: Sequence[Target],
     *,
     self_check: bool = True,
     reference: Future[ReferenceOutputs] | None = None,
     decoder: Decoder | None = None,
-    accept_ir: AcceptIr = accept_all,
     listener: Listener = ignore_event,
-) -> dict[Precision, Path]:
+) -> None:
     """Write, check and publish the IR of a network; no file is replaced unless all IR pass the check.
 
     Args:
         network: an ``openvino.Model``, with its preprocessing and description.
         spec: the model.
         layout: the folders of its files, from which the reference runtime reads the original.
-        precisions: the precisions of the IR.
+        targets: the IR.
         self_check: whether to compare the outputs of the IR with those of the original.
         reference: the outputs of the original, if the caller has already started to compute them.
         decoder: the decoder that the record names.
-        accept_ir: can refuse an IR that passed the check, by an exception.
         listener: receives an event for each IR that passed the check.
-
-    Returns:
-        The paths of the .xml by precision.
 
     Raises:
         SelfCheckError: the outputs of an IR differ from those of the original.
+        LockError: a strict lock does not list an IR.
         OutputError: a file cannot be written.
     """
     spec_with_names = fill_in_inputs(spec, network)
@@ -77,108 +92,63 @@ def publish_irs(
         if self_check and reference is None:
             source = frontends.source_model_path(spec, layout)
             reference = pool.submit(compute_reference, spec_with_names, source)
-        staged: dict[Precision, _StagedIr] = {}
-        for precision in precisions:
+        written = []
+        for target in targets:
+            precision = target.precision
             xml = ir_writer.write_ir(network, folder / precision / f"{spec.name}.xml", precision)
-            check = pool.submit(_check, spec_with_names, xml, precision, reference) if reference else None
-            staged[precision] = _StagedIr(xml, pool.submit(read_contents, xml), check)
+            check = pool.submit(check_ir, spec_with_names, xml, precision, reference) if reference else None
+            written.append((target, xml, pool.submit(read_contents, xml), check))
         complexity = compute_complexity(network)
-        for precision, ir in staged.items():
-            if ir.check is not None:
-                result = ir.check.result()
-                worst = result.worst_difference
+        staged = []
+        for target, xml, hashed, check in written:
+            checked = None
+            if check is not None:
+                result = check.result()
+                worst, checked = result.worst_difference, asdict(result)
                 listener(
                     SelfCheckPassed(
-                        spec.full_name, precision, worst.difference, worst.tolerance, result.reference
+                        spec.full_name, target.precision, worst.difference, worst.tolerance, result.reference
                     )
                 )
-        for precision, ir in staged.items():
-            accept_ir(precision, contents_by_suffix(ir.contents.result()))
-        for ir in staged.values():
+            contents = hashed.result()
             record = provenance.format_provenance(
-                spec,
-                decoder,
-                ir.contents.result(),
-                ir.check.result().to_json() if ir.check else None,
-                asdict(complexity) if complexity else None,
+                spec, decoder, contents, self_check=checked, complexity=complexity
             )
-            verified_files.write_atomically(ir.xml.with_name("provenance.json"), record, lasting=False)
-        for (
-            precision,
-            ir,
-        ) in staged.items():  # all bytes are written: a full disk cannot interrupt these moves
-            _put_in_place(ir.xml, layout.ir_path(spec, precision), ir.contents.result())
-    return {precision: layout.ir_path(spec, precision) for precision in precisions}
+            staged.append(StagedIr(xml, target, contents, record))
+        replace_irs(staged)
 
 
-def _check(
-    spec: ModelSpec, xml: Path, precision: Precision, reference: Future[ReferenceOutputs]
-) -> SelfCheckResult:
-    compiled = compile_for_check(spec, xml, precision)
-    return check_ir(spec, reference.result(), compiled, precision)
-
-
-def put_in_place(new: Path, xml: Path, contents: Mapping[str, FileContent], record: bytes) -> None:
-    """Publish an IR that the caller has written and checked.
-
-    Args:
-        new: the .xml in a staging folder on the target's file system; its .bin is in the same folder.
-        xml: the final path of the .xml.
-        contents: size and digest of the two files, from ``read_contents``.
-        record: the content of the provenance.json for the same folder.
+def replace_irs(staged: Sequence[StagedIr]) -> None:
+    """Move checked IR to their final folders; an existing IR with the same bytes is kept.
 
     Raises:
-        OutputError: it cannot be moved there. An existing IR is then still complete, or has no .xml.
+        LockError: a strict lock does not list one of them; then none is moved.
+        OutputError: one cannot be moved. An existing IR is then still complete, or has no .xml.
     """
-    verified_files.write_atomically(new.with_name("provenance.json"), record)
-    _put_in_place(new, xml, contents)
-
-
-@dataclass(frozen=True, slots=True)
-class _StagedIr:
-    """An IR in the staging folder, with its digests and its self-check."""
-
-    xml: Path
-    contents: Future[dict[str, FileContent]]
-    check: Future[SelfCheckResult] | None
-
-
-def _pair(xml: Path) -> tuple[Path, Path]:
-    return xml, xml.with_suffix(".bin")
-
-
-def read_contents(xml: Path) -> dict[str, FileContent]:
-    """Size and digest of the two files of an IR, by name."""
-    return {
-        path.name: FileContent(path.stat().st_size, verified_files.compute_digest(path))
-        for path in _pair(xml)
-    }
-
-
-def _put_in_place(new: Path, xml: Path, contents: Mapping[str, FileContent]) -> None:
-    """Move a pair and its record to their final paths; an existing pair with the same bytes is kept."""
-    try:
-        xml.parent.mkdir(parents=True, exist_ok=True)
-        is_same = all(
-            verified_files.is_verified(
-                path, contents[path.name].size, contents[path.name].digest, trust_record=False
+    for ir in staged:
+        if ir.target.agreed is not None:
+            ir.target.agreed.require(ir.contents)
+    for ir in staged:
+        verified_files.write_atomically(ir.xml.with_name("provenance.json"), ir.record, lasting=False)
+    for ir in staged:  # all bytes are written: a full disk cannot interrupt these moves
+        xml = ir.target.xml
+        try:
+            xml.parent.mkdir(parents=True, exist_ok=True)
+            is_same = all(
+                verified_files.is_verified(
+                    xml.with_suffix(suffix), content.size, content.digest, trust_record=False
+                )
+                for suffix, content in ir.contents.items()
             )
-            for path in _pair(xml)
-        )
-        if not is_same:
-            xml.unlink(missing_ok=True)
-            os.replace(new.with_suffix(".bin"), xml.with_suffix(".bin"))
-            os.replace(new, xml)
-            for path in _pair(xml):
-                verified_files.remember_verified(path, contents[path.name].digest)
-        os.replace(new.with_name("provenance.json"), xml.with_name("provenance.json"))
-    except OSError as error:
-        raise OutputError(
-            f"{xml}: cannot be moved to its folder: {error.strerror or error}",
-            hint="check the folder's permissions",
-        ) from error
-
-
-def contents_by_suffix(contents: Mapping[str, FileContent]) -> dict[str, FileContent]:
-    """The content of an IR's files, by suffix instead of name."""
-    return {Path(name).suffix: content for name, content in contents.items()}
+            if not is_same:
+                xml.unlink(missing_ok=True)
+                os.replace(ir.xml.with_suffix(".bin"), xml.with_suffix(".bin"))
+                os.replace(ir.xml, xml)
+                for suffix, content in ir.contents.items():
+                    verified_files.remember_verified(xml.with_suffix(suffix), content.digest)
+            os.replace(ir.xml.with_name("provenance.json"), xml.with_name("provenance.json"))
+        except OSError as error:
+            raise OutputError(
+                f"{xml}: cannot be moved to its folder: {error.strerror or error}",
+                hint="check the folder's permissions",
+            ) from error

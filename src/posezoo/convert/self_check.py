@@ -7,7 +7,8 @@ and their differences, relative to the output's largest value, must not exceed a
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import asdict, dataclass
+from concurrent.futures import Future
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -55,40 +56,26 @@ class SelfCheckResult:
         """The output with the largest difference."""
         return max(self.outputs.values(), key=lambda output: output.difference)
 
-    def to_json(self) -> dict[str, Any]:
-        """The same in JSON's types."""
-        return asdict(self)
-
-
-def compile_for_check(spec: ModelSpec, xml: Path, precision: Precision) -> Any:
-    """An IR on disk as ``openvino.CompiledModel``, for ``check_ir``.
-
-    Raises:
-        SelfCheckError: it cannot be run.
-    """
-    try:
-        return openvino_core().compile_model(xml, "CPU", EXACT)
-    except RuntimeError as error:
-        raise _error(spec, precision, f"cannot be run: {error_text(error)}") from error
-
 
 def check_ir(
-    spec: ModelSpec, reference: ReferenceOutputs, compiled: Any, precision: Precision
+    spec: ModelSpec, xml: Path, precision: Precision, running: Future[ReferenceOutputs]
 ) -> SelfCheckResult:
-    """Compare an IR with its original.
+    """Compare an IR on disk with its original.
 
     Args:
         spec: the model; its ``self_check`` declares how outputs are compared.
-        reference: the original's outputs.
-        compiled: the IR, from ``compile_for_check``.
-        precision: the precision of the IR, which decides the default tolerance.
+        xml: the path of the IR.
+        precision: its precision, which decides the default tolerance.
+        running: computes the original's outputs, while the IR is compiled.
 
     Raises:
-        SelfCheckError: an input or output differs in name, order or shape; or an output contains inf or nan,
-            or differs by more than its tolerance.
+        SelfCheckError: the IR or the original cannot be run; an input or output differs in name, order or
+            shape; or an output contains inf or nan, or differs by more than its tolerance.
     """
-    names = tuple(port.name for port in spec.outputs) or tuple(reference.cases[0].outputs)
     try:
+        compiled = openvino_core().compile_model(xml, "CPU", EXACT)
+        reference = running.result()
+        names = tuple(port.name for port in spec.outputs) or tuple(reference.cases[0].outputs)
         if problem := _find_port_mismatch(names, reference, compiled):
             raise _error(spec, precision, problem)
         computed = [run_compiled(compiled, case.feed) for case in reference.cases]

@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from posezoo.ir.complexity import Complexity
 from posezoo.spec.model import Decoder, Digest, Input, ModelSpec
 from posezoo.versions import package_version, version
 
@@ -221,9 +222,10 @@ def explain_stale_record(
 def format_provenance(
     spec: ModelSpec,
     decoder: Decoder | None,
-    files: Mapping[str, FileContent],
-    self_check: object | None,
-    complexity: object | None = None,
+    contents: Mapping[str, FileContent],
+    *,
+    self_check: Mapping[str, object] | None = None,
+    complexity: Complexity | None = None,
     quantization: Mapping[str, object] | None = None,
     shift: Mapping[str, object] | None = None,
     model_optimizer: str = "",
@@ -233,9 +235,9 @@ def format_provenance(
     Args:
         spec: the model.
         decoder: the decoder that the IR names.
-        files: size and digest of the .xml and the .bin, by name.
+        contents: size and digest of the .xml and the .bin, by suffix.
         self_check: the result of the self-check, in JSON's types; None if it was skipped.
-        complexity: ``gflops`` and ``mparams``; None if sizes are dynamic.
+        complexity: the cost of one inference; None if sizes are dynamic.
         quantization: the part of the key that only an INT8 IR has; None for any other IR.
         shift: the displacement of an INT8 IR's keypoints against FP32.
         model_optimizer: the version of the Model Optimizer that made the IR; empty if posezoo made it.
@@ -248,11 +250,11 @@ def format_provenance(
         "origins": {file.name: [str(source) for source in file.sources] for file in spec.files},
         "tools": {"python": platform.python_version(), **{tool: package_version(tool) for tool in _TOOLS}},
         "files": {
-            name: {"size": content.size, content.digest.algorithm: content.digest.value}
-            for name, content in files.items()
+            f"{spec.name}{suffix}": {"size": content.size, content.digest.algorithm: content.digest.value}
+            for suffix, content in contents.items()
         },
         "self_check": self_check,
-        "complexity": complexity,
+        "complexity": None if complexity is None else asdict(complexity),
         **({} if shift is None else {"shift": shift}),
     }
     return json.dumps(record, indent=2).encode() + b"\n"

@@ -7,18 +7,16 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from posezoo.convert.conversion_plan import ConversionOptions
+from posezoo.convert.conversion_plan import ConversionOptions, select_due
 from posezoo.errors import ConversionError, PosezooError
 from posezoo.events import (
     ConversionFinished,
     ConversionSkipped,
     ConversionStarted,
-    ConversionUpToDate,
     Listener,
     ignore_event,
 )
 from posezoo.files.staging import remove_stale_staging_dirs
-from posezoo.ir.provenance import read_provenance
 from posezoo.layout import ModelLayout
 from posezoo.pipeline.plan import Plan, make_plan
 from posezoo.pipeline.resolver import resolve, with_final_pins
@@ -132,17 +130,7 @@ def convert(
             raise ConversionError(f"{places}: not there", hint=f"posezoo download {spec.full_name}")
         return Converted(resolved, irs)
     remove_stale_staging_dirs(resolved.layout.model_dir(spec))
-    if up_to_date := [ir.target for ir in plan.irs if ir.is_up_to_date]:
-        listener(ConversionUpToDate(spec.full_name, tuple(target.precision for target in up_to_date)))
-    for target in up_to_date:
-        record = read_provenance(target.xml.with_name("provenance.json"))
-        if target.agreed is not None and record is not None:
-            target.agreed.require(record.contents)
-    due = [ir.target for ir in plan.irs if not ir.is_up_to_date]
-    for target in due:
-        if target.agreed is not None:  # checked before upstream code runs
-            target.agreed.require_known()
-    if due:
+    if due := select_due(spec.full_name, plan.irs, listener):
         with _upstream_results(resolved, listener) as layout:
             listener(ConversionStarted(spec.full_name, tuple(target.precision for target in due)))
             try:

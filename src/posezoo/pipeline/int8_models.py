@@ -17,12 +17,13 @@ from posezoo.pipeline.zoo_context import Context
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 if TYPE_CHECKING:
-    from posezoo.convert.conversion_plan import PlannedIr
-    from posezoo.ir.provenance import FileContent
     from posezoo.quantize.displacement import KeypointDisplacement
     from posezoo.quantize.quantization import Quantized
-    from posezoo.quantize.quantization_plan import QuantizationOptions
-    from posezoo.quantize.quantization_target import QuantizationTarget
+    from posezoo.quantize.quantization_plan import (
+        QuantizationOptions,
+        QuantizationPlan,
+        QuantizationTarget,
+    )
 
 
 def quantize_model(
@@ -45,19 +46,10 @@ def quantize_model(
         QuantizationError: there is no FP32 IR, the photos cannot be used, or INT8 finds other poses.
         LockError: a strict lock does not list the IR.
     """
-    from posezoo.ir.provenance import read_provenance
     from posezoo.quantize.quantization import quantize
 
-    def accept(precision: Precision, contents: Mapping[str, FileContent]) -> None:
-        if agreed := context.lock.agreed_ir(spec, precision):
-            agreed.require(contents)
-
-    target, layout = quantization_target(spec, context), _int8_layout(context, output_dir)
-    quantized = quantize(target, layout, dataset_dir, options, accept=accept, listener=listener)
-    for precision, xml in quantized.irs.items():  # also those that were up to date
-        if record := read_provenance(xml.with_name("provenance.json")):
-            accept(precision, record.contents)
-    return quantized
+    plan = plan_int8(spec, context, dataset_dir, options, output_dir=output_dir)
+    return quantize(plan, listener=listener)
 
 
 def plan_int8(
@@ -67,19 +59,16 @@ def plan_int8(
     options: QuantizationOptions,
     *,
     output_dir: Path | None = None,
-) -> tuple[PlannedIr, ...]:
+) -> QuantizationPlan:
     """What ``quantize_model`` would do with the same arguments; nothing is written.
 
     Raises:
         QuantizationError: the model cannot be quantized, there is no FP32 IR, or the photos cannot be used.
     """
-    from posezoo.quantize.calibration_data import split_photos
-    from posezoo.quantize.quantization_plan import plan_quantization, quantization_key
+    from posezoo.quantize.quantization_plan import plan_quantization
 
-    target = quantization_target(spec, context)
-    photos = split_photos(dataset_dir, target.settings.subset_size)
-    key = quantization_key(target, photos, options.target_device, options.max_drop)
-    return plan_quantization(target, _int8_layout(context, output_dir), key, options)
+    layout = _int8_layout(context, output_dir)
+    return plan_quantization(quantization_target(spec, context), layout, context.lock, dataset_dir, options)
 
 
 def compare_ir_with_fp32(
@@ -113,7 +102,7 @@ def compare_ir_with_fp32(
 
 def explain_unsupported_int8(spec: ModelSpec, context: Context) -> str:
     """Why a model cannot be quantized, independent of which files exist; empty if it can."""
-    from posezoo.quantize.quantization_target import explain_unsupported
+    from posezoo.quantize.quantization_plan import explain_unsupported
 
     return explain_unsupported(spec, _composite_of(spec, context))
 
@@ -125,7 +114,7 @@ def quantization_target(spec: ModelSpec, context: Context) -> QuantizationTarget
         QuantizationError: the model cannot be quantized, or an IR does not exist.
         ConversionError: an FP32 IR is not the one that model.yml describes.
     """
-    from posezoo.quantize.quantization_target import QuantizationTarget, explain_unsupported
+    from posezoo.quantize.quantization_plan import QuantizationTarget, explain_unsupported
 
     model = _composite_of(spec, context)
     if reason := explain_unsupported(spec, model):

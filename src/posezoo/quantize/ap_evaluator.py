@@ -10,11 +10,13 @@ from typing import Any
 from posezoo.coco import CocoDataset, read_coco_dataset
 from posezoo.errors import QuantizationError
 from posezoo.evaluation import evaluate
+from posezoo.events import AccuracyCompared, Listener
 from posezoo.ir.openvino_import import import_openvino
-from posezoo.quantize.calibration_data import CalibrationSample, PhotoSplit, create_estimator
-from posezoo.quantize.quantization_target import QuantizationTarget
+from posezoo.quantize.calibration_data import CalibrationSample, create_estimator
+from posezoo.quantize.quantization_plan import QuantizationPlan, QuantizationTarget
 from posezoo.runtime.compiled_network import Array, Outputs
 from posezoo.runtime.load_options import LoadOptions
+from posezoo.spec.model import Precision
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -24,12 +26,14 @@ class AccuracyEvaluator:
     Attributes:
         target: the network, and the model whose pipeline runs it.
         dataset: these photos and the people in them.
+        person_count: the number of people that count.
         max_drop: the largest allowed drop of AP, 0..1; None if AP is only reported.
     """
 
     target: QuantizationTarget
     dataset: CocoDataset
-    max_drop: float | None = None
+    person_count: int
+    max_drop: float | None
 
     def compute_ap(self, compiled: Any, image_ids: Collection[int] | None = None) -> float:
         """COCO's AP, 0..1.
@@ -59,42 +63,46 @@ class AccuracyEvaluator:
         result = evaluate(predictor, dataset, of_boxes=is_detector, skip_unreadable=True)
         return result.figures.get("AP", 0.0)
 
-    def compute_ir_ap(self, xml: Path) -> float:
-        """The AP with an IR, whose floating-point layers run in f32."""
-        core = import_openvino(extra="quantize").Core()
-        return self.compute_ap(core.compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"}))
+    def compare(self, xml: Path, precision: Precision, listener: Listener) -> str:
+        """Measure and report the AP of an INT8 IR and of the FP32 IR; their floating-point layers run in f32.
 
-    def person_count(self) -> int:
-        """The number of people that count."""
-        return self.dataset.person_count(keypoints=not self.target.is_detector)
+        Returns:
+            The reason why the drop of AP is too large; empty if it is not.
+        """
+        core, settings = import_openvino(extra="quantize").Core(), {"INFERENCE_PRECISION_HINT": "f32"}
+        before, after = (
+            self.compute_ap(core.compile_model(path, "CPU", settings)) for path in (self.target.fp32_xml, xml)
+        )
+        name, max_drop = self.target.spec.full_name, self.max_drop
+        listener(AccuracyCompared(name, precision, before, after, self.person_count))
+        if max_drop is None or before - after <= max_drop:
+            return ""
+        return (
+            f"{name}: {precision} drops AP from {before:.3f} to {after:.3f}, "
+            f"a drop of {max_drop:g} is allowed"
+        )
 
 
-def create_accuracy_evaluator(
-    target: QuantizationTarget,
-    annotations: Path,
-    folder: Path,
-    photos: PhotoSplit,
-    max_drop: float | None = None,
-) -> AccuracyEvaluator:
-    """An evaluator on the photos that are not used for calibration.
-
-    Args:
-        annotations: people in COCO's format.
-        folder: the folder of the photos that it names.
-        photos: the photos for calibration and for comparison.
-        max_drop: the largest allowed drop of AP.
+def create_accuracy_evaluator(plan: QuantizationPlan) -> AccuracyEvaluator | None:
+    """An evaluator on the photos of a plan that are not used for calibration; None without annotations.
 
     Raises:
         DatasetError: the annotations are invalid.
         QuantizationError: the annotations have no person in these photos.
     """
-    dataset = read_coco_dataset(annotations, folder, keypoints=not target.is_detector)
-    kept_apart = {path.resolve() for path in photos.measured}
-    others = {image.id for image in dataset.images if image.path.resolve() not in kept_apart}
-    evaluator = AccuracyEvaluator(target, dataset.excluding(others), max_drop)
-    if not evaluator.person_count():
+    target, annotations, folder = plan.target, plan.options.annotations, plan.dataset_dir
+    if annotations is None:
+        return None
+    of_keypoints = not target.is_detector
+    dataset = read_coco_dataset(annotations, folder, keypoints=of_keypoints)
+    kept_apart = {path.resolve() for path in plan.photos.measured}
+    dataset = dataset.excluding(
+        {image.id for image in dataset.images if image.path.resolve() not in kept_apart}
+    )
+    person_count = dataset.person_count(keypoints=of_keypoints)
+    if not person_count:
         raise QuantizationError(
             f"{annotations}: has no person in the {len(kept_apart)} photos that are kept apart to measure on",
             hint=f"annotate people in the photos in {folder}",
         )
-    return evaluator
+    return AccuracyEvaluator(target, dataset, person_count, plan.options.max_drop)

@@ -1,12 +1,7 @@
-"""A network's inputs from a folder of photos: some for calibration, others to compare INT8 with FP32.
-
-The model's own pipeline makes the inputs, with its own resizing, colour order and crops. No photo is used for
-both purposes, since INT8 is better than usual on the photos that it was calibrated on.
-"""
+"""A network's inputs from photos, resized and cropped by the model's own pipeline, in its colour order."""
 
 from __future__ import annotations
 
-import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,34 +12,12 @@ from numpy.typing import NDArray
 from posezoo import images
 from posezoo.errors import ImageError, QuantizationError
 from posezoo.events import Listener, WarningIssued, ignore_event
-from posezoo.files import verified_files
-from posezoo.quantize.quantization_target import QuantizationTarget
+from posezoo.quantize.quantization_plan import PHOTOS_HINT, PhotoSplit, QuantizationTarget
 from posezoo.runtime.compiled_network import Array
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_estimator
 from posezoo.spec.model import ColorOrder, Input
-
-#: One photo in three is used only for comparison, up to this many.
-KEPT_APART = 3
-MAX_MEASURED = 100
-
-_HINT = "name a folder of photos with people in them: at least two, a hundred give good results"
-
-
-@dataclass(frozen=True, slots=True)
-class PhotoSplit:
-    """The photos of a folder that are used.
-
-    Attributes:
-        calibration: the photos that are used to measure the ranges of activations.
-        measured: the photos that are used to compare INT8 with FP32, but not for calibration.
-        digest: the SHA-384 of their contents in order, in hex.
-    """
-
-    calibration: tuple[Path, ...]
-    measured: tuple[Path, ...]
-    digest: str
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -75,48 +48,6 @@ class CalibrationData:
     measured: tuple[CalibrationSample, ...]
     calibration_photos: int
     measured_photos: int
-
-
-def split_photos(folder: Path, subset_size: int) -> PhotoSplit:
-    """Choose photos in a folder and its subfolders: one in three is for comparison; no content is used twice.
-
-    The same files with the same names give the same choice.
-
-    Args:
-        subset_size: the largest number of photos for calibration.
-
-    Raises:
-        QuantizationError: there is no such folder, or it has fewer than two images.
-    """
-    if not folder.is_dir():
-        raise QuantizationError(f"{folder}: is not a folder", hint=_HINT)
-    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in images.SUFFIXES]
-    photos = [path for path in paths if path.is_file()]
-    if len(photos) < 2:
-        suffixes = " ".join(sorted(images.SUFFIXES))
-        few = "only one image" if photos else f"no images (looked for {suffixes})"
-        raise QuantizationError(f"{folder}: has {few}", hint=_HINT)
-    kept_apart = photos[KEPT_APART - 1 :: KEPT_APART] or photos[1:]
-    others = [path for path in photos if path not in set(kept_apart)]
-    seen: set[str] = set()
-    hasher = hashlib.sha384()
-    used: list[tuple[Path, ...]] = []
-    for group, size in ((others, subset_size), (kept_apart, MAX_MEASURED)):
-        distinct = []
-        # At most ``size`` photos, evenly spread over the group.
-        count = min(size, len(group))
-        for path in (group[index * len(group) // count] for index in range(count)):
-            try:
-                digest = verified_files.compute_digest(path).value
-            except OSError:
-                digest = f"unreadable {path.name}"  # reported when the photo is read
-            if digest not in seen:
-                seen.add(digest)
-                distinct.append(path)
-                hasher.update(digest.encode())
-        hasher.update(b"|")
-        used.append(tuple(distinct))
-    return PhotoSplit(used[0], used[1], hasher.hexdigest())
 
 
 def collect_calibration_data(
@@ -162,10 +93,12 @@ def collect_calibration_data(
     folder = photos.calibration[0].parent
     if not calibration_photos or not measured_photos:
         total, count = calibration_photos + measured_photos, len(photos.calibration) + len(photos.measured)
-        raise QuantizationError(f"{folder}: {total} of {count} different images can be read", hint=_HINT)
+        raise QuantizationError(
+            f"{folder}: {total} of {count} different images can be read", hint=PHOTOS_HINT
+        )
     if not calibration or not measured:
         raise QuantizationError(
-            f"{name}: {target.model.full_name} finds no person to run it on in {folder}", hint=_HINT
+            f"{name}: {target.model.full_name} finds no person to run it on in {folder}", hint=PHOTOS_HINT
         )
     size = target.settings.subset_size
     return CalibrationData(calibration[:size], measured, calibration_photos, measured_photos)

@@ -8,11 +8,25 @@ from dataclasses import asdict, dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.quantize.detected_points import DetectedPoints
-
 #: Two detections are the same person if they share half of the points, and the median distance of these is at
 #: most this share of the person's extent.
 SAME_PERSON = 0.3
+
+
+@dataclass(frozen=True, eq=False, slots=True)
+class DetectedPoints:
+    """A network's detections in one input.
+
+    Attributes:
+        points: (people, points, 2) float32: x, y in pixels of the input.
+        is_found: (people, points) bool: which points are found.
+    """
+
+    points: NDArray[np.float32]
+    is_found: NDArray[np.bool_]
+
+    def __len__(self) -> int:
+        return len(self.points)
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,23 +1,94 @@
-"""Which INT8 IR of a model must be made, and why; this does not need NNCF."""
+"""The network to quantize, its photos, and which of its INT8 IR must be made; this does not need NNCF."""
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from functools import partial
 from pathlib import Path
 from typing import Any
 
+from posezoo import images
 from posezoo.convert.conversion_plan import PlannedIr
 from posezoo.errors import QuantizationError
 from posezoo.files import verified_files
 from posezoo.ir import provenance
 from posezoo.layout import ModelLayout
-from posezoo.quantize.calibration_data import PhotoSplit
-from posezoo.quantize.quantization_target import QuantizationTarget
+from posezoo.lockfile import LockFile
+from posezoo.pose.decoders import DECODERS
 from posezoo.resolve.resolved import INT8_PRECISIONS, Converter, Target
-from posezoo.spec.model import Precision
+from posezoo.spec.model import (
+    CompositeSpec,
+    Decoder,
+    Framework,
+    ModelSpec,
+    Precision,
+    QuantizationSettings,
+)
 from posezoo.versions import package_version
+
+#: One photo in three is used only for comparison, up to this many.
+KEPT_APART = 3
+MAX_MEASURED = 100
+
+#: The hint of the errors that other photos avoid.
+PHOTOS_HINT = "name a folder of photos with people in them: at least two, a hundred give good results"
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizationTarget:
+    """One network to quantize.
+
+    Attributes:
+        spec: the network's model.
+        model: the model whose pipeline runs the network: itself, or the composite that it is a part of.
+        irs: the FP32 .xml of each network of this pipeline, by its model's name.
+        detector: the person detector of a top-down model, with the .xml of its networks; None if the model
+            does not need one, or if each photo shows one person.
+    """
+
+    spec: ModelSpec
+    model: ModelSpec | CompositeSpec
+    irs: Mapping[str, Path]
+    detector: tuple[ModelSpec | CompositeSpec, Mapping[str, Path]] | None = None
+
+    @property
+    def fp32_xml(self) -> Path:
+        """The FP32 IR."""
+        return self.irs[self.spec.name]
+
+    @property
+    def network_index(self) -> int:
+        """The network's index in the pipeline, counted from the end: -1 is the last network."""
+        stages = self.model.stages if isinstance(self.model, CompositeSpec) else (self.spec.name,)
+        return stages.index(self.spec.name) - len(stages)
+
+    @property
+    def decoder(self) -> Decoder | None:
+        """The decoder of the pipeline's outputs."""
+        return self.model.decoder
+
+    @property
+    def is_detector(self) -> bool:
+        """Whether the network finds boxes, not keypoints."""
+        return self.decoder is not None and self.decoder.name == "detection"
+
+    @property
+    def settings(self) -> QuantizationSettings:
+        """How the network is quantized, and how much INT8 may differ from FP32."""
+        return self.spec.quantization or QuantizationSettings()
+
+
+def explain_unsupported(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> str:
+    """Why a model cannot be quantized; empty if it can."""
+    if spec.quantized:
+        return "its weights are quantized already"
+    if spec.framework in (Framework.CAFFE, Framework.CAFFE2, Framework.MXNET):
+        return f"{spec.framework} cannot be converted"
+    if model.decoder is None or DECODERS.find(model.decoder.name) is None:
+        return "quantization not supported: there is no decoder for its outputs"
+    return ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,15 +120,66 @@ class QuantizationOptions:
             raise QuantizationError("max_drop needs annotations of the photos", hint="--annotations FILE")
 
 
+@dataclass(frozen=True, slots=True)
+class PhotoSplit:
+    """The photos of a folder that are used.
+
+    Attributes:
+        calibration: the photos that are used to measure the ranges of activations.
+        measured: the photos that are used to compare INT8 with FP32, but not for calibration.
+        digest: the SHA-384 of their contents in order, in hex.
+    """
+
+    calibration: tuple[Path, ...]
+    measured: tuple[Path, ...]
+    digest: str
+
+
+@dataclass(frozen=True, slots=True)
+class QuantizationPlan:
+    """The quantization of one model.
+
+    Attributes:
+        target: the network.
+        layout: the folders of its INT8 IR.
+        options: how it is quantized.
+        dataset_dir: the folder of the photos.
+        photos: the photos that are used.
+        key: all values that determine the bytes of an INT8 IR, from ``quantization_key``.
+        irs: the requested IR, and which of them must be made.
+    """
+
+    target: QuantizationTarget
+    layout: ModelLayout
+    options: QuantizationOptions
+    dataset_dir: Path
+    photos: PhotoSplit
+    key: Mapping[str, Any]
+    irs: tuple[PlannedIr, ...]
+
+
 def plan_quantization(
-    target: QuantizationTarget, layout: ModelLayout, key: Mapping[str, Any], options: QuantizationOptions
-) -> tuple[PlannedIr, ...]:
-    """Which IR of this ``quantization_key`` must be made; nothing is written.
+    target: QuantizationTarget,
+    layout: ModelLayout,
+    lock: LockFile,
+    dataset_dir: Path,
+    options: QuantizationOptions,
+) -> QuantizationPlan:
+    """Choose the photos, and decide which IR must be made; nothing is written.
+
+    Args:
+        target: the network.
+        layout: the folders of its INT8 IR.
+        lock: if it is strict, it must list the IR.
+        dataset_dir: a folder of photos with people.
+        options: how it is quantized.
 
     Raises:
-        QuantizationError: a precision is not one of ``INT8_PRECISIONS``, or an IR would replace the
-            publisher's IR.
+        QuantizationError: there are too few photos, a precision is not one of ``INT8_PRECISIONS``, or an IR
+            would replace the publisher's IR.
     """
+    photos = split_photos(dataset_dir, target.settings.subset_size)
+    key = quantization_key(target, photos, options.target_device, options.max_drop)
     spec, irs = target.spec, []
     for precision in dict.fromkeys(options.precisions):
         if precision not in INT8_PRECISIONS:
@@ -71,14 +193,56 @@ def plan_quantization(
                 f"{xml}: is the place of its publisher's own {precision}",
                 hint="--output_dir names another folder",
             )
-        is_good = partial(verified_files.is_verified, remember=False)
-        reason = (
-            "it was requested"
-            if options.force
-            else provenance.explain_stale_record(xml, lambda: key, is_good)
-        )
-        irs.append(PlannedIr(Target(precision, xml, Converter.QUANTIZATION), reason))
-    return tuple(irs)
+        reason = "it was requested"
+        if not options.force:
+            is_good = partial(verified_files.is_verified, remember=False)
+            reason = provenance.explain_stale_record(xml, lambda: key, is_good)
+        ir = Target(precision, xml, Converter.QUANTIZATION, agreed=lock.agreed_ir(spec, precision))
+        irs.append(PlannedIr(ir, reason))
+    return QuantizationPlan(target, layout, options, dataset_dir, photos, key, tuple(irs))
+
+
+def split_photos(folder: Path, subset_size: int) -> PhotoSplit:
+    """Choose photos in a folder and its subfolders: one in three is for comparison; no content is used twice.
+
+    INT8 is better than usual on the photos that it was calibrated on. The same files with the same names give
+    the same choice.
+
+    Args:
+        subset_size: the largest number of photos for calibration.
+
+    Raises:
+        QuantizationError: there is no such folder, or it has fewer than two images.
+    """
+    if not folder.is_dir():
+        raise QuantizationError(f"{folder}: is not a folder", hint=PHOTOS_HINT)
+    paths = [path for path in sorted(folder.rglob("*")) if path.suffix.lower() in images.SUFFIXES]
+    photos = [path for path in paths if path.is_file()]
+    if len(photos) < 2:
+        suffixes = " ".join(sorted(images.SUFFIXES))
+        few = "only one image" if photos else f"no images (looked for {suffixes})"
+        raise QuantizationError(f"{folder}: has {few}", hint=PHOTOS_HINT)
+    kept_apart = photos[KEPT_APART - 1 :: KEPT_APART] or photos[1:]
+    others = [path for path in photos if path not in set(kept_apart)]
+    seen: set[str] = set()
+    hasher = hashlib.sha384()
+    used: list[tuple[Path, ...]] = []
+    for group, size in ((others, subset_size), (kept_apart, MAX_MEASURED)):
+        distinct = []
+        # At most ``size`` photos, evenly spread over the group.
+        count = min(size, len(group))
+        for path in (group[index * len(group) // count] for index in range(count)):
+            try:
+                digest = verified_files.compute_digest(path).value
+            except OSError:
+                digest = f"unreadable {path.name}"  # reported when the photo is read
+            if digest not in seen:
+                seen.add(digest)
+                distinct.append(path)
+                hasher.update(digest.encode())
+        hasher.update(b"|")
+        used.append(tuple(distinct))
+    return PhotoSplit(used[0], used[1], hasher.hexdigest())
 
 
 def quantization_key(

@@ -121,7 +121,7 @@ def _quantize(
     options = QuantizationOptions(precisions, args.target_device, args.force)
     if args.dry_run:
         folder, output_dir = args.dataset_dir, args.output_dir
-        for ir in plan_int8(spec, context, folder, options, output_dir=output_dir):
+        for ir in plan_int8(spec, context, folder, options, output_dir=output_dir).irs:
             if ir.is_up_to_date:
                 lines.start_step(f"(DRY RUN) Keeping {spec.full_name} ({ir.precision}): it is up to date\n")
             else:

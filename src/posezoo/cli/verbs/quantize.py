@@ -120,9 +120,9 @@ def run(args: argparse.Namespace) -> int:
 
     def work(spec: ModelSpec, _check: CancelCheck) -> dict[str, Any]:
         if args.dry_run:
-            planned = int8_models.plan_int8(spec, context, folder, options, output_dir=output_dir)
+            plan = int8_models.plan_int8(spec, context, folder, options, output_dir=output_dir)
             return {
-                "plan": [model_jobs.format_planned_ir(ir, f"quantize to {ir.precision}") for ir in planned]
+                "plan": [model_jobs.format_planned_ir(ir, f"quantize to {ir.precision}") for ir in plan.irs]
             }
         if args.measure_only:
             return _measure_only(spec, context, args, console)
