@@ -7,7 +7,7 @@ of `mo --help` (OpenVINO 2024.6, its last release). Arguments without a typed fi
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
@@ -54,7 +54,6 @@ ARGUMENT_SCHEMA = {
     "pattern": rf"^\s*(?:{FLAG})(?:=[^\u0000]*)?\s*$",
     "maxLength": MAX_LENGTH,
 }
-_NUMBER = re.compile(r"[-+]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][-+]?[0-9]{1,2})?")
 #: An item between commas that are outside brackets: name[1,2,3], [1,2,3] or (1,2,3).
 _BRACKETED = re.compile(r"\s*([^\[\](),\s]*)\s*(?:\[([^\[\]()]*)\]|\(([^\[\]()]*)\))\s*(?:,(?!\s*$)|$)")
 #: An item of --input: an input, an inner tensor or output port (operation:0), or an input port (0:operation).
@@ -78,6 +77,7 @@ ELEMENT_TYPES = {
     "uint8": "u8",
     "bool": "boolean",
 }
+_COMMA_OUTSIDE_BRACKETS = re.compile(r",(?![^\[(]*[\])])")
 _LAYOUT = re.compile(r"([^()]*?)\(([^()]*)\)|([^()]+)")
 
 
@@ -115,7 +115,7 @@ def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArgume
     """
     if node is None:
         return MoArguments(inputs)
-    given_flags: dict[str, _FlagValue] = {}
+    given: dict[str, _FlagValue] = {}
     kept: list[tuple[str, str]] = []
     originals: list[str] = []
     for item, flag, value in _flags(node):
@@ -123,25 +123,21 @@ def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArgume
             kept.append((flag, value))
             originals += [value] if flag in OTHER_ORIGINALS else []
             continue
-        if flag in given_flags:
+        if flag in given:
             raise item.make_error(f"{flag} is given twice")
-        given_flags[flag] = _FlagValue(item, value)
-    items = _input_items(given_flags["--input"]) if "--input" in given_flags else []
+        given[flag] = _FlagValue(item, value)
+    originals = [given["--input_model"].text] if "--input_model" in given else originals
+    items = _input_items(given["--input"]) if "--input" in given else []
     kept += [
         ("--freeze_placeholder_with_value", f"{item.name}->{item.value}") for item in items if item.value
     ]
-    inputs = _named(inputs, given_flags, items)
-    inputs = _with_shapes(inputs, given_flags, items)
-    inputs = _with_mean_and_scale(inputs, given_flags)
-    inputs = _with_reversed_channels(inputs, given_flags)
-    inputs = _checked(_with_layouts(inputs, given_flags), given_flags)
+    inputs = _with_shapes(_named(inputs, given, items), given, items)
+    inputs = _with_layouts(_with_channel_values(inputs, given), given)
     frozen = supported_mo_args.frozen_inputs(kept)
     return MoArguments(
         inputs=tuple(port for port in inputs if port.name not in frozen),
-        outputs=_outputs(given_flags.get("--output")),
-        input_model=given_flags["--input_model"].text
-        if "--input_model" in given_flags
-        else next(iter(originals), ""),
+        outputs=_outputs(given["--output"]) if "--output" in given else (),
+        input_model=next(iter(originals), ""),
         kept=tuple(kept),
     )
 
@@ -202,41 +198,32 @@ def _flags(node: YamlNode) -> Iterator[tuple[YamlNode, str, str]]:
     while items:
         item = items.pop(0)
         _, flag, value = _argument(item)
-        takes_more = flag in _TAKES_A_VALUE or _SHORT.get(flag, flag) in _TAKES_A_VALUE
-        if (
-            takes_more
-            and "=" not in item.text()
-            and items
-            and not _ARGUMENT.fullmatch(items[0].text().strip())
-        ):
+        flag = _SHORT.get(flag, flag)
+        may_take_next = flag in _TAKES_A_VALUE and "=" not in item.text() and bool(items)
+        if may_take_next and not _ARGUMENT.fullmatch(items[0].text().strip()):
             value = items.pop(0).text().strip()
             if len(value) > MAX_LENGTH:
                 raise item.make_error(f"is longer than {MAX_LENGTH} characters")
-        flag = _SHORT.get(flag, flag)
-        _check_flag(item, flag, value)
+        if flag in TYPED and not value and flag != "--reverse_input_channels":
+            raise item.make_error(f"{flag} needs a value")
+        if reason := supported_mo_args.explain_unsupported_value(flag, value):
+            raise item.make_error(f"{flag}: {reason}, got {sanitize(value)}")
+        for variable in _VARIABLE.findall(value):
+            if variable not in VARIABLES:
+                raise item.make_error(f"no such variable: {variable}", hint=f"known: {', '.join(VARIABLES)}")
+        if flag == "--input_model" or value.startswith("$"):
+            path = value.partition("/")[2] if value.startswith("$") else value
+            # $dl_dir alone is a folder; --input_model may not name it, but other flags may.
+            if (path or flag == "--input_model") and (reason := explain_unsafe_file_name(path)):
+                raise item.make_error(
+                    f"{sanitize(value)} {reason}", hint="use $dl_dir/ and a path with / between its parts"
+                )
         yield item, flag, value
-
-
-def _check_flag(node: YamlNode, flag: str, value: str) -> None:
-    if flag in TYPED and not value and flag != "--reverse_input_channels":
-        raise node.make_error(f"{flag} needs a value")
-    if reason := supported_mo_args.explain_unsupported_value(flag, value):
-        raise node.make_error(f"{flag}: {reason}, got {sanitize(value)}")
-    for variable in _VARIABLE.findall(value):
-        if variable not in VARIABLES:
-            raise node.make_error(f"no such variable: {variable}", hint=f"known: {', '.join(VARIABLES)}")
-    if flag == "--input_model" or value.startswith("$"):
-        path = value.partition("/")[2] if value.startswith("$") else value
-        # $dl_dir alone is a folder; --input_model may not name it, but other flags may.
-        if (path or flag == "--input_model") and (reason := explain_unsafe_file_name(path)):
-            raise node.make_error(
-                f"{sanitize(value)} {reason}", hint="use $dl_dir/ and a path with / between its parts"
-            )
 
 
 def _input_items(given: _FlagValue) -> list[_InputItem]:
     items = []
-    for text in _outside_brackets(given.text):
+    for text in _COMMA_OUTSIDE_BRACKETS.split(given.text):
         match = _INPUT_ITEM.fullmatch(text.strip())
         if match is None:
             expected = "names of inputs, each as name[shape]{type}->value"
@@ -257,49 +244,43 @@ def _input_items(given: _FlagValue) -> list[_InputItem]:
 
 
 def _named(
-    inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue], items: Sequence[_InputItem]
+    inputs: tuple[Input, ...], given: Mapping[str, _FlagValue], items: Sequence[_InputItem]
 ) -> tuple[Input, ...]:
     """The inputs that --input names; without it, the declared inputs, or those that other flags name."""
     by_name = {port.name: port for port in inputs}
     if items:
         return tuple(
-            replace(by_name.get(item.name, Input(item.name, (), "")), element_type=item.element_type)
+            replace(by_name.get(item.name, Input(item.name, ())), element_type=item.element_type)
             for item in items
         )
     if inputs:
         return inputs
-    named = [
-        name
-        for flag in ("--layout", "--mean_values", "--scale_values")
-        if (given := given_flags.get(flag)) is not None and re.search(r"[\[(]", given.text)
-        for name, _ in _bracketed(given)
-        if name
-    ]
-    if named:
-        return tuple(Input(name, (), "") for name in dict.fromkeys(named))
-    given = given_flags.get("--input_shape")
-    unnamed = len(list(_bracketed(given))) if given is not None else 0
-    others = TYPED.keys() & given_flags.keys() - {"--output", "--input_model"}
-    return (Input("", (), ""),) * (unnamed or bool(others))
+    with_names = [given[flag] for flag in ("--layout", "--mean_values", "--scale_values") if flag in given]
+    named = [name for each in with_names if re.search(r"[\[(]", each.text) for name, _ in _bracketed(each)]
+    if any(named):
+        return tuple(Input(name, ()) for name in dict.fromkeys(filter(None, named)))
+    unnamed = len(list(_bracketed(given["--input_shape"]))) if "--input_shape" in given else 0
+    others = TYPED.keys() & given.keys() - {"--output", "--input_model"}
+    return (Input("", ()),) * (unnamed or bool(others))
 
 
 def _with_shapes(
-    inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue], items: Sequence[_InputItem]
+    inputs: tuple[Input, ...], given: Mapping[str, _FlagValue], items: Sequence[_InputItem]
 ) -> tuple[Input, ...]:
-    given, inline = given_flags.get("--input_shape"), any(item.shape is not None for item in items)
-    if given is None and not inline:
-        return inputs
-    if given is None:
-        texts = [item.shape for item in items]
-        given = given_flags["--input"]
+    texts = [item.shape for item in items]
+    source = given.get("--input_shape")
+    if source is not None:
+        if any(text is not None for text in texts):
+            raise source.node.make_error("gives shapes, and so does --input")
+        texts = [text for _, text in _bracketed(source)]
+    elif any(text is not None for text in texts):
+        source = given["--input"]
     else:
-        if inline:
-            raise given.node.make_error("gives shapes, and so does --input")
-        texts = [text for _, text in _bracketed(given)]
+        return inputs
     if len(texts) != len(inputs):
-        raise given.node.make_error(f"gives {len(texts)} shapes for {len(inputs)} inputs")
+        raise source.node.make_error(f"gives {len(texts)} shapes for {len(inputs)} inputs")
     return tuple(
-        port if text is None else replace(port, shape=_shape(given, text), reshaped=True)
+        port if text is None else replace(port, shape=_shape(source, text), reshaped=True)
         for port, text in zip(inputs, texts, strict=True)
     )
 
@@ -314,56 +295,28 @@ def _shape(given: _FlagValue, text: str) -> tuple[int, ...]:
     return tuple(map(int, sizes))
 
 
-def _with_layouts(inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue]) -> tuple[Input, ...]:
-    """The inputs with the layouts of the network and of the IR."""
-    given = given_flags.get("--layout")
-    if given is None:
-        return inputs
-    layouts: list[tuple[str, tuple[str, str]]] = []
-    for part in _outside_brackets(given.text):
-        match = _LAYOUT.fullmatch(part.strip())
-        name, requested = (match[1] or "", match[2] or match[3] or "") if match else ("", "")
-        source, arrow, target = requested.partition("->")
-        dimension_names, turned = _letters(source), _letters(target) if arrow else ""
-        if reason := explain_invalid_layout(dimension_names) or (arrow and explain_invalid_layout(turned)):
-            raise given.node.make_error(reason)
-        if arrow and sorted(turned) != sorted(dimension_names):
-            raise given.node.make_error(f"{sanitize(turned)} does not have the letters of {dimension_names}")
-        layouts.append((name.strip(), (dimension_names, turned if turned != dimension_names else "")))
-    inputs = _assign_values(
-        given, inputs, layouts, lambda port, both: replace(port, layout=both[0], to_layout=both[1])
-    )
-    for port in inputs:
-        if port.shape and port.layout and len(port.shape) != len(port.layout):
-            raise given.node.make_error(
-                f"{port.layout} names {len(port.layout)} dimensions, the shape has {len(port.shape)}"
-            )
-    return inputs
-
-
-def _letters(text: str) -> str:
-    """The letters of a layout in one of mo's forms: nchw, [n,c,h,w]."""
-    return re.sub(r"[\s,]", "", text).strip("[]").upper()
-
-
-def _with_mean_and_scale(inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue]) -> tuple[Input, ...]:
-    """The inputs with their means and divisors."""
-    mean, scales, scale = (given_flags.get(flag) for flag in ("--mean_values", "--scale_values", "--scale"))
-    if mean is not None:
-        inputs = _assign_values(
-            mean, inputs, _numbers_by_name(mean), lambda port, values: replace(port, mean=values)
-        )
+def _with_channel_values(inputs: tuple[Input, ...], given: Mapping[str, _FlagValue]) -> tuple[Input, ...]:
+    """The inputs with their means, divisors and reversed channels."""
+    if (mean := given.get("--mean_values")) is not None:
+        pairs = _assigned(mean, inputs, _numbers_by_name(mean))
+        inputs = tuple(replace(port, mean=values or port.mean) for port, values in pairs)
+    scale, scales = given.get("--scale"), given.get("--scale_values")
     if scale is not None and scales is not None:
         raise scale.node.make_error("--scale and --scale_values exclude each other")
     if scale is not None:
         inputs = tuple(replace(port, scale=_numbers(scale, scale.text)) for port in inputs)
     if scales is not None:
-        inputs = _assign_values(
-            scales, inputs, _numbers_by_name(scales), lambda port, values: replace(port, scale=values)
-        )
-    for given in filter(None, (scale, scales)):
+        pairs = _assigned(scales, inputs, _numbers_by_name(scales))
+        inputs = tuple(replace(port, scale=values or port.scale) for port, values in pairs)
+    for divisor in filter(None, (scale, scales)):
         if any(0.0 in port.scale for port in inputs):
-            raise given.node.make_error("a scale of 0 divides by zero")
+            raise divisor.node.make_error("a scale of 0 divides by zero")
+    turned = given.get("--reverse_input_channels")
+    if turned is not None and turned.text.lower() != "false":
+        # Every input that has three channels is reversed, as by Model Optimizer.
+        inputs = tuple(replace(port, reverse_input_channels=_may_have(port, 3)) for port in inputs)
+        if not any(port.reverse_input_channels for port in inputs):
+            raise turned.node.make_error("no input has three channels to reverse")
     return inputs
 
 
@@ -373,37 +326,49 @@ def _numbers_by_name(given: _FlagValue) -> list[tuple[str, tuple[float, ...]]]:
 
 def _numbers(given: _FlagValue, text: str) -> tuple[float, ...]:
     parts = [part.strip() for part in text.split(",")]
-    if not all(_NUMBER.fullmatch(part) for part in parts):
+    if not all(supported_mo_args.NUMBER.fullmatch(part) for part in parts):
         raise given.node.make_error(f"expected numbers, got {sanitize(text)}")
     return tuple(map(float, parts))
 
 
-def _with_reversed_channels(
-    inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue]
-) -> tuple[Input, ...]:
-    """Reverse the channels of every input that has three, as Model Optimizer does."""
-    given = given_flags.get("--reverse_input_channels")
-    if given is None or given.text.lower() == "false":
-        return inputs
-    inputs = tuple(replace(port, reverse_input_channels=_may_have(port, 3)) for port in inputs)
-    if not any(port.reverse_input_channels for port in inputs):
-        raise given.node.make_error("no input has three channels to reverse")
-    return inputs
-
-
-def _checked(inputs: tuple[Input, ...], given_flags: dict[str, _FlagValue]) -> tuple[Input, ...]:
-    """The inputs with one mean and one scale value for each channel, if the number of channels is known."""
+def _with_layouts(inputs: tuple[Input, ...], given: Mapping[str, _FlagValue]) -> tuple[Input, ...]:
+    """The inputs with the layouts of the network and of the IR, and a mean and scale for each channel."""
+    if (layout := given.get("--layout")) is not None:
+        pairs = _assigned(layout, inputs, list(_layouts(layout)))
+        inputs = tuple(
+            replace(port, layout=both[0], to_layout=both[1]) if both else port for port, both in pairs
+        )
+        for port in inputs:
+            if port.shape and port.layout and len(port.shape) != len(port.layout):
+                raise layout.node.make_error(
+                    f"{port.layout} names {len(port.layout)} dimensions, the shape has {len(port.shape)}"
+                )
     for flag, key in (("--mean_values", "mean"), ("--scale_values", "scale")):
         for port in inputs:
             values = getattr(port, key)
-            if flag in given_flags and len(values) > 1 and not _may_have(port, len(values)):
-                raise given_flags[flag].node.make_error(
+            if flag in given and len(values) > 1 and not _may_have(port, len(values)):
+                raise given[flag].node.make_error(
                     f"gives {len(values)} values for {port.name or 'an input'}, which has no such channels"
                 )
     return tuple(
         replace(port, mean=_for_each_channel(port, port.mean), scale=_for_each_channel(port, port.scale))
         for port in inputs
     )
+
+
+def _layouts(given: _FlagValue) -> Iterator[tuple[str, tuple[str, str]]]:
+    """An input's name, the network's layout, and the IR's layout if it differs."""
+    for part in _COMMA_OUTSIDE_BRACKETS.split(given.text):
+        match = _LAYOUT.fullmatch(part.strip())
+        name, requested = (match[1] or "", match[2] or match[3] or "") if match else ("", "")
+        # Model Optimizer also writes nchw as [n,c,h,w].
+        own, arrow, target = requested.partition("->")
+        own, target = (re.sub(r"[\s,]", "", text).strip("[]").upper() for text in (own, target))
+        if reason := explain_invalid_layout(own) or (arrow and explain_invalid_layout(target)):
+            raise given.node.make_error(reason)
+        if arrow and sorted(target) != sorted(own):
+            raise given.node.make_error(f"{sanitize(target)} does not have the letters of {own}")
+        yield name.strip(), (own, target if target != own else "")
 
 
 def _channels(port: Input) -> int:
@@ -421,9 +386,7 @@ def _for_each_channel(port: Input, values: tuple[float, ...]) -> tuple[float, ..
     return values * _channels(port) if len(values) == 1 and _channels(port) > 0 else values
 
 
-def _outputs(given: _FlagValue | None) -> tuple[Output, ...]:
-    if given is None:
-        return ()
+def _outputs(given: _FlagValue) -> tuple[Output, ...]:
     names = [name.strip() for name in given.text.split(",")]
     if not all(re.fullmatch(r"[^\s\[\](){}$]+", name) for name in names):
         raise given.node.make_error(f"expected names of outputs, got {sanitize(given.text)}")
@@ -437,13 +400,10 @@ def _refuse_duplicates(given: _FlagValue, names: list[str]) -> None:
             raise given.node.make_error(f"{sanitize(name)} is given twice")
 
 
-def _assign_values(
-    given: _FlagValue,
-    inputs: tuple[Input, ...],
-    values: Sequence[tuple[str, ArgumentT]],
-    change: Callable[[Input, ArgumentT], Input],
-) -> tuple[Input, ...]:
-    """The inputs with their values: by name, or if there are no names, one for each input in order."""
+def _assigned(
+    given: _FlagValue, inputs: tuple[Input, ...], values: Sequence[tuple[str, ArgumentT]]
+) -> list[tuple[Input, ArgumentT | None]]:
+    """Each input and its value: by name, or if there are no names, one for each input in order."""
     names = [name for name, _ in values]
     if any(names):
         _refuse_duplicates(given, names)
@@ -454,12 +414,12 @@ def _assign_values(
                 hint = f"the inputs: {', '.join(sorted(others))}" if others else ""
                 raise given.node.make_error(f"no input is called {sanitize(name)}", hint=hint)
         by_name = dict(values)
-        return tuple(change(port, by_name[port.name]) if port.name in by_name else port for port in inputs)
+        return [(port, by_name.get(port.name)) for port in inputs]
     if len(values) != len(inputs):
         raise given.node.make_error(
             f"gives {len(values)} sets of values without names for {len(inputs)} inputs"
         )
-    return tuple(change(port, value) for port, (_, value) in zip(inputs, values, strict=True))
+    return [(port, value) for port, (_, value) in zip(inputs, values, strict=True)]
 
 
 def _bracketed(given: _FlagValue) -> Iterator[tuple[str, str]]:
@@ -471,11 +431,6 @@ def _bracketed(given: _FlagValue) -> Iterator[tuple[str, str]]:
             raise given.node.make_error(f"expected name[...] or [...], got {sanitize(given.text[position:])}")
         yield match[1], match[2] if match[2] is not None else match[3]
         position = match.end()
-
-
-def _outside_brackets(text: str) -> list[str]:
-    """A text, split at the commas outside brackets."""
-    return re.split(r",(?![^\[(]*[\])])", text)
 
 
 def is_supported(flag: str) -> bool:

@@ -17,7 +17,7 @@ FrozenValue = bool | float | tuple[bool | float, ...]
 MoArgumentPairs = Sequence[tuple[str, str]]
 
 _FROZEN = re.compile(r"\s*([^\s,>\[\]]+?)->\s*(\[[^\[\]]{1,4000}\]|[^\s,\[\]]+)\s*(?:,(?!\s*$)|$)")
-_NUMBER = re.compile(r"[-+]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][-+]?[0-9]{1,2})?")
+NUMBER = re.compile(r"[-+]?([0-9]{1,9}(\.[0-9]{0,20})?|\.[0-9]{1,20})([eE][-+]?[0-9]{1,2})?")
 _TRUTHS = {"true": True, "false": False}
 _TYPES = {"fp16": Precision.FP16, "half": Precision.FP16, "fp32": Precision.FP32, "float": Precision.FP32}
 _SWITCHES = {"": True, "true": True, "1": True, "false": False, "0": False}
@@ -76,7 +76,7 @@ def _parse_frozen(text: str) -> list[tuple[str, FrozenValue]]:
 def _scalar(text: str) -> bool | float:
     if text.lower() in _TRUTHS:
         return _TRUTHS[text.lower()]
-    if not _NUMBER.fullmatch(text):
+    if not NUMBER.fullmatch(text):
         raise ValueError(text)
     return float(text)
 
