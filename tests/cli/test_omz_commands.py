@@ -20,7 +20,7 @@ from fakes.server import Server
 from fakes.waiting import HANG_S
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 from posezoo.registry import open_registry
-from posezoo.resolve.added_mo_args import with_added_mo_args
+from posezoo.resolve.input_options import with_added_mo_args
 
 ROOT = Path(__file__).resolve().parents[2]
 TOOLS = ROOT / "tools" / "downloader"

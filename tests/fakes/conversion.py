@@ -13,10 +13,8 @@ from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
 from posezoo.pipeline.get import Converted, convert, get, resolve_model
 from posezoo.pipeline.plan import Plan, make_plan
-from posezoo.pipeline.resolver import resolve
 from posezoo.pipeline.zoo_context import Context, download_options
 from posezoo.registry import Registry
-from posezoo.resolve.request import Request
 from posezoo.resolve.resolved import Resolved
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Decoder, ModelSpec, Precision
@@ -40,9 +38,7 @@ def resolved_of(
     decoder: Decoder | None = None,
 ) -> Resolved:
     """The model, resolved; with another decoder if one is given."""
-    context = context_of(layout)
-    request = Request(spec, tuple(precisions), checkpoint=layout.checkpoint)
-    resolved = resolve(request, context.registry, layout, context.lock)
+    resolved = resolve_model(spec, precisions, context_of(layout), checkpoint=layout.checkpoint)
     return replace(resolved, decoder=decoder or resolved.decoder)
 
 

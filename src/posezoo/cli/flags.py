@@ -18,7 +18,7 @@ from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 if TYPE_CHECKING:
     from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Registry
-    from posezoo.resolve.request import InputOptions
+    from posezoo.resolve.input_options import InputOptions
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
@@ -375,7 +375,7 @@ def require_single_model(registry: Registry, name: str) -> ModelSpec:
 
 def input_options_from_args(args: argparse.Namespace) -> InputOptions:
     """The options for the inputs of the IR, from ``CAMERA_INPUT``, ``--dynamic`` and ``--add_mo_arg``."""
-    from posezoo.resolve.request import InputOptions
+    from posezoo.resolve.input_options import InputOptions
 
     return InputOptions(
         mo_arguments=tuple(getattr(args, "add_mo_arg", ())),

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping
-from contextlib import AbstractContextManager, nullcontext
+from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 
 from posezoo.convert.conversion_plan import ConversionOptions, select_due
-from posezoo.errors import ConversionError, PosezooError
+from posezoo.errors import ConversionError, PosezooError, SpecError, UnknownModelError
 from posezoo.events import (
     ConversionFinished,
     ConversionSkipped,
@@ -18,13 +18,17 @@ from posezoo.events import (
 )
 from posezoo.files.staging import remove_stale_staging_dirs
 from posezoo.layout import ModelLayout
+from posezoo.lockfile import LockFile
 from posezoo.pipeline.plan import Plan, make_plan
-from posezoo.pipeline.resolver import resolve, with_final_pins
 from posezoo.pipeline.zoo_context import Context
-from posezoo.resolve.custom_weights import require_network
-from posezoo.resolve.request import InputOptions, Request
-from posezoo.resolve.resolved import Resolved
-from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
+from posezoo.resolve.custom_weights import require_network, with_dynamic_shape, with_known_network
+from posezoo.resolve.input_options import InputOptions, with_added_mo_args
+from posezoo.resolve.resolved import INT8_PRECISIONS, UPSTREAM_RESULTS, Converter, Resolved, Target
+from posezoo.spec import supported_mo_args
+from posezoo.spec.model import CompositeSpec, Framework, ModelSpec, Precision, Route
+from posezoo.spec.routes import PRECISION, Obstacle, select_route
+
+_CONVERTERS = {Route.IR: Converter.PUBLISHED, Route.MO: Converter.MODEL_OPTIMIZER}
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,16 +73,91 @@ def resolve_model(
     inputs: InputOptions | None = None,
     checkpoint: Path | None = None,
 ) -> Resolved:
-    """Decide how a model becomes IR: make a ``Request`` for it, and resolve it with the context."""
-    request = Request(
+    """Decide on the network, inputs, pins, route and targets of a model, in this order.
+
+    No file of the model is read.
+
+    Args:
+        spec: the chosen variant; with the user's own checkpoint, the model from ``resolve.custom_weights``.
+        precisions: the precisions of the IR.
+        context: the registry, the folders and the lock, and which converters may be used.
+        inputs: how the IR's inputs differ from those in model.yml.
+        checkpoint: the user's own weights, which replace the published ones.
+
+    Raises:
+        ConversionError: the requested inputs do not fit the model.
+        PosezooError: an argument for Model Optimizer is unknown or not valid.
+        LockError: the lock is strict, and does not list the model as it is declared.
+    """
+    has_model_optimizer = context.settings.mo is not None or context.mo_python is not None
+    spec = with_known_network(spec)
+    if inputs is not None and inputs != InputOptions():
+        from posezoo.convert.camera_input import with_camera_input
+
+        spec = with_added_mo_args(spec, inputs.mo_arguments, has_mo=has_model_optimizer)
+        spec = with_camera_input(
+            spec, element_type=inputs.element_type, layout=inputs.layout, resize=inputs.resize
+        )
+        spec = with_dynamic_shape(spec) if inputs.dynamic else spec
+    spec = context.lock.with_pins(spec)
+    source, (route, obstacle) = spec, select_route(spec)
+    runs_upstream_code = route is Route.UPSTREAM_CODE and context.allow_upstream_code
+    if runs_upstream_code and (spec.has_pre_convert or spec.upstream_export):
+        source = _after_upstream_code(spec)
+        converter_route, obstacle = select_route(source)
+    else:
+        runs_upstream_code, converter_route = False, route
+    if converter_route is Route.MO and has_model_optimizer:
+        obstacle = None
+    precisions = tuple(dict.fromkeys(precisions))
+    if spec.is_ir:
+        published = tuple(precision for precision in precisions if precision in spec.precisions)
+        if not published:
+            hint = f"--precisions {','.join(spec.precisions)}" if spec.precisions else ""
+            obstacle = Obstacle(PRECISION, f"is not published as {' or '.join(precisions)}", hint)
+        precisions = published or precisions
+    layout = replace(context.layout, checkpoint=checkpoint)
+    converter = _CONVERTERS.get(converter_route, Converter.OPENVINO)
+    targets = tuple(_target(spec, each, converter, obstacle, layout, context.lock) for each in precisions)
+    # If the result of upstream code cannot be converted either, its route explains the obstacle.
+    shown_route = route if obstacle is None else converter_route
+    decoder = spec.decoder
+    if decoder is None and spec.composite:
+        with suppress(SpecError, UnknownModelError):  # reported if the composite itself is requested
+            decoder = context.registry.find(spec.composite).decoder
+    return Resolved(spec, source, shown_route, runs_upstream_code, decoder, layout, targets)
+
+
+def _after_upstream_code(spec: ModelSpec) -> ModelSpec:
+    """The model in the form that the converter reads after the model's own code has run."""
+    makes_onnx = spec.framework is Framework.PYTORCH and spec.upstream_export
+    return replace(
         spec,
-        tuple(precisions),
-        inputs or InputOptions(),
-        checkpoint,
-        has_model_optimizer=context.settings.mo is not None or context.mo_python is not None,
-        allow_upstream_code=context.allow_upstream_code,
+        framework=Framework.ONNX if makes_onnx else spec.framework,
+        upstream_export=(),
+        has_pre_convert=False,
+        input_model=spec.input_model.replace("$conv_dir", UPSTREAM_RESULTS, 1),
     )
-    return resolve(request, context.registry, context.layout, context.lock)
+
+
+def _target(
+    spec: ModelSpec,
+    precision: Precision,
+    converter: Converter,
+    obstacle: Obstacle | None,
+    layout: ModelLayout,
+    lock: LockFile,
+) -> Target:
+    xml = layout.ir_path(spec, precision)
+    if converter is Converter.PUBLISHED:
+        return Target(precision, xml, converter, obstacle)
+    if precision in INT8_PRECISIONS:
+        why = f"no conversion makes {precision}, and {xml} is not there"
+        obstacle = Obstacle(PRECISION, why, f"posezoo quantize {spec.full_name} --dataset_dir PHOTOS")
+        converter = Converter.QUANTIZATION
+    elif (only := supported_mo_args.requested_precision(spec.mo_args)) not in (None, precision):
+        obstacle = Obstacle(PRECISION, f"its arguments ask for {only} alone", f"--precisions {only}")
+    return Target(precision, xml, converter, obstacle, lock.agreed_ir(spec, precision))
 
 
 def download(plan: Plan, context: Context, *, listener: Listener = ignore_event) -> Resolved:
@@ -101,7 +180,8 @@ def download(plan: Plan, context: Context, *, listener: Listener = ignore_event)
     spec = resolved.spec
     precisions = [target.precision for target in resolved.targets] if spec.is_ir else None
     download_model(spec, resolved.layout, context.download_options, precisions=precisions, listener=listener)
-    return with_final_pins(resolved, context.lock)
+    lock = context.lock
+    return replace(resolved, spec=lock.with_pins(resolved.spec), source=lock.with_pins(resolved.source))
 
 
 def convert(

@@ -1,20 +1,20 @@
-"""Models with the user's own weights: one of our networks, or a model of the zoo, with another checkpoint.
+"""Models of our networks: PyTorch models of other registries, and models with the user's own weights.
 
-Such a model is like any other model with one file, so planning, converting and publishing need no special
-case. In the model the file always has the same name, so that the IR does not depend on the name of the user's
-file.
+The latter are like any other model with one file. In the model this file always has the same name, so that
+the IR does not depend on the name of the user's file.
 """
 
 from __future__ import annotations
 
 import io
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 from posezoo.errors import ConversionError, PosezooError, import_optional
 from posezoo.files import verified_files
 from posezoo.networks import build_network, find_network, pretrained
-from posezoo.resolve.known_network import with_known_network
+from posezoo.registry import open_registry
 from posezoo.spec.model import (
     Family,
     Framework,
@@ -31,8 +31,38 @@ from posezoo.spec.safe_names import explain_invalid_model_name
 # If one of these differs, the outputs have another meaning, and the decoder and the skeleton do not fit.
 _OUTPUT_ARGUMENTS = ("keypoints", "heatmaps", "pafs")
 
-#: The name of the one file of such a model.
+#: The name of the one file of a model with the user's own weights.
 CHECKPOINT_NAME = "checkpoint"
+
+
+_own_registry = cache(open_registry)
+
+
+def with_known_network(spec: ModelSpec) -> ModelSpec:
+    """Add our network to a PyTorch model of another registry; other models are returned unchanged.
+
+    The network is that of the model with the same name in our own registry, if the size of the file with the
+    weights is also the same.
+    """
+    if spec.framework is not Framework.PYTORCH or spec.network is not None:
+        return spec
+    registry = _own_registry()
+    own = registry.find(spec.name) if spec.name in registry.entries else None
+    if not isinstance(own, ModelSpec) or own.network is None:
+        return spec
+    is_packed = own.checkpoint not in {file.name for file in own.files}
+    sizes = {file.size for file in own.files if is_packed or file.name == own.checkpoint}
+    names = [file.name for file in spec.files if file.size is not None and file.size in sizes]
+    if len(names) != 1 or is_packed != bool(spec.postprocessing):
+        return spec
+    return replace(
+        spec,
+        network=own.network,
+        self_check=own.self_check,
+        decoder=own.decoder,
+        skeleton=own.skeleton,
+        checkpoint=own.checkpoint if is_packed else names[0],
+    )
 
 
 def spec_for_network(network: str, checkpoint: Path, name: str = "") -> ModelSpec:

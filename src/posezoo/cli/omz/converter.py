@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
-    from posezoo.resolve.request import InputOptions
+    from posezoo.resolve.input_options import InputOptions
     from posezoo.spec.model import ModelSpec
     from posezoo.workers.threads import CancelCheck
 

@@ -1,13 +1,13 @@
-"""Add arguments of Model Optimizer (--add_mo_arg), which can change a model's inputs and outputs."""
+"""How the user changes the IR's inputs, also with further arguments of Model Optimizer (--add_mo_arg)."""
 
 from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from posezoo.errors import PosezooError, SpecError, escape_control_characters, suggest
-from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED, MoArguments, read_arguments
+from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED, read_arguments
 from posezoo.spec.model import ModelSpec
 from posezoo.spec.supported_mo_args import CARRIED_OUT
 from posezoo.spec.yaml_nodes import parse_yaml
@@ -22,6 +22,25 @@ _GIVEN_ELSEWHERE = {
     "--output_dir": "use --output_dir of converter.py itself",
     "-o": "use -o of converter.py itself",
 }
+
+
+@dataclass(frozen=True, slots=True)
+class InputOptions:
+    """How the IR's inputs differ from those in model.yml; each option changes the IR and its key.
+
+    Attributes:
+        mo_arguments: further arguments of Model Optimizer: the values of ``--add_mo_arg``.
+        element_type: the type of image inputs, by OpenVINO's name (u8, f16, f32); empty for the model's own.
+        layout: the layout of image inputs, NCHW or NHWC; empty for the model's own.
+        resize: whether the IR takes images of any height and width, and resizes them.
+        dynamic: whether the IR has dynamic sizes: those that model.yml names, by default height and width.
+    """
+
+    mo_arguments: tuple[str, ...] = ()
+    element_type: str = ""
+    layout: str = ""
+    resize: bool = False
+    dynamic: bool = False
 
 
 def with_added_mo_args(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = False) -> ModelSpec:
@@ -52,18 +71,9 @@ def with_added_mo_args(spec: ModelSpec, arguments: Sequence[str], *, has_mo: boo
                 hint=suggest(flag, known)
                 or f"it supports {', '.join(sorted(known))}; with --mo PATH all others are possible",
             )
-    added = _read(requested, spec)
-    outputs = added.outputs or spec.outputs
-    if [port.shape for port in added.inputs] != [port.shape for port in spec.inputs]:
-        outputs = tuple(replace(port, shape=()) for port in outputs)  # their new sizes are unknown
-    return replace(spec, inputs=added.inputs, outputs=outputs, mo_args=(*spec.mo_args, *added.kept))
-
-
-def _read(requested: Sequence[str], spec: ModelSpec) -> MoArguments:
-    # An error names the argument, not a place in a file.
     try:
-        return read_arguments(parse_yaml(json.dumps(requested).encode(), "--add_mo_arg"), spec.inputs)
-    except SpecError as error:
+        added = read_arguments(parse_yaml(json.dumps(requested).encode(), "--add_mo_arg"), spec.inputs)
+    except SpecError as error:  # the error to raise names the argument, not a place in a file
         number = error.field.strip("[]")
         if not number.isdecimal():
             raise
@@ -71,3 +81,7 @@ def _read(requested: Sequence[str], spec: ModelSpec) -> MoArguments:
         argument = escape_control_characters(requested[int(number)])
         problem = f"--add_mo_arg={argument}: {error.problem.removeprefix(where)}"
         raise PosezooError(problem, hint=error.hint) from error
+    outputs = added.outputs or spec.outputs
+    if [port.shape for port in added.inputs] != [port.shape for port in spec.inputs]:
+        outputs = tuple(replace(port, shape=()) for port in outputs)  # their new sizes are unknown
+    return replace(spec, inputs=added.inputs, outputs=outputs, mo_args=(*spec.mo_args, *added.kept))

@@ -8,15 +8,17 @@ from pathlib import Path
 
 import pytest
 
+from fakes.conversion import context_of
 from fakes.network import network, spec_of
 from posezoo.errors import ConversionError, LockError
 from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
 from posezoo.lockfile.snapshot import collect_entries
-from posezoo.pipeline.resolver import resolve
+from posezoo.pipeline.get import resolve_model
+from posezoo.pipeline.zoo_context import Context
 from posezoo.registry import Registry, open_registry
-from posezoo.resolve.request import InputOptions, Request
-from posezoo.resolve.resolved import Converter, Resolved
+from posezoo.resolve.input_options import InputOptions
+from posezoo.resolve.resolved import Converter
 from posezoo.spec.model import Framework, ModelSpec, Precision, Route
 
 FP32, FP16 = Precision.FP32, Precision.FP16
@@ -24,9 +26,15 @@ BOTH = (FP32, FP16)
 HIGHER_HRNET = "higher-hrnet-w32-human-pose-estimation"
 
 
-def resolved_from(request: Request, tmp_path: Path, registry: Registry | None = None) -> Resolved:
-    lock = LockFile(tmp_path / "posezoo.lock")
-    return resolve(request, registry or Registry([]), ModelLayout(tmp_path, tmp_path), lock)
+def context_in(
+    folder: Path, *, lock: LockFile | None = None, has_mo: bool = False, allowed: bool = False
+) -> Context:
+    return replace(
+        context_of(ModelLayout(folder, folder)),
+        lock=lock or LockFile(folder / "posezoo.lock"),
+        mo_python=Path("python") if has_mo else None,
+        allow_upstream_code=allowed,
+    )
 
 
 def foreign(name: str) -> ModelSpec:
@@ -38,38 +46,38 @@ def foreign(name: str) -> ModelSpec:
 
 
 def test_the_network_of_a_foreign_pytorch_model_is_known_before_its_sizes_are_left_open(tmp_path):
-    request = Request(foreign(HIGHER_HRNET), BOTH, InputOptions(dynamic=True))
-    resolved = resolved_from(request, tmp_path)
+    inputs = InputOptions(dynamic=True)
+    resolved = resolve_model(foreign(HIGHER_HRNET), BOTH, context_in(tmp_path), inputs=inputs)
     assert resolved.route is Route.NETWORK
     assert resolved.source.inputs[0].shape == (1, 3, -1, -1)
     assert [target.obstacle for target in resolved.targets] == [None, None]
 
 
 def test_a_finished_graph_has_no_sizes_to_leave_open(tmp_path):
-    request = Request(spec_of(network("onnx"), tmp_path), BOTH, InputOptions(dynamic=True))
+    spec = spec_of(network("onnx"), tmp_path)
     with pytest.raises(ConversionError, match="is published as onnx, and is not one of posezoo's networks"):
-        resolved_from(request, tmp_path)
+        resolve_model(spec, BOTH, context_in(tmp_path), inputs=InputOptions(dynamic=True))
 
 
 def test_a_model_optimizer_removes_the_obstacle_of_its_route_alone(tmp_path):
     spec = spec_of(network("pb"), tmp_path, mo_args=(("--transformations_config", "a.json"),))
-    without = resolved_from(Request(spec, (FP16,)), tmp_path)
+    without = resolve_model(spec, (FP16,), context_in(tmp_path))
     (target,) = without.targets
     assert target.obstacle is not None
     assert (without.route, target.converter) == (Route.MO, Converter.MODEL_OPTIMIZER)
     assert target.obstacle.reason == "transformations-config"
-    with_it = resolved_from(Request(spec, (FP16,), has_model_optimizer=True), tmp_path)
+    with_it = resolve_model(spec, (FP16,), context_in(tmp_path, has_mo=True))
     assert with_it.targets[0].obstacle is None
     caffe2 = replace(spec, framework=Framework.CAFFE2)
-    (target,) = resolved_from(Request(caffe2, (FP16,), has_model_optimizer=True), tmp_path).targets
+    (target,) = resolve_model(caffe2, (FP16,), context_in(tmp_path, has_mo=True)).targets
     assert target.obstacle is not None
 
 
 def test_with_consent_the_converter_reads_what_upstream_code_makes(tmp_path):
     spec = spec_of(network("onnx"), tmp_path, has_pre_convert=True, input_model="$conv_dir/made.onnx")
-    refused = resolved_from(Request(spec, BOTH), tmp_path)
+    refused = resolve_model(spec, BOTH, context_in(tmp_path))
     assert (refused.route, refused.runs_upstream_code) == (Route.UPSTREAM_CODE, False)
-    allowed = resolved_from(Request(spec, BOTH, allow_upstream_code=True), tmp_path)
+    allowed = resolve_model(spec, BOTH, context_in(tmp_path, allowed=True))
     assert (allowed.route, allowed.runs_upstream_code) == (Route.UPSTREAM_CODE, True)
     assert (allowed.spec.input_model, allowed.source.input_model) == (
         "$conv_dir/made.onnx",
@@ -80,13 +88,13 @@ def test_with_consent_the_converter_reads_what_upstream_code_makes(tmp_path):
 
 def test_each_precision_has_its_own_converter(tmp_path):
     spec = spec_of(network("onnx"), tmp_path)
-    resolved = resolved_from(Request(spec, (FP16, Precision.FP16_INT8)), tmp_path)
+    resolved = resolve_model(spec, (FP16, Precision.FP16_INT8), context_in(tmp_path))
     assert [target.converter for target in resolved.targets] == [
         Converter.OPENVINO,
         Converter.QUANTIZATION,
     ]
     only = replace(spec, mo_args=(("--data_type", "FP16"),))
-    first, second = resolved_from(Request(only, BOTH), tmp_path).targets
+    first, second = resolve_model(only, BOTH, context_in(tmp_path)).targets
     assert first.obstacle is not None
     assert first.obstacle.why == "its arguments ask for FP16 alone"
     assert second.obstacle is None
@@ -94,9 +102,9 @@ def test_each_precision_has_its_own_converter(tmp_path):
 
 def test_of_a_published_ir_there_is_a_target_for_each_precision_that_is_published(tmp_path):
     spec = open_registry().find("human-pose-estimation-0001")
-    resolved = resolved_from(Request(spec, (FP16, Precision.FP32_INT8)), tmp_path)
+    resolved = resolve_model(spec, (FP16, Precision.FP32_INT8), context_in(tmp_path))
     assert [(target.precision, target.obstacle) for target in resolved.targets] == [(FP16, None)]
-    (target,) = resolved_from(Request(spec, (Precision.FP32_INT8,)), tmp_path).targets
+    (target,) = resolve_model(spec, (Precision.FP32_INT8,), context_in(tmp_path)).targets
     assert target.obstacle is not None
     assert target.obstacle.why == "is not published as FP32-INT8"
 
@@ -111,28 +119,28 @@ def test_a_strict_lock_travels_as_the_digests_that_it_agrees_to(tmp_path):
         }
     )
     lock = LockFile(tmp_path / "posezoo.lock", strict=True)
-    resolved = resolve(Request(spec, (FP16,)), Registry([]), ModelLayout(tmp_path, tmp_path), lock)
+    resolved = resolve_model(spec, (FP16,), context_in(tmp_path, lock=lock))
     agreed = pickle.loads(pickle.dumps(resolved)).targets[0].agreed
     assert agreed.digests == {}
     with pytest.raises(LockError, match=r"tiny-pose: FP16/tiny-pose.xml is not in .*posezoo\.lock"):
         agreed.require_known()
-    assert resolved_from(Request(spec, (FP16,)), tmp_path).targets[0].agreed is None
+    assert resolve_model(spec, (FP16,), context_in(tmp_path)).targets[0].agreed is None
 
 
 def test_a_checkpoint_of_the_users_own_is_the_file_of_its_model_alone(tmp_path):
     checkpoint = tmp_path / "mine.pth"
     spec = spec_of(network("onnx"), tmp_path)
-    assert resolved_from(Request(spec, BOTH, checkpoint=checkpoint), tmp_path).layout.checkpoint == checkpoint
-    assert resolved_from(Request(spec, BOTH), tmp_path).layout.checkpoint is None
+    assert (
+        resolve_model(spec, BOTH, context_in(tmp_path), checkpoint=checkpoint).layout.checkpoint == checkpoint
+    )
+    assert resolve_model(spec, BOTH, context_in(tmp_path)).layout.checkpoint is None
 
 
 def everything_resolved(registry: Registry, tmp_path: Path):
     for spec in registry.select().models:
         for has_mo, allowed in ((False, False), (True, True)):
-            request = Request(
-                spec, (*BOTH, Precision.FP16_INT8), has_model_optimizer=has_mo, allow_upstream_code=allowed
-            )
-            yield resolved_from(request, tmp_path, registry)
+            context = replace(context_in(tmp_path, has_mo=has_mo, allowed=allowed), registry=registry)
+            yield resolve_model(spec, (*BOTH, Precision.FP16_INT8), context)
 
 
 def test_every_resolved_model_of_ours_can_be_sent_to_another_process(tmp_path):
