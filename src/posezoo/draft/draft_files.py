@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path, PurePosixPath
+from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from posezoo.download.model_download import download_model
 from posezoo.download.options import DownloadOptions
-from posezoo.draft.network_ports import read_ports
 from posezoo.errors import SettingsError
 from posezoo.events import Listener, ignore_event
+from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import (
     Digest,
@@ -19,8 +20,10 @@ from posezoo.spec.model import (
     FileSource,
     Framework,
     HttpSource,
+    Input,
     License,
     ModelSpec,
+    Output,
     SourceFile,
 )
 from posezoo.spec.safe_names import explain_unsafe_file_name
@@ -38,6 +41,8 @@ _FRAMEWORKS = {
     ".safetensors": Framework.PYTORCH,
     ".params": Framework.PYTORCH,
 }
+#: Possible numbers of channels of an image; this is the first or the last size after the batch.
+_CHANNELS = (1, 3, 4)
 _PRECISIONS = ("FP16-INT8", "FP32-INT8", "FP16", "FP32")
 
 
@@ -116,5 +121,27 @@ def describe_files(
     if spec.framework is Framework.PYTORCH:
         return spec, ""
     networks = [file for file in spec.files if not file.name.endswith((".bin", ".prototxt"))]
-    inputs, outputs, reason = read_ports(layout.file_path(spec, (networks or spec.files)[0]))
-    return replace(spec, inputs=inputs, outputs=outputs), reason
+    try:
+        network = import_openvino().Core().read_model(layout.file_path(spec, (networks or spec.files)[0]))
+    except RuntimeError as error:
+        return spec, error_text(error)
+    inputs = []
+    for name, shape in _describe(network.inputs, "input"):
+        ir_layout = ""
+        if len(shape) == 4 and (shape[1] in _CHANNELS) != (shape[3] in _CHANNELS):
+            ir_layout = "NCHW" if shape[1] in _CHANNELS else "NHWC"
+        inputs.append(Input(name, shape, ir_layout))
+    outputs = tuple(Output(name, shape) for name, shape in _describe(network.outputs, "output"))
+    return replace(spec, inputs=tuple(inputs), outputs=outputs), ""
+
+
+def _describe(ports: list[Any], kind: str) -> Iterator[tuple[str, tuple[int, ...]]]:
+    """The name and the shape of each port; -1 means a dynamic size."""
+    for index, port in enumerate(ports):
+        # TensorFlow calls the first output of an operation x "x:0"; converters call it "x".
+        names = {name.removesuffix(":0") for name in port.get_names()} or {f"{kind}_{index}"}
+        shape = port.get_partial_shape()
+        sizes = (
+            (size.get_length() if size.is_static else -1 for size in shape) if shape.rank.is_static else ()
+        )
+        yield min(names, key=lambda name: (len(name), name)), tuple(sizes)

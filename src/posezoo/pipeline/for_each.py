@@ -40,7 +40,7 @@ def for_each(
             are then pickled.
     """
     attempt = partial(_attempt, task)
-    if not in_processes or jobs == 1:
+    if not in_processes:
         return map_ordered(attempt, items, jobs)
     from posezoo.workers.processes import map_in_processes
 
