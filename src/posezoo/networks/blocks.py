@@ -2,20 +2,44 @@
 
 from __future__ import annotations
 
+from collections import OrderedDict
 from typing import ClassVar
 
 from torch import Tensor, nn
 
 
-def conv2d(inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, groups: int = 1) -> nn.Conv2d:
+def conv2d(
+    inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, dilation: int = 1, groups: int = 1
+) -> nn.Conv2d:
     """A convolution without bias, padded so that only its stride changes height and width."""
-    return nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
+    padding = dilation * (kernel // 2)
+    return nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation, groups, bias=False)
 
 
-def conv_bn_relu(inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1) -> nn.Sequential:
-    """Convolution without bias, batch normalization, ReLU."""
+def conv_bn_relu(
+    inputs: int, outputs: int, kernel: int = 3, *, stride: int = 1, activation: type[nn.Module] = nn.ReLU
+) -> nn.Sequential:
+    """Convolution without bias, batch normalization, ReLU or another activation."""
+    conv = conv2d(inputs, outputs, kernel, stride=stride)
+    return nn.Sequential(conv, nn.BatchNorm2d(outputs), activation(inplace=True))
+
+
+def depthwise(inputs: int, outputs: int, *, stride: int = 1, dilation: int = 1) -> nn.Sequential:
+    """A depthwise 3x3 and a 1x1 convolution, each with batch normalization and ReLU, as in MobileNet."""
     return nn.Sequential(
-        conv2d(inputs, outputs, kernel, stride=stride), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
+        conv2d(inputs, inputs, stride=stride, dilation=dilation, groups=inputs),
+        nn.BatchNorm2d(inputs),
+        nn.ReLU(inplace=True),
+        *conv_bn_relu(inputs, outputs, 1),
+    )
+
+
+def deconv_bn_relu(inputs: int, outputs: int) -> nn.Sequential:
+    """A 4x4 deconvolution without bias that doubles height and width, batch normalization, ReLU."""
+    return nn.Sequential(
+        nn.ConvTranspose2d(inputs, outputs, 4, 2, 1, bias=False),
+        nn.BatchNorm2d(outputs),
+        nn.ReLU(inplace=True),
     )
 
 
@@ -94,19 +118,17 @@ class Bottleneck(nn.Module):
         return self.relu(out + self.downsample(x))
 
 
-class DenseUpsampling(nn.Module):
+def dense_upsampling(inputs: int, planes: int) -> nn.Sequential:
     """Dense upsampling convolution (Wang et al. 2017, arXiv:1702.08502): doubles height and width.
 
-    Upstream: gluoncv/nn/block.py and gluoncv/model_zoo/alpha_pose/fast_pose.py.
+    (N, inputs, H, W) to (N, planes / 4, 2 H, 2 W). Upstream: gluoncv/nn/block.py and
+    gluoncv/model_zoo/alpha_pose/fast_pose.py.
     """
-
-    def __init__(self, inputs: int, planes: int) -> None:
-        super().__init__()
-        self.conv = conv2d(inputs, planes)
-        self.bn = nn.BatchNorm2d(planes)
-        self.relu = nn.ReLU(inplace=True)
-        self.pixel_shuffle = nn.PixelShuffle(2)
-
-    def forward(self, x: Tensor) -> Tensor:
-        """(N, inputs, H, W) to (N, planes / 4, 2 H, 2 W)."""
-        return self.pixel_shuffle(self.relu(self.bn(self.conv(x))))
+    return nn.Sequential(
+        OrderedDict(
+            conv=conv2d(inputs, planes),
+            bn=nn.BatchNorm2d(planes),
+            relu=nn.ReLU(inplace=True),
+            pixel_shuffle=nn.PixelShuffle(2),
+        )
+    )

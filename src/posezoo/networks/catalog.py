@@ -7,13 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 
-from posezoo.networks.definition import (
-    NetworkArgument,
-    NetworkDefinition,
-    read_output_channels,
-    read_presence,
-    read_stage_count,
-)
+from posezoo.networks.definition import NetworkArgument, NetworkDefinition, Shapes
 from posezoo.plugins import LazyTable
 from posezoo.spec.model import ColorOrder, Input, SelfCheckSettings
 
@@ -38,21 +32,28 @@ def _bgr(height: int, width: int, scale: float) -> Input:
     return Input("data", (1, 3, height, width), "NCHW", ColorOrder.BGR, (128.0,) * 3, (scale,) * 3)
 
 
-def _keypoints(key: str) -> NetworkArgument:
-    return NetworkArgument(17, range(1, 513), read_output_channels(key))
+def _channels(default: int, key: str, allowed: range = range(1, 513)) -> NetworkArgument:
+    """A number of output channels, which the shape of this convolution's weight shows."""
+    return NetworkArgument(default, allowed, lambda shapes: next(iter(shapes.get(key, ())), None))
 
 
 def _stages(default: int) -> NetworkArgument:
-    return NetworkArgument(default, range(17), read_stage_count("refinement_stages."))
+    return NetworkArgument(default, range(17), _count_stages)
+
+
+def _count_stages(shapes: Shapes) -> int | None:
+    """2 for ``refinement_stages.0.weight`` and ``refinement_stages.1.weight``."""
+    parts = (key.split(".") for key in shapes if key.startswith("refinement_stages."))
+    return len({number for _, number, *_ in parts if number.isdecimal()}) if shapes else None
 
 
 def _simple_pose(depth: int, version: str) -> NetworkDefinition:
     return NetworkDefinition(
         f"simple_pose_resnet{depth}_{version}",
-        "posezoo.networks.simple_pose:SimplePose",
+        "posezoo.networks.resnet_pose:SimplePose",
         _rgb("data", 256, 192),
         ("heatmaps",),
-        arguments={"keypoints": _keypoints("final_layer.weight")},
+        arguments={"keypoints": _channels(17, "final_layer.weight")},
         fixed={"depth": depth, "deep": version == "v1d"},
     )
 
@@ -63,7 +64,7 @@ def _mobile_pose(trunk: str) -> NetworkDefinition:
         "posezoo.networks.mobile_pose:MobilePose",
         _rgb("data", 256, 192),
         ("heatmaps",),
-        arguments={"keypoints": _keypoints("upsampling.4.weight")},
+        arguments={"keypoints": _channels(17, "upsampling.4.weight")},
         fixed={"trunk": trunk},
     )
 
@@ -78,8 +79,8 @@ _ALL = (
         _rgb("image", 512, 512),
         ("heatmaps", "embeddings"),
         arguments={
-            "width": NetworkArgument(32, range(8, 65), read_output_channels("transition1.0.0.weight")),
-            "keypoints": _keypoints("final_layers.1.weight"),
+            "width": _channels(32, "transition1.0.0.weight", range(8, 65)),
+            "keypoints": _channels(17, "final_layers.1.weight"),
         },
         # If IR and PyTorch differ by 6e-5, 20 of 1.1 million values change their sign, so the maximum is not
         # used. More than half of all values are 0, so the median would detect no error.
@@ -96,7 +97,7 @@ _ALL = (
         arguments={
             "refinement_stages": _stages(5),
             "interpolation": NetworkArgument("bilinear", ("bilinear", "nearest")),
-            "keypoints": _keypoints("initial_stage.heatmaps.1.0.weight"),
+            "keypoints": _channels(17, "initial_stage.heatmaps.1.0.weight"),
         },
     ),
     NetworkDefinition(
@@ -106,10 +107,8 @@ _ALL = (
         ("stage_{refinement_stages}_output_1_heatmaps", "stage_{refinement_stages}_output_0_pafs"),
         arguments={
             "refinement_stages": _stages(1),
-            "heatmaps": NetworkArgument(
-                19, range(1, 513), read_output_channels("initial_stage.heatmaps.1.0.weight")
-            ),
-            "pafs": NetworkArgument(38, range(1, 513), read_output_channels("initial_stage.pafs.1.0.weight")),
+            "heatmaps": _channels(19, "initial_stage.heatmaps.1.0.weight"),
+            "pafs": _channels(38, "initial_stage.pafs.1.0.weight"),
         },
     ),
     NetworkDefinition(
@@ -119,7 +118,9 @@ _ALL = (
         ("features", "heatmaps", "pafs"),
         arguments={
             "refinement_stages": _stages(1),
-            "convertible": NetworkArgument(False, (False, True), read_presence("fake_conv_heatmaps.weight")),
+            "convertible": NetworkArgument(
+                False, (False, True), lambda shapes: "fake_conv_heatmaps.weight" in shapes
+            ),
         },
     ),
     _simple_pose(18, "v1b"),
@@ -128,10 +129,10 @@ _ALL = (
     *map(_mobile_pose, ("mobilenetv3_small", "mobilenetv3_large")),
     NetworkDefinition(
         "alpha_pose_resnet101_v1b_coco",
-        "posezoo.networks.alpha_pose:AlphaPose",
+        "posezoo.networks.resnet_pose:AlphaPose",
         _rgb("data", 320, 256, mean=_ALPHA_MEAN, scale=(255.0,) * 3),
         ("heatmaps",),
-        arguments={"keypoints": _keypoints("conv_out.weight")},
+        arguments={"keypoints": _channels(17, "conv_out.weight")},
     ),
 )
 

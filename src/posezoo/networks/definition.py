@@ -116,23 +116,3 @@ class NetworkDefinition:
         """
         chosen = self.complete_arguments(**arguments)
         return tuple(name.format(**chosen) for name in self.outputs)
-
-
-def read_output_channels(key: str) -> Callable[[Shapes], int | None]:
-    """A function that reads the number of a convolution's output channels from its weight's shape."""
-    return lambda shapes: next(iter(shapes.get(key, ())), None)
-
-
-def read_stage_count(prefix: str) -> Callable[[Shapes], int | None]:
-    """A function that counts numbers after a prefix: 2 for ``stages.0.weight`` and ``stages.1.weight``."""
-
-    def read(shapes: Shapes) -> int | None:
-        numbers = {key[len(prefix) :].split(".")[0] for key in shapes if key.startswith(prefix)}
-        return len({number for number in numbers if number.isdecimal()}) if shapes else None
-
-    return read
-
-
-def read_presence(key: str) -> Callable[[Shapes], bool | None]:
-    """A function that tells whether a tensor of that name exists."""
-    return lambda shapes: key in shapes

@@ -10,7 +10,7 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
-from posezoo.networks.openpose_blocks import (
+from posezoo.networks.lightweight_openpose import (
     CHANNELS,
     ConvolutionalPoseMachine,
     OpenPoseStage,

@@ -1,15 +1,169 @@
 """Lightweight OpenPose: heatmaps of the keypoints of all people, and part affinity fields between them.
 
+Two other networks derive from its trunk and stages.
 Paper: Osokin 2018, "Real-time 2D Multi-Person Pose Estimation on CPU: Lightweight OpenPose",
 arXiv:1811.12004.
-Upstream: models/with_mobilenet.py of Daniil-Osokin/lightweight-human-pose-estimation.pytorch.
+Upstream: modules/conv.py and models/with_mobilenet.py of
+Daniil-Osokin/lightweight-human-pose-estimation.pytorch.
 """
 
 from __future__ import annotations
 
-from torch import Tensor
+from collections.abc import Iterable, Mapping
 
-from posezoo.networks.openpose_blocks import ConvolutionalPoseMachine, StagedNetwork, openpose_stages
+import torch
+from torch import Tensor, nn
+
+from posezoo.networks.blocks import conv_bn_relu, depthwise
+
+#: The number of channels between trunk, stages and heads.
+CHANNELS = 128
+
+
+def conv_block(
+    inputs: int,
+    outputs: int,
+    kernel: int = 3,
+    *,
+    stride: int = 1,
+    dilation: int = 1,
+    norm: bool = True,
+    relu: bool = True,
+) -> nn.Sequential:
+    """Convolution with a bias, batch normalization, ReLU."""
+    padding = dilation * (kernel // 2)
+    layers: list[nn.Module] = [nn.Conv2d(inputs, outputs, kernel, stride, padding, dilation)]
+    if norm:
+        layers.append(nn.BatchNorm2d(outputs))
+    if relu:
+        layers.append(nn.ReLU(inplace=True))
+    return nn.Sequential(*layers)
+
+
+def mobilenet_trunk() -> nn.Sequential:
+    """MobileNet v1 up to conv5_5: 3 channels to 512 at 1/8 of the size.
+
+    MobileNet halves the size before layer 7; here layer 7 is dilated instead.
+    """
+    return nn.Sequential(
+        conv_bn_relu(3, 32, stride=2),
+        depthwise(32, 64),
+        depthwise(64, 128, stride=2),
+        depthwise(128, 128),
+        depthwise(128, 256, stride=2),
+        depthwise(256, 256),
+        depthwise(256, 512),
+        depthwise(512, 512, dilation=2),
+        *(depthwise(512, 512) for _ in range(4)),
+    )
+
+
+class ConvolutionalPoseMachine(nn.Module):
+    """Reduces the trunk's 512 channels to the 128 that each stage takes."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.align = conv_block(512, CHANNELS, 1, norm=False)
+        self.trunk = nn.Sequential(
+            *(
+                nn.Sequential(
+                    nn.Conv2d(CHANNELS, CHANNELS, 3, padding=1, groups=CHANNELS, bias=False),
+                    nn.ELU(inplace=True),
+                    nn.Conv2d(CHANNELS, CHANNELS, 1, bias=False),
+                    nn.ELU(inplace=True),
+                )
+                for _ in range(3)
+            )
+        )
+        self.conv = conv_block(CHANNELS, CHANNELS, norm=False)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, 512, H, W) to (N, 128, H, W)."""
+        x = self.align(x)
+        return self.conv(x + self.trunk(x))
+
+
+class RefinementBlock(nn.Module):
+    """A 1x1 convolution, then two 3x3, the second dilated; both results are added, without a ReLU."""
+
+    def __init__(self, inputs: int) -> None:
+        super().__init__()
+        self.initial = conv_block(inputs, CHANNELS, 1, norm=False)
+        self.trunk = nn.Sequential(conv_block(CHANNELS, CHANNELS), conv_block(CHANNELS, CHANNELS, dilation=2))
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(N, inputs, H, W) to (N, 128, H, W)."""
+        initial = self.initial(x)
+        return initial + self.trunk(initial)
+
+
+class OpenPoseStage(nn.Module):
+    """A trunk, and a head of two 1x1 convolutions for each kind of maps.
+
+    Args:
+        trunk: modules that compute 128 channels from the input.
+        maps: the number of maps of each head, by the head's name in the keys.
+        hidden: channels between a head's two convolutions.
+    """
+
+    def __init__(
+        self, trunk: Iterable[nn.Module], maps: Mapping[str, int], *, hidden: int = CHANNELS
+    ) -> None:
+        super().__init__()
+        self.trunk = nn.Sequential(*trunk)
+        self.heads = tuple(maps)
+        for name, count in maps.items():
+            head = nn.Sequential(
+                conv_block(CHANNELS, hidden, 1, norm=False),
+                conv_block(hidden, count, 1, norm=False, relu=False),
+            )
+            self.add_module(name, head)
+
+    def forward(self, x: Tensor) -> tuple[Tensor, ...]:
+        """The maps of each head, (N, count, H, W), in the order of ``maps``."""
+        features = self.trunk(x)
+        return tuple(self.get_submodule(name)(features) for name in self.heads)
+
+
+class StagedNetwork(nn.Module):
+    """Trunk, CPM, an initial stage, and refinement stages.
+
+    Each refinement stage takes the features and the maps of the stage before it. Subclasses choose the
+    outputs in ``forward``. Keys begin with model, cpm, initial_stage or refinement_stages.
+    """
+
+    def __init__(self, cpm: nn.Module, initial: OpenPoseStage, refinements: Iterable[OpenPoseStage]) -> None:
+        super().__init__()
+        self.model = mobilenet_trunk()
+        self.cpm = cpm
+        self.initial_stage = initial
+        self.refinement_stages = nn.ModuleList(refinements)
+
+    def stages(self, image: Tensor) -> list[tuple[Tensor, ...]]:
+        """The maps of each stage, at 1/8 of the image's size, rounded up."""
+        return self.refine(self.features(image))
+
+    def features(self, image: Tensor) -> Tensor:
+        """(N, 3, H, W) to (N, 128, H / 8, W / 8)."""
+        return self.cpm(self.model(image))
+
+    def refine(self, features: Tensor) -> list[tuple[Tensor, ...]]:
+        """The maps of each stage, from the features of the image."""
+        outputs = [self.initial_stage(features)]
+        for stage in self.refinement_stages:
+            outputs.append(stage(torch.cat([features, *outputs[-1]], dim=1)))
+        return outputs
+
+
+def openpose_stages(stages: int, maps: Mapping[str, int]) -> tuple[OpenPoseStage, list[OpenPoseStage]]:
+    """The initial stage and the refinement stages of Lightweight OpenPose."""
+    initial = OpenPoseStage((conv_block(CHANNELS, CHANNELS, norm=False) for _ in range(3)), maps, hidden=512)
+    inputs = CHANNELS + sum(maps.values())
+    refinements = [
+        OpenPoseStage((RefinementBlock(inputs if index == 0 else CHANNELS) for index in range(5)), maps)
+        for _ in range(stages)
+    ]
+    return initial, refinements
 
 
 class LightweightOpenPose(StagedNetwork):

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn.functional import interpolate
 
-from posezoo.networks.openpose_blocks import (
+from posezoo.networks.lightweight_openpose import (
     CHANNELS,
     OpenPoseStage,
     RefinementBlock,
