@@ -8,7 +8,7 @@ names have no dots: only their order shows to which module they belong.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Mapping
 from typing import TypeVar
 
 from posezoo.errors import NetworkError
@@ -72,15 +72,26 @@ def rename_tensors(tensors: Mapping[str, T], keys: Iterable[str]) -> dict[str, T
     Raises:
         NetworkError: the tensors are sorted by name, so their order does not show the layers.
     """
-    matches = {name: _FLAT.fullmatch(name) for name in tensors}
-    given = _by_word((name, match[1]) for name, match in matches.items() if match and "." not in name)
-    requested = _by_word(_gluon_words(list(keys)))
+    keys = list(keys)
+    given: dict[str, list[str]] = {}
+    for name in tensors:
+        match = _FLAT.fullmatch(name)
+        if match is None or "." in name:
+            return dict(tensors)
+        given.setdefault(match[1], []).append(name)
+    requested: dict[str, list[str]] = {}
+    norms = {key.rpartition(".")[0] for key in keys if key.endswith(".running_mean")}
+    for key in keys:
+        parent, _, word = key.rpartition(".")
+        if word != "num_batches_tracked":
+            gluon_word = _NORM_WORDS.get(word, word) if parent in norms else word
+            requested.setdefault(gluon_word, []).append(key)
     counts = [{word: len(names) for word, names in table.items()} for table in (given, requested)]
-    if counts[0] != counts[1] or sum(counts[0].values()) != len(tensors):
+    if counts[0] != counts[1]:
         return dict(tensors)
-    names = list(tensors)
     # In alphabetical order 10 comes before 2. Blocks of one layer have equal shapes, so that comparing shapes
     # would not detect the wrong order.
+    names = list(tensors)
     if names == sorted(names) != sorted(names, key=_natural_order):
         raise NetworkError(
             "its parameters are sorted by name, and the names do not show to which layers they belong",
@@ -97,19 +108,3 @@ def _natural_order(name: str) -> list[tuple[str, int, str]]:
     """A sort key in which 2 comes before 10."""
     parts = re.findall("([^0-9]*)([0-9]*)", name)
     return [(word, len(digits), digits) for word, digits in parts]
-
-
-def _gluon_words(keys: list[str]) -> Iterator[tuple[str, str]]:
-    """Pairs of a key and the last word of that parameter's name in GluonCV."""
-    norms = {key.rpartition(".")[0] for key in keys if key.endswith(".running_mean")}
-    for key in keys:
-        parent, _, word = key.rpartition(".")
-        if word != "num_batches_tracked":
-            yield key, _NORM_WORDS.get(word, word) if parent in norms else word
-
-
-def _by_word(words: Iterable[tuple[str, str]]) -> dict[str, list[str]]:
-    groups: dict[str, list[str]] = {}
-    for name, word in words:
-        groups.setdefault(word, []).append(name)
-    return groups

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo import networks
 from posezoo.errors import CheckpointError, NetworkError, import_optional
 from posezoo.networks import ArgumentValue, NetworkDefinition
+from posezoo.networks.gluon_names import rename_tensors, torch_names
 
 if TYPE_CHECKING:
     from torch import nn
@@ -41,7 +42,6 @@ class NetworkCheckpoint:
             MissingPackageError: torch is not installed.
         """
         from posezoo import checkpoints
-        from posezoo.networks.gluon_names import rename_tensors
 
         torch = import_optional("torch", extra="torch")
         with torch.device("meta"):  # allocates and initializes no weights, since they are replaced below
@@ -80,7 +80,6 @@ def read_network_checkpoint(
         NetworkError: the network cannot be built with the declared arguments, or with those the keys show.
     """
     from posezoo import checkpoints
-    from posezoo.networks.gluon_names import torch_names
 
     definition = networks.find_network(network)
     arrays = checkpoints.read_checkpoint(path)
@@ -104,7 +103,6 @@ def matching_networks(path: Path) -> tuple[str, ...]:
     """
     from posezoo import checkpoints
     from posezoo.checkpoints.key_matching import compare_keys
-    from posezoo.networks.gluon_names import torch_names
 
     torch = import_optional("torch", extra="torch")
     arrays = checkpoints.read_checkpoint(path)
