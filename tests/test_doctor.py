@@ -71,7 +71,7 @@ def test_a_mirror_and_a_device_that_do_not_exist_are_found(tmp_path):
     )
     assert (
         "driver is not part of OpenVINO"
-        in reported["device (POSEZOO_DEVICE): no device 'NPU' here: there is CPU"]
+        in reported["device (POSEZOO_DEVICE): no device 'NPU' was found, only CPU"]
     )
 
 

@@ -129,7 +129,9 @@ def test_an_installed_registry_is_not_changed(tmp_path):
     context = open_context(to_settings(read_settings({"output_dir": tmp_path})))
     spec = context.registry.find("human-pose-estimation-0005")
     place = Path(posezoo.__file__).parent / "models" / "intel" / spec.name
-    with pytest.raises(OutputError, match="is installed: what is measured is recorded in a checkout"):
+    with pytest.raises(
+        OutputError, match="is part of an installed package: measurements are recorded in a checkout"
+    ):
         complexity_count.record_measurements(replace(spec, path=place / "model.yml"), [COUNTED])
     assert not place.exists()
 

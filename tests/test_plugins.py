@@ -51,7 +51,7 @@ def test_neither_a_built_in_name_nor_a_list_imports_a_plugin(table, tmp_path):
     [
         ("1 / 0", "cannot be imported: ZeroDivisionError: division by zero"),
         ("", "cannot be imported: AttributeError"),
-        ("WAVE = 3", "is no str"),
+        ("WAVE = 3", "is not a str"),
     ],
 )
 def test_a_plugin_that_does_not_load_is_named_with_its_package(table, code, problem):

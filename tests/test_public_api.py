@@ -168,7 +168,7 @@ def test_weights_of_one_s_own_are_ready_to_use_by_the_model_s_name_and_by_the_ne
 
 def test_what_cannot_be_meant_of_one_s_own_weights_is_one_line(tmp_path):
     for name, flags, said in (
-        ("higher_hrnet", {"checkpoint": "nowhere.pth"}, "nowhere.pth: is not there"),
+        ("higher_hrnet", {"checkpoint": "nowhere.pth"}, "nowhere.pth: does not exist"),
         ("blazepose-full", {"checkpoint": "mine.pth"}, "blazepose-full is a composite"),
         ("movenet-singlepose-lightning-int8", {"checkpoint": "mine.pth"}, "is not one of posezoo's networks"),
         ("higher_hrnet", {"model_name": "mine"}, "model_name='mine' goes with checkpoint"),

@@ -107,7 +107,8 @@ def to_bgr(frame: object, color: str = "BGR") -> Image:
         raise ImageError(f"a frame is a numpy array, not {type(frame).__name__}", hint=hint)
     if frame.dtype != np.uint8:
         raise ImageError(
-            f"a frame holds uint8 0..255, this one {frame.dtype}", hint="scale and convert it first"
+            f"the values of a frame are uint8 from 0 to 255, those of this one {frame.dtype}",
+            hint="scale and convert it first",
         )
     if frame.ndim not in (2, 3) or (frame.ndim == 3 and frame.shape[2] not in (1, 3, 4)):
         raise ImageError(

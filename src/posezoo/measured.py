@@ -241,7 +241,7 @@ def _read_measurement(node: YamlNode, kind: str, more_keys: Collection[str] = ()
     if weights is not None and weights.choice(WEIGHTS) == "generated" and not definition.any_weights:
         raise weights.make_error(f"{kind} depends on the weights: generated ones are not valid for it")
     if definition.by_machine and machine is None:
-        raise node.make_error(f"{kind} is that of one machine: the key machine is missing")
+        raise node.make_error(f"{kind} belongs to one machine: the key machine is missing")
     figures = {}
     for name, value_node in fields["figures"].as_mapping(definition.figures):
         value, largest = value_node.number(), definition.figures[name]

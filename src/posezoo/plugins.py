@@ -75,7 +75,9 @@ class LazyTable(Generic[PartT]):
                 hint=f"update or remove {package}",
             ) from error
         if not isinstance(part, self.part_type):
-            raise PluginError(f"{what} is no {self.part_type.__name__}", hint=f"update or remove {package}")
+            raise PluginError(
+                f"{what} is not a {self.part_type.__name__}", hint=f"update or remove {package}"
+            )
         return part
 
 

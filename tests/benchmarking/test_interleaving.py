@@ -142,7 +142,7 @@ def test_a_measurement_names_everything_that_its_values_depend_on(ir):
 
 @pytest.mark.parametrize(
     ("device", "message"),
-    [("GPU", "no device 'GPU' here: there is CPU"), ("cpu", "no device 'cpu' here")],
+    [("GPU", "no device 'GPU' was found, only CPU"), ("cpu", "no device 'cpu' was found")],
 )
 def test_a_missing_device_is_refused_by_name(ir, device, message):
     with pytest.raises(InferenceError, match=message):

@@ -74,7 +74,7 @@ def asking(*arguments, **changes):
 
 
 BAD = {
-    "missing": (missing, "is not there", "posezoo download net"),
+    "missing": (missing, "does not exist", "posezoo download net"),
     "truncated": (truncated, "model.yml promises", "posezoo download net"),
     "of another kind": (tflite_by_that_name, "not an ONNX model, but a TFLite model", "check the framework"),
     "cut by its publisher": (

@@ -205,7 +205,7 @@ def test_a_dry_run_of_onnx_only_shows_the_obstacle(zoo, tmp_path):
     planned = posezoo("convert", "small", "--models_dir", zoo, "-o", tmp_path, "--onnx_only", "--dry_run")
     would, but = planned.stdout.splitlines()
     assert would == f"small: would write {tmp_path}/public/small/small.onnx"
-    assert but.startswith("small: but cannot: ") and but.endswith(f"{NETWORK}.params: is not there")
+    assert but.startswith("small: but cannot: ") and but.endswith(f"{NETWORK}.params: does not exist")
     refused = posezoo("convert", "blazepose-full", "-o", tmp_path, "--onnx_only", "--dry_run")
     assert (refused.returncode, refused.stdout) == (1, "")
     assert (

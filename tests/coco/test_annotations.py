@@ -76,7 +76,7 @@ def broken(**changes):
         (broken(images=None), "images is missing"),
         (broken(annotations={"a": 1}), "annotations is not a list"),
         (broken(annotations=[7]), r"annotations\[0\]: expected an object"),
-        (broken(categories=[{"id": 1, "name": "dog"}]), "no category is person: there is dog"),
+        (broken(categories=[{"id": 1, "name": "dog"}]), "no category is called person; the categories: dog"),
         (broken(images=[{"id": 1, "file_name": "a"}] * 2), "ids of images repeat: 1"),
         (broken(annotations=[person(3, 1, SEEN)] * 2), "ids of annotations repeat: 3"),
         (broken(annotations=[person(1, 9, SEEN)]), "annotation 1 is of image 9, which is not listed"),

@@ -388,7 +388,7 @@ def test_a_model_published_as_ir_is_skipped(tmp_path):
         files=(source_file("FP16/tiny-pose.xml", content, tmp_path),),
     )
     layout = ModelLayout(tmp_path / "downloads", tmp_path / "irs")
-    with pytest.raises(ConversionError, match=r": not there$") as missing:
+    with pytest.raises(ConversionError, match=r": missing$") as missing:
         convert_model(spec, layout)
     assert missing.value.hint == "posezoo download tiny-pose"
     xml = tmp_path / "downloads" / "public" / "tiny-pose" / "FP16" / "tiny-pose.xml"
@@ -417,7 +417,7 @@ def test_failures_are_reported_and_raised_in_one_line(tmp_path):
     spec, layout = tiny(tmp_path)
     layout.file_path(spec, spec.files[0]).unlink()
     events: list[Event] = []
-    with pytest.raises(ConversionError, match=r"tiny\.tflite: is not there$") as failure:
+    with pytest.raises(ConversionError, match=r"tiny\.tflite: does not exist$") as failure:
         convert_model(spec, layout, listener=events.append)
     assert failure.value.hint == "posezoo download tiny-pose"
     assert events[-1] == ConversionFinished("tiny-pose", False, failure.value.problem)

@@ -67,7 +67,7 @@ def test_a_plan_reports_an_obstacle(tmp_path):
     assert error is not None
     assert error.problem == f"{original}: has 3 bytes, model.yml promises {len(network())}"
     original.unlink()
-    assert str(plan_conversion(spec, layout).source_error) == f"{original}: is not there"
+    assert str(plan_conversion(spec, layout).source_error) == f"{original}: does not exist"
     obstacle = plan_conversion(replace(spec, framework=Framework.CAFFE), layout).obstacle
     assert obstacle is not None
     assert obstacle.reason == "caffe"
@@ -94,7 +94,7 @@ def test_a_precision_that_no_conversion_makes_is_used_if_a_quantization_made_it(
     obstacle = plan_conversion(spec, layout, [FP16, Precision.FP16_INT8]).obstacle
     assert obstacle is not None
     xml = layout.ir_path(spec, Precision.FP16_INT8)
-    assert obstacle.why == f"no conversion makes FP16-INT8, and {xml} is not there"
+    assert obstacle.why == f"no conversion makes FP16-INT8, and {xml} does not exist"
     assert obstacle.hint == "posezoo quantize tiny-pose --dataset_dir PHOTOS"
     xml.parent.mkdir(parents=True)
     xml.write_text("<net/>")
@@ -114,5 +114,5 @@ def test_a_network_that_was_not_unpacked_is_reported_as_missing(tmp_path):
     spec, layout = tiny(tmp_path, input_model="$dl_dir/unpacked/net.tflite")
     assert (
         str(plan_conversion(spec, layout).source_error)
-        == f"{layout.model_download_dir(spec)}/unpacked/net.tflite: is not there"
+        == f"{layout.model_download_dir(spec)}/unpacked/net.tflite: does not exist"
     )

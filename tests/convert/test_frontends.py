@@ -83,7 +83,7 @@ def test_weights_in_a_further_file_of_the_model_are_read(tmp_path):
     )
     spec = spec_of(content, tmp_path, files=files)
     layout = downloaded(spec, content, tmp_path)
-    with pytest.raises(ConversionError, match=r"data/weights.bin: is not there$"):
+    with pytest.raises(ConversionError, match=r"data/weights.bin: does not exist$"):
         convert_model(spec, layout)
     beside = layout.file_path(spec, files[1])
     beside.parent.mkdir()
@@ -188,6 +188,8 @@ def test_an_unpacked_checkpoint_that_changed_since_is_refused(tmp_path, digits):
     unpacked.write_bytes(WEIGHTS)
     assert frontends.verify_source_model(spec, layout) == unpacked
     unpacked.write_bytes(WEIGHTS[::-1])
-    with pytest.raises(ConversionError, match=r"net\.params: is not what weights/net\.zip holds$") as failure:
+    with pytest.raises(
+        ConversionError, match=r"net\.params: differs from the file in weights/net\.zip$"
+    ) as failure:
         frontends.verify_source_model(spec, layout)
     assert failure.value.hint == f"remove it; posezoo download {spec.name} unpacks it again"

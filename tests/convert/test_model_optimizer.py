@@ -275,7 +275,7 @@ def test_a_file_that_is_not_model_optimizer_is_reported_in_one_line(tmp_path, na
 
 
 def test_a_program_that_does_not_answer_like_python_is_refused(tmp_path):
-    with pytest.raises(ConversionError, match="is no Python that can be started"):
+    with pytest.raises(ConversionError, match="cannot be started as Python"):
         find_model_optimizer(script(tmp_path / "bin" / "python", "echo hello"))
 
 

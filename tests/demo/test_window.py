@@ -197,7 +197,7 @@ def refused(tmp_path: Path, video: Path, python: str, **environ: str) -> str:
 def test_a_missing_display_is_refused_with_a_hint(tmp_path, video, environ, message):
     error, hint = refused(tmp_path, video, str(PYTHON), **environ).splitlines()
     assert re.fullmatch(f"error: {message}", error)
-    assert hint == "  hint: say -no_show to go without a window"
+    assert hint == "  hint: use -no_show to run without a window"
 
 
 def test_an_opencv_without_windows_is_refused_with_a_hint(tmp_path, video):

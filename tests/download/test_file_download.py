@@ -108,7 +108,7 @@ def test_when_all_fail_each_is_named_with_its_reason(server, fetch, tmp_path):
 
 
 def test_a_file_without_sources_says_so(fetch):
-    with pytest.raises(SourceError, match=r"net\.tflite: no source to ask") as caught:
+    with pytest.raises(SourceError, match=r"net\.tflite: there is no source to download it from") as caught:
         fetch(declared("net.tflite", WEIGHTS))
     assert "--mirror DIR" in caught.value.hint
 

@@ -121,7 +121,7 @@ def test_a_plan_names_the_place_of_every_file(server, tmp_path):
         (FileOrigin.MIRROR, (server.url("mirror"), str(tmp_path / "mirror"))),
         (FileOrigin.SOURCE, (server.url("mirror"), "https://models.invalid/3", "https://spare.invalid/3")),
     ]
-    assert str(steps[0]) == f"{folder / '0.bin'} is here already"
+    assert str(steps[0]) == f"{folder / '0.bin'} exists already"
     assert str(steps[1]) == f"{folder / '1.bin'} <- {kept}"
     assert server.requests == []
 

@@ -142,7 +142,7 @@ def test_other_bytes_than_expected_are_not_unpacked_and_do_not_come_back(server,
 
 
 def test_an_archive_without_what_is_wanted_is_said(server, get):
-    with pytest.raises(ArchiveError, match="holds nothing below test/"):
+    with pytest.raises(ArchiveError, match="contains nothing below test/"):
         get(dataset(("val.zip", PHOTOS, "test/", [server.serve("val.zip", PHOTOS)])))
 
 

@@ -123,7 +123,7 @@ FAULTS = [
           "neither http nor https"),
     Fault("a redirect to itself", {"status": [302] * 99, "headers": {"Location": "/net"}},
           "redirects in a circle", api=True),
-    Fault("a redirect to nowhere", {"status": [302] * 9, "headers": {"Location": "http://[::1"}}, "cannot be asked"),
+    Fault("a redirect to nowhere", {"status": [302] * 9, "headers": {"Location": "http://[::1"}}, "the request failed"),
 ]  # fmt: skip
 
 

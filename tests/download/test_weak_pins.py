@@ -77,8 +77,8 @@ def test_a_full_sha1_of_a_member_is_a_pin(server, layout):
 @pytest.mark.parametrize(
     ("body", "problem"),
     [
-        (zipped(net=WEIGHTS[:-1]), "holds a net.params of SHA-1"),
-        (zipped(other=WEIGHTS), "holds no net.params"),
+        (zipped(net=WEIGHTS[:-1]), "contains net.params with SHA-1"),
+        (zipped(other=WEIGHTS), "does not contain net.params"),
         (WEIGHTS, "cannot be read in it"),
         (zipped(net=WEIGHTS)[:-30], "cannot be read in it"),
     ],

@@ -58,7 +58,7 @@ def test_an_entry_point_is_a_rule_or_a_tuple_of_rules(install, tmp_path, capsys,
     [
         ("TWICE", "the plug-in extra .* short-name exists already"),
         ("CODE", "cannot be imported"),
-        ("__name__", "is no Rule"),
+        ("__name__", "is not a Rule"),
     ],
 )
 def test_an_entry_point_that_is_no_new_rule_is_an_error(install, attribute, problem):

@@ -40,7 +40,7 @@ def test_a_network_comes_in_eval_mode():
 def test_an_unknown_network_is_refused_with_the_nearest_name():
     with pytest.raises(UnknownModelError) as caught:
         networks.build_network("simple_pose_resnet18")
-    assert caught.value.problem == "no network simple_pose_resnet18"
+    assert caught.value.problem == "no network is called simple_pose_resnet18"
     assert caught.value.hint == "did you mean simple_pose_resnet18_v1b?"
     with pytest.raises(UnknownModelError) as caught:
         networks.find_network("zzz")

@@ -44,7 +44,9 @@ def test_an_option_that_cannot_be_meant_is_refused(options, problem, hint):
 
 
 def test_an_unknown_decoder_names_the_nearest():
-    with pytest.raises(InferenceError, match="no decoder blazpose: there is blazepose") as caught:
+    with pytest.raises(
+        InferenceError, match="no decoder is called blazpose; the decoders: blazepose"
+    ) as caught:
         find_decoder("blazpose")
     assert caught.value.hint == "did you mean blazepose?"
 
@@ -119,7 +121,7 @@ def test_maps_with_turned_signs_stay_as_they_were(compatible):
         ),
         ("openpose", {"heatmaps": zeros(1, 19, 8, 8, 2), "pafs": zeros(1, 38, 8, 8)}, "1,19,8,8,2", ""),
         ("heatmap", {"heatmaps": zeros(1, 17, 8, 8, 2)}, "given are 1,17,8,8,2", ""),
-        ("heatmap", {"heatmaps": [[1.0], [2.0, 3.0]]}, "heatmaps are no array", ""),
+        ("heatmap", {"heatmaps": [[1.0], [2.0, 3.0]]}, "heatmaps cannot be read as an array", ""),
         (
             "associative_embedding",
             {"heatmaps": zeros(1, 19, 8, 8), "embeddings": zeros(1, 38, 8, 8)},

@@ -201,7 +201,7 @@ def test_an_unreadable_photo_is_left_out_with_a_warning(bench):
 def test_without_an_fp32_ir_the_error_says_how_to_get_one(bench):
     bench = bench()
     bench.fp32.unlink()
-    with pytest.raises(QuantizationError, match="not there: INT8 is made from the FP32 IR") as failure:
+    with pytest.raises(QuantizationError, match="missing; INT8 is made from the FP32 IR") as failure:
         bench.quantize()
     assert failure.value.hint == "posezoo download seeker"
 

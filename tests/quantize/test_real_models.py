@@ -101,7 +101,7 @@ def test_mixed_settings_stay_within_the_bounds(zoo, photos, tmp_path, name, shar
 
 def test_a_quantized_ir_is_available_by_its_precision(zoo, photos):
     spec = zoo.registry.find("tf-pose-mobilenet-v2-small")
-    with pytest.raises(ConversionError, match=r"no conversion makes FP16-INT8, and .* is not there"):
+    with pytest.raises(ConversionError, match=r"no conversion makes FP16-INT8, and .* does not exist"):
         get_model(spec, zoo, (INT8,))
     get_model(spec, zoo, (FP32,))
     int8_models.quantize_model(spec, zoo, photos, QuantizationOptions((INT8,)))

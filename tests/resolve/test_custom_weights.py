@@ -159,7 +159,7 @@ def test_what_cannot_be_meant_is_one_line(tmp_path):
     assert unknown.value.hint == "did you mean lightweight_openpose?"
     with pytest.raises(PosezooError, match=r"no model can be called '\.\./mine'"):
         spec_for_network("lightweight_openpose", keys(tmp_path), "../mine")
-    with pytest.raises(CheckpointError, match=r"nowhere\.pth: is not there"):
+    with pytest.raises(CheckpointError, match=r"nowhere\.pth: does not exist"):
         spec_for_network("lightweight_openpose", tmp_path / "nowhere.pth")
     with pytest.raises(
         ConversionError, match="openpose: is published as pytorch, and is not one of posezoo's networks"

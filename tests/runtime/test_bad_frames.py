@@ -34,7 +34,10 @@ def estimator(tmp_path, decoder):
     [
         (np.zeros((0, 0, 3), np.uint8), "a frame without pixels: 0 wide, 0 high"),
         (np.zeros((5, 0, 3), np.uint8), "a frame without pixels"),
-        (np.zeros((4, 4, 3), np.uint16), "a frame holds uint8 0..255, this one uint16"),
+        (
+            np.zeros((4, 4, 3), np.uint16),
+            "the values of a frame are uint8 from 0 to 255, those of this one uint16",
+        ),
         (np.zeros((4, 4, 2), np.uint8), "a frame is HxW, HxWx3 or HxWx4, this one 4x4x2"),
         (None, "a frame is a numpy array, not NoneType"),
     ],

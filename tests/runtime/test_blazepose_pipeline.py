@@ -261,7 +261,7 @@ def test_a_part_names_its_composite(model):
 
 
 def test_an_unknown_decoder_is_reported(model):
-    with pytest.raises(InferenceError, match="no decoder openpos: there is"):
+    with pytest.raises(InferenceError, match="no decoder is called openpos; the decoders:"):
         load_estimator(replace(model, decoder=Decoder("openpos")), {})
 
 

@@ -111,7 +111,7 @@ def test_a_network_without_poses_is_refused_by_its_outputs(tmp_path):
 
 
 def test_an_unknown_decoder_is_reported(tmp_path):
-    with pytest.raises(InferenceError, match="no decoder openpos"):
+    with pytest.raises(InferenceError, match="no decoder is called openpos"):
         load_ir(write_ir(tmp_path / "net.xml", OPENPOSE), "openpos")
 
 

@@ -89,7 +89,7 @@ def test_a_hundred_thousand_levels_end_in_a_small_process():
             lambda node: node.choice(["tflite", "onnx"]),
             "expected one of tflite, onnx, got 'tflit'",
         ),
-        ('v: "a\\x1b[2J"', lambda node: node.text(), "holds control or invisible characters"),
+        ('v: "a\\x1b[2J"', lambda node: node.text(), "contains control or invisible characters"),
         ('v: "\\u202egnp"', lambda node: node.integer(minimum=0), r"got '\u202egnp'"),
     ],
 )

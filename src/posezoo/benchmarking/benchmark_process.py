@@ -104,7 +104,9 @@ def _serve(case: BenchmarkCase, connection: Connection) -> None:
     except PosezooError as error:
         connection.send(error)
     except MemoryError:
-        connection.send(InferenceError(f"{case.label}: there is not enough memory", hint="a smaller batch?"))
+        connection.send(
+            InferenceError(f"{case.label}: there is not enough memory", hint="try a smaller batch")
+        )
     except Exception as error:  # noqa: BLE001 a bug, which the parent reports
         connection.send(RuntimeError(f"{case.label}: {type(error).__name__}: {error}"))
 

@@ -47,7 +47,7 @@ PICTURES = "skeletons"
 NOTE = "drawn by `make cards` from model.yml: change it there"
 
 #: Marks a card beside IR that posezoo generated; posezoo does not own any other README.md there.
-OURS = "drawn by posezoo beside the IR, and anew at each conversion"
+OURS = "drawn by posezoo beside the IR, and again at each conversion"
 
 #: The note is within this many characters of a file's beginning.
 _HEAD = 200

@@ -27,7 +27,7 @@ _OTHER_KINDS = (
     (0, b"version https://git-lfs", "a Git LFS pointer: the file itself was not downloaded"),
     (0, b"\x1f\x8b", "a gzip archive: unpack it"),
     (0, b"\x89HDF", "an HDF5 file"),
-    (257, b"ustar", "a tar archive, which PyTorch before 0.2 also wrote: unpack it, or save it anew"),
+    (257, b"ustar", "a tar archive, which PyTorch before 0.2 also wrote: unpack it, or save it again"),
 )
 
 
@@ -49,7 +49,7 @@ def read_checkpoint(path: Path) -> dict[str, Array]:
     """
     try:
         if not path.is_file():  # opening a pipe would block
-            raise CheckpointFormatError("is not a file" if path.exists() else "is not there")
+            raise CheckpointFormatError("is not a file" if path.exists() else "does not exist")
         file = MappedFile(path)
         head = file.first_bytes(512)
         for recognises, read in _FORMATS:

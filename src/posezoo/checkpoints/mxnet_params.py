@@ -50,7 +50,7 @@ def read_mxnet_params(file: MappedFile) -> dict[str, Array]:
     (named,) = cursor.unpack("<Q", "the count of names")
     if named != count:
         raise CheckpointFormatError(
-            f"holds {count} arrays and {named} names", hint="a network's weights have names"
+            f"contains {count} arrays and {named} names", hint="a network's weights have names"
         )
     tensors: dict[str, Array] = {}
     for number, array in enumerate(arrays, 1):

@@ -90,7 +90,7 @@ class BenchmarkPlanner:
                     requested = ", ".join(self._args.precisions)
                     raise ConversionError(
                         f"{model.full_name}: is not available in {requested}",
-                        hint="--precisions names others",
+                        hint="--precisions selects others",
                     )
 
     def plans(self) -> Iterator[dict[str, Any]]:

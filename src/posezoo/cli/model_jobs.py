@@ -52,9 +52,9 @@ def format_planned_file(planned: PlannedFile) -> str:
     """A line about what is done with one file."""
     file = planned.file
     if planned.is_unpinned:
-        return f"would not download {file.name}: it has no pin; --trust_on_first_use takes what comes"
+        return f"would not download {file.name}: it has no pin; --trust_on_first_use accepts it"
     if not planned.candidate_names:
-        return f"{file.name} is here and good: {planned.target}"
+        return f"{file.name} exists and is verified: {planned.target}"
     size = f"at most {file.read_limit:,}" if file.size is None else f"{file.size:,}"
     return f"would download {file.name} ({size} bytes) from {', else '.join(planned.candidate_names)}"
 

@@ -112,7 +112,7 @@ class _AnnotationParser:
             if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
                 raise self._error(f"{where}.keypoints: expected a list of names")
             if len(set(names)) < len(names):
-                raise self._error(f"{where}.keypoints: a name stands there twice")
+                raise self._error(f"{where}.keypoints: a name is listed twice")
             number = self._value(entry, "id", int, where)
             categories.append((number, str(entry.get("name", "")), tuple(names)))
         labelled = [category for category in categories if category[2]]
@@ -121,7 +121,7 @@ class _AnnotationParser:
         )
         if not people:
             listed = ", ".join(name for _, name, _ in categories) or "none"
-            raise self._error(f"no category is person: there is {listed}")
+            raise self._error(f"no category is called person; the categories: {listed}")
         category_id, _, keypoint_names = people[0]
         if keypoints and not keypoint_names:
             raise self._error(

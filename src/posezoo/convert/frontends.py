@@ -108,7 +108,7 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> Path:
         if not is_unpacked(file, spec, layout, rehash=True):
             _verify(spec, layout, file)
     if not path.is_file():  # an archive was not unpacked
-        raise ConversionError(f"{path}: is not there", hint=f"posezoo download {spec.full_name}")
+        raise ConversionError(f"{path}: does not exist", hint=f"posezoo download {spec.full_name}")
     for archive in spec.files:
         for member, digest in archive.contains.items():
             if posixpath.join(posixpath.dirname(archive.name), member) != _source_name(spec):
@@ -116,7 +116,7 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> Path:
             # The publisher states this digest, or only its first digits; these are enough to detect damage.
             if not verified_files.compute_digest(path, digest.algorithm).value.startswith(digest.value):
                 raise ConversionError(
-                    f"{path}: is not what {archive.name} holds",
+                    f"{path}: differs from the file in {archive.name}",
                     hint=f"remove it; posezoo download {spec.full_name} unpacks it again",
                 )
     return path
@@ -126,7 +126,7 @@ def _verify(spec: ModelSpec, layout: ModelLayout, file: SourceFile) -> None:
     path = layout.file_path(spec, file)
     hint = f"posezoo download {spec.full_name}"
     if not path.is_file():
-        raise ConversionError(f"{path}: is not there", hint=hint)
+        raise ConversionError(f"{path}: does not exist", hint=hint)
     if not file.is_pinned:
         raise ConversionError(
             f"{path}: its expected content is unknown (no checksum)",

@@ -129,7 +129,7 @@ def _find_python(script: Path) -> Path:
         for name in ("python", "python3", "python.exe"):
             if (folder / name).is_file():
                 return folder / name
-    raise ConversionError(f"{script}: no Python lies beside it", hint="name it with --python")
+    raise ConversionError(f"{script}: there is no Python beside it", hint="name it with --python")
 
 
 @cache  # it starts a process: once for all models of a run
@@ -139,7 +139,7 @@ def _probe(python: Path) -> tuple[str, str, tuple[int, int]]:
         result = run_program([str(python), "-c", _PROBE], environment=_environment(), timeout_s=60)
         folder, version, numbers = json.loads(result.output.strip().splitlines()[-1])
     except (OSError, ValueError, IndexError) as error:
-        raise ConversionError(f"{python}: is no Python that can be started", hint=HINT) from error
+        raise ConversionError(f"{python}: cannot be started as Python", hint=HINT) from error
     return folder, version, (numbers[0], numbers[1])
 
 

@@ -128,7 +128,7 @@ def _find_port_mismatch(names: tuple[str, ...], reference: ReferenceOutputs, com
     case = reference.cases[0]
     for name in names:
         if name not in case.outputs:
-            return f"cannot be compared: {reference.runtime} knows no output {name}"
+            return f"cannot be compared: {reference.runtime} gives no output {name}"
     for kind, arrays, ports in (
         ("input", case.feed, compiled.inputs),
         ("output", {name: case.outputs[name] for name in names}, compiled.outputs),

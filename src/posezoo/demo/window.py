@@ -13,7 +13,7 @@ from posezoo.images import Image
 
 TAB, ESCAPE = "\t", "\x1b"
 
-_HINT = "say -no_show to go without a window"
+_HINT = "use -no_show to run without a window"
 
 # A remote display may be slow.
 _PROBE_TIMEOUT_S = 20

@@ -76,7 +76,7 @@ def _unpack_aside(
         if key in names or key in folders or above & names:
             raise ArchiveError(f"{archive.name}: contains {name} twice, at least where case is ignored")
         if len(names) == MAX_MEMBERS:
-            raise ArchiveError(f"{archive.name}: holds more than {MAX_MEMBERS} files")
+            raise ArchiveError(f"{archive.name}: contains more than {MAX_MEMBERS} files")
         names.add(key)
         folders |= above
         target = place(name)
@@ -97,7 +97,7 @@ def _write(stream: IO[bytes], partial: Path, target: Path, left: int, archive: P
                 return size
             size += len(piece)
             if size > left:
-                raise ArchiveError(f"{archive.name}: holds more than {MAX_BYTES >> 30} GiB")
+                raise ArchiveError(f"{archive.name}: contains more than {MAX_BYTES >> 30} GiB")
             written.write(piece)
 
 

@@ -280,9 +280,9 @@ def _combine(
     is_missing = bool(errors) and all(isinstance(error, NotFoundError) for error in errors)
     hint = "check the address" if is_missing else "check the network connection and the proxy settings"
     if file.checksum is not None:  # a mirror finds a file by the digest of the file itself
-        hint += ", or give a folder that holds a copy: --mirror DIR"
+        hint += ", or give a folder with a copy: --mirror DIR"
     if not failures:
-        return SourceError(f"{file.name}: no source to ask", hint=hint)
+        return SourceError(f"{file.name}: there is no source to download it from", hint=hint)
     hint = next((error.hint for error in errors if error.hint), hint)
     if resume_size:
         hint = f"run the same command again: it resumes after the {resume_size} bytes already downloaded"

@@ -145,7 +145,7 @@ def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
     except urllib3.exceptions.HTTPError as error:
         raise TransientSourceError(f"the connection broke{when}: {_root_cause(error)}") from error
     except (OSError, ValueError) as error:  # requests' errors are OSErrors; bad addresses are both
-        raise SourceError(f"cannot be asked: {redact_secrets(str(error))}") from error
+        raise SourceError(f"the request failed: {redact_secrets(str(error))}") from error
 
 
 def _root_cause(error: BaseException) -> str:

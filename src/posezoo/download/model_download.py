@@ -72,7 +72,7 @@ class PlannedFile:
 
     def __str__(self) -> str:
         if self.origin is FileOrigin.HERE:
-            return f"{self.target} is here already"
+            return f"{self.target} exists already"
         if self.is_unpinned:
             return f"{self.target} has no pin"
         return f"{self.target} <- {', else '.join(self.candidate_names) or 'no source'}"

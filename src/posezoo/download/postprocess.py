@@ -78,7 +78,9 @@ def _unpack(
     def place(member: str) -> Path:
         path = layout.published_path(spec, f"{above}/{member}" if above else member)
         if path in expected:
-            raise DownloadError(f"{step.file}: holds {member}, which model.yml declares as a file of its own")
+            raise DownloadError(
+                f"{step.file}: contains {member}, which model.yml declares as a file of its own"
+            )
         return path
 
     record.write([archive, *unpack_archive(archive, step.format, place)])

@@ -85,7 +85,7 @@ DATASETS: Mapping[str, PublishedDataset] = {
             "COCO val2017: 5000 photos from Flickr, annotated by the COCO Consortium.",
             "Annotations: Creative Commons Attribution 4.0.",
             "Photos: their copyright is not the consortium's. Each has the license that the annotations",
-            "name for it, some of which allow no commercial use or no changes; Flickr's terms hold.",
+            "name for it, some of which allow no commercial use or no changes; Flickr's terms apply.",
             "In full: https://cocodataset.org/#termsofuse",
         ),
     ),
@@ -133,7 +133,7 @@ def download_dataset(
 
                 unpacked = unpack_archive(path, "zip", place)
                 if not unpacked:
-                    raise ArchiveError(f"{path.name}: holds nothing below {archive.members}")
+                    raise ArchiveError(f"{path.name}: contains nothing below {archive.members}")
                 record.write(unpacked, sizes_only=True)
             with suppress(OSError):
                 path.unlink()

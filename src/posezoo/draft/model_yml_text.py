@@ -93,7 +93,7 @@ def list_missing_fields(spec: ModelSpec, license_text: str) -> tuple[str, ...]:
     ]
     if license_text:
         missing.append(
-            f"{license_text}: the license text, which opens with the holder's line (Copyright ...)"
+            f"{license_text}: the license text, which begins with the holder's line (Copyright ...)"
         )
     return tuple(missing)
 

@@ -134,12 +134,12 @@ def explain_wrong_members(path: Path, file: SourceFile) -> str:
                         raise ValueError(f"is larger than {MAX_MEMBER >> 30} GiB")
             actual = Digest(expected.algorithm, hasher.hexdigest())
         except KeyError:
-            return f"holds no {member}"
+            return f"does not contain {member}"
         # zipfile raises RuntimeError for a member that needs a password.
         except (zipfile.BadZipFile, zlib.error, EOFError, OSError, RuntimeError, ValueError) as error:
             return f"{member} cannot be read in it: {error or type(error).__name__}"
         if not actual.value.startswith(expected.value):
-            return f"holds a {member} of {actual}, declared is {expected}"
+            return f"contains {member} with {actual}, {expected} is declared"
     return ""
 
 

@@ -39,7 +39,7 @@ def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) 
     Args:
         folder: the site's folder; it need not exist.
         pages: the content of each file by its path.
-        force: accept a folder that holds other files, and replace files that have the names of pages.
+        force: accept a folder that contains other files, and replace files that have the names of pages.
 
     Raises:
         OutputError: the folder holds other files.
@@ -74,7 +74,7 @@ def write_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False)
     Args:
         folder: the site's folder; it is created if needed.
         pages: the content of each file by its path; the last one links to the others.
-        force: accept a folder that holds other files, and replace files that have the names of pages.
+        force: accept a folder that contains other files, and replace files that have the names of pages.
 
     Raises:
         OutputError: the folder holds other files, or cannot be written.

@@ -44,7 +44,7 @@ def find_network(name: str) -> NetworkDefinition:
     if network is None:
         names = (*NETWORKS, *PLUGINS.names())
         raise UnknownModelError(
-            f"no network {name}", hint=suggest(name, names) or f"available: {', '.join(names)}"
+            f"no network is called {name}", hint=suggest(name, names) or f"available: {', '.join(names)}"
         )
     return network
 

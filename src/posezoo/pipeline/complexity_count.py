@@ -51,8 +51,10 @@ def count_complexity(resolved: Resolved, size: tuple[int, int] | None = None) ->
         except RuntimeError as error:
             raise ConversionError(f"{target.xml}: cannot be counted: {error_text(error)}") from error
         if cost is None:
-            hint = "say at which height and width: --size H,W"
-            raise ConversionError(f"{target.xml}: its sizes are open: no one number is right", hint=hint)
+            hint = "give the height and width: --size H,W"
+            raise ConversionError(
+                f"{target.xml}: its sizes are dynamic, so no single number is right", hint=hint
+            )
         measurements.append(
             Measurement(
                 "complexity", target.precision, asdict(cost), spec.tag, settings=settings, tools=tools
@@ -60,7 +62,7 @@ def count_complexity(resolved: Resolved, size: tuple[int, int] | None = None) ->
         )
     if not measurements:
         folder = resolved.layout.ir_path(spec, Precision.FP32).parents[1]
-        raise ConversionError(f"{folder}: no IR is there", hint=f"posezoo get {spec.full_name}")
+        raise ConversionError(f"{folder}: contains no IR", hint=f"posezoo get {spec.full_name}")
     return tuple(measurements)
 
 
@@ -123,7 +125,7 @@ def record_measurements(spec: ModelSpec | CompositeSpec, found: Collection[Measu
 
     if spec.path.is_relative_to(_INSTALLED):
         raise OutputError(
-            f"{spec.path.parent}: is installed: what is measured is recorded in a checkout",
+            f"{spec.path.parent}: is part of an installed package: measurements are recorded in a checkout",
             hint="--models_dir names another registry",
         )
     path = spec.path.with_name(measured.NAME)

@@ -152,7 +152,7 @@ def _target(
     if converter is Converter.PUBLISHED:
         return Target(precision, xml, converter, obstacle)
     if precision in INT8_PRECISIONS:
-        why = f"no conversion makes {precision}, and {xml} is not there"
+        why = f"no conversion makes {precision}, and {xml} does not exist"
         obstacle = Obstacle(PRECISION, why, f"posezoo quantize {spec.full_name} --dataset_dir PHOTOS")
         converter = Converter.QUANTIZATION
     elif (only := supported_mo_args.requested_precision(spec.mo_args)) not in (None, precision):
@@ -207,7 +207,7 @@ def convert(
         irs = {ir.precision: ir.xml for ir in plan.irs if ir.xml.is_file()}
         if not irs:
             places = ", ".join(str(ir.xml) for ir in plan.irs)
-            raise ConversionError(f"{places}: not there", hint=f"posezoo download {spec.full_name}")
+            raise ConversionError(f"{places}: missing", hint=f"posezoo download {spec.full_name}")
         return Converted(resolved, irs)
     remove_stale_staging_dirs(resolved.layout.model_dir(spec))
     if due := select_due(spec.full_name, plan.irs, listener):

@@ -94,7 +94,7 @@ def compare_ir_with_fp32(
     xml = next((place for place in places if place.is_file()), None)
     if xml is None:
         raise QuantizationError(
-            f"{', '.join(map(str, places))}: not there", hint=f"posezoo quantize {spec.full_name}"
+            f"{', '.join(map(str, places))}: missing", hint=f"posezoo quantize {spec.full_name}"
         )
     target = quantization_target(spec, context)
     return xml, compare_with_fp32(target, xml, precision, dataset_dir, listener=listener)
@@ -126,7 +126,7 @@ def quantization_target(spec: ModelSpec, context: Context) -> QuantizationTarget
         if not target.xml.is_file():
             made_by = "posezoo download" if part.is_ir else "posezoo convert"
             raise QuantizationError(
-                f"{target.xml}: not there: INT8 is made from the FP32 IR",
+                f"{target.xml}: missing; INT8 is made from the FP32 IR",
                 hint=f"{made_by} {part.full_name}",
             )
         require_current_ir(resolved, target, "quantized")
@@ -145,7 +145,7 @@ def _detector_with_irs(
     irs = {part.name: context.layout.ir_path(part, Precision.FP16) for part in parts}
     if missing := [str(xml) for xml in irs.values() if not xml.is_file()]:
         raise QuantizationError(
-            f"{missing[0]}: not there: {detector.name} finds the people that {model.full_name} sees",
+            f"{missing[0]}: missing; {detector.name} finds the people for {model.full_name}",
             hint=f"posezoo get {detector.name}",
         )
     return detector, irs

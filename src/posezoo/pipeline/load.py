@@ -42,10 +42,10 @@ def select_detector(context: Context, decoder: str) -> ModelSpec | CompositeSpec
         detector = context.registry.find(name)
     except UnknownModelError as error:
         hint = error.hint or "name another detector, or none"
-        raise UnknownModelError(f"who finds the people? {error.problem}", hint=hint) from error
+        raise UnknownModelError(f"the person detector: {error.problem}", hint=hint) from error
     if detector.decoder is not None and find_decoder(detector.decoder.name).detector:
         raise InferenceError(
-            f"{name} is no detector: it sees one person at a time itself", hint=f"say {USUAL_DETECTOR}"
+            f"{name} is not a detector: it processes one person at a time", hint=f"say {USUAL_DETECTOR}"
         )
     return detector
 

@@ -136,5 +136,6 @@ def require_current_ir(resolved: Resolved, target: Target, done: str) -> None:
         reason = explain_stale_ir(resolved, target.xml, verified_files.is_verified)
     if reason:
         raise ConversionError(
-            f"{target.xml}: not {done}, since {reason}", hint=f"posezoo get {spec.full_name} makes it anew"
+            f"{target.xml}: not {done}, since {reason}",
+            hint=f"posezoo get {spec.full_name} converts it again",
         )

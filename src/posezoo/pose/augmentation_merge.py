@@ -73,7 +73,7 @@ def merge_embeddings(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:
         if outputs.scale == 1 or len({each.scale for each in passes}) == 1:
             tags.append(resize_maps(tag, size))
     if not tags:
-        raise InferenceError("merging passes: none is of scale 1, whose tags count")
+        raise InferenceError("merging passes: none has the scale 1, whose tags are used")
     means = [_mean(heatmaps[scale]) for scale in sorted(heatmaps)]
     return {"heatmaps": _mean(means)[None], "embeddings": np.stack(tags, axis=3)[None]}
 

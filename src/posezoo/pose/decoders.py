@@ -51,7 +51,8 @@ def find_decoder(name: str) -> DecoderType:
     if decoder is None:
         names = DECODERS.names()
         raise InferenceError(
-            f"no decoder {name}: there is {', '.join(names)}", hint=suggest(name, dict.fromkeys(names))
+            f"no decoder is called {name}; the decoders: {', '.join(names)}",
+            hint=suggest(name, dict.fromkeys(names)),
         )
     return decoder
 
@@ -108,7 +109,7 @@ def decode_with_options(
         try:
             arrays[role] = np.asarray(output)
         except ValueError as error:  # lists whose rows differ in length
-            raise InferenceError(f"{name}: {role} are no array: {error}") from error
+            raise InferenceError(f"{name}: {role} cannot be read as an array: {error}") from error
     if decoder.convert_outputs is not None:
         arrays = dict(decoder.convert_outputs(arrays))
     return decoder.decode(_checked_maps(name, decoder, arrays), (width, height), options)

@@ -60,7 +60,7 @@ class HeatmapOptions(TopDownOptions):
         TopDownOptions.__post_init__(self)
         if self.convention not in CONVENTIONS:
             raise InferenceError(
-                f"decoder option convention: no {self.convention}: there is {', '.join(CONVENTIONS)}",
+                f"decoder option convention: expected {' or '.join(CONVENTIONS)}, got {self.convention}",
                 hint=suggest(self.convention, CONVENTIONS),
             )
         check_options(self, "an odd number", lambda value: value >= 1 and value % 2 == 1, "blur")

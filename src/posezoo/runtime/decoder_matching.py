@@ -118,7 +118,7 @@ def _select_decoder(graph: Graph, name: str | None) -> Decoder:
     outputs = " and ".join(f"{output} {format_shape(shape)}" for output, shape in graph.outputs.items())
     raise DecoderError(
         f"{graph.path}: no decoder is known for its outputs {outputs}",
-        hint=f"there is {', '.join(DECODERS.names())}",
+        hint=f"the decoders: {', '.join(DECODERS.names())}",
     )
 
 

@@ -39,6 +39,6 @@ def require_device(device: str, core: Any = None) -> None:
     names = [*core.available_devices, *VIRTUAL_DEVICES]
     if device.split(":")[0].split(".")[0] not in {name.split(".")[0] for name in names}:
         raise InferenceError(
-            f"no device {device!r} here: there is {', '.join(core.available_devices)}",
+            f"no device {device!r} was found, only {', '.join(core.available_devices)}",
             hint=_MISSING_DEVICES.get(device.split(".")[0]) or suggest(device.upper(), names),
         )

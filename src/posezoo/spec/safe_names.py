@@ -45,10 +45,10 @@ def _why_not_a_part(part: str) -> str:
     if part in ("", ".", ".."):
         return "has an empty, . or .. part"
     if FORBIDDEN & set(part):
-        return f"holds {' '.join(sorted(FORBIDDEN & set(part)))}"
+        return f"contains {' '.join(sorted(FORBIDDEN & set(part)))}"
     plain = part.isascii() and part.isprintable()
     if not plain and any(unicodedata.category(character) in _INVISIBLE for character in part):
-        return "holds control or invisible characters"
+        return "contains control or invisible characters"
     if not plain and part != unicodedata.normalize("NFC", part):
         return "is not in Unicode's composed form (NFC)"
     if part != part.strip() or part.endswith("."):

@@ -50,7 +50,7 @@ def explain_unsafe_regex(pattern: str) -> str:
             warnings.simplefilter("ignore")  # FutureWarning for classes such as [[a]
             re.compile(pattern)
     except (re.error, RecursionError, OverflowError) as error:
-        return f"is no regular expression: {error}"
+        return f"is not a regular expression: {error}"
     return next(_objections(pattern), "")
 
 
@@ -75,7 +75,7 @@ def _objections(pattern: str) -> Iterator[str]:
             varies[-1] = True
         elif kind in ("optional", "repeat", "anything"):
             if kind == "repeat" and closed:
-                yield "has nested repetitions: some texts would make the search run practically for ever"
+                yield "has nested repetitions: some texts would make the search run almost endlessly"
             varies[-1], closed = True, True
             repetitions += 1
         else:

@@ -353,7 +353,7 @@ def _check_replacement(fields: YamlMapping, step: PostprocessingStep) -> None:
     try:
         re.compile(step.pattern).sub(step.replacement, "")  # checks the template even if nothing matches
     except (re.error, IndexError) as error:
-        raise fields["replacement"].make_error(f"is no replacement for its pattern: {error}") from error
+        raise fields["replacement"].make_error(f"cannot replace its pattern: {error}") from error
 
 
 _PATTERN_SCHEMA: Schema = {"allOf": [ref("text"), {"maxLength": MAX_LENGTH}]}

@@ -93,7 +93,7 @@ class YamlNode:
         if not isinstance(self.value, str) or not self.value.strip():
             raise self._unexpected("text")
         if unprintable := UNPRINTABLE.search(self.value):
-            raise self.make_error(f"holds control or invisible characters: {sanitize(unprintable[0])}")
+            raise self.make_error(f"contains control or invisible characters: {sanitize(unprintable[0])}")
         return self.value
 
     def choice(self, allowed: Iterable[str]) -> str:
@@ -309,13 +309,13 @@ def _build(events: Iterable[Any], file: str) -> YamlNode | None:
     for count, event in enumerate(events):
         kind = type(event)
         if count == MAX_EVENTS:
-            raise _refused(event, file, f"holds more than {MAX_EVENTS} values")
+            raise _refused(event, file, f"contains more than {MAX_EVENTS} values")
         if kind in _ENDS:
             parent = parent.parent if parent is not None else None
             pending_keys.pop()
             continue
         if kind is yaml.DocumentStartEvent and root is not None:
-            raise _refused(event, file, "holds a second document")
+            raise _refused(event, file, "contains a second document")
         if kind not in _STARTS:
             continue
         if kind is yaml.AliasEvent or event.anchor is not None or event.tag is not None:
@@ -365,7 +365,7 @@ def _refuse_bad_key(key: YamlNode, siblings: dict[str, YamlNode]) -> None:
     if not isinstance(key.value, str) or not key.value:
         raise key.make_error("a key must be text")
     if unprintable := UNPRINTABLE.search(key.value):
-        raise key.make_error(f"a key holds control or invisible characters: {sanitize(unprintable[0])}")
+        raise key.make_error(f"a key contains control or invisible characters: {sanitize(unprintable[0])}")
     if len(key.value) > MAX_KEY_LENGTH:
         raise key.make_error(f"a key is longer than {MAX_KEY_LENGTH} characters")
     key.key = key.value if len(key.value) <= 60 else key.value[:57] + "..."

@@ -413,7 +413,7 @@ def test_input_flags_override_an_ir_with_one_warning(demo, video, tmp_path):
     ended = demo("-m", network, "-i", video, *args, "--layout", "[NCHW]")
     assert ended.code == 0, ended.err
     flags = "--layout, --reverse_input_channels, --mean_values, --scale_values"
-    assert ended.err.count(f"warning: {flags}: override what {network} says of its input") == 1
+    assert ended.err.count(f"warning: {flags}: override the input that {network} declares") == 1
 
 
 def test_mean_scale_and_reversal_reach_the_network(demo, photos, mirror, real, models, tmp_path):
@@ -453,7 +453,7 @@ def test_devices_have_openvinos_names(demo, tiny, video, device):
 def test_a_missing_device_is_refused_with_the_available_ones(demo, tiny, video):
     ended = demo("-m", tiny, "-i", video, "-d", "NPU")
     assert ended.code == 1
-    assert "no device 'NPU' here: there is CPU" in ended.err
+    assert "no device 'NPU' was found, only CPU" in ended.err
 
 
 def test_without_a_display_the_hint_is_no_show(demo, tiny, video, monkeypatch):
@@ -461,7 +461,7 @@ def test_without_a_display_the_hint_is_no_show(demo, tiny, video, monkeypatch):
     monkeypatch.delenv("WAYLAND_DISPLAY", raising=False)
     ended = demo("-m", tiny, "-i", video, show=True)
     assert ended.code == 1
-    assert "hint: say -no_show" in ended.err
+    assert "hint: use -no_show" in ended.err
     assert "tiny on CPU" not in ended.err
 
 

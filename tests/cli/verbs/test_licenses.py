@@ -59,7 +59,7 @@ def test_models_with_the_same_text_share_it_and_a_missing_text_is_reported(zoo):
 def test_no_notice_is_written_if_nothing_was_downloaded(zoo, named):
     ended = run(zoo, "licenses", *named, "--output", zoo / "NOTICE")
     assert (ended.returncode, ended.stdout) == (1, "")
-    assert f"error: {zoo / 'out'}: holds no file of " in ended.stderr
+    assert f"error: {zoo / 'out'}: contains no file of " in ended.stderr
     assert "hint: download them with posezoo download" in ended.stderr
     assert not (zoo / "NOTICE").exists()
 

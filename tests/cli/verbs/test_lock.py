@@ -175,7 +175,7 @@ def test_with_no_name_the_models_of_the_lock_are_meant_and_an_empty_one_is_wrong
     assert nothing.returncode == 2
     run(zoo, "lock", "a")
     again = run(zoo, "lock")
-    assert (again.returncode, again.stdout) == (0, "posezoo.lock has everything already\n")
+    assert (again.returncode, again.stdout) == (0, "posezoo.lock is up to date\n")
     assert {entry["model"] for entry in entries(zoo)} == {"a"}
 
 
@@ -263,7 +263,7 @@ def test_an_ir_that_was_tampered_with_after_it_was_locked_fails_a_check(converti
     ended = run(convertible, "lock", "--check")
     assert ended.returncode == 1
     assert "net.bin: does not match its record" in ended.stderr
-    assert ended.stdout == "posezoo.lock has everything else already; 1 IR is not recorded\n"
+    assert ended.stdout == "posezoo.lock is up to date, but 1 IR is not recorded\n"
 
 
 def test_a_lock_that_is_not_there_does_not_pass_a_check(zoo):

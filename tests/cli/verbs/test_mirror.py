@@ -137,7 +137,7 @@ def test_a_dry_run_plans_and_touches_nothing(zoo):
         zoo, "mirror", "create", "m", "--list", _list(zoo, "a\nb # too\n"), "--dry_run", "--format", "json"
     )
     plans = {load["name"]: load["plan"][0] for load in json.loads(again.stdout)["models"]}
-    assert plans["a"].startswith("a.tflite is here and good")
+    assert plans["a"].startswith("a.tflite exists and is verified")
     assert plans["b"].startswith("would download b.tflite")
 
 
@@ -168,7 +168,7 @@ def test_a_model_that_sees_one_person_brings_its_detector(zoo):
     assert {path.parent.name for path in (zoo / "m" / "models").rglob("model.yml")} == {"b", "pose"}
     (zoo / "posezoo.cfg").unlink()
     left_out = run(zoo, "mirror", "create", "m2", "pose")
-    assert "who finds the people? no model is called" in left_out.stderr
+    assert "the person detector: no model is called" in left_out.stderr
 
 
 def test_a_run_that_was_killed_is_resumed(zoo):

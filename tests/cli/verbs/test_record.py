@@ -113,7 +113,7 @@ def test_an_ir_that_is_not_what_model_yml_describes_is_not_counted(checkout):
     write_small(checkout)
     missing = record(checkout, "small")
     assert missing.returncode == 1
-    assert f"error: {checkout}/out/public/small: no IR is there\n  hint: posezoo get small" in missing.stderr
+    assert f"error: {checkout}/out/public/small: contains no IR\n  hint: posezoo get small" in missing.stderr
     args = ("small", "--models_dir", checkout / "models", "-o", checkout / "out")
     posezoo("get", *args, "--precisions", "FP32", "-q")
     with open(checkout / "out" / "public" / "small" / "FP32" / "small.bin", "ab") as weights:
@@ -130,7 +130,7 @@ def test_an_ir_of_any_height_is_counted_at_the_one_that_is_said(checkout):
     assert posezoo("get", *args, "--precisions", "FP32", "-q").returncode == 0
     refused = record(checkout, "small")
     assert (
-        "its sizes are open: no one number is right\n  hint: say at which height and width: --size H,W"
+        "its sizes are dynamic, so no single number is right\n  hint: give the height and width: --size H,W"
         in (refused.stderr)
     )
     for height in (12, 24):

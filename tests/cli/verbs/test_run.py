@@ -122,7 +122,7 @@ def test_an_empty_folder_an_unknown_device_and_a_full_folder_are_one_line_each(b
     (tmp_path / "empty").mkdir()
     cases = {
         ("-i", tmp_path / "empty"): "no image to work on: ",
-        ("-i", camera, "--device", "GPUU"): "no device 'GPUU' here",
+        ("-i", camera, "--device", "GPUU"): "no device 'GPUU' was found",
         ("-i", camera, "-o", camera / "out"): "cannot be written",
     }
     for args, problem in cases.items():

@@ -81,11 +81,11 @@ def create_parser() -> argparse.ArgumentParser:
         "--num_attempts",
         type=conventions.parse_positive,
         metavar="N",
-        help="how often to ask a source that fails for a moment (default: 5)",
+        help="how many times to try a source that fails temporarily (default: 5)",
     )
     flags.add_flags(parser, *flags.HTTP)
     parser.add_argument(
-        "--progress_format", choices=("text", "json"), default="text", help="how to tell what happens"
+        "--progress_format", choices=("text", "json"), default="text", help="the form of the progress output"
     )
     parser.add_argument(
         "-j",

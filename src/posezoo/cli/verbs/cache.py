@@ -59,7 +59,9 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument("--everything", action="store_true", help="with prune: remove all files")
     parser.add_argument("--cache_dir", type=Path, metavar="DIR", help="the cache (default: your own)")
     flags.add_flags(parser, "models_dir")
-    parser.add_argument("--dry_run", action="store_true", help="with prune: only say what would be removed")
+    parser.add_argument(
+        "--dry_run", action="store_true", help="with prune: only report what would be removed"
+    )
     flags.add_format_flags(parser)
 
 

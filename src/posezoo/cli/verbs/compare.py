@@ -75,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
         if not comparison.rows:
             requested = ", ".join(args.precisions)
             raise PosezooError(
-                f"none of these models is available in {requested}", hint="--precisions names others"
+                f"none of these models is available in {requested}", hint="--precisions selects others"
             )
         if (args.setting or args.machine) and not comparison.speed_way:
             console.warn("no speed measurement matches --machine and --setting")

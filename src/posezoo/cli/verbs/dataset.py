@@ -127,7 +127,7 @@ def _get(args: argparse.Namespace) -> int:
 
     if args.name not in DATASETS:
         raise DatasetError(
-            f"no data set is called {args.name}: there is {', '.join(DATASETS)}",
+            f"no data set is called {args.name}; available: {', '.join(DATASETS)}",
             hint=suggest(args.name, DATASETS),
         )
     dataset, folder = DATASETS[args.name], args.output_dir or default_dataset_dir(args.name)

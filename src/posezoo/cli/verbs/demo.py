@@ -141,7 +141,7 @@ def _model_loader(
     )
     runtime = load.default_runtime(settings)
     if input_flags := demo_options.given_input_flags(args):
-        console.warn(f"{', '.join(input_flags)}: override what {args.model} says of its input")
+        console.warn(f"{', '.join(input_flags)}: override the input that {args.model} declares")
 
     def load_with(requests: int, streams: str, threads: int) -> Estimator:
         return load_model(

@@ -41,7 +41,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--force",
         action="store_true",
-        help="write into a folder that holds other files; they stay, unless a page has the same name",
+        help="write into a folder that contains other files; they stay, unless a page has the same name",
     )
     measurement_flags.add_measurement_flags(parser)
     flags.add_output_dir_flag(parser, "folder of the IR, whose sizes are shown")

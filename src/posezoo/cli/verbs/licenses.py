@@ -56,7 +56,7 @@ def run(args: argparse.Namespace) -> int:
         if not terms:
             models = "these models" if args.models else "the registry's models"
             raise PosezooError(
-                f"{context.layout.download_dir}: holds no file of {models}, so there is no NOTICE",
+                f"{context.layout.download_dir}: contains no file of {models}, so there is no NOTICE",
                 hint="download them with posezoo download, or name their folder: --output_dir DIR",
             )
         for term in terms:

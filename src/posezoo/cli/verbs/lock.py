@@ -44,7 +44,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
     what.add_argument(
         "--check",
         action="store_true",
-        help="only say what differs from the lock; exit code 1 if anything does",
+        help="only report what differs from the lock; exit code 1 if anything does",
     )
     what.add_argument(
         "--sign", type=Path, metavar="KEY", help="sign the lock with an elliptic-curve private key (PEM)"
@@ -88,9 +88,9 @@ def _summary(args: argparse.Namespace, context: Context, changes: list[LockChang
     path = context.lock.path
     if warnings and not changes:
         are = "are" if warnings > 1 else "is"
-        return f"{path} has everything else already; {warnings} IR {are} not recorded"
+        return f"{path} is up to date, but {warnings} IR {are} not recorded"
     if not changes:
-        return f"{path} has everything already"
+        return f"{path} is up to date"
     lines = f"{len(changes)} line{'s' if len(changes) > 1 else ''}"
     if args.check:
         return f"{path} differs in {lines}; posezoo lock records them"

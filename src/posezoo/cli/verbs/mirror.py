@@ -50,7 +50,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--list",
         type=Path,
         metavar="FILE.LST",
-        help="the models that a file names, one a line; # begins a comment",
+        help="the models that a file names, one for each line; # begins a comment",
     )
     parser.add_argument(
         "--samples", action="store_true", help="also the two sample photos that posezoo run takes"

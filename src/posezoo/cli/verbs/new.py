@@ -44,7 +44,7 @@ def add_flags(parser: argparse.ArgumentParser) -> None:
         "--license_text",
         type=Path,
         metavar="FILE",
-        help="the license text, which opens with the holder's line; it is copied",
+        help="the license text, which begins with the holder's line; it is copied",
     )
     parser.add_argument(
         "--task", default="human_pose_estimation", help="its task_type (default: %(default)s)"

@@ -83,7 +83,7 @@ def run(args: argparse.Namespace) -> int:
             model = context.registry.find(args.model)
         except UnknownModelError as error:
             if os.path.exists(args.model):
-                hint = f"for an image say: --input {args.model}"
+                hint = f"to run on an image: --input {args.model}"
                 raise UnknownModelError(error.problem, hint=hint) from error
             raise
         # The requirements are checked before anything is downloaded.

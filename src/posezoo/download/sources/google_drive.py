@@ -64,12 +64,12 @@ def _explain_page(error: HtmlResponseError) -> SourceError:
     if any(words in page for words in _QUOTA):
         return SourceError(
             "Google Drive's download quota for this file is exceeded",
-            hint="try again in a day, or give a folder that holds a copy: --mirror DIR",
+            hint="try again in a day, or give a folder with a copy: --mirror DIR",
         )
     if any(words in page for words in _LOGIN):
         return SourceError(
             "Google Drive asks for a login: the file is not shared publicly",
-            hint="give a folder that holds a copy: --mirror DIR",
+            hint="give a folder with a copy: --mirror DIR",
         )
     return error
 

@@ -49,7 +49,7 @@ def load_rules() -> Mapping[str, Rule]:
     for name, part in FAMILIES.items():
         for rule in part if isinstance(part, tuple) else (part,):
             if not isinstance(rule, Rule) or rule.id in rules:
-                problem = f"{rule.id} exists already" if isinstance(rule, Rule) else f"{rule!r} is no Rule"
+                problem = f"{rule.id} exists already" if isinstance(rule, Rule) else f"{rule!r} is not a Rule"
                 raise PluginError(
                     f"the plug-in {name} ({FAMILIES.group}): {problem}", hint="update or remove its package"
                 )

@@ -93,7 +93,7 @@ def _has_known_difference(view: ModelView) -> bool:
 
 @rule(
     "mparams-size",
-    "The files hold the card's number of parameters: four bytes each in FP32, in millions and not in Mi.",
+    "The files contain the card's number of parameters: four bytes each in FP32, in millions and not in Mi.",
     "MParams 48.3, and FP32/net.bin of 202,580,400 bytes: 50.6 million",
 )
 def mparams_size(view: ModelView) -> Iterator[RuleViolation]:
@@ -105,9 +105,9 @@ def mparams_size(view: ModelView) -> Iterator[RuleViolation]:
     if weights.is_exact and is_precise and abs(millions / value / MEBI - 1) < 0.0015:
         reason = f"{value:g} Mi of 4 bytes each; in millions that is {millions:.4g}"
     elif millions / value < SHARED:
-        reason = f"at 4 bytes each the files hold at most {millions:.4g} million"
+        reason = f"at 4 bytes each the files contain at most {millions:.4g} million"
     elif weights.is_ir and millions / value > UNCOUNTED:
-        reason = f"at 4 bytes each the files hold {millions:.4g} million"
+        reason = f"at 4 bytes each the files contain {millions:.4g} million"
     else:
         return
     message = f"MParams are {on_card.value} on the card: {reason}"
@@ -283,7 +283,7 @@ def _is_listed(own: tuple[float, int], others: list[tuple[float, int]], is_range
 
 @rule(
     "index-accuracy",
-    "Every accuracy in the index stands on the card; a difference in the last digits is only a warning.",
+    "Every accuracy in the index is also on the card; a difference in the last digits is only a warning.",
     "69.04% on the card, 96.04% in the index",
 )
 def index_accuracy(view: ModelView) -> Iterator[RuleViolation]:

@@ -39,14 +39,14 @@ def _is_native(view: ModelView) -> bool:
 
 @rule(
     "license-text",
-    "The license text exists and opens with the line of its holder: MIT and BSD demand it.",
+    "The license text exists and begins with the line of its holder: MIT and BSD demand it.",
     "license: {spdx: MIT, text: MIT.txt} without licenses/MIT.txt",
 )
 def license_text(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
     if spec is not None and spec.license.text and not read_copyright_line(spec):
         path = license_path(spec)
-        reason = "does not open with a line 'Copyright ... holder'" if path.is_file() else "does not exist"
+        reason = "does not begin with a line 'Copyright ... holder'" if path.is_file() else "does not exist"
         message = f"license.text: {path} {reason}"
         yield RuleViolation(view.location("license", "text"), message, "license.text", spec.license.text)
 
