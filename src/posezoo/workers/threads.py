@@ -7,9 +7,12 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from functools import partial
-from typing import Generic, TypeVar
+from typing import TYPE_CHECKING, TypeVar
 
 from posezoo.events import Event, Listener
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -58,38 +61,6 @@ def cancellable(listener: Listener, check: CancelCheck) -> Listener:
     return listen
 
 
-class Future(Generic[Result]):
-    """The result of a submitted task."""
-
-    def __init__(self, work: Callable[[], Result]) -> None:
-        self._work = work
-        # One pair: the result, or the error that was raised.
-        self._outcome: queue.SimpleQueue[tuple[Result, None] | tuple[None, BaseException]]
-        self._outcome = queue.SimpleQueue()
-
-    def run(self) -> None:
-        """Run the task; called by a thread of the pool."""
-        try:
-            self._outcome.put((self._work(), None))
-        except BaseException as error:  # noqa: BLE001 raised again by result
-            self._outcome.put((None, error))
-
-    def result(self, timeout_s: float | None = None) -> Result:
-        """Wait for the result; call it only once.
-
-        Raises:
-            TimeoutError: there is no result after ``timeout_s`` seconds.
-            BaseException: the exception that the task raised.
-        """
-        try:
-            result, error = self._outcome.get(timeout=timeout_s)
-        except queue.Empty:
-            raise TimeoutError from None
-        if error is not None:
-            raise error
-        return result  # type: ignore[return-value] # without an error it is a Result
-
-
 class ThreadPool:
     """Threads that take tasks in the order in which they are submitted."""
 
@@ -103,8 +74,17 @@ class ThreadPool:
 
     def submit(self, work: Callable[[], Result]) -> Future[Result]:
         """Queue a task; a free thread runs it."""
-        future = Future(work)
-        self._tasks.put(future.run)
+        from concurrent.futures import Future  # slow import, only needed with threads
+
+        future = Future[Result]()
+
+        def run() -> None:
+            try:
+                future.set_result(work())
+            except BaseException as error:  # noqa: BLE001 raised again by result
+                future.set_exception(error)
+
+        self._tasks.put(run)
         return future
 
     def raise_if_cancelled(self) -> None:

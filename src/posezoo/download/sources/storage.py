@@ -7,6 +7,7 @@ configuration (such as FSSPEC_S3_ANON=true). We set the time limit, because each
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from concurrent import futures
 from contextlib import contextmanager, suppress
 from typing import Any, TypeVar
 
@@ -36,6 +37,9 @@ _ATTEMPTS = 3
 
 _EXTRA = "storage"
 
+# Until Python 3.10 these are two classes.
+_TIMEOUTS = (TimeoutError, futures.TimeoutError)
+
 
 @contextmanager
 def open_storage(
@@ -63,7 +67,7 @@ def open_storage(
         try:
             with _translated(source):
                 return thread_pool.submit(work).result(timeout_s)
-        except TimeoutError as error:
+        except _TIMEOUTS as error:
             raise TransientSourceError(
                 f"no answer within {timeout_s:g} s{when}", at_most=_ATTEMPTS
             ) from error
@@ -100,7 +104,7 @@ def _translated(source: StorageSource) -> Iterator[None]:
     """Replace the errors of the store libraries by ours."""
     try:
         yield
-    except (DownloadError, TimeoutError):
+    except (DownloadError, *_TIMEOUTS):
         raise
     except FileNotFoundError as error:
         raise NotFoundError("does not have it") from error
