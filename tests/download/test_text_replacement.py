@@ -7,8 +7,8 @@ import time
 import pytest
 
 from fakes.waiting import HANG_S
-from posezoo.download import text_replacement
-from posezoo.download.text_replacement import replace_text
+from posezoo.download import postprocess
+from posezoo.download.postprocess import replace_text
 from posezoo.errors import DownloadError
 from posezoo.spec.model import RegexReplace
 
@@ -49,7 +49,7 @@ def test_only_as_many_are_replaced_as_are_asked_for(tmp_path):
 
 
 def test_a_pattern_that_takes_for_ever_is_ended(tmp_path, monkeypatch):
-    monkeypatch.setattr(text_replacement, "TIMEOUT_S", 0.5)
+    monkeypatch.setattr(postprocess, "TIMEOUT_S", 0.5)
     start_time = time.monotonic()
     with pytest.raises(DownloadError, match=r"takes longer than 0\.5 s"):
         replace(tmp_path, "a" * 50 + "!", ("(a+)+$", "b"))
@@ -57,7 +57,7 @@ def test_a_pattern_that_takes_for_ever_is_ended(tmp_path, monkeypatch):
 
 
 def test_a_text_does_not_grow_without_end(tmp_path, monkeypatch):
-    monkeypatch.setattr(text_replacement, "MAX_BYTES", 10_000)
+    monkeypatch.setattr(postprocess, "MAX_BYTES", 10_000)
     with pytest.raises(DownloadError, match="longer than 10000 characters"):
         replace(tmp_path, "a" * 1000, ("a", "b" * 100))
 

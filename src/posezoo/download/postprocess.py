@@ -3,11 +3,17 @@
 The published files are kept: an archive beside its members, a text as ``<file>.orig`` beside the changed one.
 So they can be verified at any time, and a second run downloads nothing. The file's record lists the files
 that were made from it; a step is repeated only if they no longer match the record.
+
+``re`` cannot be interrupted, and a pattern from a model.yml may never end on a downloaded text. So it runs in
+a child process that is killed at the time limit.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection
+import json
+import subprocess
+import sys
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 from posezoo.errors import DownloadError, PosezooError
@@ -22,6 +28,30 @@ from posezoo.files.postprocess_state import archive_record, text_record
 from posezoo.files.verified_files import write_atomically
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import ModelSpec, RegexReplace, UnpackArchive
+
+#: The texts of Open Model Zoo have at most 0.3 MB, and replacing takes milliseconds.
+TIMEOUT_S = 10.0
+MAX_BYTES = 16 << 20
+
+# ``problem`` is empty if all replacements succeeded.
+_CHILD = """
+import json, re, sys
+job = json.load(sys.stdin)
+text, problem = job["text"], ""
+for pattern, replacement, count in job["steps"]:
+    try:
+        text, done = re.subn(pattern, replacement, text, count)
+    except (re.error, IndexError) as error:
+        problem = f"{pattern!a} cannot be replaced by {replacement!a}: {error}"
+        break
+    if done == 0 or count not in (0, done):
+        problem = f"{pattern!a} was found {done} times, expected {count or 'at least 1'}"
+        break
+    if len(text) > job["limit"]:
+        problem = f"replacing {pattern!a} makes it longer than {job['limit']} characters"
+        break
+json.dump({"text": text, "problem": problem}, sys.stdout)
+"""
 
 
 def postprocess(
@@ -50,29 +80,32 @@ def postprocess(
     try:
         for step in steps:
             if isinstance(step, UnpackArchive):
-                _unpack(step, spec, layout, rehash, listener)
+                record = archive_record(step, spec, layout)
+                if not record.is_up_to_date(rehash=rehash):
+                    listener(FilePostprocessingStarted(spec.full_name, step.file, "unpack"))
+                    record.write(_unpack(step, spec, layout))
         replacements = [step for step in steps if isinstance(step, RegexReplace)]
         for file in dict.fromkeys(step.file for step in replacements):
             of_file = [step for step in replacements if step.file == file]
-            _replace(file, of_file, spec, layout, rehash, listener)
+            record = text_record(file, of_file, spec, layout)
+            if not record.is_up_to_date(rehash=rehash):
+                listener(FilePostprocessingStarted(spec.full_name, file, "replace_text"))
+                published = layout.published_path(spec, file)
+                target = layout.model_download_dir(spec) / file
+                write_atomically(target, replace_text(file, published, of_file).encode())
+                record.write([published, target])
     except PosezooError as error:
         listener(PostprocessingFinished(spec.full_name, False, error.problem))
         raise
     listener(PostprocessingFinished(spec.full_name, True))
 
 
-def _unpack(
-    step: UnpackArchive, spec: ModelSpec, layout: ModelLayout, rehash: bool, listener: Listener
-) -> None:
+def _unpack(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) -> list[Path]:
     """Unpack an archive into its folder; a text that a later step changes is written as .orig."""
     from posezoo.download.archive import unpack_archive
 
     archive = layout.model_download_dir(spec) / step.file
     above = step.file.rpartition("/")[0]
-    record = archive_record(step, spec, layout)
-    if record.is_up_to_date(rehash=rehash):
-        return
-    listener(FilePostprocessingStarted(spec.full_name, step.file, "unpack"))
     expected = {layout.file_path(spec, file) for file in spec.files}
 
     def place(member: str) -> Path:
@@ -83,24 +116,49 @@ def _unpack(
             )
         return path
 
-    record.write([archive, *unpack_archive(archive, step.format, place)])
+    return [archive, *unpack_archive(archive, step.format, place)]
 
 
-def _replace(
-    file: str,
-    steps: list[RegexReplace],
-    spec: ModelSpec,
-    layout: ModelLayout,
-    rehash: bool,
-    listener: Listener,
-) -> None:
-    """Write the changed text beside the published one."""
-    from posezoo.download.text_replacement import replace_text
+def replace_text(name: str, published: Path, steps: Sequence[RegexReplace]) -> str:
+    """The text of a published file after all replacements, in order; lines end with a newline.
 
-    published, target = layout.published_path(spec, file), layout.model_download_dir(spec) / file
-    record = text_record(file, steps, spec, layout)
-    if record.is_up_to_date(rehash=rehash):
-        return
-    listener(FilePostprocessingStarted(spec.full_name, file, "replace_text"))
-    write_atomically(target, replace_text(file, published, steps).encode())
-    record.write([published, target])
+    Args:
+        name: the file's name in errors.
+        published: the file, UTF-8.
+
+    Raises:
+        DownloadError: the file is not a text, does not match a pattern, or replacing takes too long.
+    """
+    try:
+        if published.stat().st_size > MAX_BYTES:
+            raise DownloadError(f"{name}: is larger than {MAX_BYTES} bytes: too large to replace text in")
+        text = published.read_text("utf-8")  # converts line ends to newlines, as Open Model Zoo does
+    except FileNotFoundError as error:
+        raise DownloadError(
+            f"{name}: does not exist: neither published nor in an archive",
+            hint="check the postprocessing in model.yml",
+        ) from error
+    except (OSError, UnicodeDecodeError) as error:
+        raise DownloadError(f"{name}: cannot be read as UTF-8 text: {error}") from error
+    parts = [[step.pattern, step.replacement, step.count] for step in steps]
+    job = {"text": text, "steps": parts, "limit": MAX_BYTES}
+    try:
+        ended = subprocess.run(
+            [sys.executable, "-I", "-S", "-c", _CHILD],
+            input=json.dumps(job).encode(),
+            stdout=subprocess.PIPE,
+            stderr=subprocess.DEVNULL,
+            timeout=TIMEOUT_S,
+            check=True,
+        )
+        answer: dict[str, str] = json.loads(ended.stdout)
+    except subprocess.TimeoutExpired as error:
+        raise DownloadError(
+            f"{name}: replacing text takes longer than {TIMEOUT_S:g} s",
+            hint="simplify the pattern in model.yml",
+        ) from error
+    except (OSError, subprocess.CalledProcessError, ValueError) as error:
+        raise DownloadError(f"{name}: text cannot be replaced: {error}") from error
+    if answer["problem"]:
+        raise DownloadError(f"{name}: {answer['problem']}", hint="check the postprocessing in model.yml")
+    return answer["text"]
