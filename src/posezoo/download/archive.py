@@ -18,8 +18,8 @@ from typing import IO
 
 from posezoo.errors import ArchiveError, PosezooError
 from posezoo.files.file_record import RECORDS_DIR
-from posezoo.files.staging import PREFIX, remove_stale_staging_dirs, staging_dir
-from posezoo.files.verified_files import CHUNK, write_error
+from posezoo.files.staging import remove_stale_staging_dirs, staging_dir
+from posezoo.files.verified_files import CHUNK, writing
 from posezoo.spec.safe_names import case_folded, explain_unsafe_file_name
 
 # The largest archives of Open Model Zoo contain about 1.5 GB, or (source code) about 2000 files.
@@ -50,13 +50,13 @@ def unpack_archive(archive: Path, format: str, place: Callable[[str], Path | Non
         with _translated(archive):
             targets = _unpack_aside(archive, format, place, folder)
         for target in targets:
-            with _writing(target):
+            with writing(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if target.is_dir() and not target.is_symlink():
                     raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
         # No fsync: a file that is lost in a power failure does not match its record, and is unpacked again.
         for number, target in enumerate(targets):
-            with _writing(target):
+            with writing(target):
                 os.replace(folder / str(number), target)
     return targets
 
@@ -70,7 +70,14 @@ def _unpack_aside(
     targets: list[Path] = []
     left = MAX_BYTES
     for member, stream in _open_members(archive, format):
-        name = _safe_name(member, archive)
+        name = member
+        while name.startswith("./"):  # `tar czf x.tgz ./folder` creates such names
+            name = name[2:]
+        reason = explain_unsafe_file_name(name)
+        if not reason and RECORDS_DIR in name.split("/"):
+            reason = f"is in the folder {RECORDS_DIR}, which is reserved for posezoo"
+        if reason:
+            raise ArchiveError(f"{archive.name}: the member {member[:60]!a} {reason}")
         key = case_folded(name)
         above = {key[:at] for at, letter in enumerate(key) if letter == "/"}
         if key in names or key in folders or above & names:
@@ -89,7 +96,7 @@ def _unpack_aside(
 def _write(stream: IO[bytes], partial: Path, target: Path, left: int, archive: Path) -> int:
     """Write a member and return its size; the bytes are counted, because the header may be wrong."""
     size = 0
-    with _writing(target), open(partial, "xb") as written:
+    with writing(target), open(partial, "xb") as written:
         while True:
             with _translated(archive):  # an error here is the archive's, not the disk's
                 piece = stream.read(CHUNK)
@@ -99,28 +106,6 @@ def _write(stream: IO[bytes], partial: Path, target: Path, left: int, archive: P
             if size > left:
                 raise ArchiveError(f"{archive.name}: contains more than {MAX_BYTES >> 30} GiB")
             written.write(piece)
-
-
-@contextmanager
-def _writing(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.filename is not None and Path(error.filename).parent.name.startswith(PREFIX):
-            error.filename = None  # the user does not know our temporary folder
-        raise write_error(target, error) from error
-
-
-def _safe_name(member: str, archive: Path) -> str:
-    name = member
-    while name.startswith("./"):  # `tar czf x.tgz ./folder` creates such names
-        name = name[2:]
-    reason = explain_unsafe_file_name(name)
-    if not reason and RECORDS_DIR in name.split("/"):
-        reason = f"is in the folder {RECORDS_DIR}, which is reserved for posezoo"
-    if reason:
-        raise ArchiveError(f"{archive.name}: the member {member[:60]!a} {reason}")
-    return name
 
 
 def _open_members(path: Path, format: str) -> Iterator[tuple[str, IO[bytes]]]:

@@ -4,14 +4,14 @@ from __future__ import annotations
 
 import os
 import re
-from collections.abc import Collection, Iterable, Iterator, Mapping
+from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.download.digest_store import remove_stale_staging
 from posezoo.download.published_photos import SAMPLES
 from posezoo.errors import OutputError
-from posezoo.files.verified_files import is_verified, write_error
+from posezoo.files.verified_files import is_verified, writing
 from posezoo.spec.model import Digest, ModelSpec, PythonPackageSource, SourceFile
 
 # By the number of hex digits in the file name, which lacks the two digits of the folder name.
@@ -44,22 +44,19 @@ class CacheEntry:
 def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, ...]]:
     """The names of all files of models, their variants and the sample photos, by digest in hex digits."""
     names_by_digits: dict[str, dict[str, None]] = {}
+    files: list[tuple[str, SourceFile]] = []
     for spec in specs:
         for variant in (spec, *spec.variants):
-            for digits, name in _digests(variant.files):
-                names_by_digits.setdefault(digits, {})[f"{variant.full_name}: {name}"] = None
-    for digits, name in _digests(SAMPLES):
-        names_by_digits.setdefault(digits, {})[f"samples: {name}"] = None
-    return {digits: tuple(names) for digits, names in names_by_digits.items()}
-
-
-def _digests(files: Iterable[SourceFile]) -> Iterator[tuple[str, str]]:
-    for file in files:
+            files += [(variant.full_name, file) for file in variant.files]
+    files += [("samples", photo) for photo in SAMPLES]
+    for model, file in files:
+        wheels = [source.wheel for source in file.sources if isinstance(source, PythonPackageSource)]
+        names = [(wheel.sha256.lower(), wheel.name) for wheel in wheels]
         if file.checksum is not None:
-            yield file.checksum.value, file.name
-        for source in file.sources:
-            if isinstance(source, PythonPackageSource):
-                yield source.wheel.sha256.lower(), source.wheel.name
+            names.append((file.checksum.value, file.name))
+        for digits, name in names:
+            names_by_digits.setdefault(digits, {})[f"{model}: {name}"] = None
+    return {digits: tuple(names) for digits, names in names_by_digits.items()}
 
 
 def list_entries(root: Path, names: Mapping[str, Collection[str]]) -> tuple[CacheEntry, ...]:
@@ -94,9 +91,7 @@ def remove_entries(root: Path, entries: Iterable[CacheEntry]) -> None:
     """
     remove_stale_staging(root)
     for entry in entries:
-        try:
+        with writing(entry.path):
             entry.path.unlink(missing_ok=True)
-        except OSError as error:
-            raise write_error(entry.path, error) from error
         if not any(entry.path.parent.iterdir()):
             entry.path.parent.rmdir()

@@ -22,8 +22,7 @@ from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
 from posezoo.errors import SourceError, redact_secrets
 from posezoo.files.file_lock import lock_file
-from posezoo.files.reflink import hard_link, reflink
-from posezoo.files.verified_files import has_size, replace_atomically
+from posezoo.files.verified_files import hard_link, has_size, reflink, replace_atomically
 from posezoo.spec.model import Digest, SourceFile
 
 _LOCK = ".lock"

@@ -25,7 +25,7 @@ from posezoo.download.candidates import (
 )
 from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import cache_entry_lock, is_cached, store
-from posezoo.download.partial import PartialFile, ResumeState, open_partial, remove_partial
+from posezoo.download.partial import PartialFile, ResumeState, remove_partial
 from posezoo.download.provenance_json import remember_origin
 from posezoo.errors import (
     ArchiveError,
@@ -88,7 +88,7 @@ def download_file(
                 store(target, file, context, replace=False)
         return
     waiting = f"{file.name}: waiting for another process that is downloading it"
-    with open_partial(target, lambda: context.warn(waiting)) as partial:
+    with PartialFile(target, lambda: context.warn(waiting)) as partial:
         if _is_downloaded(file, target, context):  # by the process that we waited for
             return
         with cache_entry_lock(file, context):

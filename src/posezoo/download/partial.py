@@ -12,8 +12,8 @@ import hashlib
 import os
 import secrets
 import stat
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -21,13 +21,14 @@ from typing import TYPE_CHECKING
 from posezoo.errors import DigestError
 from posezoo.files.file_lock import FLAGS, lock_file
 from posezoo.files.file_record import read_record, update_record
-from posezoo.files.reflink import hard_link, reflink
 from posezoo.files.verified_files import (
     CHUNK,
     compute_digest,
+    hard_link,
     has_size,
+    reflink,
     replace_atomically,
-    write_error,
+    writing,
 )
 from posezoo.spec.model import SourceFile
 
@@ -51,20 +52,55 @@ class ResumeState:
 
 
 class PartialFile:
-    """An open and locked part.
+    """A context manager that opens and locks the part of a target; missing parent folders are created.
+
+    On exit, a part that cannot be resumed is removed.
+
+    Args:
+        target: the final path.
+        on_wait: called once if another process or thread has the lock.
 
     Attributes:
         path: its path before it is renamed.
         source_url: the URL that its last bytes came from.
+
+    Raises:
+        OutputError: the part cannot be written.
     """
 
-    def __init__(self, path: Path, target: Path, handle: int) -> None:
-        self.path, self._target, self._handle = path, target, handle
-        self.source_url = ""
+    def __init__(self, target: Path, on_wait: Callable[[], None]) -> None:
+        self._target = target
+        self.path, self.source_url = _part_of(target), ""
         self._published = False
         self._linked: Path | None = None
-        # A part with a random name cannot be resumed, because the next run does not find it.
-        self._is_findable = path == _part_of(target)
+        with writing(target):
+            if target.is_dir() and not target.is_symlink():
+                raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
+            target.parent.mkdir(parents=True, exist_ok=True)
+            handle = lock_file(self.path, on_wait)
+            # Without locks, a part has a random name. It cannot be resumed: the next run does not find it.
+            self._is_findable = handle is not None
+            if handle is None:
+                self.path = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
+                handle = os.open(self.path, FLAGS | os.O_EXCL, 0o666)
+        self._handle = handle
+        with suppress(OSError):
+            _link_of(target).unlink(missing_ok=True)
+
+    def __enter__(self) -> PartialFile:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        is_kept = (
+            self._is_findable
+            and os.fstat(self._handle).st_size > 0
+            and bool(read_record(self._target).partial)
+        )
+        if not self._published and not is_kept:
+            self._remove_resume_state()
+            with suppress(OSError):
+                self.path.unlink()
+        os.close(self._handle)
 
     def load_resume_state(self, file: SourceFile) -> ResumeState:
         """The beginning of a file in this part; if the part belongs to another file, it is emptied."""
@@ -96,7 +132,7 @@ class PartialFile:
             state = {file.checksum.algorithm: file.checksum.value, "source": start.source, "etag": start.etag}
             update_record(self._target, partial=state)
         hasher = hashlib.new(file.checksum.algorithm if file.checksum is not None else "sha384")
-        with _writing(self._target):
+        with writing(self._target):
             os.lseek(self._handle, 0, os.SEEK_SET)
             for at in range(0, start.size, CHUNK):
                 hasher.update(os.read(self._handle, min(CHUNK, start.size - at)))
@@ -107,7 +143,7 @@ class PartialFile:
     def truncate(self) -> None:
         """Remove all bytes of earlier attempts and runs."""
         self._remove_resume_state()
-        with _writing(self._target):
+        with writing(self._target):
             os.lseek(self._handle, 0, os.SEEK_SET)
             os.ftruncate(self._handle, 0)
 
@@ -118,7 +154,7 @@ class PartialFile:
             OutputError: the disk is full, or not available.
         """
         rest = memoryview(piece)
-        with _writing(self._target):
+        with writing(self._target):
             while rest:
                 rest = rest[os.write(self._handle, rest) :]
 
@@ -150,7 +186,7 @@ class PartialFile:
             OutputError: the part cannot be renamed; an earlier target is unchanged.
         """
         path = self._linked or self.path
-        with _writing(self._target):
+        with writing(self._target):
             replace_atomically(path, self._target)
         if self._linked is not None:
             with suppress(OSError):
@@ -158,51 +194,9 @@ class PartialFile:
         self._published = path is self.path
         self._remove_resume_state()
 
-    def close(self) -> None:
-        """Remove a part that cannot be resumed, then release the lock."""
-        is_kept = (
-            self._is_findable
-            and os.fstat(self._handle).st_size > 0
-            and bool(read_record(self._target).partial)
-        )
-        if not self._published and not is_kept:
-            self._remove_resume_state()
-            with suppress(OSError):
-                self.path.unlink()
-        os.close(self._handle)
-
     def _remove_resume_state(self) -> None:
         if self._is_findable:
             update_record(self._target, partial={})
-
-
-@contextmanager
-def open_partial(target: Path, on_wait: Callable[[], None]) -> Iterator[PartialFile]:
-    """Open and lock the part of a target; missing parent folders are created.
-
-    Args:
-        target: the final path.
-        on_wait: called once if another process or thread has the lock.
-
-    Raises:
-        OutputError: the part cannot be written.
-    """
-    with _writing(target):
-        if target.is_dir() and not target.is_symlink():
-            raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
-        target.parent.mkdir(parents=True, exist_ok=True)
-        path = _part_of(target)
-        handle = lock_file(path, on_wait)
-        if handle is None:  # no locks: use a unique name
-            path = target.with_name(f".{target.name}.{os.getpid()}-{secrets.token_hex(4)}.part")
-            handle = os.open(path, FLAGS | os.O_EXCL, 0o666)
-    partial = PartialFile(path, target, handle)
-    with suppress(OSError):
-        _link_of(target).unlink(missing_ok=True)
-    try:
-        yield partial
-    finally:
-        partial.close()
 
 
 def remove_partial(target: Path) -> None:
@@ -220,11 +214,3 @@ def _part_of(target: Path) -> Path:
 def _link_of(target: Path) -> Path:
     """The path of a temporary hard link to a cache entry; only the owner of the part's lock creates it."""
     return target.with_name(f".{target.name}.link")
-
-
-@contextmanager
-def _writing(target: Path) -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        raise write_error(target, error) from error

@@ -33,7 +33,15 @@ def staging_dir(parent: Path) -> Iterator[Path]:
     """
     try:
         parent.mkdir(parents=True, exist_ok=True)
-        folder, lock = _create_locked(parent)
+        while True:
+            folder = Path(tempfile.mkdtemp(dir=parent, prefix=PREFIX))
+            # Before it is locked, another process may treat it as stale, and lock or remove it.
+            with suppress(BlockingIOError, FileNotFoundError):
+                lock = lock_folder(folder)
+                if folder.is_dir():
+                    break
+                if lock is not None:
+                    os.close(lock)
     except OSError as error:
         raise OutputError(f"{parent}: cannot be written to: {error.strerror or error}") from error
     try:
@@ -51,17 +59,5 @@ def remove_stale_staging_dirs(parent: Path) -> None:
             lock = lock_folder(folder)
             if lock is not None or time.time() - folder.stat().st_mtime > ABANDONED_AFTER_S:
                 shutil.rmtree(folder, ignore_errors=True)
-            if lock is not None:
-                os.close(lock)
-
-
-def _create_locked(parent: Path) -> tuple[Path, int | None]:
-    while True:
-        folder = Path(tempfile.mkdtemp(dir=parent, prefix=PREFIX))
-        # Before it is locked, another process may treat it as stale, and lock or remove it.
-        with suppress(BlockingIOError, FileNotFoundError):
-            lock = lock_folder(folder)
-            if folder.is_dir():
-                return folder, lock
             if lock is not None:
                 os.close(lock)

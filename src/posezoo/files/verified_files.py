@@ -1,17 +1,20 @@
-"""Files on disk: verify them by digest, and write them atomically, even if the process is killed."""
+"""Files on disk: verify them by digest, write them atomically, and let them share their bytes."""
 
 from __future__ import annotations
 
 import errno
 import hashlib
 import os
+import stat
 import tempfile
 import threading
-from contextlib import suppress
+from collections.abc import Iterator
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 from posezoo.errors import OutputError
 from posezoo.files.file_record import fingerprint, read_record, update_record
+from posezoo.files.staging import PREFIX
 from posezoo.spec.model import Digest, SourceFile
 
 # 1 MiB: with 1 KiB pieces and a flush after each, 64 MiB took 1850 ms instead of 230 ms.
@@ -35,6 +38,9 @@ _LARGE = 16 << 20
 MAX_MEMBER = 4 << 30
 
 _UMASK_LOCK = threading.Lock()
+
+# _IOW(0x94, 9, int) of linux/fs.h: for btrfs, XFS, bcachefs, and overlays of them.
+_FICLONE = 0x40049409
 
 
 def compute_digest(path: Path, algorithm: str = "sha384") -> Digest:
@@ -154,26 +160,26 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
     Raises:
         OutputError: the file cannot be written; an earlier file is unchanged.
     """
-    part: str | None = None
-    try:
+    with writing(path):
         if is_device(path):
             path.write_bytes(content)
             return
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, part = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".part")
-        with os.fdopen(handle, "wb") as stream:
-            stream.write(content)
-        os.chmod(part, 0o666 & ~read_umask())  # mkstemp's 0600 would exclude the user's group
-        if lasting:
-            replace_atomically(Path(part), path)
-        else:
-            os.replace(part, path)
-        part = None
-    except OSError as error:
-        raise write_error(path, error) from error
-    finally:
-        if part is not None:
-            Path(part).unlink(missing_ok=True)
+        handle, name = tempfile.mkstemp(dir=path.parent, prefix=f".{path.name[:64]}.", suffix=".part")
+        part = Path(name)
+        try:
+            with os.fdopen(handle, "wb") as stream:
+                stream.write(content)
+            with _UMASK_LOCK:  # else two threads could read each other's mask, and restore the wrong one
+                mask = os.umask(0o022)  # the only portable way to read it is to set it
+                os.umask(mask)
+            part.chmod(0o666 & ~mask)  # mkstemp's 0600 would exclude the user's group
+            if lasting:
+                replace_atomically(part, path)
+            else:
+                os.replace(part, path)
+        finally:
+            part.unlink(missing_ok=True)
 
 
 def is_device(path: Path) -> bool:
@@ -193,43 +199,69 @@ def replace_atomically(part: Path, path: Path) -> None:
     Raises:
         OSError: the file cannot be renamed, or its bytes cannot be written to the disk.
     """
-    fsync(part)
+    _fsync(part)
     os.replace(part, path)
-    fsync(path.parent)
+    _fsync(path.parent)
 
 
-def fsync(path: Path) -> None:
-    """Wait until the bytes of a file, or the names in a folder, are on the disk.
-
-    On Windows this works only for files, on some file systems not at all.
-
-    Raises:
-        OSError: the disk is full, or fails.
-    """
-    if os.name == "nt" and path.is_dir():
+def _fsync(path: Path) -> None:
+    if os.name == "nt" and path.is_dir():  # Windows can only sync files
         return
     handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
     try:
         os.fsync(handle)
     except OSError as error:
-        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):
+        if error.errno not in (errno.EINVAL, errno.ENOTSUP, errno.ENOSYS):  # some file systems cannot
             raise
     finally:
         os.close(handle)
+
+
+@contextmanager
+def writing(path: Path) -> Iterator[None]:
+    """Raise an OutputError if the system reports an error while a file is written."""
+    try:
+        yield
+    except OSError as error:
+        raise write_error(path, error) from error
 
 
 def write_error(path: Path, error: OSError) -> OutputError:
     """Convert an error of the system to an OutputError with a hint."""
     named = str(error.filename or path)
     # The user does not know our .part files; a folder of such a name is shown, so the user can move it away.
-    where = path if named.endswith(".part") and not os.path.isdir(named) else named
+    is_part = named.endswith(".part") and not os.path.isdir(named)
+    where = path if is_part or Path(named).parent.name.startswith(PREFIX) else named
     problem = f"{where}: cannot be written: {error.strerror or error}"
     return OutputError(problem, hint=_HINTS.get(error.errno or 0, ""))
 
 
-def read_umask() -> int:
-    """The user's umask."""
-    with _UMASK_LOCK:  # else two threads could read each other's mask, and restore the wrong one
-        mask = os.umask(0o022)  # the only portable way to read it is to set it
-        os.umask(mask)
-    return mask
+def reflink(source: int, target: int) -> bool:
+    """Let an open file share the bytes of another until one of them changes; False if not possible."""
+    try:
+        import fcntl
+
+        fcntl.ioctl(target, _FICLONE, source)
+    except (ImportError, OSError):
+        return False
+    return True
+
+
+def hard_link(source: Path, target: Path, *, mode: int | None = None) -> bool:
+    """Create a hard link to a regular file of the user; False if that is not possible or not safe.
+
+    Args:
+        source: the file.
+        target: the path of the link, which must not exist.
+        mode: the permissions that the file must have, because both names share them; None for any.
+    """
+    try:
+        status = os.lstat(source)
+        if not stat.S_ISREG(status.st_mode) or (mode is not None and stat.S_IMODE(status.st_mode) != mode):
+            return False
+        if hasattr(os, "geteuid") and status.st_uid != os.geteuid():  # its owner could change it at any time
+            return False
+        os.link(source, target)
+    except (OSError, NotImplementedError, AttributeError):
+        return False
+    return True

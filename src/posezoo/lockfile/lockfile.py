@@ -11,7 +11,7 @@ from pathlib import Path
 
 from posezoo.errors import DigestError, LockError
 from posezoo.files.file_lock import exclusive
-from posezoo.files.verified_files import write_atomically, write_error
+from posezoo.files.verified_files import write_atomically, writing
 from posezoo.ir.provenance import SUFFIXES, FileContent
 from posezoo.lockfile.entries import (
     COMPOSITE_YML,
@@ -144,7 +144,7 @@ class LockFile:
             OutputError: the lock cannot be written, or another run keeps it locked.
             PosezooError: the lock cannot be read.
         """
-        try:
+        with writing(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)
             with self._lock, exclusive(self.path):
                 entries = work(read_entries(self.path))
@@ -152,8 +152,6 @@ class LockFile:
                 if not self.path.is_file() or self.path.read_bytes() != content:
                     write_atomically(self.path, content)
                 self._entries = entries
-        except OSError as error:
-            raise write_error(self.path, error) from error
 
     def _pinned(self, spec: ModelSpec, file: SourceFile) -> SourceFile:
         entry = self.entries.get((model_key(spec), file.name, False))

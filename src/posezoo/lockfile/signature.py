@@ -6,15 +6,13 @@ the SHA-384 of every file: after its signature is verified, all files can be ver
 
 from __future__ import annotations
 
-import os
 import tempfile
 from collections.abc import Callable
-from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
 from posezoo.errors import LockError, import_optional
-from posezoo.files.verified_files import read_umask, replace_atomically, write_error
+from posezoo.files.verified_files import write_atomically, writing
 
 SUFFIX = ".sig"
 
@@ -40,19 +38,11 @@ def sign(lock: Path, private_key: Path) -> Path:
     config = _read_key(
         private_key, lambda: signing.Config().use_elliptic_key_signer(private_key=private_key), "private"
     )
-    target, part = signature_path(lock), ""
-    try:
-        handle, part = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-        os.close(handle)
-        config.sign(lock, Path(part))
-        os.chmod(part, 0o666 & ~read_umask())
-        replace_atomically(Path(part), target)
-    except OSError as error:
-        raise write_error(target, error) from error
-    finally:
-        if part:
-            with suppress(OSError):
-                Path(part).unlink(missing_ok=True)
+    target = signature_path(lock)
+    with writing(target), tempfile.TemporaryDirectory() as folder:
+        signed = Path(folder, target.name)
+        config.sign(lock, signed)
+        write_atomically(target, signed.read_bytes())
     return target
 
 
