@@ -42,8 +42,7 @@ from posezoo.lockfile.signature import SUFFIX
 from posezoo.lockfile.snapshot import published_entry
 from posezoo.registry import license_path, open_registry, read_copyright_line
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
-from posezoo.verify.artifact_check import file_state
-from posezoo.verify.untracked import find_untracked_below
+from posezoo.verify.artifact_check import file_state, find_untracked_below
 
 NOTICE = "NOTICE"
 
@@ -236,11 +235,9 @@ class Mirror:
         staged = self._staging_path(file)
         download_file(file, staged, list_candidates(file, context), context)
         target = self.store_path(verified_files.compute_digest(staged))
-        try:
+        with verified_files.writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(staged, target)
-        except OSError as error:
-            raise verified_files.write_error(target, error) from error
         return target
 
     def _staging_path(self, file: SourceFile) -> Path:
