@@ -6,7 +6,7 @@ import argparse
 import contextlib
 import re
 import textwrap
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -105,17 +105,98 @@ def parse_image_size(text: str) -> tuple[int, int]:
 
 # --- Flags as data
 
+#: The types of values, by their placeholders in the help.
+TYPES: dict[str, Callable[[str], Any]] = {
+    **dict.fromkeys(("DIR", "FILE", "PATH"), Path),
+    "H,W": parse_image_size,
+    "P[,P]": parse_precisions,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A flag of the command line; if it has no type, it is a switch without a value."""
+    """A flag or a positional argument.
 
+    Args:
+        usage: its spellings and the placeholder of its value, as in ``-o, --output_dir DIR``. A flag without
+            placeholder, type and choices is a switch.
+        help: the help text.
+        type: makes the value from the text (default: the type that ``TYPES`` has for the placeholder).
+        default: the value if the flag is not given; a switch is then False.
+        choices: the allowed values.
+        repeats: whether the flag may be given several times.
+        nargs: the number of values, as in argparse.
+        dest: the name of the value in the parsed arguments (default: the last spelling).
+        required: whether the flag must be given.
+    """
+
+    usage: str
     help: str
-    metavar: str | None = None
     type: Callable[[str], Any] | None = None
-    choices: Sequence[str] | None = None
     default: object = None
+    choices: Container[str] | None = None
     repeats: bool = False
+    nargs: str | None = None
+    dest: str | None = None
+    required: bool | None = None
+
+    @property
+    def spellings(self) -> list[str]:
+        """The spellings of a flag, or the name of a positional argument."""
+        return re.split(r"(?<!,) ", self.usage, maxsplit=1)[0].split(", ")
+
+    def add_to(self, parser: argparse._ActionsContainer) -> None:
+        """Add the flag to a parser or a group."""
+        options: dict[str, Any] = {
+            name: getattr(self, name)
+            for name in ("type", "default", "choices", "nargs", "dest", "required")
+            if getattr(self, name) is not None
+        }
+        if placeholder := self.usage.removeprefix(", ".join(self.spellings)).strip():
+            options = {"type": TYPES.get(placeholder), "metavar": placeholder, **options}
+        if self.repeats:
+            options["action"] = "append"
+        elif self.usage.startswith("-") and not placeholder and not self.type and not self.choices:
+            options["action"] = "store_true"
+        parser.add_argument(*self.spellings, help=self.help, **options)
+
+
+class FlagGroup:
+    """Flags below a heading of their own; or, without a title, flags that exclude each other."""
+
+    def __init__(self, *flags: Flag, title: str = "", description: str | None = None) -> None:
+        self.flags, self.title, self.description = flags, title, description
+
+
+def format_flag(choices: Sequence[str] = ("text", "json")) -> Flag:
+    """--format: the form of the result."""
+    return Flag(
+        "--format", "the format of the result on the standard output", default="text", choices=choices
+    )
+
+
+def output_dir_flag(summary: str, default: str = "your cache folder") -> Flag:
+    """--output_dir, with the verb's own help text."""
+    return Flag("-o, --output_dir DIR", f"{summary} (default: {default})")
+
+
+def download_dir_flag(default: str) -> Flag:
+    """--download_dir, the folder of the published files."""
+    return Flag("-d, --download_dir DIR", f"folder of the published files (default: {default})")
+
+
+def results_dir_flags(summary: str, default: str) -> tuple[Flag, Flag]:
+    """--output_dir for the results, and --download_dir for the model's files and IR."""
+    return (
+        Flag(
+            "-o, --output_dir DIR", f"{summary} (default: {default} in your cache folder)", dest="results_dir"
+        ),
+        Flag(
+            "-d, --download_dir DIR",
+            "folder for the model's files and IR (default: your cache folder)",
+            dest="output_dir",
+        ),
+    )
 
 
 def _setting_flag(name: str) -> Flag:
@@ -128,65 +209,88 @@ def _setting_flag(name: str) -> Flag:
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from error
 
+    usage = f"{SPELLINGS.get(name, f'--{name}')} {kind.metavar}".rstrip()
     if kind.repeats:
-        value_type: Callable[[str], Any] = Path if kind.metavar == "DIR" else str
-        return Flag(f"{kind.help}; may be given several times", kind.metavar, value_type, repeats=True)
-    if kind.metavar in ("DIR", "FILE", "PATH"):
-        return Flag(kind.help, kind.metavar, Path)
-    return Flag(kind.help, kind.metavar or None, parse if kind.metavar else None)
+        return Flag(usage, f"{kind.help}; may be given several times", repeats=True)
+    return Flag(usage, kind.help, parse if kind.metavar and kind.metavar not in TYPES else None)
 
 
-#: The flags that ``add_flags`` can add, by the names of their values in the parsed arguments.
-FLAGS: dict[str, Flag] = {
-    **{name: _setting_flag(name) for name in SETTING_TYPES},
-    "all": Flag("every model of the zoo"),
-    "allow_upstream_code": Flag(
-        "run code that comes with a model, if only that code can create the file to convert; it is announced "
-        "first, and runs in a sandbox as far as the system supports it"
-    ),
-    "checkpoint": Flag(
-        "your own weights for one of posezoo's networks: a .pth, .safetensors or .params file whose keys fit",
-        "FILE",
-        Path,
-    ),
-    "dry_run": Flag("print what would be done; change nothing, send no request"),
-    "dynamic": Flag(
-        "leave the sizes dynamic that model.yml names, otherwise height and width; only for posezoo's own "
-        "networks"
-    ),
-    "force": Flag("convert again, even if the IR is up to date or was made from other weights"),
-    "inference_precision": Flag(
-        SETTING_TYPES["inference_precision"].help, type=str, choices=INFERENCE_PRECISIONS
-    ),
-    "input_layout": Flag("the layout of the image input", type=str, choices=("NCHW", "NHWC")),
-    "input_type": Flag(
-        "the element type of the image input; u8: bytes of a camera frame, in BGR order",
-        type=str,
-        choices=("u8", "f16", "f32"),
-    ),
-    "keep_onnx": Flag("also write the intermediate ONNX file"),
-    "model_name": Flag(
-        "with --checkpoint: the name of the IR (default: the name of the model or network)", "M", str
-    ),
-    "precision": Flag(
-        "FP32 or FP16 IR, or FP16-INT8 of a model that is published in it or was quantized (default: FP16)",
-        type=parse_precision,
-        default=Precision.FP16,
-    ),
-    "precisions": Flag(
-        "FP32, FP16, or another precision that the model is published in (default: FP32,FP16)",
-        "P[,P]",
-        parse_precisions,
-        default=(Precision.FP32, Precision.FP16),
-    ),
-    "resize": Flag("let the IR take images of any height and width, and resize them"),
-    "trust_on_first_use": Flag(
-        "accept a file whose publisher states no checksum; its checksum is then recorded in posezoo.lock"
-    ),
-    "verify": Flag("read and hash all present files again, even if they were verified before"),
+#: The settings whose flags have more than one spelling.
+SPELLINGS = {
+    "attempts": "--attempts, --num_attempts",
+    "jobs": "-j, --jobs",
+    "output_dir": "-o, --output_dir",
+}
+
+#: The flags that several verbs share, by the names of their values in the parsed arguments.
+FLAGS: dict[str, Flag] = {name: _setting_flag(name) for name in SETTING_TYPES} | {
+    flag.spellings[-1].removeprefix("--"): flag
+    for flag in (
+        Flag("--all", "every model of the zoo"),
+        Flag(
+            "--allow_upstream_code",
+            "run code that comes with a model, if only that code can create the file to convert; it is "
+            "announced first, and runs in a sandbox as far as the system supports it",
+        ),
+        Flag(
+            "--checkpoint FILE",
+            "your own weights for one of posezoo's networks: a .pth, .safetensors or .params file whose keys "
+            "fit",
+        ),
+        Flag("--dry_run", "print what would be done; change nothing, send no request"),
+        Flag(
+            "--dynamic",
+            "leave the sizes dynamic that model.yml names, otherwise height and width; only for posezoo's "
+            "own networks",
+        ),
+        Flag("--force", "convert again, even if the IR is up to date or was made from other weights"),
+        Flag(
+            "--inference_precision", SETTING_TYPES["inference_precision"].help, choices=INFERENCE_PRECISIONS
+        ),
+        Flag("--input_layout", "the layout of the image input", choices=("NCHW", "NHWC")),
+        Flag(
+            "--input_type",
+            "the element type of the image input; u8: bytes of a camera frame, in BGR order",
+            choices=("u8", "f16", "f32"),
+        ),
+        Flag("--keep_onnx", "also write the intermediate ONNX file"),
+        Flag(
+            "--model_name M",
+            "with --checkpoint: the name of the IR (default: the name of the model or network)",
+        ),
+        Flag(
+            "--precision",
+            "FP32 or FP16 IR, or FP16-INT8 of a model that is published in it or was quantized (default: "
+            "FP16)",
+            parse_precision,
+            default=Precision.FP16,
+        ),
+        Flag(
+            "--precisions P[,P]",
+            "FP32, FP16, or another precision that the model is published in (default: FP32,FP16)",
+            default=(Precision.FP32, Precision.FP16),
+        ),
+        Flag("--resize", "let the IR take images of any height and width, and resize them"),
+        Flag(
+            "--trust_on_first_use",
+            "accept a file whose publisher states no checksum; its checksum is then recorded in posezoo.lock",
+        ),
+        Flag("--verify", "read and hash all present files again, even if they were verified before"),
+    )
 }
 
 # Groups of flags that are added together.
+MODELS = (
+    Flag(
+        "models MODEL",
+        "a name or a case-sensitive glob; a composite's name selects its parts; NAME@TAG is a variant, "
+        "NAME@* all variants",
+        nargs="*",
+    ),
+    "all",
+)
+QUIET = Flag("-q, --quiet", "show only warnings and errors")
+FORMAT = (format_flag(), QUIET)
 CAMERA_INPUT = ("input_type", "input_layout", "resize")
 CHECKPOINT = ("checkpoint", "model_name", "dynamic", "keep_onnx")
 CONVERSION = ("precisions", "mo", "allow_upstream_code")
@@ -198,91 +302,23 @@ DOWNLOAD = ("jobs", "connections", *TRUST)
 INFERENCE = ("device", "inference_precision")
 ESTIMATOR = ("detector", *INFERENCE, *CACHE, *TRUST, "models_dir")
 
-#: Flags with more than one spelling.
-SPELLINGS = {
-    "attempts": ("--attempts", "--num_attempts"),
-    "jobs": ("-j", "--jobs"),
-    "output_dir": ("-o", "--output_dir"),
-}
 
-
-def add_flags(parser: argparse.ArgumentParser, *names: str) -> None:
-    """Add flags by their names in ``FLAGS``."""
-    for name in names:
-        flag = FLAGS[name]
-        if flag.type is None:  # a switch; without it, the value of a setting's flag stays None
-            default = None if name in SETTING_TYPES else False
-            parser.add_argument(f"--{name}", action="store_true", default=default, help=flag.help)
+def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -> None:
+    """Add flags to a parser; a text contains names of flags in ``FLAGS``, separated by spaces."""
+    for flag in flags:
+        container: argparse._ActionsContainer = parser
+        if isinstance(flag, str):
+            members = [FLAGS[name] for name in flag.split()]
+        elif isinstance(flag, Flag):
+            members = [flag]
         else:
-            parser.add_argument(
-                *SPELLINGS.get(name, (f"--{name}",)),
-                action="append" if flag.repeats else "store",
-                type=flag.type,
-                choices=flag.choices,
-                default=flag.default,
-                metavar=flag.metavar,
-                help=flag.help,
-            )
-
-
-def add_model_flags(parser: argparse.ArgumentParser) -> None:
-    """Add MODEL and --all, which select models."""
-    parser.add_argument(
-        "models",
-        nargs="*",
-        metavar="MODEL",
-        help="a name or a case-sensitive glob; a composite's name selects its parts; NAME@TAG is a variant, "
-        "NAME@* all variants",
-    )
-    add_flags(parser, "all")
-
-
-def add_output_dir_flag(
-    parser: argparse.ArgumentParser, summary: str, default: str = "your cache folder"
-) -> None:
-    """Add --output_dir, with the verb's own help text."""
-    parser.add_argument(
-        "-o", "--output_dir", type=Path, metavar="DIR", help=f"{summary} (default: {default})"
-    )
-
-
-def add_download_dir_flag(parser: argparse.ArgumentParser, default: str) -> None:
-    """Add --download_dir, the folder of the published files."""
-    parser.add_argument(
-        "-d",
-        "--download_dir",
-        type=Path,
-        metavar="DIR",
-        help=f"folder of the published files (default: {default})",
-    )
-
-
-def add_results_dir_flag(parser: argparse.ArgumentParser, summary: str, default: str) -> None:
-    """Add --output_dir for the results, and --download_dir for the model's files and IR."""
-    parser.add_argument(
-        "-o",
-        "--output_dir",
-        dest="results_dir",
-        type=Path,
-        metavar="DIR",
-        help=f"{summary} (default: {default} in your cache folder)",
-    )
-    parser.add_argument(
-        "-d",
-        "--download_dir",
-        dest="output_dir",
-        type=Path,
-        metavar="DIR",
-        help="folder for the model's files and IR (default: your cache folder)",
-    )
-
-
-def add_format_flags(parser: argparse.ArgumentParser, formats: Sequence[str] = ("text", "json")) -> None:
-    """Add --format and --quiet."""
-    parser.add_argument(
-        "--format", choices=formats, default="text", help="the format of the result on the standard output"
-    )
-    parser.add_argument("-q", "--quiet", action="store_true", help="show only warnings and errors")
+            members = [*flag.flags]
+            if flag.title:
+                container = parser.add_argument_group(flag.title, flag.description)
+            else:
+                container = parser.add_mutually_exclusive_group()
+        for member in members:
+            member.add_to(container)
 
 
 # --- Settings and options from the values
@@ -324,6 +360,7 @@ def given_settings(
 ) -> dict[str, object]:
     """The values of the settings' flags, in the form that ``read_settings`` takes."""
     given = {name: value for name, value in vars(args).items() if name in SETTING_TYPES}
+    given = {name: None if value is False else value for name, value in given.items()}  # a switch
     given |= overrides or {}
     return {name: tuple(value) if isinstance(value, list) else value for name, value in given.items()}
 

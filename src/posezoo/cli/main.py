@@ -12,11 +12,11 @@ from collections.abc import Sequence
 from importlib import import_module
 
 from posezoo.cli import run_main
-from posezoo.cli.flags import HelpFormatter, add_verb
+from posezoo.cli.flags import HelpFormatter, add_flags, add_verb
 from posezoo.errors import PosezooError, suggest
 
 #: The verbs, in the order in which a user needs them. Each is a module with ``SUMMARY``, ``EXAMPLES``,
-#: ``add_flags(parser)`` and ``run(args) -> int``.
+#: ``FLAGS`` and ``run(args) -> int``; the demo has its own ``USAGE``.
 VERBS = (
     *("list", "info", "plan", "download", "convert", "get", "quantize", "run", "demo", "evaluate", "dataset"),
     *("cache", "benchmark", "compare", "gallery", "verify", "lock", "licenses", "mirror", "new", "record"),
@@ -45,7 +45,8 @@ def create_parser(verb_names: Sequence[str] = VERBS) -> argparse.ArgumentParser:
     for name in verb_names:
         module = import_module(f"posezoo.cli.verbs.{name}")
         verb = add_verb(verbs, name, module.SUMMARY, module.EXAMPLES)
-        module.add_flags(verb)
+        verb.usage = getattr(module, "USAGE", None)
+        add_flags(verb, *module.FLAGS)
         verb.set_defaults(run=module.run, parser=verb)
     return top
 

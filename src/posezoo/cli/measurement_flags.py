@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
+from posezoo.cli.flags import Flag
 from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
@@ -14,32 +14,32 @@ if TYPE_CHECKING:
     from posezoo.registry import Registry
 
 
-def add_measurement_flags(parser: argparse.ArgumentParser) -> None:
-    """Add --figures, --machine and --setting."""
-    parser.add_argument(
-        "--figures",
-        action="append",
-        type=Path,
-        default=[],
-        metavar="FILE",
-        help="a .json file of posezoo benchmark --output, which replaces the measurements of its kind in "
+def _setting(text: str) -> tuple[str, str]:
+    name, equals, value = text.partition("=")
+    if not name or not equals or not value:
+        raise argparse.ArgumentTypeError(f"expected a setting such as batch=8, got {text!r}")
+    return name, value
+
+
+#: --figures, --machine and --setting.
+MEASUREMENT_FLAGS = (
+    Flag(
+        "--figures FILE",
+        "a .json file of posezoo benchmark --output, which replaces the measurements of its kind in "
         "measured.yml; may be given several times",
-    )
-    parser.add_argument(
-        "--machine",
-        default="",
-        metavar="TEXT",
-        help="speeds of machines whose description contains this text",
-    )
-    parser.add_argument(
-        "--setting",
-        type=_setting,
-        action="append",
+        repeats=True,
         default=[],
-        metavar="KEY=VALUE",
-        help="speeds measured with this setting, such as hint=LATENCY or batch=8 (default: the most frequent "
+    ),
+    Flag("--machine TEXT", "speeds of machines whose description contains this text", default=""),
+    Flag(
+        "--setting KEY=VALUE",
+        "speeds measured with this setting, such as hint=LATENCY or batch=8 (default: the most frequent "
         "settings)",
-    )
+        _setting,
+        repeats=True,
+        default=[],
+    ),
+)
 
 
 def measurement_selection(args: argparse.Namespace, registry: Registry) -> MeasurementSelection:
@@ -62,10 +62,3 @@ def measurement_selection(args: argparse.Namespace, registry: Registry) -> Measu
                 raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
             measurements.append((model.full_name, measurement))
     return MeasurementSelection(tuple(measurements), args.machine, dict(args.setting))
-
-
-def _setting(text: str) -> tuple[str, str]:
-    name, equals, value = text.partition("=")
-    if not name or not equals or not value:
-        raise argparse.ArgumentTypeError(f"expected a setting such as batch=8, got {text!r}")
-    return name, value

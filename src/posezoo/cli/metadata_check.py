@@ -7,9 +7,9 @@ import json
 from collections import Counter
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
-from pathlib import Path
 from typing import TYPE_CHECKING
 
+from posezoo.cli.flags import Flag
 from posezoo.errors import SettingsError, suggest
 
 if TYPE_CHECKING:
@@ -20,43 +20,27 @@ if TYPE_CHECKING:
 FORMATS = ("text", "json", "sarif", "github")
 
 
-def add_metadata_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags of the metadata check."""
-    parser.add_argument(
+METADATA_FLAGS = (
+    Flag(
         "--metadata",
-        action="store_true",
-        help="compare model.yml, cards, accuracy-check.yml and index pages with each other; "
+        "compare model.yml, cards, accuracy-check.yml and index pages with each other; "
         "needs no weights and no network",
-    )
-    parser.add_argument(
-        "--explain",
-        metavar="RULE",
-        help="with --metadata: what a rule demands, why, and an example; `all` explains every rule",
-    )
-    parser.add_argument(
-        "--changed_since",
-        "--changed-since",
-        metavar="REV",
-        help="with --metadata: only models whose folders differ from a Git revision",
-    )
-    parser.add_argument(
-        "--baseline",
-        type=Path,
-        metavar="FILE",
-        help="with --metadata: leave out the known findings of this file",
-    )
-    parser.add_argument(
-        "--write_baseline",
-        type=Path,
-        metavar="FILE",
-        help="with --metadata: write the findings to this file as known ones",
-    )
-    parser.add_argument(
-        "--artifacts",
-        type=Path,
-        metavar="DIR",
-        help="with --metadata: also check shapes, names, GFLOPs and MParams of the files and IR below DIR",
-    )
+    ),
+    Flag(
+        "--explain RULE",
+        "with --metadata: what a rule demands, why, and an example; `all` explains every rule",
+    ),
+    Flag(
+        "--changed_since, --changed-since REV",
+        "with --metadata: only models whose folders differ from a Git revision",
+    ),
+    Flag("--baseline FILE", "with --metadata: leave out the known findings of this file"),
+    Flag("--write_baseline FILE", "with --metadata: write the findings to this file as known ones"),
+    Flag(
+        "--artifacts DIR",
+        "with --metadata: also check shapes, names, GFLOPs and MParams of the files and IR below DIR",
+    ),
+)
 
 
 def is_requested(args: argparse.Namespace) -> bool:

@@ -9,6 +9,7 @@ from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
+from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.facts.model_facts import Model, ModelFacts
 from posezoo.spec.model import CompositeSpec, Framework, ModelSpec, Precision
 
@@ -104,40 +105,29 @@ class _TaskChoices:
         return task in tuple(self)
 
 
-def add_filter_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the filter flags; if a flag is given several times, a model may match any of its values."""
-    filters = parser.add_argument_group(
-        "filters", "A model must match each filter; of a filter that is given several times, any value."
-    )
-    filters.add_argument(
-        "--task",
-        action="append",
-        choices=_TaskChoices(),
-        metavar="TASK",
-        help="such as human_pose_estimation",
-    )
-    filters.add_argument(
-        "--framework",
-        action="append",
+#: The filter flags; if a flag is given several times, a model may match any of its values.
+FILTER_FLAGS = FlagGroup(
+    Flag("--task TASK", "such as human_pose_estimation", repeats=True, choices=_TaskChoices()),
+    Flag(
+        "--framework NAME",
+        f"framework of the published files: {', '.join(Framework)} (dldt: published as IR)",
+        repeats=True,
         choices=tuple(framework.value for framework in Framework),
-        metavar="NAME",
-        help=f"framework of the published files: {', '.join(Framework)} (dldt: published as IR)",
-    )
-    filters.add_argument(
-        "--precision",
-        action="append",
+    ),
+    Flag(
+        "--precision P",
+        f"precision that is published or can be made: {', '.join(Precision)}",
+        repeats=True,
         choices=tuple(precision.value for precision in Precision),
-        metavar="P",
-        help=f"precision that is published or can be made: {', '.join(Precision)}",
-    )
-    filters.add_argument(
-        "--license", action="append", metavar="GLOB", help="SPDX identifier or a glob, such as 'BSD-*'"
-    )
-    filters.add_argument(
-        "--search",
-        metavar="TEXT",
-        help="words, or beginnings of words, that are all in the name or description; ignores case",
-    )
+    ),
+    Flag("--license GLOB", "SPDX identifier or a glob, such as 'BSD-*'", repeats=True),
+    Flag(
+        "--search TEXT",
+        "words, or beginnings of words, that are all in the name or description; ignores case",
+    ),
+    title="filters",
+    description="A model must match each filter; of a filter that is given several times, any value.",
+)
 
 
 def filters_from_args(args: argparse.Namespace) -> ModelFilters:

@@ -12,9 +12,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, run_main
+from posezoo.cli.flags import Flag
 from posezoo.cli.selection import read_list_file, select_models
 from posezoo.errors import PosezooError, escape_control_characters, suggest
-from posezoo.settings import Setting, read_settings
+from posezoo.registry import open_registry
+from posezoo.settings import Setting, read_settings, to_settings
 
 if TYPE_CHECKING:
     from posezoo.registry import Registry, Selection
@@ -71,31 +73,47 @@ class LineBuffer:
             sys.stdout.flush()
 
 
-def create_omz_parser(prog: str, summary: str, verb: str) -> argparse.ArgumentParser:
-    """The parser of a command, with the flags that select models; the command adds its own flags."""
+def create_omz_parser(prog: str, summary: str, verb: str, *own_flags: Flag | str) -> argparse.ArgumentParser:
+    """The parser of a command: the flags that select models, and the command's own flags."""
     parser = argparse.ArgumentParser(prog=prog, description=summary, formatter_class=flags.HelpFormatter)
-    parser.add_argument(
-        "--name",
-        metavar="PAT[,PAT...]",
-        help=f"{verb} the models whose names match (case-sensitive globs); a composite stands for its parts",
+    flags.add_flags(
+        parser,
+        Flag(
+            "--name PAT[,PAT...]",
+            f"{verb} the models whose names match (case-sensitive globs); a composite stands for its parts",
+        ),
+        Flag(
+            "--list FILE.LST",
+            f"{verb} the models whose names match a line of a file; # begins a comment",
+            Path,
+        ),
+        Flag("--all", f"{verb} all models"),
+        Flag("--print_all", "print the names of all models and exit; ignore other flags"),
+        "models_dir",
+        *own_flags,
     )
-    parser.add_argument(
-        "--list",
-        type=Path,
-        metavar="FILE.LST",
-        help=f"{verb} the models whose names match a line of a file; # begins a comment",
-    )
-    parser.add_argument("--all", action="store_true", help=f"{verb} all models")
-    parser.add_argument(
-        "--print_all", action="store_true", help="print the names of all models and exit; ignore other flags"
-    )
-    flags.add_flags(parser, "models_dir")
+    parser.set_defaults(parser=parser)
     return parser
 
 
-def run_command(work: Callable[[], int]) -> int:
-    """Run a command, and return its exit code."""
-    return run_main.run_main(work, report_error=LineBuffer().print_error)
+def run_command(
+    parser: argparse.ArgumentParser, argv: Sequence[str] | None, work: Callable[[argparse.Namespace], int]
+) -> int:
+    """Do the work of a command, or print all names; return the exit code."""
+
+    def run() -> int:
+        args = parser.parse_args(argv)
+        if not args.print_all:
+            return work(args)
+        registry = open_registry(to_settings(omz_settings_from_args(args)).models_dir)
+        if registry.empty_message:
+            LineBuffer().warn(registry.empty_message)
+        # The names of parts but not of composites; no model.yml is read.
+        for name in registry.names():
+            print(name)
+        return 0
+
+    return run_main.run_main(run, report_error=LineBuffer().print_error)
 
 
 def omz_settings_from_args(
@@ -113,15 +131,7 @@ def omz_settings_from_args(
     return read_settings(flags.given_settings(args, {"output_dir": None, "jobs": None, **(overrides or {})}))
 
 
-def print_all(registry: Registry) -> None:
-    """Print the names of all models, of parts but not of composites, without reading a model.yml."""
-    if registry.empty_message:
-        LineBuffer().warn(registry.empty_message)
-    for name in registry.names():
-        print(name)
-
-
-def omz_patterns_from_args(args: argparse.Namespace, parser: argparse.ArgumentParser) -> list[str] | None:
+def omz_patterns_from_args(args: argparse.Namespace) -> list[str] | None:
     """The patterns that select models; None selects all. Wrong flags end the process with exit code 2.
 
     Raises:
@@ -129,20 +139,22 @@ def omz_patterns_from_args(args: argparse.Namespace, parser: argparse.ArgumentPa
     """
     given = [args.all, args.name is not None, args.list is not None]
     if sum(given) > 1:
-        parser.error('at most one of "--all", "--name" or "--list" can be specified')
+        args.parser.error('at most one of "--all", "--name" or "--list" can be specified')
     if not any(given):
-        parser.error('one of "--print_all", "--all", "--name" or "--list" must be specified')
+        args.parser.error('one of "--print_all", "--all", "--name" or "--list" must be specified')
     if args.all:
         return None
     return args.name.split(",") if args.list is None else read_list_file(args.list)
 
 
-def select_omz_models(registry: Registry, patterns: Sequence[str] | None) -> Selection:
-    """The models that the patterns match. Errors in their files are shown at once.
+def select_omz_models(registry: Registry, args: argparse.Namespace) -> Selection:
+    """The models that the flags select. Errors in their files are shown at once.
 
     Raises:
         OmzError: a pattern matches no name.
+        PosezooError: the file of --list cannot be read.
     """
+    patterns = omz_patterns_from_args(args)
     for pattern in patterns or ():
         if not registry.matches_any(pattern):
             near = suggest(pattern, registry.entries)

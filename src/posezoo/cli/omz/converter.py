@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, run_main
+from posezoo.cli.flags import Flag
 from posezoo.cli.omz import conventions
 from posezoo.cli.omz.conventions import LineBuffer
 from posezoo.errors import ConversionError, PosezooError
@@ -63,63 +64,6 @@ DIFFERENCES = {
 }
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return conventions.run_command(lambda: _run(create_parser(), argv))
-
-
-def create_parser() -> argparse.ArgumentParser:
-    """The parser of the command."""
-    parser = conventions.create_omz_parser(
-        "converter.py", "Convert downloaded models to OpenVINO IR.", "convert"
-    )
-    flags.add_download_dir_flag(parser, "the working folder")
-    flags.add_output_dir_flag(parser, "where the IR go", "the folder of the published files")
-    parser.add_argument(
-        "--precisions",
-        metavar="PREC[,PREC...]",
-        help="convert only to these; a conversion makes FP16 and FP32",
-    )
-    parser.add_argument(
-        "-p",
-        "--python",
-        type=Path,
-        metavar="PYTHON",
-        help="the Python that starts Model Optimizer, or that has one installed",
-    )
-    parser.add_argument(
-        "--mo",
-        type=Path,
-        metavar="MO.PY",
-        help="Model Optimizer of openvino-dev 2024.6, for models that only it can convert",
-    )
-    parser.add_argument(
-        "--add_mo_arg",
-        metavar="ARG",
-        action="append",
-        default=[],
-        help="an argument of Model Optimizer for every model, as --add_mo_arg=--mean_values=[127,127,127]; "
-        "may be given several times",
-    )
-    flags.add_flags(parser, "allow_upstream_code", *flags.LOCK)
-    parser.add_argument("--dry_run", action="store_true", help="print what would be done, and write nothing")
-    parser.add_argument("--no_card", action="store_true", help="draw no card beside the IR")
-    parser.add_argument(
-        "-j", "--jobs", type=_jobs, default=1, metavar="N|auto", help="how many models to convert at once"
-    )
-    parser.add_argument(
-        "--progress_format",
-        choices=("text", "json"),
-        default="text",
-        help="lines of text, or events as JSON, one for each line",
-    )
-    flags.add_flags(parser, *flags.CHECKPOINT, *flags.CAMERA_INPUT, "force")
-    # Old scripts use these spellings.
-    parser.add_argument("--add-mo-arg", dest="add_mo_arg", action="append", help=argparse.SUPPRESS)
-    parser.add_argument("--dry-run", dest="dry_run", action="store_true", help=argparse.SUPPRESS)
-    return parser
-
-
 def _jobs(text: str) -> int:
     if text == "auto":
         return os.cpu_count() or 1
@@ -129,16 +73,57 @@ def _jobs(text: str) -> int:
         raise argparse.ArgumentTypeError(f'must be a positive integer or "auto" (got {text!r})') from error
 
 
-def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
-    args = command.parse_args(argv)
+FLAGS = (
+    flags.download_dir_flag("the working folder"),
+    flags.output_dir_flag("where the IR go", "the folder of the published files"),
+    Flag("--precisions PREC[,PREC...]", "convert only to these; a conversion makes FP16 and FP32"),
+    Flag("-p, --python PYTHON", "the Python that starts Model Optimizer, or that has one installed", Path),
+    Flag("--mo MO.PY", "Model Optimizer of openvino-dev 2024.6, for models that only it can convert", Path),
+    Flag(
+        "--add_mo_arg ARG",
+        "an argument of Model Optimizer for every model, as --add_mo_arg=--mean_values=[127,127,127]; "
+        "may be given several times",
+        repeats=True,
+        default=[],
+    ),
+    "allow_upstream_code",
+    *flags.LOCK,
+    Flag("--dry_run", "print what would be done, and write nothing"),
+    Flag("--no_card", "draw no card beside the IR"),
+    Flag("-j, --jobs N|auto", "how many models to convert at once", _jobs, default=1),
+    Flag(
+        "--progress_format",
+        "lines of text, or events as JSON, one for each line",
+        choices=("text", "json"),
+        default="text",
+    ),
+    *flags.CHECKPOINT,
+    *flags.CAMERA_INPUT,
+    "force",
+    # Old scripts use these spellings.
+    Flag("--add-mo-arg", argparse.SUPPRESS, repeats=True, dest="add_mo_arg"),
+    Flag("--dry-run", argparse.SUPPRESS, dest="dry_run"),
+)
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Run the command and return its exit code."""
+    return conventions.run_command(create_parser(), argv, _run)
+
+
+def create_parser() -> argparse.ArgumentParser:
+    """The parser of the command."""
+    return conventions.create_omz_parser(
+        "converter.py", "Convert downloaded models to OpenVINO IR.", "convert", *FLAGS
+    )
+
+
+def _run(args: argparse.Namespace) -> int:
     if reason := _contradiction(args):
-        command.error(reason)
+        args.parser.error(reason)
     settings = to_settings(conventions.omz_settings_from_args(args))
     registry = open_registry(settings.models_dir)
-    if args.print_all:
-        conventions.print_all(registry)
-        return 0
-    selection = conventions.select_omz_models(registry, conventions.omz_patterns_from_args(args, command))
+    selection = conventions.select_omz_models(registry, args)
     requested = conventions.precisions_from_args(args)
     flags.require_model_optimizer(args)
     from posezoo.convert.conversion_plan import ConversionOptions
@@ -154,9 +139,9 @@ def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
         allow_upstream_code=args.allow_upstream_code,
     )
     if args.checkpoint is not None:
-        selection = _select_own_weights(command, args, selection)
+        selection = _select_own_weights(args, selection)
     elif args.model_name is not None:
-        command.error("--model_name goes with --checkpoint")
+        args.parser.error("--model_name goes with --checkpoint")
     jobs = 1 if args.dry_run else args.jobs
     task = _ConversionTask(
         context,
@@ -213,13 +198,11 @@ def _print_summary(failed: Mapping[str, PosezooError], names: Sequence[str], sty
     return code
 
 
-def _select_own_weights(
-    command: argparse.ArgumentParser, args: argparse.Namespace, selection: Selection
-) -> Selection:
+def _select_own_weights(args: argparse.Namespace, selection: Selection) -> Selection:
     from posezoo.resolve.custom_weights import spec_with_checkpoint
 
     if len(selection.models) != 1:
-        command.error("--checkpoint goes with --name of one model")
+        args.parser.error("--checkpoint goes with --name of one model")
     spec = spec_with_checkpoint(selection.models[0], args.checkpoint, args.model_name or "")
     return replace(selection, models=(spec,), composites=())
 

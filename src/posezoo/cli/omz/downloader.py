@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
+from posezoo.cli.flags import Flag
 from posezoo.cli.omz import conventions
 from posezoo.cli.omz.conventions import LineBuffer
 from posezoo.errors import PosezooError, UnpinnedFileError
@@ -57,58 +58,50 @@ DIFFERENCES = {
 }
 
 
+FLAGS = (
+    Flag(
+        "--precisions PREC[,PREC...]",
+        f"of models published as IR, only these: {', '.join(conventions.PRECISIONS)}",
+    ),
+    flags.output_dir_flag("where files go", "the working folder"),
+    Flag("--cache_dir DIR", "keep a copy of each file by its digest"),
+    "mirror verify",
+    *flags.TRUST,
+    Flag(
+        "--num_attempts N",
+        "how many times to try a source that fails temporarily (default: 5)",
+        conventions.parse_positive,
+    ),
+    *flags.HTTP,
+    Flag("--progress_format", "the form of the progress output", choices=("text", "json"), default="text"),
+    Flag(
+        "-j, --jobs N",
+        "how many files to download at once, of one model or several (default: 1)",
+        conventions.parse_positive,
+    ),
+    "connections",
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return conventions.run_command(lambda: _run(create_parser(), argv))
+    return conventions.run_command(create_parser(), argv, _run)
 
 
 def create_parser() -> argparse.ArgumentParser:
     """The parser of the command."""
-    parser = conventions.create_omz_parser(
-        "downloader.py", "Download models and verify them by their checksums.", "download"
+    return conventions.create_omz_parser(
+        "downloader.py", "Download models and verify them by their checksums.", "download", *FLAGS
     )
-    parser.add_argument(
-        "--precisions",
-        metavar="PREC[,PREC...]",
-        help=f"of models published as IR, only these: {', '.join(conventions.PRECISIONS)}",
-    )
-    flags.add_output_dir_flag(parser, "where files go", "the working folder")
-    parser.add_argument(
-        "--cache_dir", type=Path, metavar="DIR", help="keep a copy of each file by its digest"
-    )
-    flags.add_flags(parser, "mirror", "verify", *flags.TRUST)
-    parser.add_argument(
-        "--num_attempts",
-        type=conventions.parse_positive,
-        metavar="N",
-        help="how many times to try a source that fails temporarily (default: 5)",
-    )
-    flags.add_flags(parser, *flags.HTTP)
-    parser.add_argument(
-        "--progress_format", choices=("text", "json"), default="text", help="the form of the progress output"
-    )
-    parser.add_argument(
-        "-j",
-        "--jobs",
-        type=conventions.parse_positive,
-        metavar="N",
-        help="how many files to download at once, of one model or several (default: 1)",
-    )
-    flags.add_flags(parser, "connections")
-    return parser
 
 
-def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
-    args = command.parse_args(argv)
+def _run(args: argparse.Namespace) -> int:
     output_dir = args.output_dir or Path.cwd()
     jobs = min(args.jobs, MOST_JOBS) if args.jobs else None
     said = conventions.omz_settings_from_args(args, {"attempts": args.num_attempts, "jobs": jobs})
     settings = to_settings(said)
     registry = open_registry(settings.models_dir)
-    if args.print_all:
-        conventions.print_all(registry)
-        return 0
-    selection = conventions.select_omz_models(registry, conventions.omz_patterns_from_args(args, command))
+    selection = conventions.select_omz_models(registry, args)
     # As in Open Model Zoo, no cache is used unless a flag or setting names one.
     is_cached = said["cache_dir"].origin != "default"
     from posezoo.download.connection_pool import ConnectionPool

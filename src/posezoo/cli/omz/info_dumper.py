@@ -29,7 +29,7 @@ DIFFERENCES = {
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return conventions.run_command(lambda: _run(create_parser(), argv))
+    return conventions.run_command(create_parser(), argv, _run)
 
 
 def create_parser() -> argparse.ArgumentParser:
@@ -39,14 +39,10 @@ def create_parser() -> argparse.ArgumentParser:
     )
 
 
-def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
-    args = command.parse_args(argv)
+def _run(args: argparse.Namespace) -> int:
     models_dir = to_settings(conventions.omz_settings_from_args(args)).models_dir
     registry = open_registry(models_dir, cache_dir=user_folder("cache") / "registry")
-    if args.print_all:
-        conventions.print_all(registry)
-        return 0
-    selection = conventions.select_omz_models(registry, conventions.omz_patterns_from_args(args, command))
+    selection = conventions.select_omz_models(registry, args)
     print(json.dumps([collect_omz_facts(spec) for spec in selection.models], indent=4))
     return 1 if selection.problems else 0
 

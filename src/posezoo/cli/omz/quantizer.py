@@ -10,8 +10,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
+from posezoo.cli.flags import Flag
 from posezoo.cli.omz import conventions
-from posezoo.cli.verbs.quantize import add_quantization_flags, require_dataset_dir
+from posezoo.cli.verbs.quantize import quantization_flags, require_dataset_dir
 from posezoo.registry import open_registry
 from posezoo.settings import to_settings
 from posezoo.spec.model import Precision
@@ -43,37 +44,37 @@ DIFFERENCES = {
 }
 
 
+FLAGS: tuple[Flag | str, ...] = (
+    *quantization_flags("the working folder"),
+    *flags.LOCK,
+    Flag(
+        "--precisions PREC[,PREC...]",
+        "quantize to these only; FP16-INT8 and FP32-INT8 are what a quantization makes",
+    ),
+    Flag("-p, --python PYTHON", "not needed: no other Python is started"),
+    Flag("--pot POT", "not needed: NNCF works in this process"),
+    Flag("--dry_run", "print what would be done; touch nothing"),
+    Flag("--dry-run", argparse.SUPPRESS, dest="dry_run"),
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return conventions.run_command(lambda: _run(create_parser(), argv))
+    return conventions.run_command(create_parser(), argv, _run)
 
 
 def create_parser() -> argparse.ArgumentParser:
     """The parser of the command."""
-    parser = conventions.create_omz_parser("quantizer.py", "Quantize converted models to INT8.", "quantize")
-    add_quantization_flags(parser, "the working folder")
-    flags.add_flags(parser, *flags.LOCK)
-    parser.add_argument(
-        "--precisions",
-        metavar="PREC[,PREC...]",
-        help="quantize to these only; FP16-INT8 and FP32-INT8 are what a quantization makes",
+    return conventions.create_omz_parser(
+        "quantizer.py", "Quantize converted models to INT8.", "quantize", *FLAGS
     )
-    parser.add_argument("-p", "--python", metavar="PYTHON", help="not needed: no other Python is started")
-    parser.add_argument("--pot", metavar="POT", help="not needed: NNCF works in this process")
-    parser.add_argument("--dry_run", action="store_true", help="print what would be done; touch nothing")
-    parser.add_argument("--dry-run", dest="dry_run", action="store_true", help=argparse.SUPPRESS)
-    return parser
 
 
-def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
-    args = command.parse_args(argv)
+def _run(args: argparse.Namespace) -> int:
     settings = to_settings(conventions.omz_settings_from_args(args))
     registry = open_registry(settings.models_dir)
-    if args.print_all:
-        conventions.print_all(registry)
-        return 0
-    require_dataset_dir(command, args)
-    selection = conventions.select_omz_models(registry, conventions.omz_patterns_from_args(args, command))
+    require_dataset_dir(args)
+    selection = conventions.select_omz_models(registry, args)
     requested = conventions.precisions_from_args(args)
     for flag in ("python", "pot"):
         if getattr(args, flag) is not None:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, metadata_check
+from posezoo.cli.flags import Flag
 from posezoo.cli.omz import conventions
 from posezoo.registry import open_registry
 from posezoo.settings import to_settings
@@ -27,44 +28,40 @@ DIFFERENCES = dict.fromkeys(
 )  # fmt: skip
 
 
+FLAGS = (
+    flags.output_dir_flag("where files and IR are", "the working folder"),
+    flags.download_dir_flag("the output folder"),
+    *metadata_check.METADATA_FLAGS,
+    *flags.LOCK,
+    Flag("--format", "the form of the report", choices=metadata_check.FORMATS, default="text"),
+)
+
+
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""
-    return conventions.run_command(lambda: _run(create_parser(), argv))
+    return conventions.run_command(create_parser(), argv, _run)
 
 
 def create_parser() -> argparse.ArgumentParser:
     """The parser of the command."""
-    parser = conventions.create_omz_parser(
-        "verifier.py", "Check size and checksum of downloaded files and converted IR.", "check"
+    return conventions.create_omz_parser(
+        "verifier.py", "Check size and checksum of downloaded files and converted IR.", "check", *FLAGS
     )
-    flags.add_output_dir_flag(parser, "where files and IR are", "the working folder")
-    flags.add_download_dir_flag(parser, "the output folder")
-    metadata_check.add_metadata_flags(parser)
-    flags.add_flags(parser, *flags.LOCK)
-    parser.add_argument(
-        "--format", choices=metadata_check.FORMATS, default="text", help="the form of the report"
-    )
-    return parser
 
 
-def _run(command: argparse.ArgumentParser, argv: Sequence[str] | None) -> int:
+def _run(args: argparse.Namespace) -> int:
     from posezoo.cli.verbs import verify
     from posezoo.layout import ModelLayout
     from posezoo.lockfile import LockFile
 
-    args = command.parse_args(argv)
     settings = to_settings(conventions.omz_settings_from_args(args))
     registry = open_registry(settings.models_dir)
-    if args.print_all:
-        conventions.print_all(registry)
-        return 0
-    args.parser = command
     if metadata_check.is_requested(args):
         chosen = args.name is not None or args.list is not None
         return metadata_check.run_metadata_check(
-            args, registry, conventions.omz_patterns_from_args(args, command) if chosen else None
+            args, registry, conventions.omz_patterns_from_args(args) if chosen else None
         )
-    selection = conventions.select_omz_models(registry, conventions.omz_patterns_from_args(args, command))
+    selection = conventions.select_omz_models(registry, args)
     output_dir = args.output_dir or Path.cwd()
     layout = ModelLayout(download_dir=args.download_dir or output_dir, output_dir=output_dir)
     return verify.run_artifact_check(

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
+from posezoo.cli.flags import Flag
 from posezoo.cli.report import Console
 from posezoo.errors import InferenceError, PosezooError
 from posezoo.spec.model import Precision
@@ -45,95 +46,76 @@ posezoo benchmark --all --generated --output speed.json
 MAX_BATCH = 64
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    parser.add_argument(
-        "models",
+def _whole_numbers(lowest: int, highest: int) -> Callable[[str], tuple[int, ...]]:
+    """An argparse type: different whole numbers, separated by commas."""
+    parse_one = flags.whole_number(lowest, highest)
+
+    def parse(text: str) -> tuple[int, ...]:
+        return tuple(dict.fromkeys(parse_one(word) for word in text.split(",")))
+
+    return parse
+
+
+FLAGS = (
+    Flag(
+        "models MODEL|XML",
+        "a name or a glob, downloaded and converted if necessary; or the .xml of any IR",
         nargs="*",
-        metavar="MODEL|XML",
-        help="a name or a glob, downloaded and converted if necessary; or the .xml of any IR",
-    )
-    flags.add_flags(parser, "all")
-    parser.add_argument(
+    ),
+    "all",
+    Flag(
         "--compare",
-        action="store_true",
-        help="run all models in alternation, round by round, and compare each with the first: other load on "
+        "run all models in alternation, round by round, and compare each with the first: other load on "
         "the machine then affects all alike",
-    )
-    parser.add_argument(
-        "--pipeline",
-        action="store_true",
-        help="measure the whole pipeline: read an image, find its people, and draw them",
-    )
-    parser.add_argument(
-        "-i",
-        "--input",
-        type=Path,
-        metavar="IMAGE",
-        help="with --pipeline: the image (default: four people, made from the two sample photos)",
-    )
-    parser.add_argument(
-        "--precisions",
-        type=flags.parse_precisions,
-        metavar="P[,P]",
+    ),
+    Flag("--pipeline", "measure the whole pipeline: read an image, find its people, and draw them"),
+    Flag(
+        "-i, --input IMAGE",
+        "with --pipeline: the image (default: four people, made from the two sample photos)",
+        Path,
+    ),
+    Flag(
+        "--precisions P[,P]",
+        "precisions to measure; those that a model does not have are left out (default: FP16)",
         default=(Precision.FP16,),
-        help="precisions to measure; those that a model does not have are left out (default: FP16)",
-    )
-    parser.add_argument(
+    ),
+    Flag(
         "--generated",
-        action="store_true",
-        help="benchmark posezoo's networks that have no IR here with random weights, and mark the results",
-    )
-    parser.add_argument(
-        "--size",
-        type=flags.parse_image_size,
-        metavar="H,W",
-        help="the image's height and width, for an IR with dynamic sizes",
-    )
-    parser.add_argument(
-        "--batch",
-        type=_whole_numbers(1, MAX_BATCH),
-        metavar="N[,N]",
+        "benchmark posezoo's networks that have no IR here with random weights, and mark the results",
+    ),
+    Flag("--size H,W", "the image's height and width, for an IR with dynamic sizes"),
+    Flag(
+        "--batch N[,N]",
+        f"images of one inference, 1 to {MAX_BATCH}; of several the best is reported (default: 1)",
+        _whole_numbers(1, MAX_BATCH),
         default=(1,),
-        help=f"images of one inference, 1 to {MAX_BATCH}; of several the best is reported (default: 1)",
-    )
-    parser.add_argument(
-        "--requests",
-        type=_whole_numbers(0, 1024),
-        metavar="N[,N]",
-        default=(0,),
-        help="number of parallel inference requests: 1 for the lowest latency; 0: the device's optimal "
+    ),
+    Flag(
+        "--requests N[,N]",
+        "number of parallel inference requests: 1 for the lowest latency; 0: the device's optimal "
         "number (default: 0)",
-    )
-    parser.add_argument(
-        "--streams", default="", metavar="N", help="how many requests the device executes in parallel"
-    )
-    parser.add_argument(
-        "--threads", type=flags.whole_number(0, 4096), default=0, metavar="N", help="threads of the CPU"
-    )
-    parser.add_argument(
-        "--hint", default="", choices=("LATENCY", "THROUGHPUT", "NONE"), help="what the device optimizes for"
-    )
-    parser.add_argument(
-        "--rounds",
-        type=flags.whole_number(5, 1000),
+        _whole_numbers(0, 1024),
+        default=(0,),
+    ),
+    Flag("--streams N", "how many requests the device executes in parallel", default=""),
+    Flag("--threads N", "threads of the CPU", flags.whole_number(0, 4096), default=0),
+    Flag("--hint", "what the device optimizes for", default="", choices=("LATENCY", "THROUGHPUT", "NONE")),
+    Flag(
+        "--rounds N",
+        "number of rounds, at least 5, after a warm-up round (default: 5)",
+        flags.whole_number(5, 1000),
         default=5,
-        metavar="N",
-        help="number of rounds, at least 5, after a warm-up round (default: 5)",
-    )
-    parser.add_argument(
-        "--seconds",
-        type=flags.number(0.01, 600),
-        default=1.0,
-        metavar="S",
-        help="how long a round takes (default: 1)",
-    )
-    parser.add_argument(
-        "--output", type=Path, metavar="FILE", help="write a .json file that posezoo record reads"
-    )
-    flags.add_flags(parser, "detector", *flags.INFERENCE)
-    flags.add_flags(parser, "output_dir", *flags.CACHE, *flags.TRUST, "models_dir", "dry_run")
-    flags.add_format_flags(parser)
+    ),
+    Flag("--seconds S", "how long a round takes (default: 1)", flags.number(0.01, 600), default=1.0),
+    Flag("--output FILE", "write a .json file that posezoo record reads"),
+    "detector",
+    *flags.INFERENCE,
+    "output_dir",
+    *flags.CACHE,
+    *flags.TRUST,
+    "models_dir dry_run",
+    *flags.FORMAT,
+)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -237,13 +219,3 @@ def _write(
     rows = measurements_to_json(recordable, today)
     write_atomically(path, (json.dumps(rows, indent=2) + "\n").encode())
     console.print_line(f"{path}: {len(rows)} measurements")
-
-
-def _whole_numbers(lowest: int, highest: int) -> Callable[[str], tuple[int, ...]]:
-    """An argparse type: different whole numbers, separated by commas."""
-    parse_one = flags.whole_number(lowest, highest)
-
-    def parse(text: str) -> tuple[int, ...]:
-        return tuple(dict.fromkeys(parse_one(word) for word in text.split(",")))
-
-    return parse

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
+from posezoo.cli.flags import Flag
 from posezoo.cli.report import Console
 from posezoo.cli.terminal_text import align_columns
 
@@ -39,30 +40,25 @@ posezoo cache prune --older_than 90 --damaged
 _DAY_S = 86400.0
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    parser.add_argument(
+FLAGS = (
+    Flag(
         "what",
-        choices=("list", "verify", "prune"),
-        help="list: all files; verify: read all of them, and name damaged ones; prune: remove those that no "
+        "list: all files; verify: read all of them, and name damaged ones; prune: remove those that no "
         "model of the zoo names, and what killed runs left",
-    )
-    parser.add_argument(
-        "--damaged", action="store_true", help="with prune: also remove damaged files; all files are read"
-    )
-    parser.add_argument(
-        "--older_than",
-        type=flags.number(0, 36500),
-        metavar="DAYS",
-        help="with prune: also remove files that were written longer ago",
-    )
-    parser.add_argument("--everything", action="store_true", help="with prune: remove all files")
-    parser.add_argument("--cache_dir", type=Path, metavar="DIR", help="the cache (default: your own)")
-    flags.add_flags(parser, "models_dir")
-    parser.add_argument(
-        "--dry_run", action="store_true", help="with prune: only report what would be removed"
-    )
-    flags.add_format_flags(parser)
+        choices=("list", "verify", "prune"),
+    ),
+    Flag("--damaged", "with prune: also remove damaged files; all files are read"),
+    Flag(
+        "--older_than DAYS",
+        "with prune: also remove files that were written longer ago",
+        flags.number(0, 36500),
+    ),
+    Flag("--everything", "with prune: remove all files"),
+    Flag("--cache_dir DIR", "the cache (default: your own)"),
+    "models_dir",
+    Flag("--dry_run", "with prune: only report what would be removed"),
+    *flags.FORMAT,
+)
 
 
 def run(args: argparse.Namespace) -> int:

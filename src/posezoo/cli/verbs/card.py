@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
+from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.model_filters import facts_of
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
@@ -32,26 +33,23 @@ posezoo card --all --models_dir my_zoo/models --in_place --check
 """
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    flags.add_model_flags(parser)
-    places = parser.add_mutually_exclusive_group()
-    places.add_argument(
-        "-o",
-        "--output_dir",
-        type=Path,
-        metavar="DIR",
-        help="write README.md, card.json and an image of the skeleton to DIR/<public|intel>/<name>; such a "
-        "card also describes the IR in that folder (default: print the card)",
-    )
-    places.add_argument(
-        "--in_place",
-        action="store_true",
-        help="write them beside the model.yml, for maintainers of a registry; with --all also index.md",
-    )
-    parser.add_argument("--check", action="store_true", help="with --in_place: only report stale files")
-    flags.add_flags(parser, "models_dir")
-    flags.add_format_flags(parser)
+FLAGS = (
+    *flags.MODELS,
+    FlagGroup(
+        Flag(
+            "-o, --output_dir DIR",
+            "write README.md, card.json and an image of the skeleton to DIR/<public|intel>/<name>; such "
+            "a card also describes the IR in that folder (default: print the card)",
+        ),
+        Flag(
+            "--in_place",
+            "write them beside the model.yml, for maintainers of a registry; with --all also index.md",
+        ),
+    ),
+    Flag("--check", "with --in_place: only report stale files"),
+    "models_dir",
+    *flags.FORMAT,
+)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -15,10 +15,10 @@ CSV has the same columns, and for each value a column with its origin.
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 
 from posezoo.cli import flags
-from posezoo.cli.measurement_flags import add_measurement_flags, measurement_selection
+from posezoo.cli.flags import Flag
+from posezoo.cli.measurement_flags import MEASUREMENT_FLAGS, measurement_selection
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError, import_optional
@@ -35,23 +35,20 @@ posezoo compare human-pose-estimation-0001 --precisions FP16,FP16-INT8 --format 
 PICTURES = (".svg", ".png")
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    flags.add_model_flags(parser)
-    parser.add_argument(
-        "--precisions",
-        type=flags.parse_precisions,
-        metavar="P[,P]",
+FLAGS = (
+    *flags.MODELS,
+    Flag(
+        "--precisions P[,P]",
+        "of the IR: a row for each that a model is available in (default: FP16)",
         default=(Precision.FP16,),
-        help="of the IR: a row for each that a model is available in (default: FP16)",
-    )
-    add_measurement_flags(parser)
-    parser.add_argument(
-        "--picture", type=Path, metavar="FILE", help="also draw a chart: a name that ends with .svg or .png"
-    )
-    flags.add_output_dir_flag(parser, "the folder of the IR whose sizes are shown")
-    flags.add_flags(parser, "models_dir")
-    flags.add_format_flags(parser, ("text", "json", "csv", "markdown"))
+    ),
+    *MEASUREMENT_FLAGS,
+    Flag("--picture FILE", "also draw a chart: a name that ends with .svg or .png"),
+    flags.output_dir_flag("the folder of the IR whose sizes are shown"),
+    "models_dir",
+    flags.format_flag(("text", "json", "csv", "markdown")),
+    flags.QUIET,
+)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -9,6 +9,7 @@ import argparse
 from pathlib import Path
 
 from posezoo.cli import flags
+from posezoo.cli.flags import Flag
 
 SUMMARY = "print a script with which a shell completes posezoo's verbs and flags"
 
@@ -25,12 +26,11 @@ posezoo completion fish | source
 SHELLS = ("bash", "zsh", "fish")
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    parser.add_argument("shell", nargs="?", choices=SHELLS, metavar="SHELL", help=", ".join(SHELLS))
-    # The scripts use this flag.
-    parser.add_argument("--names", action="store_true", help=argparse.SUPPRESS)
-    flags.add_flags(parser, "models_dir")
+FLAGS = (
+    Flag("shell SHELL", ", ".join(SHELLS), nargs="?", choices=SHELLS),
+    Flag("--names", argparse.SUPPRESS),
+    "models_dir",
+)
 
 
 def run(args: argparse.Namespace) -> int:

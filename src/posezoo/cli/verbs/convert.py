@@ -6,6 +6,7 @@ import argparse
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
+from posezoo.cli.flags import Flag
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.errors import ConversionError
@@ -29,22 +30,22 @@ posezoo convert blazepose-full --input_type u8 --input_layout NHWC --resize --ou
 """
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    flags.add_model_flags(parser)
-    flags.add_flags(parser, *flags.CHECKPOINT)
-    parser.add_argument(
-        "--network",
-        metavar="NETWORK",
-        help="with --checkpoint, instead of a model: posezoo's own network that the weights are for",
-    )
-    flags.add_download_dir_flag(parser, "the output folder")
-    flags.add_flags(parser, "output_dir", *flags.LOCK, *flags.CONVERSION)
-    parser.add_argument(
-        "--onnx_only", action="store_true", help="write no IR, only the ONNX of posezoo's own network"
-    )
-    flags.add_flags(parser, *flags.CAMERA_INPUT, "force", "models_dir", "dry_run")
-    flags.add_format_flags(parser)
+FLAGS = (
+    *flags.MODELS,
+    *flags.CHECKPOINT,
+    Flag(
+        "--network NETWORK",
+        "with --checkpoint, instead of a model: posezoo's own network that the weights are for",
+    ),
+    flags.download_dir_flag("the output folder"),
+    "output_dir",
+    *flags.LOCK,
+    *flags.CONVERSION,
+    Flag("--onnx_only", "write no IR, only the ONNX of posezoo's own network"),
+    *flags.CAMERA_INPUT,
+    "force models_dir dry_run",
+    *flags.FORMAT,
+)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, run_main
+from posezoo.cli.flags import Flag
 from posezoo.cli.report import Console
 from posezoo.cli.terminal_text import align_columns
 from posezoo.errors import DatasetError, DownloadError, escape_control_characters, suggest
@@ -44,32 +45,27 @@ ANNOTATIONS, IMAGES = Path("annotations/person_keypoints_val2017.json"), Path("v
 DEFAULT_DATASET = "coco-val2017"
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    parser.add_argument("what", choices=("info", "get"), help="what to do with it")
-    parser.add_argument("name", nargs="?", metavar="NAME", help="with get: coco-val2017")
-    add_dataset_flags(parser)
-    parser.add_argument(
-        "--accept_terms", action="store_true", help="with get: download it on the terms that are shown"
-    )
-    flags.add_output_dir_flag(parser, "with get: its folder", "datasets/NAME in your cache folder")
-    flags.add_flags(parser, "attempts", *flags.HTTP)
-    flags.add_format_flags(parser)
-
-
-def add_dataset_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the flags that select a data set."""
-    parser.add_argument(
-        "--annotations", type=Path, metavar="FILE", help="people's keypoints in COCO's format, as JSON"
-    )
-    parser.add_argument("--images", type=Path, metavar="DIR", help="the folder of the images in it")
-    parser.add_argument(
-        "--coco_home",
-        type=Path,
-        metavar="DIR",
-        help="in place of both: a folder with annotations/person_keypoints_val2017.json and val2017 "
+#: The flags that select a data set.
+DATASET_FLAGS = (
+    Flag("--annotations FILE", "people's keypoints in COCO's format, as JSON"),
+    Flag("--images DIR", "the folder of the images in it"),
+    Flag(
+        "--coco_home DIR",
+        "in place of both: a folder with annotations/person_keypoints_val2017.json and val2017 "
         "(default: where posezoo dataset get puts it)",
-    )
+    ),
+)
+
+FLAGS = (
+    Flag("what", "what to do with it", choices=("info", "get")),
+    Flag("name NAME", "with get: coco-val2017", nargs="?"),
+    *DATASET_FLAGS,
+    Flag("--accept_terms", "with get: download it on the terms that are shown"),
+    flags.output_dir_flag("with get: its folder", "datasets/NAME in your cache folder"),
+    "attempts",
+    *flags.HTTP,
+    *flags.FORMAT,
+)
 
 
 def refuse_invalid_flags(args: argparse.Namespace) -> None:

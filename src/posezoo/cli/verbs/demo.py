@@ -36,17 +36,18 @@ SUMMARY = "find poses in images, videos and cameras, and show them"
 USER, LATENCY = "User specified", "Min latency"
 
 #: The verb has the same flags as the demo script.
-add_flags = demo_options.add_demo_flags
+FLAGS, USAGE = demo_options.DEMO_FLAGS, demo_options.USAGE
 
 TITLE = "posezoo demo: Tab other mode, c d m h monitors, Q or Esc quit"
 
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the demo as a separate script, and return its exit code."""
+    description = f"{SUMMARY[0].upper()}{SUMMARY[1:]}."
     parser = argparse.ArgumentParser(
-        description=f"{SUMMARY[0].upper()}{SUMMARY[1:]}.", formatter_class=flags.HelpFormatter
+        usage=USAGE, description=description, formatter_class=flags.HelpFormatter
     )
-    demo_options.add_demo_flags(parser)
+    flags.add_flags(parser, *FLAGS)
     parser.set_defaults(parser=parser)
     return run_main.run_main(lambda: run(parser.parse_args(argv)))
 
@@ -74,7 +75,7 @@ def run(args: argparse.Namespace) -> int:
             console.print_error(error)
 
         # The requirements are checked before anything is downloaded or computed.
-        source = open_source(args.input, rounds=args.loop or None, report_error=report_error)
+        source = open_source(args.input, rounds=args.loop, report_error=report_error)
         if not args.no_show:
             require_display()
         monitors = UtilizationMonitor(args.utilization_monitors)
@@ -150,7 +151,7 @@ def _model_loader(
                 target_size=args.tsize,
                 aspect_size=source.size,
                 layout=args.layout or "",
-                reverse_input_channels=args.reverse_input_channels,
+                reverse_input_channels=args.reverse_input_channels or None,
                 mean=demo_options.flatten(args.mean_values),
                 scale=demo_options.flatten(args.scale_values),
             )

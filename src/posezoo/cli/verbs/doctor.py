@@ -6,6 +6,7 @@ import argparse
 import json
 from dataclasses import asdict
 
+from posezoo.cli.flags import Flag
 from posezoo.errors import redact_secrets
 
 SUMMARY = "check the installation: packages, plug-ins, settings, devices; how to fix problems"
@@ -16,9 +17,7 @@ posezoo doctor --format json
 """
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    parser.add_argument("--format", choices=("text", "json"), default="text", help="format of the report")
+FLAGS = (Flag("--format", "format of the report", choices=("text", "json"), default="text"),)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -19,11 +19,15 @@ posezoo download --all --mirror /mnt/models --dry_run
 """
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    flags.add_model_flags(parser)
-    flags.add_flags(parser, "output_dir", *flags.CACHE, "verify", *flags.DOWNLOAD, "models_dir", "dry_run")
-    flags.add_format_flags(parser)
+FLAGS = (
+    *flags.MODELS,
+    "output_dir",
+    *flags.CACHE,
+    "verify",
+    *flags.DOWNLOAD,
+    "models_dir dry_run",
+    *flags.FORMAT,
+)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -26,8 +26,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
+from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.report import Console
-from posezoo.cli.verbs.dataset import add_dataset_flags, read_dataset, refuse_invalid_flags
+from posezoo.cli.verbs.dataset import DATASET_FLAGS, read_dataset, refuse_invalid_flags
 from posezoo.errors import EvaluationError, import_optional
 from posezoo.spec.model import Precision
 
@@ -53,81 +54,64 @@ posezoo evaluate my/network.xml --annotations people.json --images photos --form
 SUFFIX = ".xml"
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    parser.add_argument("model", metavar="MODEL|XML", help="a model's name, or the .xml of an IR")
-    add_dataset_flags(parser)
-    parser.add_argument("--limit", type=flags.whole_number(1), metavar="N", help="only the first N images")
-    parser.add_argument(
-        "--skip_unreadable",
-        action="store_true",
-        help="evaluate without images that are missing or unreadable, and list them",
-    )
-    size = parser.add_mutually_exclusive_group()
-    size.add_argument(
-        "--height",
-        type=flags.whole_number(1),
-        metavar="PX",
-        help="the height that images are resized to, for openpose and lifting_3d",
-    )
-    size.add_argument(
-        "--short_side",
-        type=flags.whole_number(1),
-        metavar="PX",
-        help="the shorter side that images are resized to, for associative_embedding",
-    )
-    parser.add_argument(
-        "--flip", action="store_true", help="also run the mirrored image, and average both results"
-    )
-    parser.add_argument(
-        "--scales",
-        type=_scales,
+def _scales(text: str) -> tuple[float, ...]:
+    try:
+        scales = tuple(sorted({float(scale) for scale in text.split(",")}))
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(f"expected numbers such as 0.5,1,1.5,2, got {text!r}") from error
+    if 1.0 not in scales or not scales[0] > 0 or not scales[-1] <= 8:
+        raise argparse.ArgumentTypeError(f"expected numbers above 0, up to 8, including 1, got {text!r}")
+    return scales
+
+
+FLAGS = (
+    Flag("model MODEL|XML", "a model's name, or the .xml of an IR"),
+    *DATASET_FLAGS,
+    Flag("--limit N", "only the first N images", flags.whole_number(1)),
+    Flag("--skip_unreadable", "evaluate without images that are missing or unreadable, and list them"),
+    FlagGroup(
+        Flag(
+            "--height PX",
+            "the height that images are resized to, for openpose and lifting_3d",
+            flags.whole_number(1),
+        ),
+        Flag(
+            "--short_side PX",
+            "the shorter side that images are resized to, for associative_embedding",
+            flags.whole_number(1),
+        ),
+    ),
+    Flag("--flip", "also run the mirrored image, and average both results"),
+    Flag(
+        "--scales S[,S]",
+        "run the image at these scales, including 1, and average the results (0.5,1,1.5,2)",
+        _scales,
         default=(1.0,),
-        metavar="S[,S]",
-        help="run the image at these scales, including 1, and average the results (0.5,1,1.5,2)",
-    )
-    parser.add_argument(
-        "--boxes",
-        metavar="truth|FILE",
-        help="for a top-down model, the person boxes: the annotated ones (truth), or a file of detector "
+    ),
+    Flag(
+        "--boxes truth|FILE",
+        "for a top-down model, the person boxes: the annotated ones (truth), or a file of detector "
         "results in COCO's format (default: run the detector)",
-    )
-    parser.add_argument(
-        "--requests",
-        type=flags.whole_number(0),
+    ),
+    Flag(
+        "--requests N",
+        "how many images are processed at the same time (default: the device's optimal number)",
+        flags.whole_number(0),
         default=0,
-        metavar="N",
-        help="how many images are processed at the same time (default: the device's optimal number)",
-    )
-    parser.add_argument(
-        "--worst",
-        type=flags.whole_number(0),
-        default=0,
-        metavar="N",
-        help="draw the N images with the worst results",
-    )
-    flags.add_results_dir_flag(
-        parser,
+    ),
+    Flag("--worst N", "draw the N images with the worst results", flags.whole_number(0), default=0),
+    *flags.results_dir_flags(
         "where metrics, results and images go, and predictions are kept for the next run",
         "evaluations/MODEL/PRECISION",
-    )
-    parser.add_argument(
-        "--fresh",
-        action="store_true",
-        help="run the model on every image again; ignore predictions of earlier runs",
-    )
-    flags.add_flags(parser, "precision")
-    parser.add_argument(
-        "--checkpoint",
-        type=Path,
-        metavar="FILE",
-        help="your own weights instead of the model's, for a network of posezoo",
-    )
-    parser.add_argument(
-        "--model_name", metavar="M", help="with --checkpoint: the name of the IR (default: the model's)"
-    )
-    flags.add_flags(parser, "force", *flags.ESTIMATOR)
-    flags.add_format_flags(parser)
+    ),
+    Flag("--fresh", "run the model on every image again; ignore predictions of earlier runs"),
+    "precision",
+    Flag("--checkpoint FILE", "your own weights instead of the model's, for a network of posezoo"),
+    Flag("--model_name M", "with --checkpoint: the name of the IR (default: the model's)"),
+    "force",
+    *flags.ESTIMATOR,
+    *flags.FORMAT,
+)
 
 
 def run(args: argparse.Namespace) -> int:
@@ -270,13 +254,3 @@ def _evaluate(
     report = EvaluationReport(protocol, result)
     report.write(folder, worst=args.worst)
     return report
-
-
-def _scales(text: str) -> tuple[float, ...]:
-    try:
-        scales = tuple(sorted({float(scale) for scale in text.split(",")}))
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(f"expected numbers such as 0.5,1,1.5,2, got {text!r}") from error
-    if 1.0 not in scales or not scales[0] > 0 or not scales[-1] <= 8:
-        raise argparse.ArgumentTypeError(f"expected numbers above 0, up to 8, including 1, got {text!r}")
-    return scales

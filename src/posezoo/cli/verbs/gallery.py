@@ -17,6 +17,7 @@ import json
 from pathlib import Path
 
 from posezoo.cli import flags, measurement_flags
+from posezoo.cli.flags import Flag
 from posezoo.cli.model_filters import facts_of
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
@@ -31,22 +32,18 @@ posezoo gallery --figures speed.json --output site/
 """
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    parser.add_argument("models", nargs="*", metavar="MODEL", help="names or globs (default: all)")
-    parser.add_argument(
-        "--output", type=Path, metavar="DIR", default=Path("site"), help="folder of the site (default: site)"
-    )
-    parser.add_argument("--title", metavar="TEXT", help="title of the index (default: Model gallery)")
-    parser.add_argument(
-        "--force",
-        action="store_true",
-        help="write into a folder that contains other files; they stay, unless a page has the same name",
-    )
-    measurement_flags.add_measurement_flags(parser)
-    flags.add_output_dir_flag(parser, "folder of the IR, whose sizes are shown")
-    flags.add_flags(parser, "models_dir", "dry_run")
-    flags.add_format_flags(parser)
+FLAGS = (
+    Flag("models MODEL", "names or globs (default: all)", nargs="*"),
+    Flag("--output DIR", "folder of the site (default: site)", default=Path("site")),
+    Flag("--title TEXT", "title of the index (default: Model gallery)"),
+    Flag(
+        "--force", "write into a folder that contains other files; they stay, unless a page has the same name"
+    ),
+    *measurement_flags.MEASUREMENT_FLAGS,
+    flags.output_dir_flag("folder of the IR, whose sizes are shown"),
+    "models_dir dry_run",
+    *flags.FORMAT,
+)
 
 
 def run(args: argparse.Namespace) -> int:

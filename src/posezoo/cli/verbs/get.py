@@ -16,12 +16,15 @@ posezoo get --all --format json
 """
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    flags.add_model_flags(parser)
-    flags.add_flags(parser, "output_dir", *flags.CACHE, *flags.DOWNLOAD)
-    flags.add_flags(parser, *flags.CONVERSION, "force", "models_dir", "dry_run")
-    flags.add_format_flags(parser)
+FLAGS = (
+    *flags.MODELS,
+    "output_dir",
+    *flags.CACHE,
+    *flags.DOWNLOAD,
+    *flags.CONVERSION,
+    "force models_dir dry_run",
+    *flags.FORMAT,
+)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -55,7 +55,7 @@ from dataclasses import asdict
 from typing import Any
 
 from posezoo.cli import flags
-from posezoo.cli.model_filters import add_filter_flags, filter_models, filters_from_args
+from posezoo.cli.model_filters import FILTER_FLAGS, filter_models, filters_from_args
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.cli.verbs.list import list_json
@@ -79,12 +79,12 @@ _STEP_NAMES: dict[type[RegexReplace | UnpackArchive], str] = {
 }
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    flags.add_model_flags(parser)
-    add_filter_flags(parser)
-    flags.add_flags(parser, "models_dir")
-    flags.add_format_flags(parser)
+FLAGS = (
+    *flags.MODELS,
+    FILTER_FLAGS,
+    "models_dir",
+    *flags.FORMAT,
+)
 
 
 def run(args: argparse.Namespace) -> int:

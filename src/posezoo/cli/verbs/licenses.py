@@ -9,9 +9,9 @@ from __future__ import annotations
 
 import argparse
 import json
-from pathlib import Path
 
 from posezoo.cli import flags
+from posezoo.cli.flags import Flag
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError
@@ -25,18 +25,13 @@ posezoo licenses --download_dir models --output models/NOTICE
 """
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    parser.add_argument(
-        "models",
-        nargs="*",
-        metavar="MODEL",
-        help="names or globs (default: all models with a downloaded file or an IR)",
-    )
-    parser.add_argument("--output", type=Path, metavar="FILE", help="write the NOTICE there")
-    flags.add_download_dir_flag(parser, "the output folder")
-    flags.add_flags(parser, "output_dir", "models_dir")
-    flags.add_format_flags(parser)
+FLAGS = (
+    Flag("models MODEL", "names or globs (default: all models with a downloaded file or an IR)", nargs="*"),
+    Flag("--output FILE", "write the NOTICE there"),
+    flags.download_dir_flag("the output folder"),
+    "output_dir models_dir",
+    *flags.FORMAT,
+)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -28,7 +28,8 @@ from dataclasses import asdict
 from typing import Any
 
 from posezoo.cli import flags
-from posezoo.cli.model_filters import add_filter_flags, filter_models, filters_from_args
+from posezoo.cli.flags import Flag
+from posezoo.cli.model_filters import FILTER_FLAGS, filter_models, filters_from_args
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.cli.terminal_text import align_columns, terminal_width, truncate_to_width
@@ -47,12 +48,12 @@ posezoo list --search detector --format json
 HEADERS = ("MODEL", "TASK", "FRAMEWORK", "SIZE", "LICENSE", "DESCRIPTION")
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    parser.add_argument("models", nargs="*", metavar="MODEL", help="names or globs (default: all)")
-    add_filter_flags(parser)
-    flags.add_flags(parser, "models_dir")
-    flags.add_format_flags(parser)
+FLAGS = (
+    Flag("models MODEL", "names or globs (default: all)", nargs="*"),
+    FILTER_FLAGS,
+    "models_dir",
+    *flags.FORMAT,
+)
 
 
 def run(args: argparse.Namespace) -> int:

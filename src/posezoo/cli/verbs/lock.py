@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
+from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.report import Console
 
 if TYPE_CHECKING:
@@ -37,34 +38,20 @@ posezoo get blazepose-full --locked
 """
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    flags.add_model_flags(parser)
-    what = parser.add_mutually_exclusive_group()
-    what.add_argument(
-        "--check",
-        action="store_true",
-        help="only report what differs from the lock; exit code 1 if anything does",
-    )
-    what.add_argument(
-        "--sign", type=Path, metavar="KEY", help="sign the lock with an elliptic-curve private key (PEM)"
-    )
-    what.add_argument(
-        "--verify_signature",
-        type=Path,
-        metavar="KEY",
-        help="verify the lock's signature with a public key (PEM)",
-    )
-    parser.add_argument(
-        "--allow_rollback", action="store_true", help="accept a model.yml that is older than the lock's"
-    )
-    parser.add_argument(
-        "--prune", action="store_true", help="also remove the models that the registry does not have any more"
-    )
-    flags.add_download_dir_flag(parser, "the output folder")
-    flags.add_output_dir_flag(parser, "the folder of files and IR")
-    flags.add_flags(parser, "lock", "models_dir", "dry_run")
-    flags.add_format_flags(parser)
+FLAGS = (
+    *flags.MODELS,
+    FlagGroup(
+        Flag("--check", "only report what differs from the lock; exit code 1 if anything does"),
+        Flag("--sign KEY", "sign the lock with an elliptic-curve private key (PEM)", Path),
+        Flag("--verify_signature KEY", "verify the lock's signature with a public key (PEM)", Path),
+    ),
+    Flag("--allow_rollback", "accept a model.yml that is older than the lock's"),
+    Flag("--prune", "also remove the models that the registry does not have any more"),
+    flags.download_dir_flag("the output folder"),
+    flags.output_dir_flag("the folder of files and IR"),
+    "lock models_dir dry_run",
+    *flags.FORMAT,
+)
 
 
 def run(args: argparse.Namespace) -> int:

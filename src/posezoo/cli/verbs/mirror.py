@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
+from posezoo.cli.flags import Flag
 from posezoo.cli.report import Console
 from posezoo.cli.selection import read_list_file, select_models
 from posezoo.errors import DownloadError, OutputError, UnknownModelError
@@ -38,25 +39,18 @@ posezoo get blazepose-full --mirror /mnt/mirror --models_dir /mnt/mirror/models
 """
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    parser.add_argument("what", choices=("create", "check"), help="what to do with it")
-    parser.add_argument("folder", type=Path, metavar="DIR", help="the mirror")
-    flags.add_model_flags(parser)
-    parser.add_argument(
-        "--name", metavar="PAT[,PAT...]", help="the models whose names match, as MODEL, with commas between"
-    )
-    parser.add_argument(
-        "--list",
-        type=Path,
-        metavar="FILE.LST",
-        help="the models that a file names, one for each line; # begins a comment",
-    )
-    parser.add_argument(
-        "--samples", action="store_true", help="also the two sample photos that posezoo run takes"
-    )
-    flags.add_flags(parser, *flags.CACHE, *flags.DOWNLOAD, "models_dir", "dry_run")
-    flags.add_format_flags(parser)
+FLAGS = (
+    Flag("what", "what to do with it", choices=("create", "check")),
+    Flag("folder DIR", "the mirror"),
+    *flags.MODELS,
+    Flag("--name PAT[,PAT...]", "the models whose names match, as MODEL, with commas between"),
+    Flag("--list FILE.LST", "the models that a file names, one for each line; # begins a comment", Path),
+    Flag("--samples", "also the two sample photos that posezoo run takes"),
+    *flags.CACHE,
+    *flags.DOWNLOAD,
+    "models_dir dry_run",
+    *flags.FORMAT,
+)
 
 
 def run(args: argparse.Namespace) -> int:

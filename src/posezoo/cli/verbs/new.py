@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
+from posezoo.cli.flags import Flag
 from posezoo.cli.report import Console
 from posezoo.errors import OutputError, PosezooError, SettingsError
 from posezoo.spec.model import Family, Framework, License
@@ -26,42 +27,34 @@ posezoo new my-ir --from https://host/FP16/my-ir.xml https://host/FP16/my-ir.bin
 """
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    parser.add_argument("name", metavar="NAME", help="the name of the model and of its folder")
-    parser.add_argument(
-        "--from",
+FLAGS = (
+    Flag("name NAME", "the name of the model and of its folder"),
+    Flag(
+        "--from URL",
+        "where its published files are; a path on this machine is possible",
         dest="addresses",
         nargs="+",
         required=True,
-        metavar="URL",
-        help="where its published files are; a path on this machine is possible",
-    )
-    parser.add_argument(
-        "--license", required=True, metavar="SPDX", help="its license, as https://spdx.org names it"
-    )
-    parser.add_argument(
-        "--license_text",
-        type=Path,
-        metavar="FILE",
-        help="the license text, which begins with the holder's line; it is copied",
-    )
-    parser.add_argument(
-        "--task", default="human_pose_estimation", help="its task_type (default: %(default)s)"
-    )
-    parser.add_argument(
+    ),
+    Flag("--license SPDX", "its license, as https://spdx.org names it", required=True),
+    Flag("--license_text FILE", "the license text, which begins with the holder's line; it is copied"),
+    Flag("--task", "its task_type (default: %(default)s)", str, default="human_pose_estimation"),
+    Flag(
         "--framework",
+        "what the files were made with, if their names do not show it",
         choices=[str(framework) for framework in Framework],
-        help="what the files were made with, if their names do not show it",
-    )
-    parser.add_argument(
+    ),
+    Flag(
         "--family",
+        "its folder (default: %(default)s)",
         choices=[str(family) for family in Family],
         default="public",
-        help="its folder (default: %(default)s)",
-    )
-    flags.add_flags(parser, "output_dir", *flags.CACHE, "models_dir", "dry_run")
-    flags.add_format_flags(parser)
+    ),
+    "output_dir",
+    *flags.CACHE,
+    "models_dir dry_run",
+    *flags.FORMAT,
+)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -53,12 +53,15 @@ posezoo plan --all --models_dir open_model_zoo/models --precisions FP16
 """
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    flags.add_model_flags(parser)
-    flags.add_flags(parser, "output_dir", *flags.CACHE, *flags.TRUST)
-    flags.add_flags(parser, *flags.CONVERSION, "force", "models_dir")
-    flags.add_format_flags(parser)
+FLAGS = (
+    *flags.MODELS,
+    "output_dir",
+    *flags.CACHE,
+    *flags.TRUST,
+    *flags.CONVERSION,
+    "force models_dir",
+    *flags.FORMAT,
+)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import argparse
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
+from posezoo.cli.flags import Flag
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.spec.model import Precision
@@ -28,73 +28,59 @@ posezoo quantize --all --dataset_dir photos --dry_run
 """
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    flags.add_model_flags(parser)
-    add_quantization_flags(parser, "your cache folder")
-    parser.add_argument(
-        "--precisions",
-        type=flags.parse_precisions,
-        metavar="P[,P]",
+def quantization_flags(model_dir: str) -> tuple[Flag, ...]:
+    """The flags that Open Model Zoo's quantizer has, too."""
+    return (
+        Flag("--model_dir DIR", f"folder of the FP32 IR (default: {model_dir})"),
+        Flag(
+            "--dataset_dir DIR",
+            "folder of photos with people: two of three are used for calibration, the others for comparing "
+            "INT8 with FP32",
+        ),
+        flags.output_dir_flag("folder of the INT8 IR", "beside the FP32 IR"),
+        Flag(
+            "--target_device",
+            "the device that the INT8 IR are made for (default: ANY)",
+            choices=TARGET_DEVICES,
+            default="ANY",
+        ),
+        Flag("--force", "quantize again what is up to date"),
+    )
+
+
+FLAGS = (
+    *flags.MODELS,
+    *quantization_flags("your cache folder"),
+    Flag(
+        "--precisions P[,P]",
+        "FP16-INT8, FP32-INT8: how layers in floating point are stored (default: FP16-INT8)",
         default=(Precision.FP16_INT8,),
-        help="FP16-INT8, FP32-INT8: how layers in floating point are stored (default: FP16-INT8)",
-    )
-    parser.add_argument(
-        "--annotations",
-        type=Path,
-        metavar="FILE",
-        help="people in the photos, in COCO's format: report AP of FP32 and INT8 on the photos that are not "
+    ),
+    Flag(
+        "--annotations FILE",
+        "people in the photos, in COCO's format: report AP of FP32 and INT8 on the photos that are not "
         "used for calibration",
-    )
-    parser.add_argument(
-        "--max_drop",
-        type=flags.parse_fraction,
-        metavar="D",
-        help="with --annotations: the allowed drop of AP, such as 0.01; layers go back to floating point "
+    ),
+    Flag(
+        "--max_drop D",
+        "with --annotations: the allowed drop of AP, such as 0.01; layers go back to floating point "
         "until AP is within it",
-    )
-    parser.add_argument(
-        "--report", type=Path, metavar="FILE", help="write the measurements as JSON, for posezoo record"
-    )
-    parser.add_argument(
-        "--layers",
-        action="store_true",
-        help="show the layers with the most quantization noise, even if the result is accepted",
-    )
-    parser.add_argument(
-        "--measure_only",
-        action="store_true",
-        help="quantize nothing: compare existing INT8 IR, converted here or published, with FP32",
-    )
-    flags.add_flags(parser, *flags.LOCK, "models_dir", "dry_run")
-    flags.add_format_flags(parser)
-
-
-def add_quantization_flags(parser: argparse.ArgumentParser, model_dir: str) -> None:
-    """Add the flags that Open Model Zoo's quantizer has, too."""
-    parser.add_argument(
-        "--model_dir", type=Path, metavar="DIR", help=f"folder of the FP32 IR (default: {model_dir})"
-    )
-    parser.add_argument(
-        "--dataset_dir",
-        type=Path,
-        metavar="DIR",
-        help="folder of photos with people: two of three are used for calibration, the others for comparing "
-        "INT8 with FP32",
-    )
-    flags.add_output_dir_flag(parser, "folder of the INT8 IR", "beside the FP32 IR")
-    parser.add_argument(
-        "--target_device",
-        choices=TARGET_DEVICES,
-        default="ANY",
-        help="the device that the INT8 IR are made for (default: ANY)",
-    )
-    parser.add_argument("--force", action="store_true", help="quantize again what is up to date")
+        flags.parse_fraction,
+    ),
+    Flag("--report FILE", "write the measurements as JSON, for posezoo record"),
+    Flag("--layers", "show the layers with the most quantization noise, even if the result is accepted"),
+    Flag(
+        "--measure_only", "quantize nothing: compare existing INT8 IR, converted here or published, with FP32"
+    ),
+    *flags.LOCK,
+    "models_dir dry_run",
+    *flags.FORMAT,
+)
 
 
 def run(args: argparse.Namespace) -> int:
     """Quantize, and print the paths of the IR."""
-    require_dataset_dir(args.parser, args)
+    require_dataset_dir(args)
     if args.max_drop is not None and args.annotations is None:
         args.parser.error("--max_drop goes with --annotations")
     import json
@@ -173,7 +159,7 @@ def _measure_only(
     }
 
 
-def require_dataset_dir(parser: argparse.ArgumentParser, args: argparse.Namespace) -> None:
+def require_dataset_dir(args: argparse.Namespace) -> None:
     """Exit with code 2 if the folder of the data set is missing."""
     if args.dataset_dir is None:
-        parser.error("the following arguments are required: --dataset_dir")
+        args.parser.error("the following arguments are required: --dataset_dir")

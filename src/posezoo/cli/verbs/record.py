@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
+from posezoo.cli.flags import Flag
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError
@@ -34,28 +35,23 @@ posezoo record speed.json accuracy.json
 SUFFIX = ".json"
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    parser.add_argument(
-        "models",
+FLAGS = (
+    Flag(
+        "models MODEL|FILE",
+        "a model, whose IR's GFLOPs and MParams are counted; or a .json file of measurements",
         nargs="+",
-        metavar="MODEL|FILE",
-        help="a model, whose IR's GFLOPs and MParams are counted; or a .json file of measurements",
-    )
-    parser.add_argument(
+    ),
+    Flag(
         "--generated",
-        action="store_true",
-        help="count posezoo's own networks with random weights: for models whose weights are not available",
-    )
-    parser.add_argument(
-        "--size",
-        type=flags.parse_image_size,
-        metavar="H,W",
-        help="the image's height and width, to count an IR with dynamic sizes",
-    )
-    flags.add_download_dir_flag(parser, "the output folder")
-    flags.add_flags(parser, "output_dir", *flags.LOCK, "models_dir")
-    flags.add_format_flags(parser)
+        "count posezoo's own networks with random weights: for models whose weights are not available",
+    ),
+    Flag("--size H,W", "the image's height and width, to count an IR with dynamic sizes"),
+    flags.download_dir_flag("the output folder"),
+    "output_dir",
+    *flags.LOCK,
+    "models_dir",
+    *flags.FORMAT,
+)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
+from posezoo.cli.flags import Flag
 from posezoo.cli.report import Console
 from posezoo.errors import ImageError, OutputError, UnknownModelError, import_optional
 from posezoo.files.verified_files import write_atomically
@@ -39,32 +40,21 @@ DOWNLOAD = "download and verify"
 _ANNOTATED = re.compile(r".*_poses(_\d+)?")
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    parser.add_argument(
-        "model",
-        nargs="?",
-        default=DEFAULT_MODEL,
-        metavar="MODEL",
-        help=f"its name (default: {DEFAULT_MODEL})",
-    )
-    parser.add_argument(
-        "-i",
-        "--input",
-        nargs="+",
-        metavar="IMAGE",
-        help="images, folders or globs (default: two public-domain sample photos)",
-    )
-    flags.add_results_dir_flag(parser, "where images and poses.json go", "results/MODEL")
-    flags.add_flags(parser, "precision")
-    parser.add_argument(
-        "--min_score",
-        type=flags.parse_fraction,
-        metavar="S",
-        help="the minimum score of keypoints that are drawn (default: the decoder's, 0.1 to 0.5)",
-    )
-    flags.add_flags(parser, *flags.ESTIMATOR)
-    flags.add_format_flags(parser)
+FLAGS = (
+    Flag("model MODEL", f"its name (default: {DEFAULT_MODEL})", nargs="?", default=DEFAULT_MODEL),
+    Flag(
+        "-i, --input IMAGE", "images, folders or globs (default: two public-domain sample photos)", nargs="+"
+    ),
+    *flags.results_dir_flags("where images and poses.json go", "results/MODEL"),
+    "precision",
+    Flag(
+        "--min_score S",
+        "the minimum score of keypoints that are drawn (default: the decoder's, 0.1 to 0.5)",
+        flags.parse_fraction,
+    ),
+    *flags.ESTIMATOR,
+    *flags.FORMAT,
+)
 
 
 def run(args: argparse.Namespace) -> int:

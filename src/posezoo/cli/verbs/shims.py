@@ -10,6 +10,7 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+from posezoo.cli.flags import Flag
 from posezoo.errors import OutputError
 
 EXAMPLES = """
@@ -28,14 +29,12 @@ COMMANDS = {
 SUMMARY = f"write the commands {', '.join(COMMANDS)}, which call posezoo, for scripts that use them"
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    parser.add_argument("folder", type=Path, metavar="DIR", help="where to write them: a folder on PATH")
-    parser.add_argument(
-        "--force",
-        action="store_true",
-        help="replace commands of another posezoo or another Python; other programs are never replaced",
-    )
+FLAGS = (
+    Flag("folder DIR", "where to write them: a folder on PATH"),
+    Flag(
+        "--force", "replace commands of another posezoo or another Python; other programs are never replaced"
+    ),
+)
 
 
 def run(args: argparse.Namespace) -> int:

@@ -32,13 +32,16 @@ posezoo verify --explain unusual-constant
 """
 
 
-def add_flags(parser: argparse.ArgumentParser) -> None:
-    """Add the verb's flags."""
-    flags.add_model_flags(parser)
-    metadata_check.add_metadata_flags(parser)
-    flags.add_download_dir_flag(parser, "the output folder")
-    flags.add_flags(parser, "output_dir", *flags.LOCK, "models_dir")
-    flags.add_format_flags(parser, formats=metadata_check.FORMATS)
+FLAGS = (
+    *flags.MODELS,
+    *metadata_check.METADATA_FLAGS,
+    flags.download_dir_flag("the output folder"),
+    "output_dir",
+    *flags.LOCK,
+    "models_dir",
+    flags.format_flag(metadata_check.FORMATS),
+    flags.QUIET,
+)
 
 
 def run(args: argparse.Namespace) -> int:
