@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from posezoo.errors import SpecError
@@ -36,54 +36,48 @@ ACCURACY_ROUNDING = 5e-4
 
 
 @dataclass(frozen=True, slots=True)
-class _Weights:
-    """The parameters that a model's files can contain.
+class _Size:
+    """The MParams on a card, and the parameters that the model's files can contain.
 
     Attributes:
+        on_card: the MParams as written.
+        mparams: the MParams as a number.
         millions: millions of parameters at 4 bytes each, or at 2 bytes in an IR with FP16 weights.
         is_exact: whether the files contain nothing else, and are not compressed.
         is_ir: whether the files are a published IR.
     """
 
+    on_card: CardValue[str]
+    mparams: float
     millions: float
     is_exact: bool
     is_ir: bool
 
+    @property
+    def misfit(self) -> float:
+        """The factor between the card and the files, at least 1."""
+        return max(self.mparams / self.millions, self.millions / self.mparams)
 
-def _weights(view: ModelView) -> _Weights | None:
-    """The parameters in the files; None if the file sizes do not show them."""
-    spec = view.spec
-    if spec is None:
+
+def _read_size(view: ModelView) -> _Size | None:
+    """None if the card does not state one positive number, or the sizes of the files do not show theirs."""
+    spec, on_card = view.spec, view.claims.metrics.get("mparams")
+    numbers = parse_numbers(on_card.value) if on_card is not None else []
+    if spec is None or on_card is None or len(numbers) != 1 or not numbers[0][0]:
         return None
     sizes = {file.name: file.size or 0 for file in spec.files}
     if spec.is_ir:
         for folder, width in (("FP32/", 4), ("FP16/", 2)):
             names = [name for name in sizes if name.startswith(folder) and name.endswith(".bin")]
             if size := sum(sizes[name] for name in names):
-                return _Weights(size / width / 1e6, is_exact=True, is_ir=True)
+                return _Size(on_card, numbers[0][0], size / width / 1e6, is_exact=True, is_ir=True)
         return None
     plain = [size for name, size in sizes.items() if name.endswith(PLAIN)]
     packed = [size for name, size in sizes.items() if name.endswith(ARCHIVES)]
     if not (plain or packed) or any(file.size is None for file in spec.files):
         return None
     millions = sum(plain) / 4e6 + sum(packed) / COMPRESSED / 4e6
-    return _Weights(millions, is_exact=not packed and len(plain) == 1, is_ir=False)
-
-
-def _mparams(view: ModelView) -> tuple[CardValue[str], float] | None:
-    """MParams on the card, as text and as a number; None if the text is not one positive number."""
-    on_card = view.claims.metrics.get("mparams")
-    numbers = parse_numbers(on_card.value) if on_card is not None else []
-    is_one = on_card is not None and len(numbers) == 1 and numbers[0][0] > 0
-    return (on_card, numbers[0][0]) if on_card is not None and is_one else None
-
-
-def _misfit(view: ModelView) -> float:
-    """The factor between the MParams of a card and of the files, at least 1."""
-    mparams, weights = _mparams(view), _weights(view)
-    if mparams is None or weights is None:
-        return 1.0
-    return max(mparams[1] / weights.millions, weights.millions / mparams[1])
+    return _Size(on_card, numbers[0][0], millions, is_exact=not packed and len(plain) == 1, is_ir=False)
 
 
 def _has_known_difference(view: ModelView) -> bool:
@@ -97,22 +91,21 @@ def _has_known_difference(view: ModelView) -> bool:
     "MParams 48.3, and FP32/net.bin of 202,580,400 bytes: 50.6 million",
 )
 def mparams_size(view: ModelView) -> Iterator[RuleViolation]:
-    mparams, weights = _mparams(view), _weights(view)
-    if mparams is None or weights is None or _has_known_difference(view):
+    size = _read_size(view)
+    if size is None or _has_known_difference(view):
         return
-    (on_card, value), millions = mparams, weights.millions
-    is_precise = 10 ** -parse_numbers(on_card.value)[0][1] < 0.005 * value
-    if weights.is_exact and is_precise and abs(millions / value / MEBI - 1) < 0.0015:
+    text, value, millions = size.on_card.value, size.mparams, size.millions
+    is_precise = 10 ** -parse_numbers(text)[0][1] < 0.005 * value
+    if size.is_exact and is_precise and abs(millions / value / MEBI - 1) < 0.0015:
         reason = f"{value:g} Mi of 4 bytes each; in millions that is {millions:.4g}"
     elif millions / value < SHARED:
         reason = f"at 4 bytes each the files contain at most {millions:.4g} million"
-    elif weights.is_ir and millions / value > UNCOUNTED:
+    elif size.is_ir and millions / value > UNCOUNTED:
         reason = f"at 4 bytes each the files contain {millions:.4g} million"
     else:
         return
-    message = f"MParams are {on_card.value} on the card: {reason}"
-    location = view.card_location(on_card)
-    yield RuleViolation(location, message, "figures.mparams", on_card.value, f"{millions:.4g}")
+    message = f"MParams are {text} on the card: {reason}"
+    yield RuleViolation(view.card_location(size.on_card), message, "figures.mparams", text, f"{millions:.4g}")
 
 
 @rule(
@@ -121,24 +114,19 @@ def mparams_size(view: ModelView) -> Iterator[RuleViolation]:
     "a card with the values of the card that it was copied from",
 )
 def copied_figures(view: ModelView) -> Iterator[RuleViolation]:
-    metrics, weights = view.claims.metrics, _weights(view)
-    if not TITLES.keys() <= metrics.keys() or weights is None:
+    size, gflops = _read_size(view), view.claims.metrics.get("gflops")
+    if size is None or gflops is None:
         return
-    own = (metrics["gflops"].value, metrics["mparams"].value)
+    own = (gflops.value, size.on_card.value)
     for name in view.zoo.models_by_metrics.get(own, ()):
-        other = view.zoo.models[name]
-        others = _weights(other)
-        if name == view.name or others is None or others.is_exact != weights.is_exact:
+        other = _read_size(view.zoo.models[name])
+        if name == view.name or other is None or other.is_exact != size.is_exact:
             continue
-        ratio = others.millions / weights.millions
-        if not 1 / 1.5 < ratio < 1.5 and _misfit(view) > _misfit(other):
-            size, factor = ("smaller" if ratio < 1 else "larger"), max(ratio, 1 / ratio)
-            location, difference = (
-                view.card_location(metrics["mparams"]),
-                f"{size} by a factor of {factor:.1f}",
-            )
+        ratio = other.millions / size.millions
+        if not 1 / 1.5 < ratio < 1.5 and size.misfit > other.misfit:
+            difference = f"{'smaller' if ratio < 1 else 'larger'} by a factor of {max(ratio, 1 / ratio):.1f}"
             message = f"the card has the GFLOPs and MParams of {name}, whose files are {difference}"
-            yield RuleViolation(location, message, "figures", " / ".join(own))
+            yield RuleViolation(view.card_location(size.on_card), message, "figures", " / ".join(own))
             return
 
 
@@ -148,25 +136,17 @@ def copied_figures(view: ModelView) -> Iterator[RuleViolation]:
     "two cards whose values changed places",
 )
 def swapped_figures(view: ModelView) -> Iterator[RuleViolation]:
-    mparams, weights = _mparams(view), _weights(view)
-    if mparams is None or weights is None or not weights.is_exact or _misfit(view) < 1.1:
+    size = _read_size(view)
+    if size is None or not size.is_exact or size.misfit < 1.1:
         return
-    for other in view.zoo.models.values():
-        reference, others = _mparams(other), _weights(other)
-        if (
-            other is view
-            or reference is None
-            or others is None
-            or not others.is_exact
-            or _misfit(other) < 1.1
-        ):
+    for name, other_view in view.zoo.models.items():
+        other = _read_size(other_view)
+        if other_view is view or other is None or not other.is_exact or other.misfit < 1.1:
             continue
-        if abs(reference[1] / weights.millions - 1) < 0.01 and abs(mparams[1] / others.millions - 1) < 0.01:
-            actual, expected = mparams[0].value, reference[0].value
-            message = (
-                f"MParams are {actual} on the card, which fits {other.name}; {expected} fits the files here"
-            )
-            location = view.card_location(mparams[0])
+        if abs(other.mparams / size.millions - 1) < 0.01 and abs(size.mparams / other.millions - 1) < 0.01:
+            actual, expected = size.on_card.value, other.on_card.value
+            message = f"MParams are {actual} on the card, which fits {name}; {expected} fits the files here"
+            location = view.card_location(size.on_card)
             yield RuleViolation(location, message, "figures.mparams", actual, expected)
             return
 
@@ -180,8 +160,20 @@ def published_figures(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
     if spec is None:
         return
+    try:
+        measurements = load_measurements(spec)
+    except SpecError:  # another rule reports it
+        measurements = ()
+    counts: Mapping[str, float] = next(
+        (
+            each.figures
+            for each in measurements
+            if each.kind == "complexity" and each.precision is Precision.FP32 and not each.settings
+        ),
+        {},
+    )
     for kind, title in TITLES.items():
-        published = getattr(spec.published, kind)
+        published, counted = getattr(spec.published, kind), counts.get(kind)
         if not published:
             continue
         key, location = f"published.{kind}", view.location("published", kind)
@@ -193,24 +185,9 @@ def published_figures(view: ModelView) -> Iterator[RuleViolation]:
             if abs(value - published) > 0.6 * 10.0**-digits:
                 message = f"{title} are {published:g} in model.yml and {on_card.value} on the card"
                 yield RuleViolation(location, message, key, f"{published:g}", on_card.value)
-        counted = _counted(view, kind)
         if counted and not _has_known_difference(view) and abs(counted / published - 1) > COUNTED:
             message = f"{title} are {published:g} in model.yml, and {counted:g} were counted"
             yield RuleViolation(location, message, key, f"{published:g}", f"{counted:g}")
-
-
-def _counted(view: ModelView, kind: str) -> float | None:
-    """The value counted on the FP32 IR, from measured.yml."""
-    try:
-        measurements = load_measurements(view.spec) if view.spec is not None else ()
-    except SpecError:
-        return None
-    for measurement in measurements:
-        is_complexity = measurement.kind == "complexity" and measurement.precision is Precision.FP32
-        if is_complexity and not measurement.settings:
-            value = measurement.figures.get(kind)
-            return float(value) if value else None
-    return None
 
 
 @rule(
@@ -263,22 +240,17 @@ def index_figures(view: ModelView) -> Iterator[RuleViolation]:
             if on_card is None or in_index is None:
                 continue
             own, others = parse_numbers(on_card.value), parse_numbers(in_index.value)
-            if len(own) != 1 or not others or _is_listed(own[0], others, "~" in in_index.value):
+            if len(own) != 1 or not others or any(equals_rounded(own[0], other) for other in others):
                 continue
-            is_rounding = any(abs(value - own[0][0]) <= ROUNDING * own[0][0] for value, _ in others)
+            number = own[0][0]
+            if "~" in in_index.value and len(others) == 2 and min(others)[0] <= number <= max(others)[0]:
+                continue
+            is_rounding = any(abs(value - number) <= ROUNDING * number for value, _ in others)
             location, place = view.card_location(on_card), f"{row.file}:{row.line}"
             message = f"{title} are {on_card.value} on the card and {in_index.value} in the index ({place})"
             severity = Severity.WARNING if is_rounding else None
             field = f"figures.{kind}"
             yield RuleViolation(location, message, field, on_card.value, in_index.value, severity)
-
-
-def _is_listed(own: tuple[float, int], others: list[tuple[float, int]], is_range: bool) -> bool:
-    if is_range and len(others) == 2:
-        low, high = sorted(value for value, _ in others)
-        if low <= own[0] <= high:
-            return True
-    return any(equals_rounded(own, other) for other in others)
 
 
 @rule(
