@@ -26,19 +26,19 @@ def to_sarif(findings: Sequence[Finding], rules: Iterable[RuleInfo], version: st
     """
     rules = tuple(rules)
     indices = {rule.id: index for index, rule in enumerate(rules)}
-    driver = {"name": "posezoo", "semanticVersion": version, "rules": [_sarif_rule(rule) for rule in rules]}
+    descriptors = [
+        {
+            "id": rule.id,
+            "shortDescription": {"text": rule.explanation.partition(": ")[0]},
+            "fullDescription": {"text": rule.explanation},
+            "help": {"text": f"{rule.explanation}\nExample: {rule.example}"},
+            "defaultConfiguration": {"level": str(rule.severity)},
+        }
+        for rule in rules
+    ]
+    driver = {"name": "posezoo", "semanticVersion": version, "rules": descriptors}
     results = [_sarif_result(finding, indices[finding.rule]) for finding in findings]
     return {"$schema": SCHEMA, "version": "2.1.0", "runs": [{"tool": {"driver": driver}, "results": results}]}
-
-
-def _sarif_rule(rule: RuleInfo) -> dict[str, object]:
-    return {
-        "id": rule.id,
-        "shortDescription": {"text": rule.explanation.partition(": ")[0]},
-        "fullDescription": {"text": rule.explanation},
-        "help": {"text": f"{rule.explanation}\nExample: {rule.example}"},
-        "defaultConfiguration": {"level": str(rule.severity)},
-    }
 
 
 def _sarif_result(finding: Finding, rule_index: int) -> dict[str, object]:

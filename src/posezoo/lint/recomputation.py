@@ -6,7 +6,7 @@ not a finding.
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
@@ -124,11 +124,8 @@ def _check_ports(
             continue
         shape = expected.ir_shape if isinstance(expected, Input) else expected.shape
         partial = port.get_partial_shape()
-        sizes = (
-            [size.get_length() if size.is_static else -1 for size in partial]
-            if partial.rank.is_static
-            else []
-        )
+        dimensions = partial if partial.rank.is_static else ()
+        sizes = [size.get_length() if size.is_static else -1 for size in dimensions]
         is_same = len(shape) == len(sizes) and all(
             -1 in (one, other) or one == other for one, other in zip(shape, sizes, strict=True)
         )
@@ -144,33 +141,26 @@ def _check_complexity(
     cost = compute_complexity(network)
     if cost is None:
         return
-    claims: list[tuple[str, object, str, float]] = []
-    for measurement in load_measurements(spec):
-        if (
-            measurement.kind == "complexity"
-            and measurement.precision is precision
-            and not measurement.settings
-        ):
-            claims += (
-                (f"measured.yml's {name}", measurement.figures.get(name), name, MEASURED_TOLERANCE)
-                for name in ("gflops", "mparams")
-            )
+    claims: list[tuple[str, Mapping[str, float | None], float]] = [
+        ("measured.yml's ", each.figures, MEASURED_TOLERANCE)
+        for each in load_measurements(spec)
+        if each.kind == "complexity" and each.precision is precision and not each.settings
+    ]
     if not spec.published.known_difference and precision is Precision.FP32:
-        claims += [
-            ("published.gflops", spec.published.gflops, "gflops", PUBLISHED_TOLERANCE),
-            ("published.mparams", spec.published.mparams, "mparams", PUBLISHED_TOLERANCE),
-        ]
-    for field, claimed, name, tolerance in claims:
-        counted = getattr(cost, name)
-        if not isinstance(claimed, (int, float)):
-            continue
-        if abs(claimed - counted) > tolerance * max(claimed, counted) + 1e-6:
-            location = view.location("published", name) if field.startswith("published") else view.location()
-            message = f"{field} is {claimed:g}; {counted:g} are counted on {xml}"
-            yield (
-                "artifact-complexity",
-                RuleViolation(location, message, field, f"{claimed:g}", f"{counted:g}"),
+        published = {"gflops": spec.published.gflops, "mparams": spec.published.mparams}
+        claims.append(("published.", published, PUBLISHED_TOLERANCE))
+    for origin, figures, tolerance in claims:
+        for name in ("gflops", "mparams"):
+            counted, claimed = getattr(cost, name), figures.get(name)
+            if claimed is None or abs(claimed - counted) <= tolerance * max(claimed, counted) + 1e-6:
+                continue
+            field, message = (
+                f"{origin}{name}",
+                f"{origin}{name} is {claimed:g}; {counted:g} are counted on {xml}",
             )
+            location = view.location(*field.split(".")) if origin == "published." else view.location()
+            violation = RuleViolation(location, message, field, f"{claimed:g}", f"{counted:g}")
+            yield "artifact-complexity", violation
 
 
 def _check_precision(view: ModelView, precision: Precision, network: Any, xml: Path) -> Violations:

@@ -46,9 +46,18 @@ def output_name(view: ModelView) -> Iterator[RuleViolation]:
 
 
 def _compare_names(view: ModelView, kind: str, declared: list[str]) -> Iterator[RuleViolation]:
-    sides = [_names(view, kind, side) for side in ("original", "converted", "")]
-    are_renamed = _may_be_renamed(view, kind)
-    # If the converter may rename them, a declared name may be on either side of the card.
+    sides = [
+        [port.name for port in view.claims.ports_on(kind, side) if port.name is not None]
+        for side in ("original", "converted", "")
+    ]
+    original, converted = ({base_name(name.value) for name in side} for side in sides[:2])
+    # The converter may change the names if it replaces parts of a network, or cuts it off inside. Then a
+    # declared name may be on either side of the card.
+    are_renamed = bool(original and converted and original != converted) and (
+        view.argument("--transformations_config") is not None
+        or (view.spec is not None and view.spec.framework is Framework.TF)
+        or any(argument.flag == f"--{kind}" and ":" in argument.value for argument in view.arguments)
+    )
     for on_card in [[name for side in sides for name in side]] if are_renamed else sides:
         names = {base_name(name.value) for name in on_card}
         missing = [name for name in declared if not is_listed(base_name(name), names)]
@@ -58,36 +67,16 @@ def _compare_names(view: ModelView, kind: str, declared: list[str]) -> Iterator[
             continue
         declared_names = {base_name(name) for name in declared}
         unknown = [name for name in on_card if base_name(name.value) not in declared_names]
-        actual = (unknown or on_card)[0]
+        actual, expected = (unknown or on_card)[0], ", ".join(missing)
         listed = ", ".join(dict.fromkeys(name.value for name in on_card))
-        location, expected = view.card_location(actual), ", ".join(missing)
         message = f"the card has no {kind} {expected}, which model.yml names; it has {listed}"
-        yield RuleViolation(location, message, f"{kind}.name", actual.value, expected)
+        yield RuleViolation(view.card_location(actual), message, f"{kind}.name", actual.value, expected)
         return
-
-
-def _names(view: ModelView, kind: str, side: str) -> list[CardValue[str]]:
-    return [port.name for port in view.claims.ports_on(kind, side) if port.name is not None]
 
 
 def is_listed(name: str, names: Collection[str]) -> bool:
     """Whether a name is among others, which may include a pattern such as state_*."""
     return name in names or any("*" in pattern and fnmatchcase(name, pattern) for pattern in names)
-
-
-def _may_be_renamed(view: ModelView, kind: str) -> bool:
-    """Whether the converter may change the names, and the card has different names for both models.
-
-    It changes them if it replaces parts of a network, or cuts it off inside.
-    """
-    original, converted = (
-        {base_name(name.value) for name in _names(view, kind, side)} for side in ("original", "converted")
-    )
-    return bool(original and converted and original != converted) and (
-        view.argument("--transformations_config") is not None
-        or (view.spec is not None and view.spec.framework is Framework.TF)
-        or any(argument.flag == f"--{kind}" and ":" in argument.value for argument in view.arguments)
-    )
 
 
 @rule(
