@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from itertools import islice, pairwise
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cards.markdown_inline import create_parser, find_links, to_plain_text
@@ -16,6 +17,28 @@ if TYPE_CHECKING:
 MAX_CHARACTERS = 1 << 18
 #: Each link causes at least one file system access.
 MAX_LINKS = 20_000
+
+
+def read_card(path: Path) -> ParsedCard | None:
+    """The card in a file; None if the file cannot be read.
+
+    Raises:
+        MissingPackageError: markdown-it-py is not installed.
+    """
+    text = read_text(path)
+    return parse_card(text) if text is not None else None
+
+
+def read_text(path: Path) -> str | None:
+    """The beginning of a text file; None if it cannot be read.
+
+    It may be one character longer than a card may be, so that a file that is too long is recognized.
+    """
+    try:
+        with open(path, encoding="utf-8", errors="replace") as stream:
+            return stream.read(MAX_CHARACTERS + 1)
+    except (OSError, ValueError):
+        return None
 
 
 def parse_card(text: str) -> ParsedCard:

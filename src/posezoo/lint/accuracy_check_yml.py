@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from posezoo.lint.card_claims import Numbers
-from posezoo.lint.registry_view import find_node
 from posezoo.lint.text_comparison import parse_numbers
 from posezoo.spec.yaml_nodes import YamlNode
 
@@ -19,16 +18,6 @@ _READERS = {"": "BGR", "opencv_imread": "BGR", "pillow_imread": "RGB"}
 
 
 @dataclass(frozen=True, slots=True)
-class PreprocessingStep:
-    """A step of preprocessing; ``mean`` and ``std`` are None if absent or not a list of numbers."""
-
-    type: str
-    node: YamlNode
-    mean: Numbers | None
-    std: Numbers | None
-
-
-@dataclass(frozen=True, slots=True)
 class AccuracyCheckRun:
     """One evaluation of a model: one framework, one data set.
 
@@ -36,6 +25,7 @@ class AccuracyCheckRun:
         node: the model's entry.
         is_converted: whether the converted model is evaluated, not the original.
         reader: the image reader; empty for the default, ``?`` if unclear.
+        steps: the type and the node of each step of preprocessing.
     """
 
     name: str
@@ -44,7 +34,7 @@ class AccuracyCheckRun:
     launcher: YamlNode
     reader: str
     dataset: YamlNode
-    steps: tuple[PreprocessingStep, ...]
+    steps: tuple[tuple[str, YamlNode], ...]
 
     @property
     def side(self) -> str:
@@ -52,9 +42,9 @@ class AccuracyCheckRun:
         return "converted" if self.is_converted else "original"
 
     @property
-    def channel_swaps(self) -> tuple[PreprocessingStep, ...]:
+    def channel_swaps(self) -> list[tuple[str, YamlNode]]:
         """The steps that reverse the channels."""
-        return tuple(step for step in self.steps if step.type in _CHANNEL_SWAPS)
+        return [step for step in self.steps if step[0] in _CHANNEL_SWAPS]
 
     @property
     def normalization(self) -> tuple[Numbers, Numbers] | None:
@@ -64,37 +54,35 @@ class AccuracyCheckRun:
         """
         mean: Numbers = ()
         scale: Numbers = ()
-        for step in self.steps:
-            if step.type != "normalization":
-                continue
-            for key, values in (("mean", step.mean), ("std", step.std)):
-                if find_node(step.node, key) is not None and not values:
-                    return None
-            if step.mean:  # ((x - m1) / s1 - m2) / s2 is (x - m1 - m2 * s1) / (s1 * s2)
-                mean = _combine(lambda m, s, other: m + s * other, mean or (0.0,), scale or (1.0,), step.mean)
-            if step.std:
-                scale = _combine(lambda s, other, _: s * other, scale or (1.0,), step.std, (1.0,))
+        for node in (node for kind, node in self.steps if kind == "normalization"):
+            own_mean, own_scale = (_read_numbers(find_node(node, key)) for key in ("mean", "std"))
+            if own_mean is None or own_scale is None:
+                return None
+            if own_mean:  # ((x - m1) / s1 - m2) / s2 is (x - m1 - m2 * s1) / (s1 * s2)
+                channels = _by_channel(mean or (0.0,), scale or (1.0,), own_mean)
+                mean = tuple(m + s * other for m, s, other in channels)
+            if own_scale:
+                scale = tuple(s * other for s, other in _by_channel(scale or (1.0,), own_scale))
         return mean, scale
 
     @property
     def color(self) -> str:
         """The colour order of the network's input; empty if unclear."""
         order = _READERS.get(self.reader, "")
-        if any("gray" in step.type or "yuv" in step.type for step in self.steps):
+        if any("gray" in kind or "yuv" in kind for kind, _ in self.steps):
             return ""
-        for step in self.channel_swaps:
-            before, after = step.type.upper().split("_TO_")
+        for kind, _ in self.channel_swaps:
+            before, after = kind.upper().split("_TO_")
             if order != before:
                 return ""
             order = after
         return order
 
 
-def _combine(function: Callable[[float, float, float], float], *lists: Numbers) -> Numbers:
-    """Apply the function to three lists per channel; a single value is used for all channels."""
+def _by_channel(*lists: Numbers) -> Iterator[tuple[float, ...]]:
+    """The values of the lists for each channel; a single value is used for all channels."""
     length = max(map(len, lists))
-    one, two, three = (values * length if len(values) == 1 else values for values in lists)
-    return tuple(function(*values) for values in zip(one, two, three, strict=False))
+    return zip(*(values * length if len(values) == 1 else values for values in lists), strict=False)
 
 
 def read_runs(tree: YamlNode | None) -> Iterator[AccuracyCheckRun]:
@@ -114,25 +102,39 @@ def read_runs(tree: YamlNode | None) -> Iterator[AccuracyCheckRun]:
                 launcher=launchers[0],
                 reader=text_below(dataset, "reader") if reader is None or reader.is_text() else "?",
                 dataset=dataset,
-                steps=tuple(map(_read_step, list_below(dataset, "preprocessing"))),
+                steps=tuple(
+                    (text_below(node, "type"), node) for node in list_below(dataset, "preprocessing")
+                ),
             )
 
 
-def _read_step(node: YamlNode) -> PreprocessingStep:
-    mean, std = (_numbers(find_node(node, key)) for key in ("mean", "std"))
-    return PreprocessingStep(text_below(node, "type"), node, mean, std)
+def _read_numbers(node: YamlNode | None) -> Numbers | None:
+    """The numbers of a list or a text; empty if there is no node, None if it states no numbers."""
+    if node is None:
+        return ()
+    texts: list[object] = ["?"]
+    if isinstance(node.value, list):
+        texts = [item.value for item in node.value]
+    elif isinstance(node.value, str):
+        texts = [*node.value.strip("()[] ").split(",")]
+    numbers: list[float] = []
+    for text in texts:
+        if not isinstance(text, str) or not re.fullmatch(r"\s*-?[0-9.]+(e-?[0-9]+)?\s*", text):
+            return None
+        numbers += (value for value, _ in parse_numbers(text)[:1])
+    return tuple(numbers) or None
 
 
-def _numbers(node: YamlNode | None) -> Numbers | None:
-    if node is not None and isinstance(node.value, list):
-        texts = [item.value if isinstance(item.value, str) else "?" for item in node.value]
-    elif node is not None and isinstance(node.value, str):
-        texts = node.value.strip("()[] ").split(",")
-    else:
-        return None
-    if not all(re.fullmatch(r"\s*-?[0-9.]+(e-?[0-9]+)?\s*", text) for text in texts):
-        return None
-    return tuple(value for text in texts for value, _ in parse_numbers(text)[:1])
+def find_node(node: YamlNode | None, *keys: str | int) -> YamlNode | None:
+    """The value below these keys of mappings and indices of lists, or None."""
+    for key in keys:
+        if node is None:
+            return None
+        if isinstance(key, int):
+            node = node.value[key] if isinstance(node.value, list) and key < len(node.value) else None
+        else:
+            node = node.value.get(key) if isinstance(node.value, dict) else None
+    return node
 
 
 def list_below(node: YamlNode | None, key: str) -> list[YamlNode]:

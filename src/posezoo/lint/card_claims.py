@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_right
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Generic, TypeVar
@@ -36,7 +36,6 @@ class CardValue(Generic[ValueT]):
 class CardPort:
     """An input or an output; ``format`` is ("B", "C", "H", "W"), or contains sizes: (1, 1, "N", 7)."""
 
-    line: int
     name: CardValue[str] | None = None
     shape: CardValue[Shape] | None = None
     format: CardValue[Shape] | None = None
@@ -50,15 +49,15 @@ class CardPorts:
         kind: ``input`` or ``output``.
         side: ``original``, ``converted``, ``preamble`` for text before these two sections, or empty for both.
         line: the heading's line.
+        values: the means and the scales, by ``mean`` and ``scale``.
     """
 
     kind: str
     side: str
     line: int
-    ports: tuple[CardPort, ...] = ()
-    colors: tuple[CardValue[str], ...] = ()
-    means: tuple[CardValue[Numbers], ...] = ()
-    scales: tuple[CardValue[Numbers], ...] = ()
+    ports: tuple[CardPort, ...]
+    colors: tuple[CardValue[str], ...]
+    values: Mapping[str, list[CardValue[Numbers]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -212,13 +211,12 @@ def _read_ports(sections: tuple[CardSection, ...]) -> Iterator[CardPorts]:
 def _read_section(kind: str, side: str, section: CardSection) -> CardPorts:
     ports: list[CardPort] = []
     colors: list[CardValue[str]] = []
-    means: list[CardValue[Numbers]] = []
-    scales: list[CardValue[Numbers]] = []
+    values: dict[str, list[CardValue[Numbers]]] = {"mean": [], "scale": []}
     for block in _read_blocks(section):
         ports += block.find_ports()
         colors += block.find_all(_COLOR, str.upper)
-        means += block.find_all(_MEAN, _numbers)
-        scales += block.find_all(_SCALE, _numbers)
+        values["mean"] += block.find_all(_MEAN, _numbers)
+        values["scale"] += block.find_all(_SCALE, _numbers)
     for table in section.tables:
         columns = [cell.lower() for cell in table.headers]
         for row in table.rows:
@@ -226,20 +224,18 @@ def _read_section(kind: str, side: str, section: CardSection) -> CardPorts:
             cells = dict(zip(columns, row.cells, strict=True))
             if "name" in cells and (shape_text := raw.get("shape")) is not None:
                 name, layout, shape = cells["name"], cells.get("layout", ""), _dimensions(shape_text)
-                ports.append(
-                    CardPort(
-                        row.line,
-                        CardValue(name, name, row.line) if name else None,
-                        CardValue(shape, shape_text, row.line) if shape else None,
-                        CardValue(tuple(layout), layout, row.line) if layout else None,
-                    )
+                port = CardPort(
+                    CardValue(name, name, row.line) if name else None,
+                    CardValue(shape, shape_text, row.line) if shape else None,
+                    CardValue(tuple(layout), layout, row.line) if layout else None,
                 )
+                ports.append(port)
             if (color := cells.get("colour order")) in ("RGB", "BGR"):
                 colors.append(CardValue(color, color, row.line))
-            for column, values in (("mean", means), ("scale", scales)):
+            for column, found in values.items():
                 if numbers := _numbers(raw.get(column, "")):
-                    values.append(CardValue(numbers, raw[column], row.line))
-    return CardPorts(kind, side, section.line, tuple(ports), tuple(colors), tuple(means), tuple(scales))
+                    found.append(CardValue(numbers, raw[column], row.line))
+    return CardPorts(kind, side, section.line, tuple(ports), tuple(colors), values)
 
 
 @dataclass(frozen=True)
@@ -260,30 +256,24 @@ class _TextBlock:
         matches = ((match, read(match[match.lastindex or 0])) for match in pattern.finditer(self.text))
         return [self.value(value, match) for match, value in matches if value]
 
-    def find_names(self) -> list[CardValue[str]]:
-        names = []
+    def find_ports(self) -> list[CardPort]:
+        names: list[CardValue[str]] = []
         for match in _NAME.finditer(self.text):
             following: re.Match[str] | None = match
             while following is not None:  # `a`, `b` and `c`
                 names.append(self.value(following[following.lastindex or 0].strip(), following))
                 following = _NEXT_NAME.match(self.text, following.end())
-        bare = _BARE_NAME.match(self.text)
-        return names or ([self.value(bare[1], bare)] if bare else [])
-
-    def find_ports(self) -> list[CardPort]:
-        names = self.find_names()
+        if not names and (bare := _BARE_NAME.match(self.text)):
+            names = [self.value(bare[1], bare)]
         shapes = self.find_all(_SHAPE, _dimensions)
         formats = self.find_all(_FORMAT, _dimensions)
         if not names:
-            has_formats = len(formats) == len(shapes)
-            return [
-                CardPort(shape.line, None, shape, formats[index] if has_formats else None)
-                for index, shape in enumerate(shapes)
-            ]
+            formats_of_shapes = formats if len(formats) == len(shapes) else [None] * len(shapes)
+            return [CardPort(None, *port) for port in zip(shapes, formats_of_shapes, strict=True)]
         # The text before the first name also belongs to it.
         starts = [(0, 0), *((name.line, name.column) for name in names[1:]), (1 << 60, 0)]
         return [
-            CardPort(name.line, name, _only_value(shapes, start, end), _only_value(formats, start, end))
+            CardPort(name, _only_value(shapes, start, end), _only_value(formats, start, end))
             for name, start, end in zip(names, starts, starts[1:], strict=False)
         ]
 

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import dataclass
 from enum import Enum
 
-from posezoo.errors import escape_control_characters
+from posezoo.errors import SpecError, escape_control_characters
+from posezoo.spec.yaml_nodes import YamlNode
 
 
 class Severity(str, Enum):
@@ -27,6 +28,10 @@ class FileLocation:
     column: int = 1
 
 
+#: A node of a YAML file and an error know their position, too.
+Place = FileLocation | YamlNode | SpecError
+
+
 @dataclass(frozen=True, slots=True)
 class RuleViolation:
     """A violation of a rule in one model.
@@ -40,7 +45,7 @@ class RuleViolation:
         severity: the severity; None for the rule's severity.
     """
 
-    place: FileLocation
+    place: Place
     message: str
     field: str = ""
     actual: str = ""
@@ -78,14 +83,13 @@ def create_finding(rule: str, severity: Severity, model: str, violation: RuleVio
 
     Args:
         rule: the id of the rule.
-        severity: the rule's severity; it is replaced by the violation's severity if that is set.
+        severity: the rule's severity, which the violation's own replaces.
         model: the name of the model.
         violation: what the rule returned.
     """
-    place = violation.place
-    texts = (violation.field, violation.actual, violation.expected, violation.message)
-    name, severity = to_safe_line(model), violation.severity or severity
-    return Finding(rule, severity, name, place.file, place.line, place.column, *map(to_safe_line, texts))
+    place, severity = violation.place, violation.severity or severity
+    texts = map(to_safe_line, (violation.field, violation.actual, violation.expected, violation.message))
+    return Finding(rule, severity, to_safe_line(model), place.file, place.line, place.column, *texts)
 
 
 def to_safe_line(text: str) -> str:

@@ -10,14 +10,11 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from posezoo.cards.card_reader import parse_card
-from posezoo.cards.markdown_inline import MarkdownLink, to_plain_text
-from posezoo.cards.parsed_card import TableRow
+from posezoo.cards.markdown_inline import to_plain_text
+from posezoo.cards.parsed_card import ParsedCard
 from posezoo.lint.card_claims import CardValue
-from posezoo.lint.text_comparison import read_text
 from posezoo.registry import Registry
 
-NAME = "index.md"
 _BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
 _TARGET = re.compile(r"\]\(([^()\s]{1,300})\)")
 _COLUMNS = {
@@ -41,10 +38,9 @@ class IndexRow:
     cells: dict[str, CardValue[str]]
 
 
-def read_index(path: Path, names: Collection[str]) -> Iterator[IndexRow]:
+def read_index(path: Path, page: ParsedCard, names: Collection[str]) -> Iterator[IndexRow]:
     """The rows of an index page about these models; line breaks may separate several models in a row."""
-    text = read_text(path)
-    for table in parse_card(text).tables if text is not None else ():
+    for table in page.tables:
         columns = {
             index: kind
             for kind, pattern in _COLUMNS.items()
@@ -62,15 +58,17 @@ def read_index(path: Path, names: Collection[str]) -> Iterator[IndexRow]:
                     composite = next(filter(None, found)) if is_link else composite
                     break
             for position, model in enumerate(models):
-                if model:
-                    cells = _read_cells(row, columns, position, len(models))
-                    yield IndexRow(str(path), row.line, model, cells)
-
-
-def index_links(path: Path) -> tuple[MarkdownLink, ...]:
-    """The links of an index page."""
-    text = read_text(path)
-    return parse_card(text).links if text is not None else ()
+                if not model:
+                    continue
+                cells = {}
+                for index, kind in columns.items():
+                    parts = _BREAK.split(row.raw[index])
+                    if len(parts) not in (1, len(models)):
+                        continue  # it is unclear which part belongs to which model
+                    text = parts[position if len(parts) == len(models) else 0]
+                    if text.strip(" -"):
+                        cells[kind] = CardValue(to_plain_text(text), text.strip(), row.line)
+                yield IndexRow(str(path), row.line, model, cells)
 
 
 def _find_model(cell: str, names: Collection[str], composite: str) -> str:
@@ -81,21 +79,6 @@ def _find_model(cell: str, names: Collection[str], composite: str) -> str:
         return folder if folder in names else ""
     text = to_plain_text(cell).rstrip(":").strip()
     return next((name for name in (text, f"{composite}-{text}") if name in names), "")
-
-
-def _read_cells(
-    row: TableRow, columns: dict[int, str], position: int, count: int
-) -> dict[str, CardValue[str]]:
-    """The cells of one of the models that a row describes."""
-    cells = {}
-    for index, kind in columns.items():
-        parts = _BREAK.split(row.raw[index])
-        if len(parts) not in (1, count):
-            continue  # it is unclear which part belongs to which model
-        text = parts[position if len(parts) == count else 0]
-        if text.strip(" -"):
-            cells[kind] = CardValue(to_plain_text(text), text.strip(), row.line)
-    return cells
 
 
 class RegistryLinks:

@@ -13,15 +13,15 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from posezoo.cards.card_reader import parse_card
+from posezoo.cards.card_reader import read_card
 from posezoo.cards.markdown_inline import MarkdownLink
 from posezoo.cards.parsed_card import ParsedCard
 from posezoo.errors import SpecError
+from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
-from posezoo.lint.finding import FileLocation
-from posezoo.lint.index_pages import NAME as INDEX
-from posezoo.lint.index_pages import IndexRow, RegistryLinks, index_links, read_index
-from posezoo.lint.text_comparison import read_text, words
+from posezoo.lint.finding import FileLocation, Place
+from posezoo.lint.index_pages import IndexRow, RegistryLinks, read_index
+from posezoo.lint.text_comparison import words
 from posezoo.registry import Registry, RegistryEntry
 from posezoo.spec import yaml_nodes
 from posezoo.spec.model import CompositeSpec, Digest, Input, ModelSpec, Output
@@ -30,6 +30,7 @@ from posezoo.spec.yaml_nodes import YamlNode
 KeyT = TypeVar("KeyT")
 ItemT = TypeVar("ItemT")
 CARD = "README.md"
+INDEX = "index.md"
 ACCURACY_CHECK = "accuracy-check.yml"
 #: A path below the root of Open Model Zoo's repository.
 _OMZ_PATH = re.compile(r"<omz_dir>/([A-Za-z0-9_./-]{1,300})")
@@ -67,20 +68,22 @@ class RegistryView:
         return sum(view.card is not None for view in self.models.values()) * 2 > len(self.models)
 
     @cached_property
+    def index_pages(self) -> Mapping[Path, ParsedCard]:
+        """The index pages by their paths."""
+        paths = (root / folder / INDEX for root in self.registry.roots for folder in ("", "public", "intel"))
+        return {path: page for path in paths if (page := read_card(path)) is not None}
+
+    @cached_property
     def index(self) -> Mapping[str, list[IndexRow]]:
         """The rows of the index pages, by model."""
-        names = self.registry.entries.keys()
-        return _group((row.model, row) for path in self._index_pages() for row in read_index(path, names))
+        names, pages = self.registry.entries.keys(), self.index_pages.items()
+        return _group((row.model, row) for path, page in pages for row in read_index(path, page, names))
 
     @cached_property
     def index_links(self) -> Mapping[str, list[tuple[Path, MarkdownLink]]]:
         """The links of the index pages by their text, each with its page."""
-        links = ((path, link) for path in self._index_pages() for link in index_links(path))
-        return _group((link.text, (path, link)) for path, link in links)
-
-    def _index_pages(self) -> Iterator[Path]:
-        for root in self.registry.roots:
-            yield from (root / INDEX, root / "public" / INDEX, root / "intel" / INDEX)
+        pages = self.index_pages.items()
+        return _group((link.text, (path, link)) for path, page in pages for link in page.links)
 
     @cached_property
     def links(self) -> RegistryLinks:
@@ -176,11 +179,6 @@ class ModelView:
         """The declared outputs of the model; empty for a composite."""
         return self.spec.outputs if self.spec is not None else ()
 
-    @property
-    def tags(self) -> tuple[str, ...]:
-        """The tags of the variants."""
-        return tuple(variant.tag for variant in self.variants if variant.tag)
-
     @cached_property
     def model_yml(self) -> YamlNode | None:
         """The tree of model.yml."""
@@ -191,19 +189,25 @@ class ModelView:
         """The value below these keys of model.yml, or None."""
         return find_node(self.model_yml, *keys)
 
-    def location(self, *keys: str | int) -> FileLocation:
+    def location(self, *keys: str | int) -> Place:
         """The location of a value of model.yml; the beginning of the file if there is no such value."""
-        return node_location(self.node(*keys), self.entry.path)
+        return self.node(*keys) or FileLocation(str(self.entry.path))
 
     @cached_property
     def arguments(self) -> tuple[ConverterArgument, ...]:
         """The arguments for Open Model Zoo's converter."""
-        return tuple(_read_arguments(self.node("model_optimizer_args")))
+        return tuple(self._read_arguments("model_optimizer_args"))
 
     @cached_property
     def export_arguments(self) -> tuple[ConverterArgument, ...]:
         """The arguments for the upstream project's export to ONNX."""
-        return tuple(_read_arguments(self.node("conversion_to_onnx_args")))
+        return tuple(self._read_arguments("conversion_to_onnx_args"))
+
+    def _read_arguments(self, key: str) -> Iterator[ConverterArgument]:
+        for node in list_below(self.model_yml, key):
+            if isinstance(node.value, str):
+                flag, _, value = node.value.strip().partition("=")
+                yield ConverterArgument(flag, value.strip(), node)
 
     def argument(self, flag: str) -> ConverterArgument | None:
         """The converter's argument with this flag, or None."""
@@ -226,8 +230,7 @@ class ModelView:
         if not self.has_own_card:
             composite = self.zoo.models.get(self.entry.composite)
             return composite.card if composite is not None else None
-        text = read_text(self.card_path)
-        return parse_card(text) if text is not None else None
+        return read_card(self.card_path)
 
     @property
     def own_card(self) -> ParsedCard | None:
@@ -266,18 +269,14 @@ class ModelView:
                     yield "/" + match[1].rstrip("."), self.card_line(number, match.start() + 1)
 
     @cached_property
-    def _accuracy_check(self) -> YamlNode | SpecError | None:
+    def accuracy_check(self) -> YamlNode | SpecError | None:
+        """The tree of accuracy-check.yml, or the error if it cannot be read; None if there is none."""
         return _read_tree(self.folder / ACCURACY_CHECK)
 
-    @property
-    def accuracy_check(self) -> YamlNode | None:
-        """The tree of accuracy-check.yml."""
-        return self._accuracy_check if isinstance(self._accuracy_check, YamlNode) else None
-
-    @property
-    def accuracy_error(self) -> SpecError | None:
-        """Why accuracy-check.yml cannot be read; None if it can, or does not exist."""
-        return self._accuracy_check if isinstance(self._accuracy_check, SpecError) else None
+    @cached_property
+    def runs(self) -> tuple[AccuracyCheckRun, ...]:
+        """The evaluations of accuracy-check.yml."""
+        return tuple(read_runs(self.accuracy_check)) if isinstance(self.accuracy_check, YamlNode) else ()
 
     @property
     def index_rows(self) -> list[IndexRow]:
@@ -292,32 +291,8 @@ def _group(pairs: Iterable[tuple[KeyT, ItemT]]) -> dict[KeyT, list[ItemT]]:
     return groups
 
 
-def node_location(node: YamlNode | None, path: Path) -> FileLocation:
-    """The location of a value; if it is None, the beginning of the file ``path``."""
-    return FileLocation(str(path)) if node is None else FileLocation(node.file, node.line, node.column)
-
-
-def find_node(node: YamlNode | None, *keys: str | int) -> YamlNode | None:
-    """The value below these keys of mappings and indices of lists, or None."""
-    for key in keys:
-        if node is None:
-            return None
-        if isinstance(key, int):
-            node = node.value[key] if isinstance(node.value, list) and key < len(node.value) else None
-        else:
-            node = node.value.get(key) if isinstance(node.value, dict) else None
-    return node
-
-
 def _read_tree(path: Path) -> YamlNode | SpecError | None:
     try:
         return yaml_nodes.read_yaml(path) if path.is_file() else None
     except SpecError as error:
         return error
-
-
-def _read_arguments(node: YamlNode | None) -> Iterator[ConverterArgument]:
-    for item in node.value if node is not None and isinstance(node.value, list) else ():
-        if isinstance(item.value, str):
-            flag, _, value = item.value.strip().partition("=")
-            yield ConverterArgument(flag, value.strip(), item)

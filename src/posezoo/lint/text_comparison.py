@@ -5,24 +5,9 @@ from __future__ import annotations
 import re
 from collections import Counter
 from itertools import takewhile
-from pathlib import Path
-
-from posezoo.cards.card_reader import MAX_CHARACTERS
 
 _DIGITS = re.compile(r"[0-9]+")
 _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,20})?")
-
-
-def read_text(path: Path) -> str | None:
-    """The beginning of a text file; None if it cannot be read.
-
-    The result may be one character longer than a card may be, so the caller can see that a file is too long.
-    """
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            return stream.read(MAX_CHARACTERS + 1)
-    except (OSError, ValueError):
-        return None
 
 
 def parse_numbers(text: str) -> list[tuple[float, int]]:

@@ -5,10 +5,10 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, list_below, read_runs, text_below
+from posezoo.lint.accuracy_check_yml import find_node, list_below, text_below
 from posezoo.lint.card_claims import CardPort
 from posezoo.lint.finding import RuleViolation
-from posezoo.lint.registry_view import ModelView, find_node, node_location
+from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.rules.preprocessing_rules import are_equal, declared_values, format_numbers
 from posezoo.lint.rules.shapes_and_names import base_name, is_listed
@@ -17,7 +17,7 @@ from posezoo.spec.model import UnpackArchive
 from posezoo.spec.yaml_nodes import YamlNode
 
 #: Keys of the accuracy checker that Open Model Zoo's models often use.
-KEYS = (
+KEYS: tuple[str, ...] = (
     "models", "evaluations", "name", "launchers", "datasets", "framework", "device", "model", "weights",
     "adapter", "module", "inputs", "output_names", "type", "value", "shape", "layout", "precision", "reader",
     "annotation", "annotation_conversion", "data_source", "preprocessing", "postprocessing", "metrics",
@@ -27,7 +27,7 @@ KEYS = (
     "is_empty", "remove_filtered", "max_detections", "ignore_difficult", "include_boundaries", "integral",
     "label_map", "num_classes", "classes", "mode", "median", "module_config", "subsample_size", "shuffle",
 )  # fmt: skip
-STEPS = (
+STEPS: tuple[str, ...] = (
     "resize", "crop", "normalization", "bgr_to_rgb", "rgb_to_bgr", "bgr_to_gray", "rgb_to_gray", "bgr_to_lab",
     "bgr_to_yuv", "rgb_to_yuv", "auto_resize", "padding", "resize_prediction_boxes", "filter", "clip_boxes",
     "nms", "coco_precision", "accuracy", "mean_iou", "map", "recall", "f1-score",
@@ -51,16 +51,14 @@ _RESIZING = ("pad", "pyramid", "crop", "resize", "auto", "warp")
     "Channel order is `RGB`, and no bgr_to_rgb in the preprocessing",
 )
 def evaluated_color(view: ModelView) -> Iterator[RuleViolation]:
-    for run in read_runs(view.accuracy_check):
+    for run in view.runs:
         sections = view.claims.sections_on("input", run.side, "")
         expected = {color.value for section in sections for color in section.colors}
         if len(expected) == 1 and run.color and run.color not in expected:
             (on_card,) = expected
-            node = run.channel_swaps[-1].node if run.channel_swaps else run.dataset
+            place = run.channel_swaps[-1][1] if run.channel_swaps else run.dataset
             message = f"the {run.side} model is given images in {run.color}, the card says {on_card}"
-            yield RuleViolation(
-                node_location(node, view.folder), message, "preprocessing", run.color, on_card
-            )
+            yield RuleViolation(place, message, "preprocessing", run.color, on_card)
 
 
 @rule(
@@ -70,15 +68,9 @@ def evaluated_color(view: ModelView) -> Iterator[RuleViolation]:
     "std: 57.12 in accuracy-check.yml, --scale_values=data[58.395]",
 )
 def evaluated_values(view: ModelView) -> Iterator[RuleViolation]:
-    spec = view.spec
-    if spec is None or spec.is_ir:
-        return
-    for run in read_runs(view.accuracy_check):
-        if run.normalization is None:
-            continue
-        steps = [step.node for step in run.steps if step.type == "normalization"]
-        location = node_location(steps[0] if steps else run.dataset, view.folder)
-        for kind, values in zip(("mean", "scale"), run.normalization, strict=True):
+    for run in view.runs if view.spec is not None and not view.spec.is_ir else ():
+        place = next((node for kind, node in run.steps if kind == "normalization"), run.dataset)
+        for kind, values in zip(("mean", "scale"), run.normalization or (), strict=False):
             declared = declared_values(view, kind)
             if declared is None:
                 continue
@@ -90,7 +82,7 @@ def evaluated_values(view: ModelView) -> Iterator[RuleViolation]:
             else:
                 continue
             message = f"accuracy-check.yml's {kind} is {actual or 'none'} {reason}"
-            yield RuleViolation(location, message, f"preprocessing.{kind}", actual, expected)
+            yield RuleViolation(place, message, f"preprocessing.{kind}", actual, expected)
 
 
 @rule(
@@ -99,29 +91,25 @@ def evaluated_values(view: ModelView) -> Iterator[RuleViolation]:
     "preprocesing: [...]",
 )
 def evaluated_keys(view: ModelView) -> Iterator[RuleViolation]:
-    stack = [view.accuracy_check] if view.accuracy_check is not None else []
+    stack = [view.accuracy_check] if isinstance(view.accuracy_check, YamlNode) else []
     while stack:
         node = stack.pop()
         if isinstance(node.value, list):
             stack += node.value
         elif isinstance(node.value, dict):
-            stack += (child for key, child in node.value.items() if key not in CUSTOM_KEYS)
-            places = [(key, child.key_node or child, child) for key, child in node.value.items()]
-            candidates = [(key, place, child, _intended_word(key, KEYS)) for key, place, child in places]
-            if (kind := find_node(node, "type")) is not None and isinstance(kind.value, str):
-                candidates.append((kind.value, kind, kind, _intended_word(kind.value, STEPS)))
-            for word, place, child, intended in candidates:
-                if intended:
+            children = node.value
+            stack += (child for key, child in children.items() if key not in CUSTOM_KEYS)
+            words = [(key, child.key_node or child, child, KEYS) for key, child in children.items()]
+            if kind := text_below(node, "type"):
+                words.append((kind, children["type"], children["type"], STEPS))
+            for word, place, child, known in words:
+                # Singular and plural are different words.
+                if word in known or f"{word}s" in known or word.removesuffix("s") in known:
+                    continue
+                similar = (other for other in known if len(other) > 4 and is_misspelling(word, other))
+                if intended := next(similar, ""):
                     message = f"{child.field_path}: {word}: did you mean {intended}?"
-                    location = node_location(place, view.folder)
-                    yield RuleViolation(location, message, child.field_path, word, intended)
-
-
-def _intended_word(word: str, known: tuple[str, ...]) -> str:
-    """The known word that a word misspells; singular and plural are different words."""
-    if word in known or f"{word}s" in known or word.removesuffix("s") in known:
-        return ""
-    return next((other for other in known if len(other) > 4 and is_misspelling(word, other)), "")
+                    yield RuleViolation(place, message, child.field_path, word, intended)
 
 
 @rule(
@@ -130,14 +118,16 @@ def _intended_word(word: str, known: tuple[str, ...]) -> str:
     "heatmaps_out: maps, and name - `heatmaps` on the card",
 )
 def evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
-    for run in read_runs(view.accuracy_check):
-        inputs = [find_node(node, "name") for node in list_below(run.launcher, "inputs")]
+    for run in (run for run in view.runs if run.is_converted):
         adapter = find_node(run.launcher, "adapter")
         keys = adapter.value if adapter is not None and isinstance(adapter.value, dict) else {}
-        outputs = [
-            node for key, node in keys.items() if _OUTPUT_KEYS.search(key) and key not in _NO_OUTPUT_KEYS
-        ]
-        for kind, nodes in (("input", inputs), ("output", outputs)) if run.is_converted else ():
+        given: dict[str, list[YamlNode | None]] = {
+            "input": [find_node(node, "name") for node in list_below(run.launcher, "inputs")],
+            "output": [
+                node for key, node in keys.items() if _OUTPUT_KEYS.search(key) and key not in _NO_OUTPUT_KEYS
+            ],
+        }
+        for kind, nodes in given.items():
             names = [port.name for port in view.claims.ports_on(kind, "converted", "")]
             on_card = [base_name(name.value) for name in names if name is not None]
             if not on_card or len(on_card) < len(names):
@@ -147,8 +137,7 @@ def evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
                 if node is not None and name and not is_listed(name, on_card):
                     listed = ", ".join(on_card)
                     message = f"accuracy-check.yml names the {kind} {name}; the card has {listed}"
-                    location = node_location(node, view.folder)
-                    yield RuleViolation(location, message, node.field_path, name, listed)
+                    yield RuleViolation(node, message, node.field_path, name, listed)
 
 
 @rule(
@@ -157,31 +146,23 @@ def evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
     "size: 256 in the preprocessing, shape - `1, 3, 224, 224` on the card",
 )
 def evaluated_size(view: ModelView) -> Iterator[RuleViolation]:
-    for run in read_runs(view.accuracy_check):
+    for run in view.runs:
         ports = view.claims.ports_on("input", run.side, "")
-        given, expected = _resized_to(run), _image_size(ports[0]) if len(ports) == 1 else ""
-        if given is not None and expected and given[1] != expected:
-            node, actual = given
+        expected = _image_size(ports[0]) if len(ports) == 1 else ""
+        actual, place = "", run.dataset  # of the last step that changes the size; empty if unclear
+        for kind, step in run.steps:
+            if not kind.startswith(_RESIZING):
+                continue
+            numbers = [text_below(step, key) for key in ("size", "dst_height", "dst_width")]
+            side, high, wide = (text if re.fullmatch("[0-9]{1,6}", text) else "" for text in numbers)
+            keeps_aspect_ratio = kind == "resize" and find_node(step, "aspect_ratio_scale") is not None
+            is_stated = kind in ("resize", "crop") and not keeps_aspect_ratio and (side or (high and wide))
+            actual, place = f"{int(side or high)}x{int(side or wide)}" if is_stated else "", step
+        if actual and expected and actual != expected:
             message = (
                 f"accuracy-check.yml gives images of {actual} (height x width), the card says {expected}"
             )
-            location = node_location(node, view.folder)
-            yield RuleViolation(location, message, "preprocessing.size", actual, expected)
-
-
-def _resized_to(run: AccuracyCheckRun) -> tuple[YamlNode, str] | None:
-    """The last step that states the size of the network's input image, as height x width; None if unclear."""
-    result: tuple[YamlNode, str] | None = None
-    for step in run.steps:
-        if not step.type.startswith(_RESIZING):
-            continue
-        result = None
-        sizes = [text_below(step.node, key) for key in ("size", "dst_height", "dst_width")]
-        side, height, width = (size if re.fullmatch("[0-9]{1,6}", size) else "" for size in sizes)
-        keeps_aspect_ratio = step.type == "resize" and find_node(step.node, "aspect_ratio_scale") is not None
-        if step.type in ("resize", "crop") and not keeps_aspect_ratio and (side or (height and width)):
-            result = step.node, f"{int(side or height)}x{int(side or width)}"
-    return result
+            yield RuleViolation(place, message, "preprocessing.size", actual, expected)
 
 
 def _image_size(port: CardPort) -> str:
@@ -199,9 +180,9 @@ def _image_size(port: CardPort) -> str:
 )
 def reference(view: ModelView) -> Iterator[RuleViolation]:
     on_card = [metric for metric in view.claims.accuracy if metric.value and "." in metric.text]
-    for run in read_runs(view.accuracy_check):
+    for run in (run for run in view.runs if run.is_converted):
         references: list[tuple[YamlNode, float]] = []
-        for metric in list_below(run.dataset, "metrics") if run.is_converted else ():
+        for metric in list_below(run.dataset, "metrics"):
             node, numbers = find_node(metric, "reference"), parse_numbers(text_below(metric, "reference"))
             if node is not None and len(numbers) == 1 and numbers[0][0]:
                 references.append((node, numbers[0][0]))
@@ -216,8 +197,7 @@ def reference(view: ModelView) -> Iterator[RuleViolation]:
         for node, value in missing[: len(others)]:
             texts = ", ".join(dict.fromkeys(each.text for each in others))
             message = f"accuracy-check.yml expects {value:g}, the card has {texts}"
-            location = node_location(node, view.folder)
-            yield RuleViolation(location, message, "metrics.reference", f"{value:g}", texts)
+            yield RuleViolation(node, message, "metrics.reference", f"{value:g}", texts)
 
 
 def _is_same_value(value: float, other: float) -> bool:
@@ -236,14 +216,13 @@ def evaluated_file(view: ModelView) -> Iterator[RuleViolation]:
     arguments = (*view.arguments, *view.export_arguments)
     paths = [argument.value for argument in arguments if argument.flag in ("--output-file", "--input_model")]
     names = {path.rpartition("/")[2] for path in (*paths, *(file.name for file in spec.files))}
-    for run in read_runs(view.accuracy_check):
-        for key in () if run.is_converted else ("model", "weights"):
+    for run in (run for run in view.runs if not run.is_converted):
+        for key in ("model", "weights"):
             name = text_below(run.launcher, key).rpartition("/")[2]
             if name and name not in names:
-                files = ", ".join(sorted(names))
+                place, files = find_node(run.launcher, key) or run.launcher, ", ".join(sorted(names))
                 message = f"accuracy-check.yml evaluates {name}; the model's files are {files}"
-                location = node_location(find_node(run.launcher, key), view.folder)
-                yield RuleViolation(location, message, f"launchers.{key}", name)
+                yield RuleViolation(place, message, f"launchers.{key}", name)
 
 
 @rule(
@@ -252,12 +231,12 @@ def evaluated_file(view: ModelView) -> Iterator[RuleViolation]:
     "name: resnet-50 in resnet-101/accuracy-check.yml",
 )
 def evaluated_model(view: ModelView) -> Iterator[RuleViolation]:
-    for run in read_runs(view.accuracy_check):
-        models = [name for name in view.zoo.registry.entries if run.name.startswith(name)]
-        if models and not run.name.startswith(view.name):
-            location = node_location(find_node(run.node, "name"), view.folder)
+    for run in view.runs:
+        is_of_zoo = any(run.name.startswith(name) for name in view.zoo.registry.entries)
+        if is_of_zoo and not run.name.startswith(view.name):
+            place = find_node(run.node, "name") or run.node
             message = f"accuracy-check.yml calls it {run.name}, which is another model of this registry"
-            yield RuleViolation(location, message, "models.name", run.name, view.name)
+            yield RuleViolation(place, message, "models.name", run.name, view.name)
 
 
 RULES = defined_rules(globals())

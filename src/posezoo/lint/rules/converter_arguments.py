@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from posezoo.lint.finding import RuleViolation
-from posezoo.lint.registry_view import ConverterArgument, ModelView, node_location
+from posezoo.lint.registry_view import ConverterArgument, ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import is_misspelling
 from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED
@@ -60,14 +60,7 @@ def dead_path(view: ModelView) -> Iterator[RuleViolation]:
                 reason = f"the export writes {', '.join(sorted(exported))}"
             if reason:
                 message = f"{argument.flag} names {path}: {reason}"
-                yield _violation(view, argument, message, path)
-
-
-def _violation(
-    view: ModelView, argument: ConverterArgument, message: str, actual: str, expected: str = ""
-) -> RuleViolation:
-    location = node_location(argument.node, view.entry.path)
-    return RuleViolation(location, message, argument.node.field_path, actual, expected)
+                yield RuleViolation(argument.node, message, argument.node.field_path, path)
 
 
 @rule(
@@ -78,8 +71,8 @@ def _violation(
 def generated_flag(view: ModelView) -> Iterator[RuleViolation]:
     for argument in view.arguments:
         if argument.flag in GENERATED:
-            message = f"the converter adds {argument.flag} itself"
-            yield _violation(view, argument, message, str(argument.node.value))
+            node, message = argument.node, f"the converter adds {argument.flag} itself"
+            yield RuleViolation(node, message, node.field_path, str(node.value))
 
 
 @rule(
@@ -96,8 +89,8 @@ def misspelt_flag(view: ModelView) -> Iterator[RuleViolation]:
             same_words = (flag for flag in flags if flag.replace("_", "-") == argument.flag.replace("_", "-"))
             similar = (flag for flag in flags if is_misspelling(argument.flag, flag))
             if intended := next(chain(similar, same_words), ""):
-                message = f"there is no flag {argument.flag}: did you mean {intended}?"
-                yield _violation(view, argument, message, argument.flag, intended)
+                node, message = argument.node, f"there is no flag {argument.flag}: did you mean {intended}?"
+                yield RuleViolation(node, message, node.field_path, argument.flag, intended)
 
 
 @rule(
@@ -126,20 +119,21 @@ def dead_key(view: ModelView) -> Iterator[RuleViolation]:
 def export_mismatch(view: ModelView) -> Iterator[RuleViolation]:
     for exported_flag, flag in (("--input-names", "--input"), ("--output-names", "--output")):
         exports = (argument for argument in view.export_arguments if argument.flag == exported_flag)
-        exported = next(exports, None)
-        argument = view.argument(flag)
+        exported, argument = next(exports, None), view.argument(flag)
         if exported is None or argument is None:
             continue
         names = {name.strip() for name in exported.value.split(",")}
         if missing := [name for name in map(str.strip, argument.value.split(",")) if name not in names]:
             message = f"{flag} expects {', '.join(missing)}; the export's names are {exported.value}"
-            yield _violation(view, argument, message, argument.value, exported.value)
+            field = argument.node.field_path
+            yield RuleViolation(argument.node, message, field, argument.value, exported.value)
     shape, argument = exported_shape(view), view.argument("--input_shape")
     if shape is None or argument is None:
         return
     if re.findall(r"-?[0-9]+", shape.value) != re.findall(r"-?[0-9]+", argument.value):
         message = f"--input_shape is {argument.value}, the export's {shape.flag} {shape.value}"
-        yield _violation(view, argument, message, argument.value, shape.value)
+        field = argument.node.field_path
+        yield RuleViolation(argument.node, message, field, argument.value, shape.value)
 
 
 def exported_shape(view: ModelView) -> ConverterArgument | None:

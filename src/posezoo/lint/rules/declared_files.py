@@ -6,8 +6,9 @@ import re
 from collections.abc import Iterator
 
 from posezoo.errors import SpecError
-from posezoo.lint.finding import FileLocation, RuleViolation
-from posezoo.lint.registry_view import ModelView, find_node, node_location
+from posezoo.lint.accuracy_check_yml import find_node, list_below
+from posezoo.lint.finding import FileLocation, Place, RuleViolation
+from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.spec.model import CompositeSpec, HttpSource
 
@@ -21,12 +22,11 @@ _PRECISION = re.compile(r"(?:^|/)(FP(?:32|16)(?:-INT(?:8|1))?)/")
     "framework: caffee",
 )
 def readable(view: ModelView) -> Iterator[RuleViolation]:
-    for error in (view.parsed, view.accuracy_error):
+    for error in (view.parsed, view.accuracy_check):
         if isinstance(error, SpecError):
             problem = error.problem.removeprefix(f"{error.file}:{error.line}:{error.column}: ")
             hint = f"; {error.hint}" if error.hint else ""
-            location = FileLocation(error.file, error.line, error.column)
-            yield RuleViolation(location, f"{problem}{hint}", error.field)
+            yield RuleViolation(error, f"{problem}{hint}", error.field)
 
 
 @rule(
@@ -63,20 +63,19 @@ def safe_sources(view: ModelView) -> Iterator[RuleViolation]:
         for index, file in enumerate(variant.files):
             for source in file.sources:
                 if isinstance(source, HttpSource) and not source.url.startswith("https://"):
-                    location, expected = _source_location(view, index, source.url), f"https{source.url[4:]}"
+                    place, expected = _find_source(view, index, source.url), f"https{source.url[4:]}"
                     message = f"{file.name} comes from {source.url}, which is not https"
-                    yield RuleViolation(location, message, f"files[{index}].source", source.url, expected)
+                    yield RuleViolation(place, message, f"files[{index}].source", source.url, expected)
 
 
-def _source_location(view: ModelView, index: int, address: str) -> FileLocation:
+def _find_source(view: ModelView, index: int, address: str) -> Place:
     """The location of a file's address in model.yml; the file may belong to a variant."""
-    for keys in (("files", index), *(("variants", tag, "files", index) for tag in view.tags)):
+    for keys in (("files", index), *(("variants", each.tag, "files", index) for each in view.variants)):
         for key in ("source", "original_source"):
             node = view.node(*keys, key)
-            listed = node.value if node is not None and isinstance(node.value, list) else ()
-            for candidate in (node, find_node(node, "url"), *listed):
+            for candidate in (node, find_node(node, "url"), *list_below(view.node(*keys), key)):
                 if candidate is not None and candidate.value == address:
-                    return node_location(candidate, view.entry.path)
+                    return candidate
     return view.location("files", index)
 
 

@@ -4,17 +4,14 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 from posezoo.cards.markdown_inline import to_plain_text
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity
-from posezoo.lint.index_pages import RegistryLinks
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import is_misspelling, words
 from posezoo.spec.model import Framework
 from posezoo.spec.model_yml import TASKS
-from posezoo.spec.yaml_nodes import YamlNode
 
 _PLACEHOLDER = re.compile(
     r"\b(?:TODO|FIXME|TBD|TBA|XXX+|CHANGEME|PLACEHOLDER)\b|\?\?\?"
@@ -51,29 +48,24 @@ COMMON = 5
     "[another model](../no-such-model/README.md)",
 )
 def dead_link(view: ModelView) -> Iterator[RuleViolation]:
-    for target, location in view.link_targets():
-        yield from _check_link(view.zoo.links, view.folder, target, location)
+    targets = [(view.folder, target, location) for target, location in view.link_targets()]
     for page, link in view.zoo.index_links.get(view.name, ()) if view.card is not None else ():
-        location = FileLocation(str(page), link.line, link.column)
-        yield from _check_link(view.zoo.links, page.parent, link.target, location)
-
-
-def _check_link(
-    links: RegistryLinks, folder: Path, target: str, location: FileLocation
-) -> Iterator[RuleViolation]:
-    path = links.resolve(folder, target)
-    if path is None or links.exists(path):
-        return
-    kind = links.kind(path)
-    if not links.was_not_copied(kind):
-        yield RuleViolation(location, f"{target} leads to {path}, which does not exist", "link", target)
-        return
-    counts: Mapping[str, int] = links.counts.get(kind, {})
-    others = [other for other, count in counts.items() if count >= COMMON]
-    common = next((other for other in others if is_misspelling(path, other)), "")
-    if common and counts.get(path, 0) < COMMON:
-        message = f"{target} leads elsewhere than links like it: they lead to {common}"
-        yield RuleViolation(location, message, "link", target, common)
+        targets.append((page.parent, link.target, FileLocation(str(page), link.line, link.column)))
+    links = view.zoo.links
+    for folder, target, location in targets:
+        path = links.resolve(folder, target)
+        if path is None or links.exists(path):
+            continue
+        kind = links.kind(path)
+        if not links.was_not_copied(kind):
+            yield RuleViolation(location, f"{target} leads to {path}, which does not exist", "link", target)
+            continue
+        counts: Mapping[str, int] = links.counts.get(kind, {})
+        others = [other for other, count in counts.items() if count >= COMMON]
+        common = next((other for other in others if is_misspelling(path, other)), "")
+        if common and counts.get(path, 0) < COMMON:
+            message = f"{target} leads elsewhere than links like it: they lead to {common}"
+            yield RuleViolation(location, message, "link", target, common)
 
 
 @rule("placeholder", "There is no placeholder that still has to be filled in.", "Mean values - TODO")
@@ -83,21 +75,14 @@ def placeholder(view: ModelView) -> Iterator[RuleViolation]:
             if match := _PLACEHOLDER.search(line):
                 location = view.card_line(number, match.start() + 1)
                 yield RuleViolation(location, f"the card still contains {match[0]}", "card", match[0])
-    for node in _text_nodes(view.model_yml):
-        if match := _PLACEHOLDER.search(str(node.value)):
-            message = f"{node.field_path} still contains {match[0]}"
-            location = FileLocation(node.file, node.line, node.column)
-            yield RuleViolation(location, message, node.field_path, match[0])
-
-
-def _text_nodes(root: YamlNode | None) -> Iterator[YamlNode]:
-    stack = [root] if root is not None else []
+    stack = [view.model_yml] if view.model_yml is not None else []
     while stack:
         node = stack.pop()
-        if isinstance(node.value, str):
-            yield node
-        elif node.value is not None:
-            stack += node.value if isinstance(node.value, list) else node.value.values()
+        if not isinstance(node.value, str):
+            stack += node.value if isinstance(node.value, list) else (node.value or {}).values()
+        elif match := _PLACEHOLDER.search(str(node.value)):
+            message = f"{node.field_path} still contains {match[0]}"
+            yield RuleViolation(node, message, node.field_path, match[0])
 
 
 @rule(

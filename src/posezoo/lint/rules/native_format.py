@@ -6,12 +6,12 @@ import os
 from collections.abc import Iterator
 from dataclasses import fields, replace
 
+from posezoo.cards.card_reader import read_text
 from posezoo.errors import NetworkError, SpecError, UnknownModelError
 from posezoo.facts import papers
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
-from posezoo.lint.text_comparison import read_text
 from posezoo.measured import NAME, read_measured
 from posezoo.registry import license_path, read_copyright_line, registry_root
 from posezoo.spec.model import CompositeSpec, ModelSpec
@@ -183,7 +183,7 @@ def measured(view: ModelView) -> Iterator[RuleViolation]:
         tags = {measurement.tag for measurement in read_measured(path)}
     except SpecError as error:
         message = error.problem.removeprefix(f"{spec.path.parent}{os.sep}")
-        yield RuleViolation(FileLocation(error.file, error.line, error.column), message, error.field)
+        yield RuleViolation(error, message, error.field)
         return
     for tag in sorted(tags - ({variant.tag for variant in view.variants} or {""})):
         yield RuleViolation(FileLocation(str(path)), f"{NAME}: no variant has the tag {tag!r}", "tag", tag)
@@ -215,7 +215,7 @@ def known_papers(view: ModelView) -> Iterator[RuleViolation]:
     try:
         described = papers.read_papers(path)
     except SpecError as error:
-        yield RuleViolation(FileLocation(error.file, error.line, error.column), error.problem, error.field)
+        yield RuleViolation(error, error.problem, error.field)
         return
     if described and address not in described:
         message = f"origin.paper: {path.name} does not describe {address}, so the card cannot cite it"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from posezoo.lint.card_claims import Numbers
-from posezoo.lint.finding import RuleViolation
+from posezoo.lint.finding import Place, RuleViolation
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 
@@ -43,7 +43,7 @@ def _compare_with_card(view: ModelView, kind: str) -> Iterator[RuleViolation]:
         return
     expected = format_numbers(declared)
     for section in view.claims.sections_on("input", "original", "", "preamble"):
-        for on_card in section.means if kind == "mean" else section.scales:
+        for on_card in section.values[kind]:
             if are_equal(on_card.value, declared) or _is_factor(on_card.value):
                 continue
             actual = format_numbers(on_card.value)
@@ -88,7 +88,7 @@ def format_numbers(values: Numbers) -> str:
 def untold_preprocessing(view: ModelView) -> Iterator[RuleViolation]:
     for kind in ("mean", "scale"):
         declared = declared_values(view, kind)
-        is_on_card = any(each.means if kind == "mean" else each.scales for each in view.claims.ports)
+        is_on_card = any(each.values[kind] for each in view.claims.ports)
         if not declared or set(declared) in ({0.0}, {1.0}) or is_on_card:
             continue
         for section in view.claims.sections_on("input", "original"):
@@ -129,36 +129,29 @@ def reversal(view: ModelView) -> Iterator[RuleViolation]:
     "[58.624, 57.12, 57.375], where 58.395 is meant",
 )
 def unusual_constant(view: ModelView) -> Iterator[RuleViolation]:
-    stated = [
+    stated: list[tuple[Place, str, Numbers]] = [
         (view.card_location(on_card), f"the card's {kind}", on_card.value)
         for section in view.claims.sections_on("input", "original", "", "preamble", "converted")
-        for kind, values in (("mean", section.means), ("scale", section.scales))
+        for kind, values in section.values.items()
         for on_card in values
     ]
     for kind, flag in (("mean", "--mean_values"), ("scale", "--scale_values")):
         argument = view.argument(flag)
         for index, port in enumerate(view.inputs):
-            if getattr(port, kind):
-                location = view.location("inputs", index, kind)
-                if argument is not None:
-                    location = view.location("model_optimizer_args", int(argument.node.key.strip("[]")))
-                stated.append((location, f"the {kind}", getattr(port, kind)))
-    for location, subject, values in stated:
-        if usual := _usual_constant(values):
-            actual, expected = format_numbers(values), format_numbers(usual)
-            message = f"{subject} {actual} is not the usual {expected}"
-            yield RuleViolation(location, message, subject.split()[-1], actual, expected)
-
-
-def _usual_constant(values: Numbers) -> Numbers | None:
-    """The constant, in either order, that differs only in one number, by less than 5 %."""
-    if len(values) != 3 or values in CONSTANTS:
-        return None
-    for usual in (order for constant in CONSTANTS for order in {constant, constant[::-1]}):
-        differences = sorted(abs(a - b) / b for a, b in zip(values, usual, strict=True))
-        if differences[1] <= 1e-6 < differences[2] < 0.05:
-            return usual
-    return None
+            place = argument.node if argument is not None else view.location("inputs", index, kind)
+            stated.append((place, f"the {kind}", getattr(port, kind)))
+    orders = [order for constant in CONSTANTS for order in (constant, constant[::-1])]
+    for place, subject, values in stated:
+        if len(values) != 3 or values in CONSTANTS:
+            continue
+        for usual in orders:
+            # Only one number differs, by less than 5 %.
+            differences = sorted(abs(a - b) / b for a, b in zip(values, usual, strict=True))
+            if differences[1] <= 1e-6 < differences[2] < 0.05:
+                actual, expected = format_numbers(values), format_numbers(usual)
+                message = f"{subject} {actual} is not the usual {expected}"
+                yield RuleViolation(place, message, subject.split()[-1], actual, expected)
+                break
 
 
 @rule(
@@ -172,7 +165,7 @@ def factor(view: ModelView) -> Iterator[RuleViolation]:
         for index, port in enumerate(view.inputs)
     ]
     for section in view.claims.sections_on("input", "original", "", "preamble", "converted"):
-        for on_card in section.scales:
+        for on_card in section.values["scale"]:
             stated.append((view.card_location(on_card), "the card's", "input.scale", on_card.value))
     for location, subject, field, values in stated:
         if _is_factor(values):
