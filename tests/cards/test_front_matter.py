@@ -6,7 +6,6 @@ import pytest
 import yaml
 
 from fakes.zoo import model_yml, write_composite, write_model
-from posezoo.cards.card_reader import parse_card
 from posezoo.cards.model_card import draw_card
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.registry import Registry, open_registry
@@ -14,8 +13,13 @@ from posezoo.registry import Registry, open_registry
 
 def front(root, name="net"):
     registry = Registry([root])
-    model = registry.find(name)
-    return yaml.safe_load(parse_card(draw_card(ModelFacts(model, registry.parts(model)))).front_matter)
+    return read_front_matter(registry, registry.find(name))
+
+
+def read_front_matter(registry, model):
+    lines = draw_card(ModelFacts(model, registry.parts(model))).splitlines()
+    assert lines[0] == "---"
+    return yaml.safe_load("\n".join(lines[1 : lines.index("---", 1)]))
 
 
 def test_the_front_matter_has_the_license_the_task_and_the_accuracy(tmp_path):
@@ -88,6 +92,5 @@ def test_any_text_is_read_back_from_yaml_unchanged(tmp_path, text):
 def test_every_card_in_our_zoo_begins_with_front_matter():
     registry = open_registry()
     for entry in registry.entries.values():
-        model = entry.read()
-        content = yaml.safe_load(parse_card(draw_card(ModelFacts(model, registry.parts(model)))).front_matter)
+        content = read_front_matter(registry, entry.read())
         assert content["license"] in ("apache-2.0", "mit", "other")

@@ -49,10 +49,12 @@ def parse_card(text: str) -> ParsedCard:
     """
     notes = [f"only its first {MAX_CHARACTERS:,} characters were read"] if len(text) > MAX_CHARACTERS else []
     lines = text[:MAX_CHARACTERS].removeprefix("\ufeff").splitlines()
-    front_matter, start = _split_front_matter(lines)
+    start = 0
+    if lines and lines[0].rstrip() == "---":  # front matter
+        ends = (number for number, line in enumerate(lines[1:], 2) if line.rstrip() in ("---", "..."))
+        start = next(ends, 0)
     tokens = create_parser().parse("\n".join([""] * start + lines[start:]))
     sections = _read_sections(tokens, lines, start)
-    title = next((section.title for section in sections if section.level == 1), "")
     no_links: set[int] = set()
     for token in tokens:
         is_comment = token.type == "html_block" and token.content.startswith("<!--")
@@ -68,16 +70,7 @@ def parse_card(text: str) -> ParsedCard:
     links = tuple(islice(found, MAX_LINKS))
     if len(links) == MAX_LINKS:
         notes.append(f"only its first {MAX_LINKS:,} links were read")
-    return ParsedCard(title, front_matter, sections, links, "; ".join(notes))
-
-
-def _split_front_matter(lines: Sequence[str]) -> tuple[str, int]:
-    """The YAML that a card may start with, and the number of lines before the rest."""
-    if lines and lines[0].rstrip() == "---":
-        for number, line in enumerate(lines[1:], 1):
-            if line.rstrip() in ("---", "..."):
-                return "\n".join(lines[1:number]), number + 1
-    return "", 0
+    return ParsedCard(sections, links, "; ".join(notes))
 
 
 def _read_sections(tokens: Sequence[Token], lines: Sequence[str], start: int) -> tuple[CardSection, ...]:
@@ -92,13 +85,8 @@ def _read_sections(tokens: Sequence[Token], lines: Sequence[str], start: int) ->
             if tokens[index].type == "table_open":
                 tables.append(_read_table(tokens, index))
             elif tokens[index].type == "fence":
-                code.append(
-                    (
-                        _line(tokens[index]),
-                        tokens[index].info.strip(),
-                        tokens[index].content.removesuffix("\n"),
-                    )
-                )
+                fence = tokens[index]
+                code.append((_line(fence), fence.info.strip(), fence.content.removesuffix("\n")))
         last = _line(tokens[end]) - 1 if end < len(tokens) else len(lines)
         if begin == end or tokens[begin].type != "heading_open":
             line, level, title, first = 1, 0, "", start
@@ -128,12 +116,9 @@ def _read_table(tokens: Sequence[Token], start: int) -> CardTable:
             rows[-1][1].append(token.content)
         elif token.type == "table_close":
             break
-    (line, headers), *body = rows
-    return CardTable(
-        line,
-        tuple(map(to_plain_text, headers)),
-        tuple(TableRow(number, tuple(raw), tuple(map(to_plain_text, raw))) for number, raw in body),
-    )
+    (_, headers), *body = rows
+    read = (TableRow(number, tuple(raw), tuple(map(to_plain_text, raw))) for number, raw in body)
+    return CardTable(tuple(map(to_plain_text, headers)), tuple(read))
 
 
 def _line(token: Token) -> int:

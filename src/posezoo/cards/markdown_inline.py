@@ -27,14 +27,6 @@ _LINK = re.compile(
 _DEFINITION = re.compile(
     r" {0,3}\[(?!\^)(?P<text>[^\[\]\n]{1,500})\]:[ \t]*<?(?P<target>[^\s<>]{1,2000})>?.*"
 )
-#: Titles that Open Model Zoo's cards spell in several ways.
-_ALIASES = {
-    "inputs": "input",
-    "outputs": "output",
-    "original mode": "original model",
-    "legal": "legal information",
-    "use-case and high-level description": "use case and high-level description",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,12 +71,6 @@ def to_plain_text(text: str) -> str:
         if token.type != "html_inline"
     )
     return "".join(shown).strip()
-
-
-def title_key(title: str) -> str:
-    """A key for comparing titles, equal for all spellings of a title."""
-    key = " ".join(to_plain_text(title).casefold().split()).rstrip(":. ")
-    return "download a model" if key.startswith("download a model") else _ALIASES.get(key, key)
 
 
 def find_links(line: str, number: int) -> Iterator[MarkdownLink]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from itertools import takewhile
 
-from posezoo.cards.markdown_inline import MarkdownLink, title_key
+from posezoo.cards.markdown_inline import MarkdownLink
 
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]{0,20}(?:\.\d{1,20})?(?:[eE][-+]?\d{1,3})?[ \t]*(%|mm\b|ms\b)?")
 
@@ -34,14 +34,8 @@ class TableRow:
 class CardTable:
     """A table; each row has as many cells as there are headers."""
 
-    line: int  # the header row's line
     headers: tuple[str, ...]
     rows: tuple[TableRow, ...]
-
-    def column(self, *names: str) -> int | None:
-        """The index of the first header that is one of the names, ignoring case; None if there is none."""
-        folded = {name.casefold() for name in names}
-        return next((index for index, header in enumerate(self.headers) if header.casefold() in folded), None)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,17 +100,9 @@ class CardSection:
 class ParsedCard:
     """A parsed card; ``truncation_note`` says what was too long to be read, and is empty otherwise."""
 
-    title: str
-    front_matter: str
     sections: tuple[CardSection, ...]
     links: tuple[MarkdownLink, ...]
     truncation_note: str = ""
-
-    def find(self, *path: str) -> CardSection | None:
-        """The first section whose path ends with these titles: ``find("Input", "Original model")``."""
-        keys = tuple(map(title_key, path))
-        paths = ((section, tuple(map(title_key, section.path))) for section in self.sections)
-        return next((section for section, own in paths if own[-len(keys) :] == keys), None)
 
     def subsections(self, section: CardSection) -> tuple[CardSection, ...]:
         """A section and its subsections."""
@@ -136,7 +122,7 @@ class ParsedCard:
             metric
             for section in self.sections
             for table in section.tables
-            if title_key(table.headers[0]) in ("metric", "metrics")
+            if table.headers[0].casefold().rstrip(":. ") in ("metric", "metrics")
             for metric in _read_metrics(table, section.path)
         )
 
