@@ -55,7 +55,7 @@ from dataclasses import asdict
 from typing import Any
 
 from posezoo.facts.labels import format_protocol
-from posezoo.facts.model_facts import ModelFacts, measurements_of
+from posezoo.facts.model_facts import ModelFacts, converted_input, measurements_of
 from posezoo.facts.papers import format_bibtex
 from posezoo.ir.provenance import Provenance
 from posezoo.measured import measurement_to_json
@@ -73,6 +73,7 @@ def card_json(facts: ModelFacts) -> dict[str, Any]:
     """
     model, parts = facts.model, facts.parts
     own = model if isinstance(model, ModelSpec) else None
+    licenses = [_license(part) for part in parts]
     deprecated, decoder, skeleton = model.deprecated, model.decoder, facts.skeleton
     return {
         "format": FORMAT,
@@ -86,8 +87,8 @@ def card_json(facts: ModelFacts) -> dict[str, Any]:
         "approach": facts.approach or None,
         "description": model.description,
         "frameworks": facts.frameworks,
-        "license": _distinct([_license(part) for part in parts]),
-        "origin": _distinct([asdict(part.origin) for part in parts]),
+        "license": [each for index, each in enumerate(licenses) if each not in licenses[:index]],
+        "origin": [asdict(each) for each in dict.fromkeys(part.origin for part in parts)],
         "citation": [format_bibtex(paper) for paper in facts.papers],
         "revision": facts.revision,
         "deprecated": asdict(deprecated) if deprecated else None,
@@ -117,10 +118,6 @@ def card_json(facts: ModelFacts) -> dict[str, Any]:
     }
 
 
-def _distinct(values: list[dict[str, str]]) -> list[dict[str, str]]:
-    return [value for index, value in enumerate(values) if value not in values[:index]]
-
-
 def _license(part: ModelSpec) -> dict[str, str]:
     return {
         "spdx": part.license.spdx,
@@ -146,21 +143,16 @@ def _file(part: ModelSpec, file: SourceFile) -> dict[str, Any]:
 
 
 def _input(part: ModelSpec, port: Input) -> dict[str, Any]:
-    original = {
-        "shape": list(port.shape),
-        "layout": port.layout,
-        "color": port.color.value if port.color else None,
-        "mean": list(port.mean),
-        "scale": list(port.scale),
-    }
-    converted = {
-        **original,
-        "shape": list(port.ir_shape),
-        "layout": port.ir_layout,
-        "color": port.ir_color.value if port.ir_color else None,
-    }
-    if not part.is_ir:  # a converted IR applies mean and scale itself
-        converted |= {"mean": [], "scale": []}
+    original, converted = (
+        {
+            "shape": list(each.shape),
+            "layout": each.layout,
+            "color": each.color.value if each.color else None,
+            "mean": list(each.mean),
+            "scale": list(each.scale),
+        }
+        for each in (port, converted_input(part, port))
+    )
     return {"model": part.full_name, "name": port.name, "original": original, "converted": converted}
 
 

@@ -8,6 +8,7 @@ from dataclasses import replace
 from posezoo.cards.markdown import Markdown, format_code, format_code_block
 from posezoo.cards.measurement_tables import draw_compact_table
 from posezoo.facts.labels import format_port_shape, format_role
+from posezoo.facts.model_facts import converted_input
 from posezoo.spec.model import Input, ModelSpec, Output
 
 LEGEND = {
@@ -33,20 +34,38 @@ def draw_ports_sections(part: ModelSpec, level: str = "##") -> Iterator[str]:
         yield from [_original_inputs(part)] if part.is_ir else _both_inputs(part, level)
     if part.outputs:
         yield f"{level} Output"
-        yield from [_outputs(part.outputs)] if part.is_ir else _both_outputs(part, level)
+    if part.outputs and not part.is_ir:
+        yield f"{level}# Original Model"
+        if any(output.original for output in part.outputs):
+            yield _outputs([replace(output, note=output.original or output.note) for output in part.outputs])
+        else:
+            yield "The same outputs as those of the converted model."
+        yield f"{level}# Converted Model"
+    if part.outputs:
+        yield _outputs(part.outputs)
     letters = {letter for port in part.inputs + part.outputs for letter in port.layout}
     if meanings := [f"{format_code(letter)} {LEGEND[letter]}" for letter in LEGEND if letter in letters]:
         yield f"Layout: {', '.join(meanings)}."
+
+
+def _original_inputs(part: ModelSpec) -> Markdown:
+    rows = [
+        (*_shape(port), port.color or "", _numbers(port.mean), _numbers(port.scale)) for port in part.inputs
+    ]
+    return draw_compact_table(("Name", "Shape", "Layout", "Colour order", "Mean", "Scale"), rows)
 
 
 def _both_inputs(part: ModelSpec, level: str) -> Iterator[str]:
     yield f"{level}# Original Model"
     yield _original_inputs(part)
     yield f"{level}# Converted Model"
-    rows = [
-        (*_shape(replace(port, shape=port.ir_shape, layout=port.ir_layout)), _ir_color(port), _values(port))
-        for port in part.inputs
-    ]
+    rows = []
+    for port in part.inputs:
+        # Open Model Zoo only states that channels are reversed, not their order.
+        color = port.ir_color or ("reversed" if port.reverse_input_channels else "")
+        is_applied = port.mean or port.scale
+        values = "0 to 255: the IR applies mean and scale" if is_applied else "as for the original model"
+        rows.append((*_shape(converted_input(part, port)), color, values))
     yield draw_compact_table(("Name", "Shape", "Layout", "Colour order", "Values"), rows)
     for port in part.inputs:
         if port.dynamic:
@@ -78,26 +97,9 @@ def model_optimizer_arguments(part: ModelSpec) -> list[str]:
     ]
 
 
-def _both_outputs(part: ModelSpec, level: str) -> Iterator[str]:
-    yield f"{level}# Original Model"
-    if any(output.original for output in part.outputs):
-        yield _outputs([replace(output, note=output.original or output.note) for output in part.outputs])
-    else:
-        yield "The same outputs as those of the converted model."
-    yield f"{level}# Converted Model"
-    yield _outputs(part.outputs)
-
-
 def _outputs(outputs: Sequence[Output]) -> Markdown:
     rows = [(*_shape(output), format_role(output)) for output in outputs]
     return draw_compact_table(("Name", "Shape", "Layout", "Content"), rows)
-
-
-def _original_inputs(part: ModelSpec) -> Markdown:
-    rows = [
-        (*_shape(port), port.color or "", _numbers(port.mean), _numbers(port.scale)) for port in part.inputs
-    ]
-    return draw_compact_table(("Name", "Shape", "Layout", "Colour order", "Mean", "Scale"), rows)
 
 
 def _shape(port: Input | Output) -> tuple[str, str, str]:
@@ -106,14 +108,3 @@ def _shape(port: Input | Output) -> tuple[str, str, str]:
 
 def _numbers(values: Sequence[float], between: str = ", ") -> str:
     return between.join(f"{value:g}" for value in values)
-
-
-def _values(port: Input) -> str:
-    return (
-        "0 to 255: the IR applies mean and scale" if port.mean or port.scale else "as for the original model"
-    )
-
-
-def _ir_color(port: Input) -> str:
-    # Open Model Zoo only states that channels are reversed, not their order.
-    return port.ir_color or ("reversed" if port.reverse_input_channels else "")

@@ -7,11 +7,11 @@ This module imports little, so that lists are shown at once.
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from posezoo.facts.labels import FRAMEWORKS
-from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
+from posezoo.spec.model import CompositeSpec, Input, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from posezoo.facts.papers import Paper
@@ -188,6 +188,12 @@ def measurements_of(model: Model, kind: str = "") -> Sequence[Measurement]:
     from posezoo.measured import load_measurements
 
     return [each for each in load_measurements(model) if kind in ("", each.kind)]
+
+
+def converted_input(part: ModelSpec, port: Input) -> Input:
+    """An input of the converted model, which applies mean and scale itself, unless it is published as IR."""
+    converted = replace(port, shape=port.ir_shape, layout=port.ir_layout, color=port.ir_color)
+    return converted if part.is_ir else replace(converted, mean=(), scale=())
 
 
 def unique(values: Iterable[ItemT]) -> list[ItemT]:

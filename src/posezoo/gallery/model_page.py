@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
-from dataclasses import replace
+from collections.abc import Collection, Mapping
 
 from posezoo.cards.markdown_inline import to_plain_text
 from posezoo.cards.skeleton_svg import keypoint_position
@@ -16,14 +15,14 @@ from posezoo.facts.labels import (
     format_role,
     join,
 )
-from posezoo.facts.model_facts import ModelFacts, unique
+from posezoo.facts.model_facts import ModelFacts, converted_input, unique
 from posezoo.facts.papers import format_bibtex
 from posezoo.gallery.gallery_data import GalleryData, GalleryEntry
 from posezoo.gallery.templates import render_page
 from posezoo.measured import KINDS, Measurement
 from posezoo.pose.keypoints import Skeleton
 from posezoo.registry import builtin_models_dir, read_copyright_line
-from posezoo.spec.model import Input, ModelSpec, PublishedAccuracy, SourceFile
+from posezoo.spec.model import ModelSpec, PublishedAccuracy, SourceFile
 
 #: The title of the row of published values.
 PUBLISHED = "as published"
@@ -153,27 +152,24 @@ def _measured_row(each: Measurement) -> Row:
 
 def _ports(part: ModelSpec) -> tuple[str, list[Row], list[Row]]:
     """A model's name, and the rows of its inputs and of its outputs."""
-    inputs = [row for port in part.inputs for row in _input_rows(part, port)]
+    inputs: list[Row] = []
+    for port in part.inputs:
+        original, converted = (
+            (
+                *(format_port_shape(each), each.layout, each.color or ""),
+                *(", ".join(f"{value:g}" for value in values) for values in (each.mean, each.scale)),
+            )
+            for each in (port, converted_input(part, port))
+        )
+        if original == converted:
+            inputs.append((port.name, "both", *original))
+        else:
+            inputs += [(port.name, "original", *original), (port.name, "converted", *converted)]
     outputs: list[Row] = [
         (output.name, format_port_shape(output), output.layout, format_role(output))
         for output in part.outputs
     ]
     return part.full_name, inputs, outputs
-
-
-def _input_rows(part: ModelSpec, port: Input) -> Iterator[Row]:
-    """The input of the original and of the converted model; one row if they are equal."""
-    mean, scale = (", ".join(f"{value:g}" for value in values) for values in (port.mean, port.scale))
-    original = (format_port_shape(port), port.layout, port.color or "", mean, scale)
-    ir_shape = format_port_shape(replace(port, shape=port.ir_shape))
-    # A converted IR applies mean and scale itself.
-    own_values = (mean, scale) if part.is_ir else ("", "")
-    converted = (ir_shape, port.ir_layout, port.ir_color or "", *own_values)
-    if original == converted:
-        yield port.name, "both", *original
-    else:
-        yield port.name, "original", *original
-        yield port.name, "converted", *converted
 
 
 def _skeleton(skeleton: Skeleton) -> dict[str, object]:
