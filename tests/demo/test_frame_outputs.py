@@ -14,10 +14,10 @@ import pytest
 
 from fakes.videos import SIZE, frame, number_of, read_video, write_video
 from fakes.waiting import HANG_S
+from posezoo.demo import frame_outputs
 from posezoo.demo.frame_outputs import (
     CODECS,
     FrameOutput,
-    ImageFolderOutput,
     JsonListWriter,
     VideoOutput,
     coco_image_id,
@@ -110,10 +110,13 @@ def test_no_more_frames_than_the_limit_are_written(tmp_path, limit):
 
 
 class SlowEncoder:
-    """A slow disk: it writes nothing until ``go`` is set."""
+    """OpenCV's encoder on a slow disk: it writes nothing until ``go`` is set."""
 
-    def __init__(self, path: Path) -> None:
-        self.path, self.numbers, self.go = path, [], threading.Event()
+    def __init__(self, path: str, *_: object) -> None:
+        self.path, self.numbers, self.go = Path(path), [], threading.Event()
+
+    def isOpened(self) -> bool:  # noqa: N802 OpenCV's name
+        return True
 
     def write(self, image: np.ndarray) -> None:
         assert self.go.wait(HANG_S)
@@ -123,33 +126,33 @@ class SlowEncoder:
         self.path.write_bytes(b"whole")
 
 
-def test_a_slow_writer_does_not_block_and_dropped_frames_are_counted(tmp_path):
+def test_a_slow_writer_does_not_block_and_dropped_frames_are_counted(tmp_path, monkeypatch):
     encoders = []
 
-    def open_slow(path, fps, size):
-        encoders.append(SlowEncoder(path))
+    def open_slow(*args):
+        encoders.append(SlowEncoder(*args))
         return encoders[0]
 
-    output = VideoOutput(tmp_path / "out.avi", 25, 0, open_encoder=open_slow, max_waiting=4)
+    monkeypatch.setattr(cv2, "VideoWriter", open_slow)
+    monkeypatch.setattr(frame_outputs, "_MAX_WAITING", 4)
+    output = VideoOutput(tmp_path / "out.avi", 25, 0)
     for number in range(20):
         output.write(Frame(number, "", frame(number), 0), frame(number))
-        if number == 0:
-            while not output._queue.empty():  # the encoder has taken the first frame, and waits
-                time.sleep(0.001)
-    assert (output.written, output.dropped) == (5, 15)
+    assert (output.written, output.dropped) == (5, 15)  # the encoder works on the first one, four wait
     encoders[0].go.set()
     output.close()
     assert encoders[0].numbers == [0, 1, 2, 3, 4]
     assert (tmp_path / "out.avi").read_bytes() == b"whole"
 
 
-def test_a_failure_to_write_is_raised_and_an_earlier_file_stays(tmp_path):
+def test_a_failure_to_write_is_raised_and_an_earlier_file_stays(tmp_path, monkeypatch):
     class Broken(SlowEncoder):
         def write(self, image):
             raise OSError("the disk is on fire")
 
+    monkeypatch.setattr(cv2, "VideoWriter", Broken)
     (tmp_path / "out.avi").write_bytes(b"old")
-    output = VideoOutput(tmp_path / "out.avi", 25, 0, open_encoder=lambda path, fps, size: Broken(path))
+    output = VideoOutput(tmp_path / "out.avi", 25, 0)
     with pytest.raises(OutputError, match=r"out\.avi: writing failed: the disk is on fire"):
         for number in range(1000):
             output.write(Frame(number, "", frame(0), 0), frame(0))
@@ -160,7 +163,7 @@ def test_a_failure_to_write_is_raised_and_an_earlier_file_stays(tmp_path):
     assert not list(tmp_path.glob(".*"))
 
 
-def test_a_full_disk_is_reported(tmp_path):
+def test_a_full_disk_is_reported(tmp_path, monkeypatch):
     class Full(SlowEncoder):
         def write(self, image):
             """OpenCV's does not report it either."""
@@ -168,7 +171,8 @@ def test_a_full_disk_is_reported(tmp_path):
         def release(self):
             """Not a byte could be written."""
 
-    output = VideoOutput(tmp_path / "out.avi", 25, 0, open_encoder=lambda path, fps, size: Full(path))
+    monkeypatch.setattr(cv2, "VideoWriter", Full)
+    output = VideoOutput(tmp_path / "out.avi", 25, 0)
     output.write(Frame(0, "", frame(0), 0), frame(0))
     with pytest.raises(OutputError, match="nothing could be written"):
         output.close()
@@ -266,7 +270,7 @@ def test_an_image_of_the_right_size_is_returned_itself():
 
 def test_the_frames_of_a_video_go_to_a_folder_by_number(tmp_path):
     source = open_source(str(write_video(tmp_path / "v.avi", 3)), report_error=print)
-    write_all(ImageFolderOutput(tmp_path / "out", source, 0), source)
+    write_all(open_output(tmp_path / "out", source), source)
     assert sorted(path.name for path in (tmp_path / "out").iterdir()) == [
         "000000.jpg",
         "000001.jpg",

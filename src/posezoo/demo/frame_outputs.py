@@ -7,21 +7,21 @@ from __future__ import annotations
 
 import json
 import os
-import queue
-import threading
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Iterator, Sequence
+from collections import deque
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Protocol, TextIO
+from typing import Any, TextIO
 
 from posezoo import images
 from posezoo.demo.frame_sources import Frame, FrameSource, Size, import_quiet_opencv
-from posezoo.errors import OutputError, import_optional
+from posezoo.errors import OutputError
 from posezoo.files.verified_files import is_device, write_error
 from posezoo.images import SUFFIXES, Image
 from posezoo.pose.keypoints import Pose
+from posezoo.pose.letterbox import letterbox_image
 
 #: FOURCC by video suffix; every FFmpeg in OpenCV can write these codecs.
 CODECS = {".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"}
@@ -75,89 +75,55 @@ def open_output(path: Path, source: FrameSource, *, limit: int = 0) -> FrameOutp
         OutputError: the path does not fit the source.
     """
     suffix = path.suffix.lower()
-    if os.path.isdir(path) or not suffix:
-        return ImageFolderOutput(path, source, limit)
-    if suffix in CODECS:
-        _refuse_to_overwrite(path, [Path(source.name)])
-        return VideoOutput(path, source.fps, limit)
-    if suffix not in SUFFIXES:
+    is_folder = os.path.isdir(path) or not suffix
+    is_image = not is_folder and suffix not in CODECS
+    if is_image and suffix not in SUFFIXES:
         suffixes = " ".join(sorted({*CODECS, *SUFFIXES}))
         raise OutputError(
             f"{path}: files with suffix {suffix} cannot be written",
             hint=f"name a folder, or one of {suffixes}",
         )
-    if len(source.image_paths) != 1:
+    if is_image and len(source.image_paths) != 1:
         raise OutputError(
             f"{path}: is one image, and {source.name} gives several",
             hint="name a folder, or a video (" + " ".join(sorted(CODECS)) + ")",
         )
-    _refuse_to_overwrite(path, source.image_paths)
-    return ImageOutput(path)
-
-
-def _refuse_to_overwrite(path: Path, inputs: Collection[Path]) -> None:
-    if path.resolve() in {source.resolve() for source in inputs}:
-        raise OutputError(f"{path}: is the input itself", hint="write to another name or folder")
+    targets: dict[Path, str] = {}  # the name of the frame that is written to a path
+    for image in source.image_paths if is_folder else ():
+        target, number = path / image.name, 1
+        while target in targets:  # files with the same name in several folders become a.jpg, a_2.jpg
+            number += 1
+            target = path / f"{image.stem}_{number}{image.suffix}"
+        targets[target] = str(image)
+    inputs = {file.resolve() for file in source.image_paths or [Path(source.name)]}
+    for target in targets or [path]:
+        if target.resolve() in inputs:
+            raise OutputError(f"{target}: is the input itself", hint="write to another name or folder")
+    if is_folder:
+        return ImageOutput(path, limit, {name: target for target, name in targets.items()})
+    if is_image:  # written once, even if it is played several times
+        return ImageOutput(path, 1, {str(source.image_paths[0]): path})
+    return VideoOutput(path, source.fps, limit)
 
 
 class ImageOutput(FrameOutput):
-    """One image; it is written once, even if its source is played several times."""
+    """Images in the format of their suffix; no frame is dropped.
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    Args:
+        path: the image, or the folder of the images.
+        limit: the maximum number of frames to write; 0: all.
+        targets: the paths of frames by the frame's name; other frames have numbers in the folder.
+    """
 
-    def write(self, _frame: Frame, image: Image) -> None:
-        """Write the first frame; all others are the same."""
-        if not self.written:
-            images.write_image(self.path, image)
-            self.written = 1
-
-
-class ImageFolderOutput(FrameOutput):
-    """A folder: images have the names of the inputs, video frames have numbers; no frame is dropped."""
-
-    def __init__(self, folder: Path, source: FrameSource, limit: int) -> None:
-        self.path, self._limit = folder, limit
-        # Files with the same name in several folders become a.jpg, a_2.jpg.
-        self._names: dict[str, str] = {}
-        for path in source.image_paths:
-            name, number = path.name, 1
-            while name in self._names.values():
-                number += 1
-                name = f"{path.stem}_{number}{path.suffix}"
-            self._names[str(path)] = name
-            _refuse_to_overwrite(folder / name, source.image_paths)
+    def __init__(self, path: Path, limit: int, targets: Mapping[str, Path]) -> None:
+        self.path, self._limit, self._targets = path, limit, targets
 
     def write(self, frame: Frame, image: Image) -> None:
-        """Write an image in the format of its input."""
+        """Write an image."""
         if self._limit and self.written >= self._limit:
             return
-        images.write_image(self.path / self._names.get(frame.name, f"{frame.index:06}.jpg"), image)
+        images.write_image(self._targets.get(frame.name, self.path / f"{frame.index:06}.jpg"), image)
         self.written += 1
-
-
-class VideoEncoder(Protocol):
-    """Encodes frames of one size into a file, like OpenCV's VideoWriter."""
-
-    def write(self, image: Image) -> None:
-        """Add a frame."""
-
-    def release(self) -> None:
-        """Finish the file."""
-
-
-def open_opencv_encoder(path: Path, fps: float, size: Size) -> VideoEncoder:
-    """OpenCV's encoder, with the codec for the file's suffix.
-
-    Raises:
-        OutputError: the file cannot be opened.
-    """
-    cv2 = import_quiet_opencv()
-    codec = cv2.VideoWriter_fourcc(*CODECS[path.suffix.lower()])
-    encoder: Any = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, codec, fps, size)
-    if not encoder.isOpened():
-        raise OutputError(f"{path}: no video of {size[0]}x{size[1]} can be written there")
-    return encoder  # type: ignore[no-any-return]
 
 
 class VideoOutput(FrameOutput):
@@ -166,22 +132,13 @@ class VideoOutput(FrameOutput):
     All frames are fitted to the size of the first frame, cropped to even sides, which most codecs need.
     """
 
-    def __init__(
-        self,
-        path: Path,
-        fps: float,
-        limit: int,
-        *,
-        open_encoder: Callable[[Path, float, Size], VideoEncoder] = open_opencv_encoder,
-        max_waiting: int = _MAX_WAITING,
-    ) -> None:
+    def __init__(self, path: Path, fps: float, limit: int) -> None:
         self.path, self._fps, self._limit = path, fps, limit
-        self._open_encoder = open_encoder
-        self._queue: queue.Queue[Image | None] = queue.Queue(max_waiting)
         self._part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
-        self._size: Size | None = None
-        self._thread: threading.Thread | None = None
-        self._failure: Exception | None = None
+        self._encoder: Any = None  # cv2.VideoWriter, opened with the size of the first frame
+        self._size: Size = (0, 0)
+        self._thread = ThreadPoolExecutor(1, "video writer")
+        self._waiting: deque[Future[None]] = deque()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._part.touch()  # a folder without write permission is reported before anything is computed
@@ -189,32 +146,37 @@ class VideoOutput(FrameOutput):
             raise write_error(path, error) from error
 
     def write(self, _frame: Frame, image: Image) -> None:
-        """Put a frame into the encoder's queue, or drop it if the queue is full."""
-        self._raise_failure()
+        """Give a frame to the encoder's thread, or drop it if too many frames wait."""
+        self._remove_encoded()
         if self._limit and self.written >= self._limit:
             return
-        if self._size is None:
+        if self._encoder is None:
+            cv2 = import_quiet_opencv()
             height, width = image.shape[:2]
             self._size = (max(2, width // 2 * 2), max(2, height // 2 * 2))
-            encoder = self._open_encoder(self._part, self._fps, self._size)
-            self._thread = threading.Thread(
-                target=self._encode, args=(encoder,), name="video writer", daemon=True
-            )
-            self._thread.start()
-        try:
-            self._queue.put_nowait(pad_to_size(image, self._size))
-            self.written += 1
-        except queue.Full:
+            codec = cv2.VideoWriter_fourcc(*CODECS[self.path.suffix.lower()])
+            encoder = cv2.VideoWriter(str(self._part), cv2.CAP_FFMPEG, codec, self._fps, self._size)
+            if not encoder.isOpened():
+                size = f"{self._size[0]}x{self._size[1]}"
+                raise OutputError(f"{self._part}: no video of {size} can be written there")
+            self._encoder = encoder
+        if len(self._waiting) > _MAX_WAITING:
             self.dropped += 1
+            return
+        self._waiting.append(self._thread.submit(self._encoder.write, pad_to_size(image, self._size)))
+        self.written += 1
 
     def close(self) -> None:
-        """Wait until all frames in the queue are encoded, and rename the video to its final name."""
+        """Wait until all waiting frames are encoded, and rename the video to its final name."""
         try:
-            if self._thread is None:
+            if self._encoder is None:
                 return
-            self._queue.put(None)
-            self._thread.join()
-            self._raise_failure()
+            try:
+                wait(self._waiting)
+                self._remove_encoded()
+            finally:
+                self._thread.shutdown(cancel_futures=True)
+                self._encoder.release()
             # If the disk is full, OpenCV reports no error, but the file is empty.
             if not self._part.stat().st_size:
                 raise OutputError(f"{self.path}: nothing could be written", hint="is the disk full?")
@@ -224,38 +186,22 @@ class VideoOutput(FrameOutput):
         finally:
             self._part.unlink(missing_ok=True)
 
-    def _raise_failure(self) -> None:
-        if self._failure is not None:
-            raise OutputError(f"{self.path}: writing failed: {self._failure}") from self._failure
-
-    def _encode(self, encoder: VideoEncoder) -> None:
-        try:
-            while (image := self._queue.get()) is not None:
-                if self._failure is not None:  # only empty the queue, so that close() does not wait forever
-                    continue
-                try:
-                    encoder.write(image)
-                except Exception as error:  # noqa: BLE001 any error is raised by the next write() or close()
-                    self._failure = error
-        finally:
-            encoder.release()
+    def _remove_encoded(self) -> None:
+        """Forget the encoded frames; a frame that failed stays, so that each later call raises its error."""
+        while self._waiting and self._waiting[0].done():
+            if (error := self._waiting[0].exception()) is not None:
+                raise OutputError(f"{self.path}: writing failed: {error}") from error
+            self._waiting.popleft()
 
 
 def pad_to_size(image: Image, size: Size) -> Image:
     """An image fitted to a size with black borders; the image itself if it already has this size."""
-    cv2 = import_optional("cv2", extra="run")
     height, width = image.shape[:2]
     if (width, height) == size:
         return image
     if (width // 2 * 2, height // 2 * 2) == size:
         return image[: size[1], : size[0]]
-    scale = min(size[0] / width, size[1] / height)
-    fitted = (max(1, round(width * scale)), max(1, round(height * scale)))
-    left, top = (size[0] - fitted[0]) // 2, (size[1] - fitted[1]) // 2
-    resized = cv2.resize(image, fitted, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
-    right, bottom = size[0] - fitted[0] - left, size[1] - fitted[1] - top
-    padded: Image = cv2.copyMakeBorder(resized, top, bottom, left, right, cv2.BORDER_CONSTANT)
-    return padded
+    return letterbox_image(image, size)[1]
 
 
 class JsonListWriter:
@@ -286,9 +232,7 @@ class JsonListWriter:
     def __enter__(self) -> JsonListWriter:
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:
             with self._translated_errors():
                 with self._stream:
