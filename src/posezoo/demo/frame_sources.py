@@ -9,10 +9,10 @@ import os
 import stat
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Generator, Iterable, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from glob import glob, has_magic
-from itertools import count
+from itertools import count, islice
 from pathlib import Path
 from types import ModuleType
 from typing import Any
@@ -87,7 +87,7 @@ def open_source(text: str, *, rounds: int | None = 1, report_error: ReportError)
     """
     path = Path(text)
     if "://" in text:
-        return VideoSource(text, text, is_live=True, rounds=1, report_error=report_error)
+        return VideoSource(text, rounds, report_error)
     if os.path.isdir(path):
         try:
             paths = [file for file in path.iterdir() if file.suffix.lower() in SUFFIXES]
@@ -98,15 +98,12 @@ def open_source(text: str, *, rounds: int | None = 1, report_error: ReportError)
             suffixes = " ".join(sorted(SUFFIXES))
             raise ImageError(f"{path}: no images there", hint=f"looked for {suffixes}, not in subfolders")
         return ImageSource(text, paths, rounds, report_error)
+    if os.path.exists(path) and path.suffix.lower() in SUFFIXES:
+        return ImageSource(text, [path], rounds, report_error)
     if os.path.exists(path):
-        if path.suffix.lower() in SUFFIXES:
-            return ImageSource(text, [path], rounds, report_error)
-        is_live = not stat.S_ISREG(path.stat().st_mode)  # /dev/video0 is a camera
-        return VideoSource(
-            text, text, is_live=is_live, rounds=1 if is_live else rounds, report_error=report_error
-        )
+        return VideoSource(text, rounds, report_error)
     if text.isdecimal():
-        return VideoSource(int(text), f"camera {text}", is_live=True, rounds=1, report_error=report_error)
+        return VideoSource(int(text), rounds, report_error)
     if has_magic(text):
         paths = sorted(Path(match) for match in glob(text, recursive=True) if os.path.isfile(match))
         if not paths:
@@ -129,10 +126,6 @@ def import_quiet_opencv() -> ModuleType:
     cv2 = import_optional("cv2", extra="run")
     cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_SILENT)
     return cv2
-
-
-def _numbers(rounds: int | None) -> Iterable[int]:
-    return count() if rounds is None else range(rounds)
 
 
 class ImageSource(FrameSource):
@@ -167,7 +160,7 @@ class ImageSource(FrameSource):
         """The images in order, round by round."""
         indices = count()
         unreadable: set[Path] = set()
-        for _ in _numbers(self._rounds):
+        for _ in islice(count(), self._rounds):
             for path in self.image_paths:
                 start_time = time.perf_counter()
                 try:
@@ -178,9 +171,7 @@ class ImageSource(FrameSource):
                         self._report_error(error)
                     continue
                 yield Frame(next(indices), str(path), image, start_time)
-            if len(unreadable) == len(
-                self.image_paths
-            ):  # otherwise the loop could run forever without images
+            if len(unreadable) == len(self.image_paths):  # the loop could run forever without images
                 return
 
 
@@ -189,21 +180,23 @@ class VideoSource(FrameSource):
 
     Args:
         target: a path, an address, or the number of a camera.
-        name: for messages.
-        is_live: whether it should have no end; then its end is an error.
-        rounds: how often a video is played; None: endlessly.
+        rounds: how often a video is played; None: endlessly. A live source is played once: its end is an
+            error.
         report_error: receives the reason if it ends too early.
 
     Raises:
         ImageError: it cannot be opened.
     """
 
-    def __init__(
-        self, target: str | int, name: str, *, is_live: bool, rounds: int | None, report_error: ReportError
-    ) -> None:
-        self.name = redact_secrets(name)
-        self._target, self._is_live = target, is_live
-        self._rounds, self._report_error = rounds, report_error
+    def __init__(self, target: str | int, rounds: int | None, report_error: ReportError) -> None:
+        self.name = redact_secrets(target) if isinstance(target, str) else f"camera {target}"
+        self._target, self._report_error = target, report_error
+        is_stream = "://" in str(target)
+        # /dev/video0 is a camera, too.
+        is_file = isinstance(target, str) and not is_stream and stat.S_ISREG(Path(target).stat().st_mode)
+        self._is_camera = not (is_stream or is_file)
+        self._is_live = is_stream or self._is_camera
+        self._rounds = 1 if self._is_live else rounds
         self._capture = self._open()
         cv2 = import_quiet_opencv()
         self._announced = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
@@ -219,7 +212,7 @@ class VideoSource(FrameSource):
 
     def _open(self) -> Any:
         cv2 = import_quiet_opencv()
-        if isinstance(self._target, int) or (self._is_live and "://" not in self._target):
+        if self._is_camera:
             capture = cv2.VideoCapture(self._target)
             capture.set(cv2.CAP_PROP_BUFFERSIZE, 1)  # otherwise the driver returns old frames
         else:
@@ -229,25 +222,20 @@ class VideoSource(FrameSource):
         if capture.isOpened():
             return capture
         capture.release()
+        problem = "is not an image, and not a video that FFmpeg can play"
+        hint = "a video without its end cannot be played either: copy or download it again"
         if isinstance(self._target, int):
-            raise ImageError(
-                f"{self.name}: cannot be opened",
-                hint="is it connected, free, and do you have permission to use it?",
-            )
-        if self._is_live:
-            raise ImageError(
-                f"{self.name}: there is no video stream", hint="open it with a browser or ffplay to check"
-            )
-        raise ImageError(
-            f"{self.name}: is not an image, and not a video that FFmpeg can play",
-            hint="a video without its end cannot be played either: copy or download it again",
-        )
+            problem = "cannot be opened"
+            hint = "is it connected, free, and do you have permission to use it?"
+        elif self._is_live:
+            problem, hint = "there is no video stream", "open it with a browser or ffplay to check"
+        raise ImageError(f"{self.name}: {problem}", hint=hint)
 
     def frames(self) -> Generator[Frame, None, None]:
         """The frames in order, round by round; a round that ends too early is the last."""
         indices = count()
         try:
-            for number in _numbers(self._rounds):
+            for number in islice(count(), self._rounds):
                 if number:
                     self._capture.release()
                     self._capture = self._open()
@@ -259,19 +247,14 @@ class VideoSource(FrameSource):
                         break
                     read += 1
                     yield Frame(next(indices), self.name, images.to_bgr(image), start_time)
-                if problem := self._explain_end(read):
+                frames = f"{read} frame{'' if read == 1 else 's'}"
+                allowed = max(_MISSING_LEAST, _MISSING_SHARE * self._announced)
+                if self._is_live:
+                    self._report_error(ImageError(f"{self.name}: was disconnected after {frames}"))
+                elif not read or self._announced - read > allowed:
+                    announced = f" of about {self._announced:.0f}" if self._announced > 0 else ""
+                    problem = f"is cut short or damaged: it ended after {frames}{announced}"
                     self._report_error(ImageError(f"{self.name}: {problem}"))
                     return
         finally:
             self._capture.release()
-
-    def _explain_end(self, read: int) -> str:
-        """Why a round of this many frames ended too early; empty if it did not."""
-        frames = f"{read} frame{'' if read == 1 else 's'}"
-        if self._is_live:
-            return f"was disconnected after {frames}"
-        missing = self._announced - read
-        if read and missing <= max(_MISSING_LEAST, _MISSING_SHARE * self._announced):
-            return ""
-        announced = f" of about {self._announced:.0f}" if self._announced > 0 else ""
-        return f"is cut short or damaged: it ended after {frames}{announced}"
