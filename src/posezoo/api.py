@@ -22,13 +22,12 @@ from posezoo.pipeline.zoo_context import Context, open_context
 from posezoo.registry import TAG_MARK
 from posezoo.resolve.custom_weights import require_network, spec_with_checkpoint
 from posezoo.settings import SETTING_TYPES, read_settings, to_settings
-from posezoo.spec.model import CompositeSpec, ModelSpec, NetworkChoice, Precision
+from posezoo.spec.model import CompositeSpec, Model, ModelSpec, NetworkChoice, Precision
 
 if TYPE_CHECKING:
     from torch import nn
 
     from posezoo.runtime.estimator import Estimator
-    from posezoo.runtime.load_options import LoadOptions
 
 
 def get(
@@ -71,7 +70,7 @@ def get(
     """
     context = _open(settings, trust_on_first_use)
     own = None if checkpoint is None else Path(checkpoint)
-    model = _find_model(context, _full(name, tag), own, model_name)
+    model = _find_model(context, name, tag, own, model_name)
     return get_irs(model, _precision(precision), context, checkpoint=own, force=force, listener=listener)
 
 
@@ -145,23 +144,16 @@ def load(
     if not isinstance(name, str) or name.endswith(".xml"):
         if checkpoint is not None or model_name or tag or force:
             raise PosezooError(f"{name}: is an IR already", hint="checkpoint, tag and force go with a name")
-        return _load_ir(Path(name), context, detector, listener, options)
+        return compile_ir_estimator(Path(name), context, options, named_detector=detector, listener=listener)
     own = None if checkpoint is None else Path(checkpoint)
-    model = _find_model(context, _full(name, tag), own, model_name)
+    model = _find_model(context, name, tag, own, model_name)
     require_detector_used(detector, model)
     irs = get_irs(model, _precision(precision), context, checkpoint=own, force=force, listener=listener)
     if own is not None and model.decoder is None:  # the outputs decide on the decoder
-        return _load_ir(irs[model.name], context, detector, listener, options)
+        xml = irs[model.name]
+        return compile_ir_estimator(xml, context, options, named_detector=detector, listener=listener)
     irs = {**detector_irs(model, context, listener=listener), **irs}
     return compile_estimator(model, context, irs, options)
-
-
-def _load_ir(
-    xml: Path, context: Context, detector: str | None, listener: Listener, options: LoadOptions
-) -> Estimator:
-    estimator = compile_ir_estimator(xml, context, options, listener=listener)
-    require_detector_used(detector, estimator.model, estimator.decoder)
-    return estimator
 
 
 def network(
@@ -212,10 +204,9 @@ def network(
     return read_network_checkpoint(Path(pretrained), choice.name, assumed=choice.arguments).load()
 
 
-def _find_model(
-    context: Context, name: str, checkpoint: Path | None, model_name: str
-) -> ModelSpec | CompositeSpec:
-    """The model of this name; if ``checkpoint`` is given, the model with these weights."""
+def _find_model(context: Context, name: str, tag: str, checkpoint: Path | None, model_name: str) -> Model:
+    """The model of this name and tag; if ``checkpoint`` is given, the model with these weights."""
+    name = f"{name}{TAG_MARK}{tag}" if tag else name
     if checkpoint is None:
         if model_name:
             raise PosezooError(f"model_name={model_name!r} goes with checkpoint", hint="leave it out")
@@ -249,10 +240,6 @@ def _model_with_network(context: Context, name: str) -> ModelSpec:
             )
         return models[0]
     return _require_single(context, name)
-
-
-def _full(name: str, tag: str) -> str:
-    return f"{name}{TAG_MARK}{tag}" if tag else name
 
 
 def _open(flags: dict[str, Any], trust_on_first_use: bool) -> Context:

@@ -63,22 +63,36 @@ def find_model(
             networks.
     """
     from posezoo.pipeline import load
+    from posezoo.pipeline.get import get_irs
 
     decoder, decoder_options = ARCHITECTURES[architecture]
     is_ir = text.lower().endswith(".xml")
     if is_ir or os.path.isfile(text):
-        xml = Path(text) if is_ir else _converted(Path(text), context, listener)
-
-        def compile_ir(options: LoadOptions) -> Estimator:
-            estimator = load.compile_ir_estimator(
-                xml, context, options, decoder=decoder or None, listener=listener
-            )
-            load.require_detector_used(detector, estimator.model, estimator.decoder)
-            return estimator
-
-        compile_with: ModelLoader = compile_ir
+        compile_with: ModelLoader = partial(
+            load.compile_ir_estimator,
+            Path(text) if is_ir else _converted(Path(text), context, listener),
+            context,
+            decoder=decoder or None,
+            named_detector=detector,
+            listener=listener,
+        )
     else:
-        compile_with = _of_zoo(text, context, precision, decoder, detector, listener)
+        try:
+            model = context.registry.find(text)
+        except UnknownModelError as error:
+            if os.sep in text or "." in text:
+                raise UnknownModelError(f"{text}: no such file, and no model of the zoo") from error
+            raise
+        own = model.decoder.name if model.decoder is not None else ""
+        if decoder and own and decoder != own:
+            raise DecoderError(
+                f"{text} is decoded by {own}, not by {decoder}",
+                hint=f"try -at {architecture_for_decoder(own)}",
+            )
+        load.require_detector_used(detector, model, decoder)
+        detectors = load.detector_irs(model, context, listener=listener)
+        irs = {**get_irs(model, precision, context, listener=listener), **detectors}
+        compile_with = partial(load.compile_estimator, model, context, irs)
 
     def open_model(options: LoadOptions) -> Estimator:
         """Compile the model; errors name the demo's flags."""
@@ -96,35 +110,6 @@ def find_model(
     return open_model
 
 
-def _of_zoo(
-    name: str,
-    context: Context,
-    precision: Precision,
-    decoder: str,
-    detector: str | None,
-    listener: Listener,
-) -> ModelLoader:
-    from posezoo.pipeline import load
-    from posezoo.pipeline.get import get_irs
-
-    try:
-        model = context.registry.find(name)
-    except UnknownModelError as error:
-        if os.sep in name or "." in name:
-            raise UnknownModelError(f"{name}: no such file, and no model of the zoo") from error
-        raise
-    own = model.decoder.name if model.decoder is not None else ""
-    if decoder and own and decoder != own:
-        raise DecoderError(
-            f"{name} is decoded by {own}, not by {decoder}",
-            hint=f"try -at {architecture_for_decoder(own)}",
-        )
-    load.require_detector_used(detector, model, decoder)
-    detectors = load.detector_irs(model, context, listener=listener)
-    irs = {**get_irs(model, precision, context, listener=listener), **detectors}
-    return partial(load.compile_estimator, model, context, irs)
-
-
 def _converted(checkpoint: Path, context: Context, listener: Listener) -> Path:
     """The IR of a checkpoint, in the user's cache folder; it is converted only once for the same bytes."""
     from posezoo.networks import pretrained
@@ -133,15 +118,14 @@ def _converted(checkpoint: Path, context: Context, listener: Listener) -> Path:
 
     fitting = pretrained.matching_networks(checkpoint)
     if len(fitting) != 1:
-        which = (
-            f"several networks of the zoo read it: {', '.join(fitting)}"
-            if fitting
-            else "no network of the zoo reads it: its keys or shapes differ"
+        which = "no network of the zoo reads it: its keys or shapes differ"
+        if fitting:
+            which = f"several networks of the zoo read it: {', '.join(fitting)}"
+        raise CheckpointError(
+            f"{checkpoint}: {which}",
+            hint="posezoo convert --network NETWORK --checkpoint FILE says what differs, "
+            "and makes an .xml for -m",
         )
-        hint = (
-            "posezoo convert --network NETWORK --checkpoint FILE says what differs, and makes an .xml for -m"
-        )
-        raise CheckpointError(f"{checkpoint}: {which}", hint=hint)
     spec = spec_with_checkpoint(fitting[0], checkpoint)
     folder = user_folder("cache") / "checkpoints" / compute_digest(checkpoint).value[:16]
     context = replace(context, layout=replace(context.layout, output_dir=folder))

@@ -116,6 +116,7 @@ def compile_ir_estimator(
     options: LoadOptions | None = None,
     *,
     decoder: str | None = None,
+    named_detector: str | None = None,
     listener: Listener = ignore_event,
 ) -> Estimator:
     """Compile an IR that no model.yml describes, and its detector, which is downloaded if it is missing.
@@ -124,9 +125,11 @@ def compile_ir_estimator(
         context: names the detector.
         options: where and how it runs; None for the device in the settings.
         decoder: the decoder of its outputs; None if the IR's metadata or outputs decide.
+        named_detector: the detector that the user named for this IR, which must be one that needs a detector.
 
     Raises:
-        InferenceError: it cannot be read or compiled, or no decoder is known for its outputs.
+        InferenceError: it cannot be read or compiled, no decoder is known for its outputs, or it finds people
+            itself although a detector is named.
         FetchError: a file of the detector cannot be downloaded.
     """
     from posezoo.runtime.load_options import LoadOptions
@@ -134,6 +137,7 @@ def compile_ir_estimator(
 
     options = options or LoadOptions(default_runtime(context.settings))
     estimator = load_ir(xml, decoder, options)
+    require_detector_used(named_detector, estimator.model, estimator.decoder)
     detector = select_detector(context, estimator.decoder)
     if detector is None:
         return estimator

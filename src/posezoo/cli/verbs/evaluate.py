@@ -183,8 +183,9 @@ def _load(
     precision = args.precision
     if model is None:
         xml = Path(args.model)
-        estimator = load.compile_ir_estimator(xml, context, options, listener=console)
-        load.require_detector_used(args.detector, estimator.model, estimator.decoder)
+        estimator = load.compile_ir_estimator(
+            xml, context, options, named_detector=args.detector, listener=console
+        )
         irs = {xml.stem: xml}
         if (folder := xml.resolve().parent.name) in list(Precision):  # as converters name it
             precision = Precision(folder)
