@@ -43,8 +43,8 @@ def test_memory_is_the_memory_that_programs_use(tmp_path):
     monitors = UtilizationMonitor("m", proc(tmp_path, (1, 1)))
     monitors.sample(0.0)
     load = monitors._history[-1]
-    assert (load.used_bytes, load.total_bytes) == (2_000_000 * 1024, 8_000_000 * 1024)
-    assert (load.used_swap_bytes, load.total_swap_bytes) == (250_000 * 1024, 1_000_000 * 1024)
+    assert load.memory == (2_000_000 * 1024, 8_000_000 * 1024)
+    assert load.swap == (250_000 * 1024, 1_000_000 * 1024)
     assert monitors.summary()["memory_bytes"] == 2_000_000 * 1024
 
 
@@ -53,7 +53,7 @@ def test_the_machine_itself_is_read():
     monitors.sample(time.monotonic())
     load = monitors._history[-1]
     assert 0 <= load.average <= 1
-    assert 0 < load.used_bytes < load.total_bytes
+    assert 0 < load.memory[0] < load.memory[1]
 
 
 def drawn(monitors: UtilizationMonitor, size: tuple[int, int] = (480, 640)) -> np.ndarray:

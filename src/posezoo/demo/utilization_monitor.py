@@ -35,15 +35,12 @@ class SystemLoad:
 
     Attributes:
         cores: each core's share of busy time since the previous sample, 0..1.
-        used_bytes, total_bytes: memory used by programs, and all memory.
-        used_swap_bytes, total_swap_bytes: the same for swap.
+        memory, swap: the bytes that programs use, and all bytes.
     """
 
     cores: tuple[float, ...]
-    used_bytes: int
-    total_bytes: int
-    used_swap_bytes: int
-    total_swap_bytes: int
+    memory: tuple[int, int]
+    swap: tuple[int, int]
 
     @property
     def average(self) -> float:
@@ -98,15 +95,9 @@ class UtilizationMonitor:
         # The file has values in KiB; the names are from proc(5).
         lines = (line.split() for line in (self._proc / "meminfo").read_text().splitlines())
         memory = {name.rstrip(":"): int(number) * 1024 for name, number, *_ in lines}
-        self._history.append(
-            SystemLoad(
-                cores=tuple(cores),
-                used_bytes=memory["MemTotal"] - memory["MemAvailable"],
-                total_bytes=memory["MemTotal"],
-                used_swap_bytes=memory["SwapTotal"] - memory["SwapFree"],
-                total_swap_bytes=memory["SwapTotal"],
-            )
-        )
+        used = (memory["MemTotal"] - memory["MemAvailable"], memory["MemTotal"])
+        used_swap = (memory["SwapTotal"] - memory["SwapFree"], memory["SwapTotal"])
+        self._history.append(SystemLoad(tuple(cores), used, used_swap))
 
     def draw(self, canvas: Image) -> None:
         """Draw the monitors into the lower left corner of an (H, W, 3) uint8 BGR image.
@@ -133,15 +124,17 @@ class UtilizationMonitor:
         load = self._history[-1]
         if letter == "h":
             cpu = [sample.average for sample in self._history]
-            memory = [sample.used_bytes / sample.total_bytes for sample in self._history]
+            memory = [sample.memory[0] / sample.memory[1] for sample in self._history]
             return [(_GRAPH, partial(_draw_history, cpu=cpu, memory=memory))]
         bars = [(f"CPU {load.average:4.0%}", load.average)]
         if letter == "d":
             bars = [(f"core {core} {share:4.0%}", share) for core, share in enumerate(load.cores)][::-1]
         if letter == "m":
-            bars = [_memory_bar("memory", load.used_bytes, load.total_bytes)]
-            if load.total_swap_bytes:
-                bars.insert(0, _memory_bar("swap", load.used_swap_bytes, load.total_swap_bytes))
+            bars = [
+                (f"{name} {used / (1 << 30):.1f}/{total / (1 << 30):.1f} GiB", used / total)
+                for name, (used, total) in (("swap", load.swap), ("memory", load.memory))
+                if total
+            ]
         return [(_ROW, partial(_draw_bar, text=text, share=share)) for text, share in bars]
 
     def summary(self) -> dict[str, float]:
@@ -153,12 +146,8 @@ class UtilizationMonitor:
             return {}
         return {
             "cpu_share": round(sum(sample.average for sample in self._history) / len(self._history), 3),
-            "memory_bytes": max(sample.used_bytes for sample in self._history),
+            "memory_bytes": max(sample.memory[0] for sample in self._history),
         }
-
-
-def _memory_bar(name: str, used: int, total: int) -> tuple[str, float]:
-    return f"{name} {used / (1 << 30):.1f}/{total / (1 << 30):.1f} GiB", used / total
 
 
 def _draw_bar(part: Image, scale: float, *, text: str, share: float) -> None:
