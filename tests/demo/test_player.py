@@ -12,8 +12,15 @@ import pytest
 from fakes.finder import Finder
 from posezoo.demo.frame_outputs import FrameOutput
 from posezoo.demo.frame_sources import Frame, FrameSource
-from posezoo.demo.player import ExecutionMode, Player, draw_poses, draw_text
-from posezoo.demo.run_summary import format_pose, format_summary, summarize_run
+from posezoo.demo.player import (
+    ExecutionMode,
+    Player,
+    draw_poses,
+    draw_text,
+    format_pose,
+    format_summary,
+    summarize_run,
+)
 from posezoo.demo.utilization_monitor import UtilizationMonitor
 from posezoo.errors import ImageError
 from posezoo.pose.keypoints import Pose

@@ -1,4 +1,4 @@
-"""The demo's loop: it reads frames from a source, runs a model, and shows or writes the results.
+"""The demo's loop: it reads frames from a source, runs a model, shows or writes the results, and sums up.
 
 A model can run in several modes (many requests at once, or one for the lowest latency), and Tab switches to
 the next mode: the current mode gets no more frames, its frames in progress are finished, and the next mode
@@ -13,7 +13,7 @@ from contextlib import closing
 from dataclasses import dataclass, field, replace
 from functools import cached_property
 from operator import attrgetter
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,7 +22,7 @@ from posezoo.demo.frame_rate import FrameRateMeter, StepTimer
 from posezoo.demo.frame_sources import Frame, FrameSource, Size
 from posezoo.demo.utilization_monitor import UtilizationMonitor
 from posezoo.demo.window import ESCAPE, TAB, Window
-from posezoo.errors import import_optional
+from posezoo.errors import PosezooError, import_optional
 from posezoo.images import Image
 from posezoo.pose.drawing import draw
 from posezoo.pose.keypoints import Pose
@@ -213,3 +213,60 @@ def draw_text(canvas: Image, lines: Sequence[str]) -> None:
         position = (round(12 * scale), round(30 * scale * number))
         for color, width in ((_EDGE, 3 * thickness), (_TEXT, thickness)):
             cv2.putText(canvas, line, position, font, 0.8 * scale, color, width, cv2.LINE_AA)
+
+
+def format_pose(pose: Pose) -> str:
+    """A pose as numbers: its score, then x, y in pixels and the score of each keypoint."""
+    numbers = (f"{x:.1f} {y:.1f} {score:.2f}" for x, y, score in pose.keypoints.tolist())
+    return f"{pose.score:.2f} " + " ".join(numbers)
+
+
+def summarize_run(
+    player: Player,
+    modes: Sequence[ExecutionMode],
+    outputs: Sequence[FrameOutput],
+    monitors: UtilizationMonitor,
+    failures: Sequence[PosezooError],
+) -> dict[str, Any]:
+    """The summary as JSON values: ``frames``, ``modes``, ``steps_ms``, ``outputs``, ``machine``, ``failed``.
+
+    The time of a step is the mean over all frames; steps of several frames run at the same time, so they may
+    add up to more than the time of a frame.
+    """
+    return {
+        "frames": player.frames,
+        "modes": {
+            mode.name: {
+                "frames": mode.speed.frames,
+                "fps": round(mode.speed.fps, 2),
+                "latency_ms": round(mode.speed.latency_ms, 2),
+            }
+            for mode in modes
+        },
+        "steps_ms": {name: round(value, 3) for name, value in player.steps.mean_ms(player.frames).items()},
+        "outputs": [
+            {"path": str(output.path), "written": output.written, "dropped": output.dropped}
+            for output in outputs
+        ],
+        "machine": monitors.summary(),
+        "failed": [error.problem for error in failures],
+    }
+
+
+def format_summary(summary: dict[str, Any]) -> list[str]:
+    """The summary as lines of text."""
+    lines = [f"{summary['frames']} frame{'' if summary['frames'] == 1 else 's'}"]
+    for name, mode in summary["modes"].items():
+        if mode["frames"]:
+            speed = f"{mode['fps']:8.1f} FPS {mode['latency_ms']:9.1f} ms latency"
+            lines.append(f"{name:15} {mode['frames']:6} frames {speed}")
+        else:
+            lines.append(f"{name:15} not used")
+    lines += [f"{value:9.2f} ms  {name}" for name, value in summary["steps_ms"].items()]
+    if machine := summary["machine"]:
+        gib = machine["memory_bytes"] / (1 << 30)
+        lines.append(f"CPU {machine['cpu_share']:.0%} busy, at most {gib:.1f} GiB of memory in use")
+    for output in summary["outputs"]:
+        dropped = f", {output['dropped']} dropped: writing was too slow" if output["dropped"] else ""
+        lines.append(f"{output['path']}: {output['written']} written{dropped}")
+    return lines

@@ -6,7 +6,6 @@ import os
 import re
 import subprocess
 import sys
-from types import TracebackType
 
 from posezoo.errors import PosezooError, import_optional
 from posezoo.images import Image
@@ -70,9 +69,7 @@ class Window:
         self._cv2.namedWindow(self._title, flags)
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         self._cv2.destroyAllWindows()
 
     def show(self, image: Image) -> str:

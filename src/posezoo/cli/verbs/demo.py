@@ -61,8 +61,7 @@ def run(args: argparse.Namespace) -> int:
         )
     from posezoo.demo.frame_outputs import JsonListWriter, open_output
     from posezoo.demo.frame_sources import open_source
-    from posezoo.demo.player import ExecutionMode, Player
-    from posezoo.demo.run_summary import format_summary, summarize_run
+    from posezoo.demo.player import ExecutionMode, Player, format_summary, summarize_run
     from posezoo.demo.utilization_monitor import UtilizationMonitor
     from posezoo.demo.window import Window, require_display
 
@@ -168,7 +167,7 @@ def _pose_writer(
 ) -> Callable[[Frame, list[Pose]], None]:
     """A function that prints and writes the poses of a frame, as the flags request."""
     from posezoo.demo.frame_outputs import coco_image_id, frame_to_json
-    from posezoo.demo.run_summary import format_pose
+    from posezoo.demo.player import format_pose
 
     # With --format json, only the summary goes to the standard output.
     stream = sys.stderr if args.format == "json" else sys.stdout
