@@ -2,10 +2,9 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Collection
 from dataclasses import dataclass
-from math import prod
+from math import isfinite, prod
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +12,8 @@ from posezoo.errors import InferenceError, suggest
 from posezoo.ir.openvino_import import error_text, import_openvino
 
 Shape = tuple[int, ...]
+
+_LAYOUTS = ("NCHW", "NHWC")
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +36,7 @@ class Preprocessing:
     scale: tuple[float, ...] = ()
 
     def __post_init__(self) -> None:
-        if not all(math.isfinite(number) for number in (*self.mean, *self.scale)) or 0 in self.scale:
+        if not all(isfinite(number) for number in (*self.mean, *self.scale)) or 0 in self.scale:
             raise InferenceError(
                 f"images cannot be normalized by mean {self.mean} and scale {self.scale}",
                 hint="a scale is a divisor: it cannot be 0, and 1 changes nothing",
@@ -59,7 +60,18 @@ class Graph:
     def __init__(self, xml: Path) -> None:
         self.path = xml
         self.core = import_openvino(extra="run").Core()
-        self.model = _read(self.core, xml)
+        for file in self.files:
+            if not file.is_file():
+                raise InferenceError(f"{file}: no such file", hint="posezoo convert creates it")
+        with open(xml, "rb") as stream:
+            if b"<net" not in stream.read(1024):  # otherwise OpenVINO tries all its readers and prints errors
+                raise InferenceError(f"{xml}: is not an IR", hint="posezoo convert creates one")
+        try:
+            self.model = self.core.read_model(xml)
+        except RuntimeError as error:
+            raise InferenceError(
+                f"{xml}: cannot be read as an IR: {error_text(error)}", hint="convert the model again"
+            ) from error
         self.changes: list[str] = []
         # An IR may resize images itself (posezoo convert --resize). This is disabled: the input gets the
         # network's size, because our letterbox keeps the aspect of images and a resize in the graph does not.
@@ -87,7 +99,12 @@ class Graph:
     @property
     def outputs(self) -> dict[str, Shape]:
         """The shape by output name; an output with several names is listed under each of them."""
-        return {name: port_shape(port) for port in self.model.outputs for name in _names(port)}
+        # Outputs of old IRs may have no name; then the name of their node is used.
+        return {
+            name: port_shape(port)
+            for port in self.model.outputs
+            for name in sorted(port.names) or [port.node.get_friendly_name()]
+        }
 
     @property
     def input_types(self) -> dict[str, Any]:
@@ -101,7 +118,7 @@ class Graph:
 
     def image_layout(self, name: str) -> str:
         """The layout of an image input: NCHW or NHWC; empty if it is unknown."""
-        declared = str(self._input(name).get_node().layout).strip("[]").replace(",", "")
+        declared = str(self.model.input(name).get_node().layout).strip("[]").replace(",", "")
         if declared in _LAYOUTS:
             return declared
         shape = self.inputs[name]
@@ -151,14 +168,8 @@ class Graph:
             )
         shape = list(self.inputs[name])
         shape[layout.index("W")], shape[layout.index("H")] = size
-        try:
-            self.model.reshape({name: shape})
-            self.changes.append(f"resize {name} {shape}")
-        except RuntimeError as error:
-            raise InferenceError(
-                f"{self.path}: cannot be reshaped to {size[0]}x{size[1]}: {error_text(error)}",
-                hint="this IR supports only its own size",
-            ) from error
+        problem, hint = f"cannot be reshaped to {size[0]}x{size[1]}", "this IR supports only its own size"
+        self._reshape({name: shape}, f"resize {name} {shape}", problem, hint)
 
     def fix_dynamic_sizes(self, size: tuple[int, int] | None) -> bool:
         """Give image inputs of dynamic height or width a fixed size.
@@ -194,30 +205,29 @@ class Graph:
         """
         if all(shape[:1] == (batch,) for shape in self.inputs.values()):
             return
-        own = max((shape[0] for shape in self.inputs.values() if shape), default=1)
-        self._reshape_batch(max(own, 1))
-        before = self.outputs
-        self._reshape_batch(batch)
+        hint = "the batch is a constant in the graph: only its own batch is supported"
+        own = max([1, *(shape[0] for shape in self.inputs.values() if shape)])
+        before: dict[str, Shape] = {}
+        for images in (own, batch):
+            before = self.outputs
+            shapes = {name: [images, *shape[1:]] for name, shape in self.inputs.items() if shape}
+            self._reshape(shapes, f"batch {images}", f"refuses a batch of {images}", hint)
         for name, shape in self.outputs.items():
             # If the batch is a constant in the graph, reshaping may succeed and mix up the images.
             is_known = -1 not in (*shape, *before[name])
-            if is_known and prod(shape) * max(own, 1) != prod(before[name]) * batch:
+            if is_known and prod(shape) * own != prod(before[name]) * batch:
                 raise InferenceError(
                     f"{self.path}: refuses a batch of {batch}: its output {name} would be "
-                    f"{format_shape(shape)}, and is {format_shape(before[name])} "
-                    f"for a batch of {max(own, 1)}",
-                    hint=_OWN_BATCH,
+                    f"{format_shape(shape)}, and is {format_shape(before[name])} for a batch of {own}",
+                    hint=hint,
                 )
 
-    def _reshape_batch(self, batch: int) -> None:
-        shapes = {name: [batch, *shape[1:]] for name, shape in self.inputs.items() if shape}
+    def _reshape(self, shapes: dict[str, list[int]], change: str, problem: str, hint: str) -> None:
         try:
             self.model.reshape(shapes)
         except RuntimeError as error:
-            raise InferenceError(
-                f"{self.path}: refuses a batch of {batch}: {error_text(error)}", hint=_OWN_BATCH
-            ) from error
-        self.changes.append(f"batch {batch}")
+            raise InferenceError(f"{self.path}: {problem}: {error_text(error)}", hint=hint) from error
+        self.changes.append(change)
 
     def embed_preprocessing(self, name: str, preprocessing: Preprocessing) -> None:
         """Make an input take raw images, uint8 (1, height, width, 3), which the graph preprocesses.
@@ -236,52 +246,15 @@ class Graph:
             steps.reverse_channels()
         if preprocessing.mean or preprocessing.scale:
             steps.convert_element_type(ov.Type.f32)
-        if preprocessing.mean:
-            steps.mean(_one_or_all(preprocessing.mean))
-        if preprocessing.scale:
-            steps.scale(_one_or_all(preprocessing.scale))
+        for step, values in ((steps.mean, preprocessing.mean), (steps.scale, preprocessing.scale)):
+            if values:
+                step(values[0] if len(values) == 1 else list(values))
         try:
             self.model = prepared.build()
         except RuntimeError as error:
             raise InferenceError(
                 f"{self.path}: its input {name} cannot take images so: {error_text(error)}"
             ) from error
-
-    def _input(self, name: str) -> Any:
-        for port in self.model.inputs:
-            if name in _names(port):
-                return port
-        raise InferenceError(
-            f"{self.path}: no input {name}: it has {', '.join(self.inputs)}", hint=suggest(name, self.inputs)
-        )
-
-
-_LAYOUTS = ("NCHW", "NHWC")
-_OWN_BATCH = "the batch is a constant in the graph: only its own batch is supported"
-
-
-def _one_or_all(values: tuple[float, ...]) -> Any:
-    return values[0] if len(values) == 1 else list(values)
-
-
-def _read(core: Any, xml: Path) -> Any:
-    for file in (xml, xml.with_suffix(".bin")):
-        if not file.is_file():
-            raise InferenceError(f"{file}: no such file", hint="posezoo convert creates it")
-    with open(xml, "rb") as stream:
-        if b"<net" not in stream.read(1024):  # otherwise OpenVINO tries all its readers and prints errors
-            raise InferenceError(f"{xml}: is not an IR", hint="posezoo convert creates one")
-    try:
-        return core.read_model(xml)
-    except RuntimeError as error:
-        raise InferenceError(
-            f"{xml}: cannot be read as an IR: {error_text(error)}", hint="convert the model again"
-        ) from error
-
-
-def _names(port: Any) -> list[str]:
-    # Outputs of old IRs may have no name; then the name of their node is used.
-    return sorted(port.names) or [port.node.get_friendly_name()]
 
 
 def port_shapes(ports: Any) -> dict[str, Shape]:
