@@ -69,15 +69,10 @@ def store_compiled(compiled: Any, path: Path) -> None:
         content[:_DIGITS] = hashlib.sha256(content[_DIGITS:]).hexdigest().encode()
         content.release()
         write_atomically(path, stream.getvalue(), lasting=False)
-        _evict_oldest(path.parent)
+        total = 0
+        for file in sorted(path.parent.glob("*.compiled"), key=lambda file: -file.stat().st_mtime_ns):
+            total += file.stat().st_size
+            if total > _MAX_BYTES:
+                file.unlink(missing_ok=True)
     except (RuntimeError, OSError, OutputError):
         return
-
-
-def _evict_oldest(folder: Path) -> None:
-    sizes = [(file.stat().st_mtime_ns, file.stat().st_size, file) for file in folder.glob("*.compiled")]
-    total = 0
-    for _, size, file in sorted(sizes, reverse=True):
-        total += size
-        if total > _MAX_BYTES:
-            file.unlink(missing_ok=True)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections import Counter
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from queue import LifoQueue
@@ -35,7 +35,6 @@ class CompiledNetwork:
     Args:
         ir: the .xml, with its .bin in the same folder; or a graph that has been read and changed.
         runtime: where and how it runs.
-        outputs: the outputs to compute; None: all.
 
     Attributes:
         path: the path of the .xml.
@@ -48,23 +47,15 @@ class CompiledNetwork:
         streams: how many of them the device actually runs in parallel; 0 if it does not report this.
 
     Raises:
-        InferenceError: the IR is missing or damaged, there is no such device, precision or output,
-            or the device refuses the network.
+        InferenceError: the IR is missing or damaged, there is no such device or precision, or the device
+            refuses the network.
         MissingPackageError: OpenVINO is not installed.
     """
 
-    def __init__(
-        self,
-        ir: Path | Graph,
-        runtime: RuntimeConfig | None = None,
-        *,
-        outputs: Collection[str] | None = None,
-    ) -> None:
+    def __init__(self, ir: Path | Graph, runtime: RuntimeConfig | None = None) -> None:
         runtime = runtime or RuntimeConfig()
         require_device(runtime.device)
         graph = ir if isinstance(ir, Graph) else Graph(ir)
-        if outputs is not None:
-            graph.keep_outputs(outputs)
         compiled = _load_or_compile(graph, runtime)
         self.path = graph.path
         self.inputs = port_shapes(compiled.inputs)
@@ -72,7 +63,11 @@ class CompiledNetwork:
         self.device = ",".join(compiled.get_property("EXECUTION_DEVICES"))
         self.executed_precision = _executed_precision(compiled)
         self.requests = runtime.requests or _property(compiled, "OPTIMAL_NUMBER_OF_INFER_REQUESTS", 1)
-        self.streams = _streams(compiled)
+        try:  # a virtual device has the streams of its real devices
+            devices = compiled.get_property("DEVICE_PROPERTIES").values()
+            self.streams = sum(int(properties.get("NUM_STREAMS", 0)) for properties in devices)
+        except (RuntimeError, AttributeError):
+            self.streams = _property(compiled, "NUM_STREAMS", 0)
         self._process = os.getpid()
         self._compiled = compiled  # it also keeps the cache file mapped
         self._idle: LifoQueue[Any] = LifoQueue()
@@ -110,22 +105,22 @@ class CompiledNetwork:
             )
         request = self._idle.get()
         try:
-            yield self._infer(request, inputs)
+            # openvino.AsyncInferQueue is not used: it does not report a failed inference (2026.4.1).
+            try:
+                request.start_async(dict(inputs), share_inputs=True)
+                request.wait()
+                outputs = {
+                    name: request.get_output_tensor(place).data for place, name in enumerate(self.outputs)
+                }
+            except (RuntimeError, TypeError, ValueError) as error:
+                raise InferenceError(f"{self.path}: {self.device} failed: {error_text(error)}") from error
+            yield outputs
         except InferenceError:
             # A failed request sometimes reports its error again at the next inference (2026.4.1).
             request = self._compiled.create_infer_request()
             raise
         finally:
             self._idle.put(request)
-
-    def _infer(self, request: Any, inputs: Mapping[str, Array]) -> Outputs:
-        # openvino.AsyncInferQueue is not used: it does not report a failed inference (2026.4.1).
-        try:
-            request.start_async(dict(inputs), share_inputs=True)
-            request.wait()
-            return {name: request.get_output_tensor(place).data for place, name in enumerate(self.outputs)}
-        except (RuntimeError, TypeError, ValueError) as error:
-            raise InferenceError(f"{self.path}: {self.device} failed: {error_text(error)}") from error
 
     def _check(self, inputs: Mapping[str, Array]) -> None:
         for name in inputs.keys() - self.inputs.keys():
@@ -154,19 +149,15 @@ def _load_or_compile(graph: Graph, runtime: RuntimeConfig) -> Any:
     compiled = compiled_model_cache.load_compiled(graph.core, path, config) if path is not None else None
     if compiled is not None:
         return compiled
-    compiled = _compile(graph, runtime, config)
-    if path is not None:
-        compiled_model_cache.store_compiled(compiled, path)
-    return compiled
-
-
-def _compile(graph: Graph, runtime: RuntimeConfig, config: dict[str, Any]) -> Any:
     try:
-        return graph.core.compile_model(graph.model, runtime.device, config)
+        compiled = graph.core.compile_model(graph.model, runtime.device, config)
     except RuntimeError as error:
         raise InferenceError(
             f"{graph.path}: cannot be compiled for {runtime.device}: {error_text(error)}"
         ) from error
+    if path is not None:
+        compiled_model_cache.store_compiled(compiled, path)
+    return compiled
 
 
 def _executed_precision(compiled: Any) -> str:
@@ -189,15 +180,6 @@ def _executed_precision(compiled: Any) -> str:
         return str(compiled.get_property("INFERENCE_PRECISION_HINT").get_type_name())
     except RuntimeError:
         return "unknown"
-
-
-def _streams(compiled: Any) -> int:
-    """The number of the device's streams; for a virtual device, the sum over its real devices."""
-    try:
-        devices = compiled.get_property("DEVICE_PROPERTIES").values()
-    except (RuntimeError, AttributeError):
-        return _property(compiled, "NUM_STREAMS", 0)
-    return sum(int(properties.get("NUM_STREAMS", 0)) for properties in devices)
 
 
 def _property(compiled: Any, name: str, default: int) -> int:

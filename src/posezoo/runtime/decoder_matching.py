@@ -10,23 +10,23 @@ import json
 from dataclasses import replace
 
 from posezoo.errors import DecoderError, InferenceError
-from posezoo.pose.decoder_type import DecoderType, channel_count
+from posezoo.pose.decoder_type import channel_count
 from posezoo.pose.decoders import DECODERS, find_decoder
 from posezoo.runtime.graph import Graph, Preprocessing, format_shape
 from posezoo.spec.model import (
     ColorOrder,
-    CompositeSpec,
     Decoder,
     Family,
     Framework,
     Input,
     License,
+    Model,
     ModelSpec,
     Output,
 )
 
 
-def match_output_roles(model: ModelSpec | CompositeSpec, name: str, graph: Graph) -> dict[str, str]:
+def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
     """The names of the outputs that a decoder takes, by role.
 
     Args:
@@ -38,8 +38,12 @@ def match_output_roles(model: ModelSpec | CompositeSpec, name: str, graph: Graph
         DecoderError: the IR does not have the outputs that the decoder needs.
     """
     decoder, outputs = find_decoder(name), graph.outputs
-    roles = _declared_roles(model, decoder, graph) or decoder.match_outputs(outputs)
-    if roles:
+    ports = model.outputs if isinstance(model, ModelSpec) else ()
+    declared = {port.role: port.name for port in ports if port.name in outputs}
+    for rules in decoder.rules:
+        if rules.keys() <= declared.keys():
+            return {role: output for role, output in declared.items() if role in rules}
+    if roles := decoder.match_outputs(outputs):
         return roles
     fitting = _recognize(graph)
     channels = " and ".join(str(channel_count(shape)) for shape in outputs.values())
@@ -49,22 +53,6 @@ def match_output_roles(model: ModelSpec | CompositeSpec, name: str, graph: Graph
         fitting=fitting,
         hint=f"such outputs are for {fitting}" if fitting else "",
     )
-
-
-def _declared_roles(model: ModelSpec | CompositeSpec, decoder: DecoderType, graph: Graph) -> dict[str, str]:
-    """The roles that the model declares; empty if it declares none, or the IR is from another network."""
-    if isinstance(model, CompositeSpec):
-        return {}
-    outputs = graph.outputs
-    for rules in decoder.rules:
-        roles = {
-            output.role: output.name
-            for output in model.outputs
-            if output.role in rules and output.name in outputs
-        }
-        if roles.keys() == rules.keys():
-            return roles
-    return {}
 
 
 def _recognize(graph: Graph) -> str:
@@ -85,8 +73,6 @@ def describe_ir(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Pr
         DecoderError: no decoder is known for the outputs, or the decoder needs others.
         InferenceError: there is no such decoder.
     """
-    if decoder is not None:
-        find_decoder(decoder)
     selected = _select_decoder(graph, decoder)
     spec = ModelSpec(
         name=graph.read_rt_info("posezoo", "model") or graph.path.stem,
@@ -108,8 +94,20 @@ def describe_ir(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Pr
 
 
 def _select_decoder(graph: Graph, name: str | None) -> Decoder:
-    named = _read_decoder(graph)
+    """The decoder, with its options from the IR's metadata if that names the same decoder."""
+    named = None
+    ours = graph.read_rt_info("posezoo", "decoder")
+    if ours and DECODERS.find(ours) is not None:
+        try:
+            options = json.loads(graph.read_rt_info("posezoo", "decoder_options") or "{}")
+        except ValueError:
+            options = {}
+        named = Decoder(ours, options if isinstance(options, dict) else {})
+    elif model_type := graph.read_rt_info("model_info", "model_type").lower():
+        names = (other for other, decoder in DECODERS.items() if model_type in decoder.omz_model_types)
+        named = next(map(Decoder, names), None)
     if name is not None:
+        find_decoder(name)
         return named if named is not None and named.name == name else Decoder(name)
     if named is not None:
         return named
@@ -122,29 +120,15 @@ def _select_decoder(graph: Graph, name: str | None) -> Decoder:
     )
 
 
-def _read_decoder(graph: Graph) -> Decoder | None:
-    """The decoder that the IR's metadata names, with its options."""
-    ours = graph.read_rt_info("posezoo", "decoder")
-    if ours and DECODERS.find(ours) is not None:
-        try:
-            options = json.loads(graph.read_rt_info("posezoo", "decoder_options") or "{}")
-        except ValueError:
-            options = {}
-        return Decoder(ours, options if isinstance(options, dict) else {})
-    model_type = graph.read_rt_info("model_info", "model_type").lower()
-    names = (name for name, decoder in DECODERS.items() if model_type in decoder.omz_model_types)
-    return next((Decoder(name) for name in names), None) if model_type else None
-
-
 def _read_preprocessing(graph: Graph) -> Preprocessing:
     """The preprocessing from Open Model Zoo's ``model_info``, unless the IR does it itself, as ours do."""
     if graph.read_rt_info("posezoo", "model"):
         return Preprocessing(reverse_input_channels=graph.read_rt_info("posezoo", "color") == ColorOrder.RGB)
     if graph.read_rt_info("model_info", "embedded_processing") == "True":
         return Preprocessing()
+    is_reversed = graph.read_rt_info("model_info", "reverse_input_channels").lower()
     return Preprocessing(
-        reverse_input_channels=graph.read_rt_info("model_info", "reverse_input_channels").lower()
-        in ("true", "yes"),
+        reverse_input_channels=is_reversed in ("true", "yes"),
         mean=_read_numbers(graph, "mean_values"),
         scale=_read_numbers(graph, "scale_values"),
     )

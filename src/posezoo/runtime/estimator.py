@@ -8,17 +8,11 @@ from posezoo.images import to_bgr
 from posezoo.pose.decoders import find_decoder, require_top_down
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.ssd_detection import Box, parse_boxes
-from posezoo.runtime.compiled_network import Array
-from posezoo.runtime.inference_pipeline import (
-    InferFunction,
-    Pipeline,
-    collect_inputs,
-    run_batched,
-    run_pipeline,
-)
+from posezoo.runtime.compiled_network import Array, Outputs
+from posezoo.runtime.inference_pipeline import InferFunction, Pipeline, run_batched, run_pipeline
 from posezoo.runtime.result_stream import Item, ResultStream
 from posezoo.runtime.top_down_pipeline import TopDownPipeline
-from posezoo.spec.model import CompositeSpec, ModelSpec
+from posezoo.spec.model import Model
 
 
 class Estimator:
@@ -36,7 +30,7 @@ class Estimator:
         seen_from: keypoints with a lower score are guesses and should not be drawn.
     """
 
-    def __init__(self, model: ModelSpec | CompositeSpec, decoder: str, pipeline: Pipeline) -> None:
+    def __init__(self, model: Model, decoder: str, pipeline: Pipeline) -> None:
         networks = pipeline.networks
         self.model, self.decoder = model, decoder
         self.device = ",".join(dict.fromkeys(network.device for network in networks))
@@ -113,7 +107,7 @@ class Estimator:
         """
         return ResultStream(items, lambda item: self(image(item)), self.requests)
 
-    def with_network_override(self, infer: InferFunction, place: int = -1) -> Callable[[object], list[Pose]]:
+    def with_network_override(self, infer: InferFunction, place: int) -> Callable[[object], list[Pose]]:
         """The same model with one of its networks replaced, for example by another precision of it.
 
         Args:
@@ -123,7 +117,7 @@ class Estimator:
         network = self._pipeline.networks[place]
         return lambda image: run_pipeline(self._pipeline(to_bgr(image)), network, infer)
 
-    def collect_network_inputs(self, image: object, place: int = 0) -> list[Mapping[str, Array]]:
+    def collect_network_inputs(self, image: object, place: int) -> list[Mapping[str, Array]]:
         """The inputs of one of the networks for an image, for example to calibrate it.
 
         Args:
@@ -137,4 +131,14 @@ class Estimator:
             ImageError: the image has another type or shape.
             InferenceError: the device fails.
         """
-        return collect_inputs(self._pipeline.networks[place], self._pipeline, to_bgr(image))
+        steps, network = self._pipeline(to_bgr(image)), self._pipeline.networks[place]
+        if len(self._pipeline.networks) == 1:  # the outputs lead to no further inputs: no inference is needed
+            return [next(steps).inputs]
+        collected: list[Mapping[str, Array]] = []
+
+        def infer(inputs: Mapping[str, Array]) -> Outputs:
+            collected.append(inputs)
+            return network(inputs)
+
+        run_pipeline(steps, network, infer)
+        return collected

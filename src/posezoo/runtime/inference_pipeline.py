@@ -109,22 +109,3 @@ def run_batched(pipelines: Sequence[PipelineSteps]) -> list[list[Pose]]:
             for row, place in enumerate(places):
                 advance(place, {name: output[row : row + 1] for name, output in outputs.items()})
     return [results[place] for place in range(len(pipelines))]
-
-
-def collect_inputs(network: CompiledNetwork, pipeline: Pipeline, image: Image) -> list[Mapping[str, Array]]:
-    """The inputs of a network in a pipeline for an image: arrays by input name, for each inference.
-
-    Raises:
-        InferenceError: a device fails.
-    """
-    steps = pipeline(image)
-    if len(pipeline.networks) == 1:  # the outputs lead to no further inputs, so no inference is needed
-        return [next(steps).inputs]
-    collected: list[Mapping[str, Array]] = []
-
-    def infer(inputs: Mapping[str, Array]) -> Outputs:
-        collected.append(inputs)
-        return network(inputs)
-
-    run_pipeline(steps, network, infer)
-    return collected
