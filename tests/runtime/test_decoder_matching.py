@@ -35,7 +35,7 @@ DECODER = DecoderType(
     networks=((Output("", (1, 3), role="mean"),),),
     options=Options,
     decode=decode,
-    pipeline="posezoo.runtime.detector_pipeline:DetectorPipeline",
+    pipeline="posezoo.runtime.network_pipeline:DetectorPipeline",
     rules=({"mean": lambda name, shape: shape == (1, 3)},),
 )
 """

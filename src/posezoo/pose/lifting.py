@@ -203,7 +203,7 @@ DECODER = DecoderType(
     ),
     options=LiftingOptions,
     decode=decode_lifting,
-    pipeline="posezoo.runtime.lifting_pipeline:LiftingPipeline",
+    pipeline="posezoo.runtime.bottom_up_pipeline:LiftingPipeline",
     needs="57 location maps, 19 heatmaps and 38 PAFs",
     rules=({"coordinates": are_maps(57), "heatmaps": are_maps(19), "pafs": are_maps(38)},),
     visible_score=PEAK_IS_VISIBLE,

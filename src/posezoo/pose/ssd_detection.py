@@ -123,7 +123,7 @@ DECODER = DecoderType(
     networks=((Output("", (1, 1, -1, 7), role="detections"),),),
     options=DetectionOptions,
     decode=decode_ssd,
-    pipeline="posezoo.runtime.detector_pipeline:DetectorPipeline",
+    pipeline="posezoo.runtime.network_pipeline:DetectorPipeline",
     needs="boxes of 7 numbers",
     rules=({"detections": lambda _name, shape: len(shape) == 4 and shape[3] == 7},),
     printed=("pose.box", "left, top, right, bottom in pixels of the image"),

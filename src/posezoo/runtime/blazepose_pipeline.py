@@ -9,7 +9,7 @@ from posezoo.pose.letterbox import Image, ImageTransform, Size, letterbox_transf
 from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.runtime.graph import Graph, format_shape
 from posezoo.runtime.inference_pipeline import InferenceRequest, PipelineSteps
-from posezoo.runtime.pipeline_config import PipelineConfig, compile_image_network
+from posezoo.runtime.network_pipeline import PipelineConfig, compile_image_network
 from posezoo.spec.model import Output
 
 

@@ -1,16 +1,21 @@
-"""Bottom-up: one network processes the whole image and finds all people at once."""
+"""Bottom-up: one network processes the whole image, in one or more passes, and finds all people at once."""
 
 from __future__ import annotations
 
+from dataclasses import replace
+
+import numpy as np
+
 from posezoo.errors import InferenceError, TargetSizeError
-from posezoo.pose.decoders import decode_with_options, find_decoder
+from posezoo.pose.augmentation_merge import AugmentedOutputs
+from posezoo.pose.decoders import DECODERS, decode_with_options, find_decoder
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Image, ImageTransform, Size, letterbox_image, to_image_pixels
+from posezoo.pose.lifting import lift_poses
 from posezoo.runtime.compiled_network import Outputs
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.inference_pipeline import PipelineSteps
-from posezoo.runtime.network_pipeline import NetworkPipeline
-from posezoo.runtime.pipeline_config import PipelineConfig, image_input
+from posezoo.runtime.network_pipeline import NetworkPipeline, PipelineConfig, image_input
 
 
 class BottomUpPipeline(NetworkPipeline):
@@ -55,3 +60,70 @@ class BottomUpPipeline(NetworkPipeline):
                 raise
             return own  # the aspect is optional: the letterbox fits any image
         return size
+
+
+class LiftingPipeline(BottomUpPipeline):
+    """Runs human-pose-estimation-3d-0001: a camera model gives 3D positions."""
+
+    def _decode(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
+        # Decoded directly in pixels of the image: the camera points at the image's middle, not the input's.
+        arrays = {role: array[0] for role, array in maps.items()}
+        return lift_poses(arrays, transform, image, self._options)
+
+
+class TestTimeAugmentation(BottomUpPipeline):
+    """Runs a bottom-up network in several passes, mirrored and at other scales, and merges their outputs."""
+
+    def __init__(self, config: PipelineConfig) -> None:
+        decoder = find_decoder(config.decoder)
+        if decoder.merge_passes is None:
+            names = [name for name, other in DECODERS.items() if other.merge_passes is not None]
+            raise InferenceError(
+                f"{config.model.full_name}: test-time augmentation is not supported for decoder "
+                f"{config.decoder}",
+                hint=f"it is supported for {', '.join(names)}, and a flip for heatmap",
+            )
+        self._merge_passes, self._convert_outputs = decoder.merge_passes, decoder.convert_outputs
+        self._flip, self._scales = config.options.flip, config.options.scales
+        if 1.0 not in self._scales or min(self._scales) <= 0:
+            scales = ", ".join(map(str, self._scales))
+            raise InferenceError(f"scales: expected numbers above 0, 1 among them, got {scales}")
+        super().__init__(config)
+        self._at_scale: dict[float, BottomUpPipeline] = {}
+        for scale in self._scales:
+            self._at_scale[scale] = self
+            if self.input_size is not None and scale != 1:  # the same network with another input size
+                size = self._scale(self.input_size, scale)
+                options = replace(
+                    config.options, target_size=self._sizing.target_size(size), aspect_size=size
+                )
+                self._at_scale[scale] = BottomUpPipeline(replace(config, graphs=(), options=options))
+        networks = (pipeline._network for pipeline in self._at_scale.values())
+        self.networks = tuple(dict.fromkeys((self._network, *networks)))
+
+    def __call__(self, image: Image) -> PipelineSteps:
+        """The steps for one image."""
+        image_size: Size = image.shape[1::-1]
+        size = self.input_size or self._sizing.input_size(self._target, image_size)
+        transform, letterboxed = letterbox_image(image, size, self._sizing.padding)
+        passes = []
+        for scale, pipeline in self._at_scale.items():
+            # The input shows the same part of the image at another size; its sides are rounded to the stride.
+            own_size = pipeline.input_size or self._scale(size, scale)
+            stretch = np.array([[own_size[0] / transform.size[0]], [own_size[1] / transform.size[1]]])
+            scaled = ImageTransform(transform.matrix * stretch, own_size)
+            picture = letterboxed if scale == 1 else scaled.warp(image, self._sizing.padding)
+            for mirrored in (False, True) if self._flip else (False,):
+                outputs = yield from pipeline._infer(
+                    np.ascontiguousarray(picture[:, ::-1]) if mirrored else picture
+                )
+                # The outputs are copied: they are valid only until the network's next request.
+                maps = {role: output.copy() for role, output in outputs.items()}
+                converted = maps if self._convert_outputs is None else self._convert_outputs(maps)
+                passes.append(AugmentedOutputs(converted, mirrored, scale))
+        return self._decode(self._merge_passes(passes), transform, image_size)
+
+    def _scale(self, size: Size, scale: float) -> Size:
+        if scale == 1:
+            return size
+        return self._sizing.input_size(round(self._sizing.target_size(size) * scale), size)

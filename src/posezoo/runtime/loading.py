@@ -9,18 +9,18 @@ from pathlib import Path
 from posezoo.errors import InferenceError
 from posezoo.plugins import import_attribute
 from posezoo.pose.decoders import find_decoder, resolve_options
+from posezoo.runtime.bottom_up_pipeline import TestTimeAugmentation
 from posezoo.runtime.decoder_matching import describe_ir
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.graph import Graph, Preprocessing
 from posezoo.runtime.inference_pipeline import Pipeline
 from posezoo.runtime.load_options import LoadOptions
-from posezoo.runtime.pipeline_config import PipelineConfig
-from posezoo.runtime.test_time_augmentation import TestTimeAugmentation
-from posezoo.spec.model import ColorOrder, CompositeSpec, Decoder, ModelSpec
+from posezoo.runtime.network_pipeline import PipelineConfig
+from posezoo.spec.model import ColorOrder, CompositeSpec, Decoder, Model, ModelSpec
 
 
 def load_estimator(
-    model: ModelSpec | CompositeSpec,
+    model: Model,
     irs: Mapping[str, Path],
     options: LoadOptions | None = None,
     *,
@@ -43,8 +43,19 @@ def load_estimator(
     """
     options = options or LoadOptions()
     if preprocessing is None:
-        preprocessing = _declared_preprocessing(model)
-    decoder = _require_decoder(model)
+        preprocessing = Preprocessing()
+        if isinstance(model, ModelSpec) and model.inputs:  # mean and scale are in the IR of a zoo model
+            image = model.inputs[0]
+            is_rgb = image.ir_color is ColorOrder.RGB
+            preprocessing = Preprocessing(layout=image.ir_layout, reverse_input_channels=is_rgb)
+    decoder = model.decoder
+    if decoder is None and isinstance(model, ModelSpec) and model.composite:
+        raise InferenceError(
+            f"{model.name} finds no poses alone: it is a part of {model.composite}",
+            hint=f"run {model.composite}",
+        )
+    if decoder is None:
+        raise InferenceError(f"{model.name} declares no decoder, so its outputs cannot be decoded to poses")
     record = find_decoder(decoder.name)
     overrides = dict(options.decoder_options)
     # Top-down decoders that have the option flip mirror each person instead of the image.
@@ -87,20 +98,7 @@ def load_ir(xml: Path, decoder: str | None = None, options: LoadOptions | None =
     return load_estimator(model, {model.name: xml}, options, preprocessing=preprocessing, graphs=(graph,))
 
 
-def _require_decoder(model: ModelSpec | CompositeSpec) -> Decoder:
-    if model.decoder is not None:
-        return model.decoder
-    if isinstance(model, ModelSpec) and model.composite:
-        raise InferenceError(
-            f"{model.name} finds no poses alone: it is a part of {model.composite}",
-            hint=f"run {model.composite}",
-        )
-    raise InferenceError(f"{model.name} declares no decoder, so its outputs cannot be decoded to poses")
-
-
-def _ir_paths(
-    model: ModelSpec | CompositeSpec, decoder: Decoder, irs: Mapping[str, Path]
-) -> tuple[Path, ...]:
+def _ir_paths(model: Model, decoder: Decoder, irs: Mapping[str, Path]) -> tuple[Path, ...]:
     names = model.stages if isinstance(model, CompositeSpec) else (model.name,)
     needed = len(find_decoder(decoder.name).networks)
     if len(names) != needed:
@@ -113,11 +111,3 @@ def _ir_paths(
                 f"{model.name}: no IR of {name} was given", hint=f"posezoo convert {model.name}"
             )
     return tuple(irs[name] for name in names)
-
-
-def _declared_preprocessing(model: ModelSpec | CompositeSpec) -> Preprocessing:
-    """The preprocessing that the IR of a zoo model does not do itself; mean and scale are in the IR."""
-    if isinstance(model, CompositeSpec) or not model.inputs:
-        return Preprocessing()
-    image = model.inputs[0]
-    return Preprocessing(layout=image.ir_layout, reverse_input_channels=image.ir_color is ColorOrder.RGB)

@@ -1,15 +1,97 @@
-"""The base of all pipelines that run one network: its outputs by role, its input size, and inference."""
+"""The base of pipelines that run one network: its configuration, its input and outputs, and inference."""
 
 from __future__ import annotations
 
 from collections.abc import Generator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
 
-from posezoo.pose.letterbox import Image, Size
+from posezoo.errors import InferenceError, TargetSizeError
+from posezoo.pose.decoders import decode_with_options
+from posezoo.pose.letterbox import Image, Size, stretch_transform
 from posezoo.runtime.compiled_network import Array, CompiledNetwork, Outputs
 from posezoo.runtime.decoder_matching import match_output_roles
-from posezoo.runtime.graph import Graph
-from posezoo.runtime.inference_pipeline import InferenceRequest
-from posezoo.runtime.pipeline_config import PipelineConfig, compile_image_network, fixed_input_size
+from posezoo.runtime.graph import Graph, Preprocessing, format_shape
+from posezoo.runtime.inference_pipeline import InferenceRequest, PipelineSteps
+from posezoo.runtime.load_options import LoadOptions
+from posezoo.spec.model import Model
+
+
+@dataclass(frozen=True, slots=True)
+class PipelineConfig:
+    """The configuration of a pipeline: a model, its IRs, and how they are run.
+
+    Attributes:
+        model: the model that is run.
+        irs: the .xml of each of its networks, in the order in which they run.
+        decoder: a name of ``pose.decoders.DECODERS``.
+        decoder_options: an instance of the decoder's ``options``.
+        preprocessing: the preprocessing that the IRs do not do themselves.
+        options: where and how the model runs.
+        graphs: the IRs, if they have already been read.
+    """
+
+    model: Model
+    irs: tuple[Path, ...]
+    decoder: str
+    decoder_options: Any
+    preprocessing: Preprocessing
+    options: LoadOptions
+    graphs: tuple[Graph, ...] = ()
+
+    def read_graph(self, place: int = 0) -> Graph:
+        """Read one of the IRs, unless it has already been read.
+
+        Raises:
+            InferenceError: it is missing or damaged.
+        """
+        return self.graphs[place] if self.graphs else Graph(self.irs[place])
+
+    def refuse_target_size(self) -> None:
+        """Refuse a target size, for networks whose input size is fixed.
+
+        Raises:
+            TargetSizeError: a target size is given.
+        """
+        if self.options.target_size is not None:
+            raise TargetSizeError(
+                f"{self.model.full_name}: its input size is fixed, so the target size "
+                f"{self.options.target_size} cannot be used",
+                hint="leave out the target size",
+            )
+
+
+def image_input(graph: Graph, preprocessing: Preprocessing) -> tuple[str, str]:
+    """The name of the input that takes images, and its layout: NCHW or NHWC.
+
+    Raises:
+        InferenceError: the IR does not have exactly one input, or the layout is unknown or does not fit the
+            input's shape.
+    """
+    names = list(graph.inputs)
+    if len(names) != 1:
+        raise InferenceError(f"{graph.path}: takes {', '.join(names) or 'nothing'}, not one image")
+    name, shape = names[0], graph.inputs[names[0]]
+    layout = preprocessing.layout or graph.image_layout(name)
+    if not layout or len(shape) != 4 or shape[layout.index("C")] not in (3, -1):
+        raise InferenceError(
+            f"{graph.path}: its input {name}, {format_shape(shape)}, takes no images of three colors"
+            + (f" as {layout}" if layout else ""),
+            hint="give the layout, NCHW or NHWC, if you know it",
+        )
+    return name, layout
+
+
+def compile_image_network(graph: Graph, config: PipelineConfig) -> CompiledNetwork:
+    """Compile a network that takes one image without preprocessing: uint8 (1, height, width, 3), BGR.
+
+    Raises:
+        InferenceError: the IR takes no images, or the device refuses it.
+    """
+    name, _ = image_input(graph, config.preprocessing)
+    graph.embed_preprocessing(name, config.preprocessing)
+    return CompiledNetwork(graph, config.options.runtime)
 
 
 class NetworkPipeline:
@@ -26,10 +108,29 @@ class NetworkPipeline:
         (self._input,) = self._network.inputs
 
     def _fit_input(self, graph: Graph, config: PipelineConfig) -> Size | None:
-        """Resize the input if requested; returns its size, or None if each image has its own size."""
-        return fixed_input_size(graph, config)
+        """The size of the input, which a subclass may resize; None if each image has its own size."""
+        config.refuse_target_size()
+        size = graph.image_size(*image_input(graph, config.preprocessing))
+        if -1 in size:
+            raise InferenceError(
+                f"{graph.path}: its input size is dynamic, so the expected size of a person is unknown",
+                hint="convert it without --dynamic",
+            )
+        return size
 
     def _infer(self, image: Image) -> Generator[InferenceRequest, Outputs, dict[str, Array]]:
         """The outputs by role for an image of the input's size."""
         outputs = yield InferenceRequest(self._network, {self._input: image[None]})
         return {role: outputs[name] for role, name in self._roles.items()}
+
+
+class DetectorPipeline(NetworkPipeline):
+    """Runs a detector on the whole image, stretched to its input as in its training."""
+
+    def __call__(self, image: Image) -> PipelineSteps:
+        """The steps for one image."""
+        size: Size = image.shape[1::-1]
+        assert self.input_size is not None
+        maps = yield from self._infer(stretch_transform(size, self.input_size).warp(image))
+        # Boxes are relative to the whole image.
+        return decode_with_options(self._decoder, maps, size, self._options)

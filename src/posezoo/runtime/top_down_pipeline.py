@@ -18,8 +18,7 @@ from posezoo.pose.ssd_detection import Box
 from posezoo.pose.top_down import TopDownOptions, suppress_by_oks
 from posezoo.runtime.compiled_network import Outputs
 from posezoo.runtime.inference_pipeline import InferenceRequest, Pipeline, PipelineSteps
-from posezoo.runtime.network_pipeline import NetworkPipeline
-from posezoo.runtime.pipeline_config import PipelineConfig
+from posezoo.runtime.network_pipeline import NetworkPipeline, PipelineConfig
 from posezoo.spec.model import ColorOrder, ModelSpec
 
 _BLACK: Color = (0, 0, 0)
