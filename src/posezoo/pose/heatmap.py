@@ -14,8 +14,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from posezoo.errors import InferenceError, import_optional, suggest
-from posezoo.pose import crops
-from posezoo.pose.crops import CropFunction
 from posezoo.pose.decoder_type import (
     MAXIMUM_IS_VISIBLE,
     TOP_DOWN,
@@ -28,7 +26,14 @@ from posezoo.pose.decoder_type import (
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.peaks import quarter_offset
-from posezoo.pose.top_down import TopDownOptions
+from posezoo.pose.top_down import (
+    CropFunction,
+    TopDownOptions,
+    crop_align,
+    crop_blank,
+    crop_fit,
+    crop_stretch,
+)
 from posezoo.spec.model import Output
 
 SKELETON = "coco-17"
@@ -93,7 +98,9 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
     cells = np.stack([columns, rows], axis=1)
     refined = cells + convention.refine(heatmaps, cells, options.blur)
     keypoints: Floats = np.zeros((1, JOINTS, 3), np.float32)
-    keypoints[0, :, :2] = refined * convention.grid(size, (width, height))
+    border = int(convention.is_aligned)
+    cell = np.subtract(size, border) / np.maximum(np.subtract((width, height), border), 1)
+    keypoints[0, :, :2] = refined * cell.astype(np.float32)
     keypoints[0, :, 2] = scores
     keypoints[0, ~is_found] = 0
     counting = scores[is_found & (scores > convention.min_score)]
@@ -179,23 +186,14 @@ def _newton(slope: NDArray[Any], bend_xx: float, bend_yy: float, bend_xy: float)
     return step if np.abs(step).max() < 2 else np.zeros(2)
 
 
-def _corner(size: Size, cells: Size) -> Floats:
-    # Cell 0 is at pixel 0, and the distance between cells is the stride.
-    return np.array([size[0] / cells[0], size[1] / cells[1]], np.float32)
-
-
-def _aligned(size: Size, cells: Size) -> Floats:
-    # The first and last cells are at the first and last pixels.
-    return np.array([(size[0] - 1) / max(cells[0] - 1, 1), (size[1] - 1) / max(cells[1] - 1, 1)], np.float32)
-
-
 @dataclass(frozen=True, slots=True)
 class HeatmapConvention:
     """How published code crops people, and computes pixels from the highest cells.
 
     Attributes:
         refine: returns offsets in cells; takes (17, H, W) maps, (17, 2) cells x, y, and the blur's width.
-        grid: returns the size of a cell in pixels; takes the sizes of input and map.
+        is_aligned: whether the first and last cells are at the first and last pixels. Otherwise cell 0 is at
+            pixel 0, and the distance between cells is the stride.
         min_score: a pose's score is the mean of the keypoint scores above this.
         crop: returns the crop for a box.
         blank_is_mean: whether the blank part of a crop has the mean color, which the network sees as zero;
@@ -203,9 +201,9 @@ class HeatmapConvention:
     """
 
     refine: Callable[[Floats, NDArray[Any], int], Floats]
-    grid: Callable[[Size, Size], Floats] = _corner
+    is_aligned: bool = False
     min_score: float = 0.0
-    crop: CropFunction = crops.crop_fit
+    crop: CropFunction = crop_fit
     blank_is_mean: bool = False
 
 
@@ -218,10 +216,10 @@ CONVENTIONS: dict[str, HeatmapConvention] = {
     "argmax": HeatmapConvention(_no_offset, min_score=0.2),
     "quarter": HeatmapConvention(_quarter, min_score=0.2),
     "dark": HeatmapConvention(_dark, min_score=0.2),
-    "udp": HeatmapConvention(_udp, _aligned, min_score=0.2, crop=crops.crop_align),
-    "gluoncv": HeatmapConvention(_no_offset, crop=crops.crop_stretch),
+    "udp": HeatmapConvention(_udp, is_aligned=True, min_score=0.2, crop=crop_align),
+    "gluoncv": HeatmapConvention(_no_offset, crop=crop_stretch),
     "gluoncv_validation": HeatmapConvention(_quarter),
-    "alphapose": HeatmapConvention(_quarter, crop=crops.crop_blank, blank_is_mean=True),
+    "alphapose": HeatmapConvention(_quarter, crop=crop_blank, blank_is_mean=True),
 }
 
 DECODER = DecoderType(

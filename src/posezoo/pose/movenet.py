@@ -6,8 +6,6 @@ output is described in its model card.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import numpy as np
 
 from posezoo.pose.decoder_type import MAXIMUM_IS_VISIBLE, TOP_DOWN, DecoderType, Maps
@@ -19,12 +17,7 @@ from posezoo.spec.model import Output
 SKELETON = "coco-17"
 
 
-@dataclass(frozen=True, slots=True)
-class MovenetOptions(TopDownOptions):
-    """The options of the decoder movenet: ``TopDownOptions``, which are used if a detector runs first."""
-
-
-def decode_movenet(maps: Maps, size: Size, _options: MovenetOptions) -> list[Pose]:
+def decode_movenet(maps: Maps, size: Size, _options: TopDownOptions) -> list[Pose]:
     """The person; an empty list if a value is not finite.
 
     A pose's score is the mean of its keypoint scores.
@@ -43,7 +36,7 @@ def decode_movenet(maps: Maps, size: Size, _options: MovenetOptions) -> list[Pos
 
 DECODER = DecoderType(
     networks=((Output("", (1, 1, 17, 3), role="keypoints"),),),
-    options=MovenetOptions,
+    options=TopDownOptions,
     decode=decode_movenet,
     pipeline=TOP_DOWN,
     needs="17 keypoints",

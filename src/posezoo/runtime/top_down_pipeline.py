@@ -8,14 +8,19 @@ from dataclasses import replace
 
 import numpy as np
 
-from posezoo.pose import crops
-from posezoo.pose.crops import Color, CropFunction, PersonCrop
 from posezoo.pose.decoders import decode_with_options, find_decoder
 from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Image, Size, to_image_pixels
 from posezoo.pose.ssd_detection import Box
-from posezoo.pose.top_down import TopDownOptions, suppress_by_oks
+from posezoo.pose.top_down import (
+    Color,
+    CropFunction,
+    PersonCrop,
+    TopDownOptions,
+    crop_fit,
+    suppress_by_oks,
+)
 from posezoo.runtime.compiled_network import Outputs
 from posezoo.runtime.inference_pipeline import InferenceRequest, Pipeline, PipelineSteps
 from posezoo.runtime.network_pipeline import NetworkPipeline, PipelineConfig
@@ -33,7 +38,7 @@ class TopDownPipeline(NetworkPipeline):
         super().__init__(config)
         assert self.input_size is not None
         self._size: Size = self.input_size  # with a detector, input_size is the detector's
-        self._crop: CropFunction = crops.crop_fit
+        self._crop: CropFunction = crop_fit
         self._blank = _BLACK
         if isinstance(self._options, HeatmapOptions):
             convention = CONVENTIONS[self._options.convention]
