@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo.pose.assignment import MAX_PAIRS, match_pairs
 from posezoo.pose.decoder_type import check_options
 from posezoo.pose.keypoints import Floats
 from posezoo.pose.limbs import LIMBS, NECK, LimbCandidates
-from posezoo.pose.pair_matching import MAX_PAIRS, match_pairs
 
 # Weights that decide between pairs that exclude each other, in addition to the fit of the field. The values
 # are in the middle of the range in which synthetic groups of every kind are recovered
@@ -122,100 +122,24 @@ def assemble_people(
         cell: the size of a cell of the map, in cells of 8 px.
         find_weak: returns the weak candidates among the given limbs, starts and ends.
     """
-    groups = _PersonAssembly(points[:, 2], kinds)
+    assembly = _PersonAssembly(points[:, 2], kinds, cell, find_weak)
     # True if no other pair of the same limb shares an end.
     limbs = candidates.limbs * len(points)
     starts, ends = limbs + candidates.starts, limbs + candidates.ends
     is_unique = np.bincount(starts).take(starts) + np.bincount(ends).take(ends) == 2
-    groups.join(candidates[is_unique])
+    assembly.join(candidates[is_unique])
     if not is_unique.all():
-        _join_conflicting(groups, candidates[~is_unique], cell)
-    _reunite(groups, cell, find_weak)
-    _uncross(groups, cell, find_weak)
-    return groups.to_people()
-
-
-def _join_conflicting(groups: _PersonAssembly, pairs: LimbCandidates, cell: float) -> None:
-    """Resolve the limbs of people with known height first; each joined limb passes the height on."""
-    heights = groups.person_heights()
-    while len(pairs.limbs):
-        # A pair is ready if every pair of the same limb has an end whose person has a known height.
-        unknown = np.isnan(heights[pairs.starts]) & np.isnan(heights[pairs.ends])
-        is_ready = np.bincount(pairs.limbs, unknown, minlength=len(LIMBS))[pairs.limbs] == 0
-        if not is_ready.any():
-            is_ready[:] = True
-        joined = _best(pairs[is_ready], heights, cell)
-        groups.join(joined)
-        one, other = heights[joined.starts], heights[joined.ends]
-        heights[joined.starts] = np.where(np.isnan(one), other, one)
-        heights[joined.ends] = np.where(np.isnan(other), one, other)
-        pairs = pairs[~is_ready]
-
-
-def _best(pairs: LimbCandidates, heights: Floats, cell: float) -> LimbCandidates:
-    weights = _weights(pairs, heights, cell)
-    if len(weights) > MAX_PAIRS:
-        kept = np.sort(np.argpartition(-weights, MAX_PAIRS)[:MAX_PAIRS])
-        pairs, weights = pairs[kept], weights[kept]
-    first = pairs.limbs * len(heights)  # a peak may be used once for each limb
-    best = match_pairs((first + pairs.starts).tolist(), (first + pairs.ends).tolist(), weights.tolist())
-    return pairs[np.sort(np.array(best, np.int64))]
-
-
-def _reunite(groups: _PersonAssembly, cell: float, find_weak: FindWeakLimbs) -> None:
-    """Join parts of bodies without a neck to people who lack these parts.
-
-    Two limbs of the same kind that cross in opposite directions cancel in the field at the crossing. Only
-    weak candidates remain.
-    """
-    unattached = groups.find_unattached_limbs()
-    if not unattached:
-        return
-    traces = find_weak(*(list(values) for values in zip(*unattached, strict=True)))
-    heights = groups.person_heights()
-    expected = _SHARES[traces.limbs] * np.sqrt(heights[traces.starts] * heights[traces.ends])
-    fits = np.abs(np.log(np.maximum(traces.lengths, 0.1) / expected)) < _FAR_FROM_USUAL
-    groups.join(_best(traces[fits], heights, cell))
-
-
-def _uncross(groups: _PersonAssembly, cell: float, find_weak: FindWeakLimbs) -> None:
-    """Exchange the ends of two forearms, or shins, that overlap in opposite directions.
-
-    They cancel in the field except at their ends. The ends look like two short limbs, each from the elbow of
-    one person to the wrist of the other.
-    """
-    stubs = groups.find_short_limbs(_SHORT / cell)
-    if not 2 <= len(stubs) <= _MANY_PARTS:
-        return
-    heights = groups.person_heights()
-    for (limb, start, end, length), (another, begin, to, span) in combinations(stubs, 2):
-        default = _SHARES[limb] * heights[[start, begin]]
-        if limb == another and length < _STUNTED * default[0] and span < _STUNTED * default[1]:
-            traces = find_weak([limb, limb], [start, begin], [to, end])
-            if len(traces.limbs) == 2 and (np.abs(np.log(traces.lengths / default)) < _FAR_FROM_USUAL).all():
-                groups.swap_joints(end, to, traces)
-
-
-def _weights(pairs: LimbCandidates, heights: Floats, cell: float) -> Floats:
-    """(N,) the weight of each pair in a matching; unknown heights are NaN."""
-    length = pairs.lengths * np.float32(cell)
-    weights: Floats = 1 + pairs.scores * (1 + _EXPLAINED * length)
-    logs = np.log(heights)
-    one, other = logs[pairs.starts], logs[pairs.ends]
-    unlike = one - other
-    # fmax ignores NaN.
-    agreed = np.where(np.isnan(unlike), np.fmax(one, other), (one + other) / 2)
-    unusual = np.log(np.maximum(pairs.lengths, 0.1)) - _LOG_SHARES[pairs.limbs] - agreed
-    penalty = np.fmax(_UNLIKE * unlike**2, 0) + np.where(unusual > 0, _TOO_LONG, _UNUSUAL) * unusual**2
-    weights -= np.where(np.isnan(agreed), _UNEVENNESS * length**2, penalty)
-    return weights
+        assembly.join_conflicting(candidates[~is_unique])
+    assembly.reunite()
+    assembly.uncross()
+    return assembly.to_people()
 
 
 class _PersonAssembly:
     """Groups of peaks that become people."""
 
-    def __init__(self, scores: Floats, kinds: list[int]) -> None:
-        self._scores, self._kinds = scores, kinds
+    def __init__(self, scores: Floats, kinds: list[int], cell: float, find_weak: FindWeakLimbs) -> None:
+        self._scores, self._kinds, self._cell, self._find_weak = scores, kinds, cell, find_weak
         self._group_of: dict[int, dict[int, int]] = {}  # the group of each peak: its peak of each kind
         self._joined: list[LimbCandidates] = []
 
@@ -237,36 +161,33 @@ class _PersonAssembly:
                 for peak in other.values():
                     group_of[peak] = one
 
-    def find_short_limbs(self, longest: float) -> list[tuple[int, int, int, float]]:
-        """Joined forearms and shins that are weak and shorter than ``longest`` cells.
+    def join_conflicting(self, pairs: LimbCandidates) -> None:
+        """Resolve the limbs of people with known height first; each joined limb passes the height on."""
+        heights = self._person_heights()
+        while len(pairs.limbs):
+            # A pair is ready if every pair of the same limb has an end whose person has a known height.
+            unknown = np.isnan(heights[pairs.starts]) & np.isnan(heights[pairs.ends])
+            is_ready = np.bincount(pairs.limbs, unknown, minlength=len(LIMBS))[pairs.limbs] == 0
+            if not is_ready.any():
+                is_ready[:] = True
+            joined = self._best(pairs[is_ready], heights)
+            self.join(joined)
+            one, other = heights[joined.starts], heights[joined.ends]
+            heights[joined.starts] = np.where(np.isnan(one), other, one)
+            heights[joined.ends] = np.where(np.isnan(other), one, other)
+            pairs = pairs[~is_ready]
 
-        Returns:
-            For each: the limb, start, end, and length in cells.
+    def reunite(self) -> None:
+        """Join parts of bodies without a neck to people who lack these parts.
+
+        Two limbs of the same kind that cross in opposite directions cancel in the field at the crossing. Only
+        weak candidates remain.
         """
-        short = []
-        for limbs in self._joined:
-            for place in ((limbs.scores < _MIXED) & (limbs.lengths < longest)).nonzero()[0].tolist():
-                limb, start, end = int(limbs.limbs[place]), int(limbs.starts[place]), int(limbs.ends[place])
-                group = self._group_of.get(start)
-                if limb in _LAST and group is not None and group is self._group_of.get(end):
-                    short.append((limb, start, end, float(limbs.lengths[place])))
-        return short
-
-    def swap_joints(self, one: int, other: int, limbs: LimbCandidates) -> None:
-        """Exchange two joints of the same kind between two people; ``limbs`` are their new limbs."""
-        kind = self._kinds[one]
-        first, second = self._group_of[one], self._group_of[other]
-        first[kind], second[kind] = other, one
-        self._group_of[other], self._group_of[one] = first, second
-        self._joined.append(limbs)
-
-    def find_unattached_limbs(self) -> list[tuple[int, int, int]]:
-        """Pairs (limb, start, end) that would join parts without a neck to people who lack these parts."""
         groups = list({id(group): group for group in self._group_of.values()}.values())
         parts = [group for group in groups if NECK not in group and len(group) >= _A_PART]
-        if not 0 < len(parts) <= _MANY_PARTS:
-            return []
-        return [
+        if len(parts) > _MANY_PARTS:
+            return
+        unattached = [
             (limb, both[start], both[end])
             for part in parts
             for other in groups
@@ -275,8 +196,74 @@ class _PersonAssembly:
             for limb, ((start, end), _) in enumerate(LIMBS)
             if start in both and end in both and (start in part) != (end in part)
         ]
+        if not unattached:
+            return
+        traces = self._find_weak(*(list(values) for values in zip(*unattached, strict=True)))
+        heights = self._person_heights()
+        expected = _SHARES[traces.limbs] * np.sqrt(heights[traces.starts] * heights[traces.ends])
+        fits = np.abs(np.log(np.maximum(traces.lengths, 0.1) / expected)) < _FAR_FROM_USUAL
+        self.join(self._best(traces[fits], heights))
 
-    def person_heights(self) -> Floats:
+    def uncross(self) -> None:
+        """Exchange the ends of two forearms, or shins, that overlap in opposite directions.
+
+        They cancel in the field except at their ends. The ends look like two short limbs, each from the elbow
+        of one person to the wrist of the other.
+        """
+        stubs = []
+        for limbs in self._joined:
+            is_stub = (limbs.scores < _MIXED) & (limbs.lengths < _SHORT / self._cell)
+            for place in is_stub.nonzero()[0].tolist():
+                limb, start, end = int(limbs.limbs[place]), int(limbs.starts[place]), int(limbs.ends[place])
+                group = self._group_of.get(start)
+                if limb in _LAST and group is not None and group is self._group_of.get(end):
+                    stubs.append((limb, start, end, float(limbs.lengths[place])))
+        if not 2 <= len(stubs) <= _MANY_PARTS:
+            return
+        heights = self._person_heights()
+        for (limb, start, end, length), (another, begin, to, span) in combinations(stubs, 2):
+            default = _SHARES[limb] * heights[[start, begin]]
+            are_short = length < _STUNTED * default[0] and span < _STUNTED * default[1]
+            if limb != another or not are_short:
+                continue
+            traces = self._find_weak([limb, limb], [start, begin], [to, end])
+            if len(traces.limbs) == 2 and (np.abs(np.log(traces.lengths / default)) < _FAR_FROM_USUAL).all():
+                kind, first, second = self._kinds[end], self._group_of[end], self._group_of[to]
+                first[kind], second[kind] = to, end
+                self._group_of[to], self._group_of[end] = first, second
+                self._joined.append(traces)
+
+    def to_people(self) -> tuple[NDArray[Any], NDArray[Any]]:
+        """The result of ``assemble_people``."""
+        owners, count = self._owners()
+        totals = np.bincount(owners, self._scores, minlength=count + 1)
+        for limbs in self._joined:
+            people = owners[limbs.starts]
+            # A limb does not count if its ends belong to different people.
+            inside = people == owners[limbs.ends]
+            totals += np.bincount(people, inside * limbs.scores, minlength=count + 1)
+        return owners, totals
+
+    def _best(self, pairs: LimbCandidates, heights: Floats) -> LimbCandidates:
+        """The pairs with the largest sum of weights; unknown heights are NaN."""
+        length = pairs.lengths * np.float32(self._cell)
+        weights: Floats = 1 + pairs.scores * (1 + _EXPLAINED * length)
+        logs = np.log(heights)
+        one, other = logs[pairs.starts], logs[pairs.ends]
+        unlike = one - other
+        # fmax ignores NaN.
+        agreed = np.where(np.isnan(unlike), np.fmax(one, other), (one + other) / 2)
+        unusual = np.log(np.maximum(pairs.lengths, 0.1)) - _LOG_SHARES[pairs.limbs] - agreed
+        penalty = np.fmax(_UNLIKE * unlike**2, 0) + np.where(unusual > 0, _TOO_LONG, _UNUSUAL) * unusual**2
+        weights -= np.where(np.isnan(agreed), _UNEVENNESS * length**2, penalty)
+        if len(weights) > MAX_PAIRS:
+            kept = np.sort(np.argpartition(-weights, MAX_PAIRS)[:MAX_PAIRS])
+            pairs, weights = pairs[kept], weights[kept]
+        first = pairs.limbs * len(heights)  # a peak may be used once for each limb
+        best = match_pairs((first + pairs.starts).tolist(), (first + pairs.ends).tolist(), weights.tolist())
+        return pairs[np.sort(np.array(best, np.int64))]
+
+    def _person_heights(self) -> Floats:
         """(N,) the height of each peak's person in cells, estimated from its limbs; NaN if it is unknown."""
         owners, count = self._owners()
         lengths, shares = np.zeros((2, count + 1))
@@ -288,16 +275,6 @@ class _PersonAssembly:
         # Above 0, for the logarithm: joints may coincide.
         heights: Floats = np.maximum(lengths / np.maximum(shares, 1e-6), 1e-3).astype(np.float32)[owners]
         return heights
-
-    def to_people(self) -> tuple[NDArray[Any], NDArray[Any]]:
-        owners, count = self._owners()
-        totals = np.bincount(owners, self._scores, minlength=count + 1)
-        for limbs in self._joined:
-            people = owners[limbs.starts]
-            # A limb does not count if its ends belong to different people.
-            inside = people == owners[limbs.ends]
-            totals += np.bincount(people, inside * limbs.scores, minlength=count + 1)
-        return owners, totals
 
     def _owners(self) -> tuple[NDArray[Any], int]:
         """(N,) the person index of each peak, or the number of people if it has none; and that number."""
