@@ -165,7 +165,10 @@ def test_landmarks_come_back_to_image_pixels(seed):
     view = rotated_square_transform(
         tuple(person[23:25].mean(axis=0)), rng.uniform(50, 4000), rng.uniform(-4, 4), (256, 256)
     )
-    keypoints = blazepose.decode_landmarks(landmark_output(to_input(view, person), scores), view)
+    raw = landmark_output(to_input(view, person), scores)
+    pose = blazepose.decode_pose(raw, 0.9, view, (900, 900))
+    assert pose is not None
+    keypoints = pose.keypoints
     assert keypoints.shape == (33, 3) and keypoints.dtype == np.float32
     assert np.allclose(keypoints[:, :2], person, atol=0.02)
     assert np.allclose(keypoints[:, 2], scores, atol=1e-5)

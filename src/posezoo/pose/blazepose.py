@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 
 from posezoo.pose.decoder_type import DecoderType, Maps, check_options, is_share
 from posezoo.pose.keypoints import Floats, Pose, bounding_box, pose_similarity
-from posezoo.pose.letterbox import ImageTransform, Size, identity_transform, rotated_square_transform
+from posezoo.pose.letterbox import ImageTransform, Size, rotated_square_transform
 from posezoo.spec.model import Output
 
 SKELETON = "blazepose-33"
@@ -134,7 +134,13 @@ def suppress_non_maxima(
     candidates: FaceDetections, *, max_overlap: float, weighted: bool = False
 ) -> FaceDetections:
     """One face for each group of overlapping faces, with the group's highest score, highest score first."""
-    overlaps = _overlaps(candidates.boxes)
+    boxes, keypoints, scores = candidates.boxes.copy(), candidates.keypoints.copy(), candidates.scores
+    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
+    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
+    common = (high - low).clip(0).prod(axis=2)
+    areas = (boxes[:, 2:] - boxes[:, :2]).clip(0).prod(axis=1)
+    union = areas[:, None] + areas[None] - common
+    overlaps = common / np.maximum(union, np.finfo(np.float32).tiny)
     left = np.ones(len(candidates), bool)
     kept = []
     for place in range(len(candidates)):
@@ -143,34 +149,12 @@ def suppress_non_maxima(
         group = left & (overlaps[place] > max_overlap)
         group[place] = True
         left &= ~group
-        kept.append(_average(candidates[group]) if weighted else candidates[place : place + 1])
-    if not kept:
-        return candidates[:0]
-    return FaceDetections(
-        np.concatenate([face.boxes for face in kept]),
-        np.concatenate([face.keypoints for face in kept]),
-        np.concatenate([face.scores for face in kept]),
-    )
-
-
-def _average(group: FaceDetections) -> FaceDetections:
-    weights = group.scores / group.scores.sum()
-    return FaceDetections(
-        np.tensordot(weights, group.boxes, 1)[None],
-        np.tensordot(weights, group.keypoints, 1)[None],
-        group.scores[:1],
-    )
-
-
-def _overlaps(boxes: Floats) -> Floats:
-    """(N, N): intersection over union of every pair of boxes."""
-    low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
-    high = np.minimum(boxes[:, None, 2:], boxes[None, :, 2:])
-    common = (high - low).clip(0).prod(axis=2)
-    areas = (boxes[:, 2:] - boxes[:, :2]).clip(0).prod(axis=1)
-    union = areas[:, None] + areas[None] - common
-    overlaps: Floats = common / np.maximum(union, np.finfo(np.float32).tiny)
-    return overlaps
+        kept.append(place)
+        if weighted:
+            weights = scores[group] / scores[group].sum()
+            boxes[place] = np.tensordot(weights, candidates.boxes[group], 1)
+            keypoints[place] = np.tensordot(weights, candidates.keypoints[group], 1)
+    return FaceDetections(boxes, keypoints, scores)[kept]
 
 
 def body_region(hip: NDArray[Any], top: NDArray[Any]) -> ImageTransform | None:
@@ -200,34 +184,23 @@ def body_regions(faces: FaceDetections, transform: ImageTransform) -> list[Image
 def decode_pose(raw: Floats, presence: float, transform: ImageTransform, size: Size) -> Pose | None:
     """The pose from the landmark network's outputs; None if a value is not finite.
 
+    A keypoint's score is the probability that it is visible: the sigmoid of the network's visibility. It is
+    low if the keypoint is hidden or outside the image.
+
     Args:
-        raw: (1, 195), as for ``decode_landmarks``.
+        raw: (1, 195): 39 times x, y, z in input pixels, and logits of visibility and presence; the last six
+            points are for tracking and do not belong to the body.
         presence: the probability of a pose, 0..1.
         transform: from the image to the network's input.
         size: width and height of the image, in pixels.
     """
     if not (np.isfinite(raw).all() and math.isfinite(presence)):
         return None
-    keypoints = decode_landmarks(raw, transform)
-    return Pose(keypoints, SKELETON, presence, bounding_box(keypoints, size))
-
-
-def decode_landmarks(raw: Floats, transform: ImageTransform) -> Floats:
-    """(33, 3) float32: x, y in image pixels, and the probability that the keypoint is visible, 0..1.
-
-    The probability is the sigmoid of the network's visibility. It is low if the keypoint is hidden or outside
-    the image.
-
-    Args:
-        raw: (1, 195): 39 times x, y, z in input pixels, and logits of visibility and presence; the last six
-            points are for tracking and do not belong to the body.
-        transform: from the image to the network's input.
-    """
     body = raw.reshape(-1, 5)[:_BODY]
     keypoints: Floats = np.empty((_BODY, 3), np.float32)
     keypoints[:, :2] = transform.to_image(body[:, :2])
     keypoints[:, 2] = sigmoid(body[:, 3])
-    return keypoints
+    return Pose(keypoints, SKELETON, presence, bounding_box(keypoints, size))
 
 
 def remove_duplicate_poses(poses: list[Pose], *, max_similarity: float) -> list[Pose]:
@@ -258,7 +231,7 @@ def _decode(maps: Maps, size: Size, options: BlazePoseOptions) -> list[Pose]:
     presence = float(maps["presence"].item())
     if not presence >= options.min_presence:
         return []
-    pose = decode_pose(maps["landmarks"], presence, identity_transform(size), size)
+    pose = decode_pose(maps["landmarks"], presence, ImageTransform(np.eye(2, 3), size), size)
     return [] if pose is None else [pose]
 
 

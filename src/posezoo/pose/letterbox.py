@@ -59,31 +59,22 @@ class ImageTransform:
         are less accurate on smooth images (camera.png: an error of 35 px at the left wrist).
         """
         cv2 = import_optional("cv2", extra="run")
-        left, top, right, bottom = self._visible_region(image)
+        # The part that the input covers, with a margin for interpolation.
+        width, height = self.size
+        corners = self.to_image(np.array([[0, 0], [width, 0], [0, height], [width, height]]))
+        margin = 2 / min(self.scales)
+        left, top = np.floor(corners.min(axis=0) - margin).clip(0, image.shape[1::-1]).astype(int).tolist()
+        right, bottom = np.ceil(corners.max(axis=0) + margin).clip(0, image.shape[1::-1]).astype(int).tolist()
         if left >= right or top >= bottom:
-            return np.full((self.size[1], self.size[0], 3), np.rint(padding), np.uint8)
+            return np.full((height, width, 3), np.rint(padding), np.uint8)
         part = _shrink(image[top:bottom, left:right], self.scales)
         stretch_x, stretch_y = (right - left) / part.shape[1], (bottom - top) / part.shape[0]
         matrix = self.matrix @ np.array([[stretch_x, 0, left], [0, stretch_y, top], [0, 0, 1]], np.float64)
         # In OpenCV integer coordinates are centers of pixels.
         matrix[:, 2] += matrix[:, :2].sum(axis=1) / 2 - 0.5
-        warped: Image = cv2.warpAffine(
-            part,
-            matrix,
-            self.size,
-            flags=cv2.INTER_LINEAR,
-            borderValue=np.broadcast_to(padding, 3).tolist(),
-        )
+        border = np.broadcast_to(padding, 3).tolist()
+        warped: Image = cv2.warpAffine(part, matrix, self.size, flags=cv2.INTER_LINEAR, borderValue=border)
         return warped
-
-    def _visible_region(self, image: Image) -> tuple[int, int, int, int]:
-        """Left, top, right, bottom of the part that the input covers, with a margin for interpolation."""
-        width, height = self.size
-        corners = self.to_image(np.array([[0, 0], [width, 0], [0, height], [width, height]]))
-        margin = 2 / min(self.scales)
-        low = np.floor(corners.min(axis=0) - margin).clip(0, image.shape[1::-1])
-        high = np.ceil(corners.max(axis=0) + margin).clip(0, image.shape[1::-1])
-        return int(low[0]), int(low[1]), int(high[0]), int(high[1])
 
 
 @dataclass(frozen=True, slots=True)
@@ -162,11 +153,6 @@ def _shrink(part: Image, scales: tuple[float, float]) -> Image:
     size = max(1, part.shape[1] // across), max(1, part.shape[0] // down)
     shrunk: Image = cv2.resize(part, size, interpolation=cv2.INTER_AREA)
     return shrunk
-
-
-def identity_transform(size: Size) -> ImageTransform:
-    """The transform for an image that is the input itself: coordinates do not change."""
-    return ImageTransform(np.eye(2, 3), size)
 
 
 def to_image_pixels(poses: Sequence[Pose], transform: ImageTransform, image: Size) -> list[Pose]:

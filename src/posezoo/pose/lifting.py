@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from posezoo.pose.decoder_type import PEAK_IS_VISIBLE, DecoderType, Maps, are_maps, check_options
 from posezoo.pose.grouping import GroupingOptions
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose, Pose3D, bounding_box
-from posezoo.pose.letterbox import ImageTransform, InputSizing, Size, identity_transform
+from posezoo.pose.letterbox import ImageTransform, InputSizing, Size
 from posezoo.pose.openpose import decode_openpose
 from posezoo.spec.model import Output
 
@@ -71,7 +71,7 @@ class LiftingOptions(GroupingOptions):
 
 def decode_lifting(maps: Maps, size: Size, options: LiftingOptions) -> list[Pose]:
     """As ``lift_poses``, for an image that is the network's input itself."""
-    return lift_poses(maps, identity_transform(size), size, options)
+    return lift_poses(maps, ImageTransform(np.eye(2, 3), size), size, options)
 
 
 def lift_poses(maps: Maps, transform: ImageTransform, image: Size, options: LiftingOptions) -> list[Pose]:
@@ -86,48 +86,39 @@ def lift_poses(maps: Maps, transform: ImageTransform, image: Size, options: Lift
         transform: from the image to the network's input.
         image: width and height of the image, in pixels; the camera looks at its middle.
     """
-    lifted = []
-    for pose in decode_openpose(maps, transform.size, options):
-        keypoints: Floats = np.zeros((JOINTS, 3), np.float32)
-        keypoints[_FROM_OPENPOSE] = pose.keypoints
-        if keypoints[_NECK, 2] > 0:
-            lifted.append(_lift(keypoints, pose.score, maps["coordinates"], transform, image, options))
-    return [pose for pose in lifted if pose is not None]
-
-
-def _lift(
-    keypoints: Floats,
-    score: float,
-    locations: Floats,
-    transform: ImageTransform,
-    image: Size,
-    options: LiftingOptions,
-) -> Pose3D | None:
-    """The 3D pose of one person from keypoints in input pixels; None if its position cannot be computed."""
-    is_found = keypoints[:, 2] > 0
-    relative = options.person_height_cm * read_locations(locations, keypoints, transform.size)
-    if not np.isfinite(relative).all():
-        return None
-    keypoints[is_found, :2] = transform.to_image(keypoints[is_found, :2])
     focal_length = options.focal_length or _DEFAULT_FOCAL_LENGTH * image[0]
     middle = np.array(image) / 2
     solve = solve_weak_perspective if options.weak_perspective else solve_perspective
-    translation = solve(relative[is_found], keypoints[is_found, :2] - middle, focal_length)
-    if translation is None or not (relative[is_found, 2] + translation[2]).min() > 0:
-        return None
-    x, y, z = relative[_PELVIS] + translation
-    if is_found[_HIPS].all() and z > 0:
-        keypoints[_PELVIS, :2] = focal_length * np.array([x, y]) / z + middle
-        keypoints[_PELVIS, 2] = keypoints[_HIPS, 2].min()
-    root = relative[_NECK]
-    return Pose3D(
-        keypoints,
-        SKELETON,
-        score,
-        bounding_box(keypoints, image),
-        root_relative=(relative - root).astype(np.float32),
-        translation=(translation + root).astype(np.float32),
-    )
+    lifted: list[Pose] = []
+    for pose in decode_openpose(maps, transform.size, options):
+        keypoints: Floats = np.zeros((JOINTS, 3), np.float32)
+        keypoints[_FROM_OPENPOSE] = pose.keypoints
+        is_found = keypoints[:, 2] > 0
+        if not is_found[_NECK]:
+            continue
+        relative = options.person_height_cm * read_locations(maps["coordinates"], keypoints, transform.size)
+        if not np.isfinite(relative).all():
+            continue
+        keypoints[is_found, :2] = transform.to_image(keypoints[is_found, :2])
+        translation = solve(relative[is_found], keypoints[is_found, :2] - middle, focal_length)
+        if translation is None or not (relative[is_found, 2] + translation[2]).min() > 0:
+            continue
+        x, y, z = relative[_PELVIS] + translation
+        if is_found[_HIPS].all() and z > 0:
+            keypoints[_PELVIS, :2] = focal_length * np.array([x, y]) / z + middle
+            keypoints[_PELVIS, 2] = keypoints[_HIPS, 2].min()
+        root = relative[_NECK]
+        lifted.append(
+            Pose3D(
+                keypoints,
+                SKELETON,
+                pose.score,
+                bounding_box(keypoints, image),
+                root_relative=(relative - root).astype(np.float32),
+                translation=(translation + root).astype(np.float32),
+            )
+        )
+    return lifted
 
 
 def read_locations(locations: Floats, keypoints: Floats, size: Size) -> NDArray[np.float64]:

@@ -8,6 +8,7 @@ joints of the next person by the tags of another person.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -18,7 +19,7 @@ from posezoo.pose.grouping import CELL, GroupingOptions, nms_radius
 from posezoo.pose.keypoints import Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.limbs import ENOUGH, JOINTS, LIMBS, SAMPLES
-from posezoo.pose.peaks import Peaks, quarter_offset, select_highest, upsample
+from posezoo.pose.peaks import quarter_offset, select_highest, upsample
 from posezoo.pose.tag_grouping import JOINT_ORDER, AssociativeEmbeddingOptions, match_by_tags
 from posezoo.pose.tag_grouping import JOINTS as COCO_JOINTS
 
@@ -53,7 +54,9 @@ def decode_openpose_omz(heatmaps: Floats, pafs: Floats, size: Size, options: Gro
     pooled = np.stack([cv2.dilate(one, np.ones((side, side), np.uint8)) for one in heatmaps[:JOINTS]])
     is_peak = (heatmaps[:JOINTS] == pooled) & (heatmaps[:JOINTS] > options.min_keypoint_score)
     peaks = select_highest(heatmaps[:JOINTS], np.flatnonzero(is_peak), options.max_peaks)
-    points = _offset_points(heatmaps, peaks)
+    points = np.stack([peaks.columns, peaks.rows, peaks.scores], axis=1, dtype=np.float32)
+    points[:, :2] += quarter_offset(heatmaps, peaks.maps, peaks.columns, peaks.rows, first=1)
+    points[:, :2] = (points[:, :2] + np.float32(0.5)).clip(0, np.subtract(heatmaps.shape[:0:-1], 1))
     entries: list[_PersonCandidate] = []
     for limb, (joints, channel) in enumerate(LIMBS):
         first, second = (np.flatnonzero(peaks.maps == joint) for joint in joints)
@@ -69,23 +72,6 @@ def decode_openpose_omz(heatmaps: Floats, pafs: Floats, size: Size, options: Gro
     keypoints[:, :, :2] *= np.float32(stride)
     scores = np.array([entry.score * max(0, entry.count - 1) for entry in entries], np.float32)
     return create_poses(keypoints, scores, SKELETON, size)
-
-
-def _offset_points(heatmaps: Floats, peaks: Peaks) -> Floats:
-    """(N, 3): x and y in cells, and score.
-
-    Each position moves a quarter of a cell towards the higher neighbor, then half a cell right and down, and
-    is clipped to the map.
-    """
-    height, width = heatmaps.shape[1:]
-    x, y = peaks.columns, peaks.rows
-    inside = (x > 0) & (x < width - 1) & (y > 0) & (y < height - 1)
-    points = np.stack([x, y, peaks.scores], axis=1, dtype=np.float32)
-    kind, x, y = peaks.maps[inside], x[inside], y[inside]
-    points[inside, 0] += np.sign(heatmaps[kind, y, x + 1] - heatmaps[kind, y, x - 1]) * np.float32(0.25)
-    points[inside, 1] += np.sign(heatmaps[kind, y + 1, x] - heatmaps[kind, y - 1, x]) * np.float32(0.25)
-    points[:, :2] = (points[:, :2] + np.float32(0.5)).clip(0, (width - 1, height - 1))
-    return points
 
 
 def _connections(
@@ -117,16 +103,13 @@ def _connections(
     return connections
 
 
+@dataclass(eq=False, slots=True)
 class _PersonCandidate:
-    """An incomplete person: the peak of each joint (-1: missing), the count of limb ends, and the score."""
+    """An incomplete person: the peak of each joint (-1: missing), the score, and the count of limb ends."""
 
-    def __init__(self) -> None:
-        self.peaks = [-1] * JOINTS
-        self.count = 2
-        self.score = 0.0
-
-    def is_disjoint(self, other: _PersonCandidate) -> bool:
-        return all(a < 0 or b < 0 for a, b in zip(self.peaks, other.peaks, strict=True))
+    peaks: list[int]
+    score: float
+    count: int = 2
 
     def extend(self, joint: int, peak: int, score: float, connection: float) -> None:
         """Set a joint. If it is already set, it is replaced but counted again, and the old score remains."""
@@ -146,14 +129,13 @@ def _update(
         one = next((entry for entry in reversed(entries) if entry.peaks[a] == start), None)
         other = next((entry for entry in reversed(entries) if entry.peaks[b] == end), None)
         if one is None and other is None:
-            entry = _PersonCandidate()
-            entry.peaks[a], entry.peaks[b] = start, end
-            entry.score = float(points[start, 2] + points[end, 2]) + score
-            entries.append(entry)
+            peaks = [-1] * JOINTS
+            peaks[a], peaks[b] = start, end
+            entries.append(_PersonCandidate(peaks, float(points[start, 2] + points[end, 2]) + score))
         elif one is not None and other is not None:
             if one is other:
                 one.score += score
-            elif one.is_disjoint(other):
+            elif all(min(pair) < 0 for pair in zip(one.peaks, other.peaks, strict=True)):
                 one.peaks = [max(pair) for pair in zip(one.peaks, other.peaks, strict=True)]
                 one.count += other.count
                 one.score += other.score + score

@@ -158,7 +158,7 @@ def upsample(maps: Floats, factor: int) -> Floats:
     return np.stack([cv2.resize(one, size, interpolation=cv2.INTER_CUBIC) for one in maps])
 
 
-def quarter_offset(maps: Floats, kinds: Ints, x: Ints, y: Ints) -> Floats:
+def quarter_offset(maps: Floats, kinds: Ints, x: Ints, y: Ints, *, first: int = 2) -> Floats:
     """(N, 2): offsets of a quarter cell towards the higher neighbors.
 
     The offset is 0 near a border, and if both neighbors are equal.
@@ -168,9 +168,10 @@ def quarter_offset(maps: Floats, kinds: Ints, x: Ints, y: Ints) -> Floats:
         kinds: (N,) the map of each cell.
         x: (N,) its column.
         y: (N,) its row.
+        first: the offset is 0 in columns and rows before this one, and in the last ones.
     """
     height, width = maps.shape[1:]
-    inside = (x > 1) & (x < width - 1) & (y > 1) & (y < height - 1)
+    inside = (x >= first) & (x < width - 1) & (y >= first) & (y < height - 1)
     offsets: Floats = np.zeros((len(x), 2), np.float32)
     kinds, x, y = kinds[inside], x[inside], y[inside]
     offsets[inside, 0] = np.sign(maps[kinds, y, x + 1] - maps[kinds, y, x - 1])

@@ -111,9 +111,17 @@ def match_by_tags(
         new = np.flatnonzero(kinds == joint)
         if not len(new):
             continue
-        distances, chosen = _match_people(tags[new], points[new], means, centers, max_distance)
-        for row, peak in enumerate(new.tolist()):
-            person = chosen[row]
+        chosen = [0] * len(new)  # a number that no person has means a new person
+        distances: Floats = np.empty((len(new), len(means)), np.float32)
+        if means:
+            distances = np.linalg.norm(tags[new][:, None] - np.stack(means), axis=2)
+            far = np.linalg.norm(points[new, None, :2].astype(np.float64) - np.stack(centers), axis=2)
+            far /= far.min(axis=0) + 1e-10
+            weighted = np.where(distances < max_distance, (distances * far).astype(np.float32), distances)
+            costs = np.round(weighted) * 100 - points[new, 2:].astype(np.float64)
+            lacking = max(0, len(new) - len(means))
+            chosen = solve_assignment(np.pad(costs, ((0, 0), (0, lacking)), constant_values=1e10))
+        for row, (peak, person) in enumerate(zip(new.tolist(), chosen, strict=True)):
             if person >= distances.shape[1] or not distances[row, person] < max_distance:
                 person = len(means)
                 means.append(np.zeros_like(tags[peak]))
@@ -125,22 +133,3 @@ def match_by_tags(
             centers[person] = (centers[person] * size + points[peak, :2]) / (size + 1)
             sizes[person] += 1
     return owners
-
-
-def _match_people(
-    tags: Floats,
-    points: Floats,
-    means: list[Floats],
-    centers: list[NDArray[Any]],
-    max_distance: float,
-) -> tuple[Floats, list[int]]:
-    """(R, P) distances of tags, and the person of each of R joints; P or more means a new person."""
-    if not means:
-        return np.empty((len(tags), 0), np.float32), [0] * len(tags)
-    distances: Floats = np.linalg.norm(tags[:, None] - np.stack(means), axis=2)
-    far = np.linalg.norm(points[:, None, :2].astype(np.float64) - np.stack(centers), axis=2)
-    far /= far.min(axis=0) + 1e-10
-    weighted = np.where(distances < max_distance, (distances * far).astype(np.float32), distances)
-    costs = np.round(weighted) * 100 - points[:, 2:].astype(np.float64)
-    lacking = max(0, costs.shape[0] - costs.shape[1])
-    return distances, solve_assignment(np.pad(costs, ((0, 0), (0, lacking)), constant_values=1e10))
