@@ -42,7 +42,7 @@ from posezoo.lockfile.signature import SUFFIX
 from posezoo.lockfile.snapshot import published_entry
 from posezoo.registry import license_path, open_registry, read_copyright_line
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
-from posezoo.verify.artifact_check import file_state, find_untracked_below
+from posezoo.verify import file_state, find_untracked_below
 
 NOTICE = "NOTICE"
 

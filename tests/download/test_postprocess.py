@@ -21,7 +21,7 @@ from posezoo.events import (
 )
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import FileSource, ModelSpec, RegexReplace, UnpackArchive
-from posezoo.verify.artifact_check import check_artifacts
+from posezoo.verify import check_artifacts
 
 SCRIPT = b"import wget\nnet = 1\n"
 

@@ -251,7 +251,7 @@ def test_a_kill_leaves_the_old_ir_and_the_next_run_cleans_up(bench):
 
 
 def test_a_changed_int8_ir_is_reported_by_verify_and_made_again(bench):
-    from posezoo.verify.artifact_check import check_artifacts
+    from posezoo.verify import check_artifacts
 
     bench = bench()
     bench.quantize()

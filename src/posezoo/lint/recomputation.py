@@ -20,7 +20,7 @@ from posezoo.lint.rule import RuleInfo
 from posezoo.measured import load_measurements
 from posezoo.registry import Registry
 from posezoo.spec.model import Input, ModelSpec, Output, Precision
-from posezoo.verify.artifact_check import check_artifacts
+from posezoo.verify import check_artifacts
 
 _RULES = (
     ("artifact-digest", "Files and IR have the declared or recorded size and digest.",

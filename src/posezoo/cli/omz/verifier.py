@@ -16,7 +16,7 @@ from posezoo.settings import to_settings
 
 if TYPE_CHECKING:
     from posezoo.layout import ModelLayout
-    from posezoo.verify.artifact_check import ArtifactState
+    from posezoo.verify import ArtifactState
 
 #: The differences from Open Model Zoo, by flag: it does not have this command.
 DIFFERENCES = dict.fromkeys(

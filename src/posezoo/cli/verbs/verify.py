@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from posezoo.layout import ModelLayout
     from posezoo.lockfile import LockFile
     from posezoo.registry import Selection
-    from posezoo.verify.artifact_check import ArtifactState
+    from posezoo.verify import ArtifactState
 
 SUMMARY = "check downloaded files and IR for changed, missing and extra ones"
 
@@ -82,7 +82,7 @@ def run_artifact_check(
     """
     from posezoo.ir.provenance import read_provenance
     from posezoo.spec.model import Precision
-    from posezoo.verify.artifact_check import check_artifacts, check_composite
+    from posezoo.verify import check_artifacts, check_composite
 
     artifacts: list[ArtifactState] = []
     refusals: list[LockError] = []

@@ -1,7 +1,4 @@
-"""Check the files and IR of a model on disk against model.yml and their records; every byte is read.
-
-Files that are neither declared nor made by posezoo are found too.
-"""
+"""Compare the files of a model on disk with model.yml and their records, byte by byte; report all others."""
 
 from __future__ import annotations
 
@@ -28,6 +25,10 @@ _OWN_FILES = frozenset(
         f".{NAME}.guard", f".{NAME}.part",
     }
 )  # fmt: skip
+
+
+# The states of entries that are not known, by their types; other types are states themselves.
+_STATES = {"file": "extra", "folder": "extra"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,11 +101,11 @@ def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactSt
 def check_composite(composite: CompositeSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
     """The files in a composite's folder that are neither a part nor written by posezoo."""
     for folder in dict.fromkeys((layout.download_dir, layout.output_dir)):
-        for path in _entries(folder / composite.subdirectory):
+        for path, kind in _entries(folder / composite.subdirectory):
             names = {path.name, path.name.partition("@")[0]}
-            is_part = _is_folder(path) and not names.isdisjoint(composite.stages)
-            if not (is_part or _is_own(path) or path.name in _card_images(composite)):
-                yield ArtifactState(composite.name, path.name, path, _state_of(path), False)
+            is_part = kind == "folder" and not names.isdisjoint(composite.stages)
+            if not (is_part or path.name in _card_images(composite)):
+                yield ArtifactState(composite.name, path.name, path, _STATES.get(kind, kind), False)
 
 
 def file_state(path: Path, size: int | None, digest: Digest) -> str:
@@ -115,14 +116,9 @@ def file_state(path: Path, size: int | None, digest: Digest) -> str:
 
 
 def _unusual_state(path: Path) -> str:
-    """``symlinked``, ``special`` or ``missing``; empty for a regular file."""
-    try:
-        mode = os.lstat(path).st_mode
-    except (FileNotFoundError, NotADirectoryError):
-        return "missing"
-    if stat.S_ISLNK(mode):
-        return "symlinked"
-    return "" if stat.S_ISREG(mode) else "special"
+    """``missing``, ``symlinked`` or ``special``; empty for a regular file."""
+    kind = _file_type(path)
+    return {"file": "", "folder": "special"}.get(kind, kind)
 
 
 def _find_untracked(spec: ModelSpec, layout: ModelLayout) -> Iterator[tuple[Path, str]]:
@@ -130,10 +126,10 @@ def _find_untracked(spec: ModelSpec, layout: ModelLayout) -> Iterator[tuple[Path
 
     A folder without any known file is reported as one item. Links are not followed.
     """
-    downloads, images = layout.model_download_dir(spec), _card_images(spec)
+    downloads = layout.model_download_dir(spec)
     known = {layout.file_path(spec, file) for file in spec.files}
     known |= {downloads / file.name for file in spec.files}
-    known |= {layout.onnx_path(spec), *(layout.model_dir(spec) / name for name in images)}
+    known |= {layout.model_dir(spec) / name for name in _card_images(spec)} | {layout.onnx_path(spec)}
     for step in spec.postprocessing:
         if isinstance(step, UnpackArchive):
             known |= archive_record(step, spec, layout).outputs().keys()
@@ -160,37 +156,38 @@ def find_untracked_below(folder: Path, known: set[Path], needed: set[Path]) -> I
         known: files that may exist; another check reports their problems.
         needed: the parent folders of the known files.
     """
-    for path in _entries(folder):
-        is_part = path.name.startswith(".") and path.name.endswith(".part") and not _unusual_state(path)
+    for path, kind in _entries(folder):
+        is_part = path.name.startswith(".") and path.name.endswith(".part") and kind == "file"
         is_known_part = is_part and any(
             path.name.startswith(f".{file.name}.") and path.parent == file.parent for file in known
         )
-        if path in known or _is_own(path) or is_known_part:
+        if path in known or is_known_part:
             continue
-        if path in needed and _is_folder(path):
+        if path in needed and kind == "folder":
             yield from find_untracked_below(path, known, needed)
         # A failed download may leave an empty folder.
-        elif not _is_folder(path) or any(find_untracked_below(path, set(), set())):
-            yield path, _state_of(path)
+        elif kind != "folder" or any(find_untracked_below(path, set(), set())):
+            yield path, _STATES.get(kind, kind)
 
 
-def _is_own(path: Path) -> bool:
-    mode = os.lstat(path).st_mode
-    if stat.S_ISDIR(mode):
-        return path.name == RECORDS_DIR or path.name.startswith(PREFIX)
-    return stat.S_ISREG(mode) and path.name in _OWN_FILES
-
-
-def _is_folder(path: Path) -> bool:
-    return path.is_dir() and not path.is_symlink()
-
-
-def _state_of(path: Path) -> str:
-    return "extra" if _is_folder(path) else _unusual_state(path) or "extra"
-
-
-def _entries(folder: Path) -> list[Path]:
+def _entries(folder: Path) -> Iterator[tuple[Path, str]]:
+    """The entries of a folder that posezoo did not write itself, with their types."""
     try:
-        return sorted(folder.iterdir())
+        paths = sorted(folder.iterdir())
     except (FileNotFoundError, NotADirectoryError):
-        return []
+        return
+    for path in paths:
+        kind = _file_type(path)
+        is_own_folder = path.name == RECORDS_DIR or path.name.startswith(PREFIX)
+        if not (is_own_folder if kind == "folder" else kind == "file" and path.name in _OWN_FILES):
+            yield path, kind
+
+
+def _file_type(path: Path) -> str:
+    """``file``, ``folder``, ``symlinked``, ``special`` or ``missing``."""
+    try:
+        mode = os.lstat(path).st_mode
+    except (FileNotFoundError, NotADirectoryError):
+        return "missing"
+    types = ((stat.S_ISREG, "file"), (stat.S_ISDIR, "folder"), (stat.S_ISLNK, "symlinked"))
+    return next((name for is_type, name in types if is_type(mode)), "special")

@@ -15,7 +15,7 @@ from fakes.command import posezoo
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 
-TOOLS = Path(__file__).resolve().parents[2] / "tools" / "downloader"
+TOOLS = Path(__file__).resolve().parents[1] / "tools" / "downloader"
 
 
 @pytest.fixture

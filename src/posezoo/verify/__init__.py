@@ -1,1 +1,0 @@
-"""Check files and IR on disk against their declarations and records."""
