@@ -6,7 +6,7 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from heapq import nlargest
-from typing import TypeVar
+from typing import Any
 
 import numpy as np
 
@@ -24,7 +24,6 @@ _MAX_NAMED = 20
 # words are chosen.
 _MAX_COMPARED = 20
 
-T = TypeVar("T")
 Shapes = Mapping[str, tuple[int, ...]]
 
 
@@ -61,7 +60,9 @@ def match_tensors(tensors: Mapping[str, Array], requested: Shapes) -> dict[str, 
             each kind with the most similar known key; :func:`compare_keys` returns all.
     """
     if differences := compare_keys(tensors, requested):
-        raise CheckpointError(_format_keys(differences, tensors, requested), hint=_hint(tensors, requested))
+        raise CheckpointError(
+            _format_differences(differences, tensors, requested), hint=_hint(tensors, requested)
+        )
     return {
         key: tensors[key] if key in tensors else np.zeros(shape, np.int64) for key, shape in requested.items()
     }
@@ -95,28 +96,26 @@ def _is_counter(key: str) -> bool:
     return key.rpartition(".")[2] == _COUNTER
 
 
-def _format_keys(differences: CheckpointMismatch, tensors: Mapping[str, Array], requested: Shapes) -> str:
+def _format_differences(
+    differences: CheckpointMismatch, tensors: Mapping[str, Array], requested: Shapes
+) -> str:
     # A renamed key is missing under one name and unexpected under the other.
     candidates, known = differences.unexpected or tensors, differences.missing or requested
-    parts = (
-        _list("missing", differences.missing, lambda key: _with_nearest(key, candidates)),
-        _list("unexpected", differences.unexpected, lambda key: _with_nearest(key, known)),
-        _list(
+    groups: tuple[tuple[str, Sequence[Any], Callable[[Any], str]], ...] = (
+        ("missing", differences.missing, lambda key: _with_nearest(key, candidates)),
+        ("unexpected", differences.unexpected, lambda key: _with_nearest(key, known)),
+        (
             "of another shape",
             differences.reshaped,
             lambda key: f"{truncate(key[0])} ({_format_shape(key[1])}, not {_format_shape(key[2])})",
         ),
     )
-    return f"does not fit the network: {'; '.join(filter(None, parts))}"
-
-
-def _list(problem: str, keys: Sequence[T], describe: Callable[[T], str]) -> str:
-    """The number of keys, and a description of the first of them."""
-    if not keys:
-        return ""
-    shown = ", ".join(map(describe, keys[:_MAX_NAMED]))
-    more = f", and {len(keys) - _MAX_NAMED} more" if len(keys) > _MAX_NAMED else ""
-    return f"{len(keys)} {problem}: {shown}{more}"
+    parts = []
+    for problem, keys, describe in groups:
+        more = f", and {len(keys) - _MAX_NAMED} more" if len(keys) > _MAX_NAMED else ""
+        if keys:
+            parts.append(f"{len(keys)} {problem}: {', '.join(map(describe, keys[:_MAX_NAMED]))}{more}")
+    return f"does not fit the network: {'; '.join(parts)}"
 
 
 def _with_nearest(key: str, known: Iterable[str]) -> str:

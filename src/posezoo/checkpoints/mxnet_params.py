@@ -73,28 +73,19 @@ def _array(cursor: FileCursor, what: str) -> Array:
         if storage != 0:
             kind = _STORAGES.get(storage, str(storage))
             raise CheckpointFormatError(f"{what} is stored as {kind}: only dense arrays can be read")
-    shape = _shape(cursor, magic, what)
-    if shape is None:
-        return np.zeros(0, np.float32)
-    count = element_count(shape, what)
-    _, _, flag = cursor.unpack("<iii", what)  # before it: type and number of the device
-    if flag not in _KINDS:
-        raise CheckpointFormatError(f"{what} has numbers of an unknown type: {flag}")
-    return cursor.read_array(count, _KINDS[flag], what).reshape(shape)
-
-
-def _shape(cursor: FileCursor, magic: int, what: str) -> tuple[int, ...] | None:
-    """The shape; None for an array without values, whose record ends after the shape."""
-    if magic in (_V2, _V3):
         (ndim,) = cursor.unpack("<i", what)
     elif magic == _V1:
         (ndim,) = cursor.unpack("<I", what)
     else:
         ndim = magic  # the oldest format has no version
-    # V3 distinguishes a scalar, without dimensions, from an empty array.
+    # The record of an array without values ends here. V3 distinguishes it from a scalar, without dimensions.
     if ndim == (-1 if magic == _V3 else 0):
-        return None
+        return np.zeros(0, np.float32)
     if not 0 <= ndim <= MAX_DIMENSIONS:
         raise CheckpointFormatError(f"{what} declares {ndim} dimensions")
-    size = "q" if magic in (_V1, _V2, _V3) else "I"
-    return cursor.unpack(f"<{ndim}{size}", what)
+    shape = cursor.unpack(f"<{ndim}{'q' if magic in (_V1, _V2, _V3) else 'I'}", what)
+    count = element_count(shape, what)
+    _, _, flag = cursor.unpack("<iii", what)  # before it: type and number of the device
+    if flag not in _KINDS:
+        raise CheckpointFormatError(f"{what} has numbers of an unknown type: {flag}")
+    return cursor.read_array(count, _KINDS[flag], what).reshape(shape)

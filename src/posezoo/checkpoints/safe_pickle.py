@@ -23,11 +23,14 @@ Vocabulary = Mapping[str, Callable[..., object]]
 # HigherHRNet's checkpoint has 70 000 steps, or 200 000 with its optimizer's state.
 _MAX_STEPS = 1 << 19
 
-_INTEGERS = frozenset(("INT", "LONG", "LONG1", "LONG4", "BININT", "BININT1", "BININT2"))
-_FRACTIONS = frozenset(("FLOAT", "BINFLOAT"))
-_BYTES = frozenset(("STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8"))
-_TEXTS = frozenset(("UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8"))
-_LITERALS = _INTEGERS | _FRACTIONS | _BYTES | _TEXTS
+# The opcodes that push their argument: integers, fractions, bytes and texts.
+_LITERALS = frozenset(
+    (
+        "INT", "LONG", "LONG1", "LONG4", "BININT", "BININT1", "BININT2", "FLOAT", "BINFLOAT",
+        "STRING", "BINSTRING", "SHORT_BINSTRING", "BINBYTES", "SHORT_BINBYTES", "BINBYTES8",
+        "UNICODE", "BINUNICODE", "SHORT_BINUNICODE", "BINUNICODE8",
+    )
+)  # fmt: skip
 
 
 class GlobalName:
@@ -38,7 +41,7 @@ class GlobalName:
 
 
 class PickleSequence:
-    """A sequence of pickles.
+    """A sequence of pickles, and the stack machine of pickle.py, with only the opcodes that data needs.
 
     Args:
         content: their bytes; other bytes may follow.
@@ -52,6 +55,9 @@ class PickleSequence:
         self._stream = io.BytesIO(content)
         self._vocabulary, self._persistent = vocabulary, persistent
         self._steps = 0
+        self._stack: list[Any] = []
+        self._below: list[list[Any]] = []  # the stacks below each mark
+        self._memo: dict[int, object] = {}
 
     @property
     def position(self) -> int:
@@ -65,13 +71,13 @@ class PickleSequence:
             CheckpointFormatError: it is not a pickle, is truncated, or refers to a name that is not in the
                 vocabulary.
         """
-        machine = _PickleMachine(self._vocabulary, self._persistent)
+        self._stack, self._below, self._memo = [], [], {}
         try:
             for opcode, argument, _ in pickletools.genops(self._stream):
                 self._steps += 1
                 if self._steps > _MAX_STEPS:
                     raise CheckpointFormatError(f"its pickle takes more than {_MAX_STEPS} steps")
-                machine.step(opcode.name, argument)
+                self._step(opcode.name, argument)
         except CheckpointFormatError:
             raise
         except (ValueError, TypeError, IndexError, KeyError, OverflowError) as error:
@@ -80,19 +86,11 @@ class PickleSequence:
                 f"its pickle is damaged near byte {self.position}",
                 hint="the file was truncated or changed; download it again",
             ) from error
-        return machine.result()
+        if len(self._stack) != 1 or self._below:
+            raise CheckpointFormatError("its pickle does not end with a single value")
+        return self._stack[0]
 
-
-class _PickleMachine:
-    """The stack machine of pickle.py, with only the opcodes that data needs."""
-
-    def __init__(self, vocabulary: Vocabulary, persistent: Callable[[object], object]) -> None:
-        self._vocabulary, self._persistent = vocabulary, persistent
-        self._stack: list[Any] = []
-        self._below: list[list[Any]] = []  # the stacks below each mark
-        self._memo: dict[int, object] = {}
-
-    def step(self, opcode: str, argument: Any) -> None:
+    def _step(self, opcode: str, argument: Any) -> None:
         if opcode in _LITERALS:
             self._stack.append(argument)
             return
@@ -106,8 +104,8 @@ class _PickleMachine:
                 self._below.append(self._stack)
                 self._stack = []
             case "TUPLE":
-                values = tuple(self._pop_to_mark())  # first, because it replaces the stack
-                self._stack.append(values)
+                items = self._pop_to_mark()  # first, because it replaces the stack
+                self._stack.append(tuple(items))
             case "REDUCE" | "NEWOBJ":
                 name, arguments = self._pop(2)
                 if type(name) is not GlobalName or type(arguments) is not tuple:
@@ -128,7 +126,7 @@ class _PickleMachine:
             case "EMPTY_DICT":
                 self._stack.append({})
             case "LIST":
-                items = self._pop_to_mark()
+                items = self._pop_to_mark()  # first, because it replaces the stack
                 self._stack.append(items)
             case "DICT":
                 items = self._pop_to_mark()
@@ -146,19 +144,12 @@ class _PickleMachine:
                 self._push_global(*argument.split(" ", 1))
             case "STACK_GLOBAL":
                 self._push_global(*self._pop(2))
-            case (
-                "BUILD"
-            ):  # attributes of an object (OrderedDict's _metadata, a dtype's byte order): not needed
+            case "BUILD":  # attributes: OrderedDict's _metadata, a dtype's byte order
                 self._pop(1)
             case "PROTO" | "FRAME" | "STOP":
                 pass  # only a parser needs them
             case _:
                 raise CheckpointFormatError(f"its pickle has the opcode {opcode}, which weights do not need")
-
-    def result(self) -> object:
-        if len(self._stack) != 1 or self._below:
-            raise CheckpointFormatError("its pickle does not end with a single value")
-        return self._stack[0]
 
     def _pop_to_mark(self) -> list[Any]:
         items, self._stack = self._stack, self._below.pop()

@@ -62,7 +62,16 @@ def read_safetensors(file: MappedFile) -> dict[str, Array]:
             )
         tensors[name] = file.read_array(cursor.at + start, count, kind, what).reshape(shape)
         extents.append((start, end, what))
-    _refuse_gaps_and_overlaps(extents, file.size - cursor.at)
+    # A gap could contain hidden data; with overlapping tensors, a small file could need much memory.
+    size, previous_end = file.size - cursor.at, 0
+    for start, end, what in sorted(extents):
+        if start < previous_end:
+            raise CheckpointFormatError(f"{what} overlaps the one before")
+        if start > previous_end:
+            raise CheckpointFormatError(f"{what} leaves a gap of {start - previous_end} bytes")
+        previous_end = end
+    if previous_end != size:
+        raise CheckpointFormatError(f"its tensors have {previous_end} bytes, but {size} follow the header")
     return tensors
 
 
@@ -105,18 +114,4 @@ def _parts(entry: object, what: str) -> tuple[str, tuple[int, ...], int, int]:
     if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
         raise CheckpointFormatError(f"{what} has a shape or offsets that are not lists of integers")
     start, end = (require_size(offset, f"an offset of {what}") for offset in offsets)
-    element_count(shape, what)
     return _KINDS[dtype], tuple(shape), start, end
-
-
-def _refuse_gaps_and_overlaps(extents: list[tuple[int, int, str]], size: int) -> None:
-    # A gap could contain hidden data; with overlapping tensors, a small file could need much memory.
-    previous_end = 0
-    for start, end, what in sorted(extents):
-        if start < previous_end:
-            raise CheckpointFormatError(f"{what} overlaps the one before")
-        if start > previous_end:
-            raise CheckpointFormatError(f"{what} leaves a gap of {start - previous_end} bytes")
-        previous_end = end
-    if previous_end != size:
-        raise CheckpointFormatError(f"its tensors have {previous_end} bytes, but {size} follow the header")

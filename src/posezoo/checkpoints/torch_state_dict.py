@@ -36,27 +36,19 @@ _UNTYPED = "untyped"
 _DTYPES = {
     f"torch.{name}": np.dtype(name).str[1:]
     for name in (
-        *("float64", "float32", "float16", "int64", "int32", "int16", "int8"),
-        *("uint64", "uint32", "uint16", "uint8"),
+        "float64", "float32", "float16", "int64", "int32", "int16", "int8",
+        "uint64", "uint32", "uint16", "uint8",
     )
-} | {"torch.bfloat16": BFLOAT16, "torch.bool": BOOL}
+} | {"torch.bfloat16": BFLOAT16, "torch.bool": BOOL}  # fmt: skip
 
 _STORAGES = {
     f"{module}.{name}Storage": _DTYPES[f"torch.{dtype}"]
     for module in ("torch", "torch.cuda")
-    for name, dtype in (
-        ("Double", "float64"),
-        ("Float", "float32"),
-        ("Half", "float16"),
-        ("BFloat16", "bfloat16"),
-        ("Long", "int64"),
-        ("Int", "int32"),
-        ("Short", "int16"),
-        ("Char", "int8"),
-        ("Byte", "uint8"),
-        ("Bool", "bool"),
-    )
-} | dict.fromkeys(("torch.storage.UntypedStorage", "torch.UntypedStorage"), _UNTYPED)
+    for name, dtype in {
+        "Double": "float64", "Float": "float32", "Half": "float16", "BFloat16": "bfloat16", "Long": "int64",
+        "Int": "int32", "Short": "int16", "Char": "int8", "Byte": "uint8", "Bool": "bool",
+    }.items()
+} | dict.fromkeys(("torch.storage.UntypedStorage", "torch.UntypedStorage"), _UNTYPED)  # fmt: skip
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +159,9 @@ _TENSORS: Mapping[str, Callable[..., TensorView]] = {
 VOCABULARY: Vocabulary = {
     **_TENSORS,
     **dict.fromkeys((*_STORAGES, *_DTYPES, "torch.Tensor", "torch.device", "torch.layout"), _ignored),
+    **dict.fromkeys(("__builtin__.set", "builtins.set", "numpy.dtype"), _ignored),
+    **dict.fromkeys(("numpy.core.multiarray.scalar", "numpy._core.multiarray.scalar"), _ignored),
+    "_codecs.encode": _ignored,  # with it, Python 3 writes bytes in protocol 2
     "torch._tensor._rebuild_from_type_v2": _with_attributes,
     "torch._utils._rebuild_parameter": _first,
     "torch._utils._rebuild_parameter_with_state": _first,
@@ -174,17 +169,6 @@ VOCABULARY: Vocabulary = {
     "torch.Size": _first,
     "collections.OrderedDict": _ordered,
     "collections.Counter": _ordered,
-    "_codecs.encode": _ignored,  # with it, Python 3 writes bytes in protocol 2
-    **dict.fromkeys(
-        (
-            "__builtin__.set",
-            "builtins.set",
-            "numpy.dtype",
-            "numpy.core.multiarray.scalar",
-            "numpy._core.multiarray.scalar",
-        ),
-        _ignored,
-    ),
 }
 
 
