@@ -5,7 +5,7 @@ This module imports neither OpenVINO nor numpy, so that a run with nothing to do
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
@@ -19,7 +19,6 @@ from posezoo.layout import ModelLayout
 from posezoo.resolve.custom_weights import CHECKPOINT_NAME
 from posezoo.resolve.resolved import Converter, Resolved, Target
 from posezoo.spec.model import ModelSpec, Precision
-from posezoo.spec.routes import Obstacle
 
 #: The hint of the error if a file with the same name was made from other weights.
 KEEP_OR_REPLACE = "use --model_name to give yours another name, or --force to replace the existing one"
@@ -89,24 +88,23 @@ def plan_irs(
     """
     if not resolved.spec.is_ir and not options.force:
         refuse_to_replace(resolved.source, resolved.layout)
-    return tuple(
-        PlannedIr(target, _explain_due(resolved, target, options, mo_version, is_good))
-        for target in resolved.targets
-    )
-
-
-def _explain_due(
-    resolved: Resolved, target: Target, options: ConversionOptions, mo_version: str, is_good: IsGood
-) -> str:
-    if target.converter is Converter.PUBLISHED:
-        return "" if target.obstacle is None else "it is not published"
-    if target.converter is Converter.QUANTIZATION:
-        return "" if target.xml.is_file() else "it does not exist yet"
-    if options.force:
-        return "it was requested"
-    # IR from Model Optimizer are not self-checked. An IR that cannot be made again is used without a check.
-    is_checked = options.self_check and target.converter is Converter.OPENVINO and target.obstacle is None
-    return explain_stale_ir(resolved, target.xml, is_good, is_checked=is_checked, mo_version=mo_version)
+    irs = []
+    for target in resolved.targets:
+        if target.converter is Converter.PUBLISHED:
+            reason = "" if target.obstacle is None else "it is not published"
+        elif target.converter is Converter.QUANTIZATION:
+            reason = "" if target.xml.is_file() else "it does not exist yet"
+        elif options.force:
+            reason = "it was requested"
+        else:
+            # IR from Model Optimizer are not self-checked. An IR that cannot be made again needs no check.
+            can_check = target.converter is Converter.OPENVINO and target.obstacle is None
+            is_checked = options.self_check and can_check
+            reason = explain_stale_ir(
+                resolved, target.xml, is_good, is_checked=is_checked, mo_version=mo_version
+            )
+        irs.append(PlannedIr(target, reason))
+    return tuple(irs)
 
 
 def explain_stale_ir(
@@ -134,11 +132,6 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
         if target.agreed is not None:  # checked before hours of work, and before upstream code runs
             target.agreed.require_known()
     return due
-
-
-def find_obstacle(irs: Iterable[PlannedIr]) -> Obstacle | None:
-    """Why an IR that has to be made cannot be made; None if all can."""
-    return next((ir.target.obstacle for ir in irs if ir.reason and ir.target.obstacle), None)
 
 
 def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:

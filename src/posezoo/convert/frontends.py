@@ -21,7 +21,7 @@ from posezoo.files.postprocess_state import is_unpacked
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.layout import ModelLayout
 from posezoo.resolve.resolved import UPSTREAM_RESULTS
-from posezoo.spec.model import ModelSpec, SourceFile
+from posezoo.spec.model import ModelSpec
 from posezoo.spec.routes import describe_obstacle, select_route
 from posezoo.spec.safe_names import explain_unsafe_file_name
 from posezoo.spec.yaml_nodes import sanitize
@@ -103,12 +103,26 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> Path:
     Raises:
         ConversionError: a file is missing, or its content differs from that declared in model.yml.
     """
-    path = source_model_path(spec, layout)
+    path, hint = source_model_path(spec, layout), f"posezoo download {spec.full_name}"
     for file in spec.files:
-        if not is_unpacked(file, spec, layout, rehash=True):
-            _verify(spec, layout, file)
+        if is_unpacked(file, spec, layout, rehash=True):
+            continue
+        place = layout.file_path(spec, file)
+        if not place.is_file():
+            raise ConversionError(f"{place}: does not exist", hint=hint)
+        if not file.is_pinned:
+            raise ConversionError(
+                f"{place}: its expected content is unknown (no checksum)",
+                hint=f"{hint} --trust_on_first_use, with the same --lock",
+            )
+        size = place.stat().st_size
+        if file.size not in (None, size):
+            raise ConversionError(f"{place}: has {size} bytes, model.yml promises {file.size}", hint=hint)
+        if not verified_files.is_verified_file(place, file, trust_record=False, remember=False):
+            record = "posezoo.lock" if file.first_use or file.by_lock else "model.yml"
+            raise ConversionError(f"{place}: its digest differs from the one in {record}", hint=hint)
     if not path.is_file():  # an archive was not unpacked
-        raise ConversionError(f"{path}: does not exist", hint=f"posezoo download {spec.full_name}")
+        raise ConversionError(f"{path}: does not exist", hint=hint)
     for archive in spec.files:
         for member, digest in archive.contains.items():
             if posixpath.join(posixpath.dirname(archive.name), member) != _source_name(spec):
@@ -117,27 +131,9 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> Path:
             if not verified_files.compute_digest(path, digest.algorithm).value.startswith(digest.value):
                 raise ConversionError(
                     f"{path}: differs from the file in {archive.name}",
-                    hint=f"remove it; posezoo download {spec.full_name} unpacks it again",
+                    hint=f"remove it; {hint} unpacks it again",
                 )
     return path
-
-
-def _verify(spec: ModelSpec, layout: ModelLayout, file: SourceFile) -> None:
-    path = layout.file_path(spec, file)
-    hint = f"posezoo download {spec.full_name}"
-    if not path.is_file():
-        raise ConversionError(f"{path}: does not exist", hint=hint)
-    if not file.is_pinned:
-        raise ConversionError(
-            f"{path}: its expected content is unknown (no checksum)",
-            hint=f"{hint} --trust_on_first_use, with the same --lock",
-        )
-    size = path.stat().st_size
-    if file.size not in (None, size):
-        raise ConversionError(f"{path}: has {size} bytes, model.yml promises {file.size}", hint=hint)
-    if not verified_files.is_verified_file(path, file, trust_record=False, remember=False):
-        record = "posezoo.lock" if file.first_use or file.by_lock else "model.yml"
-        raise ConversionError(f"{path}: its digest differs from the one in {record}", hint=hint)
 
 
 def open_for_frontend(spec: ModelSpec, path: Path) -> Path | bytes:

@@ -29,7 +29,7 @@ from posezoo.layout import ModelLayout
 from posezoo.resolve.resolved import Resolved, Target
 from posezoo.spec.mo_args import OTHER_ORIGINALS, write_arguments
 from posezoo.spec.model import Framework, ModelSpec, Precision
-from posezoo.workers.program import ProgramResult, find_exception, run_program
+from posezoo.workers.program import find_exception, run_program
 
 #: The newest Python that OpenVINO 2024.6, the last one with Model Optimizer, has wheels for.
 NEWEST_PYTHON = (3, 12)
@@ -224,7 +224,12 @@ def run_model_optimizer(mo: ModelOptimizer, arguments: tuple[str, ...], spec: Mo
             raise ConversionError(f"{command[0]}: cannot be started: {error.strerror or error}") from error
     if result.exit_code == 0:
         return
-    reason = _failure_reason(result)
+    # The exception that it raised; if none, its error lines; if none, its last line.
+    text = result.errors or result.output.decode("utf-8", "replace")
+    lines = [line.strip() for line in text.splitlines() if line.strip()]
+    errors = [line.partition("]")[2].strip(" -") for line in lines if line.startswith("[ ERROR ]")]
+    last_line = (lines or ["without a message"])[-1]
+    reason = (find_exception(text) or " ".join(filter(None, errors)) or last_line)[:300]
     hint = f"its command line was: {shlex.join(command)}"
     if "No module named" in reason and spec.framework in _EXTRAS:
         hint = f"make mo-env MO_EXTRAS={_EXTRAS[spec.framework]} installs the missing package"
@@ -235,16 +240,6 @@ def run_model_optimizer(mo: ModelOptimizer, arguments: tuple[str, ...], spec: Mo
 
 # The extras of openvino-dev that install a framework's packages.
 _EXTRAS = {Framework.CAFFE: "caffe", Framework.TF: "caffe,tensorflow2", Framework.ONNX: "caffe,onnx"}
-
-
-def _failure_reason(result: ProgramResult) -> str:
-    """The exception that it raised; if none, its error lines; if none, its last line."""
-    text = result.errors or result.output.decode("utf-8", "replace")
-    lines = [line.strip() for line in text.splitlines() if line.strip()]
-    if raised := find_exception(text):
-        return raised[:300]
-    errors = [line.partition("]")[2].strip(" -") for line in lines if line.startswith("[ ERROR ]")]
-    return (" ".join(filter(None, errors)) or (lines or ["without a message"])[-1])[:300]
 
 
 def convert_with_model_optimizer(

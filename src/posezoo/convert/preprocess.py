@@ -109,7 +109,13 @@ def _check_ports(
         if isinstance(port, Input) and port.reshaped:  # the network gets this shape
             continue
         shape = actual.partial_shape
-        if not _fits(port.shape, shape):
+        if not port.shape or shape.rank.is_dynamic:
+            continue
+        # If the network has a dynamic size, model.yml may declare a fixed size, which the IR then has.
+        if len(port.shape) != len(shape) or any(
+            size.is_static and size.get_length() != declared_size
+            for declared_size, size in zip(port.shape, shape, strict=True)
+        ):
             sizes = ", ".join(str(size).replace("?", "-1") for size in shape)
             raise ConversionError(
                 f"{spec.full_name}: {kind} {port.name} is [{sizes}], model.yml declares {list(port.shape)}",
@@ -119,18 +125,6 @@ def _check_ports(
 
 def _join_names(ports: Iterable[Any]) -> str:
     return ", ".join("=".join(sorted(port.names)) for port in ports)
-
-
-def _fits(declared: Sequence[int], actual: Any) -> bool:
-    if not declared or actual.rank.is_dynamic:
-        return True
-    if len(declared) != actual.rank.get_length():
-        return False
-    # If the network has a dynamic size, model.yml may declare a fixed size, which the IR then has.
-    return all(
-        size.is_dynamic or size.get_length() == expected
-        for expected, size in zip(declared, actual, strict=True)
-    )
 
 
 def _fold_shapes(network: Any, spec: ModelSpec) -> None:
@@ -168,12 +162,7 @@ def _prepend_preprocessing(network: Any, inputs: Sequence[Input]) -> Any:
             steps.resize(ov.preprocess.ResizeAlgorithm.RESIZE_LINEAR)
         if declared.reverse_input_channels:
             steps.reverse_channels()
-        if declared.mean:
-            steps.mean(_scalar_or_list(declared.mean))
-        if declared.scale:
-            steps.scale(_scalar_or_list(declared.scale))
+        for values, apply in ((declared.mean, steps.mean), (declared.scale, steps.scale)):
+            if values:  # a single value applies to all channels
+                apply(values[0] if len(values) == 1 else list(values))
     return preparation.build()
-
-
-def _scalar_or_list(values: Sequence[float]) -> float | list[float]:
-    return values[0] if len(values) == 1 else list(values)  # a single value applies to all channels

@@ -52,10 +52,17 @@ def export_to_onnx(spec: ModelSpec, path: Path) -> bytes:
     Raises:
         CheckpointError: the checkpoint cannot be read, or does not fit the network.
         NetworkError: the network cannot be built with the declared arguments.
-        ConversionError: it cannot be exported.
+        ConversionError: the declared shape does not fit the network, or it cannot be exported.
         MissingPackageError: torch, or onnx, which torch needs for the export, is not installed.
     """
-    return _run_child(spec, path, "export", list(_input_shape(spec)))
+    default = find_network(_network_choice(spec)[0]).input
+    shape = next((port.shape for port in spec.inputs if port.shape), default.shape)
+    if len(shape) != 4 or shape[1] != default.shape[1]:
+        raise ConversionError(
+            f"{spec.name}: its input is {list(shape)}, the network takes [N, {default.shape[1]}, H, W]",
+            hint="correct the shape",
+        )
+    return _run_child(spec, path, "export", list(shape))
 
 
 class PyTorchReference:
@@ -84,17 +91,6 @@ class PyTorchReference:
 def _network_choice(spec: ModelSpec) -> tuple[str, Mapping[str, Any]]:
     assert spec.network is not None  # only models with a network of posezoo take this route
     return spec.network.name, spec.network.arguments
-
-
-def _input_shape(spec: ModelSpec) -> tuple[int, ...]:
-    default = find_network(_network_choice(spec)[0]).input
-    shape = next((port.shape for port in spec.inputs if port.shape), default.shape)
-    if len(shape) != 4 or shape[1] != default.shape[1]:
-        raise ConversionError(
-            f"{spec.name}: its input is {list(shape)}, the network takes [N, {default.shape[1]}, H, W]",
-            hint="correct the shape",
-        )
-    return shape
 
 
 def _run_child(spec: ModelSpec, path: Path, task: str, shape: list[int], image: bytes = b"") -> bytes:

@@ -63,8 +63,15 @@ def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
     Raises:
         SelfCheckError: no runtime can run it, or an output is not finite.
     """
+    sizes = {port.name: with_default_sizes(port.shape, port.layout) for port in spec.inputs if port.shape}
+    open_runtime = frontends.select_format(spec).open_runtime
     try:
-        runtime = _open_runtime(spec, path)
+        runtime = open_runtime(spec, path, sizes) if open_runtime else None
+        inputs = {port.name for port in spec.inputs} | set(supported_mo_args.frozen_inputs(spec.mo_args))
+        outputs = {port.name for port in spec.outputs}
+        # If a tensor inside the graph is declared as input or output, only OpenVINO can use it as such.
+        if runtime is None or not (inputs <= set(runtime.inputs) and outputs <= set(runtime.outputs)):
+            runtime = _OpenVinoRuntime(spec, path, sizes)
         cases = tuple(_compute_sample(spec, runtime, seed) for seed in SEEDS)
     except (RuntimeError, ValueError) as error:
         raise SelfCheckError(
@@ -87,19 +94,6 @@ def import_runtime(framework: Framework) -> None:
         formats.import_runtime(model_format.runtime_module)
 
 
-def _open_runtime(spec: ModelSpec, path: Path) -> ReferenceRuntime:
-    sizes = {port.name: with_default_sizes(port.shape, port.layout) for port in spec.inputs if port.shape}
-    open_runtime = frontends.select_format(spec).open_runtime
-    runtime = open_runtime(spec, path, sizes) if open_runtime else None
-    if runtime is not None:
-        inputs = {port.name for port in spec.inputs} | set(supported_mo_args.frozen_inputs(spec.mo_args))
-        outputs = {port.name for port in spec.outputs}
-        # If a tensor inside the graph is declared as input or output, only OpenVINO can use it as such.
-        if inputs <= set(runtime.inputs) and outputs <= set(runtime.outputs):
-            return runtime
-    return _OpenVinoRuntime(spec, path, sizes)
-
-
 def _compute_sample(spec: ModelSpec, runtime: ReferenceRuntime, seed: int) -> ReferenceSample:
     declared = {port.name: port for port in spec.inputs}
     frozen = supported_mo_args.frozen_inputs(spec.mo_args)
@@ -109,34 +103,25 @@ def _compute_sample(spec: ModelSpec, runtime: ReferenceRuntime, seed: int) -> Re
             prepared[name] = to_frozen_array(frozen[name], shape, dtype)
             continue
         port = declared.get(name) or Input(name, shape, "")
+        ir_shape = list(shape)
+        if port.resize:  # the IR takes an image that is higher and narrower than the network's
+            for axis, numerator, denominator in (("H", 3, 2), ("W", 2, 3)):
+                index = port.layout.index(axis)
+                ir_shape[index] = shape[index] * numerator // denominator + 1
         # Each input gets a different image, so that exchanged inputs are detected.
-        drawn = draw_test_image(
-            spec.self_check.inputs, _ir_shape(port, shape), port.layout, seed + 1000 * number
-        )
+        drawn = draw_test_image(spec.self_check.inputs, ir_shape, port.layout, seed + 1000 * number)
         ir_dtype = dtype
         if port.element_type:
             ir_dtype = np.dtype(getattr(import_openvino().Type, port.element_type).to_dtype())
         image = drawn.astype(ir_dtype)
         if ir_dtype.kind in "iu" and ir_dtype.itemsize > 1:
-            image = (
-                image % 2
-            )  # inputs of wide integers are usually row indices; tables have at least two rows
+            image = image % 2  # usually these are row indices, and tables have at least two rows
         axes = [port.layout.index(axis) for axis in port.ir_layout]
         feed[name] = np.ascontiguousarray(image.transpose(axes)) if port.to_layout else image
         if port.resize:
             image = resize(image.astype(np.float32), port.layout, shape)
         prepared[name] = preprocess(image.astype(dtype), port).astype(dtype)
     return ReferenceSample(seed, feed, runtime.run(prepared))
-
-
-def _ir_shape(port: Input, shape: Shape) -> Shape:
-    """The shape of the IR's input; if the IR resizes images, it is higher and narrower than the network's."""
-    factors = {"H": (3, 2), "W": (2, 3)} if port.resize else {}
-    axes = port.layout or "?" * len(shape)
-    return tuple(
-        size * factors[axis][0] // factors[axis][1] + 1 if axis in factors else size
-        for axis, size in zip(axes, shape, strict=True)
-    )
 
 
 def resize(image: Array, layout: str, shape: Shape) -> Array:

@@ -76,8 +76,7 @@ def describe_run(spec: ModelSpec) -> tuple[str, ...]:
 def missing_restrictions() -> tuple[str, ...]:
     """The restrictions (``upstream_sandbox.MEASURES``) that this system lacks, by a run without code."""
     with tempfile.TemporaryDirectory(prefix="posezoo-") as home:
-        job = {"reads": [], "writes": [home], "memory_bytes": MEMORY_BYTES, "seconds": 60, "only_tell": True}
-        result = _run_sandboxed(job, Path(home), 60)
+        result = _run_sandboxed({"reads": [], "only_tell": True}, Path(home), ProcessLimits(seconds=60))
     if result.exit_code or not result.output:
         return tuple(upstream_sandbox.MEASURES)
     return tuple(json.loads(result.output))
@@ -115,7 +114,15 @@ def run_upstream_code(
         results.mkdir()
         for job in _jobs(spec, layout.model_download_dir(spec).absolute(), results.absolute()):
             _run(spec, job, Path(home), limits)
-        _refuse_links(spec, results)
+        # Only files that the code wrote may be read now; a link could lead to any other file.
+        for parent, folders, names in os.walk(results):
+            for name in (*folders, *names):
+                path = Path(parent, name)
+                if path.is_symlink() or not (path.is_file() or path.is_dir()):
+                    raise ConversionError(
+                        f"{spec.full_name}: its code left {sanitize(name)}, which is not a regular file",
+                        hint="look at that code: this is not an accident",
+                    )
         yield replace(layout, conversions=results)
 
 
@@ -149,6 +156,7 @@ def _jobs(spec: ModelSpec, downloads: Path, results: Path) -> Iterator[dict[str,
         "downloads": str(downloads),
         "results": str(results),
         "reads": [str(folder), str(downloads)],
+        "only_tell": False,
     }
     if spec.has_pre_convert:
         yield {"task": "pre-convert", "script": str(_script(spec).absolute()), **common}
@@ -178,25 +186,17 @@ def _export_arguments(spec: ModelSpec) -> dict[str, list[str]]:
 
 
 def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: ProcessLimits) -> None:
-    job = {
-        **job,
-        "writes": [job["results"], str(home)],
-        "memory_bytes": limits.memory_bytes,
-        "seconds": limits.seconds,
-        "only_tell": False,
-    }
-    result = _run_sandboxed(job, home, limits.seconds)
+    result = _run_sandboxed(job, home, limits)
     if result.timed_out:
         raise ConversionError(
             f"{spec.full_name}: its code was ended after {limits.seconds:g} s",
             hint="it may wait for something",
         )
-    if result.exit_code:
+    if code := result.exit_code:
         lines = result.errors.strip().splitlines() or ["without a message"]
         reason = find_exception(result.errors) or lines[-1].strip()
         # Untrusted code printed it: a terminal's control characters are escaped.
         printable = escape_control_characters(reason[:300])
-        code = result.exit_code
         ending = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
         raise ConversionError(
             f"{spec.full_name}: its code {ending}: {printable}",
@@ -204,7 +204,9 @@ def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: ProcessLimits
         )
 
 
-def _run_sandboxed(job: dict[str, Any], home: Path, timeout_s: float) -> ProgramResult:
+def _run_sandboxed(job: dict[str, Any], home: Path, limits: ProcessLimits) -> ProgramResult:
+    writes = [job["results"], str(home)] if "results" in job else [str(home)]
+    job = {**job, "writes": writes, "memory_bytes": limits.memory_bytes, "seconds": limits.seconds}
     return run_program(
         # -I: neither the working folder nor the environment affects what is imported; -B: no .pyc files are
         # written to the folders that it reads.
@@ -212,17 +214,5 @@ def _run_sandboxed(job: dict[str, Any], home: Path, timeout_s: float) -> Program
         input_bytes=json.dumps(job).encode() + b"\n",
         environment={"HOME": str(home), "TMPDIR": str(home), "USER": "nobody", "LANG": "C.UTF-8"},
         folder=home,
-        timeout_s=timeout_s,
+        timeout_s=limits.seconds,
     )
-
-
-def _refuse_links(spec: ModelSpec, folder: Path) -> None:
-    # Only files that the code wrote may be read afterwards; a link could lead to any other file.
-    for parent, folders, names in os.walk(folder):
-        for name in (*folders, *names):
-            path = Path(parent, name)
-            if path.is_symlink() or not (path.is_file() or path.is_dir()):
-                raise ConversionError(
-                    f"{spec.full_name}: its code left {sanitize(name)}, which is not a regular file",
-                    hint="look at that code: this is not an accident",
-                )

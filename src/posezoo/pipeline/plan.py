@@ -10,7 +10,6 @@ from posezoo.convert.conversion_plan import (
     ConversionOptions,
     PlannedIr,
     explain_stale_ir,
-    find_obstacle,
     plan_irs,
 )
 from posezoo.download.model_download import PlannedFile, plan_download
@@ -93,7 +92,8 @@ def make_plan(
         mo_version=optimizer.version if optimizer else "",
         is_good=partial(verified_files.is_verified, remember=not is_dry_run),
     )
-    obstacle, is_due = find_obstacle(irs), not all(ir.is_up_to_date for ir in irs)
+    obstacle = next((ir.target.obstacle for ir in irs if ir.reason and ir.target.obstacle), None)
+    is_due = not all(ir.is_up_to_date for ir in irs)
     if obstacle is not None or not (is_due or spec.is_ir):
         return Plan(resolved, irs, obstacle=obstacle, model_optimizer=optimizer)
     files: tuple[PlannedFile, ...] = ()

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -109,8 +109,11 @@ class _OnnxRuntime:
             for port in inputs
         }
         self.outputs: Collection[str] = [port.name for port in self._session.get_outputs()]
-        #: Whether the file allows these sizes; --input_shape may request others, which only OpenVINO accepts.
-        self.accepts_sizes = all(_matches(port.shape, self.inputs[port.name][0]) for port in inputs)
+        for port in inputs:
+            shape, _ = self.inputs[port.name]
+            sizes_of_both = zip(port.shape, shape, strict=True)
+            if any(isinstance(declared, int) and declared != size for declared, size in sizes_of_both):
+                raise ValueError(shape)  # --input_shape may request sizes that only OpenVINO accepts
 
     def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
         try:
@@ -119,22 +122,14 @@ class _OnnxRuntime:
             raise RuntimeError(error_text(error)) from error
 
 
-def _matches(declared: Sequence[object], shape: Shape) -> bool:
-    """Whether a shape has the sizes that a file declares; sizes that are not numbers match any size."""
-    return len(declared) == len(shape) and all(
-        not isinstance(size, int) or size == actual for size, actual in zip(declared, shape, strict=True)
-    )
-
-
 def _open_runtime(_spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> ReferenceRuntime | None:
     module = import_runtime(_MODULE)
     if module is None:
         return None
     try:
-        runtime = _OnnxRuntime(module, path, sizes)
-    except Exception:  # noqa: BLE001 one of its many: it lacks an operation that OpenVINO knows
+        return _OnnxRuntime(module, path, sizes)
+    except Exception:  # noqa: BLE001 one of its many: it lacks an operation or a size that OpenVINO accepts
         return None
-    return runtime if runtime.accepts_sizes else None
 
 
 ONNX = ModelFormat(
