@@ -12,7 +12,7 @@ from typing import Any
 from posezoo.errors import OutputError
 from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.ir.provenance import CONVERSION_FORMAT, source_digests
-from posezoo.spec.model import Decoder, Input, ModelSpec, Plain, Precision
+from posezoo.spec.model import Decoder, ModelSpec, Plain, Precision
 
 #: posezoo's section of an IR's rt_info; read back with ``model.get_rt_info([SECTION, "mean"])``.
 SECTION = "posezoo"
@@ -55,11 +55,14 @@ def give_canonical_names(network: Any) -> None:
 
     Names from the original are kept; a name is from the original if a tensor of the operation also has it.
     """
-    operations = network.get_ordered_ops()
-    numbered = [operation for operation in operations if _is_numbered(operation)]
-    kept_names = {operation.get_friendly_name() for operation in operations} - {
-        operation.get_friendly_name() for operation in numbered
-    }
+    numbered, kept_names = [], set()
+    for operation in network.get_ordered_ops():
+        kind, name = operation.get_type_name(), operation.get_friendly_name()
+        is_original = kind != "Result" and any(name in port.names for port in operation.outputs())
+        if kind == "Parameter" or is_original or not _NUMBERED.fullmatch(name):
+            kept_names.add(name)
+        else:
+            numbered.append(operation)
     counts: Counter[str] = Counter()
     for operation in numbered:
         kind = operation.get_type_name()
@@ -67,12 +70,6 @@ def give_canonical_names(network: Any) -> None:
             counts[kind] += 1
         counts[kind] += 1
         operation.set_friendly_name(name)
-
-
-def _is_numbered(operation: Any) -> bool:
-    kind, name = operation.get_type_name(), operation.get_friendly_name()
-    is_original = kind != "Result" and any(name in port.names for port in operation.outputs())
-    return kind != "Parameter" and not is_original and _NUMBERED.fullmatch(name) is not None
 
 
 def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
@@ -92,17 +89,16 @@ def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
         "color": _join(str(port.ir_color or "") for port in inputs),
         "layout": _join(port.ir_layout for port in inputs),
         "input_type": _join(port.element_type for port in inputs),
-        "resize": _join(_resized_size(port) for port in inputs),
+        # The height and width to which the IR resizes images.
+        "resize": _join(
+            " ".join(str(port.shape[port.layout.index(side)]) for side in "HW") if port.resize else ""
+            for port in inputs
+        ),
         "decoder": decoder.name if decoder else "",
         "decoder_options": json.dumps(dict(decoder.options), sort_keys=True) if decoder else "",
         "skeleton": spec.skeleton,
     }
     return {name: value for name, value in facts.items() if value}
-
-
-def _resized_size(port: Input) -> str:
-    """The height and width to which the IR resizes images; empty if it does not resize."""
-    return " ".join(str(port.shape[port.layout.index(side)]) for side in "HW") if port.resize else ""
 
 
 def _join(values: Iterable[str]) -> str:

@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.ir.complexity import Complexity
-from posezoo.spec.model import Decoder, Digest, Input, ModelSpec
+from posezoo.spec.model import Decoder, Digest, ModelSpec
 from posezoo.versions import package_version, version
 
 #: Incremented if a change of posezoo's conversion changes the bytes of the IR for the same input.
@@ -95,10 +95,17 @@ def conversion_key(
     model_optimizer: str = "",
 ) -> dict[str, Any]:
     """Everything that the bytes of an IR depend on, in JSON's types; equal keys mean equal IR."""
+    inputs = []
+    for port in spec.inputs:
+        # dynamic and reshaped only change the shape, which is in the key. The others are omitted if they are
+        # not declared, so that keys from versions without them stay valid.
+        optional = {name for name in ("to_layout", "element_type", "resize") if not getattr(port, name)}
+        omitted = {"dynamic", "reshaped"} | optional
+        inputs.append({name: value for name, value in asdict(port).items() if name not in omitted})
     arguments: dict[str, Any] = {
         "model": spec.name,
         "framework": spec.framework,
-        "inputs": [_input_facts(port) for port in spec.inputs],
+        "inputs": inputs,
         "outputs": [{"name": port.name, "shape": port.shape, "layout": port.layout} for port in spec.outputs],
         "decoder": None if decoder is None else {"name": decoder.name, "options": dict(decoder.options)},
         "skeleton": spec.skeleton,
@@ -122,15 +129,6 @@ def conversion_key(
     return dict(json.loads(json.dumps(key)))
 
 
-def _input_facts(port: Input) -> dict[str, Any]:
-    """The part of an input's declaration that changes the IR."""
-    # dynamic and reshaped only change the shape, which is in the key. The others are omitted if they are not
-    # declared, so that keys from versions without them stay valid.
-    omitted = {"dynamic", "reshaped"}
-    omitted |= {name for name in ("to_layout", "element_type", "resize") if not getattr(port, name)}
-    return {name: value for name, value in asdict(port).items() if name not in omitted}
-
-
 def source_digests(spec: ModelSpec) -> dict[str, str]:
     """The declared digests of a model's published files by name, as ``algorithm:hex``."""
     # A digest that is only in the lock must not change the key.
@@ -152,24 +150,19 @@ def read_provenance(path: Path) -> Provenance | None:
         if set(contents) != set(SUFFIXES):
             return None
         check = {"outputs": {}} if record["self_check"] is None else record["self_check"]
-        return Provenance(
-            dict(record["key"]),
-            contents,
-            tuple(
-                OutputCheck(
-                    name, float(output["difference"]), float(output["tolerance"]), str(check["reference"])
-                )
-                for name, output in check["outputs"].items()
-            ),
-            _read_numbers(record.get("complexity"), ("gflops", "mparams")),
-            _read_numbers(record.get("shift"), SHIFT),
+        checks = tuple(
+            OutputCheck(
+                name, float(output["difference"]), float(output["tolerance"]), str(check["reference"])
+            )
+            for name, output in check["outputs"].items()
         )
+        complexity, shift = (
+            {name: float(record[part][name]) for name in names} if record.get(part) else {}
+            for part, names in (("complexity", ("gflops", "mparams")), ("shift", SHIFT))
+        )
+        return Provenance(dict(record["key"]), contents, checks, complexity, shift)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
-
-
-def _read_numbers(values: Mapping[str, Any] | None, names: tuple[str, ...]) -> dict[str, float]:
-    return {name: float(values[name]) for name in names} if values else {}
 
 
 def camera_input_flags(record: Provenance, spec: ModelSpec) -> str:

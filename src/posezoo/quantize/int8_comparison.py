@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -73,34 +72,25 @@ def select_output_reader(target: QuantizationTarget) -> OutputReader:
     return read_poses
 
 
-def detect_points(
-    network: CompiledNetwork, samples: Sequence[CalibrationSample], read: OutputReader
-) -> list[DetectedPoints]:
-    """A network's detections in each sample."""
-    detected = []
-    for sample in samples:
-        with network.infer(sample.inputs()) as outputs:
-            detected.append(read(outputs, sample.size))
-    return detected
-
-
-@dataclass(frozen=True, eq=False, slots=True)
 class Fp32Reference:
-    """The FP32 IR's detections, to compare INT8 IR with them.
+    """The FP32 IR's detections in samples, to compare INT8 IR with them.
 
-    Attributes:
-        target: the network.
-        network: the FP32 IR.
-        samples: the inputs.
-        read: reads the network's outputs.
-        detected: FP32's detections in each sample.
+    Raises:
+        DecoderError: the FP32 IR does not have the outputs that the model's decoder needs.
+        InferenceError: it is missing or damaged.
     """
 
-    target: QuantizationTarget
-    network: CompiledNetwork
-    samples: Sequence[CalibrationSample]
-    read: OutputReader
-    detected: Sequence[DetectedPoints]
+    def __init__(self, target: QuantizationTarget, samples: Sequence[CalibrationSample]) -> None:
+        self._target, self._samples = target, samples
+        self._read, self._network = select_output_reader(target), CompiledNetwork(target.fp32_xml)
+        self._detected = self._detect(self._network)
+
+    def _detect(self, network: CompiledNetwork) -> list[DetectedPoints]:
+        detected = []
+        for sample in self._samples:
+            with network.infer(sample.inputs()) as outputs:
+                detected.append(self._read(outputs, sample.size))
+        return detected
 
     def compare(
         self, xml: Path, precision: Precision, listener: Listener
@@ -116,19 +106,19 @@ class Fp32Reference:
         """
         int8 = CompiledNetwork(xml)
         # Compare the numbers of axes, not the sizes: a quantization makes sizes dynamic.
-        for ports, expected in ((int8.inputs, self.network.inputs), (int8.outputs, self.network.outputs)):
+        for ports, expected in ((int8.inputs, self._network.inputs), (int8.outputs, self._network.outputs)):
             axes = {name: len(shape) for name, shape in ports.items()}
             if axes != {name: len(shape) for name, shape in expected.items()}:
                 raise QuantizationError(
-                    f"{xml}: is another network than {self.network.path}: its inputs are "
+                    f"{xml}: is another network than {self._network.path}: its inputs are "
                     f"{', '.join(int8.inputs)}, its outputs {', '.join(int8.outputs)}"
                 )
-        detected = detect_points(int8, self.samples, self.read)
-        displacement = measure_keypoint_displacement(zip(self.detected, detected, strict=True))
-        name, settings = self.target.spec.full_name, self.target.settings
+        pairs = zip(self._detected, self._detect(int8), strict=True)
+        displacement = measure_keypoint_displacement(pairs)
+        name, settings = self._target.spec.full_name, self._target.settings
         if not displacement.found_fp32:
             raise QuantizationError(
-                f"{name}: FP32 detects no person in the {len(self.samples)} images for the comparison",
+                f"{name}: FP32 detects no person in the {len(self._samples)} images for the comparison",
                 hint="photos with people are needed",
             )
         listener(
@@ -157,14 +147,3 @@ class Fp32Reference:
                 f"{settings.max_shift_px:g} px of the network's input are allowed"
             )
         return displacement, problem
-
-
-def detect_with_fp32(target: QuantizationTarget, samples: Sequence[CalibrationSample]) -> Fp32Reference:
-    """Run the FP32 IR on samples.
-
-    Raises:
-        DecoderError: it does not have the outputs that the model's decoder needs.
-        InferenceError: it is missing or damaged.
-    """
-    read, network = select_output_reader(target), CompiledNetwork(target.fp32_xml)
-    return Fp32Reference(target, network, samples, read, detect_points(network, samples, read))

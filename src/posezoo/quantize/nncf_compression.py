@@ -7,8 +7,7 @@ Method: post-training quantization with activation ranges from calibration sampl
 from __future__ import annotations
 
 import logging
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
 from types import ModuleType
 from typing import TYPE_CHECKING, Any
@@ -65,20 +64,26 @@ def quantize_network(
         "model_type": nncf.ModelType(settings.model_type) if settings.model_type else None,
         "ignored_scope": nncf.IgnoredScope(names=float_layers, validate=False),
     }
-    with _quiet(nncf):
-        try:
-            if evaluator is None or evaluator.max_drop is None:
-                return nncf.quantize(network, calibration, **options)
+    # NNCF's progress bars and log lines would go to the standard output.
+    console = import_optional("rich", extra="quantize").get_console()
+    logger = logging.getLogger(nncf.__name__)
+    before = console.quiet, logger.disabled
+    console.quiet = logger.disabled = True
+    try:
+        if evaluator is None or evaluator.max_drop is None:
+            return nncf.quantize(network, calibration, **options)
 
-            def compute_ap(compiled: Any, image_ids: Iterable[int]) -> tuple[float, None]:
-                return evaluator.compute_ap(compiled, set(image_ids)), None
+        def compute_ap(compiled: Any, image_ids: Iterable[int]) -> tuple[float, None]:
+            return evaluator.compute_ap(compiled, set(image_ids)), None
 
-            validation = nncf.Dataset([image.id for image in evaluator.dataset.images])
-            return nncf.quantize_with_accuracy_control(
-                network, calibration, validation, compute_ap, max_drop=evaluator.max_drop, **options
-            )
-        except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
-            raise QuantizationError(f"NNCF cannot quantize it: {error_text(error)}") from error
+        validation = nncf.Dataset([image.id for image in evaluator.dataset.images])
+        return nncf.quantize_with_accuracy_control(
+            network, calibration, validation, compute_ap, max_drop=evaluator.max_drop, **options
+        )
+    except (RuntimeError, ValueError, TypeError, IndexError, KeyError) as error:
+        raise QuantizationError(f"NNCF cannot quantize it: {error_text(error)}") from error
+    finally:
+        console.quiet, logger.disabled = before
 
 
 def float_layer_names(network: Any, float_layers: Sequence[FloatLayers]) -> list[str]:
@@ -97,9 +102,10 @@ def float_layer_names(network: Any, float_layers: Sequence[FloatLayers]) -> list
         matches = {
             f"layers: {pattern}": [name for name in operations if fnmatchcase(name, pattern)]
             for pattern in layers.layers
+        } | {
+            f"types: {kind}": [name for name, own_kind in operations.items() if own_kind == kind]
+            for kind in layers.types
         }
-        for kind in layers.types:
-            matches[f"types: {kind}"] = [name for name, own_kind in operations.items() if own_kind == kind]
         for declared, matching in matches.items():
             if not matching:
                 raise QuantizationError(
@@ -120,16 +126,3 @@ def import_nncf() -> ModuleType:
     if reason := explain_nncf_mismatch():
         raise MissingPackageError("nncf", extra="quantize", reason=reason)
     return import_optional("nncf", extra="quantize")
-
-
-@contextmanager
-def _quiet(nncf: ModuleType) -> Iterator[None]:
-    """Suppress NNCF's progress bars and log lines, which go to the standard output."""
-    console = import_optional("rich", extra="quantize").get_console()
-    logger = logging.getLogger(nncf.__name__)
-    before = console.quiet, logger.disabled
-    console.quiet = logger.disabled = True
-    try:
-        yield
-    finally:
-        console.quiet, logger.disabled = before

@@ -26,7 +26,7 @@ from posezoo.measured import KINDS, Measurement, measurement_to_json
 from posezoo.quantize.ap_evaluator import AccuracyEvaluator, create_accuracy_evaluator
 from posezoo.quantize.calibration_data import CalibrationData, collect_calibration_data
 from posezoo.quantize.displacement import KeypointDisplacement
-from posezoo.quantize.int8_comparison import Fp32Reference, detect_with_fp32
+from posezoo.quantize.int8_comparison import Fp32Reference
 from posezoo.quantize.layer_noise import compare_layers
 from posezoo.quantize.nncf_compression import quantize_network
 from posezoo.quantize.quantization_plan import QuantizationPlan, QuantizationTarget, split_photos
@@ -78,7 +78,7 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
         try:
             evaluator = create_accuracy_evaluator(plan)
             data = collect_calibration_data(target, photos, listener=listener)
-            reference = detect_with_fp32(target, data.measured)
+            reference = Fp32Reference(target, data.measured)
             job = _QuantizationJob(plan, data, reference, evaluator, listener)
             counts = {
                 "calibration_photos": data.calibration_photos,
@@ -130,7 +130,7 @@ def compare_with_fp32(
     photos = split_photos(dataset_dir, target.settings.subset_size)
     photos = replace(photos, calibration=photos.calibration[:1])  # the others are not needed
     data = collect_calibration_data(target, photos, listener=listener)
-    displacement, problem = detect_with_fp32(target, data.measured).compare(xml, precision, listener)
+    displacement, problem = Fp32Reference(target, data.measured).compare(xml, precision, listener)
     if problem:
         raise QuantizationError(f"{xml}: {problem}", hint="posezoo quantize makes another one")
     return displacement
