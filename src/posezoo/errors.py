@@ -1,32 +1,4 @@
-"""All errors that a user can act on; each has a hint, and they share one base class.
-
-PosezooError
-├── SettingsError            a flag, a POSEZOO_* variable or posezoo.cfg has an invalid value
-├── SpecError                a model.yml is invalid (file:line:column)
-├── UnknownModelError        no model has this name
-├── LockError                a difference from posezoo.lock, or an invalid signature of the lock
-├── DownloadError            a file could not be downloaded
-│   ├── SourceError          a source did not answer, or did not send the file
-│   ├── SizeError            the size differs from the declared one
-│   ├── DigestError          the checksum differs from the declared one
-│   ├── UnpinnedFileError    no checksum of the file is known
-│   ├── LicenseError         allow_licenses does not name the model's license
-│   └── ArchiveError         a wheel or archive does not have the expected content
-├── NetworkError             one of posezoo's networks cannot be built with the given options
-├── ConversionError          the original could not be converted to an IR
-│   ├── SelfCheckError       the outputs of the IR differ from those of the original
-│   └── QuantizationError    no INT8 IR can be made, or its results are too far from those of FP32
-├── CheckpointError          weights could not be read, or do not fit the network
-├── InferenceError           a model could not be read, compiled or run
-│   ├── DecoderError         the outputs of a network do not fit the decoder
-│   └── TargetSizeError      a network does not support the requested size
-├── ImageError               an image could not be read
-├── DatasetError             images or annotations could not be read, or do not match
-├── EvaluationError          nothing could be measured, or not what was requested
-├── OutputError              a result could not be written
-├── PluginError              an installed plug-in cannot be used
-└── MissingPackageError      an optional package is not installed
-"""
+"""All errors that a user can act on: each is a ``PosezooError`` and has a hint."""
 
 from __future__ import annotations
 
@@ -260,6 +232,11 @@ def escape_control_characters(text: str) -> str:
     Names from downloaded files need this: such characters could, for example, move the terminal's cursor.
     """
     return "".join(char if char.isprintable() else ascii(char)[1:-1] for char in text)
+
+
+def sanitize(text: str) -> str:
+    """Text from a file or a user, shortened and safe to print on a terminal."""
+    return ascii(text if len(text) <= 60 else text[:57] + "...")
 
 
 def suggest(word: str, known: Iterable[str]) -> str:

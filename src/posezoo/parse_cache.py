@@ -1,18 +1,35 @@
-"""A cache of parsed model.yml files, so that a large registry can be listed without parsing it again."""
+"""A cache of parsed model.yml files, so that a large registry can be listed without parsing it again.
+
+Only values made by ``spec.model_yml`` are written, and only the classes of ``spec.model`` are created when
+the cache is read: a stored text never causes an import or runs code.
+"""
 
 from __future__ import annotations
 
+import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import fields, is_dataclass
 from hashlib import sha256
 from pathlib import Path
+from typing import Any
 
 from posezoo.errors import OutputError
+from posezoo.spec import model
 from posezoo.spec.model import ModelSpec
 
 #: If a file changed less than this time ago, another change may leave the same time stamp.
 RECENT_NS = 2_000_000_000
+
+#: Marks values that are not mappings of model.yml, whose keys contain no control characters.
+_KIND = "\0"
+
+_FIELDS: dict[type[Any], tuple[str, ...]] = {
+    kind: tuple(field.name for field in fields(kind)) for kind in vars(model).values() if is_dataclass(kind)
+}
+_WORDS = (model.ColorOrder, model.Family, model.Framework)
+_MAKERS: dict[str, Any] = {kind.__name__: kind for kind in (*_FIELDS, *_WORDS)} | {"Path": Path}
 
 Fingerprint = tuple[int, ...]  # of a file: size, inode and modification times
 
@@ -43,7 +60,6 @@ class ParseCache:
         if all(spec is self._stored.get(str(path), ((), None))[1] for path, spec in specs.items()):
             return
         from posezoo.files.verified_files import write_atomically
-        from posezoo.spec import json_codec
 
         settled_before = time.time_ns() - RECENT_NS
         entries = {
@@ -52,14 +68,12 @@ class ParseCache:
             if (fingerprint := self._fingerprints.get(path)) and max(fingerprint[2:]) < settled_before
         }
         with suppress(OutputError, TypeError):  # TypeError: a plug-in's source that has no JSON form
-            content = json_codec.to_json_text((_reader_fingerprint(), entries)).encode()
+            content = to_json_text((_reader_fingerprint(), entries)).encode()
             write_atomically(self._file, content, lasting=False)
 
     def _load(self) -> dict[str, tuple[Fingerprint, ModelSpec]]:
-        from posezoo.spec import json_codec
-
         try:
-            reader, entries = json_codec.from_json_text(self._file.read_bytes())
+            reader, entries = from_json_text(self._file.read_bytes())
             is_valid = all(isinstance(spec, ModelSpec) for _, spec in entries.values())
         except (OSError, ValueError, TypeError, AttributeError):
             return {}  # there is no cache file, or another program wrote it
@@ -78,7 +92,47 @@ def _fingerprint(path: Path) -> Fingerprint:
 def _reader_fingerprint() -> tuple[tuple[str, int, int], ...]:
     """A value that changes if another version of posezoo reads the files."""
     fingerprints = []
-    for path in sorted((Path(__file__).parent / "spec").glob("*.py")):
+    for path in (Path(__file__), *sorted((Path(__file__).parent / "spec").glob("*.py"))):
         status = path.stat()
         fingerprints.append((path.name, status.st_size, status.st_mtime_ns))
     return tuple(fingerprints)
+
+
+def to_json_text(value: Any) -> str:
+    """The JSON of specs, which may be in lists and mappings."""
+    return json.dumps(_plain(value), separators=(",", ":"))
+
+
+def from_json_text(text: str | bytes) -> Any:
+    """The values that ``to_json_text`` wrote; sequences become tuples.
+
+    Raises:
+        ValueError: the text was not written by ``to_json_text`` of the same posezoo version.
+    """
+    try:
+        return _tuples(json.loads(text, object_hook=_from_mapping))
+    except (KeyError, TypeError, AttributeError, RecursionError) as error:
+        raise ValueError(f"not what was stored: {error}") from error
+
+
+def _plain(value: Any) -> Any:
+    kind = type(value)
+    if kind is tuple:
+        return [_plain(item) for item in value]
+    if (names := _FIELDS.get(kind)) is not None:
+        return {_KIND: kind.__name__, "": [_plain(getattr(value, name)) for name in names]}
+    if kind in _WORDS:
+        return {_KIND: kind.__name__, "": [value.value]}
+    if isinstance(value, Path):
+        return {_KIND: "Path", "": [str(value)]}
+    return {key: _plain(item) for key, item in value.items()} if kind is dict else value
+
+
+def _from_mapping(values: dict[str, Any]) -> Any:
+    if (kind := values.get(_KIND)) is None:
+        return {key: _tuples(value) for key, value in values.items()}
+    return _MAKERS[kind](*map(_tuples, values[""]))
+
+
+def _tuples(value: Any) -> Any:
+    return tuple(map(_tuples, value)) if type(value) is list else value

@@ -15,11 +15,14 @@ from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from posezoo.errors import PosezooError, SpecError, UnknownModelError, suggest
-from posezoo.parse_cache import ParseCache
+from posezoo.errors import PosezooError, SpecError, UnknownModelError, sanitize, suggest
 from posezoo.spec.model import CompositeSpec, Family, ModelSpec
 from posezoo.spec.safe_names import case_folded, explain_invalid_model_name
+
+if TYPE_CHECKING:
+    from posezoo.parse_cache import ParseCache
 
 #: A registry with fewer files is read faster than its cache.
 CACHED_FROM = 50
@@ -52,7 +55,7 @@ class RegistryEntry:
         from posezoo.spec.model_yml import read_composite, read_model
 
         if reason := explain_invalid_model_name(self.name):
-            problem = f"the folder name {_quoted(self.name)} is not a model name: {reason}"
+            problem = f"the folder name {sanitize(self.name)} is not a model name: {reason}"
             raise SpecError(str(self.path), 1, 1, "", problem, hint="rename the folder")
         if self.twin is not None:
             problem = f"the name {self.name} is also used by {self.twin}"
@@ -112,6 +115,8 @@ class Registry:
     def _cache(self) -> ParseCache | None:
         if self._cache_dir is None or len(self.entries) < CACHED_FROM:
             return None
+        from posezoo.parse_cache import ParseCache
+
         return ParseCache(self._cache_dir, self.roots)
 
     def names(self) -> list[str]:
@@ -226,7 +231,7 @@ class Registry:
         if at and not has_match:
             if names in self.entries:
                 raise _unknown_tag(self._read(self.entries[names]), tags)
-            raise UnknownModelError(f"no model {_quoted(names)} has a variant {_quoted(tags)}")
+            raise UnknownModelError(f"no model {sanitize(names)} has a variant {sanitize(tags)}")
 
     def _read(self, entry: RegistryEntry) -> ModelSpec | CompositeSpec:
         if entry.path not in self._parsed:
@@ -250,7 +255,7 @@ class Registry:
 
     def _unknown(self, name: str) -> UnknownModelError:
         hint = self.empty_message or suggest(name, self.entries) or "posezoo list shows them all"
-        return UnknownModelError(f"no model is called {_quoted(name)}", hint=hint)
+        return UnknownModelError(f"no model is called {sanitize(name)}", hint=hint)
 
 
 def _variants_of(spec: ModelSpec | CompositeSpec) -> tuple[ModelSpec, ...]:
@@ -261,11 +266,7 @@ def _variants_of(spec: ModelSpec | CompositeSpec) -> tuple[ModelSpec, ...]:
 def _unknown_tag(spec: ModelSpec | CompositeSpec, tag: str) -> UnknownModelError:
     tags = [variant.tag for variant in _variants_of(spec)]
     hint = suggest(tag, tags) or (f"its variants: {', '.join(tags)}" if tags else "it has no variants")
-    return UnknownModelError(f"{spec.name} has no variant {_quoted(tag)}", hint=hint)
-
-
-def _quoted(name: str) -> str:
-    return ascii(name if len(name) <= 60 else name[:57] + "...")
+    return UnknownModelError(f"{spec.name} has no variant {sanitize(tag)}", hint=hint)
 
 
 def _mark_twins(entries: Iterable[RegistryEntry]) -> Iterator[RegistryEntry]:

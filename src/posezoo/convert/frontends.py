@@ -15,7 +15,7 @@ from typing import Any
 
 from posezoo.convert.formats import FORMATS, ModelFormat
 from posezoo.convert.formats.tensorflow import SAVED_MODEL_FILE
-from posezoo.errors import ConversionError
+from posezoo.errors import ConversionError, sanitize
 from posezoo.files import verified_files
 from posezoo.files.postprocess_state import is_unpacked
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
@@ -24,7 +24,6 @@ from posezoo.resolve.resolved import UPSTREAM_RESULTS
 from posezoo.spec.model import ModelSpec
 from posezoo.spec.routes import describe_obstacle, select_route
 from posezoo.spec.safe_names import explain_unsafe_file_name
-from posezoo.spec.yaml_nodes import sanitize
 
 # Files that are often found in place of a model, by their first bytes.
 _OTHER_KINDS = {

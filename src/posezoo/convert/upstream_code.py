@@ -21,12 +21,11 @@ from typing import Any
 
 from posezoo.convert import upstream_sandbox
 from posezoo.convert.frontends import verify_source_model
-from posezoo.errors import ConversionError, escape_control_characters
+from posezoo.errors import ConversionError, escape_control_characters, sanitize
 from posezoo.events import Listener, WarningIssued, ignore_event
 from posezoo.files.staging import staging_dir
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import ModelSpec
-from posezoo.spec.yaml_nodes import sanitize
 from posezoo.workers.program import ProgramResult, find_exception, run_program
 
 #: The time limit for such code, in seconds.

@@ -10,7 +10,7 @@ from urllib.parse import unquote, urlsplit
 
 from posezoo.download.model_download import download_model
 from posezoo.download.options import DownloadOptions
-from posezoo.errors import SettingsError
+from posezoo.errors import SettingsError, sanitize
 from posezoo.events import Listener, ignore_event
 from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.layout import ModelLayout
@@ -27,7 +27,6 @@ from posezoo.spec.model import (
     SourceFile,
 )
 from posezoo.spec.safe_names import explain_unsafe_file_name
-from posezoo.spec.yaml_nodes import sanitize
 
 #: The download limit, in bytes, for a file of unknown size; no model of the zoo is larger.
 MAX_SIZE = 4 << 30

@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Generic, TypeVar
 
+from posezoo.errors import sanitize
 from posezoo.spec.safe_names import MODEL, explain_invalid_model_name, explain_unsafe_file_name
-from posezoo.spec.yaml_nodes import YamlMapping, YamlNode, sanitize
+from posezoo.spec.yaml_nodes import YamlMapping, YamlNode
 
 ItemT = TypeVar("ItemT")
 WordT = TypeVar("WordT", bound=str)

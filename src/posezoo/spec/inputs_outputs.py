@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 
+from posezoo.errors import sanitize
 from posezoo.spec.field_types import (
     BOOLEAN,
     LINE,
@@ -17,7 +18,7 @@ from posezoo.spec.field_types import (
     record,
 )
 from posezoo.spec.model import ColorOrder, Input, Output
-from posezoo.spec.yaml_nodes import YamlMapping, YamlNode, sanitize
+from posezoo.spec.yaml_nodes import YamlMapping, YamlNode
 
 LAYOUT_PATTERN = re.compile(r"[A-Z?]+")
 MAX_DIMENSIONS = 8

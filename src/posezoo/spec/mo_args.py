@@ -11,11 +11,12 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from typing import NamedTuple, TypeVar
 
+from posezoo.errors import sanitize
 from posezoo.spec import supported_mo_args
 from posezoo.spec.inputs_outputs import MAX_DIMENSION, MAX_DIMENSIONS, explain_invalid_layout
 from posezoo.spec.model import Input, ModelSpec, Output
 from posezoo.spec.safe_names import explain_unsafe_file_name
-from posezoo.spec.yaml_nodes import YamlNode, sanitize
+from posezoo.spec.yaml_nodes import YamlNode
 
 ArgumentT = TypeVar("ArgumentT")
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
-from posezoo.errors import PluginError
+from posezoo.errors import PluginError, sanitize
 from posezoo.plugins import LazyTable
 from posezoo.spec.field_types import (
     FILE_NAME,
@@ -45,7 +45,7 @@ from posezoo.spec.model import (
 )
 from posezoo.spec.safe_names import case_folded, explain_unsafe_file_name
 from posezoo.spec.safe_regex import MAX_LENGTH, explain_unsafe_regex
-from posezoo.spec.yaml_nodes import YamlMapping, YamlNode, sanitize
+from posezoo.spec.yaml_nodes import YamlMapping, YamlNode
 
 #: Replaces a size or checksum that the publisher does not state.
 UNKNOWN = "unknown"

@@ -16,7 +16,7 @@ from typing import Any
 
 import yaml
 
-from posezoo.errors import SpecError, suggest
+from posezoo.errors import SpecError, sanitize, suggest
 from posezoo.spec.model import Plain
 
 #: The largest of the 294 + 276 files of Open Model Zoo has 21 kB, 1105 values and four levels. At these
@@ -250,11 +250,6 @@ def _overlaid(below: YamlNode, above: YamlNode) -> YamlNode:
 
 def _with_value(node: YamlNode, value: Any) -> YamlNode:
     return YamlNode(node.file, node.line, node.column, node.parent, node.key, node.key_node, value)
-
-
-def sanitize(text: str) -> str:
-    """Text from a file, shortened and safe to print on a terminal."""
-    return ascii(text if len(text) <= 60 else text[:57] + "...")
 
 
 def read_yaml(path: Path) -> YamlNode:

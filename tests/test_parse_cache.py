@@ -8,7 +8,7 @@ import pytest
 
 from fakes.bad_files import FILE, INPUT, WHEEL
 from fakes.zoo import model_yml, omz_yml, write_model
-from posezoo.spec import json_codec
+from posezoo import parse_cache
 from posezoo.spec.model import Family, Framework
 from posezoo.spec.model_yml import read_model
 
@@ -33,7 +33,7 @@ def test_every_kind_of_value_survives(tmp_path):
         for name, content in (("rich", rich), ("theirs", reference))
     )
     specs = (replace(specs[0], variants=(replace(specs[0], tag="x", is_default=False),)), specs[1])
-    again = json_codec.from_json_text(json_codec.to_json_text(specs))
+    again = parse_cache.from_json_text(parse_cache.to_json_text(specs))
     assert again == specs
     assert again[1].framework is Framework.ONNX
 
@@ -54,4 +54,4 @@ def test_every_kind_of_value_survives(tmp_path):
 )
 def test_anything_else_is_refused(text):
     with pytest.raises(ValueError):
-        json_codec.from_json_text(text)
+        parse_cache.from_json_text(text)
