@@ -10,7 +10,7 @@ import json
 import time
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import fields, is_dataclass
+from dataclasses import is_dataclass
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
@@ -25,10 +25,12 @@ RECENT_NS = 2_000_000_000
 #: Marks values that are not mappings of model.yml, whose keys contain no control characters.
 _KIND = "\0"
 
-_FIELDS: dict[type[Any], tuple[str, ...]] = {
-    kind: tuple(field.name for field in fields(kind)) for kind in vars(model).values() if is_dataclass(kind)
+_FIELDS = {
+    kind: tuple(kind.__dataclass_fields__)
+    for kind in vars(model).values()
+    if isinstance(kind, type) and is_dataclass(kind)
 }
-_WORDS = (model.ColorOrder, model.Family, model.Framework)
+_WORDS: tuple[type[Any], ...] = (model.ColorOrder, model.Family, model.Framework)
 _MAKERS: dict[str, Any] = {kind.__name__: kind for kind in (*_FIELDS, *_WORDS)} | {"Path": Path}
 
 Fingerprint = tuple[int, ...]  # of a file: size, inode and modification times
