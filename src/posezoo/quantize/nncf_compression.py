@@ -37,7 +37,7 @@ def quantize_network(
     Args:
         network: an ``openvino.Model`` in FP32; it is changed.
         samples: the samples for measuring activations, in this order.
-        target_device: one of ``spec.quantization_settings.TARGET_DEVICES``.
+        target_device: one of ``spec.model.TARGET_DEVICES``.
         report_progress: called with the number of each sample, and the number of all samples.
         evaluator: if it limits the drop of AP, layers return to floating point until AP is within the limit.
 

@@ -97,7 +97,7 @@ class QuantizationOptions:
 
     Attributes:
         precisions: a selection of ``INT8_PRECISIONS``.
-        target_device: one of ``spec.quantization_settings.TARGET_DEVICES``.
+        target_device: one of ``spec.model.TARGET_DEVICES``.
         force: make IR again even if they are up to date.
         compare_layers: report the quantization noise of each layer, even if the result is accepted.
         annotations: people in the photos, in COCO's format. If given, AP before and after is reported, on the

@@ -92,7 +92,8 @@ def record(
         schema: additional parts of the JSON Schema.
     """
     if tag:
-        keys = (Key("$type", constant(tag), required=True, attribute=""), *keys)
+        type_name = FieldType(lambda node: node.choice((tag,)), {"const": tag})
+        keys = (Key("$type", type_name, required=True), *keys)
     names = [key.name for key in keys]
 
     def read(node: YamlNode) -> ItemT:
@@ -154,11 +155,6 @@ def one_of(words: Iterable[WordT]) -> FieldType[WordT]:
     """One of the given words, or a member of an enum of words."""
     by_text = {str(word): word for word in words}
     return FieldType(lambda node: by_text[node.choice(by_text)], {"enum": list(by_text)})
-
-
-def constant(word: str) -> FieldType[str]:
-    """Exactly one allowed word."""
-    return FieldType(lambda node: node.choice((word,)), {"const": word})
 
 
 def integer(minimum: int, maximum: int) -> FieldType[int]:

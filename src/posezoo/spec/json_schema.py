@@ -9,7 +9,6 @@ from __future__ import annotations
 
 from posezoo.spec import model_yml, safe_names, source_files
 from posezoo.spec.field_types import MODEL_NAME_SCHEMA, WORD_SCHEMA, Schema, mapping_schema, ref
-from posezoo.spec.published_metrics import PUBLISHED, TRAINING
 from posezoo.spec.yaml_nodes import UNPRINTABLE
 
 DIALECT = "https://json-schema.org/draft/2020-12/schema"
@@ -80,8 +79,8 @@ def _definitions() -> dict[str, Schema]:
         },
         "source": source_files.SOURCE.schema,
         "file": source_files.FILE.schema,
-        "published": PUBLISHED.schema,
-        "training": TRAINING.schema,
+        "published": model_yml.PUBLISHED.schema,
+        "training": model_yml.TRAINING.schema,
     }
 
 

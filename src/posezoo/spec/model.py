@@ -413,6 +413,10 @@ class SelfCheckSettings:
     reason: str = ""
 
 
+#: The allowed target devices, as NNCF names them.
+TARGET_DEVICES = ("ANY", "CPU", "GPU", "NPU", "CPU_SPR")
+
+
 @dataclass(frozen=True, slots=True)
 class FloatLayers:
     """Layers that stay in floating point when a model is quantized, as the FP32 IR names them."""

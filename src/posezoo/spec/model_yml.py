@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.spec.field_types import (
+    BOOLEAN,
     FILE_NAME,
     LINE,
     MODEL_NAME,
@@ -25,8 +26,10 @@ from posezoo.spec.field_types import (
     integer,
     list_of,
     mapping_schema,
+    matching,
     names_of,
     one_of,
+    positive,
     read_keys,
     record,
     ref,
@@ -38,16 +41,19 @@ from posezoo.spec.model import (
     Decoder,
     Deprecation,
     Family,
+    FloatLayers,
     Framework,
     License,
     ModelOrigin,
     ModelSpec,
     NetworkChoice,
+    PublishedAccuracy,
+    PublishedMetrics,
+    QuantizationSettings,
     SelfCheckSettings,
+    Training,
     UnpackArchive,
 )
-from posezoo.spec.published_metrics import PUBLISHED, TRAINING
-from posezoo.spec.quantization_settings import QUANTIZATION
 from posezoo.spec.safe_names import case_folded
 from posezoo.spec.source_files import FILES, STEP, WEB_URL
 from posezoo.spec.yaml_nodes import YamlMapping, YamlNode, read_yaml
@@ -75,6 +81,15 @@ EXCLUSIVE = (
 )  # fmt: skip
 #: Keys that may differ between variants; all other keys are given once for all variants.
 VARIANT_KEYS = ("files", "checkpoint", "inputs", "outputs", "published", "training")
+#: The largest plausible value by metric: AP is a fraction, MPJPE is in millimetres.
+METRICS = {"AP": 1.0, "MPJPE": 10_000.0}
+MAX_COMPLEXITY = 1e9
+#: More samples take longer and do not change the result: Open Model Zoo's quantizer took 300.
+MAX_SAMPLES = 10_000
+#: A keypoint that moves farther is a different keypoint.
+MAX_SHIFT_PX = 64.0
+#: OpenVINO's names of operations: Convolution, MVN, ROIPooling.
+OPERATION = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
 #: The part of a folder's name after the @.
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
@@ -100,6 +115,17 @@ def _read_tolerance(node: YamlNode) -> dict[str, float]:
         if not 0 < bounds[name] < 1:
             raise value.make_error("expected a share between 0 and 1")
     return bounds
+
+
+def _check_values(fields: YamlMapping, accuracy: PublishedAccuracy) -> None:
+    for name in ("value", "converted"):
+        if (node := fields.get(name)) is not None:
+            positive(METRICS[accuracy.metric]).read(node)
+
+
+def _check_layers(fields: YamlMapping, layers: FloatLayers) -> None:
+    if not layers.layers and not layers.types:
+        raise fields.node.make_error("names no layers: give layers or types")
 
 
 def _named(make: Callable[[str, dict[str, Any]], ItemT], argument: FieldType[Any]) -> FieldType[ItemT]:
@@ -143,6 +169,50 @@ _DEPRECATED = record(
     Key("since", WORD, required=True, note="A date or a version."),
     Key("use", MODEL_NAME, note="The model to use instead."),
 )
+_AP, _METRIC = positive(METRICS["AP"]), positive(max(METRICS.values()))
+_ACCURACY = record(
+    PublishedAccuracy,
+    Key("metric", one_of(METRICS), required=True),
+    Key("value", _METRIC, required=True),
+    Key("dataset", LINE),
+    Key("protocol", LINE),
+    Key("flip", BOOLEAN),
+    Key("AP50", _AP, attribute="ap50"),
+    Key("AP75", _AP, attribute="ap75"),
+    Key("converted", _METRIC),
+    check=_check_values,
+)
+PUBLISHED = record(
+    PublishedMetrics,
+    Key("accuracy", list_of(_ACCURACY)),
+    Key("gflops", positive(MAX_COMPLEXITY)),
+    Key("mparams", positive(MAX_COMPLEXITY)),
+    Key("known_difference", LINE, note="Why a value is not what the published weights have."),
+)
+TRAINING = record(Training, Key("command", WEB_URL), Key("log", WEB_URL))
+_FLOAT_LAYERS = record(
+    FloatLayers,
+    Key("layers", list_of(LINE), note="Globs of names in the FP32 IR."),
+    Key(
+        "types",
+        list_of(matching(OPERATION, "an operation such as MVN", numbers=False)),
+        note="OpenVINO's operations.",
+    ),
+    Key("reason", LINE, required=True),
+    check=_check_layers,
+    schema={
+        "anyOf": [{"required": [key], "properties": {key: {"minItems": 1}}} for key in ("layers", "types")]
+    },
+)
+_QUANTIZATION = record(
+    QuantizationSettings,
+    Key("preset", one_of(("performance", "mixed"))),
+    Key("subset_size", integer(1, MAX_SAMPLES), note="The most samples to calibrate on."),
+    Key("model_type", one_of(("transformer",))),
+    Key("max_shift_px", positive(MAX_SHIFT_PX)),
+    Key("min_agreement", positive(1.0)),
+    Key("in_float", list_of(_FLOAT_LAYERS), note="What stays in floating point, and why."),
+)
 #: The arguments are read together with the inputs; see ``mo_args``.
 _ARGUMENT_LIST: FieldType[YamlNode] = FieldType(
     lambda node: node, {"type": "array", "items": ARGUMENT_SCHEMA, "minItems": 0, "maxItems": 10_000}
@@ -162,7 +232,7 @@ MODEL_KEYS = (
     *_SHARED_KEYS,
     Key("origin", record(ModelOrigin, Key("repository", WEB_URL), Key("paper", WEB_URL))),
     Key("revision", integer(1, 1_000_000), note="Counts up when the files change."),
-    Key("files", FieldType(FILES.read, FILES.schema)),
+    Key("files", FILES),
     Key("postprocessing", list_of(STEP)),
     Key(
         "network",
@@ -193,7 +263,7 @@ MODEL_KEYS = (
     ),
     Key("quantizable", OLDER_BOOLEAN),
     Key("quantized", one_of(("INT8",))),
-    Key("quantization", QUANTIZATION, note="How it becomes INT8."),
+    Key("quantization", _QUANTIZATION, note="How it becomes INT8."),
 )
 #: An input or output of a variant needs only the keys that differ.
 _VARIANT_SCHEMA = mapping_schema(

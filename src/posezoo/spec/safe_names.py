@@ -36,25 +36,19 @@ def explain_unsafe_file_name(name: str) -> str:
     if name.startswith("/"):
         return "is absolute"
     for part in name.split("/"):
-        if reason := _why_not_a_part(part):
-            return reason
-    return ""
-
-
-def _why_not_a_part(part: str) -> str:
-    if part in ("", ".", ".."):
-        return "has an empty, . or .. part"
-    if FORBIDDEN & set(part):
-        return f"contains {' '.join(sorted(FORBIDDEN & set(part)))}"
-    plain = part.isascii() and part.isprintable()
-    if not plain and any(unicodedata.category(character) in _INVISIBLE for character in part):
-        return "contains control or invisible characters"
-    if not plain and part != unicodedata.normalize("NFC", part):
-        return "is not in Unicode's composed form (NFC)"
-    if part != part.strip() or part.endswith("."):
-        return "has a part that starts with a blank or ends with a blank or a dot"
-    if part.split(".")[0].lower() in RESERVED:
-        return "is a name that Windows reserves"
+        if part in ("", ".", ".."):
+            return "has an empty, . or .. part"
+        if FORBIDDEN & set(part):
+            return f"contains {' '.join(sorted(FORBIDDEN & set(part)))}"
+        plain = part.isascii() and part.isprintable()
+        if not plain and any(unicodedata.category(character) in _INVISIBLE for character in part):
+            return "contains control or invisible characters"
+        if not plain and part != unicodedata.normalize("NFC", part):
+            return "is not in Unicode's composed form (NFC)"
+        if part != part.strip() or part.endswith("."):
+            return "has a part that starts with a blank or ends with a blank or a dot"
+        if part.split(".")[0].lower() in RESERVED:
+            return "is a name that Windows reserves"
     return ""
 
 

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator
+from dataclasses import dataclass, replace
 from math import isfinite
 from pathlib import Path
 from typing import Any
@@ -43,25 +44,18 @@ _INTEGER = re.compile(r"[-+]?[0-9]{1,30}")
 _NUMBER = re.compile(r"[-+]?([0-9]{1,18}(\.[0-9]*)?|\.[0-9]+)([eE][-+]?[0-9]{1,3})?")
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class YamlNode:
     """One value of a YAML file and its position (lines and columns count from 1)."""
 
-    __slots__ = ("column", "file", "key", "key_node", "line", "parent", "unknown_keys", "value")
-
-    def __init__(
-        self,
-        file: str,
-        line: int,
-        column: int,
-        parent: YamlNode | None,
-        key: str,
-        key_node: YamlNode | None,
-        value: Any,
-    ) -> None:
-        self.file, self.line, self.column = file, line, column
-        self.parent, self.key, self.key_node = parent, key, key_node
-        self.value: str | list[YamlNode] | dict[str, YamlNode] | None = value
-        self.unknown_keys: list[str] | None = None
+    file: str
+    line: int
+    column: int
+    parent: YamlNode | None
+    key: str
+    key_node: YamlNode | None
+    value: str | list[YamlNode] | dict[str, YamlNode] | None
+    unknown_keys: list[str] | None = None
 
     @property
     def field_path(self) -> str:
@@ -197,13 +191,12 @@ class YamlNode:
         return self.make_error(f"expected {expected}, got {actual}")
 
 
+@dataclass(slots=True, eq=False, repr=False)
 class YamlMapping:
     """The keys of a mapping."""
 
-    __slots__ = ("_nodes", "node")
-
-    def __init__(self, node: YamlNode, nodes: dict[str, YamlNode]) -> None:
-        self.node, self._nodes = node, nodes
+    node: YamlNode
+    _nodes: dict[str, YamlNode]
 
     def __getitem__(self, key: str) -> YamlNode:
         """The value of a required key."""
@@ -233,23 +226,17 @@ class YamlMapping:
         nodes = {**self._nodes, **other._nodes}
         for key in item_by_item:
             below, above = self._nodes.get(key), other._nodes.get(key)
-            if below is not None and above is not None:
-                nodes[key] = _overlaid(below, above)
+            if below is None or above is None:
+                continue
+            old_items, new_items = below.as_list(), above.as_list()
+            if len(old_items) != len(new_items):
+                raise above.make_error(f"has {len(new_items)} items in place of {len(old_items)}")
+            items = [
+                replace(new, value={**old.as_mapping()._nodes, **new.as_mapping()._nodes})
+                for old, new in zip(old_items, new_items, strict=True)
+            ]
+            nodes[key] = replace(above, value=items)
         return YamlMapping(other.node, nodes)
-
-
-def _overlaid(below: YamlNode, above: YamlNode) -> YamlNode:
-    if len(below.as_list()) != len(above.as_list()):
-        raise above.make_error(f"has {len(above.as_list())} items in place of {len(below.as_list())}")
-    items = []
-    for one, other in zip(below.as_list(), above.as_list(), strict=True):
-        one.as_mapping(), other.as_mapping()  # mappings, both of them
-        items.append(_with_value(other, {**one.value, **other.value}))  # type: ignore[dict-item]
-    return _with_value(above, items)
-
-
-def _with_value(node: YamlNode, value: Any) -> YamlNode:
-    return YamlNode(node.file, node.line, node.column, node.parent, node.key, node.key_node, value)
 
 
 def read_yaml(path: Path) -> YamlNode:
@@ -271,9 +258,15 @@ def parse_yaml(content: bytes, file: str) -> YamlNode:
     """The tree of a YAML text; ``file`` is its name in errors."""
     if len(content) > MAX_BYTES:
         raise SpecError(file, 1, 1, "", f"larger than {MAX_BYTES} bytes")
-    text = _decode(content, file)
+    if content.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
+        raise SpecError(file, 1, 1, "", "starts with a byte order mark", hint="save it as UTF-8 without one")
     try:
+        text = content.decode("utf-8")
         node = _build(yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), file)
+    except UnicodeDecodeError as error:
+        before = content[: error.start]
+        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
+        raise SpecError(file, line, column, "", "is not UTF-8", hint="save it as UTF-8") from error
     except yaml.MarkedYAMLError as error:
         mark = error.problem_mark or error.context_mark
         line, column = (mark.line + 1, mark.column + 1) if mark else (1, 1)
@@ -283,17 +276,6 @@ def parse_yaml(content: bytes, file: str) -> YamlNode:
     if node is None:
         raise SpecError(file, 1, 1, "", "is empty")
     return node
-
-
-def _decode(content: bytes, file: str) -> str:
-    if content.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
-        raise SpecError(file, 1, 1, "", "starts with a byte order mark", hint="save it as UTF-8 without one")
-    try:
-        return content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        before = content[: error.start]
-        line, column = before.count(b"\n") + 1, error.start - before.rfind(b"\n")
-        raise SpecError(file, line, column, "", "is not UTF-8", hint="save it as UTF-8") from error
 
 
 def _build(events: Iterable[Any], file: str) -> YamlNode | None:

@@ -9,8 +9,7 @@ from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
-from posezoo.spec.model import Precision
-from posezoo.spec.quantization_settings import TARGET_DEVICES
+from posezoo.spec.model import TARGET_DEVICES, Precision
 
 if TYPE_CHECKING:
     from posezoo.pipeline.zoo_context import Context
