@@ -13,7 +13,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from posezoo.files.verified_files import write_atomically
-from posezoo.spec.field_types import read_line, read_matching
+from posezoo.spec.field_types import (
+    LINE,
+    SCALAR,
+    FieldType,
+    Key,
+    mapping_of,
+    matching,
+    names_of,
+    one_of,
+    read_keys,
+)
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 from posezoo.spec.model_yml import TAG
 from posezoo.spec.yaml_nodes import YamlNode, read_yaml
@@ -75,8 +85,16 @@ KINDS: Mapping[str, MeasurementKind] = {
 #: The weights that were measured: the publisher's, or random ones if the publisher's are not available.
 WEIGHTS = ("published", "generated")
 
-_KEYS = ("tag", "precision", "machine", "settings", "weights", "figures", "tools", "date")
-_DATE = re.compile(r"\d{4}-\d{2}-\d{2}")
+_KEYS = (
+    Key("tag", matching(TAG, "a tag")),
+    Key("precision", one_of(Precision), required=True),
+    Key("machine", LINE),
+    Key("settings", mapping_of(SCALAR)),
+    Key("weights", one_of(WEIGHTS)),
+    Key("figures", FieldType(lambda node: node, {}), required=True),  # their limits depend on the kind
+    Key("tools", mapping_of(LINE)),
+    Key("date", matching(re.compile(r"\d{4}-\d{2}-\d{2}"), "a date such as 2026-01-31")),
+)
 _PRECISIONS = tuple(Precision)
 # Words that some YAML readers parse as a boolean or as null.
 _YAML_WORDS = ("true", "false", "null", "yes", "off")
@@ -157,7 +175,7 @@ def read_measurement_file(path: Path) -> tuple[tuple[str, Measurement], ...]:
     root = read_yaml(path)  # the YAML reader also reads JSON, and reports the place of an error
     measurements = []
     for node in root.as_list() if isinstance(root.value, list) else (root,):
-        fields = node.as_mapping(("model", "kind", *_KEYS[1:]))
+        fields = node.as_mapping(("model", "kind", *names_of(_KEYS[1:])))
         model, kind = fields["model"].text(), fields["kind"].choice(KINDS)
         measurements.append((model, _read_measurement(node, kind, ("model", "kind"))))
     return tuple(measurements)
@@ -223,11 +241,8 @@ def _to_fields(measurement: Measurement) -> dict[str, Scalar | Mapping[str, Scal
 
 def _format_value(value: Scalar | Mapping[str, Scalar]) -> str:
     if isinstance(value, Mapping):
-        return (
-            "{"
-            + ", ".join(f"{_format_value(key)}: {_format_value(item)}" for key, item in value.items())
-            + "}"
-        )
+        items = ", ".join(f"{_format_value(key)}: {_format_value(item)}" for key, item in value.items())
+        return f"{{{items}}}"
     if isinstance(value, str):
         # Text is quoted if another YAML reader could parse it as another type.
         is_plain = re.fullmatch(r"[A-Za-z][A-Za-z0-9_-]{2,}", value) and value.lower() not in _YAML_WORDS
@@ -236,29 +251,20 @@ def _format_value(value: Scalar | Mapping[str, Scalar]) -> str:
 
 
 def _read_measurement(node: YamlNode, kind: str, more_keys: Collection[str] = ()) -> Measurement:
-    fields, definition = node.as_mapping((*_KEYS, *more_keys)), KINDS[kind]
-    weights, machine, tag, date = (fields.get(key) for key in ("weights", "machine", "tag", "date"))
-    if weights is not None and weights.choice(WEIGHTS) == "generated" and not definition.any_weights:
-        raise weights.make_error(f"{kind} depends on the weights: generated ones are not valid for it")
-    if definition.by_machine and machine is None:
+    fields, definition = node.as_mapping((*names_of(_KEYS), *more_keys)), KINDS[kind]
+    values = read_keys(fields, _KEYS)
+    if values.get("weights") == "generated" and not definition.any_weights:
+        raise fields["weights"].make_error(
+            f"{kind} depends on the weights: generated ones are not valid for it"
+        )
+    if definition.by_machine and "machine" not in fields:
         raise node.make_error(f"{kind} belongs to one machine: the key machine is missing")
     figures = {}
-    for name, value_node in fields["figures"].as_mapping(definition.figures):
+    for name, value_node in values.pop("figures").as_mapping(definition.figures):
         value, largest = value_node.number(), definition.figures[name]
         if not 0 <= value <= largest:
             raise value_node.make_error(f"expected 0 to {largest:g}, got {value:g}")
         figures[name] = value
     if not figures:
         raise fields["figures"].make_error("is empty: a measurement has at least one value")
-    settings, tools = fields.get("settings"), fields.get("tools")
-    return Measurement(
-        kind=kind,
-        precision=Precision(fields["precision"].choice(Precision)),
-        figures=figures,
-        tag=read_matching(tag, TAG, "a tag") if tag is not None else "",
-        machine=read_line(machine) if machine is not None else "",
-        settings={key: item.scalar() for key, item in settings.as_mapping()} if settings is not None else {},
-        weights=weights.choice(WEIGHTS) if weights is not None else WEIGHTS[0],
-        tools={key: read_line(item) for key, item in tools.as_mapping()} if tools is not None else {},
-        date=read_matching(date, _DATE, "a date such as 2026-01-31") if date is not None else "",
-    )
+    return Measurement(kind=kind, figures=figures, **values)

@@ -151,6 +151,14 @@ def list_of(
     return FieldType(read, {"type": "array", "items": item.schema, "minItems": minimum, "maxItems": maximum})
 
 
+def mapping_of(item: FieldType[ItemT]) -> FieldType[dict[str, ItemT]]:
+    """A mapping with any keys, whose values are all of one type."""
+    return FieldType(
+        lambda node: {key: item.read(value) for key, value in node.as_mapping()},
+        {"type": "object", "additionalProperties": item.schema},
+    )
+
+
 def one_of(words: Iterable[WordT]) -> FieldType[WordT]:
     """One of the given words, or a member of an enum of words."""
     by_text = {str(word): word for word in words}

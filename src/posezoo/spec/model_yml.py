@@ -25,6 +25,7 @@ from posezoo.spec.field_types import (
     Key,
     integer,
     list_of,
+    mapping_of,
     mapping_schema,
     matching,
     names_of,
@@ -108,13 +109,10 @@ def _read_network_argument(node: YamlNode) -> str | int | bool:
     return value
 
 
-def _read_tolerance(node: YamlNode) -> dict[str, float]:
-    bounds = {}
-    for name, value in node.as_mapping():
-        bounds[name] = value.number()
-        if not 0 < bounds[name] < 1:
-            raise value.make_error("expected a share between 0 and 1")
-    return bounds
+def _read_share(node: YamlNode) -> float:
+    if not 0 < (share := node.number()) < 1:
+        raise node.make_error("expected a share between 0 and 1")
+    return share
 
 
 def _check_values(fields: YamlMapping, accuracy: PublishedAccuracy) -> None:
@@ -156,12 +154,12 @@ _LICENSE: FieldType[License] = FieldType(
 _NETWORK_ARGUMENT: FieldType[str | int | bool] = FieldType(
     _read_network_argument, {"allOf": [ref("text"), {"type": ["string", "integer", "boolean"]}]}
 )
-_SHARE = {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1}
+_SHARE = FieldType(_read_share, {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1})
 _SELF_CHECK = record(
     SelfCheckSettings,
     Key("measure", one_of(("max", "p99", "median"))),
     Key("inputs", one_of(("noise", "photo"))),
-    Key("tolerance", FieldType(_read_tolerance, {"type": "object", "additionalProperties": _SHARE})),
+    Key("tolerance", mapping_of(_SHARE)),
     Key("reason", LINE, required=True),
 )
 _DEPRECATED = record(
@@ -254,13 +252,7 @@ MODEL_KEYS = (
         note="Run with --allow_upstream_code alone.",
         attribute="upstream_export",
     ),
-    Key(
-        "model_info",
-        FieldType(
-            lambda node: {key: value.to_plain() for key, value in node.as_mapping()},
-            {"type": "object", "additionalProperties": ref("plain")},
-        ),
-    ),
+    Key("model_info", mapping_of(FieldType(lambda node: node.to_plain(), ref("plain")))),
     Key("quantizable", OLDER_BOOLEAN),
     Key("quantized", one_of(("INT8",))),
     Key("quantization", _QUANTIZATION, note="How it becomes INT8."),
