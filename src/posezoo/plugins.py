@@ -44,7 +44,22 @@ class LazyTable(Generic[PartT]):
             part: PartT = import_attribute(self.builtin[name])
             return part
         entry_point = installed(self.group).get(name)
-        return self._load(entry_point) if entry_point is not None else None
+        if entry_point is None:
+            return None
+        package = entry_point.dist.name if entry_point.dist is not None else entry_point.value
+        what = f"the plug-in {entry_point.name} ({self.group}) of the package {package}"
+        try:
+            part = entry_point.load()
+        except Exception as error:  # whatever a plug-in's import raises
+            raise PluginError(
+                f"{what} cannot be imported: {type(error).__name__}: {error}",
+                hint=f"update or remove {package}",
+            ) from error
+        if not isinstance(part, self.part_type):
+            raise PluginError(
+                f"{what} is not a {self.part_type.__name__}", hint=f"update or remove {package}"
+            )
+        return part
 
     def names(self) -> tuple[str, ...]:
         """All names: the built-in ones in their order, then those of plug-ins, sorted."""
@@ -63,22 +78,6 @@ class LazyTable(Generic[PartT]):
             part = self.find(name)
             assert part is not None
             yield name, part
-
-    def _load(self, entry_point: EntryPoint) -> PartT:
-        package = entry_point.dist.name if entry_point.dist is not None else entry_point.value
-        what = f"the plug-in {entry_point.name} ({self.group}) of the package {package}"
-        try:
-            part = entry_point.load()
-        except Exception as error:  # whatever a plug-in's import raises
-            raise PluginError(
-                f"{what} cannot be imported: {type(error).__name__}: {error}",
-                hint=f"update or remove {package}",
-            ) from error
-        if not isinstance(part, self.part_type):
-            raise PluginError(
-                f"{what} is not a {self.part_type.__name__}", hint=f"update or remove {package}"
-            )
-        return part
 
 
 @cache

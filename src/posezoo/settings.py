@@ -289,35 +289,24 @@ def read_settings(
     Raises:
         SettingsError: a value is invalid, or posezoo.cfg cannot be read; the problem says where.
     """
-    path = config_file(environ, folder)
-    configured = _read_config(path) if path is not None else {}
-    return {name: _resolve(name, flags or {}, environ, configured, str(path)) for name in SETTING_TYPES}
+
+    def refuse(error: SettingsError) -> None:
+        raise error
+
+    return _read_each(flags or {}, environ, folder, refuse)
 
 
 def read_settings_leniently(
     environ: Mapping[str, str] = os.environ, folder: Path | None = None
 ) -> tuple[dict[str, Setting], list[SettingsError]]:
     """Read every setting without raising; an invalid one gets its default, and its error is returned."""
-    variables = [_variable(name) for name in SETTING_TYPES]
+    variables = [f"POSEZOO_{name.upper()}" for name in SETTING_TYPES]
     problems = [
         SettingsError(f"{name}: unknown setting", hint=suggest(name, variables))
         for name in environ
         if name.startswith("POSEZOO_") and name not in variables
     ]
-    configured: dict[str, str] = {}
-    path = config_file(environ, folder)
-    try:
-        configured = _read_config(path) if path is not None else {}
-    except SettingsError as error:
-        problems.append(error)
-    settings = {}
-    for name, kind in SETTING_TYPES.items():
-        try:
-            settings[name] = _resolve(name, {}, environ, configured, str(path))
-        except SettingsError as error:
-            problems.append(error)
-            settings[name] = Setting(name, kind.default_value(environ), "default")
-    return settings, problems
+    return _read_each({}, environ, folder, problems.append), problems
 
 
 def to_settings(settings: Mapping[str, Setting]) -> Settings:
@@ -325,29 +314,37 @@ def to_settings(settings: Mapping[str, Setting]) -> Settings:
     return Settings(**{name: setting.value for name, setting in settings.items()})
 
 
-def _variable(name: str) -> str:
-    return f"POSEZOO_{name.upper()}"
-
-
-def _resolve(
-    name: str,
+def _read_each(
     flags: Mapping[str, Any],
     environ: Mapping[str, str],
-    configured: Mapping[str, str],
-    config_path: str,
-) -> Setting:
-    kind, variable = SETTING_TYPES[name], _variable(name)
-    for value, origin, where in (
-        (flags.get(name), f"--{name}", f"--{name}"),
-        (environ.get(variable) or None, variable, variable),
-        (configured.get(name), config_path, f"{config_path}: {name}"),
-    ):
-        if value is not None:
-            try:
-                return Setting(name, kind.parse(value.strip() if isinstance(value, str) else value), origin)
-            except ValueError as error:
-                raise SettingsError(f"{where}: {error}") from error
-    return Setting(name, kind.default_value(environ), "default")
+    folder: Path | None,
+    report: Callable[[SettingsError], None],
+) -> dict[str, Setting]:
+    """Every setting; a setting that cannot be read is reported and gets its default."""
+    path = config_file(environ, folder)
+    configured: dict[str, str] = {}
+    try:
+        configured = _read_config(path) if path is not None else {}
+    except SettingsError as error:
+        report(error)
+    settings = {}
+    for name, kind in SETTING_TYPES.items():
+        variable = f"POSEZOO_{name.upper()}"
+        for value, origin, where in (
+            (flags.get(name), f"--{name}", f"--{name}"),
+            (environ.get(variable) or None, variable, variable),
+            (configured.get(name), str(path), f"{path}: {name}"),
+        ):
+            if value is not None:
+                try:
+                    parsed = kind.parse(value.strip() if isinstance(value, str) else value)
+                    settings[name] = Setting(name, parsed, origin)
+                except ValueError as error:
+                    report(SettingsError(f"{where}: {error}"))
+                break
+        if name not in settings:
+            settings[name] = Setting(name, kind.default_value(environ), "default")
+    return settings
 
 
 def _read_config(path: Path) -> dict[str, str]:

@@ -66,24 +66,6 @@ def count_complexity(resolved: Resolved, size: tuple[int, int] | None = None) ->
     return tuple(measurements)
 
 
-def count_complexity_on_random_weights(
-    spec: ModelSpec, context: Context, folder: Path
-) -> tuple[Measurement, ...]:
-    """GFLOPs and MParams of one of our networks with random weights, if its own cannot be downloaded.
-
-    Args:
-        context: names the Model Optimizer and the lock.
-        folder: an empty folder for the checkpoint and the IR.
-
-    Raises:
-        ConversionError: the model is not one of our networks.
-        MissingPackageError: torch or OpenVINO is not installed.
-    """
-    converted = convert_with_random_weights(spec, context, folder, spec.precisions)
-    measurements = count_complexity(converted.resolved)
-    return tuple(replace(measurement, weights="generated") for measurement in measurements)
-
-
 def convert_with_random_weights(
     spec: ModelSpec, context: Context, folder: Path, precisions: Collection[Precision]
 ) -> Converted:

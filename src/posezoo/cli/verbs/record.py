@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -87,8 +88,6 @@ def run(args: argparse.Namespace) -> int:
 
 def _figures(context: Context, file: Path) -> Iterator[tuple[Model, Measurement]]:
     """The measurements in a file, each with its model."""
-    from dataclasses import replace
-
     from posezoo.measured import read_measurement_file
     from posezoo.spec.model import ModelSpec
 
@@ -112,4 +111,6 @@ def _count(
     if not generated:
         return complexity_count.count_complexity(resolve_model(spec, spec.precisions, context), size)
     with tempfile.TemporaryDirectory() as folder:
-        return complexity_count.count_complexity_on_random_weights(spec, context, Path(folder))
+        converted = complexity_count.convert_with_random_weights(spec, context, Path(folder), spec.precisions)
+        measurements = complexity_count.count_complexity(converted.resolved)
+    return tuple(replace(measurement, weights="generated") for measurement in measurements)
