@@ -168,7 +168,7 @@ def test_a_part_of_two_composites_is_a_problem_of_both(root):
 
 def test_names_that_are_one_where_case_is_ignored_are_both_told(root):
     write_model(root, "POSE-a", model_yml())
-    problems = Registry([root]).problems()
+    problems = Registry([root]).select().problems
     assert {problem.file.split("/")[-2] for problem in problems} == {"POSE-a", "pose-a"}
 
 
@@ -180,7 +180,7 @@ def test_the_names_are_those_of_models_with_parts_and_without_composites(root):
 def test_problems_are_those_of_every_file(root):
     write_model(root, "broken", "files: [")
     write_composite(root, "whole", ["first", "gone"])
-    told = " ".join(problem.problem for problem in Registry([root]).problems())
+    told = " ".join(problem.problem for problem in Registry([root]).select().problems)
     assert "broken" in told
     assert "whole has no part gone" in told
 

@@ -51,8 +51,27 @@ def read_image(path: Path) -> Image:
         MissingPackageError: OpenCV is not installed.
     """
     cv2 = import_optional("cv2", extra="run")
-    data = _read_limited(path)
-    header = _header_of(data, path)
+    try:
+        status = path.stat()  # before it is opened: a pipe would wait for a writer, a device never ends
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(f"{path}: is not a file")
+        if status.st_size > MAX_BYTES:
+            raise ImageError(f"{path}: {status.st_size:,} bytes are too many: the limit is {MAX_BYTES:,}")
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not data:
+        raise ImageError(f"{path}: the file is empty")
+    parse = next((parse for is_kind, parse in _KINDS if is_kind(data)), None)
+    if parse is None:
+        raise ImageError(
+            f"{path}: is not an image of a known format",
+            hint="supported formats: JPEG, PNG, WebP, BMP and TIFF",
+        )
+    try:
+        header = parse(data)
+    except (struct.error, IndexError, KeyError):
+        header = ImageHeader(0, 0, is_complete=False)
     if header.width * header.height > MAX_PIXELS:
         raise ImageError(
             f"{path}: {header.width} x {header.height} pixels are too many: the limit is {MAX_PIXELS:,}",
@@ -119,33 +138,6 @@ def to_bgr(frame: object, color: str = "BGR") -> Image:
     if frame.ndim == 2 or frame.shape[2] == 1:
         return np.repeat(frame.reshape(*frame.shape[:2], 1), 3, axis=2)
     return np.ascontiguousarray(frame[..., :3] if color == "BGR" else frame[..., 2::-1])
-
-
-def _read_limited(path: Path) -> bytes:
-    try:
-        status = path.stat()  # before it is opened: a pipe would wait for a writer, a device never ends
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError(f"{path}: is not a file")
-        if status.st_size > MAX_BYTES:
-            raise ImageError(f"{path}: {status.st_size:,} bytes are too many: the limit is {MAX_BYTES:,}")
-        data = path.read_bytes()
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if not data:
-        raise ImageError(f"{path}: the file is empty")
-    return data
-
-
-def _header_of(data: bytes, path: Path) -> ImageHeader:
-    for is_kind, parse in _KINDS:
-        if is_kind(data):
-            try:
-                return parse(data)
-            except (struct.error, IndexError, KeyError):
-                return ImageHeader(0, 0, is_complete=False)
-    raise ImageError(
-        f"{path}: is not an image of a known format", hint="supported formats: JPEG, PNG, WebP, BMP and TIFF"
-    )
 
 
 def _png(data: bytes) -> ImageHeader:

@@ -107,7 +107,15 @@ class Registry:
         """
         entries: dict[str, RegistryEntry] = {}
         for root in self.roots:
-            for entry in _mark_twins(_scan(root)):
+            by_name: dict[str, RegistryEntry] = {}
+            for entry in _scan(root):
+                folded = case_folded(entry.name)
+                twin = by_name.setdefault(folded, entry)
+                if twin is not entry:
+                    by_name[folded] = replace(twin, twin=entry.path)
+                    if entry.name != twin.name:
+                        entries.setdefault(entry.name, replace(entry, twin=twin.path))
+            for entry in by_name.values():
                 entries.setdefault(entry.name, entry)
         return dict(sorted(entries.items()))
 
@@ -134,10 +142,6 @@ class Registry:
         meant = next((f"; did you mean {folder}?" for folder in folders if _has_models(folder)), "")
         roots = ", ".join(map(str, self.roots))
         return f"no model found in {roots}; a model must be at public/NAME/model.yml{meant}"
-
-    def problems(self) -> tuple[SpecError, ...]:
-        """All errors in the files of the registry."""
-        return self.select(None).problems
 
     def find(self, name: str) -> ModelSpec | CompositeSpec:
         """The model or composite of this name; ``name@tag`` is one of a model's variants.
@@ -217,7 +221,13 @@ class Registry:
         """What a pattern matches; mistakes in files are added to ``problems``."""
         names, at, tags = ("*" if pattern is None else pattern).partition(TAG_MARK)
         has_match = False
-        for entry in self._matching(names) if pattern is not None else self.entries.values():
+        if names in self.entries:
+            entries = [self.entries[names]]
+        else:
+            entries = [entry for name, entry in self.entries.items() if fnmatchcase(name, names)]
+        if not entries and pattern is not None:
+            raise self._unknown(names)
+        for entry in entries:
             try:
                 spec = self._read(entry)
             except SpecError as error:
@@ -245,14 +255,6 @@ class Registry:
             raise parsed
         return parsed
 
-    def _matching(self, pattern: str) -> list[RegistryEntry]:
-        if pattern in self.entries:
-            return [self.entries[pattern]]
-        matches = [entry for name, entry in self.entries.items() if fnmatchcase(name, pattern)]
-        if not matches:
-            raise self._unknown(pattern)
-        return matches
-
     def _unknown(self, name: str) -> UnknownModelError:
         hint = self.empty_message or suggest(name, self.entries) or "posezoo list shows them all"
         return UnknownModelError(f"no model is called {sanitize(name)}", hint=hint)
@@ -267,17 +269,6 @@ def _unknown_tag(spec: ModelSpec | CompositeSpec, tag: str) -> UnknownModelError
     tags = [variant.tag for variant in _variants_of(spec)]
     hint = suggest(tag, tags) or (f"its variants: {', '.join(tags)}" if tags else "it has no variants")
     return UnknownModelError(f"{spec.name} has no variant {sanitize(tag)}", hint=hint)
-
-
-def _mark_twins(entries: Iterable[RegistryEntry]) -> Iterator[RegistryEntry]:
-    by_name: dict[str, RegistryEntry] = {}
-    for entry in entries:
-        twin = by_name.setdefault(case_folded(entry.name), entry)
-        if twin is not entry:
-            by_name[case_folded(entry.name)] = replace(twin, twin=entry.path)
-            if entry.name != twin.name:
-                yield replace(entry, twin=twin.path)
-    yield from by_name.values()
 
 
 def _scan(root: Path) -> Iterator[RegistryEntry]:

@@ -49,7 +49,7 @@ def select_models(
     for warning in selection.warnings:
         output.warn(warning)
     shown = {problem.problem for problem in selection.problems}
-    others = [problem for problem in registry.problems() if problem.problem not in shown]
+    others = [problem for problem in registry.select().problems if problem.problem not in shown]
     if others:
         more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
         output.warn(f"left out: {others[0].problem}{more}")

@@ -103,7 +103,15 @@ def resolve_model(
     source, (route, obstacle) = spec, select_route(spec)
     runs_upstream_code = route is Route.UPSTREAM_CODE and context.allow_upstream_code
     if runs_upstream_code and (spec.has_pre_convert or spec.upstream_export):
-        source = _after_upstream_code(spec)
+        # The model in the form that the converter reads after the model's own code has run.
+        makes_onnx = spec.framework is Framework.PYTORCH and spec.upstream_export
+        source = replace(
+            spec,
+            framework=Framework.ONNX if makes_onnx else spec.framework,
+            upstream_export=(),
+            has_pre_convert=False,
+            input_model=spec.input_model.replace("$conv_dir", UPSTREAM_RESULTS, 1),
+        )
         converter_route, obstacle = select_route(source)
     else:
         runs_upstream_code, converter_route = False, route
@@ -126,18 +134,6 @@ def resolve_model(
         with suppress(SpecError, UnknownModelError):  # reported if the composite itself is requested
             decoder = context.registry.find(spec.composite).decoder
     return Resolved(spec, source, shown_route, runs_upstream_code, decoder, layout, targets)
-
-
-def _after_upstream_code(spec: ModelSpec) -> ModelSpec:
-    """The model in the form that the converter reads after the model's own code has run."""
-    makes_onnx = spec.framework is Framework.PYTORCH and spec.upstream_export
-    return replace(
-        spec,
-        framework=Framework.ONNX if makes_onnx else spec.framework,
-        upstream_export=(),
-        has_pre_convert=False,
-        input_model=spec.input_model.replace("$conv_dir", UPSTREAM_RESULTS, 1),
-    )
 
 
 def _target(
@@ -211,7 +207,12 @@ def convert(
         return Converted(resolved, irs)
     remove_stale_staging_dirs(resolved.layout.model_dir(spec))
     if due := select_due(spec.full_name, plan.irs, listener):
-        with _upstream_results(resolved, listener) as layout:
+        results: AbstractContextManager[ModelLayout] = nullcontext(resolved.layout)
+        if resolved.runs_upstream_code:
+            from posezoo.convert.upstream_code import run_upstream_code
+
+            results = run_upstream_code(resolved.spec, resolved.layout, listener=listener)
+        with results as layout:  # the results of upstream code exist until the context ends
             listener(ConversionStarted(spec.full_name, tuple(target.precision for target in due)))
             try:
                 if plan.model_optimizer is None:
@@ -227,15 +228,6 @@ def convert(
     elif options.keep_onnx:
         export_onnx(resolved, force=True)
     return Converted(resolved, {ir.precision: ir.xml for ir in plan.irs})
-
-
-def _upstream_results(resolved: Resolved, listener: Listener) -> AbstractContextManager[ModelLayout]:
-    """The layout for the conversion; the results of upstream code exist until the context ends."""
-    if not resolved.runs_upstream_code:
-        return nullcontext(resolved.layout)
-    from posezoo.convert.upstream_code import run_upstream_code
-
-    return run_upstream_code(resolved.spec, resolved.layout, listener=listener)
 
 
 def get_irs(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -68,7 +67,7 @@ def plan_int8(
     from posezoo.quantize.quantization_plan import plan_quantization
 
     layout = _int8_layout(context, output_dir)
-    return plan_quantization(quantization_target(spec, context), layout, context.lock, dataset_dir, options)
+    return plan_quantization(_target(spec, context), layout, context.lock, dataset_dir, options)
 
 
 def compare_ir_with_fp32(
@@ -96,7 +95,7 @@ def compare_ir_with_fp32(
         raise QuantizationError(
             f"{', '.join(map(str, places))}: missing", hint=f"posezoo quantize {spec.full_name}"
         )
-    target = quantization_target(spec, context)
+    target = _target(spec, context)
     return xml, compare_with_fp32(target, xml, precision, dataset_dir, listener=listener)
 
 
@@ -107,13 +106,8 @@ def explain_unsupported_int8(spec: ModelSpec, context: Context) -> str:
     return explain_unsupported(spec, _composite_of(spec, context))
 
 
-def quantization_target(spec: ModelSpec, context: Context) -> QuantizationTarget:
-    """The model to quantize, with the FP32 IR of each network of its pipeline.
-
-    Raises:
-        QuantizationError: the model cannot be quantized, or an IR does not exist.
-        ConversionError: an FP32 IR is not the one that model.yml describes.
-    """
+def _target(spec: ModelSpec, context: Context) -> QuantizationTarget:
+    """The model to quantize, with the FP32 IR of its pipeline and the FP16 IR of its detector."""
     from posezoo.quantize.quantization_plan import QuantizationTarget, explain_unsupported
 
     model = _composite_of(spec, context)
@@ -131,24 +125,18 @@ def quantization_target(spec: ModelSpec, context: Context) -> QuantizationTarget
             )
         require_current_ir(resolved, target, "quantized")
         irs[part.name] = target.xml
-    return QuantizationTarget(context.lock.with_pins(spec), model, irs, _detector_with_irs(model, context))
-
-
-def _detector_with_irs(
-    model: ModelSpec | CompositeSpec, context: Context
-) -> tuple[ModelSpec | CompositeSpec, Mapping[str, Path]] | None:
-    """The detector of a top-down model, with its FP16 IR, which must exist."""
+    spec = context.lock.with_pins(spec)
     detector = select_detector(context, model.decoder.name) if model.decoder else None
     if detector is None:
-        return None
+        return QuantizationTarget(spec, model, irs)
     parts = context.registry.parts(detector)
-    irs = {part.name: context.layout.ir_path(part, Precision.FP16) for part in parts}
-    if missing := [str(xml) for xml in irs.values() if not xml.is_file()]:
+    detector_irs = {part.name: context.layout.ir_path(part, Precision.FP16) for part in parts}
+    if missing := [str(xml) for xml in detector_irs.values() if not xml.is_file()]:
         raise QuantizationError(
             f"{missing[0]}: missing; {detector.name} finds the people for {model.full_name}",
             hint=f"posezoo get {detector.name}",
         )
-    return detector, irs
+    return QuantizationTarget(spec, model, irs, (detector, detector_irs))
 
 
 def _composite_of(spec: ModelSpec, context: Context) -> ModelSpec | CompositeSpec:

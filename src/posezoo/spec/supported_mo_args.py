@@ -87,11 +87,7 @@ def _accept_non_empty(value: str) -> object:
     return value
 
 
-def _switch(value: str) -> object:
-    return _SWITCHES[value.lower()]
-
-
-_IS_SWITCH = (_switch, "takes no value, or True or False")
+_IS_SWITCH = (lambda value: _SWITCHES[value.lower()], "takes no value, or True or False")
 _IS_FILE = (_accept_non_empty, "expected a file")
 #: By flag: the function that parses its value, and the error's text if it raises KeyError or ValueError.
 CARRIED_OUT: Mapping[str, tuple[Callable[[str], object], str]] = {
