@@ -157,7 +157,7 @@ def _devices(setting: Setting) -> tuple[dict[str, str], list[DoctorIssue]]:
     """The devices, and an issue if OpenVINO does not start or does not have the device of the setting."""
     if not package_version("openvino"):
         return {}, []
-    from posezoo.runtime.devices import available_devices, require_device
+    from posezoo.runtime.runtime_config import available_devices, require_device
 
     try:
         devices = available_devices()

@@ -14,9 +14,8 @@ from typing import TYPE_CHECKING, Protocol
 import numpy as np
 
 from posezoo.runtime.compiled_network import CompiledNetwork
-from posezoo.runtime.devices import available_devices
 from posezoo.runtime.graph import Graph
-from posezoo.runtime.runtime_config import RuntimeConfig
+from posezoo.runtime.runtime_config import RuntimeConfig, available_devices
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:

@@ -22,9 +22,8 @@ from posezoo.pipeline import complexity_count, load
 from posezoo.pipeline.get import get_irs, resolve_model
 from posezoo.pipeline.plan import make_plan
 from posezoo.pipeline.zoo_context import open_context
-from posezoo.runtime.devices import require_device
 from posezoo.runtime.graph import Graph
-from posezoo.runtime.runtime_config import RuntimeConfig
+from posezoo.runtime.runtime_config import RuntimeConfig, require_device
 from posezoo.settings import Settings
 from posezoo.spec.model import CompositeSpec, Model, ModelSpec, Precision
 from posezoo.workers.processes import run_in_child

@@ -15,9 +15,8 @@ from numpy.typing import NDArray
 from posezoo.errors import InferenceError, suggest
 from posezoo.ir.openvino_import import error_text
 from posezoo.runtime import compiled_model_cache
-from posezoo.runtime.devices import require_device
 from posezoo.runtime.graph import Graph, format_shape, port_shapes
-from posezoo.runtime.runtime_config import RuntimeConfig
+from posezoo.runtime.runtime_config import RuntimeConfig, require_device
 
 Array = NDArray[Any]
 Outputs = Mapping[str, Array]

@@ -1,4 +1,4 @@
-"""Device, precision, parallelism and cache of a network."""
+"""The devices of this machine, and on which one, how precisely and how parallel a network runs."""
 
 from __future__ import annotations
 
@@ -6,8 +6,16 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from posezoo.errors import InferenceError
-from posezoo.runtime.devices import VIRTUAL_DEVICES
+from posezoo.errors import InferenceError, suggest
+from posezoo.ir.openvino_import import import_openvino
+
+# OpenVINO's plug-ins that distribute work to real devices.
+VIRTUAL_DEVICES = ("AUTO", "BATCH", "HETERO", "MULTI")
+
+_DRIVERS = "its driver is not part of OpenVINO; posezoo doctor lists the devices that are found"
+_MISSING_DEVICES = {"GPU": _DRIVERS, "NPU": _DRIVERS}
+
+HINTS = ("LATENCY", "THROUGHPUT", "NONE")
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,32 +68,25 @@ class RuntimeConfig:
         properties: dict[str, dict[str, str]] = {}  # by real device
         if self.threads and "CPU" in _real_devices(self.device):
             properties["CPU"] = {"INFERENCE_NUM_THREADS": str(self.threads)}
-        for device, number in self._streams_by_device().items():
+        streams: dict[str, str] = {}
+        if _is_number(self.streams):
+            streams = dict.fromkeys(_real_devices(self.device), self.streams)
+        elif self.streams:
+            for part in self.streams.split(","):
+                device, _, number = part.strip().rpartition(":")
+                if not device or not _is_number(number):
+                    raise InferenceError(
+                        f"streams: expected a number, AUTO, or one for each device, got {self.streams!r}",
+                        hint="4, or CPU:4,GPU:2",
+                    )
+                streams[device] = number
+        for device, number in streams.items():
             properties.setdefault(device, {})["NUM_STREAMS"] = number
         if self.device.split(":")[0] in VIRTUAL_DEVICES:
             config.update({f"DEVICE_PROPERTIES_{name}": values for name, values in properties.items()})
         else:
             config.update(properties.get(self.device, {}))
         return config
-
-    def _streams_by_device(self) -> dict[str, str]:
-        if not self.streams:
-            return {}
-        if _is_number(self.streams):
-            return dict.fromkeys(_real_devices(self.device), self.streams)
-        numbers: dict[str, str] = {}
-        for part in self.streams.split(","):
-            device, _, number = part.strip().rpartition(":")
-            if not device or not _is_number(number):
-                raise InferenceError(
-                    f"streams: expected a number, AUTO, or one for each device, got {self.streams!r}",
-                    hint="4, or CPU:4,GPU:2",
-                )
-            numbers[device] = number
-        return numbers
-
-
-HINTS = ("LATENCY", "THROUGHPUT", "NONE")
 
 
 def _is_number(text: str) -> bool:
@@ -98,3 +99,32 @@ def _real_devices(device: str) -> list[str]:
     if first not in VIRTUAL_DEVICES:
         return [device]
     return [name.split("(")[0].lstrip("-") for name in others.split(",") if name] or ["CPU"]
+
+
+def available_devices() -> dict[str, str]:
+    """OpenVINO's devices on this machine by name, each with the name of its hardware.
+
+    Raises:
+        MissingPackageError: OpenVINO is not installed or does not load.
+    """
+    core = import_openvino(extra="run").Core()
+    return {name: str(core.get_property(name, "FULL_DEVICE_NAME")) for name in core.available_devices}
+
+
+def require_device(device: str) -> None:
+    """Make sure that OpenVINO finds a device with this name on this machine.
+
+    Args:
+        device: as OpenVINO names it; the real devices behind HETERO and similar ones are not checked.
+
+    Raises:
+        InferenceError: there is no such device; the message lists the available ones.
+        MissingPackageError: OpenVINO is not installed or does not load.
+    """
+    core = import_openvino(extra="run").Core()
+    names = [*core.available_devices, *VIRTUAL_DEVICES]
+    if device.split(":")[0].split(".")[0] not in {name.split(".")[0] for name in names}:
+        raise InferenceError(
+            f"no device {device!r} was found, only {', '.join(core.available_devices)}",
+            hint=_MISSING_DEVICES.get(device.split(".")[0]) or suggest(device.upper(), names),
+        )

@@ -62,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.demo.frame_rate import StepTimer
     from posezoo.download.published_photos import download_samples
     from posezoo.pipeline import load
-    from posezoo.runtime.devices import require_device
+    from posezoo.runtime.runtime_config import require_device
     from posezoo.settings import user_folder
 
     context = flags.context_from_args(args)
