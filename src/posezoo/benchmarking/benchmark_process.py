@@ -1,25 +1,85 @@
-"""A process that loads one benchmark case and runs a round at each request of its parent.
+"""Measure benchmark cases in rounds, alone or in turns, each in its own process.
 
-It is a new process, so that the measured memory is only that of the case, and a crash ends only this case.
+The processes are new, so that the measured memory is only that of the case, and a crash ends only this case.
 """
 
 from __future__ import annotations
 
-import contextlib
-import signal
-from collections.abc import Iterator
-from contextlib import AbstractContextManager
-from multiprocessing import get_context
-from multiprocessing.connection import Connection
-from types import TracebackType
+import platform
+import re
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import AbstractContextManager, ExitStack
+from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
-from posezoo.benchmarking.timed_round import BenchmarkRound, peak_memory_mib, run_timed
-from posezoo.benchmarking.workloads import BenchmarkCase, WorkloadInfo
+from posezoo.benchmarking.benchmark_result import BenchmarkResult, BenchmarkRound
+from posezoo.benchmarking.workloads import BenchmarkCase, Work, WorkloadInfo
 from posezoo.errors import InferenceError, PosezooError
+from posezoo.events import BenchmarkProgress, BenchmarkStarted, Listener, ignore_event
+from posezoo.workers.processes import ChildProcess, never_cancelled
 
-# A process that is asked to end has no work to finish.
-_END_TIMEOUT_S = 5
+#: With fewer rounds the range of the values is unknown.
+MIN_ROUNDS = 5
+
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkSchedule:
+    """The number and duration of rounds.
+
+    Attributes:
+        rounds: the number of rounds after one warm-up round.
+        seconds: the minimum duration of a round.
+    """
+
+    rounds: int = MIN_ROUNDS
+    seconds: float = 1.0
+
+    def __post_init__(self) -> None:
+        if self.rounds < MIN_ROUNDS or not 0 < self.seconds < 3600:
+            raise PosezooError(
+                f"expected {MIN_ROUNDS} rounds or more of 0 to 3600 seconds, "
+                f"got {self.rounds} of {self.seconds:g}"
+            )
+
+
+def run_rounds(
+    cases: Sequence[BenchmarkCase], schedule: BenchmarkSchedule, *, listener: Listener = ignore_event
+) -> Iterator[tuple[BenchmarkResult, ...]]:
+    """Measure cases in turns: one round of each case, then the next round of each.
+
+    Args:
+        cases: the cases; each is loaded in its own process, and all processes run until the end.
+        schedule: the number and duration of rounds.
+        listener: receives an event for each round.
+
+    Yields:
+        After each round of all cases, the results so far, in the order of the cases.
+
+    Raises:
+        PosezooError: a case cannot be loaded, or fails later.
+    """
+    with ExitStack() as stack:
+        processes = []
+        for case in cases:
+            listener(BenchmarkStarted(case.label, schedule.rounds))
+            processes.append(stack.enter_context(BenchmarkProcess(case)))
+        for process in processes:
+            process.run(schedule.seconds)
+        rounds: list[list[BenchmarkRound]] = [[] for _ in processes]
+        for number in range(1, schedule.rounds + 1):
+            for process, measured in zip(processes, rounds, strict=True):
+                measured.append(process.run(schedule.seconds))
+            yield tuple(
+                BenchmarkResult(process.case, process.info, tuple(measured))
+                for process, measured in zip(processes, rounds, strict=True)
+            )
+            # Events follow the yield: a user who sees a reported round and presses ^C keeps its result.
+            for process, measured in zip(processes, rounds, strict=True):
+                throughput = measured[-1].throughput_fps
+                listener(BenchmarkProgress(process.case.label, number, schedule.rounds, throughput))
 
 
 class BenchmarkProcess(AbstractContextManager["BenchmarkProcess"]):
@@ -34,17 +94,11 @@ class BenchmarkProcess(AbstractContextManager["BenchmarkProcess"]):
 
     def __init__(self, case: BenchmarkCase) -> None:
         self.case = case
-        # No fork: OpenVINO has threads, and a forked process would include our memory in its own.
-        context = get_context("spawn")
-        self._connection, child_connection = context.Pipe()
-        self._process = context.Process(target=_serve, args=(case, child_connection), daemon=True)
-        with _interrupts_ignored():  # inherited: only the parent handles ^C; it then ends the child
-            self._process.start()
-        child_connection.close()
+        self._process = ChildProcess(_CaseRunner(case))
         try:
-            self.info: WorkloadInfo = self._answer()
+            self.info: WorkloadInfo = self._call(0)
         except BaseException:
-            self._end()
+            self._process.terminate()
             raise
 
     def run(self, seconds: float) -> BenchmarkRound:
@@ -53,72 +107,92 @@ class BenchmarkProcess(AbstractContextManager["BenchmarkProcess"]):
         Raises:
             InferenceError: the device failed, or the process ended.
         """
-        try:
-            self._connection.send(seconds)
-        except OSError:
-            raise self._ended_early() from None
-        result: BenchmarkRound = self._answer()
+        result: BenchmarkRound = self._call(seconds)
         return result
 
-    def _answer(self) -> Any:
+    def _call(self, seconds: float) -> Any:
         try:
-            answer = self._connection.recv()
-        except (EOFError, OSError):
-            raise self._ended_early() from None
-        if isinstance(answer, Exception):
-            raise answer
-        return answer
+            return self._process.call((seconds,), never_cancelled)
+        except (EOFError, ConnectionError):
+            exit_code = self._process.terminate()
+            raise InferenceError(
+                f"{self.case.label}: its process ended early (exit code {exit_code})",
+                hint="is there enough memory? a smaller batch, or fewer requests, needs less",
+            ) from None
 
-    def _ended_early(self) -> InferenceError:
-        self._process.join(_END_TIMEOUT_S)
-        return InferenceError(
-            f"{self.case.label}: its process ended early (exit code {self._process.exitcode})",
-            hint="is there enough memory? a smaller batch, or fewer requests, needs less",
-        )
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._end()
-
-    def _end(self) -> None:
-        self._connection.close()
+    def __exit__(self, *_: object) -> None:
         self._process.terminate()
-        self._process.join(_END_TIMEOUT_S)
-        if self._process.is_alive():
-            self._process.kill()
-            self._process.join()
-        self._process.close()
 
 
-def _serve(case: BenchmarkCase, connection: Connection) -> None:
-    """Runs in the child: load the case, then run a round for each received number of seconds."""
+class _CaseRunner:
+    """Runs in the child: the first call loads the case, each further call runs a round."""
+
+    def __init__(self, case: BenchmarkCase) -> None:
+        self._case = case
+        self._loaded: tuple[Work, WorkloadInfo] | None = None
+
+    def __call__(self, seconds: float) -> WorkloadInfo | BenchmarkRound:
+        try:
+            if self._loaded is None:
+                self._loaded = self._case.workload.load(self._case.runtime)
+                return self._loaded[1]
+            work, info = self._loaded
+            rate, latencies_ms = run_timed(work, info.requests, seconds)
+            return BenchmarkRound(rate * info.batch, latencies_ms, peak_memory_mib())
+        except PosezooError:
+            raise
+        except MemoryError as error:
+            problem = f"{self._case.label}: there is not enough memory"
+            raise InferenceError(problem, hint="try a smaller batch") from error
+        except Exception as error:  # a bug, which the parent reports
+            raise RuntimeError(f"{self._case.label}: {type(error).__name__}: {error}") from error
+
+
+def run_timed(work: Callable[[], None], at_once: int, seconds: float) -> tuple[float, tuple[float, ...]]:
+    """Repeat a piece of work for a while.
+
+    Args:
+        work: a function that is safe to call from several threads.
+        at_once: the number of threads.
+        seconds: new runs start during this time; each thread runs at least once.
+
+    Returns:
+        Runs per second, and the milliseconds of each run. Each thread's rate is counted up to the end of its
+        own last run, and the rates are added. So threads that wait for the slowest one at the end do not
+        lower the rate, even if only a few runs fit into the round, and throughput times mean latency is about
+        ``at_once``.
+    """
+    deadline = time.perf_counter() + seconds
+    with ThreadPoolExecutor(at_once) as pool:
+        futures = [pool.submit(_repeat, work, deadline) for _ in range(at_once)]
+        threads = [future.result() for future in futures]
+    rate = sum(len(latencies) / max(elapsed, 1e-9) for elapsed, latencies in threads)
+    return rate, tuple(1e3 * latency for _, latencies in threads for latency in latencies)
+
+
+def _repeat(work: Callable[[], None], deadline: float) -> tuple[float, list[float]]:
+    latencies: list[float] = []
+    start_time = now = time.perf_counter()
+    while now < deadline or not latencies:
+        work()
+        before, now = now, time.perf_counter()
+        latencies.append(now - before)
+    return now - start_time, latencies
+
+
+def peak_memory_mib() -> float | None:
+    """The peak memory of this process; None if the system does not report it.
+
+    On Linux it is read from /proc: getrusage gives a child its parent's peak (exec keeps the larger of both).
+    """
     try:
-        work, info = case.workload.load(case.runtime)
-        connection.send(info)
-        while True:
-            rate, latencies_ms = run_timed(work, info.requests, connection.recv())
-            connection.send(BenchmarkRound(rate * info.batch, latencies_ms, peak_memory_mib()))
-    except (EOFError, BrokenPipeError):  # the parent ended
-        return
-    except PosezooError as error:
-        connection.send(error)
-    except MemoryError:
-        connection.send(
-            InferenceError(f"{case.label}: there is not enough memory", hint="try a smaller batch")
-        )
-    except Exception as error:  # noqa: BLE001 a bug, which the parent reports
-        connection.send(RuntimeError(f"{case.label}: {type(error).__name__}: {error}"))
+        peak = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text("utf-8"), re.MULTILINE)
+    except OSError:
+        peak = None
+    if peak:
+        return int(peak[1]) / 1024
+    if platform.system() == "Darwin":
+        import resource
 
-
-@contextlib.contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    try:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # this is not the main thread, which receives ^C
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 2**20
+    return None

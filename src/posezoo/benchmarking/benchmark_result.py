@@ -11,13 +11,25 @@ from statistics import median
 
 import numpy as np
 
-from posezoo.benchmarking.timed_round import BenchmarkRound
 from posezoo.benchmarking.workloads import BenchmarkCase, NetworkWorkload, WorkloadInfo
 from posezoo.measured import Measurement, Scalar
 from posezoo.spec.model import Precision
 from posezoo.versions import package_versions
 
-_PERCENTILES = (50, 90, 99)
+
+@dataclass(frozen=True, slots=True)
+class BenchmarkRound:
+    """The measurements of one round.
+
+    Attributes:
+        throughput_fps: images per second.
+        latencies_ms: the time of each inference, or of each image through the whole pipeline.
+        memory_mib: the peak memory of its process so far; None if the system does not report it.
+    """
+
+    throughput_fps: float
+    latencies_ms: tuple[float, ...]
+    memory_mib: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +69,7 @@ class BenchmarkResult:
     def latency_ms(self) -> tuple[float, float, float]:
         """p50, p90 and p99 over the inferences of all rounds; for a batch, the time of the whole batch."""
         latencies = np.concatenate([measured.latencies_ms for measured in self.rounds])
-        p50, p90, p99 = map(float, np.percentile(latencies, _PERCENTILES))
+        p50, p90, p99 = map(float, np.percentile(latencies, (50, 90, 99)))
         return p50, p90, p99
 
     @property

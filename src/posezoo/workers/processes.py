@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from posezoo.errors import ConversionError
@@ -39,9 +39,9 @@ def run_in_child(work: Callable[..., Result], *args: object, of: str) -> Result:
     Raises:
         PosezooError: the error that the function raises; a ConversionError if its process ended early.
     """
-    process = _ChildProcess(work)
+    process = ChildProcess(work)
     try:
-        result: Result = process.call(args, _never_cancelled)
+        result: Result = process.call(args, never_cancelled)
     except (EOFError, ConnectionError) as error:
         raise ConversionError(f"{of}: its process ended early", hint=_MEMORY_HINT) from error
     finally:
@@ -67,14 +67,14 @@ def map_in_processes(
         yield from map_ordered(work, items, 1)
         return
     own = threading.local()  # each thread starts a process when it first needs one
-    processes: list[_ChildProcess] = []
+    processes: list[ChildProcess] = []
 
     def run(item: Item, check: CancelCheck) -> Result:
         if getattr(own, "process", None) is None:
-            own.process = _ChildProcess(work)
+            own.process = ChildProcess(work)
             processes.append(own.process)
         try:
-            result: Result = own.process.call((item, _never_cancelled), check)
+            result: Result = own.process.call((item, never_cancelled), check)
         except (EOFError, ConnectionError):
             own.process.terminate()
             own.process = None
@@ -88,11 +88,17 @@ def map_in_processes(
             process.terminate()
 
 
-def _never_cancelled() -> None:
+def never_cancelled() -> None:
     """The check in a child process, which is not needed, because its parent ends it."""
 
 
-class _ChildProcess:
+class ChildProcess:
+    """A process that calls one function.
+
+    Args:
+        work: a function, or another callable that may keep a state between its calls; it is pickled.
+    """
+
     def __init__(self, work: Callable[..., Any]) -> None:
         from multiprocessing import get_context  # slow import, only needed with processes
 
@@ -100,7 +106,8 @@ class _ChildProcess:
         context = get_context("spawn")
         self._connection, child_end = context.Pipe()
         self._process = context.Process(target=_serve, args=(child_end, work), daemon=True)
-        self._process.start()
+        with _interrupts_ignored():
+            self._process.start()
         child_end.close()
 
     def call(self, args: tuple[object, ...], check: CancelCheck) -> Any:
@@ -117,14 +124,30 @@ class _ChildProcess:
             raise error
         return result
 
-    def terminate(self) -> None:
+    def terminate(self) -> int | None:
+        """End the process, unless it has ended; returns its exit code."""
         self._process.terminate()
         self._process.join()
         self._connection.close()
+        return self._process.exitcode
+
+
+@contextmanager
+def _interrupts_ignored() -> Iterator[None]:
+    """Ignore ^C while a process starts, which inherits that: only the parent handles it, and ends them."""
+    try:
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
+    except ValueError:  # this is not the main thread, which receives ^C
+        yield
+        return
+    try:
+        yield
+    finally:
+        signal.signal(signal.SIGINT, before)
 
 
 def _serve(connection: Connection, work: Callable[..., Any]) -> None:
-    # The terminal sends ^C to all processes; the parent handles it and ends this one.
+    # The terminal sends ^C to all processes; not all threads can start one that ignores it.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(EOFError, BrokenPipeError):
         while True:

@@ -29,8 +29,8 @@ from posezoo.errors import InferenceError, PosezooError
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
+    from posezoo.benchmarking.benchmark_process import BenchmarkSchedule
     from posezoo.benchmarking.benchmark_result import BenchmarkResult
-    from posezoo.benchmarking.interleaving import BenchmarkSchedule
     from posezoo.benchmarking.workloads import BenchmarkCase
 
 SUMMARY = "measure how fast models run on this machine"
@@ -121,7 +121,7 @@ FLAGS = (
 def run(args: argparse.Namespace) -> int:
     """Measure, and print the results."""
     _refuse_invalid_flags(args)
-    from posezoo.benchmarking.interleaving import BenchmarkSchedule
+    from posezoo.benchmarking.benchmark_process import BenchmarkSchedule
     from posezoo.cli.benchmark_cases import BenchmarkPlanner
     from posezoo.cli.benchmark_tables import format_results, results_to_json
 
@@ -189,7 +189,7 @@ def _measure(
     console: Console,
 ) -> None:
     """Measure the cases in turns, and add their results: after ^C those so far, after a failure none."""
-    from posezoo.benchmarking.interleaving import run_rounds
+    from posezoo.benchmarking.benchmark_process import run_rounds
 
     latest: tuple[BenchmarkResult, ...] = ()
     try:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import signal
 
@@ -9,9 +10,8 @@ import numpy as np
 import pytest
 
 from fakes.irs import write_ir
-from posezoo.benchmarking.benchmark_process import BenchmarkProcess
+from posezoo.benchmarking.benchmark_process import BenchmarkProcess, BenchmarkSchedule, run_rounds
 from posezoo.benchmarking.benchmark_result import select_best_batch
-from posezoo.benchmarking.interleaving import BenchmarkSchedule, run_rounds
 from posezoo.benchmarking.workloads import BenchmarkCase, NetworkWorkload, Work, WorkloadInfo
 from posezoo.errors import InferenceError, PosezooError
 from posezoo.events import BenchmarkProgress, BenchmarkStarted
@@ -167,7 +167,8 @@ def test_a_damaged_ir_is_reported_by_the_parent(tmp_path, damage, message):
 
 def test_a_process_that_dies_is_reported_with_its_exit_code(ir):
     with BenchmarkProcess(case(ir)) as worker:
-        os.kill(worker._process.pid, signal.SIGKILL)
+        (child,) = multiprocessing.active_children()
+        os.kill(child.pid, signal.SIGKILL)
         with pytest.raises(
             InferenceError, match=r"small .*: its process ended early \(exit code -9\)"
         ) as error:
@@ -192,8 +193,6 @@ def test_a_bug_in_the_child_is_raised_in_the_parent():
 def test_no_process_outlives_an_abandoned_measurement(ir):
     turns = run_rounds([case(ir), case(ir)], SHORT)
     next(turns)
-    import multiprocessing
-
     children = multiprocessing.active_children()
     assert len(children) == 2
     turns.close()
