@@ -68,9 +68,9 @@ class Mirror:
         """The mirror's registry."""
         return self.root / "models"
 
-    def open_lock(self, *, strict: bool = False) -> LockFile:
+    def open_lock(self) -> LockFile:
         """The mirror's lock."""
-        return LockFile(self.root / NAME, strict=strict)
+        return LockFile(self.root / NAME)
 
     def store_path(self, digest: Digest) -> Path:
         """The path of a file with this digest."""
@@ -85,14 +85,7 @@ class Mirror:
         refuse_license(spec, download_options.allow_licenses)
         spec = self.open_lock().with_pins(spec)
         context = create_context(spec, download_options)
-        return tuple(
-            plan_file(
-                file,
-                self.store_path(file.checksum) if file.checksum is not None else self._staging_path(file),
-                context,
-            )
-            for file in spec.files
-        )
+        return tuple(plan_file(file, self._download_path(file), context) for file in spec.files)
 
     def add_model(
         self,
@@ -135,10 +128,7 @@ class Mirror:
         spec = agreed.with_pins(spec)  # with the files that were trusted just now
         lock = self.open_lock()
         published = (published_entry(spec, file, paths[file.name], lock.timestamp) for file in spec.files)
-        present = [
-            *declaration_entries(spec, lock.timestamp),
-            *(entry for entry in published if entry is not None),
-        ]
+        present = [*declaration_entries(spec, lock.timestamp), *filter(None, published)]
         if agreed.has_declaration(spec):  # else its IR were made from another model.yml
             name = model_key(spec)
             present += (
@@ -229,22 +219,22 @@ class Mirror:
 
     def _store_file(self, file: SourceFile, context: DownloadContext) -> Path:
         """Add a file; a file without a checksum is moved to its path after its digest is known."""
+        path = self._download_path(file)
+        download_file(file, path, list_candidates(file, context), context)
         if file.checksum is not None:
-            download_file(file, self.store_path(file.checksum), list_candidates(file, context), context)
-            return self.store_path(file.checksum)
-        staged = self._staging_path(file)
-        download_file(file, staged, list_candidates(file, context), context)
-        target = self.store_path(verified_files.compute_digest(staged))
+            return path
+        target = self.store_path(verified_files.compute_digest(path))
         with verified_files.writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-            os.replace(staged, target)
+            os.replace(path, target)
         return target
 
-    def _staging_path(self, file: SourceFile) -> Path:
+    def _download_path(self, file: SourceFile) -> Path:
+        if file.checksum is not None:
+            return self.store_path(file.checksum)
         identity = repr((file.name, [str(source) for source in file.sources], dict(file.contains)))
-        return (
-            self.root / "1" / "staging" / sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
-        )
+        name = sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
+        return self.root / "1" / "staging" / name
 
     def _copy_declarations(self, spec: ModelSpec) -> None:
         folder = self.models_dir / replace(spec, is_default=True).subdirectory

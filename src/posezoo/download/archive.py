@@ -68,7 +68,7 @@ def _unpack_aside(
     names: set[str] = set()
     folders: set[str] = set()
     targets: list[Path] = []
-    left = MAX_BYTES
+    size = 0
     for member, stream in _open_members(archive, format):
         name = member
         while name.startswith("./"):  # `tar czf x.tgz ./folder` creates such names
@@ -87,25 +87,20 @@ def _unpack_aside(
         names.add(key)
         folders |= above
         target = place(name)
-        if target is not None:
-            left -= _write(stream, folder / str(len(targets)), target, left, archive)
-            targets.append(target)
+        if target is None:
+            continue
+        with writing(target), open(folder / str(len(targets)), "xb") as written:
+            while True:
+                with _translated(archive):  # an error here is the archive's, not the disk's
+                    piece = stream.read(CHUNK)
+                if not piece:
+                    break
+                size += len(piece)  # counted, because the header may be wrong
+                if size > MAX_BYTES:
+                    raise ArchiveError(f"{archive.name}: contains more than {MAX_BYTES >> 30} GiB")
+                written.write(piece)
+        targets.append(target)
     return targets
-
-
-def _write(stream: IO[bytes], partial: Path, target: Path, left: int, archive: Path) -> int:
-    """Write a member and return its size; the bytes are counted, because the header may be wrong."""
-    size = 0
-    with writing(target), open(partial, "xb") as written:
-        while True:
-            with _translated(archive):  # an error here is the archive's, not the disk's
-                piece = stream.read(CHUNK)
-            if not piece:
-                return size
-            size += len(piece)
-            if size > left:
-                raise ArchiveError(f"{archive.name}: contains more than {MAX_BYTES >> 30} GiB")
-            written.write(piece)
 
 
 def _open_members(path: Path, format: str) -> Iterator[tuple[str, IO[bytes]]]:

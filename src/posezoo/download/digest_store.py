@@ -16,7 +16,14 @@ from functools import partial
 from pathlib import Path
 from urllib.parse import unquote
 
-from posezoo.download.candidates import ByteStream, Candidate, CandidateKind, NotFoundError, open_local_file
+from posezoo.download.candidates import (
+    ByteStream,
+    Candidate,
+    CandidateKind,
+    NotFoundError,
+    OpenCandidate,
+    open_local_file,
+)
 from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
@@ -38,11 +45,22 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
     """The cache, then all mirrors in their order; none if the file's own digest is unknown."""
     if file.checksum is None:  # caches and mirrors find a file by its digest
         return ()
-    mirrors = (_mirror(address, file, file.checksum, context) for address in context.options.mirrors)
-    if context.cache_dir is None:
-        return tuple(mirrors)
-    path = context.cache_dir / entry_path(file.checksum)
-    return Candidate(str(path), CandidateKind.CACHE, partial(open_local_file, path), path), *mirrors
+    path_in_store, candidates = entry_path(file.checksum), []
+    if context.cache_dir is not None:
+        path = context.cache_dir / path_in_store
+        candidates.append(Candidate(str(path), CandidateKind.CACHE, partial(open_local_file, path), path))
+    for address in context.options.mirrors:
+        if address.lower().startswith(("http://", "https://")):
+            read: OpenCandidate = partial(open_url, f"{address.rstrip('/')}/{path_in_store}", file, context)
+            candidates.append(Candidate(redact_secrets(address), CandidateKind.MIRROR, read))
+        else:
+            plain = re.sub(r"^file:(//[^/]*)?", "", address)
+            root = Path(address if plain == address else unquote(plain))
+            path = root / path_in_store
+            candidates.append(
+                Candidate(address, CandidateKind.MIRROR, partial(_open_folder, root, path), path)
+            )
+    return tuple(candidates)
 
 
 @contextmanager
@@ -130,16 +148,6 @@ def remove_stale_staging(root: Path) -> list[Path]:
 
 def _staging_path(root: Path, digest: Digest) -> Path:
     return root / "1" / "staging" / f"{digest.value}.new"
-
-
-def _mirror(address: str, file: SourceFile, digest: Digest, context: DownloadContext) -> Candidate:
-    if address.lower().startswith(("http://", "https://")):
-        url = f"{address.rstrip('/')}/{entry_path(digest)}"
-        return Candidate(redact_secrets(address), CandidateKind.MIRROR, partial(open_url, url, file, context))
-    plain = re.sub(r"^file:(//[^/]*)?", "", address)
-    root = Path(address if plain == address else unquote(plain))
-    path = root / entry_path(digest)
-    return Candidate(address, CandidateKind.MIRROR, partial(_open_folder, root, path), path)
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
 from email.utils import parsedate_to_datetime
 from http import HTTPStatus
+from http.client import responses
 from itertools import chain
 from urllib.parse import urljoin
 
@@ -142,22 +143,35 @@ def _follow_redirects(
     headers: Mapping[str, str],
 ) -> requests.Response:
     """Follow redirects and return the final response; requests itself would read each body to the end."""
+    ca_bundle = str(download_options.ca_bundle) if download_options.ca_bundle is not None else None
+    if not ca_bundle and not (os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")):
+        ca_bundle = os.environ.get("SSL_CERT_FILE") or None  # requests itself reads the other two
+    timeout_s, start_time = download_options.timeout_s, time.monotonic()
     requested: list[str] = []
-    start_time = time.monotonic()
     for _ in range(1 + _MOST_REDIRECTS):
         refuse_unsafe_url(url, file, download_options)
-        if requested and time.monotonic() - start_time > download_options.timeout_s:
+        if requested and time.monotonic() - start_time > timeout_s:
             raise TransientSourceError(
-                f"redirects for more than {download_options.timeout_s:g} s", at_most=ATTEMPTS_WITHOUT_ANSWER
+                f"redirects for more than {timeout_s:g} s", at_most=ATTEMPTS_WITHOUT_ANSWER
             )
         requested.append(url)
-        with translate_errors(download_options.timeout_s):
-            response = _send_get(session, url, download_options, headers)
+        own = {header.name: header.value for header in download_options.headers if header.applies_to(url)}
+        has_login = any(name.lower() == "authorization" for name in own)
+        with translate_errors(timeout_s):
+            response = session.get(
+                url,
+                stream=True,
+                allow_redirects=False,
+                timeout=timeout_s,
+                headers={**headers, **own},
+                auth=(lambda request: request) if has_login else None,  # else requests prefers ~/.netrc
+                verify=ca_bundle,
+            )
         location = session.get_redirect_target(response)
         if location is None:
             return response
         response.close()
-        with translate_errors(download_options.timeout_s):
+        with translate_errors(timeout_s):
             target = urljoin(url, location)
         by_proxy = bool(select_proxy(target, get_environ_proxies(target)))
         refuse_unsafe_redirect(url, target, download_options, by_proxy=by_proxy)
@@ -168,39 +182,16 @@ def _follow_redirects(
     raise SourceError(f"redirects more than {_MOST_REDIRECTS} times")
 
 
-def _send_get(
-    session: requests.Session, url: str, download_options: DownloadOptions, headers: Mapping[str, str]
-) -> requests.Response:
-    own = {header.name: header.value for header in download_options.headers if header.applies_to(url)}
-    has_login = any(name.lower() == "authorization" for name in own)
-    ca_bundle = str(download_options.ca_bundle) if download_options.ca_bundle is not None else None
-    if not ca_bundle and not (os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")):
-        ca_bundle = os.environ.get("SSL_CERT_FILE") or None  # requests itself reads the other two
-    return session.get(
-        url,
-        stream=True,
-        allow_redirects=False,
-        timeout=download_options.timeout_s,
-        headers={**headers, **own},
-        auth=(lambda request: request) if has_login else None,  # else requests prefers ~/.netrc
-        verify=ca_bundle,
-    )
-
-
 def _refuse_status(response: requests.Response, resume: ResumeState, last: int | None) -> None:
     status, is_part = response.status_code, resume.size > 0 or last is not None
     if status == HTTPStatus.OK or (is_part and status == HTTPStatus.PARTIAL_CONTENT):
         return
     if is_part and status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         raise RangeMismatchError(f"has no data after byte {resume.size}")
-    try:
-        problem = f"HTTP {status} {HTTPStatus(status).phrase}"
-    except ValueError:
-        problem = f"HTTP {status}"
-    if status == HTTPStatus.TOO_MANY_REQUESTS:
-        raise RateLimitedError(problem, wait_s=_parse_retry_after(response))
+    problem = f"HTTP {status} {responses.get(status, '')}".rstrip()
     if status in TEMPORARY_STATUS:
-        raise TransientSourceError(problem, wait_s=_parse_retry_after(response))
+        error_type = RateLimitedError if status == HTTPStatus.TOO_MANY_REQUESTS else TransientSourceError
+        raise error_type(problem, wait_s=_parse_retry_after(response))
     if status in (HTTPStatus.NOT_FOUND, HTTPStatus.GONE):
         raise NotFoundError(problem)
     raise SourceError(problem, hint=HINTS.get(status, ""))  # type: ignore[call-overload]

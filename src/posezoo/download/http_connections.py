@@ -130,18 +130,12 @@ def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
         raise TransientSourceError(problem, at_most=ATTEMPTS_WITHOUT_ANSWER) from error
     except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
         connecting = isinstance(error, requests.ConnectTimeout)
-        raise TransientSourceError(
-            f"no answer within {timeout_s:g} s{when}",
-            at_most=ATTEMPTS_WITHOUT_ANSWER if connecting else ATTEMPTS_AT_SILENCE,
-        ) from error
+        at_most = ATTEMPTS_WITHOUT_ANSWER if connecting else ATTEMPTS_AT_SILENCE
+        raise TransientSourceError(f"no answer within {timeout_s:g} s{when}", at_most=at_most) from error
     except requests.ConnectionError as error:
-        has_no_answer = isinstance(
-            getattr(error.args[0] if error.args else None, "reason", None), NewConnectionError
-        )
-        problem = f"no connection: {_root_cause(error)}"
-        raise TransientSourceError(
-            problem, at_most=ATTEMPTS_WITHOUT_ANSWER if has_no_answer else None
-        ) from error
+        reason = getattr(error.args[0] if error.args else None, "reason", None)
+        limit = ATTEMPTS_WITHOUT_ANSWER if isinstance(reason, NewConnectionError) else None
+        raise TransientSourceError(f"no connection: {_root_cause(error)}", at_most=limit) from error
     except urllib3.exceptions.HTTPError as error:
         raise TransientSourceError(f"the connection broke{when}: {_root_cause(error)}") from error
     except (OSError, ValueError) as error:  # requests' errors are OSErrors; bad addresses are both

@@ -85,11 +85,11 @@ def format_entries(entries: Iterable[LockEntry]) -> bytes:
     """The bytes of a lock with these entries."""
     lines = []
     for entry in sorted(entries, key=lambda entry: entry.key):
-        fields = asdict(entry)
-        if not entry.revision:
-            del fields["revision"]
-        if not entry.before:
-            del fields["before"]
+        fields = {
+            name: value
+            for name, value in asdict(entry).items()
+            if value or name not in ("revision", "before")
+        }
         lines.append(json.dumps(fields) + "\n")
     return "".join(lines).encode()
 

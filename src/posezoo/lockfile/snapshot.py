@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -53,10 +52,26 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
     entries += (entry for entry in published.values() if entry is not None)
     warnings: list[str] = []
     for precision in Precision:
-        entries += _ir_entries(spec, precision, layout, now, warnings)
-    return ModelSnapshot(
-        tuple(entries), tuple(name for name, entry in published.items() if entry is None), tuple(warnings)
-    )
+        record = provenance.read_provenance(layout.provenance_path(spec, precision))
+        if record is None:
+            continue
+        xml = layout.converted_ir_path(spec, precision)
+        if record.key.get("sources") != provenance.source_digests(spec):
+            again = f"posezoo convert {spec.full_name}{provenance.camera_input_flags(record, spec)}"
+            warnings.append(f"{xml}: was converted from another file: {again} converts it again")
+            continue
+        converted = []
+        for suffix, content in record.contents.items():
+            path = xml.with_suffix(suffix)
+            if not is_verified(path, content.size, content.digest):
+                warnings.append(f"{path}: does not match its record: posezoo verify {spec.full_name}")
+                break
+            name, digits = f"{precision}/{path.name}", content.digest.value
+            converted.append(LockEntry(model_key(spec), name, content.size, digits, MADE, now))
+        else:
+            entries += converted
+    unpinned = (name for name, entry in published.items() if entry is None)
+    return ModelSnapshot(tuple(entries), tuple(unpinned), tuple(warnings))
 
 
 def published_entry(spec: ModelSpec, file: SourceFile, path: Path, now: str) -> LockEntry | None:
@@ -68,26 +83,3 @@ def published_entry(spec: ModelSpec, file: SourceFile, path: Path, now: str) -> 
             return None
         digest, size = compute_digest(path), path.stat().st_size
     return LockEntry(model_key(spec), file.name, size, digest.value, origin, now)
-
-
-def _ir_entries(
-    spec: ModelSpec, precision: Precision, layout: ModelLayout, now: str, warnings: list[str]
-) -> Iterator[LockEntry]:
-    """The entries of an IR that was converted from these files and matches its record."""
-    record = provenance.read_provenance(layout.provenance_path(spec, precision))
-    if record is None:
-        return
-    xml = layout.converted_ir_path(spec, precision)
-    if record.key.get("sources") != provenance.source_digests(spec):
-        again = f"posezoo convert {spec.full_name}{provenance.camera_input_flags(record, spec)}"
-        warnings.append(f"{xml}: was converted from another file: {again} converts it again")
-        return
-    entries = []
-    for suffix, content in record.contents.items():
-        path = xml.with_suffix(suffix)
-        if not is_verified(path, content.size, content.digest):
-            warnings.append(f"{path}: does not match its record: posezoo verify {spec.full_name}")
-            return
-        name = f"{precision}/{path.name}"
-        entries.append(LockEntry(model_key(spec), name, content.size, content.digest.value, MADE, now))
-    yield from entries

@@ -18,8 +18,19 @@ from posezoo.spec.model import GoogleDriveSource, SourceFile
 # The address for large files, after the user confirms that they were not scanned for viruses.
 _ADDRESS = "https://drive.usercontent.google.com/download"
 
-_QUOTA = ("quota exceeded", "too many users have viewed or downloaded")
-_LOGIN = ("accounts.google.com", "you need access", "sign in")
+# Words of a page in small letters, and what they mean.
+_REASONS = (
+    (
+        ("quota exceeded", "too many users have viewed or downloaded"),
+        "Google Drive's download quota for this file is exceeded",
+        "try again in a day, or give a folder with a copy: --mirror DIR",
+    ),
+    (
+        ("accounts.google.com", "you need access", "sign in"),
+        "Google Drive asks for a login: the file is not shared publicly",
+        "give a folder with a copy: --mirror DIR",
+    ),
+)
 
 
 @contextmanager
@@ -61,16 +72,9 @@ def _parse_confirmation_url(page: str) -> str:
 
 def _explain_page(error: HtmlResponseError) -> SourceError:
     page = error.page.lower()
-    if any(words in page for words in _QUOTA):
-        return SourceError(
-            "Google Drive's download quota for this file is exceeded",
-            hint="try again in a day, or give a folder with a copy: --mirror DIR",
-        )
-    if any(words in page for words in _LOGIN):
-        return SourceError(
-            "Google Drive asks for a login: the file is not shared publicly",
-            hint="give a folder with a copy: --mirror DIR",
-        )
+    for words, problem, hint in _REASONS:
+        if any(word in page for word in words):
+            return SourceError(problem, hint=hint)
     return error
 
 

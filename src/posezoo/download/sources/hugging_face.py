@@ -36,24 +36,21 @@ def open_hugging_face(
         SourceError: HF_ENDPOINT or HF_TOKEN is invalid.
     """
     hub = (os.environ.get("HF_ENDPOINT") or _HUB).rstrip("/")
-    url = f"{hub}/{source.repository}/resolve/{source.revision}/{quote(source.file)}"
-    with open_url(url, file, context, resume, headers=_token(hub)) as stream:
-        yield stream
-
-
-def _token(hub: str) -> tuple[HostHeader, ...]:
     token = os.environ.get("HF_TOKEN", "").strip()
-    if not token:
-        return ()
-    if not (token.isascii() and token.isprintable()) or " " in token:
-        raise SourceError("HF_TOKEN is not a token", hint="check HF_TOKEN: it is one word")
-    try:
-        host = urlsplit(hub).netloc.rpartition("@")[2]
-    except ValueError:
-        host = ""
-    if not host:
-        raise SourceError("HF_ENDPOINT is not a URL", hint=f"set it to {_HUB}, or remove it")
-    return (HostHeader(host, "Authorization", f"Bearer {token}"),)
+    headers: tuple[HostHeader, ...] = ()
+    if token:
+        if not (token.isascii() and token.isprintable()) or " " in token:
+            raise SourceError("HF_TOKEN is not a token", hint="check HF_TOKEN: it is one word")
+        try:
+            host = urlsplit(hub).netloc.rpartition("@")[2]
+        except ValueError:
+            host = ""
+        if not host:
+            raise SourceError("HF_ENDPOINT is not a URL", hint=f"set it to {_HUB}, or remove it")
+        headers = (HostHeader(host, "Authorization", f"Bearer {token}"),)
+    url = f"{hub}/{source.repository}/resolve/{source.revision}/{quote(source.file)}"
+    with open_url(url, file, context, resume, headers=headers) as stream:
+        yield stream
 
 
 def find_in_local_cache(source: HuggingFaceSource) -> Candidate | None:

@@ -38,6 +38,9 @@ _PYTHON_TAG = re.compile(r"(?P<implementation>[a-z]+)(?P<version>\d*)")
 # A line of a requirements file may contain options and URLs; ours must not contain any.
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][\w.-]*==[\w.!+]+ --hash=sha256:[0-9a-f]{64}", re.ASCII)
 
+# zipfile raises RuntimeError for a member that needs a password.
+_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
+
 _HINT = "see which index pip uses: python -m pip config list; or give a folder with a copy: --mirror DIR"
 
 
@@ -55,9 +58,15 @@ def open_wheel_member(
         ArchiveError: the member is missing, or cannot be read; reading the pieces can raise it too.
         SizeError: the member's size is not the file's.
     """
-    wheel = _download_wheel(source, context)
+    wheel = SourceFile(
+        source.wheel.name, source.wheel.size, Digest("sha256", source.wheel.sha256.lower()), sources=()
+    )
+    temp_dir, arguments = context.temp_dir(), pip_arguments(wheel.name)  # refuses a name with a separator
+    pip = Candidate("pip", CandidateKind.SOURCE, partial(_open_pip_download, source, arguments, temp_dir))
+    target = temp_dir / wheel.name
+    download_file(wheel, target, (*store_candidates(wheel, context), pip), context.warnings_only())
     try:
-        archive = zipfile.ZipFile(wheel)
+        archive = zipfile.ZipFile(target)
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise ArchiveError(f"{source.wheel.name} is not a wheel: {error}") from error
     with archive:
@@ -68,15 +77,7 @@ def open_wheel_member(
                 with archive.open(member) as stream:
                     while piece := stream.read(CHUNK):
                         yield piece
-            # zipfile raises RuntimeError for a member that needs a password.
-            except (
-                zipfile.BadZipFile,
-                zlib.error,
-                EOFError,
-                OSError,
-                NotImplementedError,
-                RuntimeError,
-            ) as error:
+            except _UNREADABLE as error:
                 problem = f"{source.member} in {source.wheel.name} cannot be read: {error}"
                 raise ArchiveError(problem) from error
 
@@ -104,19 +105,6 @@ def pip_arguments(wheel_name: str) -> tuple[str, ...]:
     for platform in name["platform"].split("."):
         arguments += ["--platform", platform]
     return tuple(arguments)
-
-
-def _download_wheel(source: PythonPackageSource, context: DownloadContext) -> Path:
-    wheel = SourceFile(
-        source.wheel.name, source.wheel.size, Digest("sha256", source.wheel.sha256.lower()), sources=()
-    )
-    arguments = pip_arguments(wheel.name)  # also checks that the name has no path separator
-    index = Candidate(
-        "pip", CandidateKind.SOURCE, partial(_open_pip_download, source, arguments, context.temp_dir())
-    )
-    target = context.temp_dir() / wheel.name
-    download_file(wheel, target, (*store_candidates(wheel, context), index), context.warnings_only())
-    return target
 
 
 @contextmanager

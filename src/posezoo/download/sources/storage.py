@@ -37,9 +37,6 @@ _ATTEMPTS = 3
 
 _EXTRA = "storage"
 
-# Until Python 3.10 these are two classes.
-_TIMEOUTS = (TimeoutError, futures.TimeoutError)
-
 
 @contextmanager
 def open_storage(
@@ -64,13 +61,8 @@ def open_storage(
     thread_pool = ThreadPool(1)  # a read cannot be interrupted, but its thread can be abandoned
 
     def timed(work: Callable[[], Result], when: str = "") -> Result:
-        try:
-            with _translated(source):
-                return thread_pool.submit(work).result(timeout_s)
-        except _TIMEOUTS as error:
-            raise TransientSourceError(
-                f"no answer within {timeout_s:g} s{when}", at_most=_ATTEMPTS
-            ) from error
+        with _translated(source, f"no answer within {timeout_s:g} s{when}"):
+            return thread_pool.submit(work).result(timeout_s)
 
     def open_file() -> Any:
         fsspec = import_optional("fsspec", extra=_EXTRA)
@@ -100,12 +92,14 @@ def open_storage(
 
 
 @contextmanager
-def _translated(source: StorageSource) -> Iterator[None]:
-    """Replace the errors of the store libraries by ours."""
+def _translated(source: StorageSource, silence: str) -> Iterator[None]:
+    """Replace the errors of the store libraries by ours; ``silence`` is the problem if there is no answer."""
     try:
         yield
-    except (DownloadError, *_TIMEOUTS):
+    except DownloadError:
         raise
+    except (TimeoutError, futures.TimeoutError) as error:  # two classes until Python 3.10
+        raise TransientSourceError(silence, at_most=_ATTEMPTS) from error
     except FileNotFoundError as error:
         raise NotFoundError("does not have it") from error
     except PermissionError as error:
