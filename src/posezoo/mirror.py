@@ -17,8 +17,7 @@ from dataclasses import dataclass, replace
 from hashlib import sha256
 from pathlib import Path
 
-from posezoo.download.connection_pool import ConnectionPool
-from posezoo.download.context import DownloadContext, create_context
+from posezoo.download.context import ConnectionPool, DownloadContext
 from posezoo.download.digest_store import entry_path
 from posezoo.download.file_download import download_file
 from posezoo.download.model_download import PlannedFile, plan_file, require_allowed
@@ -84,7 +83,7 @@ class Mirror:
         """
         refuse_license(spec, download_options.allow_licenses)
         spec = self.open_lock().with_pins(spec)
-        context = create_context(spec, download_options)
+        context = DownloadContext(spec, download_options)
         return tuple(plan_file(file, self._download_path(file), context) for file in spec.files)
 
     def add_model(
@@ -118,7 +117,7 @@ class Mirror:
             self.open_lock().entries, list(declaration_entries(spec, "")), [file.name for file in spec.files]
         )
         paths: dict[str, Path] = {}
-        with create_context(spec, download_options, listener, pool=pool) as context:
+        with DownloadContext(spec, download_options, listener, pool=pool) as context:
 
             def add_file(file: SourceFile) -> None:
                 paths[file.name] = self._store_file(file, context)
@@ -143,7 +142,7 @@ class Mirror:
         Raises:
             DownloadError: no candidate sent one of them.
         """
-        with DownloadContext("samples", download_options, listener, base=self.root) as context:
+        with DownloadContext("samples", download_options, listener) as context:
             return [self._store_file(photo, context) for photo in SAMPLES]
 
     def write_notice(self) -> Path:

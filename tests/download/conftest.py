@@ -42,7 +42,8 @@ class Fetch:
             cache, mirrors, attempts, timeout_s, sleep=self.naps.append, **more
         )
         target = self.folder / file.name
-        with DownloadContext("pose", download_options, self.events.append, base=self.folder) as errand:
+        with DownloadContext("pose", download_options, self.events.append) as errand:
+            errand.base = self.folder
             download_file(file, target, list_candidates(file, errand), errand)
         return target
 

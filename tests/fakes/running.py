@@ -23,7 +23,7 @@ from posezoo.spec.model import Digest, HttpSource, SourceFile
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
 url, folder, size, sha384 = sys.argv[1:]
 file = SourceFile("net.tflite", int(size), Digest("sha384", sha384), (HttpSource(url),))
-with DownloadContext("pose", DownloadOptions(None), print, base=Path()) as errand:
+with DownloadContext("pose", DownloadOptions(None), print) as errand:
     download_file(file, Path(folder) / file.name, list_candidates(file, errand), errand)
 print("requests" in sys.modules)
 """

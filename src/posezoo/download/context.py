@@ -1,48 +1,188 @@
-"""The shared state of the downloads of one call: options, listener, connections, temporary folder."""
+"""What downloads share: options, listener, temporary folder, threads, connections, and limits for hosts."""
 
 from __future__ import annotations
 
+import math
 import tempfile
 import threading
-from collections.abc import Callable
-from contextlib import ExitStack
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
 from copy import copy
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, TypeVar
 
-from posezoo.download.connection_pool import ConnectionPool
+from posezoo.download.candidates import RateLimitedError
 from posezoo.download.options import DownloadOptions
-from posezoo.errors import OutputError
+from posezoo.errors import OutputError, PosezooError
 from posezoo.events import Event, Listener, WarningIssued, ignore_event
-from posezoo.spec.model import Digest, ModelSpec, SourceFile
+from posezoo.spec.model import ModelSpec
+from posezoo.workers.threads import ThreadPool
+
+if TYPE_CHECKING:
+    import requests
+
+Item = TypeVar("Item")
+
+# After this number of successful requests, a host's reduced limit is raised by one.
+_SUCCESSES_TO_RAISE = 32
+
+
+class HostLimiter:
+    """Limits the simultaneous requests to a host; no limit until the host answers "too many requests".
+
+    If ``uses_single_connection`` is true, files are not split over several connections.
+    """
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._active, self._limit = 0, math.inf
+        self._reductions = 0
+        self._peak, self._successes = 0, 0  # since the last reduction; _peak: maximum of active requests
+        self.uses_single_connection = False
+
+    @contextmanager
+    def slot(self) -> Iterator[None]:
+        """Wait for a free slot; a RateLimitedError reduces the limit, and its ``new_limit`` is set."""
+        with self._condition:
+            self._condition.wait_for(lambda: self._active < self._limit)
+            self._active += 1
+            self._peak = max(self._peak, self._active)
+            reductions = self._reductions
+        refusal: RateLimitedError | None = None
+        try:
+            yield
+        except RateLimitedError as error:
+            refusal = error
+            raise
+        finally:
+            with self._condition:
+                self._active -= 1
+                if refusal is None:
+                    # The host may have been busy only for a short time.
+                    self._successes += 1
+                    if self._successes == _SUCCESSES_TO_RAISE:
+                        self._limit, self._successes = self._limit + 1, 0
+                else:
+                    refusal.new_limit = self._reduce_limit(reductions)
+                self._condition.notify_all()
+
+    def _reduce_limit(self, reductions: int) -> int | None:
+        """Halve the limit and return it; None if a single request was too many, so that no limit helps."""
+        self.uses_single_connection = True
+        if reductions == self._reductions:  # else another request has already reduced the limit
+            if self._peak == 1:
+                return None
+            self._limit, self._reductions = self._peak // 2, self._reductions + 1
+            self._peak, self._successes = self._active, 0
+        return int(self._limit)
+
+
+class ConnectionPool:
+    """A context manager that closes its connections and stops its threads on exit.
+
+    Args:
+        options: how many files are downloaded at once, and over how many connections.
+    """
+
+    def __init__(self, options: DownloadOptions) -> None:
+        self._jobs, self._most_connections = options.jobs, options.jobs * options.connections
+        self._exit_stack = ExitStack()
+        self._lock = threading.Lock()
+        self._session: requests.Session | None = None
+        self._thread_pool: ThreadPool | None = None
+        self._limiters: dict[str, HostLimiter] = {}
+
+    def __enter__(self) -> ConnectionPool:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._exit_stack.close()
+
+    def session(self) -> requests.Session:
+        """The session; created with the first request, because importing requests takes time."""
+        with self._lock:
+            if self._session is None:
+                from posezoo.download.http_connections import new_session
+
+                self._session = self._exit_stack.enter_context(new_session(self._most_connections))
+            return self._session
+
+    def limiter_for(self, url: str) -> HostLimiter:
+        """The limiter of a URL's host."""
+        # This also accepts an invalid URL; the request reports it.
+        host_and_port = url.partition("://")[2].partition("/")[0].rpartition("@")[2].lower()
+        with self._lock:
+            return self._limiters.setdefault(host_and_port, HostLimiter())
+
+    def run_all(self, work: Callable[[Item], None], items: Sequence[Item]) -> None:
+        """Do the work for the items in parallel; if one fails, no other is started, but running ones end.
+
+        Raises:
+            PosezooError: the error of the first failed item, in the order of the items.
+        """
+        if self._jobs == 1:
+            for item in items:
+                work(item)
+            return
+        has_failed = threading.Event()
+
+        def unless_failed(item: Item) -> None:
+            if has_failed.is_set():
+                return
+            try:
+                work(item)
+            except PosezooError:
+                has_failed.set()
+                raise
+
+        with self._lock:
+            if self._thread_pool is None:
+                self._thread_pool = ThreadPool(self._jobs)
+                self._exit_stack.callback(self._thread_pool.shutdown)
+            thread_pool = self._thread_pool
+        failures: list[PosezooError] = []
+        for task in [thread_pool.submit(partial(unless_failed, item)) for item in items]:
+            try:
+                task.result()
+            except PosezooError as error:
+                failures.append(error)
+        if failures:
+            raise failures[0]
+
+    def raise_if_cancelled(self) -> None:
+        """Raise Cancelled if the run is being cancelled."""
+        if self._thread_pool is not None:
+            self._thread_pool.raise_if_cancelled()
 
 
 class DownloadContext:
     """A context manager that closes its connections and removes its temporary folder on exit.
 
     Args:
-        model: the name in events.
+        model: the model, or the name in events if the files belong to no model.
         options: the options of the downloads.
         listener: receives the events.
-        base: the folder for relative paths of file sources.
-        first_use: receives the size and digest of a file without a pin; None if such files are refused.
         pool: the connections shared with other calls; None for a new pool.
         records_origins: whether to remember where each file came from, for provenance.json.
     """
 
     def __init__(
         self,
-        model: str,
+        model: ModelSpec | str,
         options: DownloadOptions,
-        listener: Listener,
+        listener: Listener = ignore_event,
         *,
-        base: Path,
-        first_use: Callable[[SourceFile, int, Digest], None] | None = None,
         pool: ConnectionPool | None = None,
         records_origins: bool = False,
     ) -> None:
-        self.first_use = first_use
-        self.model, self.options, self.base = model, options, base
+        self.options = options
+        if isinstance(model, str):
+            self.model, self.base, self.first_use = model, Path(), None
+        else:
+            # File sources with a relative path lie beside model.yml.
+            self.model, self.base = model.full_name, model.path.parent
+            self.first_use = partial(options.first_use, model) if options.first_use is not None else None
         self.cache_dir = options.cache_dir  # None after a write failed
         self.records_origins = records_origins
         self._listener = listener
@@ -90,23 +230,3 @@ class DownloadContext:
                     ) from error
                 self._temp_dir = Path(self._exit_stack.enter_context(folder))
             return self._temp_dir
-
-
-def create_context(
-    spec: ModelSpec,
-    options: DownloadOptions,
-    listener: Listener = ignore_event,
-    *,
-    pool: ConnectionPool | None = None,
-    records_origins: bool = False,
-) -> DownloadContext:
-    """Create the context for the downloads of a model."""
-    return DownloadContext(
-        spec.full_name,
-        options,
-        listener,
-        base=spec.path.parent,
-        first_use=partial(options.first_use, spec) if options.first_use is not None else None,
-        pool=pool,
-        records_origins=records_origins,
-    )

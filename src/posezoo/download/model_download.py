@@ -7,8 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
-from posezoo.download.connection_pool import ConnectionPool
-from posezoo.download.context import DownloadContext, create_context
+from posezoo.download.context import ConnectionPool, DownloadContext
 from posezoo.download.digest_store import remove_stale_staging
 from posezoo.download.file_download import download_file, unpinned_error
 from posezoo.download.options import DownloadOptions, refuse_license
@@ -111,7 +110,7 @@ def download_model(
         listener(WarningIssued(f"{spec.full_name}: license: {spec.license_note}"))
     listener(DownloadStarted(spec.full_name, len(files), spec.revision))
     try:
-        with create_context(spec, download_options, listener, pool=pool, records_origins=True) as context:
+        with DownloadContext(spec, download_options, listener, pool=pool, records_origins=True) as context:
             needed = []
             for file, target in places:
                 if is_unpacked(file, spec, layout, rehash=download_options.verify):
@@ -156,7 +155,7 @@ def plan_download(
         LicenseError: the options do not allow the model's license.
     """
     refuse_license(spec, download_options.allow_licenses)
-    context = create_context(spec, download_options)
+    context = DownloadContext(spec, download_options)
     rehash = download_options.verify and is_dry_run
     plan = []
     for file in _select(spec, precisions):

@@ -115,7 +115,7 @@ def download_dataset(
         OutputError: a file cannot be written.
     """
     files: list[Path] = []
-    with DownloadContext(name, download_options, listener, base=folder) as context:
+    with DownloadContext(name, download_options, listener) as context:
         for archive in dataset.archives:
             path, digest = folder / archive.file.name, archive.file.checksum
             name_of_digest = f"{digest.algorithm}:{digest.value}" if digest is not None else ""
@@ -182,7 +182,7 @@ def download_samples(
         OutputError: a photo cannot be written.
     """
     targets = tuple(folder / photo.name for photo in SAMPLES)
-    with DownloadContext("samples", download_options, listener, base=folder) as context:
+    with DownloadContext("samples", download_options, listener) as context:
         for photo, target in zip(SAMPLES, targets, strict=True):
             download_file(photo, target, list_candidates(photo, context), context)
     return targets

@@ -252,7 +252,7 @@ from posezoo.spec.model import Digest, PythonPackageSource, SourceFile, Wheel
 source = PythonPackageSource("skeletons", "1.5", Wheel(sys.argv[2], 9, "0" * 64), "net.tflite")
 file = SourceFile("net.tflite", 9, Digest("sha384", "0" * 96), (source,))
 try:
-    with DownloadContext("pose", DownloadOptions(None), print, base=Path()) as errand:
+    with DownloadContext("pose", DownloadOptions(None), print) as errand:
         download_file(file, Path("net.tflite"), list_candidates(file, errand), errand)
 except PosezooError as error:
     print(error.problem, "|", error.hint)

@@ -18,7 +18,7 @@ from posezoo.registry import open_registry
 from posezoo.settings import MOST_JOBS, to_settings
 
 if TYPE_CHECKING:
-    from posezoo.download.connection_pool import ConnectionPool
+    from posezoo.download.context import ConnectionPool
     from posezoo.pipeline.zoo_context import Context
     from posezoo.spec.model import ModelSpec
     from posezoo.workers.threads import CancelCheck
@@ -104,7 +104,7 @@ def _run(args: argparse.Namespace) -> int:
     selection = conventions.select_omz_models(registry, args)
     # As in Open Model Zoo, no cache is used unless a flag or setting names one.
     is_cached = said["cache_dir"].origin != "default"
-    from posezoo.download.connection_pool import ConnectionPool
+    from posezoo.download.context import ConnectionPool
     from posezoo.pipeline.for_each import for_each
     from posezoo.pipeline.zoo_context import open_context
 

@@ -32,7 +32,7 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Download, and print the paths of the files."""
-    from posezoo.download.connection_pool import ConnectionPool
+    from posezoo.download.context import ConnectionPool
     from posezoo.download.model_download import download_model, plan_download
     from posezoo.spec.model import ModelSpec
 

@@ -65,7 +65,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> int:
-    from posezoo.download.connection_pool import ConnectionPool
+    from posezoo.download.context import ConnectionPool
 
     if args.all and patterns:
         args.parser.error("either name models or use --all")

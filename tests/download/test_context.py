@@ -19,7 +19,7 @@ from fakes.command import posezoo
 from fakes.files import declared, model
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
-from posezoo.download.connection_pool import ConnectionPool
+from posezoo.download.context import ConnectionPool
 from posezoo.download.model_download import download_model
 from posezoo.download.options import DownloadOptions
 from posezoo.errors import PosezooError, SourceError
