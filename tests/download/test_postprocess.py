@@ -203,7 +203,7 @@ def test_a_member_never_takes_the_place_of_a_promised_file(tmp_path, fetch):
         for name, content in (("net.zip", body), ("run.py", SCRIPT))
     ]
     spec = replace(model(*files), postprocessing=(UnpackArchive("net.zip", "zip"),))
-    with pytest.raises(DownloadError, match=r"holds run\.py, which model\.yml declares"):
+    with pytest.raises(DownloadError, match=r"contains run\.py, which model\.yml declares"):
         fetch(spec)
     assert (tmp_path / "out" / "public" / "pose" / "run.py").read_bytes() == SCRIPT
 
