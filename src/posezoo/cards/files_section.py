@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 
 from posezoo.cards.markdown import Markdown, escape, format_code, format_link, format_table
-from posezoo.cards.measurement_tables import draw_compact_table
+from posezoo.cards.measurement_tables import SHIFT_LEGEND, draw_compact_table
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.spec.model import Digest, SourceFile
 
@@ -21,19 +21,18 @@ def draw_files_section(facts: ModelFacts) -> Iterator[str]:
     models = facts.parts_and_variants
     files = [(model, file) for model in models for file in model.files]
     yield "## Files"
-    rows = [_file_row("" if len(models) == 1 else model.full_name, file) for model, file in files]
+    rows = []
+    for model, file in files:
+        sources = Markdown(", else ".join(format_link(str(source)) for source in file.sources))
+        size = f"unknown, at most {file.read_limit:,}" if file.size is None else f"{file.size:,}"
+        names = format_code("" if len(models) == 1 else model.full_name), format_code(file.name)
+        rows.append((*names, size, _pin(file), sources))
     yield draw_compact_table(("Model", "File", "Bytes", "Digest", "From"), rows)
     if not all(file.is_pinned for _, file in files):
         yield (
             "A file without a checksum is downloaded only with `--trust_on_first_use`; `posezoo.lock` then "
             "records its checksum."
         )
-
-
-def _file_row(model: str, file: SourceFile) -> tuple[str, ...]:
-    sources = Markdown(", else ".join(format_link(str(source)) for source in file.sources))
-    size = f"unknown, at most {file.read_limit:,}" if file.size is None else f"{file.size:,}"
-    return format_code(model), format_code(file.name), size, _pin(file), sources
 
 
 def _pin(file: SourceFile) -> Markdown:
@@ -67,8 +66,11 @@ def draw_ir_section(facts: ModelFacts) -> Iterator[str]:
         if record.complexity:
             gflops, mparams = record.complexity["gflops"], record.complexity["mparams"]
             costs[part.name] = (part.name, f"{gflops:.4g}", f"{mparams:.4g}")
-        if record.shift:
-            shifts.append((*ir, *_shift_row(record.shift)))
+        if shift := record.shift:
+            moved = (f"{shift[name]:.2f}" for name in ("shift_p50_px", "shift_p90_px"))
+            people = (f"{shift[name]:.0f}" for name in ("found_fp32", "found_int8"))
+            photos = (f"{shift[name]:.0f}" for name in ("measured_photos", "calibration_photos"))
+            shifts.append((*ir, *moved, *people, f"{shift['agreement']:.0%}", *photos))
         for check in record.checks:
             values = (f"{check.difference:.1e}", f"{check.tolerance:g}")
             checks.append((*ir, check.output, *values, check.reference))
@@ -87,16 +89,5 @@ def draw_ir_section(facts: ModelFacts) -> Iterator[str]:
         yield format_table(CHECK_HEADERS, checks)
     if shifts:
         yield "## Quantization"
-        yield (
-            "The shift of what INT8 detects relative to FP32, in pixels of the network's input, on photos "
-            "that were not used for calibration. Agreement is the number of people that both detect, divided "
-            "by the number that at least one of them detects."
-        )
+        yield SHIFT_LEGEND
         yield format_table(SHIFT_HEADERS, shifts)
-
-
-def _shift_row(shift: Mapping[str, float]) -> tuple[str, ...]:
-    people = (f"{shift[name]:.0f}" for name in ("found_fp32", "found_int8"))
-    photos = (f"{shift[name]:.0f}" for name in ("measured_photos", "calibration_photos"))
-    moved = (f"{shift[name]:.2f}" for name in ("shift_p50_px", "shift_p90_px"))
-    return *moved, *people, f"{shift['agreement']:.0%}", *photos

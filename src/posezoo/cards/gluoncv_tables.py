@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 
 from posezoo.cards.markdown import (
     Markdown,
@@ -14,7 +13,7 @@ from posezoo.cards.markdown import (
     format_table,
 )
 from posezoo.facts.model_facts import Model
-from posezoo.facts.papers import NAME, format_citation, read_papers
+from posezoo.facts.papers import collect_papers, format_citation
 from posezoo.spec.model import ModelSpec
 
 REPOSITORY = "https://github.com/dmlc/gluon-cv"
@@ -39,12 +38,11 @@ and for its mirror image are averaged. If no size is given, the input is 256x192
 other than the default: `posezoo get simple_pose_resnet18_v1b@ccd24037`."""
 
 
-def draw_gluoncv_tables(models: Sequence[Model], root: Path) -> Iterator[str]:
+def draw_gluoncv_tables(models: Sequence[Model]) -> Iterator[str]:
     """The paragraphs of the three tables and their footnotes; nothing if there is no GluonCV model.
 
     Args:
         models: all models of the registry.
-        root: the registry's root, which contains papers.yml.
 
     Raises:
         SpecError: papers.yml is not valid.
@@ -60,9 +58,7 @@ def draw_gluoncv_tables(models: Sequence[Model], root: Path) -> Iterator[str]:
         title: [model for model in sorted(variants, key=_order) if model.name.startswith(start)]
         for start, title in TABLES.items()
     }
-    all_papers = read_papers(root / NAME)
-    cited = dict.fromkeys(row.origin.paper for rows in tables.values() for row in rows)
-    papers = [all_papers[address] for address in cited if address in all_papers]
+    papers = collect_papers(row for rows in tables.values() for row in rows)
     notes = {paper.address: f"[^{number}]" for number, paper in enumerate(papers, 1)}
     if variants:
         yield INTRODUCTION

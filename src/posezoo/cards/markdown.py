@@ -33,7 +33,7 @@ def escape(text: str) -> Markdown:
     # GitHub turns bare addresses into links, including the backslashes, so the address is interrupted.
     text = re.sub(r":(?=//)|(?<=www)\.", r"\\\g<0>", text, flags=re.IGNORECASE)
     # Lists, headings and rules begin only at the start of a line.
-    text = re.sub(r"^([-+=]|\d+(?=[.)](\s|$)))", _escaped_start, text)
+    text = re.sub(r"^(?:(?=[-+=])|(\d+)(?=[.)](?:\s|$)))", r"\1\\", text)
     return Markdown(text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;"))
 
 
@@ -86,11 +86,6 @@ def format_code_block(language: str, lines: Iterable[str]) -> Markdown:
 
 def _row(cells: Sequence[str]) -> str:
     return "| " + " | ".join(map(escape, cells)) + " |"
-
-
-def _escaped_start(match: re.Match[str]) -> str:
-    start = match.group()
-    return f"{start}\\" if start.isdigit() else f"\\{start}"
 
 
 def one_line(text: str) -> str:

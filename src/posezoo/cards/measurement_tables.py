@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 
 from posezoo.cards.markdown import Markdown, format_table
 from posezoo.facts.labels import describe_settings, format_pairs, join
-from posezoo.facts.model_facts import Model, ModelFacts, measurements_of
+from posezoo.facts.model_facts import ModelFacts, measurements_of
 from posezoo.measured import KINDS, Measurement
 from posezoo.spec.model import ModelSpec
 
@@ -27,12 +27,14 @@ _COLUMN_TITLES = {
     "bin_share": "Size of the .bin",
 }
 
+SHIFT_LEGEND = (
+    "The shift of what INT8 detects relative to FP32, in pixels of the network's input, on photos that were "
+    "not used for calibration. Agreement is the number of people that both detect, divided by the number "
+    "that at least one of them detects."
+)
+
 #: The first paragraph of a kind's section.
-_LEGEND = {
-    "quantization": "The shift of what INT8 detects relative to FP32, in pixels of the network's input, on "
-    "photos that were not used for calibration. Agreement is the number of people that both detect, divided "
-    "by the number that at least one of them detects. The size is relative to the FP32 IR.",
-}
+_LEGEND = {"quantization": f"{SHIFT_LEGEND} The size is relative to the FP32 IR."}
 
 COSTS = {"gflops": "GFLOPs", "mparams": "MParams"}
 
@@ -66,25 +68,20 @@ def draw_measurement_sections(facts: ModelFacts) -> Iterator[str]:
         if rows := [*facts.measurements(kind)]:
             yield f"## {title}"
             yield _LEGEND.get(kind, "")
-            yield _table(kind, rows, alone=len(facts.models) == 1)
-
-
-def _table(kind: str, rows: Sequence[tuple[Model, Measurement]], *, alone: bool) -> Markdown:
-    metrics = [name for name in KINDS[kind].figures if any(name in each.figures for _, each in rows)]
-    titles = [_COLUMN_TITLES.get(name, name.replace("_", " ")) for name in metrics]
-    headers = ["Model", "Precision", "Machine", *titles, "Settings", "Date"]
-    cells = [
-        (
-            "" if alone else model.full_name,
-            each.precision.value,
-            each.machine,
-            *(_number(each, name) for name in metrics),
-            join(describe_settings(each), format_pairs(each.tools), separator="; "),
-            each.date,
-        )
-        for model, each in rows
-    ]
-    return draw_compact_table(headers, cells)
+            titles = [_COLUMN_TITLES.get(name, name.replace("_", " ")) for name in KINDS[kind].figures]
+            cells = [
+                (
+                    "" if len(facts.models) == 1 else model.full_name,
+                    each.precision.value,
+                    each.machine,
+                    *(_number(each, name) for name in KINDS[kind].figures),
+                    join(describe_settings(each), format_pairs(each.tools), separator="; "),
+                    each.date,
+                )
+                for model, each in rows
+            ]
+            headers = ["Model", "Precision", "Machine", *titles, "Settings", "Date"]
+            yield draw_compact_table(headers, cells)
 
 
 def draw_compact_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Markdown:

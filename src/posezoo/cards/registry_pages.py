@@ -36,7 +36,7 @@ def draw_pages(root: Path) -> dict[str, str]:
     for facts in models:
         pages |= draw_model_pages(facts)
     table = format_table(HEADERS, [_row(facts, root) for facts in models])
-    paragraphs = draw_gluoncv_tables([facts.model for facts in models], root)
+    paragraphs = draw_gluoncv_tables([facts.model for facts in models])
     tables = "".join(f"\n{paragraph}\n" for paragraph in paragraphs)
     pages[INDEX] = f"<!-- {NOTE} -->\n\n# Models\n\n{table}\n\n{LEGEND}\n{tables}"
     return pages
@@ -59,35 +59,25 @@ def _row(facts: ModelFacts, root: Path) -> tuple[str, ...]:
     name = format_local_link(f"{model.subdirectory}/{NAME}", model.name)
     if model.deprecated is not None:
         name = Markdown(f"{name} (deprecated)")
+    licenses = {
+        format_local_link(Path(os.path.relpath(license_path(part), root)).as_posix(), part.license.spdx)
+        for part in facts.parts
+        if part.license.text
+    }
+    metrics = [""] * 5
+    if not isinstance(model, CompositeSpec):
+        published, (gflops, mparams) = model.published, format_complexity(model)
+        aps = (format_percent(claim.value) for claim in published.accuracy if claim.metric == "AP")
+        metrics = [_digits(published.gflops), gflops, _digits(published.mparams), mparams, next(aps, "")]
     return (
         Markdown(f"↳ {name}") if facts.composite else name,
         task_label(model.task),
         ", ".join(facts.framework_labels),
         format_megabytes(facts.size_bytes),
-        _licenses(facts, root),
-        *_metrics(facts),
+        Markdown(", ".join(sorted(licenses))),
+        *metrics,
     )
-
-
-def _metrics(facts: ModelFacts) -> tuple[str, ...]:
-    """Published and counted GFLOPs and MParams, and the first published AP; empty if unknown."""
-    model = facts.model
-    if isinstance(model, CompositeSpec):
-        return ("",) * 5
-    gflops, mparams = format_complexity(model)
-    published = model.published
-    aps = (format_percent(claim.value) for claim in published.accuracy if claim.metric == "AP")
-    return _digits(published.gflops), gflops, _digits(published.mparams), mparams, next(aps, "")
 
 
 def _digits(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
-
-
-def _licenses(facts: ModelFacts, root: Path) -> Markdown:
-    links = {
-        format_local_link(Path(os.path.relpath(license_path(part), root)).as_posix(), part.license.spdx)
-        for part in facts.parts
-        if part.license.text
-    }
-    return Markdown(", ".join(sorted(links)))

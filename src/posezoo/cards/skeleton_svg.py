@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from xml.sax.saxutils import escape
 
-from posezoo.pose.keypoints import Color, Skeleton
+from posezoo.pose.keypoints import Skeleton
 
 #: Positions of the keypoints of all skeletons in pixels: to the person's left from the middle, and down.
 _MIDDLE = {"nose": 42, "neck": 92, "pelvis": 204}
@@ -37,21 +37,34 @@ def draw_skeleton(skeleton: Skeleton) -> str:
     It contains no script, link or font, and is readable on light and dark pages.
     """
     places = [keypoint_position(name) for name in skeleton.keypoints]
+    colors = ["#{2:02x}{1:02x}{0:02x}".format(*color) for color in skeleton.colors]
     columns = -(-len(places) // _ROWS)
     width = _WIDTH + (columns - 1) * 140
-    names = ", ".join(f"{index} {name}" for index, name in enumerate(skeleton.keypoints))
+    limbs, joints, names = [], [], []
+    for a, b in skeleton.limbs:
+        ends = f'x1="{places[a][0]}" y1="{places[a][1]}" x2="{places[b][0]}" y2="{places[b][1]}"'
+        limbs.append(f'<line {ends} stroke="{colors[b]}"/>')
+    for index, (name, (x, y), color) in enumerate(zip(skeleton.keypoints, places, colors, strict=False)):
+        joints.append(
+            f'<circle cx="{x}" cy="{y}" r="7" fill="{color}" stroke="#fff"/>'
+            f'<text x="{x}" y="{y + 3}">{index}</text>'
+        )
+        column, row = divmod(index, _ROWS)
+        x, y = _LIST + column * 140, 24 + row * 19
+        names.append(
+            f'<circle cx="{x}" cy="{y - 4}" r="4" fill="{color}"/>'
+            f'<text x="{x + 10}" y="{y}">{index} {escape(name)}</text>'
+        )
+    listed = ", ".join(f"{index} {name}" for index, name in enumerate(skeleton.keypoints))
     return "\n".join(
         [
             f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width} {_HEIGHT}" width="{width}" '
             f'height="{_HEIGHT}" role="img" font-family="sans-serif" font-size="11">',
-            f"<title>{escape(skeleton.name)}: {escape(names)}</title>",
+            f"<title>{escape(skeleton.name)}: {escape(listed)}</title>",
             f'<rect width="{width}" height="{_HEIGHT}" rx="8" fill="#fff"/>',
-            '<g stroke-width="4" stroke-linecap="round" opacity=".55">',
-            *(_limb(places[a], places[b], skeleton.colors[b]) for a, b in skeleton.limbs),
-            '</g><g font-size="8" text-anchor="middle">',
-            *(_joint(index, place, skeleton.colors[index]) for index, place in enumerate(places)),
-            "</g><g>",
-            *(_name(index, name, skeleton.colors[index]) for index, name in enumerate(skeleton.keypoints)),
+            *('<g stroke-width="4" stroke-linecap="round" opacity=".55">', *limbs),
+            *('</g><g font-size="8" text-anchor="middle">', *joints),
+            *("</g><g>", *names),
             "</g></svg>\n",
         ]
     )
@@ -69,30 +82,3 @@ def keypoint_position(keypoint: str) -> tuple[int, int]:
     across, down = _SIDE["_".join(word for word in keypoint.split("_") if word not in sides)]
     # The person is seen from the front: their left is on the right.
     return _CENTER + (across if sides == ["left"] else -across), down
-
-
-def _limb(start: tuple[int, int], end: tuple[int, int], color: Color) -> str:
-    ends = f'x1="{start[0]}" y1="{start[1]}" x2="{end[0]}" y2="{end[1]}"'
-    return f'<line {ends} stroke="{_hex(color)}"/>'
-
-
-def _joint(index: int, place: tuple[int, int], color: Color) -> str:
-    x, y = place
-    return (
-        f'<circle cx="{x}" cy="{y}" r="7" fill="{_hex(color)}" stroke="#fff"/>'
-        f'<text x="{x}" y="{y + 3}">{index}</text>'
-    )
-
-
-def _name(index: int, name: str, color: Color) -> str:
-    column, row = divmod(index, _ROWS)
-    x, y = _LIST + column * 140, 24 + row * 19
-    return (
-        f'<circle cx="{x}" cy="{y - 4}" r="4" fill="{_hex(color)}"/>'
-        f'<text x="{x + 10}" y="{y}">{index} {escape(name)}</text>'
-    )
-
-
-def _hex(color: Color) -> str:
-    blue, green, red = color
-    return f"#{red:02x}{green:02x}{blue:02x}"

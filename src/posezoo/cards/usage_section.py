@@ -44,7 +44,7 @@ def draw_example_section(facts: ModelFacts, *, linked: bool = False) -> Iterator
 
 def draw_usage_sections(facts: ModelFacts) -> Iterator[str]:
     """The sections about downloading, converting, quantizing and using a model."""
-    name = facts.name
+    name, model = facts.name, facts.model
     to_convert = any(part.precisions and not part.is_ir for part in facts.parts)
     trust = "" if facts.is_pinned else " --trust_on_first_use"
     yield f"## Download a Model{' and Convert it into OpenVINO IR Format' if to_convert else ''}"
@@ -55,7 +55,8 @@ def draw_usage_sections(facts: ModelFacts) -> Iterator[str]:
     lines = [f"python tools/downloader/downloader.py --name {name}{trust}"]
     lines += [f"python tools/downloader/converter.py --name {name}"] if to_convert else []
     yield format_code_block("sh", lines)
-    if _can_be_quantized(facts):
+    quantizable = model.decoder is not None and not any(part.quantized for part in facts.parts)
+    if quantizable and Precision.FP32 in facts.precisions and Precision.FP16_INT8 not in facts.precisions:
         yield "To quantize it to INT8, with photos of people in the folder `photos`:"
         yield format_code_block("sh", [f"posezoo quantize {name} --dataset_dir photos"])
     if precision := default_precision(facts):
@@ -81,13 +82,6 @@ def draw_performance_hint(facts: ModelFacts) -> Iterator[str]:
 def default_precision(facts: ModelFacts) -> Precision | None:
     """The precision of the examples: the default of posezoo run, if the model has it."""
     return Precision.FP16 if Precision.FP16 in facts.precisions else next(iter(facts.precisions), None)
-
-
-def _can_be_quantized(facts: ModelFacts) -> bool:
-    # A model that is published as INT8 needs no quantization.
-    if facts.model.decoder is None or any(part.quantized for part in facts.parts):
-        return False
-    return Precision.FP32 in facts.precisions and Precision.FP16_INT8 not in facts.precisions
 
 
 def _command(facts: ModelFacts, arguments: str) -> str:
