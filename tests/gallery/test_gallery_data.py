@@ -63,7 +63,7 @@ def test_a_variant_has_its_own_entry_and_metrics(tmp_path):
     first, second = gathered(tmp_path / "models").entries
     assert (first.name, second.name, second.page) == ("net", "net@bb", "models/net@bb.html")
     assert (first.published["AP"].number, second.published["AP"].number) == (0.7, 0.5)
-    assert (first.input_size, second.input_size) == ((4, 6), (2, 3))
+    assert (first.input_size, second.input_size) == ("4x6", "2x3")
 
 
 def test_a_measured_accuracy_stands_beside_the_published_one(tmp_path):

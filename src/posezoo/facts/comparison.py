@@ -28,8 +28,7 @@ class MetricSource(str, Enum):
     GENERATED = "measured on generated weights"
     DECLARED = "declared"
 
-    def __str__(self) -> str:
-        return self.value
+    __str__ = str.__str__
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,19 +67,19 @@ class MeasurementSelection:
         Raises:
             SpecError: its measured.yml is not valid.
         """
+        measurements = measurements_of(spec, kind)
         if any(each.kind == kind for _, each in self.user_measurements):
             measurements = [
                 each for name, each in self.user_measurements if name == spec.full_name and each.kind == kind
             ]
-        else:
-            measurements = list(measurements_of(spec, kind))
-        if kind != "speed":
-            return measurements
         return [
             each
             for each in measurements
-            if self.machine.casefold() in each.machine.casefold()
-            and all(str(each.settings.get(name)) == value for name, value in self.settings.items())
+            if kind != "speed"
+            or (
+                self.machine.casefold() in each.machine.casefold()
+                and all(str(each.settings.get(name)) == value for name, value in self.settings.items())
+            )
         ]
 
 
@@ -178,8 +177,14 @@ def compare_models(
                 origin = MetricSource.MEASURED if is_published else MetricSource.GENERATED
                 for name, number in measurement.figures.items():
                     metrics[name] = SourcedMetric(number, origin)
-        if size := _size(spec, precision, layout):
-            metrics["size_bytes"] = size
+        xml = layout.ir_path(spec, precision)
+        files = (xml, xml.with_suffix(".bin"))
+        sizes = [file.size for file in spec.files if file.name.startswith(f"{precision}/")]
+        if all(file.is_file() for file in files):
+            size = sum(file.stat().st_size for file in files)
+            metrics["size_bytes"] = SourcedMetric(size, MetricSource.MEASURED)
+        elif spec.is_ir and sizes and None not in sizes:
+            metrics["size_bytes"] = SourcedMetric(sum(filter(None, sizes)), MetricSource.DECLARED)
         license = spec.license.spdx or spec.license.url
         values = {key: metrics.get(key) for key in COLUMNS}
         rows.append(ComparisonRow(spec.full_name, precision, license, values))
@@ -237,24 +242,9 @@ def _select_most_common_setting(
             best = by_setting.setdefault(format_measurement_setting(measurement), {})
             if subject not in best or measurement.figures[metric] > best[subject].figures[metric]:
                 best[subject] = measurement
-    if not by_setting:
-        return "", {}
-
-    def commonness(setting: str) -> tuple[int, float]:
-        best = by_setting[setting]
-        return len(best), sum(measurement.figures[metric] for measurement in best.values())
-
-    chosen = max(by_setting, key=commonness)
-    return chosen, by_setting[chosen]
-
-
-def _size(spec: ModelSpec, precision: Precision, layout: ModelLayout) -> SourcedMetric | None:
-    """The size of .xml and .bin together: on disk, otherwise as published."""
-    xml = layout.ir_path(spec, precision)
-    files = (xml, xml.with_suffix(".bin"))
-    if all(file.is_file() for file in files):
-        return SourcedMetric(sum(file.stat().st_size for file in files), MetricSource.MEASURED)
-    sizes = [file.size for file in spec.files if file.name.startswith(f"{precision}/")]
-    if not spec.is_ir or not sizes or None in sizes:
-        return None
-    return SourcedMetric(sum(size or 0 for size in sizes), MetricSource.DECLARED)
+    ranks = {
+        setting: (len(best), sum(measurement.figures[metric] for measurement in best.values()))
+        for setting, best in by_setting.items()
+    }
+    chosen = max(ranks, key=lambda setting: ranks[setting], default="")
+    return chosen, by_setting.get(chosen, {})

@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from posezoo.cards.card_reader import MAX_CHARACTERS, parse_card
+from posezoo.cards.card_reader import read_card
 from posezoo.cards.markdown import one_line
 from posezoo.cards.model_card import NAME, NOTE, has_note
 from posezoo.cards.parsed_card import CardMetric
@@ -23,7 +23,7 @@ from posezoo.facts.comparison import (
     published_metrics,
 )
 from posezoo.facts.labels import task_label
-from posezoo.facts.model_facts import Model, ModelFacts
+from posezoo.facts.model_facts import ModelFacts
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
@@ -107,18 +107,26 @@ class GalleryEntry:
         return [each for each in Precision if each in available or each in self.measured]
 
     @property
-    def input_size(self) -> tuple[int, int] | None:
-        """Height and width of the first input that has both."""
+    def new_metrics(self) -> dict[Precision, Mapping[str, SourcedMetric]]:
+        """The metrics of each IR that are not the published ones."""
+        return {
+            precision: {key: value for key, value in values.items() if value != self.published.get(key)}
+            for precision, values in self.measured.items()
+        }
+
+    @property
+    def input_size(self) -> str:
+        """Height and width of the first input that has both, or empty."""
         for port in (port for part in self.facts.parts for port in part.inputs):
             size = dict(zip(port.layout, port.shape, strict=False))
             if len(port.shape) == len(port.layout) and min(size.get("H", 0), size.get("W", 0)) > 0:
-                return size["H"], size["W"]
-        return None
+                return f"{size['H']}x{size['W']}"
+        return ""
 
     @property
     def facets(self) -> dict[str, str]:
         """The values that the index's filters compare, in words; empty if unknown."""
-        facts, size = self.facts, self.input_size
+        facts = self.facts
         return {
             "task": task_label(facts.model.task),
             "family": name_family(facts.model.name),
@@ -126,7 +134,7 @@ class GalleryEntry:
             "collection": facts.model.family.value,
             "framework": ", ".join(facts.framework_labels),
             "license": ", ".join(facts.licenses),
-            "input": f"{size[0]}x{size[1]}" if size else "",
+            "input": self.input_size,
         }
 
 
@@ -162,15 +170,28 @@ def collect_gallery_data(
         measured.setdefault(row.model, {})[row.precision] = values
     entries = []
     for name, facts in sorted(by_name.items()):
-        from_card = _read_card_metrics(facts.model)
+        from_card: list[CardMetric] = []  # a card that posezoo generated repeats what model.yml declares
+        path = facts.model.path.with_name(NAME)
+        if not has_note(path, NOTE) and (card := read_card(path)) is not None:
+            for metric in card.metrics:
+                if metric.section and metric.section[0].casefold().startswith(SECTIONS):
+                    from_card.append(metric)
         published = {}
         if isinstance(facts.model, ModelSpec):
             published = published_metrics(facts.model) or dict(_first_of_each(from_card))
         if facts.size_bytes:
             published["download_bytes"] = SourcedMetric(facts.size_bytes, MetricSource.DECLARED)
         metrics = measured.get(name) or _composite_metrics(facts)
-        entries.append(GalleryEntry(facts, published, from_card, metrics))
-    return GalleryData(tuple(entries), _axes(entries), compared.speed_way, compared.accuracy_conditions)
+        entries.append(GalleryEntry(facts, published, tuple(from_card), metrics))
+    keys = {key for entry in entries for key in entry.published}
+    keys |= {key for entry in entries for values in entry.measured.values() for key in values}
+    # Accuracies that only foreign cards state come after AP.
+    others = {
+        key: ChartAxis(one_line(key), "%", factor=100, more=True, log=False, accuracy=True)
+        for key in sorted(keys - AXES.keys())
+    }
+    axes = {key: axis for key, axis in {**AXES, **others}.items() if key in keys}
+    return GalleryData(tuple(entries), axes, compared.speed_way, compared.accuracy_conditions)
 
 
 def name_family(name: str) -> str:
@@ -181,23 +202,6 @@ def name_family(name: str) -> str:
     """
     words = re.match(r"[A-Za-z]+(?:[-_][A-Za-z]+(?![A-Za-z0-9.]))?(?![A-Za-z0-9.])", name)
     return words.group() if words else re.split(r"[-_]", name)[0]
-
-
-def _read_card_metrics(model: Model) -> tuple[CardMetric, ...]:
-    """The metrics of a hand-written card, in order; none for a card that posezoo generated."""
-    path = model.path.with_name(NAME)
-    if has_note(path, NOTE):
-        return ()
-    try:
-        with open(path, encoding="utf-8", errors="replace") as stream:
-            text = stream.read(MAX_CHARACTERS)
-    except OSError:
-        return ()
-    return tuple(
-        metric
-        for metric in parse_card(text).metrics
-        if metric.section and metric.section[0].casefold().startswith(SECTIONS)
-    )
 
 
 def _first_of_each(metrics: Sequence[CardMetric]) -> Iterator[tuple[str, SourcedMetric]]:
@@ -225,14 +229,3 @@ def _composite_metrics(facts: ModelFacts) -> dict[Precision, Mapping[str, Source
             ap = SourcedMetric(measurement.figures["AP"], MetricSource.MEASURED, setting)
             metrics[measurement.precision] = {"AP": ap}
     return metrics
-
-
-def _axes(entries: Sequence[GalleryEntry]) -> dict[str, ChartAxis]:
-    """The axes with at least one value; accuracies that only foreign cards state come after AP."""
-    keys = {key for entry in entries for key in entry.published}
-    keys |= {key for entry in entries for values in entry.measured.values() for key in values}
-    others = {
-        key: ChartAxis(one_line(key), "%", factor=100, more=True, log=False, accuracy=True)
-        for key in sorted(keys - AXES.keys())
-    }
-    return {key: axis for key, axis in {**AXES, **others}.items() if key in keys}

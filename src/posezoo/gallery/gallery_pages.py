@@ -71,12 +71,7 @@ def _model(entry: GalleryEntry) -> dict[str, Any]:
     description = one_line(entry.facts.model.description)
     if len(description) > 160:  # the model's page shows the whole text
         description = f"{description[:157].rsplit(' ', 1)[0]} …"
-    measured = {
-        precision.value: _values(
-            {key: value for key, value in values.items() if value != entry.published.get(key)}
-        )
-        for precision, values in entry.measured.items()
-    }
+    measured = {precision.value: _values(values) for precision, values in entry.new_metrics.items()}
     return {
         "name": entry.name,
         "page": entry.page.replace("@", "%40"),

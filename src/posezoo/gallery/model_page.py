@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
+from dataclasses import asdict
 
 from posezoo.cards.markdown_inline import to_plain_text
 from posezoo.cards.skeleton_svg import keypoint_position
 from posezoo.cards.usage_section import draw_example_section, draw_usage_sections
-from posezoo.facts.comparison import MetricSource, SourcedMetric
+from posezoo.facts.comparison import MetricSource
 from posezoo.facts.labels import (
     describe_settings,
     format_port_shape,
@@ -52,9 +53,6 @@ def draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection
     tags = [*entry.facets.values(), *(precision.value for precision in entry.precisions)]
     related = [("A part of", facts.composite)] if facts.composite else []
     related += [("There is also", variant.name) for variant in facts.variants]
-    training = (
-        {"command": model.training.command, "log": model.training.log} if isinstance(model, ModelSpec) else {}
-    )
     return render_page(
         "model.html",
         ["base", "model"],
@@ -95,7 +93,7 @@ def draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection
             for part in parts
         ),
         origins=unique((part.origin.repository, part.origin.paper) for part in parts),
-        training=training,
+        training=asdict(model.training) if isinstance(model, ModelSpec) else {},
         citations=[format_bibtex(paper) for paper in facts.papers],
         files=[_file_row(file) for part in parts for file in part.files],
     )
@@ -106,10 +104,7 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData) -> dict[str, objec
 
     One row contains the published values; then each precision has a row.
     """
-    measured: dict[str, Mapping[str, SourcedMetric]] = {}
-    for precision, metrics in entry.measured.items():
-        own = {key: value for key, value in metrics.items() if value != entry.published.get(key)}
-        measured |= {precision.value: own} if own else {}
+    measured = {precision.value: values for precision, values in entry.new_metrics.items() if values}
     lines = {**({PUBLISHED: entry.published} if entry.published else {}), **measured}
     axes = {key: axis for key, axis in gallery.axes.items() if any(key in line for line in lines.values())}
     origins = {value.origin for line in measured.values() for value in line.values()}
@@ -173,17 +168,15 @@ def _ports(part: ModelSpec) -> tuple[str, list[Row], list[Row]]:
 
 
 def _skeleton(skeleton: Skeleton) -> dict[str, object]:
-    names = skeleton.keypoints
-    places = [keypoint_position(name) for name in names]
-    sides = [
-        next((side for side in ("left", "right") if side in name.split("_")), "middle") for name in names
-    ]
+    places = [keypoint_position(name) for name in skeleton.keypoints]
+    points = []
+    for number, name in enumerate(skeleton.keypoints):
+        side = next((side for side in ("left", "right") if side in name.split("_")), "middle")
+        points.append((*places[number], side, number))
     return {
         "name": skeleton.name,
-        "names": [name.replace("_", " ") for name in names],
-        "points": [
-            (*place, side, number) for number, (place, side) in enumerate(zip(places, sides, strict=True))
-        ],
+        "names": [name.replace("_", " ") for name in skeleton.keypoints],
+        "points": points,
         "limbs": [(*places[a], *places[b]) for a, b in skeleton.limbs],
     }
 
