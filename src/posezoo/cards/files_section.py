@@ -4,8 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from posezoo.cards.markdown import Markdown, escape, format_code, format_link, format_table
-from posezoo.cards.measurement_tables import SHIFT_LEGEND, draw_compact_table
+from posezoo.cards.markdown import (
+    Markdown,
+    draw_compact_table,
+    escape,
+    format_code,
+    format_link,
+    format_table,
+)
+from posezoo.cards.measurement_tables import SHIFT_LEGEND
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.spec.model import Digest, SourceFile
 

@@ -1,14 +1,30 @@
-"""Measured values on a card: complexity, accuracy, INT8 compared with FP32, and speed by machine."""
+"""Published and measured values on a card: accuracy, variants, INT8 compared with FP32, and speed."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
-from posezoo.cards.markdown import Markdown, format_table
-from posezoo.facts.labels import describe_settings, format_pairs, join
+from posezoo.cards.markdown import draw_compact_table, escape, format_code
+from posezoo.facts.labels import (
+    describe_settings,
+    format_pairs,
+    format_percent,
+    format_port_shape,
+    format_protocol,
+    join,
+)
 from posezoo.facts.model_facts import ModelFacts, measurements_of
 from posezoo.measured import KINDS, Measurement
-from posezoo.spec.model import ModelSpec
+from posezoo.spec.model import ModelSpec, PublishedAccuracy
+
+#: Open Model Zoo's names of the metrics.
+METRICS = {"AP": "Average Precision (AP)", "MPJPE": "MPJPE (mm)"}
+
+#: The names of the metrics in measured.yml.
+_MEASURED_NAMES = {"AP": "AP", "MPJPE": "MPJPE_mm"}
+
+HEADERS = ("Model", "Metric", "Original model", "Converted model", "Dataset", "Protocol")
+
 
 #: The title of each kind's section; complexity is in the specification.
 TITLES = {
@@ -42,24 +58,7 @@ COSTS = {"gflops": "GFLOPs", "mparams": "MParams"}
 def format_complexity(spec: ModelSpec) -> tuple[str, str]:
     """GFLOPs and MParams of a model's first IR; empty if they were not counted."""
     counts = measurements_of(spec, "complexity")
-    return (_number(counts[0], "gflops"), _number(counts[0], "mparams")) if counts else ("", "")
-
-
-def describe_complexity(spec: ModelSpec) -> Iterator[tuple[str, str]]:
-    """GFLOPs and MParams by name, with the precisions and weights for which they were counted."""
-    counts = measurements_of(spec, "complexity")
-    for metric, title in COSTS.items():
-        precisions: dict[tuple[str, str], list[str]] = {}
-        for count in counts:
-            key = (_number(count, metric), describe_settings(count))
-            precisions.setdefault(key, []).append(count.precision)
-        yield (
-            title,
-            "; ".join(
-                f"{value} ({join(', '.join(same), settings, separator='; ')})"
-                for (value, settings), same in precisions.items()
-            ),
-        )
+    return (format_figure(counts[0], "gflops"), format_figure(counts[0], "mparams")) if counts else ("", "")
 
 
 def draw_measurement_sections(facts: ModelFacts) -> Iterator[str]:
@@ -74,7 +73,7 @@ def draw_measurement_sections(facts: ModelFacts) -> Iterator[str]:
                     "" if len(facts.models) == 1 else model.full_name,
                     each.precision.value,
                     each.machine,
-                    *(_number(each, name) for name in KINDS[kind].figures),
+                    *(format_figure(each, name) for name in KINDS[kind].figures),
                     join(describe_settings(each), format_pairs(each.tools), separator="; "),
                     each.date,
                 )
@@ -84,11 +83,80 @@ def draw_measurement_sections(facts: ModelFacts) -> Iterator[str]:
             yield draw_compact_table(headers, cells)
 
 
-def draw_compact_table(headers: Sequence[str], rows: Sequence[Sequence[str]]) -> Markdown:
-    """A table without its empty columns."""
-    kept = [index for index in range(len(headers)) if any(row[index] for row in rows)]
-    return format_table([headers[index] for index in kept], [[row[index] for index in kept] for row in rows])
-
-
-def _number(measurement: Measurement, metric: str) -> str:
+def format_figure(measurement: Measurement, metric: str) -> str:
+    """A measured value with six digits; empty if it was not measured."""
     return f"{measurement.figures[metric]:.6g}" if metric in measurement.figures else ""
+
+
+def specification_accuracy(part: ModelSpec) -> tuple[str, str] | None:
+    """The first published accuracy of a model, as a row of its specification table."""
+    if not part.published.accuracy:
+        return None
+    first = part.published.accuracy[0]
+    value = _format_value(first.value, first.metric)
+    conditions = join(first.dataset, format_protocol(first))
+    return METRICS[first.metric], f"{value} ({conditions})" if conditions else value
+
+
+def draw_accuracy_section(facts: ModelFacts) -> Iterator[str]:
+    """The section Accuracy: a table of published and measured values, and known differences."""
+    parts = facts.parts
+    rows = [row for part in parts for row in _rows(part, "" if len(parts) == 1 else part.name)]
+    yield "## Accuracy"
+    if rows:
+        # If a model is published as IR, the IR is the original.
+        title = "Value" if all(part.is_ir for part in parts) else "Original model"
+        yield draw_compact_table([*HEADERS[:2], title, *HEADERS[3:]], rows)
+    else:
+        yield "No published accuracy is declared."
+    for part in parts:
+        if part.published.known_difference:
+            yield f"Known difference: {escape(part.published.known_difference)}"
+
+
+def draw_variants_section(facts: ModelFacts) -> Iterator[str]:
+    """The section Variants: the other variants that the publisher offers under this name."""
+    for part in facts.parts:
+        if not part.variants:
+            continue
+        yield "## Variants"
+        yield f"{format_code(part.full_name)} is {format_code(f'{part.name}@{part.tag}')}. There are also:"
+        rows = []
+        for variant in part.variants:
+            shapes = "; ".join(map(format_port_shape, variant.inputs))
+            start = (format_code(variant.full_name), shapes, *format_complexity(variant))
+            rows += [(*start, *row[1:]) for row in _rows(variant, "")] or [(*start, *("",) * 5)]
+        yield draw_compact_table(("Variant", "Input", *COSTS.values(), *HEADERS[1:]), rows)
+
+
+def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
+    measurements = measurements_of(part, "accuracy")
+    for claim in part.published.accuracy:
+        metrics = (
+            (METRICS[claim.metric], _MEASURED_NAMES[claim.metric], claim.value),
+            ("AP50", "AP50", claim.ap50),
+            ("AP75", "AP75", claim.ap75),
+        )
+        for title, metric, value in metrics:
+            if value is not None:
+                original = _format_value(value, claim.metric)
+                converted = "" if part.is_ir else _converted_cell(claim, metric, measurements)
+                yield name, title, original, converted, claim.dataset, format_protocol(claim)
+
+
+def _converted_cell(claim: PublishedAccuracy, metric: str, measurements: Sequence[Measurement]) -> str:
+    """The converted model's accuracy: published, and measured on the same data with the same protocol."""
+    values = []
+    if claim.converted is not None and metric == _MEASURED_NAMES[claim.metric]:
+        values.append(f"{_format_value(claim.converted, claim.metric)} (published)")
+    for each in measurements:
+        settings = each.settings
+        is_comparable = settings.get("dataset") == claim.dataset and bool(settings.get("flip")) == claim.flip
+        if is_comparable and metric in each.figures:
+            images = f", {settings['images']} images" if "images" in settings else ""
+            values.append(f"{_format_value(each.figures[metric], claim.metric)} ({each.precision}{images})")
+    return "; ".join(values) or "not measured"
+
+
+def _format_value(value: float, metric: str) -> str:
+    return f"{value:g}" if metric == "MPJPE" else format_percent(value)

@@ -11,11 +11,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from posezoo.cards.accuracy_section import (
-    draw_accuracy_section,
-    draw_variants_section,
-    specification_accuracy,
-)
 from posezoo.cards.card_json import card_json
 from posezoo.cards.files_section import draw_files_section, draw_ir_section
 from posezoo.cards.front_matter import draw_front_matter
@@ -28,12 +23,19 @@ from posezoo.cards.markdown import (
     format_local_link,
     format_table,
 )
-from posezoo.cards.measurement_tables import describe_complexity, draw_measurement_sections
+from posezoo.cards.measurement_tables import (
+    COSTS,
+    draw_accuracy_section,
+    draw_measurement_sections,
+    draw_variants_section,
+    format_figure,
+    specification_accuracy,
+)
 from posezoo.cards.ports_section import draw_ports_sections
 from posezoo.cards.skeleton_svg import draw_skeleton
 from posezoo.cards.usage_section import draw_example_section, draw_performance_hint, draw_usage_sections
-from posezoo.facts.labels import format_megabytes, task_label
-from posezoo.facts.model_facts import ModelFacts
+from posezoo.facts.labels import describe_settings, format_megabytes, join, task_label
+from posezoo.facts.model_facts import ModelFacts, measurements_of
 from posezoo.files.verified_files import write_atomically
 from posezoo.registry import registry_root
 from posezoo.spec.model import CompositeSpec
@@ -162,10 +164,19 @@ def _specification(facts: ModelFacts) -> Iterator[str]:
     for part in parts:
         owner = "" if len(parts) == 1 else f" of {part.full_name}"
         # A card beside IR has a separate section for the complexity of that IR.
-        counts = dict(describe_complexity(part)) if facts.layout is None else {}
-        for metric, value in (("GFLOPs", part.published.gflops), ("MParams", part.published.mparams)):
-            rows.append((f"{metric}{owner}", "" if value is None else f"{value:.6g}"))
-            rows.append((f"{metric}{owner}, counted on the IR", counts.get(metric, "")))
+        counts = measurements_of(part, "complexity") if facts.layout is None else ()
+        for metric, published in (("gflops", part.published.gflops), ("mparams", part.published.mparams)):
+            title = f"{COSTS[metric]}{owner}"
+            rows.append((title, "" if published is None else f"{published:.6g}"))
+            precisions: dict[tuple[str, str], list[str]] = {}
+            for count in counts:
+                key = (format_figure(count, metric), describe_settings(count))
+                precisions.setdefault(key, []).append(count.precision)
+            values = (
+                f"{value} ({join(', '.join(same), settings, separator='; ')})"
+                for (value, settings), same in precisions.items()
+            )
+            rows.append((f"{title}, counted on the IR", "; ".join(values)))
     rows += [
         ("Source framework", ", ".join(facts.framework_labels)),
         ("IR precisions", ", ".join(facts.precisions)),

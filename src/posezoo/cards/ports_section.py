@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
 
-from posezoo.cards.markdown import Markdown, format_code, format_code_block
-from posezoo.cards.measurement_tables import draw_compact_table
+from posezoo.cards.markdown import Markdown, draw_compact_table, format_code, format_code_block
 from posezoo.facts.labels import format_port_shape, format_role
 from posezoo.facts.model_facts import converted_input
 from posezoo.spec.model import Input, ModelSpec, Output

@@ -10,10 +10,9 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 
-from posezoo.cards.card_reader import read_card
+from posezoo.cards.card_reader import CardMetric, read_card
 from posezoo.cards.markdown import one_line
 from posezoo.cards.model_card import NAME, NOTE, has_note
-from posezoo.cards.parsed_card import CardMetric
 from posezoo.facts.comparison import (
     MeasurementSelection,
     MetricSource,

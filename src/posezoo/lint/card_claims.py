@@ -13,8 +13,8 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Generic, TypeVar
 
+from posezoo.cards.card_reader import CardSection, ParsedCard
 from posezoo.cards.markdown_inline import MarkdownLink, find_links
-from posezoo.cards.parsed_card import CardSection, ParsedCard
 
 ValueT = TypeVar("ValueT")
 Numbers = tuple[float, ...]

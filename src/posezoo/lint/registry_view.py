@@ -13,9 +13,8 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from posezoo.cards.card_reader import read_card
+from posezoo.cards.card_reader import ParsedCard, read_card
 from posezoo.cards.markdown_inline import MarkdownLink
-from posezoo.cards.parsed_card import ParsedCard
 from posezoo.errors import SpecError
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
