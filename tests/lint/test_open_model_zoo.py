@@ -10,8 +10,8 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.lint.baseline import baseline_key
 from posezoo.lint.finding import Finding
+from posezoo.lint.output_formats import baseline_key
 from posezoo.lint.rules import check_registry
 from posezoo.registry import Registry
 

@@ -79,7 +79,7 @@ def run_metadata_check(args: argparse.Namespace, registry: Registry, patterns: S
         names = changed if names is None else names & changed
     known: frozenset[tuple[str, ...]] = frozenset()
     if args.baseline is not None:
-        from posezoo.lint.baseline import baseline_key, read_baseline
+        from posezoo.lint.output_formats import baseline_key, read_baseline
 
         known = read_baseline(args.baseline)
     alone = patterns is not None and args.changed_since is None
@@ -89,7 +89,7 @@ def run_metadata_check(args: argparse.Namespace, registry: Registry, patterns: S
 
         findings += recompute_artifacts(registry, names, args.artifacts)
     if args.write_baseline is not None:
-        from posezoo.lint.baseline import write_baseline
+        from posezoo.lint.output_formats import write_baseline
 
         write_baseline(args.write_baseline, findings, registry.roots)
     if known:

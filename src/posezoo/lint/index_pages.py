@@ -97,10 +97,7 @@ class RegistryLinks:
     def exists(self, path: str) -> bool:
         """Whether there is a file or a folder."""
         if path not in self._exists:
-            try:
-                self._exists[path] = os.path.exists(path)
-            except ValueError:
-                self._exists[path] = False
+            self._exists[path] = os.path.exists(path)
         return self._exists[path]
 
     def resolve(self, folder: Path, target: str) -> str | None:

@@ -23,7 +23,7 @@ from posezoo.lint.index_pages import IndexRow, RegistryLinks, read_index
 from posezoo.lint.text_comparison import words
 from posezoo.registry import Registry, RegistryEntry
 from posezoo.spec import yaml_nodes
-from posezoo.spec.model import CompositeSpec, Digest, Input, ModelSpec, Output
+from posezoo.spec.model import CompositeSpec, Digest, Input, ModelSpec, Output, Source, SourceFile
 from posezoo.spec.yaml_nodes import YamlNode
 
 KeyT = TypeVar("KeyT")
@@ -126,10 +126,8 @@ class RegistryView:
         """The first model with a file from each source, and the file's size and checksum."""
         files: dict[str, tuple[str, int | None, Digest | None]] = {}
         for name, view in self.models.items():
-            for variant in view.variants:
-                for file in variant.files:
-                    for source in file.sources:
-                        files.setdefault(str(source), (name, file.size, file.checksum))
+            for _, file, source in view.sources:
+                files.setdefault(str(source), (name, file.size, file.checksum))
         return files
 
 
@@ -167,6 +165,13 @@ class ModelView:
     def variants(self) -> tuple[ModelSpec, ...]:
         """The model and all its variants; empty for a composite."""
         return (self.spec, *self.spec.variants) if self.spec is not None else ()
+
+    @property
+    def sources(self) -> Iterator[tuple[int, SourceFile, Source]]:
+        """Each source of a file of a variant, with the file and its index."""
+        for variant in self.variants:
+            for index, file in enumerate(variant.files):
+                yield from ((index, file, source) for source in file.sources)
 
     @property
     def inputs(self) -> tuple[Input, ...]:
@@ -211,6 +216,10 @@ class ModelView:
     def argument(self, flag: str) -> ConverterArgument | None:
         """The converter's argument with this flag, or None."""
         return next((argument for argument in self.arguments if argument.flag == flag), None)
+
+    def export_argument(self, *flags: str) -> ConverterArgument | None:
+        """The export's argument with one of these flags, or None."""
+        return next((argument for argument in self.export_arguments if argument.flag in flags), None)
 
     @property
     def card_path(self) -> Path:

@@ -32,7 +32,6 @@ FAMILIES: LazyTable[object] = LazyTable(
         "preprocessing_rules": "posezoo.lint.rules.preprocessing_rules:RULES",
         "accuracy_check": "posezoo.lint.rules.accuracy_check:RULES",
         "metrics": "posezoo.lint.rules.metrics:RULES",
-        "license_terms": "posezoo.lint.rules.license_terms:RULES",
         "descriptions": "posezoo.lint.rules.descriptions:RULES",
     },
 )

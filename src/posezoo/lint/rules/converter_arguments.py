@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from itertools import chain
 
 from posezoo.lint.finding import RuleViolation
-from posezoo.lint.registry_view import ConverterArgument, ModelView
+from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import is_misspelling
 from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED
@@ -26,6 +26,8 @@ CONVERTER = (
     "--saved_model_tags", "--tensorflow_custom_layer_libraries", "--input_model_is_text",
     "--legacy_mxnet_model",
 )  # fmt: skip
+#: Flags that give the export the shapes of its inputs.
+EXPORTED_SHAPES = ("--input-shape", "--input-shapes")
 EXPORT = (
     "--model-name", "--model-path", "--model-param", "--import-module", "--weights", "--input-names",
     "--input-shapes", "--input-shape", "--output-names", "--output-file", "--inputs-dtype",
@@ -118,8 +120,7 @@ def dead_key(view: ModelView) -> Iterator[RuleViolation]:
 )
 def export_mismatch(view: ModelView) -> Iterator[RuleViolation]:
     for exported_flag, flag in (("--input-names", "--input"), ("--output-names", "--output")):
-        exports = (argument for argument in view.export_arguments if argument.flag == exported_flag)
-        exported, argument = next(exports, None), view.argument(flag)
+        exported, argument = view.export_argument(exported_flag), view.argument(flag)
         if exported is None or argument is None:
             continue
         names = {name.strip() for name in exported.value.split(",")}
@@ -127,19 +128,13 @@ def export_mismatch(view: ModelView) -> Iterator[RuleViolation]:
             message = f"{flag} expects {', '.join(missing)}; the export's names are {exported.value}"
             field = argument.node.field_path
             yield RuleViolation(argument.node, message, field, argument.value, exported.value)
-    shape, argument = exported_shape(view), view.argument("--input_shape")
+    shape, argument = view.export_argument(*EXPORTED_SHAPES), view.argument("--input_shape")
     if shape is None or argument is None:
         return
     if re.findall(r"-?[0-9]+", shape.value) != re.findall(r"-?[0-9]+", argument.value):
         message = f"--input_shape is {argument.value}, the export's {shape.flag} {shape.value}"
         field = argument.node.field_path
         yield RuleViolation(argument.node, message, field, argument.value, shape.value)
-
-
-def exported_shape(view: ModelView) -> ConverterArgument | None:
-    """The argument that gives the export to ONNX the shapes of its inputs; None if there is none."""
-    flags = ("--input-shape", "--input-shapes")
-    return next((argument for argument in view.export_arguments if argument.flag in flags), None)
 
 
 RULES = defined_rules(globals())

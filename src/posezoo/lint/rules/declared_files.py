@@ -59,13 +59,11 @@ def known_keys(view: ModelView) -> Iterator[RuleViolation]:
     "source: http://download.example.org/net.pb",
 )
 def safe_sources(view: ModelView) -> Iterator[RuleViolation]:
-    for variant in view.variants:
-        for index, file in enumerate(variant.files):
-            for source in file.sources:
-                if isinstance(source, HttpSource) and not source.url.startswith("https://"):
-                    place, expected = _find_source(view, index, source.url), f"https{source.url[4:]}"
-                    message = f"{file.name} comes from {source.url}, which is not https"
-                    yield RuleViolation(place, message, f"files[{index}].source", source.url, expected)
+    for index, file, source in view.sources:
+        if isinstance(source, HttpSource) and not source.url.startswith("https://"):
+            place, expected = _find_source(view, index, source.url), f"https{source.url[4:]}"
+            message = f"{file.name} comes from {source.url}, which is not https"
+            yield RuleViolation(place, message, f"files[{index}].source", source.url, expected)
 
 
 def _find_source(view: ModelView, index: int, address: str) -> Place:
@@ -85,22 +83,20 @@ def _find_source(view: ModelView, index: int, address: str) -> Place:
     "two models that download one URL, with two checksums",
 )
 def same_source(view: ModelView) -> Iterator[RuleViolation]:
-    for variant in view.variants:
-        for index, file in enumerate(variant.files):
-            for source in file.sources:
-                name, size, digest = view.zoo.models_by_source.get(str(source), (view.name, None, None))
-                if name == view.name or size is None or file.size is None:
-                    continue
-                # Checksums of different algorithms cannot be compared.
-                own = file.checksum
-                is_other = digest and own and digest.algorithm == own.algorithm and digest != own
-                if size != file.size or is_other:
-                    message = (
-                        f"{file.name} has the same address as a file of {name}, which is declared there with "
-                        f"{size} bytes, {digest}, and here with {file.size} bytes, {own}"
-                    )
-                    location, actual = view.location("files", index), f"{file.size} {own}"
-                    yield RuleViolation(location, message, f"files[{index}]", actual, f"{size} {digest}")
+    for index, file, source in view.sources:
+        name, size, digest = view.zoo.models_by_source.get(str(source), (view.name, None, None))
+        if name == view.name or size is None or file.size is None:
+            continue
+        # Checksums of different algorithms cannot be compared.
+        own = file.checksum
+        is_other = digest and own and digest.algorithm == own.algorithm and digest != own
+        if size != file.size or is_other:
+            message = (
+                f"{file.name} has the same address as a file of {name}, which is declared there with "
+                f"{size} bytes, {digest}, and here with {file.size} bytes, {own}"
+            )
+            location, actual = view.location("files", index), f"{file.size} {own}"
+            yield RuleViolation(location, message, f"files[{index}]", actual, f"{size} {digest}")
 
 
 @rule(

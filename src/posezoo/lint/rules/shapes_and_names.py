@@ -12,7 +12,7 @@ from posezoo.lint.card_claims import CardPort, CardPorts, CardValue, Shape
 from posezoo.lint.finding import RuleViolation
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
-from posezoo.lint.rules.converter_arguments import exported_shape
+from posezoo.lint.rules.converter_arguments import EXPORTED_SHAPES
 from posezoo.spec.model import Framework, Input
 
 #: Letters of cards, and the letters of layouts with the same meaning.
@@ -86,7 +86,7 @@ def is_listed(name: str, names: Collection[str]) -> bool:
 )
 def input_shape(view: ModelView) -> Iterator[RuleViolation]:
     # The shape is that of the export's only input, if the converter has no shape argument.
-    exported = exported_shape(view)
+    exported = view.export_argument(*EXPORTED_SHAPES)
     sizes: tuple[int, ...] = ()
     if exported is not None and exported.value.count("[") < 2 and view.argument("--input_shape") is None:
         sizes = tuple(int(size) for size in re.findall(r"-?[0-9]{1,9}", exported.value))
