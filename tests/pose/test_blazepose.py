@@ -27,9 +27,7 @@ from posezoo.pose.letterbox import letterbox_transform, rotated_square_transform
 def found(
     *faces: Face, min_score: float = 0.5, max_overlap: float = 0.3, weighted: bool = False
 ) -> FaceDetections:
-    return decode_detections(
-        *detector_outputs(*faces), min_score=min_score, max_overlap=max_overlap, weighted=weighted
-    )
+    return decode_detections(*detector_outputs(*faces), BlazePoseOptions(min_score, max_overlap, weighted))
 
 
 def guesses(*rows: tuple[float, ...]) -> FaceDetections:
@@ -69,7 +67,7 @@ def test_the_threshold_decides_which_faces_count(min_score, expected):
     boxes, logits = detector_outputs(*faces)
     logits[logits == -60] = -np.inf  # a threshold of zero asks for everybody else, too
     boxes[~np.isfinite(logits[..., 0])] = np.nan
-    got = decode_detections(boxes, logits, min_score=min_score, max_overlap=0.3)
+    got = decode_detections(boxes, logits, BlazePoseOptions(min_score))
     assert len(got) == expected
 
 
@@ -80,26 +78,26 @@ def test_two_guesses_at_one_face_are_one():
 
 def test_faces_overlap_as_far_as_is_allowed():
     pair = guesses((0, 0, 10, 10, 0.9), (5, 0, 15, 10, 0.8))  # 50 of 150: a third
-    assert len(suppress_non_maxima(pair, max_overlap=0.34)) == 2
-    assert len(suppress_non_maxima(pair, max_overlap=0.33)) == 1
+    assert len(suppress_non_maxima(pair, BlazePoseOptions(max_overlap=0.34))) == 2
+    assert len(suppress_non_maxima(pair, BlazePoseOptions(max_overlap=0.33))) == 1
 
 
 def test_a_chain_of_faces_keeps_its_ends():
     """The middle one goes with the surest; what only the middle one touches stays."""
     chain = guesses((0, 0, 10, 10, 0.9), (4, 0, 14, 10, 0.8), (8, 0, 18, 10, 0.7))
-    assert np.allclose(suppress_non_maxima(chain, max_overlap=0.3).boxes[:, 0], [0, 8])
+    assert np.allclose(suppress_non_maxima(chain, BlazePoseOptions(max_overlap=0.3)).boxes[:, 0], [0, 8])
 
 
 def test_plain_suppression_takes_the_surest_as_it_is():
     kept = suppress_non_maxima(
-        guesses((0, 0, 10, 10, 0.9), (2, 0, 12, 10, 0.3)), max_overlap=0.3, weighted=False
+        guesses((0, 0, 10, 10, 0.9), (2, 0, 12, 10, 0.3)), BlazePoseOptions(max_overlap=0.3, weighted=False)
     )
     assert np.allclose(kept.boxes, [[0, 0, 10, 10]])
 
 
 def test_weighted_suppression_averages_by_score():
     kept = suppress_non_maxima(
-        guesses((0, 0, 10, 10, 0.9), (2, 0, 12, 10, 0.3)), max_overlap=0.3, weighted=True
+        guesses((0, 0, 10, 10, 0.9), (2, 0, 12, 10, 0.3)), BlazePoseOptions(max_overlap=0.3, weighted=True)
     )
     assert np.allclose(kept.boxes, [[0.5, 0, 10.5, 10]])
     assert np.allclose(kept.keypoints, [[[0.5, 0]] * 4])
@@ -110,13 +108,13 @@ def test_faces_without_area_are_no_trouble():
     flat = guesses((5, 5, 5, 5, 0.9), (5, 5, 5, 5, 0.8), (9, 9, 3, 3, 0.7))
     with warnings.catch_warnings():
         warnings.simplefilter("error")
-        assert len(suppress_non_maxima(flat, max_overlap=0.3)) == 3
+        assert len(suppress_non_maxima(flat, BlazePoseOptions(max_overlap=0.3))) == 3
 
 
 @pytest.mark.parametrize("weighted", [False, True])
 def test_no_detections_give_no_people(weighted):
     assert len(found(weighted=weighted)) == 0
-    assert len(suppress_non_maxima(guesses(), max_overlap=0.3, weighted=weighted)) == 0
+    assert len(suppress_non_maxima(guesses(), BlazePoseOptions(max_overlap=0.3, weighted=weighted))) == 0
     assert blazepose.body_regions(found(weighted=weighted), letterbox_transform((640, 480), (224, 224))) == []
 
 
@@ -126,11 +124,11 @@ def test_numbers_that_are_none_are_left_out(poison):
         warnings.simplefilter("error")
         boxes, logits = detector_outputs(Face(40, 40), Face(150, 150))
         boxes[0, 2 * (28 * 5 + 5), 3] = poison
-        assert len(decode_detections(boxes, logits, min_score=0.5, max_overlap=0.3)) == 1
+        assert len(decode_detections(boxes, logits, BlazePoseOptions(0.5))) == 1
         logits[:] = poison
-        assert len(decode_detections(boxes, logits, min_score=0.999, max_overlap=0.3)) >= (poison == math.inf)
+        assert len(decode_detections(boxes, logits, BlazePoseOptions(0.999))) >= (poison == math.inf)
         boxes[:] = poison
-        assert len(decode_detections(boxes, logits, min_score=0.5, max_overlap=0.3)) == 0
+        assert len(decode_detections(boxes, logits, BlazePoseOptions(0.5))) == 0
 
 
 @pytest.mark.parametrize("degrees", range(-180, 180, 15))

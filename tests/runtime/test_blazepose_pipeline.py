@@ -182,7 +182,7 @@ def test_the_runtime_that_made_the_networks_sees_the_same(shared, blazepose_irs)
     ours = CompiledNetwork(blazepose_irs[DETECTOR])({"input_1": (normalised[..., ::-1] + 1) * 127.5})
     reference = {name: stored[f"pose-detection/photo/{name}"] for name in ("Identity", "Identity_1")}
     (one,), (other,) = (
-        [blazepose.decode_detections(out["Identity"], out["Identity_1"], min_score=0.4, max_overlap=0.3)]
+        [blazepose.decode_detections(out["Identity"], out["Identity_1"], blazepose.BlazePoseOptions())]
         for out in (ours, reference)
     )
     assert len(one) == len(other) == 1 and other.scores[0] == pytest.approx(0.8134, abs=1e-4)

@@ -52,9 +52,8 @@ class BasicBlock(nn.Module):
     """Two 3x3 convolutions and a shortcut (He et al. 2015, arXiv:1512.03385).
 
     Args:
-        inputs: input channels.
-        planes: output channels.
-        stride: the stride of the first convolution.
+        inputs, planes: input and output channels.
+        stride: of the first convolution.
         shortcut: for a block that changes channels or size; None: the input is added unchanged.
     """
 
@@ -77,15 +76,11 @@ class BasicBlock(nn.Module):
 
 
 class Bottleneck(nn.Module):
-    """Convolutions 1x1, 3x3, 1x1 and a shortcut (He et al. 2015, arXiv:1512.03385).
-
-    The 3x3 convolution has the stride, as in GluonCV's "v1b" and in torchvision.
+    """Convolutions 1x1, 3x3 (with the stride, as in GluonCV's "v1b"), 1x1 and a shortcut (arXiv:1512.03385).
 
     Args:
-        inputs: input channels.
+        inputs, stride, shortcut: as in ``BasicBlock``.
         planes: channels of the 3x3 convolution; the output has four times as many.
-        stride: the stride of the 3x3 convolution.
-        shortcut: for a block that changes channels or size; None: the input is added unchanged.
         attention: scales the channels before the shortcut is added (AlphaPose's squeeze and excitation).
     """
 

@@ -80,9 +80,8 @@ class HigherHrnet(nn.Module):
     def maps(self, image: Tensor) -> tuple[Tensor, Tensor]:
         """The coarse and fine maps that the training's loss uses.
 
-        Returns:
-            Heatmaps followed by embeddings (N, 2 keypoints, H / 4, W / 4), and finer heatmaps (N, keypoints,
-            H / 2, W / 2).
+        They are heatmaps followed by embeddings (N, 2 keypoints, H / 4, W / 4), and finer heatmaps (N,
+        keypoints, H / 2, W / 2).
 
         Raises:
             NetworkError: H or W is not a multiple of 32, so the branches to be added would differ in size.
@@ -110,15 +109,10 @@ class HigherHrnet(nn.Module):
         return coarse, self.final_layers[1](fine)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """The mean of both heatmaps, with their peaks marked, and the embeddings.
+        """(N, 3, H, W) to heatmaps and embeddings, both (N, keypoints, H / 2, W / 2).
 
-        Args:
-            image: (N, 3, H, W), RGB, normalized with ImageNet's mean and standard deviation; H and W are
-                multiples of 32.
-
-        Returns:
-            Heatmaps and embeddings, both (N, keypoints, H / 2, W / 2). In the heatmaps, negative values are
-            set to 0; then each value that is not the maximum of its window is negated.
+        The image is RGB, normalized with ImageNet's mean and standard deviation. The heatmaps are the mean of
+        both; negative values are set to 0, then each value that is not the maximum of its window is negated.
 
         Raises:
             NetworkError: H or W is not a multiple of 32.
@@ -134,9 +128,7 @@ class HigherHrnet(nn.Module):
 class _HighResolutionModule(nn.Module):
     """One branch for each resolution, then a fusion: each output is the sum of all branches, resized to it.
 
-    Args:
-        widths: channels of each branch, from the finest to the coarsest.
-        rows: the number of outputs of the fusion, from the finest branch.
+    ``widths`` are the channels of each branch, the finest first; ``rows`` is the number of outputs.
     """
 
     def __init__(self, widths: Sequence[int], rows: int) -> None:

@@ -72,13 +72,9 @@ class HumanPose3D(StagedNetwork):
             nn.init.zeros_(self.fake_conv_pafs.weight)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor, Tensor]:
-        """The 3D location maps, and the last stage's 2D heatmaps and part affinity fields.
+        """(N, 3, H, W) to location maps (N, 57, H / 8, W / 8), heatmaps (N, 19, ...) and pafs (N, 38, ...).
 
-        Args:
-            image: (N, 3, H, W), BGR, (value - 128) / 255 for values from 0 to 255.
-
-        Returns:
-            features (N, 57, H / 8, W / 8), heatmaps (N, 19, ...) and pafs (N, 38, ...), sizes rounded up.
+        Sizes are rounded up. The image is BGR, (value - 128) / 255 for values from 0 to 255.
         """
         features = self.features(image)
         heatmaps, pafs = self.refine(features)[-1]

@@ -181,13 +181,9 @@ class LightweightOpenPose(StagedNetwork):
         super().__init__(ConvolutionalPoseMachine(), *openpose_stages(refinement_stages, maps))
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """The last stage's heatmaps and part affinity fields.
+        """(N, 3, H, W) to (N, heatmaps, H / 8, W / 8) and (N, pafs, H / 8, W / 8), of the last stage.
 
-        Args:
-            image: (N, 3, H, W), BGR, (value - 128) / 256 for values from 0 to 255.
-
-        Returns:
-            (N, heatmaps, H / 8, W / 8) and (N, pafs, H / 8, W / 8), sizes rounded up.
+        Sizes are rounded up. The image is BGR, (value - 128) / 256 for values from 0 to 255.
         """
         heatmaps, pafs = self.stages(image)[-1]
         return heatmaps, pafs

@@ -95,13 +95,9 @@ class MobilePose(nn.Module):
         )
 
     def forward(self, image: Tensor) -> Tensor:
-        """Heatmaps of a crop.
+        """(N, 3, H, W) to (N, keypoints, 8 * ceil(H / 32), 8 * ceil(W / 32)), heatmaps of a crop.
 
-        Args:
-            image: (N, 3, H, W), RGB, normalized with ImageNet's mean and standard deviation.
-
-        Returns:
-            (N, keypoints, 8 * ceil(H / 32), 8 * ceil(W / 32)): H / 4 and W / 4 for multiples of 32.
+        The image is RGB, normalized with ImageNet's mean and standard deviation.
         """
         return self.upsampling(self.features(image))
 

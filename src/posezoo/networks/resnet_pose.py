@@ -104,13 +104,9 @@ class SimplePose(nn.Module):
         self.final_layer = nn.Conv2d(CHANNELS, keypoints, 1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Heatmaps of a crop.
+        """(N, 3, H, W) to (N, keypoints, 8 * ceil(H / 32), 8 * ceil(W / 32)), heatmaps of a crop.
 
-        Args:
-            image: (N, 3, H, W), RGB, normalized with ImageNet's mean and standard deviation.
-
-        Returns:
-            (N, keypoints, 8 * ceil(H / 32), 8 * ceil(W / 32)): H / 4 and W / 4 for multiples of 32.
+        The image is RGB, normalized with ImageNet's mean and standard deviation.
         """
         return self.final_layer(self.deconv_layers(self.resnet(image)))
 
@@ -131,7 +127,7 @@ class AlphaPose(nn.Module):
         self.conv_out = nn.Conv2d(128, keypoints, 3, padding=1)
 
     def forward(self, image: Tensor) -> Tensor:
-        """Heatmaps of a crop, as ``SimplePose``; the image is RGB in 0..1, minus AlphaPose's mean."""
+        """As ``SimplePose``, but the image is RGB in 0..1, minus AlphaPose's mean."""
         return self.conv_out(self.duc2(self.duc1(self.shuffle1(self.preact(image)))))
 
 

@@ -47,8 +47,7 @@ class SingleHumanPose(StagedNetwork):
     """MobileNet v1, an initial stage, and ``refinement_stages`` that refine its maps.
 
     Args:
-        refinement_stages: the number of stages in the checkpoint. Open Model Zoo's archive has 5, although
-            the metrics on its card are those of 4.
+        refinement_stages: their number. Open Model Zoo's archive has 5, but its card states metrics of 4.
         interpolation: how each stage upsamples: ``bilinear`` or ``nearest``. A checkpoint does not contain
             it: upstream's class uses bilinear, upstream's example of an export uses nearest.
         keypoints: number of heatmaps; COCO has 17 keypoints.
@@ -75,12 +74,8 @@ class SingleHumanPose(StagedNetwork):
         )
 
     def forward(self, image: Tensor) -> Tensor:
-        """The last stage's heatmaps.
+        """(N, 3, H, W) to (N, keypoints, H / 8, W / 8), the last stage's heatmaps; sizes are rounded up.
 
-        Args:
-            image: (N, 3, H, W), RGB, normalized with ImageNet's mean and standard deviation.
-
-        Returns:
-            (N, keypoints, H / 8, W / 8), sizes rounded up.
+        The image is RGB, normalized with ImageNet's mean and standard deviation.
         """
         return self.stages(image)[-1][0]

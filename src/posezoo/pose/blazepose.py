@@ -48,8 +48,8 @@ class BlazePoseOptions:
     Attributes:
         min_detection_score: faces with lower scores are left out, 0..1.
         max_overlap: faces with a larger intersection over union count as one, 0..1.
-        weighted: whether such faces are averaged, weighted by their scores; otherwise the one with the
-            highest score is used.
+        weighted: whether such faces are averaged, weighted by their scores (Bazarevsky et al., BlazeFace,
+            2019, arXiv:1907.05047); otherwise the one with the highest score is used.
         min_presence: poses with a lower presence are left out, 0..1.
         max_similarity: poses with a higher object keypoint similarity count as one, 0..1.
         max_people: the maximum number of faces for which landmarks are computed, highest scores first.
@@ -103,23 +103,18 @@ def generate_anchors() -> Floats:
     return np.concatenate(layers).astype(np.float32)
 
 
-def decode_detections(
-    raw_boxes: Floats, raw_scores: Floats, *, min_score: float, max_overlap: float, weighted: bool = False
-) -> FaceDetections:
+def decode_detections(raw_boxes: Floats, raw_scores: Floats, options: BlazePoseOptions) -> FaceDetections:
     """The faces among the detector's 2254 candidates.
 
     Args:
         raw_boxes: (1, 2254, 12): center, size and four keypoints; positions are relative to the anchors, in
             pixels.
         raw_scores: (1, 2254, 1): logits.
-        min_score: candidates with lower scores are left out, 0..1.
-        max_overlap: candidates with a larger intersection over union count as one face, 0..1.
-        weighted: whether such candidates are averaged, weighted by their scores (Bazarevsky et al.,
-            BlazeFace, 2019, arXiv:1907.05047); otherwise the one with the highest score is used.
+        options: the threshold, and how overlapping candidates become one face.
     """
     logits = raw_scores.reshape(-1)
     # Only the few candidates above the threshold are decoded.
-    chosen = np.flatnonzero(logits >= _logit(min_score))
+    chosen = np.flatnonzero(logits >= _logit(options.min_detection_score))
     chosen = chosen[np.isfinite(raw_boxes.reshape(-1, 12)[chosen]).all(axis=1)]
     chosen = chosen[np.argsort(-logits[chosen], kind="stable")]
     raw = raw_boxes.reshape(-1, 12)[chosen]
@@ -127,12 +122,10 @@ def decode_detections(
     half = raw[:, 2:4] / 2
     boxes = np.concatenate([points[:, 0] - half, points[:, 0] + half], axis=1)
     candidates = FaceDetections(boxes, points[:, 2:], sigmoid(logits[chosen]))
-    return suppress_non_maxima(candidates, max_overlap=max_overlap, weighted=weighted)
+    return suppress_non_maxima(candidates, options)
 
 
-def suppress_non_maxima(
-    candidates: FaceDetections, *, max_overlap: float, weighted: bool = False
-) -> FaceDetections:
+def suppress_non_maxima(candidates: FaceDetections, options: BlazePoseOptions) -> FaceDetections:
     """One face for each group of overlapping faces, with the group's highest score, highest score first."""
     boxes, keypoints, scores = candidates.boxes.copy(), candidates.keypoints.copy(), candidates.scores
     low = np.maximum(boxes[:, None, :2], boxes[None, :, :2])
@@ -146,11 +139,11 @@ def suppress_non_maxima(
     for place in range(len(candidates)):
         if not left[place]:
             continue
-        group = left & (overlaps[place] > max_overlap)
+        group = left & (overlaps[place] > options.max_overlap)
         group[place] = True
         left &= ~group
         kept.append(place)
-        if weighted:
+        if options.weighted:
             weights = scores[group] / scores[group].sum()
             boxes[place] = np.tensordot(weights, candidates.boxes[group], 1)
             keypoints[place] = np.tensordot(weights, candidates.keypoints[group], 1)
@@ -158,15 +151,12 @@ def suppress_non_maxima(
 
 
 def body_region(hip: NDArray[Any], top: NDArray[Any]) -> ImageTransform | None:
-    """The square in which the landmark network sees a person upright.
+    """The square in which the landmark network sees a person upright; None if it has no size.
 
     Args:
         hip: (2,): the middle of the hips, in image pixels; it is the center of the square.
         top: (2,): the point above the head, in image pixels; its distance and direction from the hip define
             the square's size and rotation.
-
-    Returns:
-        None if the side is below 1 pixel or infinite.
     """
     dx, dy = float(top[0] - hip[0]), float(top[1] - hip[1])
     side = _REGION_SCALE * math.hypot(dx, dy)

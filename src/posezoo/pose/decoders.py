@@ -90,12 +90,7 @@ def decode(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, **o
 def decode_with_options(
     name: str, outputs: Mapping[str, ArrayLike], input_size: Size, options: Any
 ) -> list[Pose]:
-    """As ``decode``, with options that ``resolve_options`` returned.
-
-    Raises:
-        InferenceError: there is no such decoder, or the outputs are not those of such a network.
-        MissingPackageError: OpenCV is not installed.
-    """
+    """As ``decode``, also in its errors, with options that ``resolve_options`` returned."""
     decoder = find_decoder(name)
     try:
         width, height = input_size
@@ -176,9 +171,7 @@ def _other_decoders(name: str, maps: Mapping[str, Any]) -> str:
 def require_top_down(decoder: str, model: str) -> None:
     """Make sure that a model processes one person at a time, so that boxes or a detector can be given.
 
-    Args:
-        decoder: the name of the model's decoder; an unknown name is reported when the model is loaded.
-        model: the model's name.
+    An unknown name of a decoder is reported when the model is loaded.
 
     Raises:
         InferenceError: the model finds people itself.

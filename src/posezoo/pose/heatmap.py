@@ -111,10 +111,8 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
 def unflip_heatmaps(maps: Floats, *, shift: bool) -> Floats:
     """(17, H, W): the maps of a mirrored image, mirrored back, with left and right keypoints exchanged.
 
-    Args:
-        maps: the network's outputs.
-        shift: shift them one cell to the right. Mirrored maps are one cell off if the network's keypoints are
-            relative to the corners of cells (SimpleBaseline's SHIFT_HEATMAP).
+    ``shift`` moves them one cell to the right. Mirrored maps are one cell off if the network's keypoints are
+    relative to the corners of cells (SimpleBaseline's SHIFT_HEATMAP).
     """
     turned: Floats = maps[_FLIP_ORDER][:, :, ::-1].copy()
     if shift:
@@ -179,9 +177,8 @@ def _newton(slope: NDArray[Any], bend_xx: float, bend_yy: float, bend_xy: float)
     area = bend_xx * bend_yy - bend_xy**2
     if not area > 1e-12:
         return np.zeros(2)
-    step = (
-        -np.array([bend_yy * slope[0] - bend_xy * slope[1], bend_xx * slope[1] - bend_xy * slope[0]]) / area
-    )
+    x, y = slope
+    step = -np.array([bend_yy * x - bend_xy * y, bend_xx * y - bend_xy * x]) / area
     # A plateau has almost no curvature, so the step would leave the map.
     return step if np.abs(step).max() < 2 else np.zeros(2)
 

@@ -197,9 +197,8 @@ class Pose:
     def to_coco(self, image_id: int | None = None, category_id: int = 1) -> dict[str, Any]:
         """An entry of a COCO file of keypoint results.
 
-        Returns:
-            ``category_id``, ``keypoints`` (a flat list of 17 times x, y, score), ``score``, and ``image_id``
-            if it is given.
+        It has ``category_id``, ``keypoints`` (a flat list of 17 times x, y, score), ``score``, and
+        ``image_id`` if it is given.
 
         Raises:
             PosezooError: the skeleton lacks some of COCO's keypoints.
@@ -253,13 +252,10 @@ class Pose3D(Pose):
 
 
 def bounding_box(keypoints: Floats, size: tuple[int, int]) -> tuple[float, float, float, float]:
-    """The box around all keypoints with a score of ``MIN_SCORE`` or more, clipped to the image.
+    """The box around all keypoints with a score of ``MIN_SCORE`` or more, clipped to an image of this size.
 
-    If there are none, it is the box around all keypoints that were found.
-
-    Args:
-        keypoints: (K, 3): x, y in image pixels, and scores.
-        size: width and height of the image, in pixels.
+    If there are none, it is the box around all keypoints that were found. ``keypoints`` are (K, 3): x, y in
+    image pixels, and scores.
     """
     groups = (keypoints[keypoints[:, 2] >= MIN_SCORE], keypoints[keypoints[:, 2] > 0], keypoints)
     points = next(group for group in groups if len(group))[:, :2].clip(0, size)

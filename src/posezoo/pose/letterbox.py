@@ -127,10 +127,7 @@ def letterbox_image(image: Image, size: Size, padding: int = 0) -> tuple[ImageTr
     The resized image has integer sides, so a resize is enough, which takes half the time of a warp. Therefore
     the scales of x and y differ slightly.
 
-    Args:
-        image: (H, W, 3).
-        size: width and height of the input, in pixels.
-        padding: the value of all channels outside the image, 0..255.
+    Outside the image, all channels have the value ``padding``, 0..255.
     """
     cv2 = import_optional("cv2", extra="run")
     height, width = image.shape[:2]
@@ -156,13 +153,7 @@ def _shrink(part: Image, scales: tuple[float, float]) -> Image:
 
 
 def to_image_pixels(poses: Sequence[Pose], transform: ImageTransform, image: Size) -> list[Pose]:
-    """Convert poses from pixels of the input to pixels of the image; missing keypoints stay 0.
-
-    Args:
-        poses: of one skeleton.
-        transform: from the image to the input.
-        image: width and height of the image, in pixels.
-    """
+    """Poses of one skeleton, converted from pixels of the input to the image's; missing keypoints stay 0."""
     if not poses:
         return []
     keypoints = np.stack([pose.keypoints for pose in poses])
@@ -176,11 +167,7 @@ def rotated_square_transform(
 ) -> ImageTransform:
     """The transform from a rotated square of the image to the input, in which the square is upright.
 
-    Args:
-        center: x and y of the square's center, in image pixels.
-        side: the side of the square, in image pixels.
-        angle: the clockwise rotation of the square, in radians.
-        size: width and height of the input, in pixels; they are equal.
+    ``center`` and ``side`` are in image pixels, ``angle`` is clockwise, in radians. The input is square.
     """
     scale = size[0] / side
     cos, sin = scale * math.cos(angle), scale * math.sin(angle)

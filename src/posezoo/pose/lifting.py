@@ -147,23 +147,20 @@ def solve_perspective(
 ) -> NDArray[np.float64] | None:
     """The translation (3,) that projects the joints to their image points, by least squares.
 
-    A pinhole camera projects (x, y, z) to f x / z and f y / z, which gives two linear equations per joint.
+    A pinhole camera projects (x, y, z) to f x / z and f y / z, which gives two linear equations per joint. If
+    they have no unique solution, the result is None.
 
     Args:
         joints: (N, 3), in any unit.
-        seen: (N, 2), in pixels from the middle of the image.
-        focal_length: in pixels.
-
-    Returns:
-        None if the equations have no unique solution.
+        seen: (N, 2), in pixels from the middle of the image, as the focal length.
     """
     count = len(joints)
     matrix = np.zeros((2 * count, 3))
     matrix[:count, 0] = matrix[count:, 1] = focal_length
     matrix[:, 2] = -seen.T.ravel()
     rest = (seen * joints[:, 2:] - focal_length * joints[:, :2]).T.ravel()
-    shift, _, rank, _ = np.linalg.lstsq(matrix, rest, rcond=None)
-    return shift if rank == 3 else None
+    translation, _, rank, _ = np.linalg.lstsq(matrix, rest, rcond=None)
+    return translation if rank == 3 else None
 
 
 def solve_weak_perspective(

@@ -25,15 +25,8 @@ NECK = 1
 LIMBS = (
     *(((1, 2), 12), ((1, 5), 20), ((2, 3), 14), ((3, 4), 16), ((5, 6), 22), ((6, 7), 24)),
     *(((1, 8), 0), ((8, 9), 2), ((9, 10), 4), ((1, 11), 6), ((11, 12), 8), ((12, 13), 10)),
-    *(
-        ((1, 0), 28),
-        ((0, 14), 30),
-        ((14, 16), 34),
-        ((0, 15), 32),
-        ((15, 17), 36),
-        ((2, 16), 18),
-        ((5, 17), 26),
-    ),
+    *(((1, 0), 28), ((0, 14), 30), ((14, 16), 34), ((0, 15), 32), ((15, 17), 36)),
+    *(((2, 16), 18), ((5, 17), 26)),
 )
 _STARTS, _ENDS = np.array([joints for joints, _ in LIMBS]).T
 _CHANNELS = np.array([channel for _, channel in LIMBS])
@@ -88,9 +81,7 @@ def find_weak_limb_candidates(
 
     Args:
         points: (N, 3) x, y in cells and score.
-        limbs: the limb of each pair, an index of ``LIMBS``.
-        starts: the first peak of each pair, an index of ``points``.
-        ends: the second peak of each pair.
+        limbs, starts, ends: of each pair, the limb (index of ``LIMBS``) and two peaks (of ``points``).
         pafs: (38, H, W) the part affinity fields.
         min_affinity: the threshold of the fields.
     """

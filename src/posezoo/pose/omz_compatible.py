@@ -39,8 +39,7 @@ def decode_openpose_omz(heatmaps: Floats, pafs: Floats, size: Size, options: Gro
     keypoint and limb scores, times the number of keypoints minus one. It is far above 1.
 
     Args:
-        heatmaps: (19, H, W) float32.
-        pafs: (38, H, W) float32.
+        heatmaps, pafs: (19, H, W) and (38, H, W) float32.
         size: width and height of the input, in pixels.
         options: of OpenPose's own decoder.
     """
@@ -147,11 +146,7 @@ def _update(
 
 
 def decode_associative_embedding_omz(
-    heatmaps: Floats,
-    nms_heatmaps: Floats,
-    tags: Floats,
-    size: Size,
-    options: AssociativeEmbeddingOptions,
+    heatmaps: Floats, nms_heatmaps: Floats, tags: Floats, size: Size, options: AssociativeEmbeddingOptions
 ) -> list[Pose]:
     """The people that ``AssociativeEmbeddingDecoder`` finds in the maps, in its order.
 
@@ -161,8 +156,7 @@ def decode_associative_embedding_omz(
         heatmaps: (17, H, W) float32; the sign of non-peaks may be inverted.
         nms_heatmaps: (17, H, W) float32: the same maps, in which non-peaks are not above 0.
         tags: (17, H, W) float32, or (17, H, W, T).
-        size: width and height of the input, in pixels.
-        options: of associative embedding's own decoder.
+        size, options: as above, of associative embedding's own decoder.
     """
     tags = tags.reshape(*tags.shape[:3], -1)
     peaks = select_highest(

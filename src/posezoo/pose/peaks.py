@@ -45,9 +45,7 @@ class Peaks:
         is_finite = np.isfinite(tags[self.maps, self.rows, self.columns]).all(axis=1)
         if is_finite.all():
             return self
-        return Peaks(
-            self.maps[is_finite], self.columns[is_finite], self.rows[is_finite], self.scores[is_finite]
-        )
+        return Peaks(*(getattr(self, name)[is_finite] for name in self.__slots__))
 
 
 def find_peaks(maps: Floats, *, threshold: float, radius: int, limit: int, negated: bool = False) -> Peaks:
@@ -100,12 +98,9 @@ def _around(pitch: int, radius: int) -> tuple[Ints, Ints]:
 
 
 def select_highest(maps: Floats, cells: Ints, limit: int) -> Peaks:
-    """The highest of the given cells of each map, in descending order, without infinite values.
+    """The ``limit`` highest of the given cells of each map, in descending order, without infinite values.
 
-    Args:
-        maps: (K, H, W).
-        cells: (N,) flat indices of cells, ascending.
-        limit: the maximum number of peaks in a map.
+    ``cells`` are ascending flat indices, (N,), of maps (K, H, W).
     """
     scores = maps.reshape(-1)[cells]
     if len(cells) and scores.max() == np.inf:
@@ -159,15 +154,11 @@ def upsample(maps: Floats, factor: int) -> Floats:
 
 
 def quarter_offset(maps: Floats, kinds: Ints, x: Ints, y: Ints, *, first: int = 2) -> Floats:
-    """(N, 2): offsets of a quarter cell towards the higher neighbors.
-
-    The offset is 0 near a border, and if both neighbors are equal.
+    """(N, 2): offsets of a quarter cell towards the higher neighbors; 0 if both neighbors are equal.
 
     Args:
         maps: (K, H, W).
-        kinds: (N,) the map of each cell.
-        x: (N,) its column.
-        y: (N,) its row.
+        kinds, x, y: (N,) the map, column and row of each cell.
         first: the offset is 0 in columns and rows before this one, and in the last ones.
     """
     height, width = maps.shape[1:]

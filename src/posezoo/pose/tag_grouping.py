@@ -63,9 +63,7 @@ def group_by_tags(peaks: Peaks, points: Floats, tags: Floats, max_distance: floa
     separately.
 
     Args:
-        peaks: N peaks.
-        points: (N, 3): x and y in cells, and score.
-        tags: (N, T).
+        peaks, points, tags: N peaks, with (N, 3) x and y in cells and score, and (N, T) tags.
         max_distance: the maximum distance between a joint's tag and the mean tag of its person.
     """
     owners: NDArray[np.int64] = np.full(len(peaks), -1)

@@ -42,13 +42,7 @@ def select_output_reader(target: QuantizationTarget) -> OutputReader:
 
     def read_person_detections(outputs: Outputs, _size: Size) -> DetectedPoints:
         """BlazePose's detector: four keypoints of each person, which determine the next network's crop."""
-        detections = blazepose.decode_detections(
-            outputs["Identity"],
-            outputs["Identity_1"],
-            min_score=options.min_detection_score,
-            max_overlap=options.max_overlap,
-            weighted=options.weighted,
-        )
+        detections = blazepose.decode_detections(outputs["Identity"], outputs["Identity_1"], options)
         points = detections.keypoints[: options.max_people].astype(np.float32)
         return DetectedPoints(points, np.ones(points.shape[:2], bool))
 

@@ -31,13 +31,7 @@ class BlazePosePipeline:
         options = self._options
         transform = letterbox_transform(image.shape[1::-1], blazepose.DETECTOR_SIZE)
         outputs = yield _request(self._detector, transform, image)
-        faces = blazepose.decode_detections(
-            outputs["Identity"],
-            outputs["Identity_1"],
-            min_score=options.min_detection_score,
-            max_overlap=options.max_overlap,
-            weighted=options.weighted,
-        )
+        faces = blazepose.decode_detections(outputs["Identity"], outputs["Identity_1"], options)
         poses = []
         for region in blazepose.body_regions(faces[: options.max_people], transform):
             outputs = yield _request(self._landmarks, region, image)
