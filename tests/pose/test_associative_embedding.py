@@ -152,7 +152,7 @@ def test_passes_of_a_mirrored_image_and_other_scales_are_merged():
 
 def test_merging_needs_tags_of_the_usual_scale():
     maps = np.zeros((17, 8, 8), np.float32)
-    with pytest.raises(InferenceError, match="none is of scale 1"):
+    with pytest.raises(InferenceError, match="none has the scale 1"):
         merge_embeddings([one_pass(maps, maps, scale=0.5), one_pass(maps, maps, scale=2)])
 
 
