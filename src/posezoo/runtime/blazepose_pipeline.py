@@ -7,10 +7,9 @@ from posezoo.pose import blazepose
 from posezoo.pose.blazepose import BlazePoseOptions
 from posezoo.pose.letterbox import Image, ImageTransform, Size, letterbox_transform
 from posezoo.runtime.compiled_network import CompiledNetwork
-from posezoo.runtime.graph import Graph, format_shape
+from posezoo.runtime.graph import format_shape
 from posezoo.runtime.inference_pipeline import InferenceRequest, PipelineSteps
 from posezoo.runtime.network_pipeline import PipelineConfig, compile_image_network
-from posezoo.spec.model import Output
 
 
 class BlazePosePipeline:
@@ -19,11 +18,20 @@ class BlazePosePipeline:
     def __init__(self, config: PipelineConfig) -> None:
         config.refuse_target_size()
         self._options: BlazePoseOptions = config.decoder_options
-        self._detector, self._landmarks = (
-            compile_image_network(_keep_outputs(config.read_graph(place), outputs), config)
-            for place, outputs in enumerate(blazepose.DECODER.networks)
-        )
-        self.networks = (self._detector, self._landmarks)
+        networks = []
+        for place, outputs in enumerate(blazepose.DECODER.networks):
+            graph = config.read_graph(place)
+            graph.keep_outputs([output.name for output in outputs])
+            for output in outputs:
+                shape = graph.outputs[output.name]
+                if shape != output.shape:
+                    raise InferenceError(
+                        f"{graph.path}: is another network: its output {output.name} is "
+                        f"{format_shape(shape)}, not {format_shape(output.shape)}"
+                    )
+            networks.append(compile_image_network(graph, config))
+        self.networks = tuple(networks)
+        self._detector, self._landmarks = networks
         self.input_size: Size | None = blazepose.DETECTOR_SIZE
 
     def __call__(self, image: Image) -> PipelineSteps:
@@ -43,18 +51,6 @@ class BlazePosePipeline:
                 poses.append(pose)
         poses = blazepose.remove_duplicate_poses(poses, max_similarity=options.max_similarity)
         return sorted(poses, key=lambda pose: -pose.score)
-
-
-def _keep_outputs(graph: Graph, outputs: tuple[Output, ...]) -> Graph:
-    graph.keep_outputs([output.name for output in outputs])
-    for output in outputs:
-        shape = graph.outputs[output.name]
-        if shape != output.shape:
-            raise InferenceError(
-                f"{graph.path}: is another network: its output {output.name} is {format_shape(shape)}, "
-                f"not {format_shape(output.shape)}"
-            )
-    return graph
 
 
 def _request(network: CompiledNetwork, transform: ImageTransform, image: Image) -> InferenceRequest:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator, Sequence
+from collections.abc import Sequence
 from copy import copy
 from dataclasses import replace
 
@@ -10,19 +10,16 @@ import numpy as np
 
 from posezoo.pose.decoders import decode_with_options, find_decoder
 from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions
-from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Image, Size, to_image_pixels
 from posezoo.pose.ssd_detection import Box
 from posezoo.pose.top_down import (
     Color,
     CropFunction,
-    PersonCrop,
     TopDownOptions,
     crop_fit,
     suppress_by_oks,
 )
-from posezoo.runtime.compiled_network import Outputs
-from posezoo.runtime.inference_pipeline import InferenceRequest, Pipeline, PipelineSteps
+from posezoo.runtime.inference_pipeline import Pipeline, PipelineSteps
 from posezoo.runtime.network_pipeline import NetworkPipeline, PipelineConfig
 from posezoo.spec.model import ColorOrder, ModelSpec
 
@@ -76,26 +73,21 @@ class TopDownPipeline(NetworkPipeline):
             if not (visible.width > 0 and visible.height > 0):
                 continue
             crop = self._crop(box, size, self._size, padding)
-            for pose in (yield from self._estimate_crop(crop, image)):
+            picture = crop.extract(image, self._blank)
+            maps = yield from self._infer(picture)
+            if isinstance(self._options, HeatmapOptions) and self._options.flip:
+                # The outputs are copied: they are valid only until the network's next request.
+                maps = {role: output.copy() for role, output in maps.items()}
+                mirrored = yield from self._infer(np.ascontiguousarray(picture[:, ::-1]))
+                maps["flipped_heatmaps"] = mirrored["heatmaps"]
+            found = decode_with_options(self._decoder, maps, self._size, self._options)
+            if self._has_pixel_centers:
+                for pose in found:
+                    pose.keypoints[pose.keypoints[:, 2] > 0, :2] += 0.5
+            for pose in to_image_pixels(found, crop.view, size):
                 poses.append(replace(pose, score=pose.score * box.score))
                 areas.append(crop.area)
         return suppress_by_oks(poses, areas, max_similarity=self._options.max_similarity)
-
-    def _estimate_crop(
-        self, crop: PersonCrop, image: Image
-    ) -> Generator[InferenceRequest, Outputs, list[Pose]]:
-        """At most one pose, in image pixels."""
-        picture = crop.extract(image, self._blank)
-        maps = yield from self._infer(picture)
-        if isinstance(self._options, HeatmapOptions) and self._options.flip:
-            maps = {role: output.copy() for role, output in maps.items()}  # valid only until the next request
-            mirrored = yield from self._infer(np.ascontiguousarray(picture[:, ::-1]))
-            maps["flipped_heatmaps"] = mirrored["heatmaps"]
-        poses = decode_with_options(self._decoder, maps, self._size, self._options)
-        if self._has_pixel_centers:
-            for pose in poses:
-                pose.keypoints[pose.keypoints[:, 2] > 0, :2] += 0.5
-        return to_image_pixels(poses, crop.view, image.shape[1::-1])
 
 
 def _mean_color(config: PipelineConfig) -> Color:
