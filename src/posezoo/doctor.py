@@ -159,15 +159,14 @@ def _devices(setting: Setting) -> tuple[dict[str, str], list[DoctorIssue]]:
         return {}, []
     from posezoo.runtime.runtime_config import available_devices, require_device
 
+    devices: dict[str, str] = {}
     try:
         devices = available_devices()
-    except PosezooError as error:
-        return {}, [DoctorIssue(error.problem, error.hint)]
-    try:
         if devices:
             require_device(setting.value)
     except PosezooError as error:
-        return devices, [DoctorIssue(f"device ({setting.origin}): {error.problem}", error.hint)]
+        subject = f"device ({setting.origin}): " if devices else ""
+        return devices, [DoctorIssue(f"{subject}{error.problem}", error.hint)]
     return devices, []
 
 
