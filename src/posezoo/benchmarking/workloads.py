@@ -9,7 +9,7 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
@@ -50,24 +50,6 @@ class WorkloadInfo:
     settings: Mapping[str, str | int]
 
 
-class Workload(Protocol):
-    """Work whose speed can be measured."""
-
-    @property
-    def description(self) -> str:
-        """What is measured, in a few words."""
-        ...
-
-    def load(self, runtime: RuntimeConfig) -> tuple[Work, WorkloadInfo]:
-        """Read and compile it.
-
-        Raises:
-            InferenceError: an IR is missing or damaged, or the device or the network refuses it.
-            ImageError: its image cannot be read.
-        """
-        ...
-
-
 @dataclass(frozen=True, slots=True)
 class BenchmarkCase:
     """The case that one row of the results measures.
@@ -83,7 +65,7 @@ class BenchmarkCase:
 
     model: str
     precision: Precision | None
-    workload: Workload
+    workload: NetworkWorkload | PipelineWorkload
     runtime: RuntimeConfig
     weights: str = "published"
     is_recordable: bool = True
@@ -117,7 +99,11 @@ class NetworkWorkload:
         return f"batch {self.batch}"
 
     def load(self, runtime: RuntimeConfig) -> tuple[Work, WorkloadInfo]:
-        """Read, reshape and compile the IR."""
+        """Read, reshape and compile the IR.
+
+        Raises:
+            InferenceError: the IR is missing or damaged, or the device or the network refuses it.
+        """
         hardware = available_devices()  # also imports OpenVINO, which is not part of compiling
         start_time = time.perf_counter()
         graph = Graph(self.xml)
@@ -160,7 +146,12 @@ class PipelineWorkload:
         return f"pipeline, {self.image.name}"
 
     def load(self, runtime: RuntimeConfig) -> tuple[Work, WorkloadInfo]:
-        """Read the image and compile all networks."""
+        """Read the image and compile all networks.
+
+        Raises:
+            ImageError: the image cannot be read.
+            InferenceError: an IR is missing or damaged, or the device refuses it.
+        """
         from posezoo.images import read_image
         from posezoo.pose.drawing import draw
 

@@ -29,7 +29,6 @@ from posezoo.spec.model import CompositeSpec, Model, ModelSpec, Precision
 from posezoo.workers.processes import run_in_child
 
 if TYPE_CHECKING:
-    from posezoo.benchmarking.workloads import Workload
     from posezoo.runtime.estimator import Estimator
 
 XML = ".xml"
@@ -177,7 +176,7 @@ class BenchmarkPlanner:
     ) -> Iterator[BenchmarkCase]:
         for runtime in self._runtimes():
             for batch in self._args.batch:
-                workload: Workload = NetworkWorkload(xml, batch, self._args.size)
+                workload = NetworkWorkload(xml, batch, self._args.size)
                 yield BenchmarkCase(name, precision, workload, runtime, weights, is_recordable)
 
     def _pipeline_cases(self, model: Model, precision: Precision) -> Iterator[BenchmarkCase]:
