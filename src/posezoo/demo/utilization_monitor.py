@@ -7,9 +7,8 @@ from __future__ import annotations
 
 import time
 from collections import deque
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from functools import partial
 from pathlib import Path
 
 import numpy as np
@@ -46,10 +45,6 @@ class SystemLoad:
     def average(self) -> float:
         """The mean over all cores, 0..1."""
         return sum(self.cores) / len(self.cores)
-
-
-#: A panel's height, and the function that draws it into a part of the frame at a scale.
-_Panel = tuple[int, Callable[[Image, float], None]]
 
 
 class UtilizationMonitor:
@@ -108,34 +103,47 @@ class UtilizationMonitor:
         if not self._shown or not self._history:
             return
         scale = max(1.0, canvas.shape[0] / 480)
-        bottom = canvas.shape[0]
-        for letter in MONITORS:
-            for panel_height, draw in self._panels(letter) if letter in self._shown else ():
-                height, width = round(panel_height * scale), round(_WIDTH * scale)
-                if height > bottom or width > canvas.shape[1]:
-                    return
-                part = canvas[bottom - height : bottom, :width]
-                part[:] = part // 4
-                draw(part, scale)
-                bottom -= height
+        bottom, width = canvas.shape[0], round(_WIDTH * scale)
+        for bar in self._bars():
+            height = round((_GRAPH if bar is None else _ROW) * scale)
+            if height > bottom or width > canvas.shape[1]:
+                return
+            panel = canvas[bottom - height : bottom, :width]
+            panel[:] = panel // 4
+            if bar is None:
+                self._draw_history(panel, scale)
+            else:
+                _draw_bar(panel, scale, *bar)
+            bottom -= height
 
-    def _panels(self, letter: str) -> Sequence[_Panel]:
-        """The panels of a monitor, the lowest first."""
+    def _bars(self) -> Iterator[tuple[str, float] | None]:
+        """The text and the share of each bar, the lowest first; None stands for the history."""
         load = self._history[-1]
-        if letter == "h":
-            cpu = [sample.average for sample in self._history]
-            memory = [sample.memory[0] / sample.memory[1] for sample in self._history]
-            return [(_GRAPH, partial(_draw_history, cpu=cpu, memory=memory))]
-        bars = [(f"CPU {load.average:4.0%}", load.average)]
-        if letter == "d":
-            bars = [(f"core {core} {share:4.0%}", share) for core, share in enumerate(load.cores)][::-1]
-        if letter == "m":
-            bars = [
-                (f"{name} {used / (1 << 30):.1f}/{total / (1 << 30):.1f} GiB", used / total)
-                for name, (used, total) in (("swap", load.swap), ("memory", load.memory))
-                if total
-            ]
-        return [(_ROW, partial(_draw_bar, text=text, share=share)) for text, share in bars]
+        if "c" in self._shown:
+            yield f"CPU {load.average:4.0%}", load.average
+        if "d" in self._shown:
+            for core, share in reversed([*enumerate(load.cores)]):
+                yield f"core {core} {share:4.0%}", share
+        if "m" in self._shown:
+            for name, (used, total) in (("swap", load.swap), ("memory", load.memory)):
+                if total:
+                    yield f"{name} {used / (1 << 30):.1f}/{total / (1 << 30):.1f} GiB", used / total
+        if "h" in self._shown:
+            yield None
+
+    def _draw_history(self, panel: Image, scale: float) -> None:
+        """CPU and memory over the last samples, the newest at the right."""
+        cv2 = import_optional("cv2", extra="run")
+        height, width = panel.shape[:2]
+        cpu = [sample.average for sample in self._history]
+        memory = [sample.memory[0] / sample.memory[1] for sample in self._history]
+        x = width - 1 - width / (_HISTORY - 1) * np.arange(len(self._history))[::-1]
+        for row, (shares, color, name) in enumerate(((cpu, _GREEN, "CPU"), (memory, _BLUE, "memory"))):
+            y = (height - 3) * (1 - np.array(shares)) + 1
+            points = np.stack([x, y], axis=1).round().astype(np.int32)
+            cv2.polylines(panel, [points], False, color, max(1, round(scale)), cv2.LINE_AA)
+            position = (round(5 * scale), round((12 + 12 * row) * scale))
+            cv2.putText(panel, name, position, cv2.FONT_HERSHEY_SIMPLEX, 0.34 * scale, color, 1, cv2.LINE_AA)
 
     def summary(self) -> dict[str, float]:
         """The load over the last half minute in which a monitor was shown; empty if none was.
@@ -150,28 +158,14 @@ class UtilizationMonitor:
         }
 
 
-def _draw_bar(part: Image, scale: float, *, text: str, share: float) -> None:
+def _draw_bar(panel: Image, scale: float, text: str, share: float) -> None:
     """A line of text over a bar."""
     cv2 = import_optional("cv2", extra="run")
-    bar = part[2:-2, 2:-2]
+    bar = panel[2:-2, 2:-2]
     bar[:] = _DIM
     bar[:, : round(bar.shape[1] * min(1.0, share))] = _BAR
     position = (round(5 * scale), round((_ROW - 5) * scale))
-    cv2.putText(part, text, position, cv2.FONT_HERSHEY_SIMPLEX, 0.36 * scale, _WHITE, 1, cv2.LINE_AA)
-
-
-def _draw_history(part: Image, scale: float, *, cpu: Sequence[float], memory: Sequence[float]) -> None:
-    """CPU and memory over the last samples, the newest at the right."""
-    cv2 = import_optional("cv2", extra="run")
-    height, width = part.shape[:2]
-    step = width / (_HISTORY - 1)
-    for row, (shares, color, name) in enumerate(((cpu, _GREEN, "CPU"), (memory, _BLUE, "memory"))):
-        x = width - 1 - step * np.arange(len(shares))[::-1]
-        y = (height - 3) * (1 - np.array(shares)) + 1
-        points = np.stack([x, y], axis=1).round().astype(np.int32)
-        cv2.polylines(part, [points], False, color, max(1, round(scale)), cv2.LINE_AA)
-        position = (round(5 * scale), round((12 + 12 * row) * scale))
-        cv2.putText(part, name, position, cv2.FONT_HERSHEY_SIMPLEX, 0.34 * scale, color, 1, cv2.LINE_AA)
+    cv2.putText(panel, text, position, cv2.FONT_HERSHEY_SIMPLEX, 0.36 * scale, _WHITE, 1, cv2.LINE_AA)
 
 
 def _read_ticks(path: Path) -> dict[str, tuple[int, int]]:
