@@ -264,9 +264,9 @@ def person_of_three() -> Pose:
 def test_the_summary_lists_modes_steps_and_dropped_frames():
     kept = Kept()
     kept.path, kept.written, kept.dropped = "out.avi", 7, 3
-    playing, modes = player(Frames(10), Finder(), Finder(), screen=Keyboard({3: "\t"}), outputs=[kept])
+    playing, _ = player(Frames(10), Finder(), Finder(), screen=Keyboard({3: "\t"}), outputs=[kept])
     playing.play()
-    summary = summarize_run(playing, modes, [kept], UtilizationMonitor(), [ImageError("b.png: is empty")])
+    summary = summarize_run(playing, [ImageError("b.png: is empty")])
     assert summary["frames"] == 10
     assert [mode["frames"] for mode in summary["modes"].values()] == [4, 6]
     assert all(mode["fps"] > 0 and mode["latency_ms"] > 0 for mode in summary["modes"].values())

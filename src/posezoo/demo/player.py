@@ -10,7 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
-from dataclasses import dataclass, field, replace
+from dataclasses import KW_ONLY, dataclass, field, replace
 from functools import cached_property
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
@@ -54,47 +54,50 @@ class ExecutionMode:
         return self.open()
 
 
+@dataclass
 class Player:
     """Plays a source once.
 
-    Args:
+    Attributes:
         source: the source of the frames.
         modes: the first one runs first; Tab switches to the next.
+        monitors: they are drawn into frames; their keys show and hide them.
         min_score: poses and keypoints with a lower score are not drawn.
         within: the maximum width and height of drawn frames; None: no limit.
-        monitors: they are drawn into frames; their keys show and hide them.
         screen: the window that shows frames; None: no window.
         outputs: the outputs that write frames.
         on_poses: receives each frame and its poses, in order.
+        steps: the time of each step so far.
+        frames: the number of finished frames.
     """
 
-    def __init__(
-        self,
-        source: FrameSource,
-        modes: Sequence[ExecutionMode],
-        *,
-        min_score: float = 0.1,
-        within: Size | None = None,
-        monitors: UtilizationMonitor,
-        screen: Window | None = None,
-        outputs: Sequence[FrameOutput] = (),
-        on_poses: Callable[[Frame, list[Pose]], None] = lambda frame, poses: None,
-    ) -> None:
-        self._source, self._modes = source, modes
-        self._min_score, self._within = min_score, within
-        self._monitors, self._screen, self._outputs, self._on_poses = monitors, screen, outputs, on_poses
-        self.steps = StepTimer()
-        self.frames = 0
-        self._mode_index = 0
-        self._is_exhausted = self._is_quitting = self._is_switching = False
-        # An image on a screen stays until a key is pressed.
-        self._waits_for_key = screen is not None and bool(source.image_paths)
-        self._submitted: dict[int, float] = {}  # when the model got a frame, by its index
+    source: FrameSource
+    modes: Sequence[ExecutionMode]
+    _: KW_ONLY
+    monitors: UtilizationMonitor
+    min_score: float = 0.1
+    within: Size | None = None
+    screen: Window | None = None
+    outputs: Sequence[FrameOutput] = ()
+    on_poses: Callable[[Frame, list[Pose]], None] = lambda frame, poses: None
+    steps: StepTimer = field(default_factory=StepTimer)
+    frames: int = 0
+    _mode_index: int = 0
+    _is_exhausted: bool = False
+    _is_quitting: bool = False
+    _is_switching: bool = False
+    # When the model got a frame, by its index.
+    _submitted: dict[int, float] = field(default_factory=dict)
+
+    @property
+    def _waits_for_key(self) -> bool:
+        """An image on a screen stays until a key is pressed."""
+        return self.screen is not None and bool(self.source.image_paths)
 
     @property
     def mode(self) -> ExecutionMode:
         """The current mode."""
-        return self._modes[self._mode_index % len(self._modes)]
+        return self.modes[self._mode_index % len(self.modes)]
 
     def play(self) -> None:
         """Play all frames, until the source ends or the user quits.
@@ -103,7 +106,7 @@ class Player:
             InferenceError: the model fails.
             OutputError: a frame cannot be written.
         """
-        with closing(self._source.frames()) as frames:
+        with closing(self.source.frames()) as frames:
             while not (self._is_exhausted or self._is_quitting):
                 estimator = self.mode.estimator
                 self.mode.speed.start(time.perf_counter())
@@ -127,48 +130,48 @@ class Player:
                 return
 
     def _finish(self, frame: Frame, poses: Sequence[Pose]) -> None:
-        poses = [pose for pose in poses if pose.score >= self._min_score]
+        poses = [pose for pose in poses if pose.score >= self.min_score]
         key = ""
-        if self._screen is not None or self._outputs:
+        if self.screen is not None or self.outputs:
             with self.steps.time_step("draw"):
                 image = self._draw(frame, poses)
-            if self._screen is not None:
+            if self.screen is not None:
                 with self.steps.time_step("show"):
-                    key = self._screen.show(image)
+                    key = self.screen.show(image)
         with self.steps.time_step("write"):
-            for output in self._outputs:
+            for output in self.outputs:
                 output.write(frame, image)
-            self._on_poses(frame, poses)
+            self.on_poses(frame, poses)
         self.frames += 1
         self.mode.speed.frame_done(frame.begun, time.perf_counter())
-        if self._screen is None or not self._waits_for_key:
+        if self.screen is None or not self._waits_for_key:
             self._handle_key(key)
             return
-        while self._handle_key(key or self._screen.wait_for_key()):
-            key = self._screen.show(self._draw(frame, poses))
+        while self._handle_key(key or self.screen.wait_for_key()):
+            key = self.screen.show(self._draw(frame, poses))
 
     def _draw(self, frame: Frame, poses: Sequence[Pose]) -> Image:
         image = draw_poses(
             frame.image,
             poses,
-            min_score=self._min_score,
-            within=self._within,
+            min_score=self.min_score,
+            within=self.within,
             in_place=not self._waits_for_key,  # then the frame is drawn again
         )
         lines = [self.mode.name]
         if (recent := self.mode.speed.recent()) is not None:
             lines += [f"FPS: {recent[0]:.1f}", f"Latency: {recent[1]:.1f} ms"]
         draw_text(image, lines)
-        self._monitors.draw(image)
+        self.monitors.draw(image)
         return image
 
     def _handle_key(self, key: str) -> bool:
         """Handle a key; returns whether the frame must be drawn again."""
-        if key in QUIT or (self._screen is not None and not self._screen.is_open):
+        if key in QUIT or (self.screen is not None and not self.screen.is_open):
             self._is_quitting = True
         elif key == TAB:
             self._is_switching = True
-        return self._monitors.toggle(key)
+        return self.monitors.toggle(key)
 
 
 def draw_poses(
@@ -221,13 +224,7 @@ def format_pose(pose: Pose) -> str:
     return f"{pose.score:.2f} " + " ".join(numbers)
 
 
-def summarize_run(
-    player: Player,
-    modes: Sequence[ExecutionMode],
-    outputs: Sequence[FrameOutput],
-    monitors: UtilizationMonitor,
-    failures: Sequence[PosezooError],
-) -> dict[str, Any]:
+def summarize_run(player: Player, failures: Sequence[PosezooError]) -> dict[str, Any]:
     """The summary as JSON values: ``frames``, ``modes``, ``steps_ms``, ``outputs``, ``machine``, ``failed``.
 
     The time of a step is the mean over all frames; steps of several frames run at the same time, so they may
@@ -241,14 +238,14 @@ def summarize_run(
                 "fps": round(mode.speed.fps, 2),
                 "latency_ms": round(mode.speed.latency_ms, 2),
             }
-            for mode in modes
+            for mode in player.modes
         },
         "steps_ms": {name: round(value, 3) for name, value in player.steps.mean_ms(player.frames).items()},
         "outputs": [
             {"path": str(output.path), "written": output.written, "dropped": output.dropped}
-            for output in outputs
+            for output in player.outputs
         ],
-        "machine": monitors.summary(),
+        "machine": player.monitors.summary(),
         "failed": [error.problem for error in failures],
     }
 

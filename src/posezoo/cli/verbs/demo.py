@@ -107,7 +107,7 @@ def run(args: argparse.Namespace) -> int:
             player.play()
         except (KeyboardInterrupt, run_main.SignalExit) as signal:
             ended = signal  # raised again later, so that the results so far are written
-        summary = {**description, **summarize_run(player, modes, outputs, monitors, failures)}
+        summary = {**description, **summarize_run(player, failures)}
         if frames is not None:
             frames.rest = {"report": summary}
     if args.format == "json":
