@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
 from collections.abc import Sequence
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
 from posezoo.cli.flags import Flag
+from posezoo.cli.report import print_json
 from posezoo.errors import SettingsError, suggest
 
 if TYPE_CHECKING:
@@ -117,12 +117,12 @@ def _print_findings(findings: Sequence[Finding], style: str, count: int) -> None
     from posezoo.lint.rules import load_rules
 
     if style == "json":
-        print(json.dumps({"findings": [finding.to_row() for finding in findings]}, indent=2))
+        print_json({"findings": [finding.to_row() for finding in findings]})
         return
     if style == "sarif":
         from posezoo.versions import version
 
-        print(json.dumps(output_formats.to_sarif(findings, _all_rules().values(), version()), indent=2))
+        print_json(output_formats.to_sarif(findings, _all_rules().values(), version()))
         return
     format_line = output_formats.to_github_annotation if style == "github" else output_formats.to_text
     for finding in findings:

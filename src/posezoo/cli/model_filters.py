@@ -5,11 +5,11 @@ from __future__ import annotations
 import argparse
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
 
-from posezoo.cli.flags import Flag, FlagGroup
+from posezoo.cli.flags import Flag, FlagGroup, settings_from_args
+from posezoo.cli.selection import select_models
 from posezoo.facts.model_facts import Model, ModelFacts
 from posezoo.spec.model import CompositeSpec, Framework, ModelSpec, Precision
 
@@ -38,59 +38,63 @@ def facts_of(selection: Selection) -> list[ModelFacts]:
     return facts
 
 
-@dataclass(frozen=True, slots=True)
-class ModelFilters:
-    """The filters: a model must match one value of each non-empty field, and all words.
+def select_filtered(
+    args: argparse.Namespace, patterns: Sequence[str] | None, console: Console
+) -> tuple[list[ModelFacts], Selection]:
+    """The selected models that pass the filters; if none passes, the console lists the existing licenses.
 
-    Attributes:
-        tasks: the accepted tasks, as in model.yml.
-        frameworks: the accepted frameworks of the published files.
-        precisions: the precisions; a model must have one of them.
-        licenses: globs of the accepted licenses.
-        words: words, or beginnings of words, that the name or description must contain.
-        text: the flags as the user typed them; empty: no filter.
+    Args:
+        patterns: names and globs; None selects all models, or those that only the filters select.
     """
+    from posezoo.registry import open_registry
+    from posezoo.settings import user_folder
 
-    tasks: tuple[str, ...] = ()
-    frameworks: tuple[str, ...] = ()
-    precisions: tuple[str, ...] = ()
-    licenses: tuple[str, ...] = ()
-    words: tuple[str, ...] = ()
-    text: str = ""
-
-    def matches(self, facts: ModelFacts) -> bool:
-        """Whether a model passes; for a composite, its own text and the files of its parts are checked."""
-        text = f"{facts.name} {facts.model.description}"
-        return (
-            (not self.tasks or facts.model.task in self.tasks)
-            and _matches_any(self.frameworks, facts.frameworks)
-            and _matches_any(self.precisions, facts.precisions)
-            and _matches_any(self.licenses, facts.licenses)
-            and all(_has_word(text, word) for word in self.words)
-        )
-
-
-def filter_models(selection: Selection, filters: ModelFilters, console: Console) -> list[ModelFacts]:
-    """The models that pass the filters; if none passes, the console lists the existing licenses."""
+    registry = open_registry(settings_from_args(args).models_dir, cache_dir=user_folder("cache") / "registry")
+    filters = describe_filters(args)
+    is_all = getattr(args, "all", False)
+    selection = select_models(
+        registry, patterns, console, filtered=bool(filters and not patterns and not is_all)
+    )
     models = facts_of(selection)
-    passed = [facts for facts in models if filters.matches(facts)]
+    passed = [facts for facts in models if _passes_filters(facts, args)]
     if models and not passed:
         licenses = sorted({license for facts in models for license in facts.licenses})
-        existing = f"; licenses here: {', '.join(licenses)}" if filters.licenses else ""
-        console.print_line(f"no model matches {filters.text}{existing}")
-    return passed
+        existing = f"; licenses here: {', '.join(licenses)}" if args.license else ""
+        console.print_line(f"no model matches {filters}{existing}")
+    return passed, selection
+
+
+def describe_filters(args: argparse.Namespace) -> str:
+    """The filters as the user typed them; empty if none is given."""
+    names = ("task", "framework", "precision", "license")
+    typed = [f"--{name} {value}" for name in names for value in getattr(args, name) or ()]
+    typed += [f"--search {args.search}"] if args.search is not None else []
+    return " ".join(typed)
+
+
+def _passes_filters(facts: ModelFacts, args: argparse.Namespace) -> bool:
+    """Whether a model matches a value of each filter, and all words of --search.
+
+    For a composite, its own text and the files of its parts are checked.
+    """
+    for patterns, values in (
+        (args.task, (facts.model.task,)),
+        (args.framework, facts.frameworks),
+        (args.precision, facts.precisions),
+        (args.license, facts.licenses),
+    ):
+        if patterns and not any(
+            fnmatchcase(value.casefold(), pattern.casefold()) for pattern in patterns for value in values
+        ):
+            return False
+    text = f"{facts.name} {facts.model.description}"
+    return all(_has_word(text, word) for word in (args.search or "").split())
 
 
 def _has_word(text: str, beginning: str) -> bool:
     """Whether a word of the text starts with ``beginning``; BlazePose and human_pose have the word pose."""
     start = r"(?:(?<![^\W_])|(?<=[a-z])(?=[A-Z]))" if beginning[0].isalnum() else ""
     return re.search(f"{start}(?i:{re.escape(beginning)})", text) is not None
-
-
-def _matches_any(patterns: Sequence[str], values: Sequence[str]) -> bool:
-    return not patterns or any(
-        fnmatchcase(value.casefold(), pattern.casefold()) for pattern in patterns for value in values
-    )
 
 
 class _TaskChoices:
@@ -128,18 +132,3 @@ FILTER_FLAGS = FlagGroup(
     title="filters",
     description="A model must match each filter; of a filter that is given several times, any value.",
 )
-
-
-def filters_from_args(args: argparse.Namespace) -> ModelFilters:
-    """The filters that the flags give."""
-    flags = ("task", "framework", "precision", "license")
-    typed = [f"--{flag} {value}" for flag in flags for value in getattr(args, flag) or ()]
-    typed += [f"--search {args.search}"] if args.search is not None else []
-    return ModelFilters(
-        tasks=tuple(args.task or ()),
-        frameworks=tuple(args.framework or ()),
-        precisions=tuple(args.precision or ()),
-        licenses=tuple(args.license or ()),
-        words=tuple((args.search or "").split()),
-        text=" ".join(typed),
-    )

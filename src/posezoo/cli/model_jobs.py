@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from posezoo.cli.report import print_json
 from posezoo.errors import PosezooError, UnpinnedFileError
 from posezoo.pipeline.for_each import for_each
 from posezoo.spec.routes import describe_obstacle
@@ -78,7 +78,7 @@ class JobReport:
     def print(self, style: str) -> None:
         """Print to the standard output: as JSON everything, as text only the paths or planned steps."""
         if style == "json":
-            print(json.dumps({"models": self.answers, "failed": self.failures}, indent=2))
+            print_json({"models": self.answers, "failed": self.failures})
             return
         for answer in self.answers:
             for line in answer.get("plan", ()):

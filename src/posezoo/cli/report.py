@@ -6,6 +6,7 @@ the lines about measured results are also used by Open Model Zoo's commands.
 
 from __future__ import annotations
 
+import json
 import sys
 import threading
 import time
@@ -23,6 +24,11 @@ if TYPE_CHECKING:
 
 #: The number of layers that are shown; they are those with the most quantization noise.
 WORST = 12
+
+
+def print_json(value: object) -> None:
+    """Print the result of a command as JSON; a value of another type, such as a path, as its text."""
+    print(json.dumps(value, indent=2, default=str))
 
 
 class Progress:

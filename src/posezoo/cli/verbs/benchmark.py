@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console
+from posezoo.cli.report import Console, print_json
 from posezoo.errors import InferenceError, PosezooError
 from posezoo.spec.model import Precision
 
@@ -156,9 +156,7 @@ def run(args: argparse.Namespace) -> int:
             _write(args.output, results, today, args.rounds, console)
     if args.format == "json":
         answer = results_to_json(results, today, is_compared=args.compare)
-        print(
-            json.dumps({**answer, "interrupted": is_interrupted, "failed": planner.report.failures}, indent=2)
-        )
+        print_json({**answer, "interrupted": is_interrupted, "failed": planner.report.failures})
     else:
         for line in format_results(results, is_compared=args.compare, rounds=args.rounds):
             print(line)

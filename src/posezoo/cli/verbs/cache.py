@@ -13,7 +13,6 @@ The exit code is 1 if verify finds a damaged entry.
 from __future__ import annotations
 
 import argparse
-import json
 import time
 from collections.abc import Sequence
 from datetime import datetime, timezone
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console
+from posezoo.cli.report import Console, print_json
 from posezoo.cli.terminal_text import align_columns
 
 if TYPE_CHECKING:
@@ -123,7 +122,7 @@ def _print(args: argparse.Namespace, root: Path, entries: Sequence[CacheEntry], 
                 for entry in entries
             ],
         }
-        print(json.dumps(answer, indent=2))
+        print_json(answer)
         return
     rows = [
         (

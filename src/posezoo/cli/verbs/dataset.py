@@ -14,7 +14,6 @@ The exit code is 1 if an image is missing.
 from __future__ import annotations
 
 import argparse
-import json
 from collections import Counter
 from dataclasses import replace
 from pathlib import Path
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, run_main
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console
+from posezoo.cli.report import Console, print_json
 from posezoo.cli.terminal_text import align_columns
 from posezoo.errors import DatasetError, DownloadError, escape_control_characters, suggest
 from posezoo.settings import user_folder
@@ -111,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
         return _get(args)
     facts = _facts(read_dataset(args, keypoints=False))
     if args.format == "json":
-        print(json.dumps(facts, indent=2))
+        print_json(facts)
     else:
         _print(facts)
     return 1 if facts["missing"] else 0
@@ -139,7 +138,10 @@ def _get(args: argparse.Namespace) -> int:
         options = replace(download_options(settings), cache_dir=None, mirrors=())
         files = download_dataset(dataset, folder, options, console, name=args.name)
     answer = {"name": args.name, "folder": str(folder), "files": len(files)}
-    print(json.dumps(answer, indent=2) if args.format == "json" else folder)
+    if args.format == "json":
+        print_json(answer)
+    else:
+        print(folder)
     return 0
 
 

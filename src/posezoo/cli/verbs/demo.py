@@ -6,7 +6,6 @@ It follows Open Model Zoo's human_pose_estimation_demo.py.
 from __future__ import annotations
 
 import argparse
-import json
 import sys
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -14,7 +13,7 @@ from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import demo_options, flags, run_main
-from posezoo.cli.report import Console
+from posezoo.cli.report import Console, print_json
 from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
@@ -111,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
         if frames is not None:
             frames.rest = {"report": summary}
     if args.format == "json":
-        print(json.dumps(summary, indent=2))
+        print_json(summary)
     else:
         print(*format_summary(summary), sep="\n")
     if ended is not None:

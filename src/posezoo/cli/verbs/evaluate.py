@@ -27,7 +27,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.report import Console
+from posezoo.cli.report import Console, print_json
 from posezoo.cli.verbs.dataset import DATASET_FLAGS, read_dataset, refuse_invalid_flags
 from posezoo.errors import EvaluationError, import_optional
 from posezoo.spec.model import Precision
@@ -141,7 +141,7 @@ def run(args: argparse.Namespace) -> int:
         protocol, irs = _load(context, model, args, console)
         report = _evaluate(args, dataset, protocol, irs, console)
     if args.format == "json":
-        print(json.dumps(report.to_json(), indent=2))
+        print_json(report.to_json())
     else:
         print_report(report)
     return 0

@@ -13,14 +13,14 @@ With ``--format json``, the output is an object::
 from __future__ import annotations
 
 import argparse
-import json
 from pathlib import Path
 
-from posezoo.cli import flags, measurement_flags
+from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_filters import facts_of
-from posezoo.cli.report import Console
+from posezoo.cli.report import Console, print_json
 from posezoo.cli.selection import select_models
+from posezoo.cli.verbs.compare import MEASUREMENT_FLAGS, measurement_selection
 from posezoo.errors import PosezooError
 
 SUMMARY = "draw a static site of models: search, filters, an accuracy chart, a page for each"
@@ -39,7 +39,7 @@ FLAGS = (
     Flag(
         "--force", "write into a folder that contains other files; they stay, unless a page has the same name"
     ),
-    *measurement_flags.MEASUREMENT_FLAGS,
+    *MEASUREMENT_FLAGS,
     flags.output_dir_flag("folder of the IR, whose sizes are shown"),
     "models_dir dry_run",
     *flags.FORMAT,
@@ -54,7 +54,7 @@ def run(args: argparse.Namespace) -> int:
 
     context = flags.context_from_args(args)
     with Console(quiet=args.quiet) as console:
-        own = measurement_flags.measurement_selection(args, context.registry)
+        own = measurement_selection(args, context.registry)
         selection = select_models(context.registry, args.models or None, console)
         # The page of a composite needs all of its parts.
         models = [
@@ -83,5 +83,8 @@ def run(args: argparse.Namespace) -> int:
             f"{args.output}: {len(pages)} pages: {len(changes.written)} {would}written, "
             f"{len(changes.unchanged)} unchanged, {len(changes.removed)} {would}removed"
         )
-    print(json.dumps(answer, indent=2) if args.format == "json" else args.output / "index.html")
+    if args.format == "json":
+        print_json(answer)
+    else:
+        print(args.output / "index.html")
     return 1 if selection.problems else 0

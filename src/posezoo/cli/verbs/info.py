@@ -49,15 +49,13 @@ and keys that only Open Model Zoo's files declare; they are empty for other mode
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Mapping
 from dataclasses import asdict
 from typing import Any
 
 from posezoo.cli import flags
-from posezoo.cli.model_filters import FILTER_FLAGS, filter_models, filters_from_args
-from posezoo.cli.report import Console
-from posezoo.cli.selection import select_models
+from posezoo.cli.model_filters import FILTER_FLAGS, describe_filters, select_filtered
+from posezoo.cli.report import Console, print_json
 from posezoo.cli.verbs.list import list_json
 from posezoo.errors import escape_control_characters
 from posezoo.facts.model_facts import ModelFacts
@@ -89,20 +87,13 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Print one block per model, or a JSON list."""
-    from posezoo.registry import open_registry
-    from posezoo.settings import user_folder
-
-    filters = filters_from_args(args)
-    by_filters = bool(filters.text) and not args.all and not args.models
+    by_filters = describe_filters(args) and not args.all and not args.models
     patterns = None if by_filters else flags.patterns_from_args(args)
-    registry = open_registry(
-        flags.settings_from_args(args).models_dir, cache_dir=user_folder("cache") / "registry"
-    )
     with Console(quiet=args.quiet) as console:
-        selection = select_models(registry, patterns, console, filtered=by_filters)
-        answers = [info_json(facts) for facts in filter_models(selection, filters, console)]
+        models, selection = select_filtered(args, patterns, console)
+        answers = [info_json(facts) for facts in models]
     if args.format == "json":
-        print(json.dumps(answers, indent=2))
+        print_json(answers)
     elif answers:
         print("\n\n".join(_as_text(answer) for answer in answers))
     return 1 if selection.problems else 0

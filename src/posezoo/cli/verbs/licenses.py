@@ -8,11 +8,10 @@
 from __future__ import annotations
 
 import argparse
-import json
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console
+from posezoo.cli.report import Console, print_json
 from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError
 
@@ -75,7 +74,7 @@ def run(args: argparse.Namespace) -> int:
             }
             for term in terms
         ]
-        print(json.dumps({"models": rows}, indent=2))
+        print_json({"models": rows})
     else:
         print(text if args.output is None else args.output, end="" if args.output is None else "\n")
     return 1 if selection.problems else 0

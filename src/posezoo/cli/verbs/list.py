@@ -22,16 +22,14 @@ filters. If there are only filters, it is a warning.
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.model_filters import FILTER_FLAGS, filter_models, filters_from_args
-from posezoo.cli.report import Console
-from posezoo.cli.selection import select_models
+from posezoo.cli.model_filters import FILTER_FLAGS, select_filtered
+from posezoo.cli.report import Console, print_json
 from posezoo.cli.terminal_text import align_columns, terminal_width, truncate_to_width
 from posezoo.facts.labels import format_megabytes, join
 from posezoo.facts.model_facts import ModelFacts
@@ -58,19 +56,10 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Print a table of models; a composite comes before its parts."""
-    from posezoo.registry import open_registry
-    from posezoo.settings import user_folder
-
-    registry = open_registry(
-        flags.settings_from_args(args).models_dir, cache_dir=user_folder("cache") / "registry"
-    )
     with Console(quiet=args.quiet) as console:
-        filters = filters_from_args(args)
-        by_filters = bool(filters.text) and not args.models
-        selection = select_models(registry, args.models or None, console, filtered=by_filters)
-        models = filter_models(selection, filters, console)
+        models, selection = select_filtered(args, args.models or None, console)
     if args.format == "json":
-        print(json.dumps([list_json(facts) for facts in models], indent=2))
+        print_json([list_json(facts) for facts in models])
     else:
         width = terminal_width()
         for line in _table(models):

@@ -12,14 +12,13 @@ The exit code is 1 if a model cannot be recorded, or if --check finds a differen
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.report import Console
+from posezoo.cli.report import Console, print_json
 
 if TYPE_CHECKING:
     from posezoo.lockfile.entries import LockChange, LockEntries
@@ -63,7 +62,7 @@ def run(args: argparse.Namespace) -> int:
         changes, warnings, failures = _record(args, context, console)
     if args.format == "json":
         rows = [asdict(change) for change in changes]
-        print(json.dumps({"lock": str(context.lock.path), "changes": rows, "failed": failures}, indent=2))
+        print_json({"lock": str(context.lock.path), "changes": rows, "failed": failures})
     else:
         for change in changes:
             print(change)
@@ -180,5 +179,8 @@ def _signature(args: argparse.Namespace, lock: Path) -> int:
         path = signature_path(lock) if args.dry_run else sign(lock, args.sign)
         answer = {"lock": str(lock), "signature": str(path)}
         text = f"would write {path}" if args.dry_run else str(path)
-    print(json.dumps(answer, indent=2) if args.format == "json" else text)
+    if args.format == "json":
+        print_json(answer)
+    else:
+        print(text)
     return 0

@@ -10,14 +10,13 @@ The exit code is 1 if a model cannot be added, or if the state of a file is not 
 from __future__ import annotations
 
 import argparse
-import json
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console
+from posezoo.cli.report import Console, print_json
 from posezoo.cli.selection import read_list_file, select_models
 from posezoo.errors import DownloadError, OutputError, UnknownModelError
 from posezoo.workers.threads import CancelCheck, cancellable
@@ -144,7 +143,7 @@ def _check(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> int
     files = list(mirror.check(names))
     failed = [file for file in files if file.state != "good"]
     if args.format == "json":
-        print(json.dumps({"files": [asdict(file) for file in files]}, indent=2, default=str))
+        print_json({"files": [asdict(file) for file in files]})
     else:
         for file in failed:
             print(f"{file.state:9} {file.model + ': ' if file.model else ''}{file.file} ({file.path})")

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import argparse
-import json
 import os
 import shlex
 from pathlib import Path
@@ -11,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console
+from posezoo.cli.report import Console, print_json
 from posezoo.errors import OutputError, PosezooError, SettingsError
 from posezoo.spec.model import Family, Framework, License
 
@@ -92,7 +91,7 @@ def run(args: argparse.Namespace) -> int:
 
     missing = list_missing_fields(spec, "" if license_text.is_file() else str(license_text))
     if args.format == "json":
-        print(json.dumps({"model": args.name, "file": str(path), "left_to_fill_in": missing}, indent=2))
+        print_json({"model": args.name, "file": str(path), "left_to_fill_in": missing})
     else:
         words = shlex.join([args.name, *flags.registry_arguments(args)])
         print(path, "left to fill in:", *(f"  {line}" for line in missing), sep="\n")

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console
+from posezoo.cli.report import Console, print_json
 from posezoo.errors import ImageError, OutputError, UnknownModelError, import_optional
 from posezoo.files.verified_files import write_atomically
 from posezoo.spec.model import Precision
@@ -103,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
         if answers:
             write_atomically(results / "poses.json", (json.dumps(summary, indent=2) + "\n").encode())
     if args.format == "json":
-        print(json.dumps(summary, indent=2))
+        print_json(summary)
     else:
         _print_summary(summary, results)
     return 1 if failures else 0

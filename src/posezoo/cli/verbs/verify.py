@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import argparse
-import json
 import shlex
 from collections.abc import Callable, Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, metadata_check
-from posezoo.cli.report import Console
+from posezoo.cli.report import Console, print_json
 from posezoo.cli.selection import select_models
 from posezoo.errors import LockError
 
@@ -102,7 +101,7 @@ def run_artifact_check(
     if output_format == "json":
         rows = [asdict(artifact) for artifact in artifacts]
         reasons = [{"problem": refusal.problem, "hint": refusal.hint} for refusal in refusals]
-        print(json.dumps({"artifacts": rows, "refused": reasons}, indent=2, default=str))
+        print_json({"artifacts": rows, "refused": reasons})
     else:
         for refusal in refusals:
             print(f"refused  {refusal.problem}")
