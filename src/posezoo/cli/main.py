@@ -8,11 +8,12 @@ from __future__ import annotations
 import argparse
 import json
 import sys
+import textwrap
 from collections.abc import Sequence
 from importlib import import_module
 
 from posezoo.cli import run_main
-from posezoo.cli.flags import HelpFormatter, add_flags, add_verb
+from posezoo.cli.flags import HelpFormatter, add_flags
 from posezoo.errors import PosezooError, suggest
 
 #: The verbs, in the order in which a user needs them. Each is a module with ``SUMMARY``, ``EXAMPLES``,
@@ -44,8 +45,14 @@ def create_parser(verb_names: Sequence[str] = VERBS) -> argparse.ArgumentParser:
     verbs = top.add_subparsers(metavar="VERB", required=True, title="verbs")
     for name in verb_names:
         module = import_module(f"posezoo.cli.verbs.{name}")
-        verb = add_verb(verbs, name, module.SUMMARY, module.EXAMPLES)
-        verb.usage = getattr(module, "USAGE", None)
+        verb = verbs.add_parser(
+            name,
+            usage=getattr(module, "USAGE", None),
+            help=module.SUMMARY,
+            description=module.SUMMARY[0].upper() + module.SUMMARY[1:] + ".",
+            epilog="examples:\n" + textwrap.indent(module.EXAMPLES.strip(), "  "),
+            formatter_class=HelpFormatter,
+        )
         add_flags(verb, *module.FLAGS)
         verb.set_defaults(run=module.run, parser=verb)
     return top

@@ -66,27 +66,26 @@ class JobReport:
     answers: list[dict[str, Any]] = field(default_factory=list)
     failures: list[dict[str, str]] = field(default_factory=list)
 
+    def add_failure(self, name: str, error: PosezooError) -> None:
+        """Record that the work on this model failed."""
+        self.failures.append({"name": name, "reason": error.problem, "hint": error.hint})
+
     @property
     def exit_code(self) -> int:
         """0 if no model failed, else 1."""
         return 1 if self.failures else 0
 
-    def add_failure(self, name: str, error: PosezooError) -> None:
-        """Record that the work on this model failed."""
-        self.failures.append({"name": name, "reason": error.problem, "hint": error.hint})
-
-    def print(self, style: str) -> None:
-        """Print to the standard output: as JSON everything, as text only the paths or planned steps."""
+    def print(self, style: str) -> int:
+        """Print everything as JSON, or only the paths and planned steps as text; return the exit code."""
         if style == "json":
             print_json({"models": self.answers, "failed": self.failures})
-            return
+            return self.exit_code
         for answer in self.answers:
             for line in answer.get("plan", ()):
                 print(f"{answer['name']}: {line}")
-            for path in answer.get("files", ()):
+            for path in (*answer.get("files", ()), *answer.get("irs", {}).values()):
                 print(path)
-            for path in answer.get("irs", {}).values():
-                print(path)
+        return self.exit_code
 
 
 def run_for_each(

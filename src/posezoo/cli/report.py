@@ -138,49 +138,48 @@ class Console:
     def __call__(self, event: events.Event) -> None:
         """Show one event."""
         with self._lock:
-            self._show(event)
-
-    def _show(self, event: events.Event) -> None:
-        match event:
-            case events.WarningIssued(message=message):
-                self.warn(message)
-            case events.DownloadStarted(model=model, revision=revision) if revision > 1:
-                self.print_line(f"{model}: revision {revision} of its files")
-            case events.FileDownloadStarted(model=model, model_file=file, size=size):
-                self._start((model, file), file, size, "B")
-            case events.FileDownloadProgress(model=model, model_file=file, size=size):
-                self._progress[model, file].update(size)
-            case events.FileDownloadFinished(model=model, model_file=file, successful=successful):
-                progress = self._progress.pop((model, file))
-                progress.close()
-                if successful:
-                    self.print_line(f"{model}: {file}: downloaded and verified in {progress.seconds:.1f} s")
-            case events.CachedFileUsed(model=model, model_file=file, origin=origin):
-                self.print_line(f"{model}: {file}: copied from {origin} and verified")
-            case events.ConversionStarted(model=model, precisions=precisions):
-                self.print_line(f"{model}: converting to {', '.join(precisions)}")
-            case events.SelfCheckPassed() | events.DisplacementMeasured() | events.AccuracyCompared():
-                for line in result_lines(event):
-                    self.print_line(f"{event.model}: {line}")
-            case events.LayerNoiseMeasured():
-                for line in result_lines(event):
-                    self.print_line(line)
-            case events.QuantizationStarted():
-                self.print_line(
-                    f"{event.model}: quantizing to {', '.join(event.precisions)}: calibrating on "
-                    f"{event.calibration_photos} photos, measuring on {event.measured_photos} others"
-                )
-            case events.CalibrationProgress(model=model, samples=samples, of=of):
-                self._count(model, "calibrating", samples, of, "samples")
-            case events.EvaluationProgress(model=model, images=images, total=total):
-                self._count(model, "evaluating", images, total, "images")
-            case events.ConversionSkipped(model=model, reason=reason):
-                self.print_line(f"Skipping {model} ({reason})")
-            case events.BenchmarkStarted(name=name, rounds=rounds):
-                self.print_line(f"measuring {name}, {rounds} rounds")
-            case events.BenchmarkProgress() if self._stream.isatty():
-                fps = f"{event.throughput_fps:.4g} images per second"
-                self.print_line(f"  round {event.round} of {event.rounds}: {fps}")
+            match event:
+                case events.WarningIssued(message=message):
+                    self.warn(message)
+                case events.DownloadStarted(model=model, revision=revision) if revision > 1:
+                    self.print_line(f"{model}: revision {revision} of its files")
+                case events.FileDownloadStarted(model=model, model_file=file, size=size):
+                    self._start((model, file), file, size, "B")
+                case events.FileDownloadProgress(model=model, model_file=file, size=size):
+                    self._progress[model, file].update(size)
+                case events.FileDownloadFinished(model=model, model_file=file, successful=successful):
+                    progress = self._progress.pop((model, file))
+                    progress.close()
+                    if successful:
+                        self.print_line(
+                            f"{model}: {file}: downloaded and verified in {progress.seconds:.1f} s"
+                        )
+                case events.CachedFileUsed(model=model, model_file=file, origin=origin):
+                    self.print_line(f"{model}: {file}: copied from {origin} and verified")
+                case events.ConversionStarted(model=model, precisions=precisions):
+                    self.print_line(f"{model}: converting to {', '.join(precisions)}")
+                case events.SelfCheckPassed() | events.DisplacementMeasured() | events.AccuracyCompared():
+                    for line in result_lines(event):
+                        self.print_line(f"{event.model}: {line}")
+                case events.LayerNoiseMeasured():
+                    for line in result_lines(event):
+                        self.print_line(line)
+                case events.QuantizationStarted():
+                    self.print_line(
+                        f"{event.model}: quantizing to {', '.join(event.precisions)}: calibrating on "
+                        f"{event.calibration_photos} photos, measuring on {event.measured_photos} others"
+                    )
+                case events.CalibrationProgress(model=model, samples=samples, of=of):
+                    self._count(model, "calibrating", samples, of, "samples")
+                case events.EvaluationProgress(model=model, images=images, total=total):
+                    self._count(model, "evaluating", images, total, "images")
+                case events.ConversionSkipped(model=model, reason=reason):
+                    self.print_line(f"Skipping {model} ({reason})")
+                case events.BenchmarkStarted(name=name, rounds=rounds):
+                    self.print_line(f"measuring {name}, {rounds} rounds")
+                case events.BenchmarkProgress() if self._stream.isatty():
+                    fps = f"{event.throughput_fps:.4g} images per second"
+                    self.print_line(f"  round {event.round} of {event.rounds}: {fps}")
 
     def print_line(self, line: str) -> None:
         """Show a line, unless the console is quiet."""

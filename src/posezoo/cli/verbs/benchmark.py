@@ -131,8 +131,7 @@ def run(args: argparse.Namespace) -> int:
         planner = BenchmarkPlanner(args, console, Path(folder))
         if args.dry_run:
             planner.report.answers += planner.plans()
-            planner.report.print(args.format)
-            return planner.report.exit_code
+            return planner.report.print(args.format)
         planner.require_device_and_packages()
         schedule = BenchmarkSchedule(args.rounds, args.seconds)
         try:

@@ -7,8 +7,7 @@ from __future__ import annotations
 
 import argparse
 import json
-from collections.abc import Iterator, Mapping, Sequence
-from pathlib import Path
+from collections.abc import Sequence
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
@@ -67,8 +66,7 @@ def run(args: argparse.Namespace) -> int:
         if args.in_place and args.all and selection.problems:
             return 1  # an index must contain all models
         if args.in_place:
-            pages = _pages(registry, models, whole=args.all)
-            is_complete = _draw_in_place(pages, console, check=args.check)
+            is_complete = _draw_in_place(registry, None if args.all else models, console, check=args.check)
         elif args.output_dir is not None:
             from posezoo.cards.model_card import write_card
             from posezoo.layout import ModelLayout
@@ -95,31 +93,23 @@ def _print(models: Sequence[ModelFacts], output_format: str) -> None:
         print("\n".join(map(escape_control_characters, draw_card(facts).splitlines())))
 
 
-def _pages(
-    registry: Registry, models: Sequence[ModelFacts], *, whole: bool
-) -> Iterator[tuple[Path, Mapping[str, str]]]:
-    """Each root folder with its pages, by path below it: the pages of the given models, or all pages."""
-    from posezoo.cards.model_card import draw_model_pages
-    from posezoo.cards.registry_pages import draw_pages
-    from posezoo.registry import registry_root
-
-    if whole:
-        yield from ((root, draw_pages(root)) for root in registry.roots)
-    else:
-        yield from ((registry_root(facts.model), draw_model_pages(facts)) for facts in models)
-
-
 def _draw_in_place(
-    pages_by_root: Iterator[tuple[Path, Mapping[str, str]]], console: Console, *, check: bool
+    registry: Registry, models: Sequence[ModelFacts] | None, console: Console, *, check: bool
 ) -> bool:
-    """Write the outdated pages, or with ``check`` only report them.
+    """Write the outdated pages of the models, or with ``check`` only report them; None means all pages.
 
     Returns:
         Whether all pages are now up to date.
     """
-    from posezoo.cards.model_card import NOTE, has_note
+    from posezoo.cards.model_card import NOTE, draw_model_pages, has_note
+    from posezoo.cards.registry_pages import draw_pages
     from posezoo.files.verified_files import write_atomically
+    from posezoo.registry import registry_root
 
+    if models is None:
+        pages_by_root = ((root, draw_pages(root)) for root in registry.roots)
+    else:
+        pages_by_root = ((registry_root(facts.model), draw_model_pages(facts)) for facts in models)
     is_complete = True
     for root, pages in pages_by_root:
         drawn = dict(pages)

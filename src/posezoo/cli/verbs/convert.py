@@ -116,8 +116,7 @@ def convert_selected(
         for composite in () if args.dry_run else selection.composites:
             if not failed & set(composite.stages):
                 write_model_card(composite, context)
-    report.print(args.format)
-    return report.exit_code
+    return report.print(args.format)
 
 
 def _export(args: argparse.Namespace, context: Context, selection: Selection | None) -> int:
@@ -144,5 +143,4 @@ def _export(args: argparse.Namespace, context: Context, selection: Selection | N
     with Console(quiet=args.quiet) as console:
         selection = selection or select_models(context.registry, flags.patterns_from_args(args), console)
         report = model_jobs.run_for_each(selection, work, console)
-    report.print(args.format)
-    return report.exit_code
+    return report.print(args.format)

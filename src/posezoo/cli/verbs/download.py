@@ -59,5 +59,4 @@ def run(args: argparse.Namespace) -> int:
         report = model_jobs.run_for_each(
             selection, work, console, skip_unpinned=args.all, jobs=1 if args.dry_run else settings.jobs
         )
-    report.print(args.format)
-    return report.exit_code
+    return report.print(args.format)

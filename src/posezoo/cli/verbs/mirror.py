@@ -106,8 +106,7 @@ def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> in
                 report.add_failure("samples", error)
         if not args.dry_run and mirror.open_lock().entries:
             mirror.write_notice()
-    report.print(args.format)
-    return report.exit_code
+    return report.print(args.format)
 
 
 def _with_required_models(context: Context, selection: Selection, console: Console) -> Selection:

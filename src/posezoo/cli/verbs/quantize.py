@@ -136,8 +136,7 @@ def run(args: argparse.Namespace) -> int:
         report = model_jobs.run_for_each(selection, work, console)
     if args.report is not None and not args.dry_run:
         write_atomically(args.report, json.dumps(measurements, indent=2).encode() + b"\n")
-    report.print(args.format)
-    return report.exit_code
+    return report.print(args.format)
 
 
 def _measure_only(

@@ -82,8 +82,7 @@ def run(args: argparse.Namespace) -> int:
         for spec, found in measured:
             path = complexity_count.record_measurements(spec, [found])
             report.answers.append({"name": spec.full_name, "files": [str(path)]})
-    report.print(args.format)
-    return report.exit_code
+    return report.print(args.format)
 
 
 def _figures(context: Context, file: Path) -> Iterator[tuple[Model, Measurement]]:
