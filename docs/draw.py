@@ -53,7 +53,7 @@ def composite_schema() -> str:
 
 def omz_page() -> str:
     """Every flag of Open Model Zoo's commands over ours, and what differs."""
-    from posezoo.cli.omz.readme_page import draw_readme
+    from omz_page import draw_readme
 
     return draw_readme()
 

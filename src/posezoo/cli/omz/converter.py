@@ -23,45 +23,9 @@ if TYPE_CHECKING:
     from posezoo.cli.omz.event_output import JsonConversionReporter, TextReporter
     from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.pipeline.zoo_context import Context
-    from posezoo.registry import Selection
     from posezoo.resolve.input_options import InputOptions
     from posezoo.spec.model import ModelSpec
     from posezoo.workers.threads import CancelCheck
-
-#: The differences from Open Model Zoo, by flag, for the README of tools/downloader.
-DIFFERENCES = {
-    "--output_dir": "a card (README.md, card.json) and provenance.json lie beside an IR, which was compared "
-    "with its original; an IR that is up to date is not converted again",
-    "--precisions": "FP32 and FP16 are made from one reading of the model, not by one process each",
-    "--lock": "new",
-    "--locked": "new",
-    "--python": "only starts Model Optimizer, if there is no Python beside --mo or --mo is not given",
-    "--mo": "converts only models that today's OpenVINO does not read (`posezoo info` says which). It may be "
-    "an environment's folder, too; POSEZOO_MO sets it for all commands",
-    "--add_mo_arg": "arguments that change the network are supported (--input, --input_shape, --layout, "
-    "--mean_values, --scale_values, --scale, --reverse_input_channels, --output, "
-    "--freeze_placeholder_with_value, --static_shape); --data_type and --compress_to_fp16 must agree with "
-    "--precisions; any other argument goes to --mo, and is an error without --mo, not ignored",
-    "--dry_run": "prints the plan that a real run carries out, and works on a model that was not converted "
-    "before (the newest one crashes)",
-    "--jobs": "the number of processes, each of which converts one model after the other; the lines of one "
-    "model stay together",
-    "--progress_format": "new here: events as JSON, one for each line; the last one lists the failures and "
-    "their reasons",
-    "--no_card": "new",
-    "--checkpoint": "new: weights of your own in place of the published ones",
-    "--model_name": "new: goes with --checkpoint",
-    "--force": "new",
-    "--dynamic": "new: an input of any height and width, for posezoo's own networks",
-    "--keep_onnx": "new: Open Model Zoo always left the ONNX beside the IR",
-    "--allow_upstream_code": "new: Open Model Zoo always runs the code that comes with a model, with all "
-    "rights of the user; here it is run only with this flag, in a sandbox",
-    "--input_type": "new: the IR may take the bytes of a camera's frame as they are",
-    "--input_layout": "new",
-    "--resize": "new",
-    "--models_dir": "new: Open Model Zoo reads only its own folder",
-    "--print_all": "prints the parts of composites, as 2021.4 did (the newest release prints composites)",
-}
 
 
 def _jobs(text: str) -> int:
@@ -130,6 +94,7 @@ def _run(args: argparse.Namespace) -> int:
     from posezoo.pipeline.for_each import for_each
     from posezoo.pipeline.get import write_model_card
     from posezoo.pipeline.zoo_context import open_context
+    from posezoo.resolve.custom_weights import spec_with_checkpoint
 
     download_dir = args.download_dir or Path.cwd()
     context = open_context(
@@ -139,7 +104,10 @@ def _run(args: argparse.Namespace) -> int:
         allow_upstream_code=args.allow_upstream_code,
     )
     if args.checkpoint is not None:
-        selection = _select_own_weights(args, selection)
+        if len(selection.models) != 1:
+            args.parser.error("--checkpoint goes with --name of one model")
+        spec = spec_with_checkpoint(selection.models[0], args.checkpoint, args.model_name or "")
+        selection = replace(selection, models=(spec,), composites=())
     elif args.model_name is not None:
         args.parser.error("--model_name goes with --checkpoint")
     jobs = 1 if args.dry_run else args.jobs
@@ -198,15 +166,6 @@ def _print_summary(failed: Mapping[str, PosezooError], names: Sequence[str], sty
     return code
 
 
-def _select_own_weights(args: argparse.Namespace, selection: Selection) -> Selection:
-    from posezoo.resolve.custom_weights import spec_with_checkpoint
-
-    if len(selection.models) != 1:
-        args.parser.error("--checkpoint goes with --name of one model")
-    spec = spec_with_checkpoint(selection.models[0], args.checkpoint, args.model_name or "")
-    return replace(selection, models=(spec,), composites=())
-
-
 @dataclass(frozen=True, slots=True)
 class _ConversionTask:
     """Converts a model and reports the result; it is pickled if each job is a separate process."""
@@ -255,6 +214,7 @@ class _ConversionTask:
         self, spec: ModelSpec, lines: TextReporter | JsonConversionReporter, check: CancelCheck
     ) -> bool:
         """Convert a model; return False if there is nothing to convert, or if only the plan is printed."""
+        from posezoo.cli.omz.event_output import print_planned_ir
         from posezoo.pipeline.get import convert, resolve_model, write_model_card
         from posezoo.pipeline.plan import make_plan
         from posezoo.spec.model import Precision
@@ -274,13 +234,8 @@ class _ConversionTask:
         plan = make_plan(resolved, self.context, self.options, downloads=False, is_dry_run=self.is_dry_run)
         if self.is_dry_run:
             for ir in plan.irs:
-                if ir.is_up_to_date:
-                    lines.start_step(
-                        f"(DRY RUN) Keeping {spec.full_name} ({ir.precision}): it is up to date\n"
-                    )
-                else:
-                    lines.start_step(f"(DRY RUN) Converting {spec.full_name} to IR ({ir.precision})")
-                    lines.print_line(f"since {ir.reason}: {ir.xml}\n")
+                heading = f"Converting {spec.full_name} to IR ({ir.precision})"
+                print_planned_ir(lines, spec.full_name, ir, heading)
             obstacle = plan.source_error if plan.obstacle is None else resolved.error(plan.obstacle)
             if obstacle is not None:
                 lines.warn(obstacle)

@@ -23,41 +23,6 @@ if TYPE_CHECKING:
     from posezoo.spec.model import ModelSpec
     from posezoo.workers.threads import CancelCheck
 
-#: The differences from Open Model Zoo, by flag, for the README of tools/downloader.
-DIFFERENCES = {
-    "--print_all": "prints the parts of composites, as 2021.4 did (the newest release prints composites); "
-    "reads no model.yml, so an invalid one is no obstacle",
-    "--name": "a part that is matched twice is downloaded once; the hint gives the nearest name",
-    "--list": "a file that cannot be read leads to one line of error, not to a traceback",
-    "--all": "a model.yml that cannot be read fails alone: the other models are downloaded, exit code 1",
-    "--models_dir": "new: Open Model Zoo reads only its own folder",
-    "--output_dir": "a verified file that is there is not downloaded again, and a failed download never "
-    "replaces it; an archive stays beside its contents, so that it can be verified; provenance.json says "
-    "where each file came from",
-    "--cache_dir": "the same layout; without it nothing is cached, as in Open Model Zoo",
-    "--mirror": "new",
-    "--num_attempts": "5 instead of 1: a source that fails temporarily is tried again after 0.5 to 8 s (10 s "
-    "in Open Model Zoo); a 404 is final",
-    "--stall_timeout": "new: Open Model Zoo waits endlessly for a server that sends nothing, or almost "
-    "nothing",
-    "--header": "new: `~/.netrc` works too, as in Open Model Zoo",
-    "--ca_bundle": "new; REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE and SSL_CERT_FILE work too",
-    "--allow_http": "new: Open Model Zoo accepts plain http for all files",
-    "--allow_private_redirects": "new: Open Model Zoo follows every redirect",
-    "--progress_format": "each end that is not successful has a reason; files that are here already have "
-    "file events too, beside model_file_up_to_date or model_file_retrieved",
-    "--jobs": "the number of files at once, also of one model (in Open Model Zoo of models); the lines of "
-    "one model stay together",
-    "--connections": "new",
-    "--verify": "new: Open Model Zoo hashes a file that is here every time",
-    "--lock": "new",
-    "--locked": "new",
-    "--trust_on_first_use": "new: without it a model whose publisher states no checksum is not downloaded; "
-    "with --all such models are listed below `SKIPPED (no pin):`, exit code 1",
-    "--precisions": "a model without any of them is skipped, as in 2024.6",
-}
-
-
 FLAGS = (
     Flag(
         "--precisions PREC[,PREC...]",

@@ -15,6 +15,7 @@ from posezoo.cli.report import Progress, result_lines
 from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:
+    from posezoo.convert.conversion_plan import PlannedIr
     from posezoo.spec.model import ModelSpec
 
 #: The ``$type`` of each event in JSON. Scripts read these names, so they stay even if a class is renamed.
@@ -219,3 +220,14 @@ class JsonConversionReporter(JsonReporter):
     def warn(self, error: PosezooError) -> None:
         """Write an error as a warning."""
         self._output.warn(error.problem)
+
+
+def print_planned_ir(
+    lines: TextReporter | JsonConversionReporter, name: str, ir: PlannedIr, heading: str
+) -> None:
+    """Write whether an IR is up to date, or why it would be made, below the heading of that step."""
+    if ir.is_up_to_date:
+        lines.start_step(f"(DRY RUN) Keeping {name} ({ir.precision}): it is up to date\n")
+    else:
+        lines.start_step(f"(DRY RUN) {heading}")
+        lines.print_line(f"since {ir.reason}: {ir.xml}\n")

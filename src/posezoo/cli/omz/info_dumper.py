@@ -16,16 +16,6 @@ from posezoo.settings import to_settings, user_folder
 if TYPE_CHECKING:
     from posezoo.spec.model import ModelSpec
 
-#: The differences from Open Model Zoo, by flag, for the README of tools/downloader.
-DIFFERENCES = {
-    "--all": "has the keys of 2021.4 and of the newest release, and more: files with size_bytes, checksum "
-    "and sources; mean, scale and reverse_input_channels of each input; the published accuracy, gflops and "
-    "mparams. A size_bytes or checksum that is not declared is null",
-    "--name": "the name of a composite gives its parts, as in 2021.4; so model_stages is empty",
-    "--models_dir": "new: Open Model Zoo reads only its own folder",
-    "--print_all": "prints the parts of composites, as 2021.4 did (the newest release prints composites)",
-}
-
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command and return its exit code."""

@@ -23,26 +23,12 @@ if TYPE_CHECKING:
     from posezoo.spec.model import ModelSpec
     from posezoo.workers.threads import CancelCheck
 
-#: The differences from Open Model Zoo, by flag, for the README of tools/downloader.
-DIFFERENCES = {
-    "--name": "as in 2021.4, the last release with this command, which quantized no pose model",
-    "--models_dir": "new: Open Model Zoo reads only its own folder",
-    "--model_dir": "FP16-INT8 is also made from the FP32 IR: no FP16 IR is needed",
-    "--dataset_dir": "any folder of photos, without annotations: one of three photos is not used for "
-    "calibration, but for a comparison with FP32; if keypoints or boxes are too far apart, no IR is written",
-    "--output_dir": "a card (README.md, card.json) and provenance.json are written beside an IR; an IR that "
-    "is up to date is kept",
-    "--target_device": "the names of NNCF; 2021.4 had CPU, GPU, VPU and others",
-    "--dry_run": "prints the plan that a real run carries out",
-    "--python": "is accepted, but not needed: no other Python is started",
-    "--pot": "is accepted, but not needed: OpenVINO 2024.0 removed the Post-training Optimization Toolkit; "
+#: Flags that old scripts give, and why they have no effect.
+UNUSED_FLAGS = {
+    "python": "is accepted, but not needed: no other Python is started",
+    "pot": "is accepted, but not needed: OpenVINO 2024.0 removed the Post-training Optimization Toolkit; "
     "its successor NNCF works in this process",
-    "--force": "new",
-    "--lock": "new",
-    "--locked": "new",
-    "--print_all": "prints the parts of composites, as 2021.4 did (the newest release prints composites)",
 }
-
 
 FLAGS: tuple[Flag | str, ...] = (
     *quantization_flags("the working folder"),
@@ -76,9 +62,9 @@ def _run(args: argparse.Namespace) -> int:
     require_dataset_dir(args)
     selection = conventions.select_omz_models(registry, args)
     requested = conventions.precisions_from_args(args)
-    for flag in ("python", "pot"):
+    for flag, reason in UNUSED_FLAGS.items():
         if getattr(args, flag) is not None:
-            conventions.LineBuffer().warn(f"--{flag} {DIFFERENCES[f'--{flag}']}")
+            conventions.LineBuffer().warn(f"--{flag} {reason}")
     from posezoo.cli.omz.event_output import TextReporter
     from posezoo.pipeline.for_each import for_each
     from posezoo.pipeline.zoo_context import open_context
@@ -106,6 +92,7 @@ def _quantize(
     requested: frozenset[str],
     lines: TextReporter,
 ) -> None:
+    from posezoo.cli.omz.event_output import print_planned_ir
     from posezoo.pipeline.get import write_model_card
     from posezoo.pipeline.int8_models import explain_unsupported_int8, plan_int8, quantize_model
     from posezoo.quantize.quantization_plan import QuantizationOptions
@@ -120,24 +107,14 @@ def _quantize(
         lines.start_step(f"Skipping {spec.full_name} (no quantization makes {names})\n")
         return
     options = QuantizationOptions(precisions, args.target_device, args.force)
+    folder, output_dir = args.dataset_dir, args.output_dir
     if args.dry_run:
-        folder, output_dir = args.dataset_dir, args.output_dir
         for ir in plan_int8(spec, context, folder, options, output_dir=output_dir).irs:
-            if ir.is_up_to_date:
-                lines.start_step(f"(DRY RUN) Keeping {spec.full_name} ({ir.precision}): it is up to date\n")
-            else:
-                lines.start_step(f"(DRY RUN) Quantizing {spec.full_name} from FP32 to {ir.precision}")
-                lines.print_line(f"since {ir.reason}: {ir.xml}\n")
+            heading = f"Quantizing {spec.full_name} from FP32 to {ir.precision}"
+            print_planned_ir(lines, spec.full_name, ir, heading)
         return
-    quantize_model(
-        spec,
-        context,
-        args.dataset_dir,
-        options,
-        output_dir=args.output_dir,
-        listener=lines,
-    )
-    write_model_card(spec, context, args.output_dir)
+    quantize_model(spec, context, folder, options, output_dir=output_dir, listener=lines)
+    write_model_card(spec, context, output_dir)
     lines.print_line("")
 
 

@@ -18,16 +18,6 @@ if TYPE_CHECKING:
     from posezoo.layout import ModelLayout
     from posezoo.verify import ArtifactState
 
-#: The differences from Open Model Zoo, by flag: it does not have this command.
-DIFFERENCES = dict.fromkeys(
-    (
-        "--output_dir", "--download_dir", "--lock", "--locked", "--format",
-        "--metadata", "--explain", "--changed_since", "--baseline", "--write_baseline", "--artifacts",
-    ),
-    "new",
-)  # fmt: skip
-
-
 FLAGS = (
     flags.output_dir_flag("where files and IR are", "the working folder"),
     flags.download_dir_flag("the output folder"),
