@@ -8,31 +8,24 @@ the --models_dir of the current command line. (shtab 1.13 was tried: in bash, it
 from __future__ import annotations
 
 import argparse
+import re
 import shlex
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from enum import Enum
+from typing import TypeVar
 
 from posezoo.networks import NETWORKS
 from posezoo.spec.model import Precision
 
+T = TypeVar("T")
 
-class CompletionKind(Enum):
-    """The kind of a value that cannot be completed from a fixed list of words."""
-
-    TEXT = "anything"
-    FILE = "a file or folder"
-    FOLDER = "a folder"
-    MODELS = "a model or composite"
-
-
-#: The kind of a value, by its placeholder in help texts.
+#: The kind of a value, by its placeholder in help texts; a value of any other kind cannot be completed.
 KINDS = {
-    "DIR": CompletionKind.FOLDER,
-    "FILE": CompletionKind.FILE,
-    "IMAGE": CompletionKind.FILE,
-    "DIR|URL": CompletionKind.FILE,
-    "MODEL": CompletionKind.MODELS,
-    "MODEL|FILE": CompletionKind.MODELS,
+    "DIR": "folder",
+    "FILE": "file",
+    "IMAGE": "file",
+    "DIR|URL": "file",
+    "MODEL": "model",
+    "MODEL|FILE": "model",
 }
 
 #: The words to offer for a value that is checked by a function and not by argparse's ``choices``.
@@ -49,33 +42,22 @@ def draw_completion_script(shell: str) -> str:
     return SCRIPTS[shell]({"": top, **verbs.choices}, summaries)
 
 
-def _flags(parser: argparse.ArgumentParser) -> list[argparse.Action]:
-    return [action for action in parser._actions if action.option_strings and _is_shown(action)]
-
-
-def _positional(parser: argparse.ArgumentParser) -> argparse.Action | None:
-    actions = (action for action in parser._actions if not action.option_strings and _is_shown(action))
-    return next(actions, None)
-
-
-def _is_shown(action: argparse.Action) -> bool:
-    return action.help is not argparse.SUPPRESS
-
-
-def _is_switch(action: argparse.Action) -> bool:
-    return action.nargs == 0
+def _arguments(parser: argparse.ArgumentParser) -> tuple[list[argparse.Action], argparse.Action | None]:
+    """The flags and the first positional argument that the help shows."""
+    shown = [action for action in parser._actions if action.help is not argparse.SUPPRESS]
+    flags = [action for action in shown if action.option_strings]
+    return flags, next((action for action in shown if not action.option_strings), None)
 
 
 def _name(action: argparse.Action) -> str:
     return action.metavar if isinstance(action.metavar, str) else action.dest
 
 
-def _choices(action: argparse.Action) -> list[str]:
-    return [str(choice) for choice in action.choices or CHOICES.get(_name(action), ())]
-
-
-def _kind(action: argparse.Action) -> CompletionKind:
-    return KINDS.get(_name(action), CompletionKind.TEXT)
+def _complete(action: argparse.Action, offer: Callable[[Iterable[str]], T], by_kind: Mapping[str, T]) -> T:
+    """What a script does for a value: it offers words, or completes a value of this kind."""
+    if choices := [str(choice) for choice in action.choices or CHOICES.get(_name(action), ())]:
+        return offer(choices)
+    return by_kind[KINDS.get(_name(action), "any")]
 
 
 def _lines(lines: Iterable[str], indent: int) -> str:
@@ -88,9 +70,9 @@ def _lines(lines: Iterable[str], indent: int) -> str:
 def _bash_script(parsers: Mapping[str, argparse.ArgumentParser], _summaries: Mapping[str, str]) -> str:
     values, words = [], []
     for verb, parser in parsers.items():
-        flags, positional = _flags(parser), _positional(parser)
+        flags, positional = _arguments(parser)
         for flag in flags:
-            if not _is_switch(flag):
+            if flag.nargs != 0:
                 patterns = "|".join(shlex.quote(f"{verb} {name}") for name in flag.option_strings)
                 values.append(f"{patterns}) {_bash_value(flag)}; return ;;")
         if not verb:
@@ -108,14 +90,9 @@ def _bash_offer(words: Iterable[str]) -> str:
 
 
 def _bash_value(action: argparse.Action) -> str:
-    if choices := _choices(action):
-        return _bash_offer(choices)
-    return {
-        CompletionKind.TEXT: ":",
-        CompletionKind.FILE: "compopt -o default 2>/dev/null",
-        CompletionKind.FOLDER: "compopt -o default 2>/dev/null",
-        CompletionKind.MODELS: '_posezoo_offer "$(_posezoo_names)"',
-    }[_kind(action)]
+    paths = "compopt -o default 2>/dev/null"
+    models = '_posezoo_offer "$(_posezoo_names)"'
+    return _complete(action, _bash_offer, {"any": ":", "file": paths, "folder": paths, "model": models})
 
 
 _BASH = r"""# Completion for posezoo, drawn by `posezoo completion bash`.
@@ -166,11 +143,12 @@ complete -F _posezoo posezoo
 
 def _zsh_script(parsers: Mapping[str, argparse.ArgumentParser], summaries: Mapping[str, str]) -> str:
     verbs = [_zsh_quoted(f"{_zsh_escaped(verb)}:{summary}") for verb, summary in summaries.items()]
-    top = [*_zsh_flags(parsers[""]), "'1: :->verb'", "'*:: :->rest'"]
+    top = [*_zsh_flags(_arguments(parsers[""])[0]), "'1: :->verb'", "'*:: :->rest'"]
     rest = []
     for verb in summaries:
-        arguments = [f"{verb}) _arguments -s", *_zsh_flags(parsers[verb])]
-        if (positional := _positional(parsers[verb])) is not None:
+        flags, positional = _arguments(parsers[verb])
+        arguments = [f"{verb}) _arguments -s", *_zsh_flags(flags)]
+        if positional is not None:
             arguments.append(_zsh_quoted(f"*{_zsh_value(positional)}"))
         rest.append(" \\\n                        ".join(arguments) + " ;;")
     return (
@@ -180,32 +158,25 @@ def _zsh_script(parsers: Mapping[str, argparse.ArgumentParser], summaries: Mappi
     )
 
 
-def _zsh_flags(parser: argparse.ArgumentParser) -> Iterator[str]:
-    for flag in _flags(parser):
+def _zsh_flags(flags: Iterable[argparse.Action]) -> Iterator[str]:
+    for flag in flags:
         repeats = isinstance(flag, argparse._AppendAction) or flag.nargs == "+"
         prefix = "*" if repeats else f"({' '.join(flag.option_strings)})"
         for name in flag.option_strings:
-            sign = "" if _is_switch(flag) else "=" if name.startswith("--") else "+"
-            value = "" if _is_switch(flag) else _zsh_value(flag)
-            yield _zsh_quoted(f"{prefix}{name}{sign}[{_zsh_escaped(flag.help or '')}]{value}")
+            sign = "=" if name.startswith("--") else "+"
+            help = f"[{_zsh_escaped(flag.help or '')}]"
+            value = f"{sign}{help}{_zsh_value(flag)}" if flag.nargs != 0 else help
+            yield _zsh_quoted(f"{prefix}{name}{value}")
 
 
 def _zsh_value(action: argparse.Action) -> str:
-    kinds = {
-        CompletionKind.TEXT: " ",
-        CompletionKind.FILE: "_files",
-        CompletionKind.FOLDER: "_files -/",
-        CompletionKind.MODELS: "_posezoo_names",
-    }
-    choices = _choices(action)
-    offered = f"({' '.join(map(_zsh_escaped, choices))})" if choices else kinds[_kind(action)]
+    kinds = {"any": " ", "file": "_files", "folder": "_files -/", "model": "_posezoo_names"}
+    offered = _complete(action, lambda words: f"({' '.join(map(_zsh_escaped, words))})", kinds)
     return f":{_zsh_escaped(_name(action))}:{offered}"
 
 
 def _zsh_escaped(text: str) -> str:
-    for character in "\\:[]":
-        text = text.replace(character, f"\\{character}")
-    return text
+    return re.sub(r"([\\:\[\]])", r"\\\1", text)
 
 
 def _zsh_quoted(text: str) -> str:
@@ -265,17 +236,17 @@ def _fish_script(parsers: Mapping[str, argparse.ArgumentParser], summaries: Mapp
     lines = []
     for verb, parser in parsers.items():
         here = f"complete -c posezoo -n {_fish_quoted(f'__posezoo_on {verb}'.strip())}"
-        for flag in _flags(parser):
+        flags, positional = _arguments(parser)
+        for flag in flags:
             names = [
                 f"-l {name[2:]}" if name.startswith("--") else f"-s {name[1:]}"
                 for name in flag.option_strings
             ]
-            value = [] if _is_switch(flag) else _fish_value(flag)
+            value = _fish_value(flag) if flag.nargs != 0 else []
             lines.append(" ".join((here, *names, *value, f"-d {_fish_quoted(flag.help or '')}")))
         if verb:
             summary = _fish_quoted(summaries[verb])
             lines.append(f"complete -c posezoo -n __posezoo_on -a {verb} -d {summary}")
-            positional = _positional(parser)
             offered = [] if positional is None else [part for part in _fish_value(positional) if part != "-x"]
             if offered:
                 lines.append(" ".join((here, *offered)))
@@ -283,14 +254,13 @@ def _fish_script(parsers: Mapping[str, argparse.ArgumentParser], summaries: Mapp
 
 
 def _fish_value(action: argparse.Action) -> list[str]:
-    if choices := _choices(action):
-        return ["-x", f"-a {_fish_quoted(' '.join(choices))}"]
-    return {
-        CompletionKind.TEXT: ["-x"],
-        CompletionKind.FILE: ["-r", "-F"],
-        CompletionKind.FOLDER: ["-x", "-a '(__fish_complete_directories)'"],
-        CompletionKind.MODELS: ["-x", "-a '(__posezoo_names)'"],
-    }[_kind(action)]
+    kinds = {
+        "any": ["-x"],
+        "file": ["-r", "-F"],
+        "folder": ["-x", "-a '(__fish_complete_directories)'"],
+        "model": ["-x", "-a '(__posezoo_names)'"],
+    }
+    return _complete(action, lambda words: ["-x", f"-a {_fish_quoted(' '.join(words))}"], kinds)
 
 
 def _fish_quoted(text: str) -> str:

@@ -118,6 +118,8 @@ def run(args: argparse.Namespace) -> int:
     """Run the model on each image that has no predictions yet; write and print the metrics."""
     from posezoo.cli.evaluation_report import print_report
     from posezoo.evaluation.run_evaluation import require_readable
+    from posezoo.networks import is_network
+    from posezoo.resolve.custom_weights import spec_with_checkpoint
 
     refuse_invalid_flags(args)
     if args.boxes and args.detector:
@@ -132,7 +134,13 @@ def run(args: argparse.Namespace) -> int:
         args.detector = "none"
     context = flags.context_from_args(args)
     with Console(quiet=args.quiet) as console:
-        model = _model(context, args)
+        model: Model | None = None  # an IR describes itself
+        if args.checkpoint is not None:
+            means_network = args.model not in context.registry.entries and is_network(args.model)
+            named = args.model if means_network else flags.require_single_model(context.registry, args.model)
+            model = spec_with_checkpoint(named, args.checkpoint, args.model_name or "")
+        elif not args.model.endswith(SUFFIX):
+            model = context.registry.find(args.model)
         is_detector = model is not None and model.decoder is not None and model.decoder.name == "detection"
         dataset = read_dataset(args, keypoints=not is_detector)
         dataset = dataset.limited_to(args.limit) if args.limit else dataset
@@ -145,20 +153,6 @@ def run(args: argparse.Namespace) -> int:
     else:
         print_report(report)
     return 0
-
-
-def _model(context: Context, args: argparse.Namespace) -> Model | None:
-    """The model, or a model with the user's own weights; None for an IR."""
-    if args.model.endswith(SUFFIX):
-        return None
-    if args.checkpoint is None:
-        return context.registry.find(args.model)
-    from posezoo.networks import is_network
-    from posezoo.resolve.custom_weights import spec_with_checkpoint
-
-    means_network = args.model not in context.registry.entries and is_network(args.model)
-    named = args.model if means_network else flags.require_single_model(context.registry, args.model)
-    return spec_with_checkpoint(named, args.checkpoint, args.model_name or "")
 
 
 def _load(

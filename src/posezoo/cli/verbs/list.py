@@ -22,7 +22,6 @@ filters. If there are only filters, it is a warning.
 from __future__ import annotations
 
 import argparse
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -61,8 +60,22 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "json":
         print_json([list_json(facts) for facts in models])
     else:
+        shown = {facts.name for facts in models}
+        rows = [HEADERS]
+        for facts in models:
+            revision = f"revision {facts.revision}" if facts.revision > 1 else ""
+            note = join(revision, str(facts.model.deprecated or ""))
+            row = (
+                ("  " if facts.composite in shown else "") + facts.name,
+                facts.model.task,
+                " ".join(facts.frameworks),
+                format_megabytes(facts.size_bytes),
+                " ".join(map(_license, facts.licenses)),
+                f"[{note}] {facts.model.description}" if note else facts.model.description,
+            )
+            rows.append(row)
         width = terminal_width()
-        for line in _table(models):
+        for line in align_columns(rows, right=frozenset({HEADERS.index("SIZE")})):
             print(truncate_to_width(line, width))
     return 1 if selection.problems else 0
 
@@ -83,26 +96,6 @@ def list_json(facts: ModelFacts) -> dict[str, Any]:
         "deprecated": asdict(model.deprecated) if model.deprecated else None,
         "description": model.description,
     }
-
-
-def _table(models: Sequence[ModelFacts]) -> list[str]:
-    shown = {facts.name for facts in models}
-    cells = [HEADERS]
-    for facts in models:
-        description = facts.model.description
-        revision = f"revision {facts.revision}" if facts.revision > 1 else ""
-        note = join(revision, str(facts.model.deprecated or ""))
-        cells.append(
-            (
-                ("  " if facts.composite in shown else "") + facts.name,
-                facts.model.task,
-                " ".join(facts.frameworks),
-                format_megabytes(facts.size_bytes),
-                " ".join(map(_license, facts.licenses)),
-                f"[{note}] {description}" if note else description,
-            )
-        )
-    return align_columns(cells, right=frozenset({HEADERS.index("SIZE")}))
 
 
 def _license(text: str) -> str:
