@@ -127,7 +127,7 @@ LYING = {
     ),
     "a name twice": (params_of([BIAS, BIAS], ["a", "a"]), "contains 'a' twice"),
     "a name twice but for its prefix": (params_of([BIAS, BIAS], ["arg:a", "aux:a"]), "contains 'a' twice"),
-    "no names": (params_of([BIAS], []), "holds 1 arrays and 0 names"),
+    "no names": (params_of([BIAS], []), "contains 1 arrays and 0 names"),
     "bytes behind the end": (params({"a": WEIGHTS["features.0.bias"]}) + b"\0\0\0", "3 more bytes follow"),
 }
 

@@ -54,8 +54,17 @@ def read_safetensors(file: MappedFile) -> dict[str, Array]:
     tensors: dict[str, Array] = {}
     for name, entry in entries.items():
         what = f"tensor {shorten(name)}"
-        kind, shape, start, end = _parts(entry, what)
-        count = element_count(shape, what)
+        if not isinstance(entry, Mapping) or set(entry) != {"dtype", "shape", "data_offsets"}:
+            raise CheckpointFormatError(f"{what} is not described by dtype, shape and data_offsets")
+        dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
+        if not isinstance(dtype, str) or dtype not in _KINDS:
+            raise CheckpointFormatError(
+                f"{what} has an unknown dtype: {shorten(dtype)}; the known ones are {', '.join(_KINDS)}"
+            )
+        if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
+            raise CheckpointFormatError(f"{what} has a shape or offsets that are not lists of integers")
+        start, end = (require_size(offset, f"an offset of {what}") for offset in offsets)
+        kind, count = _KINDS[dtype], element_count(shape, what)
         if end - start != count * dtype_size(kind):
             raise CheckpointFormatError(
                 f"{what} needs {count * dtype_size(kind)} bytes, but its offsets span {end - start}"
@@ -100,18 +109,3 @@ def _unique_names(pairs: list[tuple[str, object]]) -> dict[str, object]:
         (name, _), *_ = (Counter(name for name, _ in pairs)).most_common(1)
         raise CheckpointFormatError(f"its header contains {shorten(name)} twice")
     return table
-
-
-def _parts(entry: object, what: str) -> tuple[str, tuple[int, ...], int, int]:
-    """The type, the shape, and the positions of the first byte and after the last byte."""
-    if not isinstance(entry, Mapping) or set(entry) != {"dtype", "shape", "data_offsets"}:
-        raise CheckpointFormatError(f"{what} is not described by dtype, shape and data_offsets")
-    dtype, shape, offsets = entry["dtype"], entry["shape"], entry["data_offsets"]
-    if not isinstance(dtype, str) or dtype not in _KINDS:
-        raise CheckpointFormatError(
-            f"{what} has an unknown dtype: {shorten(dtype)}; the known ones are {', '.join(_KINDS)}"
-        )
-    if not isinstance(shape, list) or not isinstance(offsets, list) or len(offsets) != 2:
-        raise CheckpointFormatError(f"{what} has a shape or offsets that are not lists of integers")
-    start, end = (require_size(offset, f"an offset of {what}") for offset in offsets)
-    return _KINDS[dtype], tuple(shape), start, end

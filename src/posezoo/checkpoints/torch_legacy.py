@@ -15,8 +15,7 @@ from posezoo.checkpoints.mapped_file import (
     MappedFile,
     shorten,
 )
-from posezoo.checkpoints.safe_pickle import PickleSequence
-from posezoo.checkpoints.torch_state_dict import VOCABULARY, StorageTable, extract_state_dict, map_tensors
+from posezoo.checkpoints.torch_state_dict import TorchPickles, extract_state_dict, map_tensors
 
 _MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
 _VERSION = 1001
@@ -36,8 +35,7 @@ def read_legacy_torch(file: MappedFile) -> dict[str, Array]:
         CheckpointFormatError: torch.save did not write the file, it contains objects other than tensors, or
             it is incomplete.
     """
-    storages = StorageTable()
-    pickles = PickleSequence(file.first_bytes(MAX_HEADER), VOCABULARY, storages.resolve)
+    pickles = TorchPickles(file.first_bytes(MAX_HEADER))
     if pickles.load_next() != _MAGIC_NUMBER:
         raise CheckpointFormatError(
             "is a pickle, but was not written by torch.save",
@@ -48,23 +46,16 @@ def read_legacy_torch(file: MappedFile) -> dict[str, Array]:
         raise CheckpointFormatError("was written in another version or byte order than torch.save uses")
     state = extract_state_dict(pickles.load_next())
     keys = pickles.load_next()
-    return map_tensors(state, _read_offsets(file, pickles.position, keys, storages), file)
-
-
-def _read_offsets(
-    file: MappedFile, start: int, keys: object, storages: StorageTable
-) -> dict[str, tuple[int, int]]:
-    """The position of the first byte, and the size in bytes, of each storage."""
     if type(keys) is not list:
         raise CheckpointFormatError("does not contain the order of its storages")
-    offsets: dict[str, tuple[int, int]] = {}
-    cursor = FileCursor(file, start)
+    offsets: dict[str, tuple[int, int]] = {}  # position and size in bytes of each storage
+    cursor = FileCursor(file, pickles.position)
     for key in keys:
-        if type(key) is not str or key not in storages.by_key:
+        if type(key) is not str or key not in pickles.storages:
             raise CheckpointFormatError(f"contains storage {shorten(key)}, which its pickle does not name")
         if key in offsets:
             raise CheckpointFormatError(f"contains storage {shorten(key)} twice")
-        storage = storages.by_key[key]
+        storage = pickles.storages[key]
         what = f"storage {shorten(key)}"
         (count,) = cursor.unpack("<q", what)
         if count != storage.count:
@@ -75,4 +66,4 @@ def _read_offsets(
         offsets[key] = cursor.at, storage.size_bytes
         cursor.at += storage.size_bytes
     cursor.require_end()
-    return offsets
+    return map_tensors(state, offsets, file)

@@ -7,7 +7,7 @@ storage. Source: torch/_utils.py (``_rebuild_*``) and torch/serialization.py of 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -23,7 +23,7 @@ from posezoo.checkpoints.mapped_file import (
     require_size,
     shorten,
 )
-from posezoo.checkpoints.safe_pickle import GlobalName, Vocabulary
+from posezoo.checkpoints.safe_pickle import GlobalName, PickleSequence, Vocabulary
 
 # Keys under which training programs save the weights, in addition to values such as an optimizer's state.
 _WRAPPERS = ("state_dict", "model_state_dict", "model")
@@ -80,37 +80,6 @@ class TensorView:
     offset: object
     shape: object
     strides: object
-
-
-@dataclass
-class StorageTable:
-    """The storages that a pickle refers to, by their keys."""
-
-    by_key: dict[str, StorageInfo] = field(default_factory=dict)
-
-    def resolve(self, reference: object) -> StorageInfo:
-        """The storage of a reference in a pickle, ``('storage', class, key, device, count)``.
-
-        The legacy format adds a sixth part, which PyTorch before 0.4 used for views of storages.
-
-        Raises:
-            CheckpointFormatError: it refers to something else, or contradicts an earlier reference.
-        """
-        if type(reference) is not tuple or not 5 <= len(reference) <= 6 or reference[0] != "storage":
-            raise CheckpointFormatError("its pickle refers to something that is not a storage")
-        _, kind, key, _, count = reference[:5]
-        if type(kind) is not GlobalName or kind.dotted not in _STORAGES or type(key) is not str:
-            raise CheckpointFormatError(
-                "its pickle refers to a storage in a way that torch.save does not use"
-            )
-        if reference[5:] not in ((), (None,)):
-            raise CheckpointFormatError("has views of storages, as PyTorch before 0.4 wrote them")
-        storage = StorageInfo(
-            key, _STORAGES[kind.dotted], require_size(count, f"the size of storage {shorten(key)}")
-        )
-        if self.by_key.setdefault(key, storage) != storage:
-            raise CheckpointFormatError(f"storage {shorten(key)} is declared with two types or sizes")
-        return storage
 
 
 def _tensor(storage: object, offset: object, shape: object, strides: object, *_: object) -> TensorView:
@@ -170,6 +139,34 @@ VOCABULARY: Vocabulary = {
     "collections.OrderedDict": _ordered,
     "collections.Counter": _ordered,
 }
+
+
+class TorchPickles(PickleSequence):
+    """The pickles of a checkpoint, and the storages that they refer to, by their keys."""
+
+    def __init__(self, content: bytes) -> None:
+        super().__init__(content, VOCABULARY, self._resolve)
+        self.storages: dict[str, StorageInfo] = {}
+
+    def _resolve(self, reference: object) -> StorageInfo:
+        """The storage of a reference in a pickle, ``('storage', class, key, device, count)``.
+
+        The legacy format adds a sixth part, which PyTorch before 0.4 used for views of storages.
+        """
+        if type(reference) is not tuple or not 5 <= len(reference) <= 6 or reference[0] != "storage":
+            raise CheckpointFormatError("its pickle refers to something that is not a storage")
+        _, kind, key, _, count = reference[:5]
+        if type(kind) is not GlobalName or kind.dotted not in _STORAGES or type(key) is not str:
+            raise CheckpointFormatError(
+                "its pickle refers to a storage in a way that torch.save does not use"
+            )
+        if reference[5:] not in ((), (None,)):
+            raise CheckpointFormatError("has views of storages, as PyTorch before 0.4 wrote them")
+        size = require_size(count, f"the size of storage {shorten(key)}")
+        storage = StorageInfo(key, _STORAGES[kind.dotted], size)
+        if self.storages.setdefault(key, storage) != storage:
+            raise CheckpointFormatError(f"storage {shorten(key)} is declared with two types or sizes")
+        return storage
 
 
 def extract_state_dict(value: object) -> dict[str, TensorView]:
@@ -249,23 +246,18 @@ def map_tensors(
             raise CheckpointFormatError(
                 f"{what} reads storage {shorten(key)} with another type than an earlier tensor"
             )
-        arrays[name] = _view(row, tensor, what)
+        shape, strides = tensor.shape, tensor.strides
+        if type(shape) is not tuple or type(strides) is not tuple or len(shape) != len(strides):
+            raise CheckpointFormatError(f"{what} has no shape, or a different number of strides")
+        offset = require_size(tensor.offset, f"the offset of {what}")
+        steps = [require_size(stride, f"a stride of {what}") for stride in strides]
+        count = element_count(shape, what)
+        last = offset + sum((size - 1) * step for size, step in zip(shape, steps, strict=True))
+        # An expanded tensor has more numbers than its storage, so that a file of 1 kB could need terabytes of
+        # memory.
+        if count and (last >= row.size or count > row.size):
+            raise CheckpointFormatError(f"{what} extends beyond its storage, which has {row.size} numbers")
+        byte_strides = [step * row.itemsize for step in steps]
+        view = np.lib.stride_tricks.as_strided
+        arrays[name] = view(row[offset:], shape, byte_strides) if count else np.zeros(shape, row.dtype)
     return arrays
-
-
-def _view(row: Array, tensor: TensorView, what: str) -> Array:
-    shape, strides = tensor.shape, tensor.strides
-    if type(shape) is not tuple or type(strides) is not tuple or len(shape) != len(strides):
-        raise CheckpointFormatError(f"{what} has no shape, or a different number of strides")
-    offset = require_size(tensor.offset, f"the offset of {what}")
-    steps = [require_size(stride, f"a stride of {what}") for stride in strides]
-    count = element_count(shape, what)
-    if count == 0:
-        return np.zeros(shape, row.dtype)
-    last = offset + sum((size - 1) * step for size, step in zip(shape, steps, strict=True))
-    # An expanded tensor has more numbers than its storage, so that a file of 1 kB could need terabytes of
-    # memory.
-    if last >= row.size or count > row.size:
-        raise CheckpointFormatError(f"{what} extends beyond its storage, which has {row.size} numbers")
-    byte_strides = [step * row.itemsize for step in steps]
-    return np.lib.stride_tricks.as_strided(row[offset:], shape, byte_strides)

@@ -11,8 +11,7 @@ import zipfile
 from pathlib import PurePosixPath
 
 from posezoo.checkpoints.mapped_file import MAX_HEADER, Array, CheckpointFormatError, MappedFile, shorten
-from posezoo.checkpoints.safe_pickle import PickleSequence
-from posezoo.checkpoints.torch_state_dict import VOCABULARY, StorageTable, extract_state_dict, map_tensors
+from posezoo.checkpoints.torch_state_dict import TorchPickles, extract_state_dict, map_tensors
 
 #: The first bytes of a zip archive that is not empty.
 MAGIC = b"PK\x03\x04"
@@ -45,8 +44,7 @@ def read_torch_zip(file: MappedFile) -> dict[str, Array]:
             f"its pickle has {size} bytes, more than a description of tensors needs",
             hint="save the weights as tensors, net.state_dict(), or as .safetensors",
         )
-    storages = StorageTable()
-    pickles = PickleSequence(file.read_bytes(start, size, _PICKLE), VOCABULARY, storages.resolve)
+    pickles = TorchPickles(file.read_bytes(start, size, _PICKLE))
     state = extract_state_dict(pickles.load_next())
     if pickles.position != size:
         raise CheckpointFormatError(f"{size - pickles.position} bytes follow its pickle")
