@@ -8,6 +8,7 @@ from pathlib import Path
 
 from posezoo.convert import frontends
 from posezoo.convert.conversion_plan import KEEP_OR_REPLACE, ConversionOptions, refuse_to_replace
+from posezoo.convert.formats import import_runtime
 from posezoo.errors import ConversionError
 from posezoo.events import Listener, ignore_event
 from posezoo.files import verified_files
@@ -73,19 +74,19 @@ def convert_with_openvino(
         MissingPackageError: OpenVINO is not installed, or too old.
     """
     spec, self_check, keep_onnx = resolved.source, options.self_check, options.keep_onnx
-    frontends.select_format(spec)
+    model_format = frontends.select_format(spec)
     with ThreadPoolExecutor() as pool:
         # Hashing 115 MB takes as long as importing OpenVINO and numpy, 0.1 s: both are done at the same time.
         verified = pool.submit(frontends.verify_source_model, spec, layout)
         # Imported here, so that a run with nothing to convert does not load them.
         from posezoo.convert import preprocess
         from posezoo.convert.publish import publish_irs
-        from posezoo.convert.reference_outputs import compute_reference, import_runtime
+        from posezoo.convert.reference_outputs import compute_reference
         from posezoo.ir import ir_writer
 
         import_openvino()
         if self_check:
-            import_runtime(spec.framework)
+            import_runtime(model_format.runtime_module)
         # A file that was verified at its download may be read while it is hashed again. Any other file must
         # be verified first, because it may be crafted to attack the parser.
         if keep_onnx or not frontends.is_source_verified(spec, layout):

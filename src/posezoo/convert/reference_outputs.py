@@ -20,7 +20,7 @@ from posezoo.convert.graph_cutting import cut_inputs, cut_outputs, find_input, s
 from posezoo.errors import SelfCheckError
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.spec import supported_mo_args
-from posezoo.spec.model import Framework, Input, ModelSpec
+from posezoo.spec.model import Input, ModelSpec
 from posezoo.versions import package_version
 
 Array = npt.NDArray[Any]
@@ -86,12 +86,6 @@ def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
                     hint="its weights may be damaged: compare the file with the one that its authors publish",
                 )
     return ReferenceOutputs(runtime.name, cases)
-
-
-def import_runtime(framework: Framework) -> None:
-    """Import the independent runtime of a framework, if there is one, before it is needed."""
-    if (model_format := formats.FORMATS.find(framework)) is not None:
-        formats.import_runtime(model_format.runtime_module)
 
 
 def _compute_sample(spec: ModelSpec, runtime: ReferenceRuntime, seed: int) -> ReferenceSample:

@@ -8,7 +8,7 @@ not counted. Parameters are the weights of such operations, in any precision.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Iterator, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass
 from math import prod
 from pathlib import Path
@@ -70,8 +70,18 @@ def compute_complexity(network: Any) -> Complexity | None:
         if kind in _PER_VALUE or kind in _BY_WINDOW:
             per_value = _PER_VALUE[kind] if kind in _PER_VALUE else _BY_WINDOW[kind](operation)
             flops += per_value * sum(_size(port) for port in operation.outputs())
-    # The constant's name is the key, so that a weight that two operations share is counted once.
-    weights = {name: size for operation in operations for name, size in _weights(operation, constant)}
+    weights: dict[str, int] = {}  # by the constant's name, so that a weight that is used twice counts once
+    for operation in operations:
+        for index in _WEIGHT_INPUTS.get(operation.get_type_name(), ()):
+            source = operation.input_value(index)
+            node = source.get_node()
+            if node.get_friendly_name() not in constant:
+                continue
+            while node.get_type_name() != "Constant" and node.get_input_size():
+                node = node.input_value(0).get_node()  # follow decompression back to the stored values
+            kind = node.get_element_type()
+            if kind.is_real() or kind.get_type_name() in _QUANTIZED_TYPES:
+                weights[node.get_friendly_name()] = _size(source)
     return Complexity(flops / 1e9, sum(weights.values()) / 1e6)
 
 
@@ -104,11 +114,6 @@ def _transposed(operation: Any, kernel_start: int) -> float:
     return 2 * shape[kernel_start - 2] * prod(shape[kernel_start:]) / prod(strides)
 
 
-def _matrix_product(operation: Any) -> float:
-    is_transposed = bool(operation.get_attributes()["transpose_a"])
-    return 2 * _shape(operation, 0)[-2 if is_transposed else -1]
-
-
 def _pooling(operation: Any) -> float:
     # MaxPool has a second output, the positions of its values, which costs nothing.
     return prod(_attribute(operation, "kernel")) / len(operation.outputs())
@@ -120,7 +125,9 @@ _BY_WINDOW: Mapping[str, Callable[[Any], float]] = {
     "GroupConvolution": lambda operation: 2 * prod(_shape(operation, 1)[2:]),  # [groups, out, in, *window]
     "ConvolutionBackpropData": lambda operation: _transposed(operation, 2),
     "GroupConvolutionBackpropData": lambda operation: _transposed(operation, 3),
-    "MatMul": _matrix_product,
+    "MatMul": lambda operation: (
+        2 * _shape(operation, 0)[-2 if operation.get_attributes()["transpose_a"] else -1]
+    ),
     "MaxPool": _pooling,
     "AvgPool": _pooling,
 }
@@ -132,20 +139,6 @@ _WEIGHT_INPUTS: Mapping[str, tuple[int, ...]] = {
     "Gather": (0,),
     **dict.fromkeys(("MaxPool", "AvgPool"), ()),
 }
-
-
-def _weights(operation: Any, constant: set[str]) -> Iterator[tuple[str, int]]:
-    """The name and size of each weight of an operation."""
-    for index in _WEIGHT_INPUTS.get(operation.get_type_name(), ()):
-        source = operation.input_value(index)
-        node = source.get_node()
-        if node.get_friendly_name() not in constant:
-            continue
-        while node.get_type_name() != "Constant" and node.get_input_size():
-            node = node.input_value(0).get_node()  # follow decompression back to the stored values
-        if node.get_element_type().is_real() or node.get_element_type().get_type_name() in _QUANTIZED_TYPES:
-            yield node.get_friendly_name(), _size(source)
-
 
 # The types of quantized weights; other integers are sizes and positions.
 _QUANTIZED_TYPES = ("i8", "u8", "i4", "u4")

@@ -25,12 +25,29 @@ _NUMBERED = re.compile(r"[A-Za-z][A-Za-z0-9]*_\d+(?:_.*)?")
 def prepare_for_writing(network: Any, spec: ModelSpec, decoder: Decoder | None) -> None:
     """Give a network canonical names and the description of its model (rt_info).
 
+    Operations that OpenVINO numbered become ``<Type>_<k>``, where k counts in topological order. Names from
+    the original are kept; a name is from the original if a tensor of the operation also has it.
+
     Args:
         network: an ``openvino.Model``, with its preprocessing; it is changed.
         spec: the model.
         decoder: the decoder that the description names.
     """
-    give_canonical_names(network)
+    numbered, kept_names = [], set()
+    for operation in network.get_ordered_ops():
+        kind, name = operation.get_type_name(), operation.get_friendly_name()
+        is_original = kind != "Result" and any(name in port.names for port in operation.outputs())
+        if kind == "Parameter" or is_original or not _NUMBERED.fullmatch(name):
+            kept_names.add(name)
+        else:
+            numbered.append(operation)
+    counts: Counter[str] = Counter()
+    for operation in numbered:
+        kind = operation.get_type_name()
+        while (name := f"{kind}_{counts[kind]}") in kept_names:
+            counts[kind] += 1
+        counts[kind] += 1
+        operation.set_friendly_name(name)
     for name, value in build_rt_info(spec, decoder).items():
         network.set_rt_info(value, [SECTION, name])
     if spec.model_info:
@@ -48,28 +65,6 @@ def _set_model_info(network: Any, path: list[str], value: Plain) -> None:
         network.set_rt_info(list(value) if are_plain else [str(item) for item in value], path)
     else:
         network.set_rt_info(str(value) if isinstance(value, bool) else value, path)
-
-
-def give_canonical_names(network: Any) -> None:
-    """Rename the operations that OpenVINO numbered to ``<Type>_<k>``, where k counts in topological order.
-
-    Names from the original are kept; a name is from the original if a tensor of the operation also has it.
-    """
-    numbered, kept_names = [], set()
-    for operation in network.get_ordered_ops():
-        kind, name = operation.get_type_name(), operation.get_friendly_name()
-        is_original = kind != "Result" and any(name in port.names for port in operation.outputs())
-        if kind == "Parameter" or is_original or not _NUMBERED.fullmatch(name):
-            kept_names.add(name)
-        else:
-            numbered.append(operation)
-    counts: Counter[str] = Counter()
-    for operation in numbered:
-        kind = operation.get_type_name()
-        while (name := f"{kind}_{counts[kind]}") in kept_names:
-            counts[kind] += 1
-        counts[kind] += 1
-        operation.set_friendly_name(name)
 
 
 def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:

@@ -12,11 +12,7 @@ from posezoo.events import DisplacementMeasured, Listener
 from posezoo.pose import blazepose
 from posezoo.pose.decoders import decode_with_options, find_decoder, resolve_options
 from posezoo.quantize.calibration_data import CalibrationSample
-from posezoo.quantize.displacement import (
-    DetectedPoints,
-    KeypointDisplacement,
-    measure_keypoint_displacement,
-)
+from posezoo.quantize.displacement import DetectedPoints, KeypointDisplacement, measure_keypoint_displacement
 from posezoo.quantize.quantization_plan import QuantizationTarget
 from posezoo.runtime.compiled_network import CompiledNetwork, Outputs
 from posezoo.runtime.decoder_matching import match_output_roles

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import numpy as np
@@ -33,9 +33,8 @@ def compare_layers(fp32: Any, int8: Any, samples: Sequence[CalibrationSample]) -
     names = list(types)
     # The operations whose outputs are quantized, without duplicates.
     sources = list(dict.fromkeys(source.get_friendly_name() for _, source in _activations(int8)))
-    fp32_probe = _Probe(_with_outputs(fp32, [*names, *sources]))
-    int8_probe = _Probe(_with_outputs(int8, names))
-    isolated_probe = _Probe(_with_fp32_activations(int8, sources, names))
+    fp32_probe, int8_probe = _Probe(fp32, [*names, *sources]), _Probe(int8, names)
+    isolated_probe = _Probe(int8, names, sources)
     noises = []
     for sample in samples:
         inputs = list(sample.inputs().values())
@@ -51,26 +50,31 @@ def compare_layers(fp32: Any, int8: Any, samples: Sequence[CalibrationSample]) -
 
 
 class _Probe:
-    """A network that runs in f32; arguments and copied results are in the order of inputs and outputs."""
+    """A copy of a network that runs in f32; arguments and copied results are in the order of its ports.
 
-    def __init__(self, network: Any) -> None:
-        compiled = import_openvino().Core().compile_model(network, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    Args:
+        network: an ``openvino.Model``.
+        names: the operations whose first outputs are the results.
+        sources: additional inputs that replace the outputs of these operations before they are quantized.
+    """
+
+    def __init__(self, network: Any, names: Sequence[str], sources: Sequence[str] = ()) -> None:
+        ov, copy = import_openvino(), network.clone()
+        operations = {operation.get_friendly_name(): operation for operation in copy.get_ops()}
+        results = [ov.opset13.result(operations[name].output(0)) for name in names]
+        inputs: dict[str, Any] = {}
+        for quantizer, source in _activations(copy) if sources else ():
+            name, port = source.get_friendly_name(), quantizer.input_value(0)
+            if name not in inputs:
+                inputs[name] = ov.opset13.parameter(port.get_partial_shape(), port.get_element_type())
+            quantizer.input(0).replace_source_output(inputs[name].output(0))
+        probe = ov.Model(results, [*copy.get_parameters(), *(inputs[name] for name in sources)], "probe")
+        compiled = ov.Core().compile_model(probe, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         self._request = compiled.create_infer_request()
 
     def __call__(self, inputs: Sequence[Array]) -> list[Array]:
         self._request.infer(dict(enumerate(inputs)))
         return [np.array(tensor.data) for tensor in self._request.output_tensors]
-
-
-def _with_outputs(network: Any, names: Iterable[str]) -> Any:
-    """A copy whose outputs are the first outputs of the named operations."""
-    copy = network.clone()
-    return import_openvino().Model(_results(copy, names), copy.get_parameters(), "probe")
-
-
-def _results(network: Any, names: Iterable[str]) -> list[Any]:
-    operations = {operation.get_friendly_name(): operation for operation in network.get_ops()}
-    return [import_openvino().opset13.result(operations[name].output(0)) for name in names]
 
 
 def _activations(int8: Any) -> list[tuple[Any, Any]]:
@@ -80,20 +84,6 @@ def _activations(int8: Any) -> list[tuple[Any, Any]]:
     ]
     pairs = [(quantizer, quantizer.input_value(0).get_node()) for quantizer in quantizers]
     return [(quantizer, source) for quantizer, source in pairs if source.get_type_name() != "Constant"]
-
-
-def _with_fp32_activations(int8: Any, sources: Sequence[str], names: Iterable[str]) -> Any:
-    """A copy that is cut before each quantizer, with an additional input for each source, in order."""
-    ov = import_openvino()
-    cut = int8.clone()
-    results = _results(cut, names)
-    inputs: dict[str, Any] = {}
-    for quantizer, source in _activations(cut):
-        name, port = source.get_friendly_name(), quantizer.input_value(0)
-        if name not in inputs:
-            inputs[name] = ov.opset13.parameter(port.get_partial_shape(), port.get_element_type())
-        quantizer.input(0).replace_source_output(inputs[name].output(0))
-    return ov.Model(results, [*cut.get_parameters(), *(inputs[name] for name in sources)], "cut")
 
 
 def _noise(expected: Array, actual: Array) -> float:

@@ -18,14 +18,7 @@ from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
 from posezoo.pose.decoders import DECODERS
 from posezoo.resolve.resolved import INT8_PRECISIONS, Converter, Target
-from posezoo.spec.model import (
-    CompositeSpec,
-    Decoder,
-    Framework,
-    ModelSpec,
-    Precision,
-    QuantizationSettings,
-)
+from posezoo.spec.model import CompositeSpec, Decoder, Framework, ModelSpec, Precision, QuantizationSettings
 from posezoo.versions import package_version
 
 #: One photo in three is used only for comparison, up to this many.
