@@ -133,11 +133,6 @@ class Measurement:
         kind, precision = list(KINDS).index(self.kind), _PRECISIONS.index(self.precision)
         return kind, self.tag, precision, self.machine, settings
 
-    def rounded_figures(self) -> dict[str, float]:
-        """The values in the order of ``KINDS``, rounded to six digits, as cards show them."""
-        names = [name for name in KINDS[self.kind].figures if name in self.figures]
-        return {name: float(f"{self.figures[name]:.6g}") for name in names}
-
 
 def load_measurements(spec: ModelSpec | CompositeSpec) -> tuple[Measurement, ...]:
     """The measurements of a composite, or of this variant of a model; empty if there is no measured.yml.
@@ -227,12 +222,14 @@ def format_measured_yml(measurements: Collection[Measurement]) -> str:
 
 def _to_fields(measurement: Measurement) -> dict[str, Scalar | Mapping[str, Scalar]]:
     """The non-empty fields that measured.yml and a measurement file have in common."""
+    figures, known = measurement.figures, KINDS[measurement.kind].figures
     values: dict[str, Scalar | Mapping[str, Scalar]] = {
         "precision": measurement.precision.value,
         "machine": measurement.machine,
         "settings": dict(sorted(measurement.settings.items())),
         "weights": measurement.weights,
-        "figures": measurement.rounded_figures(),
+        # In the order of KINDS, rounded to six digits, as cards show them.
+        "figures": {name: float(f"{figures[name]:.6g}") for name in known if name in figures},
         "tools": dict(sorted(measurement.tools.items())),
         "date": measurement.date,
     }

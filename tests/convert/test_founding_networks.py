@@ -15,7 +15,7 @@ from posezoo.ir import provenance
 from posezoo.ir.complexity import read_complexity
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
-from posezoo.resolve.custom_weights import spec_for_network, with_dynamic_shape
+from posezoo.resolve.custom_weights import spec_with_checkpoint, with_dynamic_shape
 from posezoo.spec.model import Precision
 
 torch = pytest.importorskip("torch", reason="needs torch")
@@ -68,7 +68,7 @@ def as_params(published, reference, path):
 # FP16 is not held against PyTorch here: on weights that nobody trained, halving them moves outputs by 4 to 20 %.
 def worst_of(name, checkpoint, folder):
     """How far the FP32 IR is off at worst, after its own self-check; the same weights are in the FP16 one."""
-    spec, layout = spec_for_network(name, checkpoint), ModelLayout(folder, folder, checkpoint)
+    spec, layout = spec_with_checkpoint(name, checkpoint), ModelLayout(folder, folder, checkpoint)
     convert_model(spec, layout, precisions={FP32})
     half = convert_model(spec, layout, precisions={FP16}, self_check=False).irs[FP16]
     record = provenance.read_provenance(layout.provenance_path(spec, FP32))
@@ -99,7 +99,7 @@ def test_the_ir_of_an_mxnet_checkpoint_computes_what_pytorch_does(published, tmp
 
 def test_higher_hrnet_marks_the_same_peaks_at_its_own_size_and_at_any(published, tmp_path):
     checkpoint = as_pth(published.network(REFERENCES["higher_hrnet"]), tmp_path / "weights")
-    spec = spec_for_network("higher_hrnet", checkpoint)
+    spec = spec_with_checkpoint("higher_hrnet", checkpoint)
     layout = ModelLayout(tmp_path, tmp_path, checkpoint)
     fixed = convert_model(spec, layout, precisions={FP32}).irs[FP32]
     found = read_complexity(fixed)

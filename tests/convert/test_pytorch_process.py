@@ -24,7 +24,7 @@ from posezoo.ir import provenance
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
 from posezoo.networks import NETWORKS, build_network, find_network
-from posezoo.resolve.custom_weights import spec_for_network
+from posezoo.resolve.custom_weights import spec_with_checkpoint
 from posezoo.spec.model import (
     Family,
     Framework,
@@ -119,7 +119,7 @@ def test_the_onnx_is_the_one_that_pytorch_alone_would_write(name, is_open, tmp_p
     torch.save(module.state_dict(), tmp_path / "net.pth")
     batch, channels, *size = known.input.shape
     shape = (-1, channels, -1, -1) if is_open else (batch, channels, *size)
-    spec = spec_for_network(name, tmp_path / "net.pth")
+    spec = spec_with_checkpoint(name, tmp_path / "net.pth")
     spec = replace(spec, inputs=(replace(spec.inputs[0], shape=shape),))
     file, outputs = io.BytesIO(), list(known.output_names())
     axes = {key: {0: "batch", 2: "height", 3: "width"} for key in (known.input.name, *outputs)}

@@ -13,7 +13,6 @@ from posezoo.ir.provenance import conversion_key
 from posezoo.layout import ModelLayout
 from posezoo.networks import NETWORKS
 from posezoo.resolve.custom_weights import (
-    spec_for_network,
     spec_with_checkpoint,
     with_dynamic_shape,
 )
@@ -68,7 +67,7 @@ PUBLISHED = ModelSpec(
 
 
 def test_a_network_s_checkpoint_becomes_a_model_with_the_network_s_ends(tmp_path):
-    model = spec_for_network("lightweight_openpose", keys(tmp_path, stages=3))
+    model = spec_with_checkpoint("lightweight_openpose", keys(tmp_path, stages=3))
     assert (model.name, model.subdirectory) == ("lightweight_openpose", "public/lightweight_openpose")
     assert model.inputs == (NETWORKS["lightweight_openpose"].input,)
     assert [port.name for port in model.outputs] == ["stage_3_output_1_heatmaps", "stage_3_output_0_pafs"]
@@ -78,8 +77,8 @@ def test_a_network_s_checkpoint_becomes_a_model_with_the_network_s_ends(tmp_path
 def test_the_same_weights_are_the_same_model_whatever_their_file_is_called(tmp_path):
     one, other = keys(tmp_path), keys(tmp_path, name="epoch=1: best.pth")
     assert (
-        spec_for_network("lightweight_openpose", one).files
-        == spec_for_network("lightweight_openpose", other).files
+        spec_with_checkpoint("lightweight_openpose", one).files
+        == spec_with_checkpoint("lightweight_openpose", other).files
     )
 
 
@@ -155,12 +154,12 @@ def test_a_model_says_which_sizes_may_be_open():
 
 def test_what_cannot_be_meant_is_one_line(tmp_path):
     with pytest.raises(UnknownModelError) as unknown:
-        spec_for_network("lightweight_openpos", keys(tmp_path))
+        spec_with_checkpoint("lightweight_openpos", keys(tmp_path))
     assert unknown.value.hint == "did you mean lightweight_openpose?"
     with pytest.raises(PosezooError, match=r"no model can be called '\.\./mine'"):
-        spec_for_network("lightweight_openpose", keys(tmp_path), "../mine")
+        spec_with_checkpoint("lightweight_openpose", keys(tmp_path), "../mine")
     with pytest.raises(CheckpointError, match=r"nowhere\.pth: does not exist"):
-        spec_for_network("lightweight_openpose", tmp_path / "nowhere.pth")
+        spec_with_checkpoint("lightweight_openpose", tmp_path / "nowhere.pth")
     with pytest.raises(
         ConversionError, match="openpose: is published as pytorch, and is not one of posezoo's networks"
     ):
@@ -168,7 +167,7 @@ def test_what_cannot_be_meant_is_one_line(tmp_path):
 
 
 def test_an_ir_without_a_record_of_these_weights_is_not_replaced(tmp_path):
-    model = spec_for_network("lightweight_openpose", keys(tmp_path))
+    model = spec_with_checkpoint("lightweight_openpose", keys(tmp_path))
     layout = ModelLayout(tmp_path, tmp_path, checkpoint=tmp_path / "net.params")
     refuse_to_replace(model, layout)
     xml = layout.ir_path(model, Precision.FP16)

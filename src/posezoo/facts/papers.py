@@ -5,20 +5,35 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
 from posezoo.registry import registry_root
-from posezoo.spec.field_types import LINE, list_of, read_line, read_matching
+from posezoo.spec.field_types import LINE, Key, integer, list_of, matching, record
 from posezoo.spec.model import ModelSpec
 from posezoo.spec.yaml_nodes import read_yaml
 
 NAME = "papers.yml"
 
-_KEYS = ("key", "title", "authors", "booktitle", "journal", "year")
 #: A name of an entry that BibTeX accepts.
 _KEY = re.compile(r"[A-Za-z][A-Za-z0-9:_-]{0,99}")
 _ARXIV = re.compile(r"https?://arxiv\.org/abs/(\d{4}\.\d{4,5})")
-_FIRST_YEAR, _LAST_YEAR = 1900, 2100
+_KEYS = (
+    Key(
+        "key",
+        matching(_KEY, "a key of BibTeX: letters, digits, and : _ - after the first"),
+        required=True,
+    ),
+    Key("title", LINE, required=True),
+    Key(
+        "authors",
+        list_of(LINE, minimum=1, empty="is empty: a paper has at least one author"),
+        required=True,
+    ),
+    Key("booktitle", LINE),
+    Key("journal", LINE),
+    Key("year", integer(1900, 2100), required=True),
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,22 +61,7 @@ def read_papers(path: Path) -> dict[str, Paper]:
     for address, node in read_yaml(path).as_mapping():
         if not re.fullmatch(r"https?://[^\s{}]+", address):
             raise node.make_error("the key of a paper is its address, http(s)://...")
-        fields = node.as_mapping(_KEYS)
-        where = {name: fields.get(name) for name in ("booktitle", "journal")}
-        authors = list_of(LINE).read(fields["authors"])
-        if not authors:
-            raise fields["authors"].make_error("is empty: a paper has at least one author")
-        key = read_matching(
-            fields["key"], _KEY, "a key of BibTeX: letters, digits, and : _ - after the first"
-        )
-        papers[address] = Paper(
-            address=address,
-            key=key,
-            title=read_line(fields["title"]),
-            authors=authors,
-            year=fields["year"].integer(minimum=_FIRST_YEAR, maximum=_LAST_YEAR),
-            **{name: read_line(value) for name, value in where.items() if value is not None},
-        )
+        papers[address] = record(partial(Paper, address), *_KEYS).read(node)
     return papers
 
 

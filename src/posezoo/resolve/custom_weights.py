@@ -65,56 +65,37 @@ def with_known_network(spec: ModelSpec) -> ModelSpec:
     )
 
 
-def spec_for_network(network: str, checkpoint: Path, name: str = "") -> ModelSpec:
-    """Make a model of a checkpoint for one of our networks, with that network's input and outputs.
-
-    Args:
-        network: a name in ``networks.NETWORKS``; the checkpoint's keys decide how many stages, channels and
-            keypoints it has.
-        checkpoint: a .pth, .safetensors or .params file.
-        name: the name of the model; if empty, the name of the network.
-
-    Raises:
-        UnknownModelError: there is no such network.
-        CheckpointError: the file cannot be read.
-        NetworkError: the network cannot be built with the arguments that the keys show.
-        PosezooError: the name is not allowed for a model.
-    """
-    definition = find_network(network)
-    weights = pretrained.read_network_checkpoint(checkpoint, network)
-    return ModelSpec(
-        name=_require_model_name(name or network),
-        family=Family.PUBLIC,
-        path=checkpoint,
-        description=f"The network {network} with weights of one's own.",
-        task="human_pose_estimation",
-        framework=Framework.PYTORCH,
-        license=License(),
-        files=(_source_file(checkpoint),),
-        inputs=(definition.input,),
-        outputs=tuple(Output(output, ()) for output in definition.output_names(**weights.arguments)),
-        self_check=definition.self_check,
-        network=NetworkChoice(network, weights.arguments),
-        checkpoint=CHECKPOINT_NAME,
-    )
-
-
 def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "") -> ModelSpec:
-    """A model with another checkpoint; its keys may show another number of stages or keypoints.
+    """A model with the user's own weights; the checkpoint's keys may show other stages or keypoints.
 
     Args:
-        model: a model that is one of our networks, or the name of such a network.
+        model: a model that is one of our networks, or such a network's name in ``networks.NETWORKS``.
         checkpoint: a .pth, .safetensors or .params file.
         name: the name of the new model; if empty, the name of the model or network.
 
     Raises:
         ConversionError: the model is not one of our networks.
+        UnknownModelError: there is no such network.
         CheckpointError: the file cannot be read.
         NetworkError: the network cannot be built with the arguments that the keys show.
         PosezooError: the name is not allowed for a model.
     """
     if isinstance(model, str):
-        return spec_for_network(model, checkpoint, name)
+        definition = find_network(model)
+        model = ModelSpec(
+            name=model,
+            family=Family.PUBLIC,
+            path=checkpoint,
+            description=f"The network {model} with weights of one's own.",
+            task="human_pose_estimation",
+            framework=Framework.PYTORCH,
+            license=License(),
+            files=(),
+            inputs=(definition.input,),
+            outputs=tuple(Output(output, ()) for output in definition.output_names()),
+            self_check=definition.self_check,
+            network=NetworkChoice(model),
+        )
     model = with_known_network(model)
     choice = require_network(model)
     weights = pretrained.read_network_checkpoint(checkpoint, choice.name, assumed=choice.arguments)
@@ -127,7 +108,11 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
         outputs = tuple(replace(port, name=name, shape=()) for name, port in zip(names, ports, strict=True))
     has_same_outputs = changed.isdisjoint(_OUTPUT_ARGUMENTS)
     if name:  # a model with its own name is neither a part of a composite nor a variant
-        model = replace(model, name=_require_model_name(name), composite="", tag="", is_default=True)
+        if reason := explain_invalid_model_name(name):
+            problem = f"no model can be called {name!r}: {reason}"
+            raise PosezooError(problem, hint="--model_name M names it")
+        model = replace(model, name=name, composite="", tag="", is_default=True)
+    digest = verified_files.compute_digest(checkpoint)
     return replace(
         model,
         license=License(),
@@ -136,7 +121,7 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
         published=PublishedMetrics(),
         training=Training(),
         variants=(),
-        files=(_source_file(checkpoint),),
+        files=(SourceFile(CHECKPOINT_NAME, checkpoint.stat().st_size, digest, ()),),
         postprocessing=(),
         outputs=outputs,
         decoder=model.decoder if has_same_outputs else None,
@@ -202,17 +187,6 @@ def require_network(model: ModelSpec) -> NetworkChoice:
             hint="posezoo list --framework pytorch lists the models that are",
         )
     return model.network
-
-
-def _source_file(checkpoint: Path) -> SourceFile:
-    digest = verified_files.compute_digest(checkpoint)
-    return SourceFile(CHECKPOINT_NAME, checkpoint.stat().st_size, digest, ())
-
-
-def _require_model_name(name: str) -> str:
-    if reason := explain_invalid_model_name(name):
-        raise PosezooError(f"no model can be called {name!r}: {reason}", hint="--model_name M names it")
-    return name
 
 
 def _open_dimensions(shape: tuple[int, ...], letters: set[str]) -> tuple[int, ...]:

@@ -193,11 +193,15 @@ def matching(pattern: re.Pattern[str], label: str, *, numbers: bool = True) -> F
         label: the name of the value in errors.
         numbers: whether the text may look like a number; editors read such a text as a number.
     """
-    text: Schema = {"type": "string", "pattern": f"^(?:{pattern.pattern})$"}
-    return FieldType(
-        lambda node: read_matching(node, pattern, label),
-        {"anyOf": [text, {"type": "number", "minimum": 0}]} if numbers else text,
-    )
+
+    def read(node: YamlNode) -> str:
+        text = node.text()
+        if not pattern.fullmatch(text):
+            raise node.make_error(f"expected {label}, got {sanitize(text)}")
+        return text
+
+    schema: Schema = {"type": "string", "pattern": f"^(?:{pattern.pattern})$"}
+    return FieldType(read, {"anyOf": [schema, {"type": "number", "minimum": 0}]} if numbers else schema)
 
 
 def hex_digits(*lengths: int, label: str) -> FieldType[str]:
@@ -211,19 +215,6 @@ def hex_digits(*lengths: int, label: str) -> FieldType[str]:
 
     schemas = [{"type": "string", "pattern": f"^[0-9a-fA-F]{{{length}}}$"} for length in lengths]
     return FieldType(read, schemas[0] if len(schemas) == 1 else {"anyOf": schemas})
-
-
-def read_line(node: YamlNode) -> str:
-    """A text as one line."""
-    return " ".join(node.text().split())
-
-
-def read_matching(node: YamlNode, pattern: re.Pattern[str], label: str) -> str:
-    """A text that matches a pattern as a whole; ``label`` is its name in errors."""
-    text = node.text()
-    if not pattern.fullmatch(text):
-        raise node.make_error(f"expected {label}, got {sanitize(text)}")
-    return text
 
 
 def read_file_name(node: YamlNode) -> str:
@@ -258,7 +249,8 @@ OLDER_BOOLEAN: FieldType[bool] = FieldType(
     lambda node: node.boolean(older=True), {"enum": [True, False, "yes", "no", "Yes", "No"]}
 )
 TEXT: FieldType[str] = FieldType(lambda node: node.text(), ref("text"))
-LINE: FieldType[str] = FieldType(read_line, ref("text"))
+#: A text as one line.
+LINE: FieldType[str] = FieldType(lambda node: " ".join(node.text().split()), ref("text"))
 SCALAR: FieldType[str | int | float | bool] = FieldType(lambda node: node.scalar(), ref("scalar"))
 _WORD = matching(WORD_PATTERN, "letters, digits, and . _ + - after the first")
 WORD: FieldType[str] = FieldType(_WORD.read, ref("word"))
