@@ -80,19 +80,15 @@ def _order(model: ModelSpec) -> tuple[int, str, bool]:
 def _row(model: ModelSpec, notes: dict[str, str]) -> tuple[str, ...]:
     page = f"{model.family}/{model.name}/README.md"
     note = notes.get(model.origin.paper, "")
-    name = " ".join(filter(None, (format_local_link(page, model.name), _size(model), note)))
+    first = model.inputs[0]
+    sizes = dict(zip(first.layout, first.shape, strict=False))
+    height, width = sizes.get("H", -1), sizes.get("W", -1)
+    size = "" if (height, width) == USUAL_SIZE else f"({height}x{width})"
+    name = " ".join(filter(None, (format_local_link(page, model.name), size, note)))
     plain, flipped = (_aps(model, flip=flip) for flip in (False, True))
     shell = format_link_with_text(model.training.command, "shell script")
     log = format_link_with_text(model.training.log, "log")
     return Markdown(name), plain, flipped, format_code(model.tag), shell, log
-
-
-def _size(model: ModelSpec) -> str:
-    """The input's size as GluonCV's page writes it; empty for the usual size."""
-    first = model.inputs[0]
-    sizes = dict(zip(first.layout, first.shape, strict=False))
-    size = (sizes.get("H", -1), sizes.get("W", -1))
-    return "" if size == USUAL_SIZE else f"({size[0]}x{size[1]})"
 
 
 def _aps(model: ModelSpec, *, flip: bool) -> str:

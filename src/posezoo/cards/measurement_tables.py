@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator
 
 from posezoo.cards.markdown import draw_compact_table, escape, format_code
 from posezoo.facts.labels import (
@@ -15,7 +15,7 @@ from posezoo.facts.labels import (
 )
 from posezoo.facts.model_facts import ModelFacts, measurements_of
 from posezoo.measured import KINDS, Measurement
-from posezoo.spec.model import ModelSpec, PublishedAccuracy
+from posezoo.spec.model import ModelSpec
 
 #: Open Model Zoo's names of the metrics.
 METRICS = {"AP": "Average Precision (AP)", "MPJPE": "MPJPE (mm)"}
@@ -130,32 +130,33 @@ def draw_variants_section(facts: ModelFacts) -> Iterator[str]:
 
 
 def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
+    """The published and the measured accuracy of a model; ``name`` is the first cell."""
     measurements = measurements_of(part, "accuracy")
     for claim in part.published.accuracy:
+        comparable = [  # on the same data with the same protocol
+            each
+            for each in measurements
+            if (each.settings.get("dataset"), bool(each.settings.get("flip"))) == (claim.dataset, claim.flip)
+        ]
         metrics = (
             (METRICS[claim.metric], _MEASURED_NAMES[claim.metric], claim.value),
             ("AP50", "AP50", claim.ap50),
             ("AP75", "AP75", claim.ap75),
         )
         for title, metric, value in metrics:
-            if value is not None:
-                original = _format_value(value, claim.metric)
-                converted = "" if part.is_ir else _converted_cell(claim, metric, measurements)
-                yield name, title, original, converted, claim.dataset, format_protocol(claim)
-
-
-def _converted_cell(claim: PublishedAccuracy, metric: str, measurements: Sequence[Measurement]) -> str:
-    """The converted model's accuracy: published, and measured on the same data with the same protocol."""
-    values = []
-    if claim.converted is not None and metric == _MEASURED_NAMES[claim.metric]:
-        values.append(f"{_format_value(claim.converted, claim.metric)} (published)")
-    for each in measurements:
-        settings = each.settings
-        is_comparable = settings.get("dataset") == claim.dataset and bool(settings.get("flip")) == claim.flip
-        if is_comparable and metric in each.figures:
-            images = f", {settings['images']} images" if "images" in settings else ""
-            values.append(f"{_format_value(each.figures[metric], claim.metric)} ({each.precision}{images})")
-    return "; ".join(values) or "not measured"
+            if value is None:
+                continue
+            converted = []
+            if claim.converted is not None and metric == _MEASURED_NAMES[claim.metric]:
+                converted.append(f"{_format_value(claim.converted, claim.metric)} (published)")
+            for each in comparable:
+                if metric in each.figures:
+                    images = f", {each.settings['images']} images" if "images" in each.settings else ""
+                    figure = _format_value(each.figures[metric], claim.metric)
+                    converted.append(f"{figure} ({each.precision}{images})")
+            cell = "" if part.is_ir else "; ".join(converted) or "not measured"
+            original = _format_value(value, claim.metric)
+            yield name, title, original, cell, claim.dataset, format_protocol(claim)
 
 
 def _format_value(value: float, metric: str) -> str:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
 from pathlib import Path
 
 from posezoo.cards.gluoncv_tables import draw_gluoncv_tables
@@ -31,7 +30,14 @@ def draw_pages(root: Path) -> dict[str, str]:
     Raises:
         SpecError: a file of the registry is not valid.
     """
-    models = [*_models_in_order(Registry([root]))]
+    registry = Registry([root])
+    models: list[ModelFacts] = []  # the parts of a composite follow it in the order in which they run
+    for entry in registry.entries.values():
+        if not entry.composite:
+            model = entry.read()
+            parts = registry.parts(model)
+            models.append(ModelFacts(model, parts))
+            models += (ModelFacts(part, (part,)) for part in parts if isinstance(model, CompositeSpec))
     pages: dict[str, str] = {}
     for facts in models:
         pages |= draw_model_pages(facts)
@@ -40,18 +46,6 @@ def draw_pages(root: Path) -> dict[str, str]:
     tables = "".join(f"\n{paragraph}\n" for paragraph in paragraphs)
     pages[INDEX] = f"<!-- {NOTE} -->\n\n# Models\n\n{table}\n\n{LEGEND}\n{tables}"
     return pages
-
-
-def _models_in_order(registry: Registry) -> Iterator[ModelFacts]:
-    """The models in alphabetical order; the parts of a composite follow it in the order in which they run."""
-    for entry in registry.entries.values():
-        if entry.composite:
-            continue
-        model = entry.read()
-        parts = registry.parts(model)
-        yield ModelFacts(model, parts)
-        if isinstance(model, CompositeSpec):
-            yield from (ModelFacts(part, (part,)) for part in parts)
 
 
 def _row(facts: ModelFacts, root: Path) -> tuple[str, ...]:

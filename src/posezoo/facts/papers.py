@@ -15,25 +15,19 @@ from posezoo.spec.yaml_nodes import read_yaml
 
 NAME = "papers.yml"
 
-#: A name of an entry that BibTeX accepts.
-_KEY = re.compile(r"[A-Za-z][A-Za-z0-9:_-]{0,99}")
-_ARXIV = re.compile(r"https?://arxiv\.org/abs/(\d{4}\.\d{4,5})")
+_NO_AUTHOR = "is empty: a paper has at least one author"
+_BIBTEX_KEY = matching(
+    re.compile(r"[A-Za-z][A-Za-z0-9:_-]{0,99}"), "a key of BibTeX: letters, digits, and : _ - after the first"
+)
 _KEYS = (
-    Key(
-        "key",
-        matching(_KEY, "a key of BibTeX: letters, digits, and : _ - after the first"),
-        required=True,
-    ),
+    Key("key", _BIBTEX_KEY, required=True),
     Key("title", LINE, required=True),
-    Key(
-        "authors",
-        list_of(LINE, minimum=1, empty="is empty: a paper has at least one author"),
-        required=True,
-    ),
+    Key("authors", list_of(LINE, minimum=1, empty=_NO_AUTHOR), required=True),
     Key("booktitle", LINE),
     Key("journal", LINE),
     Key("year", integer(1900, 2100), required=True),
 )
+_ARXIV = re.compile(r"https?://arxiv\.org/abs/(\d{4}\.\d{4,5})")
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,19 +1,34 @@
-"""All pages of a gallery: a page for each model, and the index with all models and their data.
+"""All pages of a gallery: a page for each model with the facts of its card, and the index.
 
-The index has search, filters, a chart and a table.
+The index has search, filters, a chart and a table of all models; a model's page has no script.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 
 from posezoo.cards.markdown import one_line
+from posezoo.cards.markdown_inline import to_plain_text
+from posezoo.cards.skeleton_svg import keypoint_position
+from posezoo.cards.usage_section import draw_example_section, draw_usage_sections
 from posezoo.facts.comparison import MetricSource, SourcedMetric
+from posezoo.facts.labels import (
+    describe_settings,
+    format_port_shape,
+    format_protocol,
+    format_role,
+    join,
+)
+from posezoo.facts.model_facts import ModelFacts, converted_input, unique
+from posezoo.facts.papers import format_bibtex
 from posezoo.gallery.gallery_data import GalleryData, GalleryEntry
-from posezoo.gallery.model_page import draw_model_page
 from posezoo.gallery.templates import index_script, render_page, to_script_json
+from posezoo.measured import KINDS, Measurement
+from posezoo.pose.keypoints import Skeleton
+from posezoo.registry import builtin_models_dir, read_copyright_line
+from posezoo.spec.model import ModelSpec, PublishedAccuracy, SourceFile
 
 NAME = "index.html"
 TITLE = "Model gallery"
@@ -22,6 +37,16 @@ TITLE = "Model gallery"
 FACETS = ("task", "family", "approach", "precision", "framework", "license", "input", "collection")
 
 _LETTERS = {MetricSource.MEASURED: "m", MetricSource.GENERATED: "g", MetricSource.DECLARED: "d"}
+#: The title of the row of published values.
+PUBLISHED = "as published"
+
+_MARKS = {MetricSource.MEASURED: "", MetricSource.GENERATED: " g", MetricSource.DECLARED: " p"}
+_NOTES = {
+    MetricSource.GENERATED: "g: measured on generated weights",
+    MetricSource.DECLARED: "p: as published",
+}
+
+Row = tuple[str, ...]
 
 
 def draw_gallery_pages(gallery: GalleryData, title: str = TITLE) -> dict[str, bytes]:
@@ -90,3 +115,174 @@ def _values(metrics: Mapping[str, SourcedMetric]) -> dict[str, list[object]]:
         values[key] = [int(number) if number.is_integer() else number, _LETTERS[metric.origin]]
         values[key] += [one_line(metric.conditions)] if metric.conditions else []
     return values
+
+
+def draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection[str]) -> bytes:
+    """A model's page as HTML.
+
+    Args:
+        entry: the model.
+        gallery: all entries, with the axes and the settings of the measurements.
+        pages: the names of all models that have a page.
+
+    Raises:
+        MissingPackageError: Jinja2 is not installed.
+    """
+    facts, model = entry.facts, entry.facts.model
+    parts = facts.parts
+    tags = [*entry.facets.values(), *(precision.value for precision in entry.precisions)]
+    related = [("A part of", facts.composite)] if facts.composite else []
+    related += [("There is also", variant.name) for variant in facts.variants]
+    return render_page(
+        "model.html",
+        ["base", "model"],
+        title=entry.name,
+        model=model,
+        tags=[tag for tag in tags if tag and "://" not in tag],  # a license's address is shown below
+        parts=[
+            (part.name, f"{part.name}.html" if part.name in pages else "", part.description)
+            for part in (parts if facts.stages else ())
+        ],
+        related=[
+            (relation, name, f"{name}.html".replace("@", "%40"))
+            for relation, name in related
+            if name in pages
+        ],
+        metrics=_metrics_table(entry, gallery),
+        accuracy=[_accuracy_row(claim) for part in parts for claim in part.published.accuracy],
+        known_difference=" ".join(unique(part.published.known_difference for part in parts)),
+        measured=[_measured_row(each) for _, each in facts.measurements() if each.kind != "complexity"],
+        card_rows=[
+            (
+                metric.label if metric.column.casefold() == "value" else f"{metric.label}, {metric.column}",
+                f"{metric.value:g} {metric.unit}",
+            )
+            for metric in entry.from_card
+        ],
+        ports=[_ports(part) for part in parts if part.inputs or part.outputs],
+        skeleton=_skeleton(facts.skeleton) if facts.skeleton else None,
+        limits=facts.limits,
+        commands=_commands(facts),
+        licenses=unique(
+            (
+                part.license.spdx,
+                part.license.url,
+                read_copyright_line(part) if part.license.text else "",
+                part.license_note,
+            )
+            for part in parts
+        ),
+        origins=unique((part.origin.repository, part.origin.paper) for part in parts),
+        training=asdict(model.training) if isinstance(model, ModelSpec) else {},
+        citations=[format_bibtex(paper) for paper in facts.papers],
+        files=[_file_row(file) for part in parts for file in part.files],
+    )
+
+
+def _metrics_table(entry: GalleryEntry, gallery: GalleryData) -> dict[str, object]:
+    """The headers, rows and note of a table; it contains only columns with a value.
+
+    One row contains the published values; then each precision has a row.
+    """
+    measured = {precision.value: values for precision, values in entry.new_metrics.items() if values}
+    lines = {**({PUBLISHED: entry.published} if entry.published else {}), **measured}
+    axes = {key: axis for key, axis in gallery.axes.items() if any(key in line for line in lines.values())}
+    origins = {value.origin for line in measured.values() for value in line.values()}
+    notes = [note for origin, note in _NOTES.items() if origin in origins]
+    if "throughput_fps" in axes:
+        notes.append(f"speed: {gallery.speed_way}")
+    if gallery.accuracy_way and any("AP" in line for line in measured.values()):
+        notes.append(f"AP measured with: {gallery.accuracy_way}")
+    rows = []
+    for name, line in lines.items():
+        row = [name]
+        for key, axis in axes.items():
+            mark = _MARKS[line[key].origin] if key in line and name != PUBLISHED else ""
+            digits = 5 if axis.factor >= 1 else 3
+            row.append(f"{line[key].number * axis.factor:.{digits}g}{mark}" if key in line else "")
+        rows.append(row)
+    headers = ["", *(f"{axis.title}, {axis.unit}" for axis in axes.values())]
+    return {"headers": headers, "rows": rows, "note": "; ".join(notes)}
+
+
+def _accuracy_row(claim: PublishedAccuracy) -> Row:
+    value = f"{claim.value:g} mm" if claim.metric == "MPJPE" else _percent(claim.value)
+    at_50_and_75 = _percent(claim.ap50), _percent(claim.ap75)
+    return claim.metric, value, *at_50_and_75, claim.dataset, format_protocol(claim)
+
+
+def _percent(share: float | None) -> str:
+    return "" if share is None else f"{100 * share:.4g} %"
+
+
+def _measured_row(each: Measurement) -> Row:
+    metrics = ", ".join(
+        f"{name.replace('_', ' ')} {each.figures[name]:.6g}"
+        for name in KINDS[each.kind].figures
+        if name in each.figures
+    )
+    conditions = join(each.machine, describe_settings(each), separator="; ")
+    return each.kind, each.precision.value, metrics, conditions, each.date
+
+
+def _ports(part: ModelSpec) -> tuple[str, list[Row], list[Row]]:
+    """A model's name, and the rows of its inputs and of its outputs."""
+    inputs: list[Row] = []
+    for port in part.inputs:
+        original, converted = (
+            (
+                *(format_port_shape(each), each.layout, each.color or ""),
+                *(", ".join(f"{value:g}" for value in values) for values in (each.mean, each.scale)),
+            )
+            for each in (port, converted_input(part, port))
+        )
+        if original == converted:
+            inputs.append((port.name, "both", *original))
+        else:
+            inputs += [(port.name, "original", *original), (port.name, "converted", *converted)]
+    outputs: list[Row] = [
+        (output.name, format_port_shape(output), output.layout, format_role(output))
+        for output in part.outputs
+    ]
+    return part.full_name, inputs, outputs
+
+
+def _skeleton(skeleton: Skeleton) -> dict[str, object]:
+    places = [keypoint_position(name) for name in skeleton.keypoints]
+    points = []
+    for number, name in enumerate(skeleton.keypoints):
+        side = next((side for side in ("left", "right") if side in name.split("_")), "middle")
+        points.append((*places[number], side, number))
+    return {
+        "name": skeleton.name,
+        "names": [name.replace("_", " ") for name in skeleton.keypoints],
+        "points": points,
+        "limbs": [(*places[a], *places[b]) for a, b in skeleton.limbs],
+    }
+
+
+def _commands(facts: ModelFacts) -> list[tuple[str, str]]:
+    """The headings, texts and code blocks of the card's commands, for models that are part of posezoo.
+
+    Other registries may be in any folder, so a pasted command would not work.
+    """
+    if not facts.model.path.is_relative_to(builtin_models_dir()):
+        return []
+    commands = []
+    for paragraph in (*draw_example_section(facts), *draw_usage_sections(facts)):
+        if paragraph.startswith("## "):
+            commands.append(("heading", paragraph[3:]))
+        elif paragraph.startswith("```"):
+            commands.append(("block", "\n".join(paragraph.splitlines()[1:-1])))
+        else:
+            commands.append(("words", to_plain_text(paragraph)))
+    return commands
+
+
+def _file_row(file: SourceFile) -> Row:
+    size = (
+        f"{file.size:,}" if file.size is not None else f"at most {file.max_size:,}" if file.max_size else ""
+    )
+    digests = file.declared_digests.values()
+    pins = ", ".join(f"{digest.algorithm} {digest.value}" for digest in digests)
+    return file.name, size, pins or "none"
