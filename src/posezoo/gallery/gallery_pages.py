@@ -14,13 +14,7 @@ from posezoo.cards.markdown_inline import to_plain_text
 from posezoo.cards.skeleton_svg import keypoint_position
 from posezoo.cards.usage_section import draw_example_section, draw_usage_sections
 from posezoo.facts.comparison import MetricSource, SourcedMetric
-from posezoo.facts.labels import (
-    describe_settings,
-    format_port_shape,
-    format_protocol,
-    format_role,
-    join,
-)
+from posezoo.facts.labels import describe_settings, format_port_shape, format_protocol, format_role, join
 from posezoo.facts.model_facts import ModelFacts, converted_input, unique
 from posezoo.facts.papers import format_bibtex
 from posezoo.gallery.gallery_data import GalleryData, GalleryEntry
@@ -56,7 +50,7 @@ def draw_gallery_pages(gallery: GalleryData, title: str = TITLE) -> dict[str, by
         MissingPackageError: Jinja2 is not installed.
     """
     names = {entry.name for entry in gallery.entries}
-    pages = {entry.page: draw_model_page(entry, gallery, names) for entry in gallery.entries}
+    pages = {entry.page: _draw_model_page(entry, gallery, names) for entry in gallery.entries}
     count = len(gallery.entries)
     tasks = len({entry.facts.model.task for entry in gallery.entries})
     data = index_data(gallery)
@@ -117,17 +111,8 @@ def _values(metrics: Mapping[str, SourcedMetric]) -> dict[str, list[object]]:
     return values
 
 
-def draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection[str]) -> bytes:
-    """A model's page as HTML.
-
-    Args:
-        entry: the model.
-        gallery: all entries, with the axes and the settings of the measurements.
-        pages: the names of all models that have a page.
-
-    Raises:
-        MissingPackageError: Jinja2 is not installed.
-    """
+def _draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection[str]) -> bytes:
+    """A model's page; ``pages`` are the names of all models that have one."""
     facts, model = entry.facts, entry.facts.model
     parts = facts.parts
     tags = [*entry.facets.values(), *(precision.value for precision in entry.precisions)]
