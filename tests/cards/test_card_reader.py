@@ -101,7 +101,7 @@ def test_a_table_has_its_rows_with_their_lines_and_as_many_cells_as_headers(card
 def test_links_and_images_have_their_lines_and_columns(card):
     assert card.links == (
         MarkdownLink(11, 5, "its paper", "https://papers.invalid/abs/1_(2)"),
-        MarkdownLink(11, 55, "a picture", "./assets/a.png", is_image=True),
+        MarkdownLink(11, 55, "a picture", "./assets/a.png"),
         MarkdownLink(48, 1, "text", "../LICENSE"),
     )
 

@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     from markdown_it.token import Token
 
 _LINK = re.compile(
-    r"(?P<image>!?)\[(?P<text>(?:[^\[\]\\\n]|\\.){0,500})\]"
+    r"!?\[(?P<text>(?:[^\[\]\\\n]|\\.){0,500})\]"
     r"\([ \t]*(?:<(?P<pointed>[^<>\n]{0,2000})>"
     r"|(?P<plain>[^()\s]{0,2000}(?:\([^()\s]{0,200}\)[^()\s]{0,200}){0,3}))"
     r"(?:[ \t]+(?:\"[^\"\n]{0,500}\"|'[^'\n]{0,500}'))?[ \t]*\)"
@@ -37,7 +37,6 @@ class MarkdownLink:
     column: int  # from 1
     text: str
     target: str
-    is_image: bool = False
 
 
 @cache
@@ -83,6 +82,4 @@ def find_links(line: str, number: int) -> Iterator[MarkdownLink]:
     for match in _LINK.finditer(line):
         bare = (match["bare"] or "").rstrip(".,;:!?*_")
         target = match["pointed"] or match["plain"] or match["auto"] or match["html"] or bare
-        yield MarkdownLink(
-            number, match.start() + 1, to_plain_text(match["text"] or ""), target, bool(match["image"])
-        )
+        yield MarkdownLink(number, match.start() + 1, to_plain_text(match["text"] or ""), target)
