@@ -76,13 +76,13 @@ def test_who_sees_everybody_has_no_detector(context):
 
 
 def test_a_detector_that_is_not_there_is_named(context, one_at_a_time):
-    with pytest.raises(UnknownModelError, match=r"who finds the people\? .*retail-0014") as caught:
+    with pytest.raises(UnknownModelError, match=r"the person detector: .*retail-0014") as caught:
         load.detector_irs(one_at_a_time[0], asked(context, "person-detection-retail-0014"))
     assert DETECTOR in caught.value.hint
 
 
 def test_who_sees_one_person_at_a_time_is_no_detector(context, one_at_a_time):
-    with pytest.raises(InferenceError, match=f"{MOVENET} is no detector"):
+    with pytest.raises(InferenceError, match=f"{MOVENET} is not a detector"):
         load.detector_irs(one_at_a_time[0], asked(context, MOVENET))
 
 
