@@ -32,9 +32,8 @@ from posezoo.ir.openvino_import import import_openvino
 from posezoo.pose.drawing import draw
 from posezoo.runtime.compiled_network import CompiledNetwork, Outputs
 from posezoo.runtime.estimator import Estimator
-from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_ir
-from posezoo.runtime.runtime_config import RuntimeConfig
+from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 ROOT = Path(__file__).resolve().parents[1]
 

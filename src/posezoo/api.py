@@ -133,7 +133,7 @@ def load(
     if detector != "usual":
         flags["detector"] = detector or "none"
     context = _open(flags, trust_on_first_use)
-    from posezoo.runtime.load_options import LoadOptions
+    from posezoo.runtime.runtime_config import LoadOptions
 
     runtime = default_runtime(context.settings)
     options = LoadOptions(

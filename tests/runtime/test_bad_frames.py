@@ -7,8 +7,8 @@ import pytest
 
 from fakes.irs import write_ir
 from posezoo.errors import ImageError
-from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_ir
+from posezoo.runtime.runtime_config import LoadOptions
 
 pytest.importorskip("cv2")
 

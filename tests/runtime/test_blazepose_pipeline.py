@@ -19,9 +19,8 @@ from posezoo.ir.openvino_import import import_openvino
 from posezoo.pose import blazepose
 from posezoo.pose.keypoints import SKELETONS, Pose
 from posezoo.runtime.compiled_network import CompiledNetwork
-from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_estimator
-from posezoo.runtime.runtime_config import RuntimeConfig
+from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
 from posezoo.spec.model import CompositeSpec, Decoder, Family, Framework, License, ModelSpec
 
 cv2 = pytest.importorskip("cv2")

@@ -10,9 +10,8 @@ from posezoo.errors import ImageError, InferenceError
 from posezoo.pipeline.get import get_irs
 from posezoo.pose.decoders import DECODERS, find_decoder
 from posezoo.pose.keypoints import Pose
-from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_estimator, load_ir
-from posezoo.runtime.runtime_config import RuntimeConfig
+from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
 from posezoo.spec.model import Precision
 
 pytest.importorskip("cv2")

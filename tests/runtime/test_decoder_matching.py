@@ -12,8 +12,8 @@ from posezoo.plugins import import_attribute
 from posezoo.pose.decoders import DECODERS, find_decoder
 from posezoo.runtime.decoder_matching import describe_ir
 from posezoo.runtime.graph import Graph
-from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_ir
+from posezoo.runtime.runtime_config import LoadOptions
 
 pytest.importorskip("cv2")
 

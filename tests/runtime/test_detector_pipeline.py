@@ -7,8 +7,8 @@ import pytest
 
 from posezoo.pipeline.get import get_irs
 from posezoo.pose.drawing import draw
-from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_estimator, load_ir
+from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Precision
 
 pytest.importorskip("cv2")

@@ -14,8 +14,8 @@ from posezoo.pose.drawing import draw
 from posezoo.pose.keypoints import Pose, Pose3D
 from posezoo.registry import open_registry
 from posezoo.runtime.estimator import Estimator
-from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_estimator, load_ir
+from posezoo.runtime.runtime_config import LoadOptions
 
 pytest.importorskip("cv2")
 

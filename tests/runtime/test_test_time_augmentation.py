@@ -9,8 +9,8 @@ from fakes.people import likeness
 from posezoo.errors import InferenceError
 from posezoo.pipeline.get import get_irs
 from posezoo.registry import open_registry
-from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_estimator
+from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Precision
 
 pytest.importorskip("cv2")

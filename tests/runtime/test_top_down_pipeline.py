@@ -19,8 +19,8 @@ from posezoo.pipeline.get import get_irs
 from posezoo.pose.heatmap import CONVENTIONS
 from posezoo.pose.ssd_detection import Box
 from posezoo.runtime.estimator import Estimator
-from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_estimator, load_ir
+from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Precision
 
 pytest.importorskip("cv2")

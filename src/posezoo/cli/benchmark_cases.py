@@ -252,7 +252,7 @@ def _compiled(
     settings: Settings, model: Model | Path, irs: Mapping[str, Path], runtime: RuntimeConfig
 ) -> Estimator:
     """Compile a model and its detector as ``posezoo run`` does, without a cache; runs in a child process."""
-    from posezoo.runtime.load_options import LoadOptions
+    from posezoo.runtime.runtime_config import LoadOptions
 
     context, options = open_context(settings), LoadOptions(runtime)
     if isinstance(model, Path):

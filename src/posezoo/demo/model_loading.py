@@ -18,7 +18,7 @@ from posezoo.spec.model import Precision
 if TYPE_CHECKING:
     from posezoo.pipeline.zoo_context import Context
     from posezoo.runtime.estimator import Estimator
-    from posezoo.runtime.load_options import LoadOptions
+    from posezoo.runtime.runtime_config import LoadOptions
 
 
 #: Decoder (a name of ``pose.decoders.DECODERS``; empty: the model's own) and its options, by the architecture

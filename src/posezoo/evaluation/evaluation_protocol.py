@@ -14,7 +14,7 @@ from posezoo.evaluation.run_evaluation import EvaluationResult
 from posezoo.files.verified_files import compute_digest
 from posezoo.measured import Measurement, Scalar
 from posezoo.runtime.estimator import Estimator
-from posezoo.runtime.load_options import LoadOptions
+from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import ModelSpec, Precision, PublishedAccuracy, PublishedMetrics
 from posezoo.versions import package_versions
 

@@ -16,8 +16,7 @@ from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
-    from posezoo.runtime.load_options import LoadOptions
-    from posezoo.runtime.runtime_config import RuntimeConfig
+    from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
 
 #: The detector of top-down models, unless the settings name another.
 USUAL_DETECTOR = "person-detection-retail-0013"
@@ -98,8 +97,8 @@ def compile_estimator(
     Raises:
         InferenceError: an IR cannot be read or compiled, or the model has no decoder.
     """
-    from posezoo.runtime.load_options import LoadOptions
     from posezoo.runtime.loading import load_estimator
+    from posezoo.runtime.runtime_config import LoadOptions
 
     options = options or LoadOptions(default_runtime(context.settings))
     estimator = load_estimator(model, irs, options)
@@ -132,8 +131,8 @@ def compile_ir_estimator(
             itself although a detector is named.
         FetchError: a file of the detector cannot be downloaded.
     """
-    from posezoo.runtime.load_options import LoadOptions
     from posezoo.runtime.loading import load_ir
+    from posezoo.runtime.runtime_config import LoadOptions
 
     options = options or LoadOptions(default_runtime(context.settings))
     estimator = load_ir(xml, decoder, options)

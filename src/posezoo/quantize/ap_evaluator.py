@@ -15,7 +15,7 @@ from posezoo.ir.openvino_import import import_openvino
 from posezoo.quantize.calibration_data import CalibrationSample, create_estimator
 from posezoo.quantize.quantization_plan import QuantizationPlan, QuantizationTarget
 from posezoo.runtime.compiled_network import Array, Outputs
-from posezoo.runtime.load_options import LoadOptions
+from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Precision
 
 

@@ -15,8 +15,8 @@ from posezoo.events import Listener, WarningIssued, ignore_event
 from posezoo.quantize.quantization_plan import PHOTOS_HINT, PhotoSplit, QuantizationTarget
 from posezoo.runtime.compiled_network import Array
 from posezoo.runtime.estimator import Estimator
-from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.loading import load_estimator
+from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import ColorOrder, Input
 
 

@@ -94,10 +94,10 @@ class TestTimeAugmentation(BottomUpPipeline):
             self._at_scale[scale] = self
             if self.input_size is not None and scale != 1:  # the same network with another input size
                 size = self._scale(self.input_size, scale)
-                options = replace(
-                    config.options, target_size=self._sizing.target_size(size), aspect_size=size
-                )
-                self._at_scale[scale] = BottomUpPipeline(replace(config, graphs=(), options=options))
+                target = self._sizing.target_size(size)
+                options = replace(config.options, target_size=target, aspect_size=size)
+                scaled = replace(config, irs=(self._network.path,), options=options)
+                self._at_scale[scale] = BottomUpPipeline(scaled)
         networks = (pipeline._network for pipeline in self._at_scale.values())
         self.networks = tuple(dict.fromkeys((self._network, *networks)))
 

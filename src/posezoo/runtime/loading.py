@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import fields, replace
 from pathlib import Path
 
@@ -14,27 +14,26 @@ from posezoo.runtime.decoder_matching import describe_ir
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.graph import Graph, Preprocessing
 from posezoo.runtime.inference_pipeline import Pipeline
-from posezoo.runtime.load_options import LoadOptions
 from posezoo.runtime.network_pipeline import PipelineConfig
+from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import ColorOrder, CompositeSpec, Decoder, Model, ModelSpec
 
 
 def load_estimator(
     model: Model,
-    irs: Mapping[str, Path],
+    irs: Mapping[str, Path | Graph],
     options: LoadOptions | None = None,
     *,
     preprocessing: Preprocessing | None = None,
-    graphs: Sequence[Graph] = (),
 ) -> Estimator:
     """Compile the networks of a model.
 
     Args:
         model: the model; its decoder determines the pipeline.
-        irs: the .xml by the model's name; for a composite, the .xml of each stage by the stage's name.
+        irs: the .xml, or the graph that was read from it, by the model's name; for a composite, of each stage
+            by the stage's name.
         options: where and how it runs; None: the defaults.
         preprocessing: the preprocessing that the IRs do not do themselves; None: as the model declares.
-        graphs: the IRs in the order in which they run, if they have already been read.
 
     Raises:
         InferenceError: the model has no decoder or an unknown one, an option has an invalid value, or an IR
@@ -70,7 +69,6 @@ def load_estimator(
         decoder_options,
         options.override(preprocessing),
         options,
-        tuple(graphs),
     )
     if options.uses_augmentation:
         return Estimator(model, decoder.name, TestTimeAugmentation(config))
@@ -95,10 +93,10 @@ def load_ir(xml: Path, decoder: str | None = None, options: LoadOptions | None =
     """
     graph = Graph(xml)
     model, preprocessing = describe_ir(graph, decoder)
-    return load_estimator(model, {model.name: xml}, options, preprocessing=preprocessing, graphs=(graph,))
+    return load_estimator(model, {model.name: graph}, options, preprocessing=preprocessing)
 
 
-def _ir_paths(model: Model, decoder: Decoder, irs: Mapping[str, Path]) -> tuple[Path, ...]:
+def _ir_paths(model: Model, decoder: Decoder, irs: Mapping[str, Path | Graph]) -> tuple[Path | Graph, ...]:
     names = model.stages if isinstance(model, CompositeSpec) else (model.name,)
     needed = len(find_decoder(decoder.name).networks)
     if len(names) != needed:

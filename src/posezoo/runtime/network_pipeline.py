@@ -14,7 +14,7 @@ from posezoo.runtime.compiled_network import Array, CompiledNetwork, Outputs
 from posezoo.runtime.decoder_matching import match_output_roles
 from posezoo.runtime.graph import Graph, Preprocessing, format_shape
 from posezoo.runtime.inference_pipeline import InferenceRequest, PipelineSteps
-from posezoo.runtime.load_options import LoadOptions
+from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import Model
 
 
@@ -24,21 +24,20 @@ class PipelineConfig:
 
     Attributes:
         model: the model that is run.
-        irs: the .xml of each of its networks, in the order in which they run.
+        irs: the .xml of each of its networks, or the graph that was read from it, in the order in which they
+            run.
         decoder: a name of ``pose.decoders.DECODERS``.
         decoder_options: an instance of the decoder's ``options``.
         preprocessing: the preprocessing that the IRs do not do themselves.
         options: where and how the model runs.
-        graphs: the IRs, if they have already been read.
     """
 
     model: Model
-    irs: tuple[Path, ...]
+    irs: tuple[Path | Graph, ...]
     decoder: str
     decoder_options: Any
     preprocessing: Preprocessing
     options: LoadOptions
-    graphs: tuple[Graph, ...] = ()
 
     def read_graph(self, place: int = 0) -> Graph:
         """Read one of the IRs, unless it has already been read.
@@ -46,7 +45,8 @@ class PipelineConfig:
         Raises:
             InferenceError: it is missing or damaged.
         """
-        return self.graphs[place] if self.graphs else Graph(self.irs[place])
+        ir = self.irs[place]
+        return ir if isinstance(ir, Graph) else Graph(ir)
 
     def refuse_target_size(self) -> None:
         """Refuse a target size, for networks whose input size is fixed.

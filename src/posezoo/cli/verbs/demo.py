@@ -125,8 +125,7 @@ def _model_loader(
     from posezoo.demo.model_loading import find_model
     from posezoo.pipeline import load
     from posezoo.pipeline.zoo_context import open_context
-    from posezoo.runtime.load_options import LoadOptions
-    from posezoo.runtime.runtime_config import require_device
+    from posezoo.runtime.runtime_config import LoadOptions, require_device
 
     settings = flags.settings_from_args(args)
     require_device(settings.device)

@@ -161,7 +161,7 @@ def _load(
     from posezoo.evaluation.evaluation_protocol import EvaluationProtocol
     from posezoo.pipeline import load
     from posezoo.pipeline.get import get_irs
-    from posezoo.runtime.load_options import LoadOptions
+    from posezoo.runtime.runtime_config import LoadOptions
 
     decoder_options: dict[str, str | int | float | bool] = {}
     decoder = model.decoder.name if model is not None and model.decoder is not None else ""
