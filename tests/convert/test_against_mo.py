@@ -15,7 +15,7 @@ from convert.test_graph_cutting import FP16, FP32, converted, gated, model, size
 from fakes import graphs
 from fakes.model_optimizer import ModelOptimizerError, by_model_optimizer, needs_mo
 from fakes.network import network, spec_of
-from posezoo.convert.pytorch_process import export_to_onnx
+from posezoo.convert.formats.pytorch import export_to_onnx
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.networks import build_network
 from posezoo.spec.model import Framework, Input, NetworkChoice, Precision

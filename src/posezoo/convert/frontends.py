@@ -141,7 +141,7 @@ def open_for_frontend(spec: ModelSpec, path: Path) -> Path | bytes:
     Raises:
         ConversionError: the file does not have the declared format, or refers to files that the model does
             not have.
-        PosezooError: a checkpoint cannot be exported; see ``pytorch_process.export_to_onnx``.
+        PosezooError: a checkpoint cannot be exported; see ``formats.pytorch.export_to_onnx``.
     """
     model_format = select_format(spec)
     if not model_format.recognises(path):

@@ -5,15 +5,16 @@ The preprocessing is done here in numpy, so that the preprocessing inside the IR
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
-from posezoo.convert import formats, frontends
+from posezoo.convert import frontends
 from posezoo.convert.check_images import draw_test_image
 from posezoo.convert.formats import ReferenceRuntime, Shape, with_default_sizes
 from posezoo.convert.graph_cutting import cut_inputs, cut_outputs, find_input, static_sizes, to_frozen_array
@@ -71,7 +72,7 @@ def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
         outputs = {port.name for port in spec.outputs}
         # If a tensor inside the graph is declared as input or output, only OpenVINO can use it as such.
         if runtime is None or not (inputs <= set(runtime.inputs) and outputs <= set(runtime.outputs)):
-            runtime = _OpenVinoRuntime(spec, path, sizes)
+            runtime = _open_openvino(spec, path, sizes)
         cases = tuple(_compute_sample(spec, runtime, seed) for seed in SEEDS)
     except (RuntimeError, ValueError) as error:
         raise SelfCheckError(
@@ -156,33 +157,25 @@ def preprocess(image: Array, port: Input) -> Array:
     return np.ascontiguousarray(image)
 
 
-class _OpenVinoRuntime:
-    """Runs the original in OpenVINO, without preprocessing.
+def _open_openvino(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> ReferenceRuntime:
+    """The original in OpenVINO, without preprocessing.
 
     A comparison with it checks the preprocessing and the written IR, but not how OpenVINO reads the original.
     """
-
-    def __init__(self, spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> None:
-        self.name = f"OpenVINO {package_version('openvino')}, reading the original"
-        ov = import_openvino()
-        network = cut_inputs(frontends.read_network(spec, path), spec)
-        declared = {port.name for port in spec.inputs if find_input(network, port.name)}
-        names = [next(iter(port.names & declared), port.any_name) for port in network.inputs]
-        shapes = {
-            name: sizes.get(name) or with_default_sizes(static_sizes(port.partial_shape), "")
-            for name, port in zip(names, network.inputs, strict=True)
-        }
-        network.reshape({name: ov.PartialShape(list(shape)) for name, shape in shapes.items()})
-        network = cut_outputs(network, [port.name for port in spec.outputs], spec.name)
-        self._compiled = openvino_core().compile_model(network, "CPU", EXACT)
-        self.inputs: Mapping[str, formats.TensorSignature] = {
-            name: (shapes[name], port.element_type.to_dtype())
-            for name, port in zip(names, network.inputs, strict=True)
-        }
-        self.outputs: Collection[str] = [name for port in network.outputs for name in port.names]
-
-    def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
-        return run_compiled(self._compiled, feed)
+    ov = import_openvino()
+    network = cut_inputs(frontends.read_network(spec, path), spec)
+    declared = {port.name for port in spec.inputs if find_input(network, port.name)}
+    inputs = {}
+    for port in network.inputs:
+        name = next(iter(port.names & declared), port.any_name)
+        shape = sizes.get(name) or with_default_sizes(static_sizes(port.partial_shape), "")
+        inputs[name] = shape, port.element_type.to_dtype()
+    network.reshape({name: ov.PartialShape(list(shape)) for name, (shape, _) in inputs.items()})
+    network = cut_outputs(network, [port.name for port in spec.outputs], spec.name)
+    compiled = openvino_core().compile_model(network, "CPU", EXACT)
+    outputs = [name for port in network.outputs for name in port.names]
+    runtime = f"OpenVINO {package_version('openvino')}, reading the original"
+    return ReferenceRuntime(runtime, inputs, outputs, partial(run_compiled, compiled))
 
 
 def run_compiled(compiled: Any, feed: Mapping[str, Array]) -> dict[str, Array]:

@@ -10,7 +10,7 @@ from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import TYPE_CHECKING, Any
 
 from posezoo.plugins import LazyTable
 from posezoo.spec.model import ModelSpec
@@ -28,21 +28,21 @@ Shape = tuple[int, ...]
 _DEFAULT_SIZES = {"N": 1, "H": 128, "W": 128}
 
 
-class ReferenceRuntime(Protocol):
+@dataclass(frozen=True, slots=True)
+class ReferenceRuntime:
     """Runs an original model.
 
     Attributes:
         name: the name of the runtime, with its version.
         inputs: shape and type of each input by its name.
         outputs: the names of the outputs.
+        run: computes all outputs by name from the inputs by name.
     """
 
     name: str
     inputs: Mapping[str, TensorSignature]
     outputs: Collection[str]
-
-    def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
-        """All outputs by name."""
+    run: Callable[[Mapping[str, Array]], dict[str, Array]]
 
 
 #: Opens a verified file with these input shapes (by name); returns None if the runtime is missing or cannot

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from posezoo.convert.formats import ModelFormat, ReferenceRuntime, Shape, import_runtime, with_default_sizes
 from posezoo.convert.protobuf_reader import (
@@ -21,7 +21,7 @@ from posezoo.spec.model import ModelSpec
 from posezoo.versions import package_version
 
 if TYPE_CHECKING:
-    from posezoo.convert.formats import Array, TensorSignature
+    from posezoo.convert.formats import Array
 
 _MODULE = "onnxruntime"
 
@@ -85,51 +85,40 @@ def _locations(buffer: Buffer, message: str, start: int, end: int, depth: int) -
         yield texts.get(2, b"").decode("utf-8", "replace")
 
 
-class _OnnxRuntime:
-    def __init__(self, module: Any, path: Path, sizes: Mapping[str, Shape]) -> None:
-        import numpy as np
-
-        self.name = f"ONNX Runtime {package_version('onnxruntime')}"
-        module.disable_telemetry_events()
-        options = module.SessionOptions()
-        # Without optimizations it computes the nodes exactly as they are in the file.
-        options.graph_optimization_level = module.GraphOptimizationLevel.ORT_DISABLE_ALL
-        options.log_severity_level = 4
-        # Idle threads would spin and slow down the compilation of the IR, which runs at the same time.
-        options.add_session_config_entry("session.intra_op.allow_spinning", "0")
-        self._session = module.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        inputs = self._session.get_inputs()
-        # A dynamic size is a name or None instead of a number.
-        defaults = {
-            port.name: with_default_sizes([size if isinstance(size, int) else -1 for size in port.shape], "")
-            for port in inputs
-        }
-        self.inputs: Mapping[str, TensorSignature] = {
-            port.name: (sizes.get(port.name) or defaults[port.name], np.dtype(_TYPES[port.type]))
-            for port in inputs
-        }
-        self.outputs: Collection[str] = [port.name for port in self._session.get_outputs()]
-        for port in inputs:
-            shape, _ = self.inputs[port.name]
-            sizes_of_both = zip(port.shape, shape, strict=True)
-            if any(isinstance(declared, int) and declared != size for declared, size in sizes_of_both):
-                raise ValueError(shape)  # --input_shape may request sizes that only OpenVINO accepts
-
-    def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
-        try:
-            return dict(zip(self.outputs, self._session.run(self.outputs, dict(feed)), strict=True))
-        except Exception as error:  # its classes derive from Exception directly
-            raise RuntimeError(error_text(error)) from error
-
-
 def _open_runtime(_spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> ReferenceRuntime | None:
     module = import_runtime(_MODULE)
     if module is None:
         return None
+    import numpy as np
+
+    module.disable_telemetry_events()
+    options = module.SessionOptions()
+    # Without optimizations it computes the nodes exactly as they are in the file.
+    options.graph_optimization_level = module.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    # Idle threads would spin and slow down the compilation of the IR, which runs at the same time.
+    options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    inputs = {}
     try:
-        return _OnnxRuntime(module, path, sizes)
-    except Exception:  # noqa: BLE001 one of its many: it lacks an operation or a size that OpenVINO accepts
+        session = module.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+        for port in session.get_inputs():
+            # A dynamic size is a name or None instead of a number.
+            declared = [size if isinstance(size, int) else -1 for size in port.shape]
+            shape = sizes.get(port.name) or with_default_sizes(declared, "")
+            if any(size not in (-1, own) for size, own in zip(declared, shape, strict=True)):
+                return None  # --input_shape may request sizes that only OpenVINO accepts
+            inputs[port.name] = shape, np.dtype(_TYPES[port.type])
+    except Exception:  # noqa: BLE001 one of its many: it lacks an operation that OpenVINO knows
         return None
+    outputs = [port.name for port in session.get_outputs()]
+
+    def run(feed: Mapping[str, Array]) -> dict[str, Array]:
+        try:
+            return dict(zip(outputs, session.run(outputs, dict(feed)), strict=True))
+        except Exception as error:  # its classes derive from Exception directly
+            raise RuntimeError(error_text(error)) from error
+
+    return ReferenceRuntime(f"ONNX Runtime {package_version('onnxruntime')}", inputs, outputs, run)
 
 
 ONNX = ModelFormat(

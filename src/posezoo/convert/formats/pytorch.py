@@ -2,11 +2,38 @@
 
 from __future__ import annotations
 
+import io
+import json
+import os
+import sys
 from collections.abc import Mapping
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
+from posezoo import errors
 from posezoo.convert.formats import ModelFormat, ReferenceRuntime, Shape
+from posezoo.errors import ConversionError, MissingPackageError
 from posezoo.spec.model import ModelSpec
+from posezoo.versions import package_version
+from posezoo.workers.program import run_program
+
+if TYPE_CHECKING:
+    from posezoo.convert.formats import Array
+
+# -I: neither the working folder nor the environment affects what is imported. The import path is passed on
+# from this process.
+_START = """\
+import sys, json
+sys.path[:] = json.loads(sys.argv[1])
+from posezoo.convert.pytorch_child import main
+sys.exit(main())
+"""
+
+# The process computes with one thread; further threads, which libraries start on import, would be idle.
+_ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
+
+# Errors of the child that are raised here with the same class; any other becomes a ConversionError.
+_ERROR_KINDS = ("CheckpointError", "NetworkError", "UnknownModelError")
 
 
 def is_checkpoint(path: Path) -> bool:
@@ -18,16 +45,98 @@ def is_checkpoint(path: Path) -> bool:
         return checkpoints.has_checkpoint_header(stream.read(512))
 
 
-def _export_to_onnx(spec: ModelSpec, path: Path) -> bytes:
-    from posezoo.convert.pytorch_process import export_to_onnx
+def export_to_onnx(spec: ModelSpec, path: Path) -> bytes:
+    """Export a checkpoint to ONNX, opset 13; input sizes that are -1 stay dynamic.
 
-    return export_to_onnx(spec, path)
+    Returns:
+        The ONNX file's bytes; they are the same for the same checkpoint, network, shape and PyTorch version.
+
+    Raises:
+        CheckpointError: the checkpoint cannot be read, or does not fit the network.
+        NetworkError: the network cannot be built with the declared arguments.
+        ConversionError: the declared shape does not fit the network, or it cannot be exported.
+        MissingPackageError: torch, or onnx, which torch needs for the export, is not installed.
+    """
+    from posezoo.networks import find_network
+
+    default = find_network(_network_choice(spec)[0]).input
+    shape = next((port.shape for port in spec.inputs if port.shape), default.shape)
+    if len(shape) != 4 or shape[1] != default.shape[1]:
+        raise ConversionError(
+            f"{spec.name}: its input is {list(shape)}, the network takes [N, {default.shape[1]}, H, W]",
+            hint="correct the shape",
+        )
+    return _run_child(spec, path, "export", list(shape))
 
 
 def _open_runtime(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> ReferenceRuntime:
-    from posezoo.convert.pytorch_process import PyTorchReference
+    """The checkpoint in PyTorch, in float32 with one thread."""
+    import numpy as np
 
-    return PyTorchReference(spec, path, sizes)
+    from posezoo.networks import pretrained
+
+    checkpoint = pretrained.read_network_checkpoint(path, *_network_choice(spec))
+    port = checkpoint.network.input
+    inputs = {port.name: (sizes.get(port.name, port.shape), np.dtype(np.float32))}
+
+    def run(feed: Mapping[str, Array]) -> dict[str, Array]:
+        (image,) = feed.values()
+        npy = io.BytesIO()
+        np.save(npy, image, allow_pickle=False)
+        answer = _run_child(spec, path, "run", list(image.shape), npy.getvalue())
+        with np.load(io.BytesIO(answer), allow_pickle=False) as outputs:
+            return {name: outputs[name] for name in outputs.files}
+
+    names = checkpoint.network.output_names(**checkpoint.arguments)
+    return ReferenceRuntime(f"PyTorch {package_version('torch')}", inputs, names, run)
+
+
+def _network_choice(spec: ModelSpec) -> tuple[str, Mapping[str, Any]]:
+    assert spec.network is not None  # only models with a network of posezoo take this route
+    return spec.network.name, spec.network.arguments
+
+
+def _run_child(spec: ModelSpec, path: Path, task: str, shape: list[int], image: bytes = b"") -> bytes:
+    """The result of a job in a child process (``pytorch_child``).
+
+    When the process ends, its memory is free again, and PyTorch's threads and allocator do not interfere with
+    OpenVINO's. ``multiprocessing`` is not used, because it would import the user's main script again.
+    """
+    from posezoo.convert.pytorch_child import REFUSED
+
+    for package in ("torch", "onnx") if task == "export" else ("torch",):
+        if not package_version(package):
+            raise MissingPackageError(package, extra="torch")
+    name, arguments = _network_choice(spec)
+    job = {
+        "task": task,
+        "checkpoint": str(path.absolute()),
+        "network": name,
+        "arguments": dict(arguments),
+        "shape": shape,
+    }
+    import_path = [str(Path(entry).absolute()) for entry in sys.path]
+    try:
+        result = run_program(
+            [sys.executable, "-I", "-c", _START, json.dumps(import_path)],
+            input_bytes=json.dumps(job).encode() + b"\n" + image,
+            environment={**os.environ, **_ONE_THREAD},
+            max_output_bytes=None,
+        )
+    except OSError as error:
+        raise ConversionError(f"{spec.name}: no process could be started: {error}") from error
+    if result.exit_code == REFUSED:
+        refusal = json.loads(result.output)
+        kind = getattr(errors, refusal["kind"]) if refusal["kind"] in _ERROR_KINDS else ConversionError
+        raise kind(refusal["problem"], hint=refusal["hint"])
+    if result.exit_code:
+        # Python errors are reported above, so the process was killed: out of memory, or a crash in PyTorch.
+        last_line = "".join(f": {line}" for line in result.errors.strip().splitlines()[-1:])
+        raise ConversionError(
+            f"{spec.name}: PyTorch's process ended with {result.exit_code}{last_line}",
+            hint="is there enough memory?",
+        )
+    return result.output
 
 
 PYTORCH = ModelFormat(
@@ -35,6 +144,6 @@ PYTORCH = ModelFormat(
     is_checkpoint,
     frontend="onnx",
     image_layout="NCHW",
-    openvino_input=_export_to_onnx,
+    openvino_input=export_to_onnx,
     open_runtime=_open_runtime,
 )

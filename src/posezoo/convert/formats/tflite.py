@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -11,7 +11,7 @@ from posezoo.spec.model import ModelSpec
 from posezoo.versions import package_version
 
 if TYPE_CHECKING:
-    from posezoo.convert.formats import Array, TensorSignature
+    from posezoo.convert.formats import Array
 
 _MODULE = "ai_edge_litert.interpreter"
 
@@ -30,38 +30,33 @@ def _cut_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:
         input_model.override_all_outputs(places)
 
 
-class _LiteRtRuntime:
-    def __init__(self, module: Any, path: Path, sizes: Mapping[str, Shape]) -> None:
-        import numpy as np
-
-        self.name = f"LiteRT {package_version('ai-edge-litert')}"
-        self._interpreter = module.Interpreter(
-            model_path=str(path),
-            # The default delegate is faster and less exact.
-            experimental_op_resolver_type=module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
-        )
-        for port in self._interpreter.get_input_details():
-            size = sizes.get(port["name"])
-            if size is not None and tuple(port["shape"]) != size:
-                self._interpreter.resize_tensor_input(port["index"], size)
-        self._interpreter.allocate_tensors()
-        self.inputs: Mapping[str, TensorSignature] = {
-            port["name"]: (tuple(map(int, port["shape"])), np.dtype(port["dtype"]))
-            for port in self._interpreter.get_input_details()
-        }
-        self.outputs: Collection[str] = [port["name"] for port in self._interpreter.get_output_details()]
-
-    def run(self, feed: Mapping[str, Array]) -> dict[str, Array]:
-        for port in self._interpreter.get_input_details():
-            self._interpreter.set_tensor(port["index"], feed[port["name"]])
-        self._interpreter.invoke()
-        outputs = self._interpreter.get_output_details()
-        return {port["name"]: self._interpreter.get_tensor(port["index"]) for port in outputs}
-
-
 def _open_runtime(_spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> ReferenceRuntime | None:
     module = import_runtime(_MODULE)
-    return _LiteRtRuntime(module, path, sizes) if module else None
+    if module is None:
+        return None
+    import numpy as np
+
+    interpreter = module.Interpreter(
+        model_path=str(path),
+        # The default delegate is faster and less exact.
+        experimental_op_resolver_type=module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+    )
+    for port in interpreter.get_input_details():
+        size = sizes.get(port["name"])
+        if size is not None and tuple(port["shape"]) != size:
+            interpreter.resize_tensor_input(port["index"], size)
+    interpreter.allocate_tensors()
+    inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
+    signatures = {port["name"]: (tuple(map(int, port["shape"])), np.dtype(port["dtype"])) for port in inputs}
+
+    def run(feed: Mapping[str, Array]) -> dict[str, Array]:
+        for port in inputs:
+            interpreter.set_tensor(port["index"], feed[port["name"]])
+        interpreter.invoke()
+        return {port["name"]: interpreter.get_tensor(port["index"]) for port in outputs}
+
+    name = f"LiteRT {package_version('ai-edge-litert')}"
+    return ReferenceRuntime(name, signatures, [port["name"] for port in outputs], run)
 
 
 TFLITE = ModelFormat(

@@ -16,8 +16,8 @@ import pytest
 
 from fakes.conversion import convert_model, is_up_to_date, plan_conversion, resolved_of
 from posezoo import versions
-from posezoo.convert import pytorch_process
 from posezoo.convert.conversion import export_onnx
+from posezoo.convert.formats import pytorch
 from posezoo.errors import CheckpointError, ConversionError, MissingPackageError, NetworkError, SelfCheckError
 from posezoo.files.verified_files import compute_digest
 from posezoo.ir import provenance
@@ -135,7 +135,7 @@ def test_the_onnx_is_the_one_that_pytorch_alone_would_write(name, is_open, tmp_p
             output_names=outputs,
             dynamic_axes=axes if is_open else None,
         )
-    assert pytorch_process.export_to_onnx(spec, tmp_path / "net.pth") == file.getvalue()
+    assert pytorch.export_to_onnx(spec, tmp_path / "net.pth") == file.getvalue()
 
 
 def test_an_up_to_date_ir_is_kept_until_the_network_s_arguments_change(made):
@@ -243,7 +243,7 @@ def test_a_missing_onnx_is_reported_with_the_torch_extra(params, tmp_path, monke
                     (tmp_path / path.name).symlink_to(path)
             monkeypatch.setattr(sys, "path", [str(tmp_path) if Path(e) == entry else e for e in sys.path])
     # A process remembers what it found first; this one is to look anew.
-    monkeypatch.setattr(pytorch_process, "package_version", versions.package_version.__wrapped__)
+    monkeypatch.setattr(pytorch, "package_version", versions.package_version.__wrapped__)
     spec, layout = declared(params)
     with pytest.raises(MissingPackageError, match=r"^onnx is not installed") as refused:
         export_onnx(resolved_of(spec, layout))
