@@ -23,7 +23,6 @@ from posezoo.download.file_download import download_file
 from posezoo.download.model_download import PlannedFile, plan_file, require_allowed
 from posezoo.download.options import DownloadOptions, refuse_license
 from posezoo.download.published_photos import SAMPLES
-from posezoo.download.source_types import list_candidates
 from posezoo.errors import LockError, PosezooError, SpecError, UnknownModelError
 from posezoo.events import Listener, ignore_event
 from posezoo.files import verified_files
@@ -36,9 +35,9 @@ from posezoo.lockfile.entries import (
     declaration_entries,
     merge_entries,
     model_key,
+    published_entry,
 )
 from posezoo.lockfile.signature import SUFFIX
-from posezoo.lockfile.snapshot import published_entry
 from posezoo.registry import license_path, open_registry, read_copyright_line
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
 from posezoo.verify import file_state, find_untracked_below
@@ -219,7 +218,7 @@ class Mirror:
     def _store_file(self, file: SourceFile, context: DownloadContext) -> Path:
         """Add a file; a file without a checksum is moved to its path after its digest is known."""
         path = self._download_path(file)
-        download_file(file, path, list_candidates(file, context), context)
+        download_file(file, path, context)
         if file.checksum is not None:
             return path
         target = self.store_path(verified_files.compute_digest(path))

@@ -15,7 +15,6 @@ from fakes.server import Server
 from posezoo.download.context import DownloadContext
 from posezoo.download.file_download import download_file
 from posezoo.download.options import DownloadOptions
-from posezoo.download.source_types import list_candidates
 from posezoo.events import Event, WarningIssued
 from posezoo.spec.model import SourceFile
 
@@ -44,7 +43,7 @@ class Fetch:
         target = self.folder / file.name
         with DownloadContext("pose", download_options, self.events.append) as errand:
             errand.base = self.folder
-            download_file(file, target, list_candidates(file, errand), errand)
+            download_file(file, target, errand)
         return target
 
     def told(self, kind: type[Event]) -> list[Event]:

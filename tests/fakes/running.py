@@ -17,14 +17,13 @@ import signal, sys
 from pathlib import Path
 from posezoo.download.context import DownloadContext
 from posezoo.download.options import DownloadOptions
-from posezoo.download.source_types import list_candidates
 from posezoo.download.file_download import download_file
 from posezoo.spec.model import Digest, HttpSource, SourceFile
 signal.signal(signal.SIGINT, signal.default_int_handler)  # what runs in the background ignores it
 url, folder, size, sha384 = sys.argv[1:]
 file = SourceFile("net.tflite", int(size), Digest("sha384", sha384), (HttpSource(url),))
 with DownloadContext("pose", DownloadOptions(None), print) as errand:
-    download_file(file, Path(folder) / file.name, list_candidates(file, errand), errand)
+    download_file(file, Path(folder) / file.name, errand)
 print("requests" in sys.modules)
 """
 

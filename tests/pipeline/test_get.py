@@ -13,7 +13,7 @@ from posezoo.errors import ConversionError, LockError
 from posezoo.events import ConversionFinished, ConversionUpToDate, DownloadFinished
 from posezoo.files import verified_files
 from posezoo.layout import ModelLayout
-from posezoo.lockfile.snapshot import collect_entries
+from posezoo.lockfile.entries import collect_entries
 from posezoo.pipeline.get import download, get, get_irs, resolve_model
 from posezoo.pipeline.plan import make_plan
 from posezoo.pipeline.zoo_context import Context, open_context

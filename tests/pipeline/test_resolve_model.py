@@ -13,7 +13,7 @@ from fakes.network import network, spec_of
 from posezoo.errors import ConversionError, LockError
 from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
-from posezoo.lockfile.snapshot import collect_entries
+from posezoo.lockfile.entries import collect_entries
 from posezoo.pipeline.get import resolve_model
 from posezoo.pipeline.zoo_context import Context
 from posezoo.registry import Registry, open_registry

@@ -95,26 +95,25 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
     """
     if context.cache_dir is None or file.checksum is None or (not replace and is_cached(file, context)):
         return
+    staged = _staging_path(context.cache_dir, file.checksum)
+    target = context.cache_dir / entry_path(file.checksum)
     try:
-        staged = _staging_path(context.cache_dir, file.checksum)
-        target = context.cache_dir / entry_path(file.checksum)
         staged.parent.mkdir(parents=True, exist_ok=True)
         target.parent.mkdir(parents=True, exist_ok=True)
-        try:
-            staged.unlink(missing_ok=True)
-            with open(path, "rb") as source, open(staged, "xb") as clone:
-                is_cloned = reflink(source.fileno(), clone.fileno())
-            if not is_cloned:
-                staged.unlink()
-                if not hard_link(path, staged):
-                    shutil.copyfile(path, staged)
-            replace_atomically(staged, target)
-        finally:
-            with suppress(OSError):
-                staged.unlink(missing_ok=True)  # rename does nothing if both names are the same file
+        staged.unlink(missing_ok=True)
+        with open(path, "rb") as source, open(staged, "xb") as clone:
+            is_cloned = reflink(source.fileno(), clone.fileno())
+        if not is_cloned:
+            staged.unlink()
+            if not hard_link(path, staged):
+                shutil.copyfile(path, staged)
+        replace_atomically(staged, target)
     except OSError as error:
         context.warn(f"{context.cache_dir}: the cache cannot be written: {error.strerror or error}")
         context.cache_dir = None
+    finally:
+        with suppress(OSError):
+            staged.unlink(missing_ok=True)  # rename does nothing if both names are the same file
 
 
 def is_cached(file: SourceFile, context: DownloadContext) -> bool:

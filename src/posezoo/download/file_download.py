@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -27,6 +27,7 @@ from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import cache_entry_lock, is_cached, store
 from posezoo.download.partial import PartialFile, ResumeState, remove_partial
 from posezoo.download.provenance_json import remember_origin
+from posezoo.download.source_types import list_candidates
 from posezoo.errors import (
     ArchiveError,
     DigestError,
@@ -64,14 +65,14 @@ _PROGRESS_EVERY_S = 0.1
 
 
 def download_file(
-    file: SourceFile, target: Path, candidates: Iterable[Candidate], context: DownloadContext
+    file: SourceFile, target: Path, context: DownloadContext, candidates: Sequence[Candidate] | None = None
 ) -> None:
     """Download a file to its target if it is missing there, and add it to the cache if it is missing there.
 
     Args:
         file: the expected file.
         target: its final path.
-        candidates: the places to ask, in this order.
+        candidates: the places to ask, in this order; None for ``list_candidates``.
 
     Raises:
         DownloadError: no candidate sent the file; SourceError, SizeError, DigestError or ArchiveError if
@@ -92,7 +93,8 @@ def download_file(
         if _is_downloaded(file, target, context):  # by the process that we waited for
             return
         with cache_entry_lock(file, context):
-            candidate = _fill(file, tuple(candidates), partial, context)
+            places = candidates if candidates is not None else list_candidates(file, context)
+            candidate = _fill(file, places, partial, context)
             # Every step that can fail comes before the rename, so only verified files are renamed.
             if not file.is_pinned and context.first_use is not None:
                 size, digest = partial.path.stat().st_size, compute_digest(partial.path)
@@ -127,13 +129,13 @@ def _is_downloaded(file: SourceFile, target: Path, context: DownloadContext) -> 
 
 
 def _fill(
-    file: SourceFile, candidates: tuple[Candidate, ...], partial: PartialFile, context: DownloadContext
+    file: SourceFile, candidates: Sequence[Candidate], partial: PartialFile, context: DownloadContext
 ) -> Candidate:
     """Fill the part from the first candidate that sends the expected bytes, and return that candidate."""
     failures: list[tuple[Candidate, DownloadError]] = []
     resume = partial.load_resume_state(file)
     if resume.size and resume.size == file.size:  # complete: put the candidate that sent it first
-        candidates = tuple(sorted(candidates, key=lambda candidate: candidate.name != resume.source))
+        candidates = sorted(candidates, key=lambda candidate: candidate.name != resume.source)
     for candidate in candidates:
         is_source = candidate.kind is CandidateKind.SOURCE
         if is_source:

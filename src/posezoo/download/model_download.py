@@ -120,9 +120,7 @@ def download_model(
             if context.cache_dir is not None:
                 remove_stale_staging(context.cache_dir)
             try:
-                context.pool.run_all(
-                    lambda place: download_file(*place, list_candidates(place[0], context), context), needed
-                )
+                context.pool.run_all(lambda place: download_file(*place, context), needed)
             finally:
                 try:
                     update_provenance_json(layout.model_download_dir(spec), spec, places)

@@ -1,8 +1,6 @@
-"""The file beside a target that holds a download until its bytes are verified.
+"""The part of a target: a locked file beside it that contains a download until its bytes are verified.
 
-It is called the part of the target. It is locked while it is written, so that two processes do not download
-the same file. It is verified before it is renamed to the target. If the download is interrupted, the part is
-kept for the next run; the target's record says which file it belongs to.
+If the download is interrupted, the part is kept for the next run; the record of the target names its file.
 """
 
 from __future__ import annotations
@@ -52,12 +50,10 @@ class ResumeState:
 
 
 class PartialFile:
-    """A context manager that opens and locks the part of a target; missing parent folders are created.
-
-    On exit, a part that cannot be resumed is removed.
+    """A context manager that opens and locks the part of a target; on exit it is kept if it can be resumed.
 
     Args:
-        target: the final path.
+        target: the final path; missing parent folders are created.
         on_wait: called once if another process or thread has the lock.
 
     Attributes:
@@ -65,7 +61,7 @@ class PartialFile:
         source_url: the URL that its last bytes came from.
 
     Raises:
-        OutputError: the part cannot be written.
+        OutputError: the part cannot be written or renamed; all methods that write can raise it too.
     """
 
     def __init__(self, target: Path, on_wait: Callable[[], None]) -> None:
@@ -113,18 +109,12 @@ class PartialFile:
         return ResumeState()
 
     def start_at(self, file: SourceFile, start: ResumeState, *, resumable: bool) -> _Hash:
-        """Prepare the part for the next bytes; bytes after the start are removed.
+        """Remove the bytes after the start, and return the hash of those before it.
 
         Args:
             file: the expected file.
             start: how many bytes to keep, and which candidate sends the rest.
             resumable: whether another run can resume the download.
-
-        Returns:
-            The hash of the bytes so far.
-
-        Raises:
-            OutputError: the part cannot be written.
         """
         if start.size == 0:
             self.truncate()
@@ -148,11 +138,7 @@ class PartialFile:
             os.ftruncate(self._handle, 0)
 
     def write(self, piece: bytes) -> None:
-        """Append bytes.
-
-        Raises:
-            OutputError: the disk is full, or not available.
-        """
+        """Append bytes."""
         rest = memoryview(piece)
         with writing(self._target):
             while rest:
@@ -180,11 +166,7 @@ class PartialFile:
         return True
 
     def replace_target(self) -> None:
-        """Rename the part to the target; if the target is a symbolic link, the link itself is replaced.
-
-        Raises:
-            OutputError: the part cannot be renamed; an earlier target is unchanged.
-        """
+        """Rename the part to the target; if the target is a symbolic link, the link itself is replaced."""
         path = self._linked or self.path
         with writing(self._target):
             replace_atomically(path, self._target)

@@ -14,7 +14,6 @@ from posezoo.download.archive import unpack_archive
 from posezoo.download.context import DownloadContext
 from posezoo.download.file_download import download_file
 from posezoo.download.options import DownloadOptions
-from posezoo.download.source_types import list_candidates
 from posezoo.errors import ArchiveError
 from posezoo.events import Listener, ignore_event
 from posezoo.files.postprocess_state import PostprocessRecord
@@ -126,7 +125,7 @@ def download_dataset(
                     unpacked = list(present.outputs())
                     break
             else:
-                download_file(archive.file, path, list_candidates(archive.file, context), context)
+                download_file(archive.file, path, context)
 
                 def place(member: str, members: str = archive.members) -> Path | None:
                     return folder / member if member.startswith(members) else None
@@ -184,5 +183,5 @@ def download_samples(
     targets = tuple(folder / photo.name for photo in SAMPLES)
     with DownloadContext("samples", download_options, listener) as context:
         for photo, target in zip(SAMPLES, targets, strict=True):
-            download_file(photo, target, list_candidates(photo, context), context)
+            download_file(photo, target, context)
     return targets

@@ -40,6 +40,9 @@ class LockFile:
         path: the file; it may be missing.
         strict: refuse every model, file and IR that the lock does not list, or lists with other content.
         now: returns the current time.
+
+    Raises:
+        PosezooError: at the first use: the lock cannot be read, or a line is not an entry.
     """
 
     def __init__(self, path: Path, *, strict: bool = False, now: Callable[[], datetime] = _now) -> None:
@@ -56,11 +59,7 @@ class LockFile:
 
     @property
     def entries(self) -> LockEntries:
-        """The entries at the time of the first read or the last write.
-
-        Raises:
-            PosezooError: the lock cannot be read, or a line is not an entry.
-        """
+        """The entries at the time of the first read or the last write."""
         if self._entries is None:
             self._entries = read_entries(self.path)
         return self._entries
@@ -75,7 +74,6 @@ class LockFile:
 
         Raises:
             LockError: the lock is strict, and does not list this model.yml or one of its files.
-            PosezooError: the lock cannot be read, or a line is not an entry.
         """
         if self.is_strict:
             self._require(spec)
@@ -117,7 +115,6 @@ class LockFile:
         Raises:
             DigestError: an entry with another digest exists already.
             OutputError: the lock cannot be written, or another run keeps it locked.
-            PosezooError: the lock cannot be read.
         """
         entry = LockEntry(model_key(spec), file.name, size, digest.value, FIRST_USE, self.timestamp)
 
@@ -142,7 +139,6 @@ class LockFile:
 
         Raises:
             OutputError: the lock cannot be written, or another run keeps it locked.
-            PosezooError: the lock cannot be read.
         """
         with writing(self.path):
             self.path.parent.mkdir(parents=True, exist_ok=True)

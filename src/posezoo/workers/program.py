@@ -82,7 +82,12 @@ def run_program(
     except subprocess.TimeoutExpired:
         timed_out = True
     finally:
-        _kill_tree(process)
+        with suppress(ProcessLookupError, PermissionError):
+            if os.name == "posix":
+                os.killpg(process.pid, signal.SIGKILL)
+            else:
+                process.kill()
+        process.wait()
     return ProgramResult(
         process.returncode, output.content(), errors.content().decode("utf-8", "replace"), timed_out
     )
@@ -92,15 +97,6 @@ def find_exception(text: str) -> str:
     """The last exception in a Python program's errors, such as ``KeyError: 3``; empty if there is none."""
     lines = [line.strip() for line in text.splitlines()]
     return next((line for line in reversed(lines) if _EXCEPTION.match(line)), "")
-
-
-def _kill_tree(process: subprocess.Popen[bytes]) -> None:
-    with suppress(ProcessLookupError, PermissionError):
-        if os.name == "posix":
-            os.killpg(process.pid, signal.SIGKILL)
-        else:
-            process.kill()
-    process.wait()
 
 
 class _StreamTail:

@@ -246,14 +246,13 @@ sys.path.insert(0, sys.argv[1])
 from posezoo.errors import PosezooError
 from posezoo.download.context import DownloadContext
 from posezoo.download.options import DownloadOptions
-from posezoo.download.source_types import list_candidates
 from posezoo.download.file_download import download_file
 from posezoo.spec.model import Digest, PythonPackageSource, SourceFile, Wheel
 source = PythonPackageSource("skeletons", "1.5", Wheel(sys.argv[2], 9, "0" * 64), "net.tflite")
 file = SourceFile("net.tflite", 9, Digest("sha384", "0" * 96), (source,))
 try:
     with DownloadContext("pose", DownloadOptions(None), print) as errand:
-        download_file(file, Path("net.tflite"), list_candidates(file, errand), errand)
+        download_file(file, Path("net.tflite"), errand)
 except PosezooError as error:
     print(error.problem, "|", error.hint)
 """

@@ -90,8 +90,7 @@ def _record(
     from posezoo.cli import model_jobs
     from posezoo.cli.selection import select_models
     from posezoo.errors import LockError
-    from posezoo.lockfile.entries import list_changes, merge_entries
-    from posezoo.lockfile.snapshot import ModelSnapshot, collect_entries
+    from posezoo.lockfile.entries import ModelSnapshot, collect_entries, list_changes, merge_entries
     from posezoo.spec.model import ModelSpec
 
     patterns, gone = _patterns(args, context)

