@@ -169,14 +169,11 @@ class Mirror:
             )
         own_registry = open_registry([self.models_dir])
         specs = []
-        for name in dict.fromkeys(
-            entry.model for entry in self.open_lock().entries.values() if entry.file == MODEL_YML
-        ):
-            if not _is_among(name, names):
-                continue
-            with suppress(UnknownModelError, SpecError):
-                spec = own_registry.find(name)
-                specs += [spec] if isinstance(spec, ModelSpec) else []
+        for entry in self.open_lock().entries.values():
+            if entry.file == MODEL_YML and _is_among(entry.model, names):
+                with suppress(UnknownModelError, SpecError):
+                    spec = own_registry.find(entry.model)
+                    specs += [spec] if isinstance(spec, ModelSpec) else []
         return tuple(specs)
 
     def check(self, names: Collection[str] = ()) -> Iterator[MirroredFile]:

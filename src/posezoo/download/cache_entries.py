@@ -20,21 +20,13 @@ _ALGORITHMS = {94: "sha384", 62: "sha256"}
 
 @dataclass(frozen=True, slots=True)
 class CacheEntry:
-    """An entry of a cache.
-
-    Attributes:
-        path: its path.
-        digest: the expected digest, from its name.
-        size: in bytes.
-        changed: the time of its last change, in seconds since 1970.
-        names: the files with this digest, as ``model: file``; empty if no known model has one.
-    """
+    """An entry of a cache."""
 
     path: Path
-    digest: Digest
-    size: int
-    changed: float
-    names: tuple[str, ...]
+    digest: Digest  # the expected one, from its name
+    size: int  # in bytes
+    changed: float  # the time of its last change, in seconds since 1970
+    names: tuple[str, ...]  # the files with this digest, as ``model: file``; empty if no known model has one
 
     def is_damaged(self) -> bool:
         """Whether its bytes do not match the digest in its name; all bytes are read."""

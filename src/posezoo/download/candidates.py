@@ -61,26 +61,18 @@ class HtmlResponseError(SourceError):
 
 @dataclass(frozen=True, slots=True)
 class ByteStream:
-    """The response of a candidate.
+    """The response of a candidate."""
 
-    Attributes:
-        pieces: the bytes, in order.
-        start: the position of the first of these bytes in the file.
-        etag: the candidate's strong entity tag for this version of the file, or "".
-        is_resumable: whether the rest alone can be requested if the stream is interrupted.
-        stop: the position after the last of these bytes in the file; None for the end of the file.
-        url: the final URL after all redirects, or "".
-    """
-
-    pieces: Iterator[bytes]
-    start: int = 0
-    etag: str = ""
-    is_resumable: bool = False
-    stop: int | None = None
-    url: str = ""
+    pieces: Iterator[bytes]  # in order
+    start: int = 0  # the position of the first of these bytes in the file
+    etag: str = ""  # the candidate's strong entity tag for this version of the file, or ""
+    is_resumable: bool = False  # whether the rest alone can be requested if the stream is interrupted
+    stop: int | None = None  # the position after the last of these bytes; None for the end of the file
+    url: str = ""  # the final URL after all redirects, or ""
 
 
-#: Starts to read; the candidate may skip the bytes that were downloaded before.
+#: Starts to read; the candidate may skip the bytes that were downloaded before. It raises a DownloadError if
+#: it does not send the file.
 OpenCandidate = Callable[[ResumeState], AbstractContextManager[ByteStream]]
 
 
@@ -94,20 +86,12 @@ class CandidateKind(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A place that a file can be read from; its bytes are verified after the download.
+    """A place that a file can be read from; its bytes are verified after the download."""
 
-    Attributes:
-        name: the name that users see.
-        kind: cache, mirror or source.
-        open: starts to read, given the bytes that were downloaded before; raises DownloadError if the
-            candidate does not send the file.
-        path: the path, if the candidate is a file on a disk.
-    """
-
-    name: str
+    name: str  # the name that users see
     kind: CandidateKind
     open: OpenCandidate
-    path: Path | None = None
+    path: Path | None = None  # if the candidate is a file on a disk
 
 
 @contextmanager
@@ -118,21 +102,26 @@ def open_local_file(path: Path, _resume: ResumeState) -> Iterator[ByteStream]:
         NotFoundError: the file does not exist.
         SourceError: it cannot be read, or is not a regular file; reading the pieces can raise it too.
     """
-    try:
+    with reading():
         if path.exists() and not path.is_file():
             raise SourceError("is not a file")  # reading a pipe or a device may never end
-        stream = open(path, "rb")  # noqa: SIM115 closed below: errors while reading are handled differently
+        stream = open(path, "rb")  # noqa: SIM115 closed below: the caller's errors are not ours
+
+    def read_pieces() -> Iterator[bytes]:
+        with reading():
+            while piece := stream.read(CHUNK):
+                yield piece
+
+    with stream:
+        yield ByteStream(read_pieces())
+
+
+@contextmanager
+def reading() -> Iterator[None]:
+    """Raise a SourceError if the system reports an error while a file is read."""
+    try:
+        yield
     except FileNotFoundError as error:
         raise NotFoundError("does not exist") from error
     except OSError as error:
         raise SourceError(f"cannot be read: {error.strerror or error}") from error
-
-    def read_pieces() -> Iterator[bytes]:
-        try:
-            while piece := stream.read(CHUNK):
-                yield piece
-        except OSError as error:
-            raise SourceError(f"cannot be read: {error.strerror or error}") from error
-
-    with stream:
-        yield ByteStream(read_pieces())

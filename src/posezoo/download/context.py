@@ -125,30 +125,24 @@ class ConnectionPool:
             for item in items:
                 work(item)
             return
-        has_failed = threading.Event()
+        failures: dict[int, PosezooError] = {}
 
-        def unless_failed(item: Item) -> None:
-            if has_failed.is_set():
-                return
+        def unless_failed(number: int) -> None:
             try:
-                work(item)
-            except PosezooError:
-                has_failed.set()
-                raise
+                if not failures:
+                    work(items[number])
+            except PosezooError as error:
+                failures[number] = error
 
         with self._lock:
             if self._thread_pool is None:
                 self._thread_pool = ThreadPool(self._jobs)
                 self._exit_stack.callback(self._thread_pool.shutdown)
             thread_pool = self._thread_pool
-        failures: list[PosezooError] = []
-        for task in [thread_pool.submit(partial(unless_failed, item)) for item in items]:
-            try:
-                task.result()
-            except PosezooError as error:
-                failures.append(error)
+        for task in [thread_pool.submit(partial(unless_failed, number)) for number in range(len(items))]:
+            task.result()
         if failures:
-            raise failures[0]
+            raise failures[min(failures)]
 
     def raise_if_cancelled(self) -> None:
         """Raise Cancelled if the run is being cancelled."""

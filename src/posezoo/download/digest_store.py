@@ -23,6 +23,7 @@ from posezoo.download.candidates import (
     NotFoundError,
     OpenCandidate,
     open_local_file,
+    reading,
 )
 from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
@@ -151,12 +152,9 @@ def _staging_path(root: Path, digest: Digest) -> Path:
 
 @contextmanager
 def _open_folder(root: Path, path: Path, resume: ResumeState) -> Iterator[ByteStream]:
-    try:
-        is_folder = root.is_dir()
-    except OSError as error:
-        raise SourceError(f"cannot be read: {error.strerror or error}") from error
-    if not is_folder:  # otherwise a mistyped mirror would look like an empty one
-        raise SourceError("is neither a folder nor an http(s) URL")
+    with reading():
+        if not root.is_dir():  # otherwise a mistyped mirror would look like an empty one
+            raise SourceError("is neither a folder nor an http(s) URL")
     if not os.path.exists(path):
         raise NotFoundError("does not have it")
     with open_local_file(path, resume) as stream:

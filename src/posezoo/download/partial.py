@@ -36,17 +36,11 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class ResumeState:
-    """The beginning of a file that an earlier attempt or run downloaded.
+    """The beginning of a file that an earlier attempt or run downloaded."""
 
-    Attributes:
-        size: the number of bytes that were downloaded.
-        source: the name of the candidate that sent them.
-        etag: the source's strong entity tag for this version of the file (RFC 9110, 8.8.3), or "".
-    """
-
-    size: int = 0
-    source: str = ""
-    etag: str = ""
+    size: int = 0  # in bytes
+    source: str = ""  # the name of the candidate that sent it
+    etag: str = ""  # the source's strong entity tag for this version of the file (RFC 9110, 8.8.3), or ""
 
 
 class PartialFile:

@@ -22,28 +22,18 @@ from posezoo.spec.model import Digest, HttpSource, PythonPackageSource, SourceFi
 
 @dataclass(frozen=True, slots=True)
 class DatasetArchive:
-    """A zip file of a data set.
-
-    Attributes:
-        file: its declaration.
-        members: the prefix of the members to unpack.
-    """
+    """A zip file of a data set."""
 
     file: SourceFile
-    members: str
+    members: str  # the prefix of the members to unpack
 
 
 @dataclass(frozen=True, slots=True)
 class PublishedDataset:
-    """A published data set.
-
-    Attributes:
-        archives: the files to download.
-        terms: the terms of use, as lines.
-    """
+    """A published data set."""
 
     archives: tuple[DatasetArchive, ...]
-    terms: tuple[str, ...]
+    terms: tuple[str, ...]  # the terms of use, as lines
 
     @property
     def size(self) -> int:

@@ -86,17 +86,11 @@ def declaration_entries(spec: ModelSpec, now: str) -> Iterator[LockEntry]:
 
 @dataclass(frozen=True, slots=True)
 class ModelSnapshot:
-    """The present state of one model.
+    """The present state of one model."""
 
-    Attributes:
-        entries: an entry for each file whose SHA-384 is known.
-        unpinned: published files whose SHA-384 is unknown: it is not declared, and the file is missing.
-        warnings: one line for each existing file that differs from its record.
-    """
-
-    entries: tuple[LockEntry, ...]
-    unpinned: tuple[str, ...] = ()
-    warnings: tuple[str, ...] = ()
+    entries: tuple[LockEntry, ...]  # one for each file whose SHA-384 is known
+    unpinned: tuple[str, ...] = ()  # published files that are missing, and have no declared SHA-384
+    warnings: tuple[str, ...] = ()  # one line for each existing file that differs from its record
 
 
 def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnapshot:
@@ -183,12 +177,10 @@ def read_entries(path: Path) -> LockEntries:
         if not line.strip():
             continue
         entry = _entry(line)
-        if entry is None or entries.setdefault(entry.key, entry) != entry:
-            problem = (
-                "is not an entry"
-                if entry is None
-                else f"contradicts another entry of {entry.model}: {entry.file}"
-            )
+        problem = "is not an entry" if entry is None else ""
+        if entry is not None and entries.setdefault(entry.key, entry) != entry:
+            problem = f"contradicts another entry of {entry.model}: {entry.file}"
+        if problem:
             raise PosezooError(
                 f"{path}:{number}: {problem}", hint="restore the line from version control, or remove it"
             )

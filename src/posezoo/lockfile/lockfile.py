@@ -199,19 +199,12 @@ class LockFile:
 
 @dataclass(frozen=True, slots=True)
 class AgreedIr:
-    """The entries of one IR in a strict lock.
-
-    Attributes:
-        lock: the lock's path.
-        model: the model's full name.
-        files: the names of its two files in the lock, by suffix.
-        digests: the SHA-384 of each file that the lock lists, by suffix.
-    """
+    """The entries of one IR in a strict lock."""
 
     lock: Path
-    model: str
-    files: Mapping[str, str]
-    digests: Mapping[str, str]
+    model: str  # the model's full name
+    files: Mapping[str, str]  # the names of its two files in the lock, by suffix
+    digests: Mapping[str, str]  # the SHA-384 of each file that the lock lists, by suffix
 
     def require_known(self) -> None:
         """Refuse to make an IR that the lock does not list.

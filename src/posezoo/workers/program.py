@@ -22,19 +22,12 @@ _EXCEPTION = re.compile(r"(?:[a-z_]+\.)*[A-Za-z]+(?:Error|Exception): ")
 
 @dataclass(frozen=True, slots=True)
 class ProgramResult:
-    """How a program ended.
+    """How a program ended."""
 
-    Attributes:
-        exit_code: the exit code; if a signal ended the program, the negative signal number.
-        output: the end of its standard output.
-        errors: the end of its standard error, decoded.
-        timed_out: whether it was killed at the time limit.
-    """
-
-    exit_code: int
-    output: bytes
-    errors: str
-    timed_out: bool
+    exit_code: int  # the negative signal number if a signal ended the program
+    output: bytes  # the end of its standard output
+    errors: str  # the end of its standard error
+    timed_out: bool  # whether it was killed at the time limit
 
 
 def run_program(
