@@ -3,8 +3,8 @@ from __future__ import annotations
 import pytest
 
 from fakes.files import declared
+from posezoo.download.http import refuse_unsafe_redirect, refuse_unsafe_url
 from posezoo.download.options import DownloadOptions
-from posezoo.download.url_rules import refuse_unsafe_redirect, refuse_unsafe_url
 from posezoo.errors import SourceError
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import Digest, SourceFile

@@ -153,9 +153,10 @@ def _fill(
                 context.emit(FileDownloadFinished(context.model, file.name, False, error.problem))
             if not isinstance(error, DownloadError):
                 raise
-            failures.append((candidate, error))
-            is_expected = isinstance(error, NotFoundError) and not is_source
-            if not is_expected and candidate is not candidates[-1]:
+            is_missing = isinstance(error, NotFoundError)
+            if not (is_missing and candidate.kind is CandidateKind.CACHE):
+                failures.append((candidate, error))
+            if (is_source or not is_missing) and candidate is not candidates[-1]:
                 context.warn(f"{file.name}: {candidate.name}: {error.problem}")
             continue
         if is_source:
@@ -272,12 +273,7 @@ def _pause_s(attempt: int, asked_s: float | None, longest_s: float) -> float:
 def _combine(
     file: SourceFile, failures: Sequence[tuple[Candidate, DownloadError]], resume_size: int
 ) -> DownloadError:
-    """Combine the errors of all candidates into one; a cache without the file is not mentioned."""
-    failures = [
-        (candidate, error)
-        for candidate, error in failures
-        if not (candidate.kind is CandidateKind.CACHE and isinstance(error, NotFoundError))
-    ]
+    """Combine the errors of all candidates into one."""
     errors = [error for _, error in failures]
     is_missing = bool(errors) and all(isinstance(error, NotFoundError) for error in errors)
     hint = "check the address" if is_missing else "check the network connection and the proxy settings"

@@ -1,8 +1,7 @@
 """HTTP connections that are kept open between files, and closed at the time limit if a server stalls.
 
 They are those of requests, with two additions: informational responses are skipped, and the time limit also
-applies to a handshake or headers that arrive byte by byte. One thread has all timers, because a thread per
-request would cost more than the request.
+applies to a handshake or headers that arrive byte by byte.
 """
 
 from __future__ import annotations
@@ -61,7 +60,7 @@ class Timer:
 
 
 class TimerThread:
-    """One thread for all timers; their calls must be short and must not raise."""
+    """One thread for all timers, since one each would cost more than a request; their calls must be short."""
 
     def __init__(self) -> None:
         self._changed = threading.Condition()

@@ -1,11 +1,7 @@
 """The postprocessing steps of model.yml: unpack archives and replace text.
 
-The published files are kept: an archive beside its members, a text as ``<file>.orig`` beside the changed one.
-So they can be verified at any time, and a second run downloads nothing. The file's record lists the files
-that were made from it; a step is repeated only if they no longer match the record.
-
-``re`` cannot be interrupted, and a pattern from a model.yml may never end on a downloaded text. So it runs in
-a child process that is killed at the time limit.
+The published files are kept, an archive beside its members, a text as ``<file>.orig`` beside the changed one:
+so they can be verified at any time, and a second run downloads nothing.
 """
 
 from __future__ import annotations
@@ -33,7 +29,8 @@ from posezoo.spec.model import ModelSpec, RegexReplace, UnpackArchive
 TIMEOUT_S = 10.0
 MAX_BYTES = 16 << 20
 
-# ``problem`` is empty if all replacements succeeded.
+# A pattern from a model.yml may never end on a downloaded text, and ``re`` cannot be interrupted, so a child
+# process runs it. ``problem`` is empty if all replacements succeeded.
 _CHILD = """
 import json, re, sys
 job = json.load(sys.stdin)

@@ -79,7 +79,20 @@ class LockFile:
             self._require(spec)
         if all(file.checksum is not None for file in spec.files):
             return spec
-        return replace(spec, files=tuple(self._pinned(spec, file) for file in spec.files))
+        files = []
+        for file in spec.files:
+            entry = self.entries.get((model_key(spec), file.name, False)) if file.checksum is None else None
+            # The lock's entry of an archive is valid only for the model.yml that was locked with it.
+            if entry is not None and (not file.is_pinned or self.has_declaration(spec)):
+                file = replace(
+                    file,
+                    size=entry.size,
+                    checksum=Digest("sha384", entry.sha384),
+                    first_use=not file.is_pinned,
+                    by_lock=file.is_pinned,
+                )
+            files.append(file)
+        return replace(spec, files=tuple(files))
 
     def agreed_ir(self, spec: ModelSpec, precision: Precision) -> AgreedIr | None:
         """The entries of an IR in a strict lock; None if the lock is not strict and allows every IR."""
@@ -148,18 +161,6 @@ class LockFile:
                 if not self.path.is_file() or self.path.read_bytes() != content:
                     write_atomically(self.path, content)
                 self._entries = entries
-
-    def _pinned(self, spec: ModelSpec, file: SourceFile) -> SourceFile:
-        entry = self.entries.get((model_key(spec), file.name, False))
-        if file.checksum is not None or entry is None:
-            return file
-        # The lock's entry of an archive is valid only for the model.yml that was locked with it.
-        if file.is_pinned and not self.has_declaration(spec):
-            return file
-        digest = Digest("sha384", entry.sha384)
-        return replace(
-            file, size=entry.size, checksum=digest, first_use=not file.is_pinned, by_lock=file.is_pinned
-        )
 
     def has_declaration(self, spec: ModelSpec) -> bool:
         """Whether this model.yml has the same bytes as the locked one."""

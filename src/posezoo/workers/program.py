@@ -65,9 +65,14 @@ def run_program(
         start_new_session=True,
     )
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
-    output = _StreamTail(process.stdout, max_output_bytes)
-    errors = _StreamTail(process.stderr, TAIL_BYTES)
-    timed_out = False
+    output, errors, timed_out = bytearray(), bytearray(), False
+    # Threads read the streams, so that the program never blocks on a full pipe.
+    readers = [
+        Thread(target=_keep_tail, args=(process.stdout, output, max_output_bytes), daemon=True),
+        Thread(target=_keep_tail, args=(process.stderr, errors, TAIL_BYTES), daemon=True),
+    ]
+    for reader in readers:
+        reader.start()
     try:
         with suppress(BrokenPipeError), process.stdin as stream:
             stream.write(input_bytes)
@@ -81,8 +86,10 @@ def run_program(
             else:
                 process.kill()
         process.wait()
+    for reader in readers:
+        reader.join(5.0)  # a process that left the session may still have the stream open
     return ProgramResult(
-        process.returncode, output.content(), errors.content().decode("utf-8", "replace"), timed_out
+        process.returncode, bytes(output), bytes(errors).decode("utf-8", "replace"), timed_out
     )
 
 
@@ -92,25 +99,9 @@ def find_exception(text: str) -> str:
     return next((line for line in reversed(lines) if _EXCEPTION.match(line)), "")
 
 
-class _StreamTail:
-    """The last bytes of a stream; a thread reads it, so that the program never blocks on a full pipe."""
-
-    def __init__(self, stream: IO[bytes], max_bytes: int | None) -> None:
-        self._stream, self._max_bytes = stream, max_bytes
-        self._tail = bytearray()
-        self._thread = Thread(target=self._read, daemon=True)
-        self._thread.start()
-
-    def _read(self) -> None:
-        while chunk := self._stream.read1(65536):  # type: ignore[attr-defined]
-            self._tail += chunk
-            if self._max_bytes is not None:
-                del self._tail[: -self._max_bytes]
-
-    def content(self) -> bytes:
-        """The bytes that were read; complete if no process has the stream open any more."""
-        # A process that left the session may still have it open.
-        self._thread.join(5.0)
-        if not self._thread.is_alive():
-            self._stream.close()
-        return bytes(self._tail)
+def _keep_tail(stream: IO[bytes], tail: bytearray, max_bytes: int | None) -> None:
+    with stream:
+        while chunk := stream.read1(65536):  # type: ignore[attr-defined]
+            tail += chunk
+            if max_bytes is not None:
+                del tail[:-max_bytes]

@@ -49,25 +49,18 @@ def open_google_drive(
                 open_url(f"{_ADDRESS}?{urlencode(requested)}", file, context, resume)
             )
         except HtmlResponseError as error:
-            address = _parse_confirmation_url(error.page)
-            if not address:
+            form = _DownloadFormParser()
+            form.feed(error.page)
+            address = urlsplit(form.action)
+            host = address.hostname or ""
+            if address.scheme != "https" or not (host == "google.com" or host.endswith(".google.com")):
                 raise _explain_page(error) from error
+            confirmed = f"{form.action.partition('?')[0]}?{urlencode(form.fields)}"
             try:
-                stream = stack.enter_context(open_url(address, file, context, resume))
+                stream = stack.enter_context(open_url(confirmed, file, context, resume))
             except HtmlResponseError as again:
                 raise _explain_page(again) from again
         yield stream
-
-
-def _parse_confirmation_url(page: str) -> str:
-    """The URL of the download form in a page, with its fields; empty without a form that leads to Google."""
-    form = _DownloadFormParser()
-    form.feed(page)
-    address = urlsplit(form.action)
-    host = address.hostname or ""
-    if address.scheme != "https" or not (host == "google.com" or host.endswith(".google.com")):
-        return ""
-    return f"{form.action.partition('?')[0]}?{urlencode(form.fields)}"
 
 
 def _explain_page(error: HtmlResponseError) -> SourceError:

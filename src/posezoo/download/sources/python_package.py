@@ -70,7 +70,15 @@ def open_wheel_member(
     except (zipfile.BadZipFile, NotImplementedError) as error:
         raise ArchiveError(f"{source.wheel.name} is not a wheel: {error}") from error
     with archive:
-        member = _find_member(archive, source, file)
+        try:
+            member = archive.getinfo(source.member)
+        except KeyError as error:
+            raise ArchiveError(f"{source.wheel.name} has no member {source.member}") from error
+        kind = stat.S_IFMT(member.external_attr >> 16)
+        if member.is_dir() or kind not in (0, stat.S_IFREG):
+            raise ArchiveError(f"{source.member} in {source.wheel.name} is not a regular file")
+        if member.file_size != file.size:
+            raise SizeError(f"{source.member} has {member.file_size} bytes, {file.size} are declared")
 
         def read_pieces() -> Iterator[bytes]:
             try:
@@ -159,19 +167,6 @@ def _pip_download(requirements: Path, folder: Path, arguments: tuple[str, ...]) 
         errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]
         problem = (errors or lines or [""])[-1][:200]  # pip's last ERROR, else its last line
         raise SourceError(problem or f"pip ended with {ended.returncode}", hint=_HINT)
-
-
-def _find_member(archive: zipfile.ZipFile, source: PythonPackageSource, file: SourceFile) -> zipfile.ZipInfo:
-    try:
-        member = archive.getinfo(source.member)
-    except KeyError as error:
-        raise ArchiveError(f"{source.wheel.name} has no member {source.member}") from error
-    kind = stat.S_IFMT(member.external_attr >> 16)
-    if member.is_dir() or kind not in (0, stat.S_IFREG):
-        raise ArchiveError(f"{source.member} in {source.wheel.name} is not a regular file")
-    if member.file_size != file.size:
-        raise SizeError(f"{source.member} has {member.file_size} bytes, {file.size} are declared")
-    return member
 
 
 SOURCE_TYPE = SourceType(PythonPackageSource, open_wheel_member)
