@@ -113,7 +113,7 @@ _ALL = (
     ),
     NetworkDefinition(
         "human_pose_3d",
-        "posezoo.networks.human_pose_3d:HumanPose3D",
+        "posezoo.networks.lightweight_openpose:HumanPose3D",
         _bgr(256, 448, scale=255.0),
         ("features", "heatmaps", "pafs"),
         arguments={

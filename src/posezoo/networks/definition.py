@@ -81,11 +81,7 @@ class NetworkDefinition:
         return network.eval()
 
     def complete_arguments(self, **arguments: ArgumentValue) -> dict[str, ArgumentValue]:
-        """These arguments, completed with the defaults of the others.
-
-        Raises:
-            NetworkError: an argument does not exist, or its value is not allowed.
-        """
+        """These arguments, completed with the defaults of the others; it raises as ``build`` does."""
         for name, value in arguments.items():
             if name not in self.arguments:
                 known = ", ".join(self.arguments) or "none"
@@ -109,10 +105,6 @@ class NetworkDefinition:
         return self.complete_arguments(**{name: value for name, value in values.items() if value is not None})
 
     def output_names(self, **arguments: ArgumentValue) -> tuple[str, ...]:
-        """The names of the outputs, in order.
-
-        Raises:
-            NetworkError: an argument does not exist, or its value is not allowed.
-        """
+        """The names of the outputs, in order; it raises as ``build`` does."""
         chosen = self.complete_arguments(**arguments)
         return tuple(name.format(**chosen) for name in self.outputs)
