@@ -56,13 +56,12 @@ def read_coco_dataset(annotations: Path, images: Path, *, keypoints: bool = True
     return CocoDataset(annotations.stem, annotations, images, names, dataset_images)
 
 
-def read_detector_boxes(path: Path, *, category: int = 1) -> Mapping[int, Sequence[CocoBox]]:
-    """Read the person boxes of a detector, by image id.
+def read_detector_boxes(path: Path) -> Mapping[int, Sequence[CocoBox]]:
+    """Read the person boxes of a detector, by image id; other categories than 1, person, are left out.
 
     Args:
         path: JSON: a list of ``image_id``, ``category_id``, ``bbox`` (left, top, width, height in pixels) and
             ``score``.
-        category: the id of the category person; other categories are left out.
 
     Raises:
         DatasetError: the file cannot be read, or is not such a list.
@@ -75,12 +74,12 @@ def read_detector_boxes(path: Path, *, category: int = 1) -> Mapping[int, Sequen
         try:
             left, top, width, height = (float(side) for side in entry["bbox"])
             score = float(entry["score"])
-            image, entry_category = entry["image_id"], entry["category_id"]
+            image, category = entry["image_id"], entry["category_id"]
         except (KeyError, TypeError, ValueError) as error:
             raise DatasetError(
                 f"{path}: [{index}] is not a box: expected image_id, category_id, bbox of four numbers, score"
             ) from error
-        if entry_category == category and width > 0 and height > 0:
+        if category == 1 and width > 0 and height > 0:
             box = (left, top, left + width, top + height, min(max(score, 0), 1))
             boxes.setdefault(image, []).append(box)
     if not boxes:

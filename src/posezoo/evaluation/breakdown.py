@@ -24,7 +24,6 @@ class ImageScore:
     """How well a model did on one image, at the matches' first threshold.
 
     Attributes:
-        image: the image.
         people: number of annotated people that count.
         found: how many of them were found.
         wrong: number of predictions that match no person.
@@ -44,7 +43,6 @@ class KeypointScore:
     """How well a model finds one keypoint.
 
     Attributes:
-        name: of the keypoint.
         labelled: number of people that count and for whom the keypoint is labelled.
         found: the share of these people whose keypoint is found at a similarity of ``FOUND_AT`` or more.
         similarity: the mean similarity over all these people, 0 if the person was not found.
@@ -80,13 +78,7 @@ def worst_images(scores: Sequence[ImageScore], count: int) -> list[ImageScore]:
 def score_keypoints(
     dataset: CocoDataset, predictions: Mapping[int, ImagePredictions], matches: Sequence[ImageMatches]
 ) -> tuple[KeypointScore, ...]:
-    """A score for each keypoint of a data set, at the matches' first threshold.
-
-    Args:
-        dataset: the ground truth.
-        predictions: by image id.
-        matches: of all images.
-    """
+    """A score for each keypoint, from predictions by image id, at the first threshold of all matches."""
     sigmas = 2 * np.array(keypoint_sigmas(dataset.keypoints))
     count = len(dataset.keypoints)
     labelled, similarity_sum, num_found = np.zeros(count), np.zeros(count), np.zeros(count)
@@ -128,12 +120,7 @@ def compute_mpjpe(
 
     The mean is over all labelled joints, except the neck, of the people who were found. This is MPJPE
     (C. Ionescu et al., Human3.6M, 2014) for several people, who are matched by their keypoints in the image.
-    People who were not found do not count here; AR includes them.
-
-    Args:
-        dataset: the ground truth.
-        predictions: by image id.
-        matches: of all images; the first threshold is used.
+    People who were not found do not count here; AR includes them. The matches' first threshold is used.
 
     Returns:
         None if the data set or the model has no 3D positions, or no person was found.

@@ -1,13 +1,16 @@
 """Match predictions with annotated people by COCO's rules, for tables and confidence intervals.
 
 This reimplements pycocotools' ``computeOks`` and ``evaluateImg`` for people of any size. The reported metrics
-come from ``coco_metrics``; the tests check that the AP of these matches is the same.
+come from ``coco_metrics``; the tests check that the AP of these matches is the same. The intervals, for data
+sets with few people, are from the bootstrap (B. Efron, Bootstrap Methods: Another Look at the Jackknife,
+1979). Whole images are resampled, because people in one image are not independent.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,13 +25,24 @@ MAX_POSES, MAX_BOXES = 20, 100
 #: COCO's ten thresholds of similarity or overlap.
 THRESHOLDS: tuple[float, ...] = tuple(np.linspace(0.5, 0.95, 10).tolist())
 
+#: With this many people or more, the interval is narrow and is not computed.
+ENOUGH_PEOPLE = 500
+
+DRAWS = 1000
+SEED = 20170917
+
+NAMES = ("AP", "AP50", "AP75", "AR", "AR50", "AR75")
+
+Interval = tuple[float, float]
+
+_RECALLS = np.linspace(0, 1, 101)
+
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ImageMatches:
     """Which prediction matches which annotated person in one image.
 
     Attributes:
-        image: the ground truth.
         order: (N,): indices of the predictions that count, by descending score.
         scores: (N,): their scores.
         similarities: (N, P): the similarity of each prediction to each person in the image.
@@ -92,12 +106,7 @@ def object_keypoint_similarity(keypoints: Floats, person: PersonAnnotation, sigm
     """(N,): COCO's object keypoint similarity (OKS) of (N, K, 3) keypoints to a person.
 
     For a person without labelled keypoints, it depends on the distance of each keypoint from the person's
-    box, which is first extended by its own width and height on each side.
-
-    Args:
-        keypoints: in image pixels.
-        person: the ground truth.
-        sigmas: (K,): twice COCO's sigmas.
+    box, which is first extended by its own width and height on each side. ``sigmas``, (K,), are twice COCO's.
     """
     labelled = person.keypoints[:, 2] > 0
     similarities = keypoint_similarities(keypoints, person, sigmas)
@@ -153,3 +162,58 @@ def _match_greedily(
             taken.add(best)
         matches.append(best)
     return matches
+
+
+def bootstrap_intervals(matches: Sequence[ImageMatches], *, draws: int = DRAWS) -> Mapping[str, Interval]:
+    """The 95 % confidence intervals of ``NAMES``; the same matches of all images give the same intervals.
+
+    ``draws`` is the number of resampled data sets.
+    """
+    pooled = PooledMatches(matches)
+    random = np.random.default_rng(SEED)
+    shares = np.full(len(matches), 1 / max(len(matches), 1))
+    samples = [
+        metrics
+        for _ in range(draws)
+        if (metrics := pooled.resampled_metrics(random.multinomial(len(matches), shares))) is not None
+    ]
+    if not samples:
+        return {}
+    low, high = np.percentile(np.array(samples), (2.5, 97.5), axis=0)
+    return {name: (float(low[i]), float(high[i])) for i, name in enumerate(NAMES)}
+
+
+class PooledMatches:
+    """The predictions of all images together, by descending score, each with the index of its image."""
+
+    def __init__(self, matches: Sequence[ImageMatches]) -> None:
+        self._people = np.array([image.num_people for image in matches])
+        scores = np.concatenate([image.scores for image in matches])
+        order = np.argsort(-scores, kind="stable")
+        image_indices = np.repeat(np.arange(len(matches)), [len(image.scores) for image in matches])
+        correct, counted = (
+            np.concatenate(rows, axis=1)
+            for rows in zip(*(image.true_positives() for image in matches), strict=True)
+        )
+        self._image_indices = image_indices[order]
+        self._correct, self._counted = correct[:, order], counted[:, order]
+
+    def resampled_metrics(self, repeats: NDArray[Any]) -> tuple[float, ...] | None:
+        """The metrics of ``NAMES`` if each image occurs ``repeats`` times; None if no person counts."""
+        people = int((self._people * repeats).sum())
+        if not people:
+            return None
+        weights = repeats[self._image_indices]
+        right = np.cumsum(weights * self._correct, axis=1, dtype=np.float64)
+        wrong = np.cumsum(weights * (self._counted & ~self._correct), axis=1, dtype=np.float64)
+        recall = right / people
+        precision = np.zeros((len(THRESHOLDS), len(_RECALLS)))
+        for row in range(len(THRESHOLDS)):
+            # The best precision at each of COCO's recalls or above; 0 if the recall is not reached.
+            so_far = right[row] / (right[row] + wrong[row] + np.spacing(1))
+            best = np.append(np.maximum.accumulate(so_far[::-1])[::-1], 0.0)
+            precision[row] = best[np.searchsorted(recall[row], _RECALLS, side="left")]
+        ap = precision.mean(axis=1)
+        ar = recall[:, -1] if recall.shape[1] else np.zeros(len(THRESHOLDS))
+        # The sixth threshold is 0.75.
+        return (ap.mean(), ap[0], ap[5], ar.mean(), ar[0], ar[5])

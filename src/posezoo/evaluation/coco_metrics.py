@@ -26,11 +26,7 @@ _PERSON = 1
 
 
 def require_people(dataset: CocoDataset, *, boxes: bool = False) -> None:
-    """Make sure that a data set has people to evaluate.
-
-    Raises:
-        EvaluationError: there are none.
-    """
+    """Raise an ``EvaluationError`` if a data set has no people to evaluate."""
     if not dataset.person_count(keypoints=not boxes):
         kind = "outside of crowds" if boxes else "with labelled keypoints"
         raise EvaluationError(f"{dataset.annotations}: no person to evaluate: there is no person {kind}")

@@ -61,10 +61,7 @@ class EvaluationProtocol:
 def cache_key(protocol: EvaluationProtocol, irs: Iterable[Path], *others: Path) -> dict[str, Any]:
     """Everything that predictions depend on, so that cached predictions are from the same model.
 
-    Args:
-        protocol: how the model is evaluated.
-        irs: the .xml of all its networks.
-        others: other files that predictions depend on, such as a file of boxes.
+    ``irs`` are the .xml of all its networks; ``others`` are other files, such as a file of boxes.
     """
     estimator = protocol.estimator
     decoder = estimator.model.decoder
@@ -111,14 +108,7 @@ def explain_difference(
     protocol: EvaluationProtocol,
     result: EvaluationResult,
 ) -> Iterator[str]:
-    """The reasons why a measured value may differ from a published one.
-
-    Args:
-        published: the published value.
-        metrics: all published information about the model.
-        protocol: how the model was evaluated.
-        result: the measured result.
-    """
+    """The reasons why a measured value may differ from a published one, which is one of ``metrics``."""
     num_images = len(result.dataset.images)
     if "val2017" not in result.dataset.name or num_images != VAL2017_IMAGES:
         published_set = published.dataset or "another set"
