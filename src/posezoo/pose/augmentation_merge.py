@@ -19,17 +19,11 @@ from posezoo.pose.limbs import LIMBS
 
 @dataclass(frozen=True, eq=False, slots=True)
 class AugmentedOutputs:
-    """The outputs of a network for one pass.
-
-    Attributes:
-        maps: the outputs by role, with a batch of one.
-        mirrored: whether the image was mirrored.
-        scale: the scale of the image, relative to the normal one.
-    """
+    """The outputs of a network for one pass: maps by role, with a batch of one."""
 
     maps: Mapping[str, Floats]
     mirrored: bool = False
-    scale: float = 1.0
+    scale: float = 1.0  # of the image, relative to the normal one
 
 
 def merge_openpose(passes: Sequence[AugmentedOutputs]) -> dict[str, Floats]:

@@ -40,9 +40,8 @@ class DecoderType:
             the decoder's name for an output. The name is empty if each model names the output differently;
             -1 stands for any size.
         options: a frozen dataclass whose fields are the decoder's options, all with defaults.
-        decode: returns poses in pixels of the last network's input. Its arguments are the outputs of that
-            network by role, without their batch axis, the size of the input (width and height in pixels), and
-            the options.
+        decode: returns poses in pixels of the last network's input, from the outputs of that network by role,
+            without their batch axis, the width and height of the input in pixels, and the options.
         pipeline: the class that runs the networks, as ``module:class``; its argument is a ``PipelineConfig``.
         needs: a description of the outputs, for messages.
         rules: how the roles of an IR's outputs are recognized. These are alternatives: the first one is used

@@ -110,14 +110,6 @@ class _PersonCandidate:
     score: float
     count: int = 2
 
-    def extend(self, joint: int, peak: int, score: float, connection: float) -> None:
-        """Set a joint. If it is already set, it is replaced but counted again, and the old score remains."""
-        if self.peaks[joint] < 0:
-            self.score += score
-        self.peaks[joint] = peak
-        self.score += connection
-        self.count += 1
-
 
 def _update(
     entries: list[_PersonCandidate], connections: list[tuple[int, int, float]], limb: int, points: Floats
@@ -131,18 +123,24 @@ def _update(
             peaks = [-1] * JOINTS
             peaks[a], peaks[b] = start, end
             entries.append(_PersonCandidate(peaks, float(points[start, 2] + points[end, 2]) + score))
+        elif one is not None and one is other:
+            one.score += score
         elif one is not None and other is not None:
-            if one is other:
-                one.score += score
-            elif all(min(pair) < 0 for pair in zip(one.peaks, other.peaks, strict=True)):
+            if all(min(pair) < 0 for pair in zip(one.peaks, other.peaks, strict=True)):
                 one.peaks = [max(pair) for pair in zip(one.peaks, other.peaks, strict=True)]
                 one.count += other.count
                 one.score += other.score + score
                 entries.remove(other)
-        elif one is not None:
-            one.extend(b, end, float(points[end, 2]), score)
-        elif other is not None:
-            other.extend(a, start, float(points[start, 2]), score)
+        else:
+            for entry, joint, peak in ((one, b, end), (other, a, start)):
+                if entry is None:
+                    continue
+                # A joint that is already set is replaced but counted again, and the old score remains.
+                if entry.peaks[joint] < 0:
+                    entry.score += float(points[peak, 2])
+                entry.peaks[joint] = peak
+                entry.score += score
+                entry.count += 1
 
 
 def decode_associative_embedding_omz(

@@ -146,8 +146,8 @@ def suppress_by_oks(poses: Sequence[Pose], areas: Sequence[float], *, max_simila
     """Remove duplicate poses of the same person; the highest score comes first (HRNet's ``oks_nms``).
 
     Args:
-        poses, areas: of one image, each with the area of its crop, in square image pixels; keypoint distances
-            are relative to it.
+        poses: of one image.
+        areas: the area of each pose's crop, in square image pixels; keypoint distances are relative to it.
         max_similarity: if two poses are more similar, the one with the lower score is removed, 0..1.
     """
     kept: list[tuple[Pose, float]] = []
