@@ -17,10 +17,23 @@ class Event:
 
 
 @dataclass(frozen=True, slots=True)
-class TaskFinished(Event):
-    """The base class of events that end a task of a model."""
+class ModelEvent(Event):
+    """The base class of events of one model."""
 
     model: str
+
+
+@dataclass(frozen=True, slots=True)
+class FileEvent(ModelEvent):
+    """The base class of events of one file of a model."""
+
+    model_file: str
+
+
+@dataclass(frozen=True, slots=True)
+class TaskFinished(ModelEvent):
+    """The base class of events that end a task of a model."""
+
     successful: bool
     reason: str = ""
 
@@ -40,10 +53,9 @@ class WarningIssued(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class DownloadStarted(Event):
+class DownloadStarted(ModelEvent):
     """The download of a model's files starts; ``revision`` is the revision that model.yml declares."""
 
-    model: str
     num_files: int
     revision: int = 1
 
@@ -55,67 +67,54 @@ class DownloadFinished(TaskFinished):
 
 
 @dataclass(frozen=True, slots=True)
-class FileDownloadStarted(Event):
+class FileDownloadStarted(FileEvent):
     """The download of a file from a source starts; not sent for a file that is already on disk.
 
     ``size`` is in bytes; 0 if the publisher does not state it.
     """
 
-    model: str
-    model_file: str
     size: int
     source: str = ""
 
 
 @dataclass(frozen=True, slots=True)
-class FileDownloadProgress(Event):
+class FileDownloadProgress(FileEvent):
     """``size`` bytes of a file have been received."""
 
-    model: str
-    model_file: str
     size: int
 
 
 @dataclass(frozen=True, slots=True)
-class FileDownloadFinished(Event):
+class FileDownloadFinished(FileEvent):
     """A file is downloaded and verified, or its download failed."""
 
-    model: str
-    model_file: str
     successful: bool
     reason: str = ""
 
 
-@dataclass(frozen=True, slots=True)
-class FileUpToDate(Event):
+class FileUpToDate(FileEvent):
     """A file was already on disk, is verified, and was kept."""
 
-    model: str
-    model_file: str
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
-class CachedFileUsed(Event):
+class CachedFileUsed(FileEvent):
     """A file was found by its digest in the cache or a mirror, and copied."""
 
-    model: str
-    model_file: str
     origin: str
 
 
-@dataclass(frozen=True, slots=True)
-class PostprocessingStarted(Event):
+class PostprocessingStarted(ModelEvent):
     """The postprocessing starts: the steps of model.yml that unpack or change the downloaded files."""
 
-    model: str
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)
-class FilePostprocessingStarted(Event):
+class FilePostprocessingStarted(FileEvent):
     """A postprocessing step of a file starts; ``action`` is ``unpack`` or ``replace_text``."""
 
-    model: str
-    model_file: str
     action: str
 
 
@@ -126,22 +125,20 @@ class PostprocessingFinished(TaskFinished):
 
 
 @dataclass(frozen=True, slots=True)
-class ConversionStarted(Event):
+class ConversionStarted(ModelEvent):
     """The conversion of a model starts."""
 
-    model: str
     precisions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class SelfCheckPassed(Event):
+class SelfCheckPassed(ModelEvent):
     """An IR and its original compute the same outputs.
 
     ``difference`` is the largest difference of all outputs, as a share of that output's largest value;
     ``reference`` names the runtime that ran the original.
     """
 
-    model: str
     precision: str
     difference: float
     tolerance: float
@@ -155,26 +152,24 @@ class ConversionFinished(TaskFinished):
 
 
 @dataclass(frozen=True, slots=True)
-class QuantizationStarted(Event):
+class QuantizationStarted(ModelEvent):
     """The quantization of a model starts: it is calibrated on some photos and measured on others."""
 
-    model: str
     precisions: tuple[str, ...]
     calibration_photos: int
     measured_photos: int
 
 
 @dataclass(frozen=True, slots=True)
-class CalibrationProgress(Event):
+class CalibrationProgress(ModelEvent):
     """The network has processed ``samples`` of the calibration samples."""
 
-    model: str
     samples: int
     of: int
 
 
 @dataclass(frozen=True, slots=True)
-class DisplacementMeasured(Event):
+class DisplacementMeasured(ModelEvent):
     """How far the results of INT8 differ from those of FP32, on photos that were not used for calibration.
 
     ``shift_p50_px`` and ``shift_p90_px`` are in pixels of the network's input. They are percentiles over the
@@ -182,7 +177,6 @@ class DisplacementMeasured(Event):
     people, divided by the number of people that at least one network found.
     """
 
-    model: str
     precision: str
     shift_p50_px: float
     shift_p90_px: float
@@ -194,10 +188,9 @@ class DisplacementMeasured(Event):
 
 
 @dataclass(frozen=True, slots=True)
-class AccuracyCompared(Event):
+class AccuracyCompared(ModelEvent):
     """COCO's AP before and after quantization, 0..1, on photos that were not used for calibration."""
 
-    model: str
     precision: str
     ap_fp32: float
     ap_int8: float
@@ -219,10 +212,9 @@ class LayerNoise:
 
 
 @dataclass(frozen=True, slots=True)
-class LayerNoiseMeasured(Event):
+class LayerNoiseMeasured(ModelEvent):
     """The quantization noise of each layer of a model, in the order in which the layers run."""
 
-    model: str
     layers: tuple[LayerNoise, ...]
 
 
@@ -233,26 +225,23 @@ class QuantizationFinished(TaskFinished):
 
 
 @dataclass(frozen=True, slots=True)
-class ConversionUpToDate(Event):
+class ConversionUpToDate(ModelEvent):
     """The IRs already exist, and were made from the same files with the same tools and options."""
 
-    model: str
     precisions: tuple[str, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class ConversionSkipped(Event):
+class ConversionSkipped(ModelEvent):
     """The model needs no conversion: it is published as IR."""
 
-    model: str
     reason: str
 
 
 @dataclass(frozen=True, slots=True)
-class EvaluationProgress(Event):
+class EvaluationProgress(ModelEvent):
     """A model has processed ``images`` of the ``total`` images that it is evaluated on."""
 
-    model: str
     images: int
     total: int
 
