@@ -12,6 +12,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+from posezoo.spec import model
 from posezoo.spec.field_types import (
     BOOLEAN,
     FILE_NAME,
@@ -37,24 +38,6 @@ from posezoo.spec.field_types import (
 )
 from posezoo.spec.inputs_outputs import INPUT_INFO, INPUT_KEYS, INPUTS, OUTPUT_KEYS, OUTPUTS
 from posezoo.spec.mo_args import ARGUMENT_SCHEMA, read_arguments, read_export_arguments
-from posezoo.spec.model import (
-    CompositeSpec,
-    Decoder,
-    Deprecation,
-    Family,
-    FloatLayers,
-    Framework,
-    License,
-    ModelOrigin,
-    ModelSpec,
-    NetworkChoice,
-    PublishedAccuracy,
-    PublishedMetrics,
-    QuantizationSettings,
-    SelfCheckSettings,
-    Training,
-    UnpackArchive,
-)
 from posezoo.spec.safe_names import case_folded
 from posezoo.spec.source_files import FILES, STEP, WEB_URL
 from posezoo.spec.yaml_nodes import YamlMapping, YamlNode, read_yaml
@@ -95,9 +78,9 @@ OPERATION = re.compile(r"[A-Z][A-Za-z0-9]{0,63}")
 TAG = re.compile(r"[A-Za-z0-9][A-Za-z0-9_-]{0,39}")
 
 
-def _read_framework(node: YamlNode) -> Framework:
+def _read_framework(node: YamlNode) -> model.Framework:
     try:
-        return Framework(node.text())  # also a framework that a plug-in adds
+        return model.Framework(node.text())  # also a framework that a plug-in adds
     except ValueError:
         return _FRAMEWORK.read(node)
 
@@ -115,13 +98,13 @@ def _read_share(node: YamlNode) -> float:
     return share
 
 
-def _check_values(fields: YamlMapping, accuracy: PublishedAccuracy) -> None:
+def _check_values(fields: YamlMapping, accuracy: model.PublishedAccuracy) -> None:
     for name in ("value", "converted"):
         if (node := fields.get(name)) is not None:
             positive(METRICS[accuracy.metric]).read(node)
 
 
-def _check_layers(fields: YamlMapping, layers: FloatLayers) -> None:
+def _check_layers(fields: YamlMapping, layers: model.FloatLayers) -> None:
     if not layers.layers and not layers.types:
         raise fields.node.make_error("names no layers: give layers or types")
 
@@ -145,10 +128,10 @@ def _named(make: Callable[[str, dict[str, Any]], ItemT], argument: FieldType[Any
     )
 
 
-_FRAMEWORK = one_of(Framework)
-_SPDX_LICENSE = record(License, Key("spdx", WORD, required=True), Key("text", FILE_NAME, required=True))
-_LICENSE: FieldType[License] = FieldType(
-    lambda node: License(url=WEB_URL.read(node)) if node.is_text() else _SPDX_LICENSE.read(node),
+_FRAMEWORK = one_of(model.Framework)
+_SPDX_LICENSE = record(model.License, Key("spdx", WORD, required=True), Key("text", FILE_NAME, required=True))
+_LICENSE: FieldType[model.License] = FieldType(
+    lambda node: model.License(url=WEB_URL.read(node)) if node.is_text() else _SPDX_LICENSE.read(node),
     {"anyOf": [WEB_URL.schema, _SPDX_LICENSE.schema]},
 )
 _NETWORK_ARGUMENT: FieldType[str | int | bool] = FieldType(
@@ -156,20 +139,20 @@ _NETWORK_ARGUMENT: FieldType[str | int | bool] = FieldType(
 )
 _SHARE = FieldType(_read_share, {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1})
 _SELF_CHECK = record(
-    SelfCheckSettings,
+    model.SelfCheckSettings,
     Key("measure", one_of(("max", "p99", "median"))),
     Key("inputs", one_of(("noise", "photo"))),
     Key("tolerance", mapping_of(_SHARE)),
     Key("reason", LINE, required=True),
 )
 _DEPRECATED = record(
-    Deprecation,
+    model.Deprecation,
     Key("since", WORD, required=True, note="A date or a version."),
     Key("use", MODEL_NAME, note="The model to use instead."),
 )
 _AP, _METRIC = positive(METRICS["AP"]), positive(max(METRICS.values()))
 _ACCURACY = record(
-    PublishedAccuracy,
+    model.PublishedAccuracy,
     Key("metric", one_of(METRICS), required=True),
     Key("value", _METRIC, required=True),
     Key("dataset", LINE),
@@ -181,15 +164,15 @@ _ACCURACY = record(
     check=_check_values,
 )
 PUBLISHED = record(
-    PublishedMetrics,
+    model.PublishedMetrics,
     Key("accuracy", list_of(_ACCURACY)),
     Key("gflops", positive(MAX_COMPLEXITY)),
     Key("mparams", positive(MAX_COMPLEXITY)),
     Key("known_difference", LINE, note="Why a value is not what the published weights have."),
 )
-TRAINING = record(Training, Key("command", WEB_URL), Key("log", WEB_URL))
+TRAINING = record(model.Training, Key("command", WEB_URL), Key("log", WEB_URL))
 _FLOAT_LAYERS = record(
-    FloatLayers,
+    model.FloatLayers,
     Key("layers", list_of(LINE), note="Globs of names in the FP32 IR."),
     Key(
         "types",
@@ -203,7 +186,7 @@ _FLOAT_LAYERS = record(
     },
 )
 _QUANTIZATION = record(
-    QuantizationSettings,
+    model.QuantizationSettings,
     Key("preset", one_of(("performance", "mixed"))),
     Key("subset_size", integer(1, MAX_SAMPLES), note="The most samples to calibrate on."),
     Key("model_type", one_of(("transformer",))),
@@ -221,20 +204,20 @@ _SHARED_KEYS = (
     Key("task_type", one_of(TASKS), required=True, attribute="task"),
     Key("framework", FieldType(_read_framework, _FRAMEWORK.schema), required=True),
     Key("license", _LICENSE, required=True, note="The license of the weights: {spdx, text}, or a URL."),
-    Key("decoder", _named(Decoder, SCALAR)),
+    Key("decoder", _named(model.Decoder, SCALAR)),
     Key("skeleton", WORD),
     Key("limits", LINE, note="What it cannot do."),
     Key("deprecated", _DEPRECATED),
 )
 MODEL_KEYS = (
     *_SHARED_KEYS,
-    Key("origin", record(ModelOrigin, Key("repository", WEB_URL), Key("paper", WEB_URL))),
+    Key("origin", record(model.ModelOrigin, Key("repository", WEB_URL), Key("paper", WEB_URL))),
     Key("revision", integer(1, 1_000_000), note="Counts up when the files change."),
     Key("files", FILES),
     Key("postprocessing", list_of(STEP)),
     Key(
         "network",
-        _named(NetworkChoice, _NETWORK_ARGUMENT),
+        _named(model.NetworkChoice, _NETWORK_ARGUMENT),
         note="One of ours, and its arguments: the checkpoint contains its weights.",
     ),
     Key("checkpoint", FILE_NAME, note="One of the files, or a member of an archive among them."),
@@ -285,7 +268,7 @@ COMPOSITE_KEYS = (
 OURS = frozenset((*names_of(MODEL_KEYS), *names_of(COMPOSITE_KEYS), "variants")) - OMZ_KEYS
 
 
-def read_model(path: Path, *, family: Family, name: str, composite: str = "") -> ModelSpec:
+def read_model(path: Path, *, family: model.Family, name: str, composite: str = "") -> model.ModelSpec:
     """The model that a model.yml declares; its name and family are those of its folders.
 
     An unknown key is a mistake in our form. In Open Model Zoo's form it is left out, and the model has a
@@ -299,8 +282,8 @@ def read_model(path: Path, *, family: Family, name: str, composite: str = "") ->
     top = node.as_mapping((*names_of(MODEL_KEYS), "variants"))
     variants = top.get("variants")
     if variants is None:
-        model = _read_variant(top, path, family, name, composite)
-        return replace(model, warnings=tuple(warnings)) if warnings else model
+        spec = _read_variant(top, path, family, name, composite)
+        return replace(spec, warnings=tuple(warnings)) if warnings else spec
     default, *others = (
         replace(_read_variant(fields, path, family, name, composite), tag=tag, is_default=not index)
         for index, (tag, fields) in enumerate(_fields_by_tag(top, variants).items())
@@ -331,7 +314,9 @@ def _fields_by_tag(top: YamlMapping, node: YamlNode) -> dict[str, YamlMapping]:
     return variants
 
 
-def _read_variant(top: YamlMapping, path: Path, family: Family, name: str, composite: str) -> ModelSpec:
+def _read_variant(
+    top: YamlMapping, path: Path, family: model.Family, name: str, composite: str
+) -> model.ModelSpec:
     for ours, theirs in EXCLUSIVE:
         if (node := top.get(theirs)) is not None and ours in top:
             raise node.make_error(
@@ -340,7 +325,7 @@ def _read_variant(top: YamlMapping, path: Path, family: Family, name: str, compo
     top["files"]
     values = read_keys(top, MODEL_KEYS)
     arguments = read_arguments(values.pop("model_optimizer_args", None), values.pop("input_info", ()))
-    spec = ModelSpec(
+    spec = model.ModelSpec(
         name=name,
         family=family,
         composite=composite,
@@ -356,7 +341,7 @@ def _read_variant(top: YamlMapping, path: Path, family: Family, name: str, compo
     return spec
 
 
-def _check_references(top: YamlMapping, spec: ModelSpec) -> None:
+def _check_references(top: YamlMapping, spec: model.ModelSpec) -> None:
     """Check that what a key refers to is declared."""
     published = {file.name for file in spec.files}
     unpacked = False
@@ -364,7 +349,7 @@ def _check_references(top: YamlMapping, spec: ModelSpec) -> None:
         if step.file not in published and not unpacked:
             file = top["postprocessing"].as_list()[index].as_mapping()["file"]
             raise file.make_error(f"{step.file} is not listed under files")
-        unpacked = unpacked or isinstance(step, UnpackArchive)
+        unpacked = unpacked or isinstance(step, model.UnpackArchive)
     if spec.network is None and (checkpoint := top.get("checkpoint")) is not None:
         raise checkpoint.make_error(
             "is given without `network`: declare the network that these weights belong to"
@@ -379,13 +364,13 @@ def _check_references(top: YamlMapping, spec: ModelSpec) -> None:
     _refuse_itself(top, spec)
 
 
-def _refuse_itself(top: YamlMapping, spec: ModelSpec | CompositeSpec) -> None:
+def _refuse_itself(top: YamlMapping, spec: model.ModelSpec | model.CompositeSpec) -> None:
     if spec.deprecated is not None and spec.deprecated.use == spec.name:
         use = top["deprecated"].as_mapping()["use"]
         raise use.make_error("is the model itself: name the model that replaces it, or leave it out")
 
 
-def read_composite(path: Path, *, family: Family, name: str) -> CompositeSpec:
+def read_composite(path: Path, *, family: model.Family, name: str) -> model.CompositeSpec:
     """The composite that a composite-model.yml declares.
 
     If it names no stages, as in Open Model Zoo 2021.4, the stages are its subfolders that contain a
@@ -408,7 +393,7 @@ def read_composite(path: Path, *, family: Family, name: str) -> CompositeSpec:
         raise (top.get("stages") or top.get("stages_order") or node).make_error(
             "is empty: a composite needs its parts, in the order they run in"
         )
-    composite = CompositeSpec(
+    composite = model.CompositeSpec(
         name=name,
         family=family,
         path=path,

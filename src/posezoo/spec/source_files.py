@@ -11,6 +11,7 @@ from urllib.parse import unquote, urlsplit
 
 from posezoo.errors import PluginError, sanitize
 from posezoo.plugins import LazyTable
+from posezoo.spec import model
 from posezoo.spec.field_types import (
     FILE_NAME,
     LINE,
@@ -26,22 +27,6 @@ from posezoo.spec.field_types import (
     record,
     ref,
     tagged,
-)
-from posezoo.spec.model import (
-    SHA1_DIGITS,
-    Digest,
-    FileSource,
-    GoogleDriveSource,
-    HttpSource,
-    HuggingFaceSource,
-    PostprocessingStep,
-    PythonPackageSource,
-    RegexReplace,
-    Source,
-    SourceFile,
-    StorageSource,
-    UnpackArchive,
-    Wheel,
 )
 from posezoo.spec.safe_names import case_folded, explain_unsafe_file_name
 from posezoo.spec.safe_regex import MAX_LENGTH, explain_unsafe_regex
@@ -61,11 +46,11 @@ _PLAIN_REPLACEMENT = re.compile(r"(?:[^\\]|\\g<0>|\\n)*")
 # --- where a file comes from
 
 
-def read_url(node: YamlNode) -> Source:
+def read_url(node: YamlNode) -> model.Source:
     """A URL: http, https, file, or of a store."""
     text = node.text()
     if _PLAIN_URL.fullmatch(text):
-        return HttpSource(text)
+        return model.HttpSource(text)
     try:
         address = urlsplit(text)
         host = address.hostname
@@ -74,29 +59,29 @@ def read_url(node: YamlNode) -> Source:
     if re.search(r"[\s\x00-\x20\x7f]", text):
         raise node.make_error(f"a URL has no blanks: {sanitize(text)}")
     if address.scheme == "file":
-        return FileSource(Path(unquote(address.path)))
+        return model.FileSource(Path(unquote(address.path)))
     if address.scheme in STORES and host and address.path.strip("/"):
-        return StorageSource(text)
+        return model.StorageSource(text)
     if address.scheme not in ("http", "https") or not host:
         others = ", ".join(f"{store}://" for store in STORES)
         raise node.make_error(
             f"expected an http(s) or file URL, or one that starts with {others}; got {sanitize(text)}"
         )
-    return HttpSource(text)
+    return model.HttpSource(text)
 
 
 def _read_web_url(node: YamlNode) -> str:
     source = read_url(node)
-    if not isinstance(source, HttpSource):
+    if not isinstance(source, model.HttpSource):
         raise node.make_error("expected an http(s) URL")
     return source.url
 
 
-URL: FieldType[Source] = FieldType(read_url, ref("address"))
+URL: FieldType[model.Source] = FieldType(read_url, ref("address"))
 WEB_URL: FieldType[str] = FieldType(_read_web_url, ref("web_address"))
 _HEX_SHA256 = hex_digits(64, label="64 hex digits of SHA256")
 _WHEEL = record(
-    Wheel,
+    model.Wheel,
     Key(
         "name",
         # name-version(-build)-python-abi-platform.whl (PEP 427)
@@ -111,10 +96,10 @@ _WHEEL = record(
     Key("sha256", _HEX_SHA256, required=True),
 )
 #: The sources by ``$type``; ``download.source_types`` downloads them.
-SOURCES: Mapping[str, FieldType[Source]] = {
+SOURCES: Mapping[str, FieldType[model.Source]] = {
     "http": record(lambda url: url, Key("url", URL, required=True), tag="http"),
     "google_drive": record(
-        GoogleDriveSource,
+        model.GoogleDriveSource,
         Key(
             "id",
             matching(re.compile(r"[A-Za-z0-9_-]{10,100}"), "the id of a file on Google Drive"),
@@ -123,7 +108,7 @@ SOURCES: Mapping[str, FieldType[Source]] = {
         tag="google_drive",
     ),
     "huggingface": record(
-        HuggingFaceSource,
+        model.HuggingFaceSource,
         Key(
             "repository",
             # user/name; a few old repositories have no user.
@@ -141,9 +126,9 @@ SOURCES: Mapping[str, FieldType[Source]] = {
         ),
         tag="huggingface",
     ),
-    "file": record(lambda path: FileSource(Path(path)), Key("path", LINE, required=True), tag="file"),
+    "file": record(lambda path: model.FileSource(Path(path)), Key("path", LINE, required=True), tag="file"),
     "python_package": record(
-        PythonPackageSource,
+        model.PythonPackageSource,
         Key(
             "package",
             matching(re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?"), "a package name"),
@@ -160,7 +145,7 @@ _TAGGED_SOURCE = tagged(SOURCES)
 _ADDED_SOURCES: LazyTable[Any] = LazyTable("posezoo.source_types", object, {})
 
 
-def _read_source(node: YamlNode) -> Source:
+def _read_source(node: YamlNode) -> model.Source:
     if node.is_text():
         return read_url(node)
     name = node.as_mapping()["$type"].text()
@@ -173,17 +158,19 @@ def _read_source(node: YamlNode) -> Source:
             f"the plug-in {name} (posezoo.source_types) does not say which keys a {name} source has",
             hint="its SourceType needs a field_type; update or remove the package",
         )
-    source: Source = field_type.read(node)
+    source: model.Source = field_type.read(node)
     return source
 
 
-SOURCE: FieldType[Source] = FieldType(_read_source, {"anyOf": [URL.schema, *_TAGGED_SOURCE.schema["anyOf"]]})
+SOURCE: FieldType[model.Source] = FieldType(
+    _read_source, {"anyOf": [URL.schema, *_TAGGED_SOURCE.schema["anyOf"]]}
+)
 _SOURCE_LIST = list_of(
     FieldType(_read_source, ref("source")), minimum=1, empty="is empty: a file needs at least one source"
 )
 
 
-_SOURCES: FieldType[tuple[Source, ...]] = FieldType(
+_SOURCES: FieldType[tuple[model.Source, ...]] = FieldType(
     lambda node: _SOURCE_LIST.read(node) if isinstance(node.value, list) else (_read_source(node),),
     {"anyOf": [ref("source"), _SOURCE_LIST.schema]},
 )
@@ -194,25 +181,29 @@ _SOURCES: FieldType[tuple[Source, ...]] = FieldType(
 _HEX = {"sha384": hex_digits(96, label="96 hex digits of SHA384"), "sha256": _HEX_SHA256}
 _TAGGED_DIGEST = tagged(
     {
-        name: record(partial(Digest, name), Key("value", digits, required=True), tag=name)
+        name: record(partial(model.Digest, name), Key("value", digits, required=True), tag=name)
         for name, digits in _HEX.items()
     }
 )
 #: The SHA-1 of a member: all digits, or only the first ones, as in a file's name.
 _SHA1 = record(
-    partial(Digest, "sha1"),
-    Key("value", hex_digits(SHA1_DIGITS, 8, label="40 hex digits of SHA-1, or the first 8"), required=True),
+    partial(model.Digest, "sha1"),
+    Key(
+        "value",
+        hex_digits(model.SHA1_DIGITS, 8, label="40 hex digits of SHA-1, or the first 8"),
+        required=True,
+    ),
     tag="sha1",
 )
 
 
-def _read_checksum(node: YamlNode) -> Digest | None:
+def _read_checksum(node: YamlNode) -> model.Digest | None:
     if node.value == UNKNOWN:
         return None
-    return Digest("sha384", _HEX["sha384"].read(node)) if node.is_text() else _TAGGED_DIGEST.read(node)
+    return model.Digest("sha384", _HEX["sha384"].read(node)) if node.is_text() else _TAGGED_DIGEST.read(node)
 
 
-def _read_members(node: YamlNode) -> dict[str, Digest]:
+def _read_members(node: YamlNode) -> dict[str, model.Digest]:
     members = {}
     for member, value in node.as_mapping():
         if reason := explain_unsafe_file_name(member):
@@ -269,25 +260,25 @@ FILE_KEYS = (
 def _make_file(
     name: str,
     size: int | None,
-    source: tuple[Source, ...],
-    original_source: tuple[Source, ...] = (),
+    source: tuple[model.Source, ...],
+    original_source: tuple[model.Source, ...] = (),
     max_size: int = 0,
-    checksum: Digest | None = None,
+    checksum: model.Digest | None = None,
     sha256: str = "",
-    contains: Mapping[str, Digest] | None = None,
-) -> SourceFile:
+    contains: Mapping[str, model.Digest] | None = None,
+) -> model.SourceFile:
     # Open Model Zoo's copy comes first and the publisher's last, because publishers' files disappear.
-    return SourceFile(
+    return model.SourceFile(
         name=name,
         size=size,
         max_size=max_size,
-        checksum=Digest("sha256", sha256) if sha256 else checksum,
+        checksum=model.Digest("sha256", sha256) if sha256 else checksum,
         sources=(*source, *original_source),
         contains=contains or {},
     )
 
 
-def _check_file(fields: YamlMapping, file: SourceFile) -> None:
+def _check_file(fields: YamlMapping, file: model.SourceFile) -> None:
     required = [] if file.size is not None else ["max_size"]
     required += [] if "sha256" in fields or "contains" in fields else ["checksum"]
     for name in required:
@@ -320,7 +311,7 @@ _FILE_LIST = list_of(
 )
 
 
-def _read_files(node: YamlNode) -> tuple[SourceFile, ...]:
+def _read_files(node: YamlNode) -> tuple[model.SourceFile, ...]:
     files = _FILE_LIST.read(node)
     by_folded_name: dict[str, str] = {}
     for item, file in zip(node.as_list(), files, strict=True):
@@ -331,7 +322,7 @@ def _read_files(node: YamlNode) -> tuple[SourceFile, ...]:
     return files
 
 
-FILES: FieldType[tuple[SourceFile, ...]] = FieldType(_read_files, _FILE_LIST.schema)
+FILES: FieldType[tuple[model.SourceFile, ...]] = FieldType(_read_files, _FILE_LIST.schema)
 
 
 # --- the steps that change downloaded files
@@ -346,8 +337,8 @@ def _read_pattern(node: YamlNode) -> str:
     return node.text()
 
 
-def _check_replacement(fields: YamlMapping, step: PostprocessingStep) -> None:
-    assert isinstance(step, RegexReplace)
+def _check_replacement(fields: YamlMapping, step: model.PostprocessingStep) -> None:
+    assert isinstance(step, model.RegexReplace)
     if _PLAIN_REPLACEMENT.fullmatch(step.replacement):
         return
     try:
@@ -358,9 +349,9 @@ def _check_replacement(fields: YamlMapping, step: PostprocessingStep) -> None:
 
 _PATTERN_SCHEMA: Schema = {"allOf": [ref("text"), {"maxLength": MAX_LENGTH}]}
 #: The steps by ``$type``.
-STEPS: Mapping[str, FieldType[PostprocessingStep]] = {
+STEPS: Mapping[str, FieldType[model.PostprocessingStep]] = {
     "regex_replace": record(
-        RegexReplace,
+        model.RegexReplace,
         Key("file", FILE_NAME, required=True),
         Key("pattern", FieldType(_read_pattern, _PATTERN_SCHEMA), required=True),
         Key(
@@ -377,7 +368,7 @@ STEPS: Mapping[str, FieldType[PostprocessingStep]] = {
         tag="regex_replace",
     ),
     "unpack_archive": record(
-        UnpackArchive,
+        model.UnpackArchive,
         Key("file", FILE_NAME, required=True),
         Key("format", one_of(("zip", "tar", "gztar")), required=True),
         tag="unpack_archive",
