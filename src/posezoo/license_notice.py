@@ -65,22 +65,17 @@ def format_notice(terms: Iterable[LicenseTerms]) -> str:
     ]
     for (spdx, text, address), members in groups.items():
         heading = " · ".join(filter(None, (spdx, members[0].holder))) or "Undeclared license"
-        models = "\n".join(_lines(member) for member in members)
+        lines = []
+        for member in members:
+            spec = member.spec
+            sources = dict.fromkeys(str(source) for file in spec.files for source in file.sources)
+            lines += [f"- {spec.full_name}", *(f"  from {source}" for source in sources)]
+            lines += [f"  origin: {spec.origin.repository}"] if spec.origin.repository else []
+            lines += ["  changed: converted to OpenVINO IR by posezoo"] if member.is_converted else []
+            lines += [f"  note: {spec.license_note}"] if spec.license_note else []
+        models = "\n".join(lines)
         body = text.read_text("utf-8") if text else "The text is not available."
         if not text and address:
             body = f"The text is not available here; it is declared to be at {address}"
         parts.append(f"{_RULE}\n{heading}\n{_RULE}\n\n{models}\n\n{body.strip()}\n")
     return "\n".join(parts)
-
-
-def _lines(term: LicenseTerms) -> str:
-    spec = term.spec
-    sources = dict.fromkeys(str(source) for file in spec.files for source in file.sources)
-    lines = [f"- {spec.full_name}", *(f"  from {source}" for source in sources)]
-    if spec.origin.repository:
-        lines.append(f"  origin: {spec.origin.repository}")
-    if term.is_converted:
-        lines.append("  changed: converted to OpenVINO IR by posezoo")
-    if spec.license_note:
-        lines.append(f"  note: {spec.license_note}")
-    return "\n".join(lines)

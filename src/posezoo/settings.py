@@ -14,6 +14,7 @@ import re
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -65,8 +66,7 @@ def _folder(value: object, kind: str = "folder") -> Path:
         raise ValueError(f"{value}: there is no such home folder") from error
 
 
-def _file(value: object) -> Path:
-    return _folder(value, "file")
+_file = partial(_folder, kind="file")
 
 
 def _existing_file(value: object) -> Path:

@@ -49,8 +49,6 @@ def get(
     """Download and convert a model; files and IR that are up to date are kept.
 
     Args:
-        resolved: the model, from ``resolve_model``.
-        context: the download options, and the path of the Model Optimizer.
         options: how its IR are made; None for the defaults.
 
     Raises:

@@ -28,7 +28,6 @@ class Plan:
     """The work to do for one model.
 
     Attributes:
-        resolved: the model.
         irs: one for each requested IR.
         files: one for each file that is needed; empty if no IR has to be made.
         upstream_code: descriptions of the code that comes with the model and will be run.
@@ -67,8 +66,6 @@ def make_plan(
     """Plan the work for a model by checking which files exist; no server is contacted.
 
     Args:
-        resolved: the model.
-        context: the download options, and the path of the Model Optimizer.
         options: how its IR are made; None for the defaults.
         downloads: whether missing files are downloaded; if False, they have to exist already.
         is_dry_run: if True, nothing is written, not even the records of verified files.
@@ -120,8 +117,6 @@ def require_current_ir(resolved: Resolved, target: Target, done: str) -> None:
     """Check that an IR is the one that model.yml describes, complete and unchanged.
 
     Args:
-        resolved: the model.
-        target: the IR.
         done: a participle for the error message, such as "counted": what is not done with a wrong IR.
 
     Raises:

@@ -23,7 +23,7 @@ class Context:
         lock: the pins of first use; a strict lock refuses models and files that it does not list.
         download_options: how files may be downloaded.
         mo_python: the Python that starts the Model Optimizer; None for the one in the same folder.
-        allow_upstream_code: whether code that comes with a model may be run.
+        allow_upstream_code: whether code that comes with a model may be run, in a sandbox.
     """
 
     settings: Settings
@@ -47,12 +47,10 @@ def open_context(
     """Open the registry, the folders and the lock that the settings name.
 
     Args:
-        settings: the user's settings.
         download_dir: the folder of published files; None for the output folder.
         trust_on_first_use: accept a file without a known digest, and record its digest in the lock.
         verify: whether files that were verified before are hashed again.
-        mo_python: the Python that starts the Model Optimizer; None for the one in the same folder.
-        allow_upstream_code: whether code that comes with a model may be run in a sandbox.
+        mo_python, allow_upstream_code: as in ``Context``.
 
     Raises:
         PosezooError: the lock cannot be read.

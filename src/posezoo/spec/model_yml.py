@@ -284,11 +284,19 @@ def read_model(path: Path, *, family: model.Family, name: str, composite: str = 
     if variants is None:
         spec = _read_variant(top, path, family, name, composite)
         return replace(spec, warnings=tuple(warnings)) if warnings else spec
-    default, *others = (
-        replace(_read_variant(fields, path, family, name, composite), tag=tag, is_default=not index)
-        for index, (tag, fields) in enumerate(_fields_by_tag(top, variants).items())
-    )
-    return replace(default, variants=tuple(others))
+    tags: dict[str, str] = {}
+    specs: list[model.ModelSpec] = []
+    for tag, variant in variants.as_mapping():
+        if not TAG.fullmatch(tag):
+            raise variant.make_error("a tag has up to 40 letters, digits, - and _")
+        if (twin := tags.setdefault(case_folded(tag), tag)) != tag:
+            raise variant.make_error(f"is the same tag as {twin} if case is ignored")
+        fields = top.merged_with(variant.as_mapping(VARIANT_KEYS), ("inputs", "outputs"))
+        spec = _read_variant(fields, path, family, name, composite)
+        specs.append(replace(spec, tag=tag, is_default=not specs))
+    if not specs:
+        raise variants.make_error("is empty: a model needs at least one variant")
+    return replace(specs[0], variants=tuple(specs[1:]))
 
 
 def _collect_unknown_keys(node: YamlNode) -> list[str]:
@@ -297,21 +305,6 @@ def _collect_unknown_keys(node: YamlNode) -> list[str]:
     terms = keys.get("license")
     is_ours = any(key in OURS for key in keys) or (terms is not None and not terms.is_text())
     return [] if is_ours else node.collect_unknown_keys()
-
-
-def _fields_by_tag(top: YamlMapping, node: YamlNode) -> dict[str, YamlMapping]:
-    """The keys of each variant: its own and the common keys."""
-    tags: dict[str, str] = {}
-    variants = {}
-    for tag, variant in node.as_mapping():
-        if not TAG.fullmatch(tag):
-            raise variant.make_error("a tag has up to 40 letters, digits, - and _")
-        if (twin := tags.setdefault(case_folded(tag), tag)) != tag:
-            raise variant.make_error(f"is the same tag as {twin} if case is ignored")
-        variants[tag] = top.merged_with(variant.as_mapping(VARIANT_KEYS), ("inputs", "outputs"))
-    if not variants:
-        raise node.make_error("is empty: a model needs at least one variant")
-    return variants
 
 
 def _read_variant(
