@@ -10,7 +10,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from posezoo.spec.model import CompositeSpec, ModelSpec, Precision, RegexReplace, SourceFile
+from posezoo.spec.model import Model, ModelSpec, Precision, RegexReplace, SourceFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +58,7 @@ class ModelLayout:
         """The folder of the sample photos."""
         return self.download_dir / "samples"
 
-    def model_dir(self, spec: ModelSpec | CompositeSpec) -> Path:
+    def model_dir(self, spec: Model) -> Path:
         """The folder of a model's card; the IRs are in its subfolders."""
         return self.output_dir / spec.subdirectory
 

@@ -24,7 +24,7 @@ from posezoo.spec.field_types import (
     one_of,
     read_keys,
 )
-from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
+from posezoo.spec.model import Model, ModelSpec, Precision
 from posezoo.spec.model_yml import TAG
 from posezoo.spec.yaml_nodes import YamlNode, read_yaml
 
@@ -134,7 +134,7 @@ class Measurement:
         return kind, self.tag, precision, self.machine, settings
 
 
-def load_measurements(spec: ModelSpec | CompositeSpec) -> tuple[Measurement, ...]:
+def load_measurements(spec: Model) -> tuple[Measurement, ...]:
     """The measurements of a composite, or of this variant of a model; empty if there is no measured.yml.
 
     Raises:

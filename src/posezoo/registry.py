@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.errors import PosezooError, SpecError, UnknownModelError, sanitize, suggest
-from posezoo.spec.model import CompositeSpec, Family, ModelSpec
+from posezoo.spec.model import CompositeSpec, Family, Model, ModelSpec
 from posezoo.spec.safe_names import case_folded, explain_invalid_model_name
 
 if TYPE_CHECKING:
@@ -45,7 +45,7 @@ class RegistryEntry:
         """Whether this is a composite and not a model."""
         return self.path.name == "composite-model.yml"
 
-    def read(self) -> ModelSpec | CompositeSpec:
+    def read(self) -> Model:
         """What the file declares.
 
         Raises:
@@ -76,7 +76,7 @@ class Selection:
     @property
     def warnings(self) -> tuple[str, ...]:
         """The unknown keys that were left out of these models and composites."""
-        specs: tuple[ModelSpec | CompositeSpec, ...] = (*self.composites, *self.models)
+        specs: tuple[Model, ...] = (*self.composites, *self.models)
         return tuple(warning for spec in specs for warning in spec.warnings)
 
 
@@ -93,7 +93,7 @@ class Registry:
     def __init__(self, roots: Sequence[Path], *, cache_dir: Path | None = None) -> None:
         self.roots = tuple(roots)
         self._cache_dir = cache_dir
-        self._parsed: dict[Path, ModelSpec | CompositeSpec | SpecError] = {}
+        self._parsed: dict[Path, Model | SpecError] = {}
 
     @cached_property
     def entries(self) -> dict[str, RegistryEntry]:
@@ -143,7 +143,7 @@ class Registry:
         roots = ", ".join(map(str, self.roots))
         return f"no model found in {roots}; a model must be at public/NAME/model.yml{meant}"
 
-    def find(self, name: str) -> ModelSpec | CompositeSpec:
+    def find(self, name: str) -> Model:
         """The model or composite of this name; ``name@tag`` is one of a model's variants.
 
         Raises:
@@ -161,7 +161,7 @@ class Registry:
             raise _unknown_tag(spec, tag)
         return variants[tag]
 
-    def parts(self, model: ModelSpec | CompositeSpec) -> tuple[ModelSpec, ...]:
+    def parts(self, model: Model) -> tuple[ModelSpec, ...]:
         """A composite's parts in the order in which they run; for a model, only the model itself.
 
         Raises:
@@ -215,9 +215,7 @@ class Registry:
         except UnknownModelError:
             return False
 
-    def _chosen(
-        self, pattern: str | None, problems: dict[str, SpecError]
-    ) -> Iterator[ModelSpec | CompositeSpec]:
+    def _chosen(self, pattern: str | None, problems: dict[str, SpecError]) -> Iterator[Model]:
         """What a pattern matches; mistakes in files are added to ``problems``."""
         names, at, tags = ("*" if pattern is None else pattern).partition(TAG_MARK)
         has_match = False
@@ -243,7 +241,7 @@ class Registry:
                 raise _unknown_tag(self._read(self.entries[names]), tags)
             raise UnknownModelError(f"no model {sanitize(names)} has a variant {sanitize(tags)}")
 
-    def _read(self, entry: RegistryEntry) -> ModelSpec | CompositeSpec:
+    def _read(self, entry: RegistryEntry) -> Model:
         if entry.path not in self._parsed:
             cached = self._cache.find(entry.path) if self._cache is not None and entry.twin is None else None
             try:
@@ -260,12 +258,12 @@ class Registry:
         return UnknownModelError(f"no model is called {sanitize(name)}", hint=hint)
 
 
-def _variants_of(spec: ModelSpec | CompositeSpec) -> tuple[ModelSpec, ...]:
+def _variants_of(spec: Model) -> tuple[ModelSpec, ...]:
     """The variants of a model that has tags, the default variant first; none for other models."""
     return (spec, *spec.variants) if isinstance(spec, ModelSpec) and spec.tag else ()
 
 
-def _unknown_tag(spec: ModelSpec | CompositeSpec, tag: str) -> UnknownModelError:
+def _unknown_tag(spec: Model, tag: str) -> UnknownModelError:
     tags = [variant.tag for variant in _variants_of(spec)]
     hint = suggest(tag, tags) or (f"its variants: {', '.join(tags)}" if tags else "it has no variants")
     return UnknownModelError(f"{spec.name} has no variant {sanitize(tag)}", hint=hint)
@@ -312,7 +310,7 @@ def builtin_models_dir() -> Path:
     return installed if installed.is_dir() else package.parents[1] / "models"
 
 
-def registry_root(spec: ModelSpec | CompositeSpec) -> Path:
+def registry_root(spec: Model) -> Path:
     """The root of the registry that contains a model or composite."""
     return spec.path.parents[3 if isinstance(spec, ModelSpec) and spec.composite else 2]
 

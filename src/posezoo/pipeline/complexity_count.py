@@ -14,7 +14,7 @@ from posezoo.pipeline.get import Converted, get, resolve_model
 from posezoo.pipeline.plan import require_current_ir
 from posezoo.pipeline.zoo_context import Context
 from posezoo.resolve.resolved import Resolved
-from posezoo.spec.model import CompositeSpec, Input, ModelSpec, Precision
+from posezoo.spec.model import Input, Model, ModelSpec, Precision
 from posezoo.versions import package_version
 
 if TYPE_CHECKING:
@@ -96,7 +96,7 @@ def convert_with_random_weights(
     return get(resolved, context, ConversionOptions(self_check=False))
 
 
-def record_measurements(spec: ModelSpec | CompositeSpec, found: Collection[Measurement]) -> Path:
+def record_measurements(spec: Model, found: Collection[Measurement]) -> Path:
     """Write measurements to the measured.yml in the folder of a model or composite.
 
     Raises:

@@ -25,7 +25,7 @@ from posezoo.resolve.custom_weights import require_network, with_dynamic_shape, 
 from posezoo.resolve.input_options import InputOptions, with_added_mo_args
 from posezoo.resolve.resolved import INT8_PRECISIONS, UPSTREAM_RESULTS, Converter, Resolved, Target
 from posezoo.spec import supported_mo_args
-from posezoo.spec.model import CompositeSpec, Framework, ModelSpec, Precision, Route
+from posezoo.spec.model import Framework, Model, ModelSpec, Precision, Route
 from posezoo.spec.routes import PRECISION, Obstacle, select_route
 
 _CONVERTERS = {Route.IR: Converter.PUBLISHED, Route.MO: Converter.MODEL_OPTIMIZER}
@@ -229,7 +229,7 @@ def convert(
 
 
 def get_irs(
-    model: ModelSpec | CompositeSpec,
+    model: Model,
     precision: Precision,
     context: Context,
     *,
@@ -253,9 +253,7 @@ def get_irs(
     return irs
 
 
-def write_model_card(
-    model: ModelSpec | CompositeSpec, context: Context, output_dir: Path | None = None
-) -> Path:
+def write_model_card(model: Model, context: Context, output_dir: Path | None = None) -> Path:
     """Write a model's card to the folder of its IR; a card with the same content is not rewritten.
 
     Args:

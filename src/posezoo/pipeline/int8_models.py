@@ -13,7 +13,7 @@ from posezoo.pipeline.get import resolve_model
 from posezoo.pipeline.load import select_detector
 from posezoo.pipeline.plan import require_current_ir
 from posezoo.pipeline.zoo_context import Context
-from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
+from posezoo.spec.model import Model, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from posezoo.quantize.displacement import KeypointDisplacement
@@ -139,7 +139,7 @@ def _target(spec: ModelSpec, context: Context) -> QuantizationTarget:
     return QuantizationTarget(spec, model, irs, (detector, detector_irs))
 
 
-def _composite_of(spec: ModelSpec, context: Context) -> ModelSpec | CompositeSpec:
+def _composite_of(spec: ModelSpec, context: Context) -> Model:
     """The composite that a model is a part of; the model itself if it is not a part of one."""
     return context.registry.find(spec.composite) if spec.composite else spec
 

@@ -12,7 +12,7 @@ from posezoo.events import Listener, ignore_event
 from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.zoo_context import Context
 from posezoo.settings import Settings, user_folder
-from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
+from posezoo.spec.model import Model, Precision
 
 if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 USUAL_DETECTOR = "person-detection-retail-0013"
 
 
-def select_detector(context: Context, decoder: str) -> ModelSpec | CompositeSpec | None:
+def select_detector(context: Context, decoder: str) -> Model | None:
     """The person detector for a model with this decoder, from the settings; None if it needs none.
 
     Raises:
@@ -49,7 +49,7 @@ def select_detector(context: Context, decoder: str) -> ModelSpec | CompositeSpec
     return detector
 
 
-def require_detector_used(detector: str | None, model: ModelSpec | CompositeSpec, decoder: str = "") -> None:
+def require_detector_used(detector: str | None, model: Model, decoder: str = "") -> None:
     """Refuse a detector that the user named for a model that needs none.
 
     A detector from the settings, which are for all models, is not refused.
@@ -68,9 +68,7 @@ def require_detector_used(detector: str | None, model: ModelSpec | CompositeSpec
         require_top_down(decoder or declared, model.full_name)
 
 
-def detector_irs(
-    model: ModelSpec | CompositeSpec, context: Context, *, listener: Listener = ignore_event
-) -> dict[str, Path]:
+def detector_irs(model: Model, context: Context, *, listener: Listener = ignore_event) -> dict[str, Path]:
     """The FP16 .xml of each part of a model's detector by its name; empty if the model has no detector.
 
     Raises:
@@ -82,7 +80,7 @@ def detector_irs(
 
 
 def compile_estimator(
-    model: ModelSpec | CompositeSpec,
+    model: Model,
     context: Context,
     irs: Mapping[str, Path],
     options: LoadOptions | None = None,
