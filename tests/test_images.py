@@ -207,7 +207,7 @@ def test_frames_become_bgr(scene):
 @pytest.mark.parametrize(
     ("frame", "problem"),
     [
-        (np.zeros((4, 5, 3), np.float32), "holds uint8 0..255, this one float32"),
+        (np.zeros((4, 5, 3), np.float32), "are uint8 from 0 to 255, those of this one float32"),
         (np.zeros((4, 5, 3), np.uint16), "this one uint16"),
         (np.zeros(5, np.uint8), "is HxW, HxWx3 or HxWx4, this one 5"),
         (np.zeros((), np.uint8), "this one a scalar"),
