@@ -15,19 +15,12 @@ from posezoo.spec.model import Model, ModelSpec, Precision, RegexReplace, Source
 
 @dataclass(frozen=True, slots=True)
 class ModelLayout:
-    """The root folders of published files and IRs, which are often the same folder.
+    """The root folders of published files and IRs, which are often the same folder."""
 
-    Attributes:
-        download_dir: the root of the published files.
-        output_dir: the root of the IRs.
-        checkpoint: the user's own weights; only the model that was made for them uses this path.
-        conversions: the folder of files that the model's own code made ($conv_dir); None if none ran.
-    """
-
-    download_dir: Path
-    output_dir: Path
-    checkpoint: Path | None = None
-    conversions: Path | None = None
+    download_dir: Path  # the root of the published files
+    output_dir: Path  # the root of the IRs
+    checkpoint: Path | None = None  # the user's own weights, used only by the model made for them
+    conversions: Path | None = None  # files that the model's own code made ($conv_dir); None if none ran
 
     def model_download_dir(self, spec: ModelSpec) -> Path:
         """The folder of a model's published files."""

@@ -20,19 +20,12 @@ _RULE = "=" * 79
 
 @dataclass(frozen=True, slots=True)
 class LicenseTerms:
-    """The license of a downloaded model.
-
-    Attributes:
-        spec: the model.
-        holder: the copyright line at the beginning of the text; empty if there is no text.
-        text: the license's text; None if only its address is known.
-        is_converted: whether the model was converted to an IR.
-    """
+    """The license of a downloaded model."""
 
     spec: ModelSpec
-    holder: str
-    text: Path | None
-    is_converted: bool
+    holder: str  # the copyright line at the beginning of the text; empty if there is no text
+    text: Path | None  # the license's text; None if only its address is known
+    is_converted: bool  # whether the model was converted to an IR
 
 
 def collect_license_terms(specs: Iterable[ModelSpec], layout: ModelLayout) -> tuple[LicenseTerms, ...]:

@@ -37,17 +37,11 @@ Scalar = str | int | float | bool
 
 @dataclass(frozen=True, slots=True)
 class MeasurementKind:
-    """A kind of measurement.
+    """A kind of measurement."""
 
-    Attributes:
-        figures: the largest valid value of each metric, by name; a name ends with the unit, if there is one.
-        by_machine: whether the values depend on the machine.
-        any_weights: whether the values do not depend on the weights, so that random weights can be used.
-    """
-
-    figures: Mapping[str, float]
-    by_machine: bool = False
-    any_weights: bool = False
+    figures: Mapping[str, float]  # each metric's largest valid value; a name ends with the unit, if any
+    by_machine: bool = False  # whether the values depend on the machine
+    any_weights: bool = False  # whether the values do not depend on the weights, which may be random
 
 
 _COCO = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
@@ -102,29 +96,17 @@ _YAML_WORDS = ("true", "false", "null", "yes", "off")
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """The result of a measurement.
+    """The result of a measurement."""
 
-    Attributes:
-        kind: one of the names in ``KINDS``.
-        precision: the precision of the IR.
-        figures: the values by name; ``KINDS`` defines the names and units.
-        tag: the tag of the variant; empty if the model has no variants.
-        machine: processor, cores and system on one line; empty if the values do not depend on it.
-        settings: the other conditions that the values depend on, such as device, batch and data set.
-        weights: one of ``WEIGHTS``.
-        tools: versions of the packages that were used, by name.
-        date: year-month-day; empty if the values do not change with time.
-    """
-
-    kind: str
+    kind: str  # one of the names in ``KINDS``
     precision: Precision
-    figures: Mapping[str, float]
-    tag: str = ""
-    machine: str = ""
-    settings: Mapping[str, Scalar] = field(default_factory=dict)
-    weights: str = "published"
-    tools: Mapping[str, str] = field(default_factory=dict)
-    date: str = ""
+    figures: Mapping[str, float]  # the values by name; ``KINDS`` defines the names and units
+    tag: str = ""  # the tag of the variant; empty if the model has no variants
+    machine: str = ""  # processor, cores and system on one line; empty if the values do not depend on it
+    settings: Mapping[str, Scalar] = field(default_factory=dict)  # other conditions: device, batch, data set
+    weights: str = "published"  # one of ``WEIGHTS``
+    tools: Mapping[str, str] = field(default_factory=dict)  # versions of the packages that were used, by name
+    date: str = ""  # year-month-day; empty if the values do not change with time
 
     @property
     def key(self) -> tuple[int, str, int, str, str]:

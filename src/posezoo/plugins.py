@@ -22,17 +22,11 @@ PartT = TypeVar("PartT")
 
 @dataclass(frozen=True, slots=True)
 class LazyTable(Generic[PartT]):
-    """Parts of one type by name.
+    """Parts of one type by name."""
 
-    Attributes:
-        group: the group of entry points that plug-ins use, such as ``posezoo.decoders``.
-        part_type: the class of each part.
-        builtin: ``package.module:ATTRIBUTE`` of each built-in part, by name. A plug-in cannot replace one.
-    """
-
-    group: str
-    part_type: type[PartT]
-    builtin: Mapping[str, str]
+    group: str  # the group of entry points that plug-ins use, such as ``posezoo.decoders``
+    part_type: type[PartT]  # the class of each part
+    builtin: Mapping[str, str]  # ``package.module:ATTRIBUTE`` by name; a plug-in cannot replace one
 
     def find(self, name: str) -> PartT | None:
         """The part of this name; None if there is none.

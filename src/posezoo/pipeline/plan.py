@@ -25,24 +25,15 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The work to do for one model.
-
-    Attributes:
-        irs: one for each requested IR.
-        files: one for each file that is needed; empty if no IR has to be made.
-        upstream_code: descriptions of the code that comes with the model and will be run.
-        obstacle: why an IR that has to be made cannot be made here.
-        model_optimizer: the Model Optimizer that makes the IR; None if another converter makes them.
-        source_error: in a dry run without downloads, why the file to convert cannot be used.
-    """
+    """The work to do for one model."""
 
     resolved: Resolved
-    irs: tuple[PlannedIr, ...]
-    files: tuple[PlannedFile, ...] = ()
-    upstream_code: tuple[str, ...] = ()
-    obstacle: Obstacle | None = None
-    model_optimizer: ModelOptimizer | None = None
-    source_error: ConversionError | None = None
+    irs: tuple[PlannedIr, ...]  # one for each requested IR
+    files: tuple[PlannedFile, ...] = ()  # one for each file that is needed; empty if no IR has to be made
+    upstream_code: tuple[str, ...] = ()  # descriptions of the code that comes with the model and will be run
+    obstacle: Obstacle | None = None  # why an IR that has to be made cannot be made here
+    model_optimizer: ModelOptimizer | None = None  # makes the IR; None if another converter makes them
+    source_error: ConversionError | None = None  # dry run: why the file to convert cannot be used
 
     @property
     def missing_files(self) -> tuple[PlannedFile, ...]:

@@ -14,25 +14,15 @@ from posezoo.settings import Settings
 
 @dataclass(frozen=True, slots=True)
 class Context:
-    """What every stage needs in addition to the model.
-
-    Attributes:
-        settings: the user's settings.
-        registry: the declared models.
-        layout: the folders of their files and IR.
-        lock: the pins of first use; a strict lock refuses models and files that it does not list.
-        download_options: how files may be downloaded.
-        mo_python: the Python that starts the Model Optimizer; None for the one in the same folder.
-        allow_upstream_code: whether code that comes with a model may be run, in a sandbox.
-    """
+    """What every stage needs in addition to the model."""
 
     settings: Settings
-    registry: Registry
-    layout: ModelLayout
-    lock: LockFile
-    download_options: DownloadOptions
-    mo_python: Path | None = None
-    allow_upstream_code: bool = False
+    registry: Registry  # the declared models
+    layout: ModelLayout  # the folders of their files and IR
+    lock: LockFile  # the pins of first use; a strict lock refuses models and files that it does not list
+    download_options: DownloadOptions  # how files may be downloaded
+    mo_python: Path | None = None  # starts the Model Optimizer; None: the Python in the same folder
+    allow_upstream_code: bool = False  # whether code that comes with a model may be run, in a sandbox
 
 
 def open_context(

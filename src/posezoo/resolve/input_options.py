@@ -26,21 +26,13 @@ _GIVEN_ELSEWHERE = {
 
 @dataclass(frozen=True, slots=True)
 class InputOptions:
-    """How the IR's inputs differ from those in model.yml; each option changes the IR and its key.
+    """How the IR's inputs differ from those in model.yml; each option changes the IR and its key."""
 
-    Attributes:
-        mo_arguments: further arguments of Model Optimizer: the values of ``--add_mo_arg``.
-        element_type: the type of image inputs, by OpenVINO's name (u8, f16, f32); empty for the model's own.
-        layout: the layout of image inputs, NCHW or NHWC; empty for the model's own.
-        resize: whether the IR takes images of any height and width, and resizes them.
-        dynamic: whether the IR has dynamic sizes: those that model.yml names, by default height and width.
-    """
-
-    mo_arguments: tuple[str, ...] = ()
-    element_type: str = ""
-    layout: str = ""
-    resize: bool = False
-    dynamic: bool = False
+    mo_arguments: tuple[str, ...] = ()  # further arguments of Model Optimizer: the values of ``--add_mo_arg``
+    element_type: str = ""  # of image inputs, by OpenVINO's name (u8, f16, f32); empty: the model's own
+    layout: str = ""  # the layout of image inputs, NCHW or NHWC; empty for the model's own
+    resize: bool = False  # whether the IR takes images of any height and width, and resizes them
+    dynamic: bool = False  # whether sizes are dynamic: those that model.yml names, else height and width
 
 
 def with_added_mo_args(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = False) -> ModelSpec:

@@ -30,44 +30,26 @@ class Converter(Enum):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One requested IR.
-
-    Attributes:
-        precision: the precision of the weights.
-        xml: the path of the .xml, which may not exist yet; its .bin is in the same folder.
-        converter: what makes it.
-        obstacle: why it cannot be made here; an IR that was made earlier is still used.
-        agreed: the entry of a strict lock for this IR; None if the lock is not strict.
-    """
+    """One requested IR."""
 
     precision: Precision
-    xml: Path
+    xml: Path  # the path of the .xml, which may not exist yet; its .bin is in the same folder
     converter: Converter
-    obstacle: Obstacle | None = None
-    agreed: AgreedIr | None = None
+    obstacle: Obstacle | None = None  # why it cannot be made here; an IR that was made earlier is still used
+    agreed: AgreedIr | None = None  # the entry of a strict lock for this IR; None if the lock is not strict
 
 
 @dataclass(frozen=True, slots=True)
 class Resolved:
-    """A model, and how it is converted to IR.
+    """A model, and how it is converted to IR."""
 
-    Attributes:
-        spec: the model with our network, the requested inputs, and the pins known so far.
-        source: the model as the converter reads it: ``spec``, or the model after upstream code has run.
-        route: the way in which it becomes IR.
-        runs_upstream_code: whether code that comes with the model runs before the converter.
-        decoder: the decoder that the IR name: the model's own; if it has none, its composite's.
-        layout: the folders of its files and IR.
-        targets: one for each requested IR.
-    """
-
-    spec: ModelSpec
-    source: ModelSpec
-    route: Route
-    runs_upstream_code: bool
-    decoder: Decoder | None
-    layout: ModelLayout
-    targets: tuple[Target, ...]
+    spec: ModelSpec  # the model with our network, the requested inputs, and the pins known so far
+    source: ModelSpec  # the model that the converter reads: ``spec``, or what upstream code makes of it
+    route: Route  # the way in which it becomes IR
+    runs_upstream_code: bool  # whether code that comes with the model runs before the converter
+    decoder: Decoder | None  # the decoder that the IR name: the model's own; if it has none, its composite's
+    layout: ModelLayout  # the folders of its files and IR
+    targets: tuple[Target, ...]  # one for each requested IR
 
     def error(self, obstacle: Obstacle) -> ConversionError:
         """The error to raise if an obstacle prevents an IR that has to be made."""

@@ -23,34 +23,21 @@ WORD_PATTERN = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,99}")
 
 @dataclass(frozen=True, slots=True)
 class FieldType(Generic[ItemT]):
-    """A type of value.
+    """A type of value."""
 
-    Attributes:
-        read: returns the value of a node, or raises SpecError with the node's position.
-        schema: the values as JSON Schema, as far as it can describe them.
-    """
-
-    read: Callable[[YamlNode], ItemT]
-    schema: Schema
+    read: Callable[[YamlNode], ItemT]  # returns a node's value, or raises SpecError with its position
+    schema: Schema  # the values as JSON Schema, as far as it can describe them
 
 
 @dataclass(frozen=True, slots=True)
 class Key:
-    """A key of a mapping.
-
-    Attributes:
-        name: the key.
-        type: the type of its value.
-        required: whether the key must be given.
-        note: the description that editors show.
-        attribute: the parameter that takes the value; if empty, it has the key's name.
-    """
+    """A key of a mapping."""
 
     name: str
     type: FieldType[Any]
     required: bool = False
-    note: str = ""
-    attribute: str = ""
+    note: str = ""  # the description that editors show
+    attribute: str = ""  # the parameter that takes the value; if empty, it has the key's name
 
 
 def read_keys(fields: YamlMapping, keys: Iterable[Key]) -> dict[str, Any]:

@@ -243,36 +243,22 @@ PostprocessingStep = RegexReplace | UnpackArchive
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """An input of a model.
+    """An input of a model."""
 
-    Attributes:
-        name: empty if not declared; then inputs are in the network's own order.
-        shape: in the order of ``layout``; -1 for any size; empty if not declared.
-        layout: NCHW, NHWC, ...; empty if not declared.
-        color: the channel order that the network was trained on; None if unknown, as in Open Model Zoo.
-        mean: subtracted from the values, in the network's channel order. One value per channel, or one for
-            all channels if their number was not declared; empty for none.
-        scale: divisors, in the same form as ``mean``.
-        reverse_input_channels: whether the IR takes the opposite channel order of ``color``.
-        dynamic: letters of the dimensions that may stay dynamic in the conversion.
-        reshaped: whether the network is reshaped to ``shape``, regardless of its file (``--input_shape``).
-        to_layout: the layout that the IR takes, if it differs (``--layout=nhwc->nchw``).
-        element_type: the type that the IR takes, in OpenVINO's words (u8); empty for the network's own.
-        resize: whether the IR takes images of any height and width and resizes them.
-    """
-
-    name: str
-    shape: tuple[int, ...]
-    layout: str = ""
-    color: ColorOrder | None = None
+    name: str  # empty if not declared; then inputs are in the network's own order
+    shape: tuple[int, ...]  # in the order of ``layout``; -1 for any size; empty if not declared
+    layout: str = ""  # NCHW, NHWC, ...; empty if not declared
+    color: ColorOrder | None = None  # what the network was trained on; None if unknown, as in Open Model Zoo
+    #: Subtracted from the values, in the network's channel order. One value per channel, or one for all
+    #: channels if their number was not declared; empty for none.
     mean: tuple[float, ...] = ()
-    scale: tuple[float, ...] = ()
-    reverse_input_channels: bool = False
-    dynamic: tuple[str, ...] = ()
-    reshaped: bool = False
-    to_layout: str = ""
-    element_type: str = ""
-    resize: bool = False
+    scale: tuple[float, ...] = ()  # divisors, in the same form as ``mean``
+    reverse_input_channels: bool = False  # whether the IR takes the opposite channel order of ``color``
+    dynamic: tuple[str, ...] = ()  # letters of the dimensions that may stay dynamic in the conversion
+    reshaped: bool = False  # whether the network is reshaped to ``shape``, whatever its file (--input_shape)
+    to_layout: str = ""  # the layout that the IR takes, if it differs (``--layout=nhwc->nchw``)
+    element_type: str = ""  # the IR's, in OpenVINO's words (u8); empty for the network's own
+    resize: bool = False  # whether the IR takes images of any height and width and resizes them
 
     @property
     def ir_layout(self) -> str:
@@ -345,15 +331,10 @@ class ModelOrigin:
 
 @dataclass(frozen=True, slots=True)
 class Deprecation:
-    """A model that should no longer be used.
+    """A model that should no longer be used."""
 
-    Attributes:
-        since: a date or a version.
-        use: the model to use instead; empty if there is none.
-    """
-
-    since: str
-    use: str = ""
+    since: str  # a date or a version
+    use: str = ""  # the model to use instead; empty if there is none
 
     def __str__(self) -> str:
         instead = f"; use {self.use}" if self.use else ""
@@ -397,20 +378,13 @@ class Training:
 
 @dataclass(frozen=True, slots=True)
 class SelfCheckSettings:
-    """How closely the IR must match the original, if the default does not fit.
+    """How closely the IR must match the original, if the default does not fit."""
 
-    Attributes:
-        measure: ``max``, ``p99`` (the 99th percentile) or ``median`` of abs(a - b), over the largest abs(a)
-            of the output.
-        inputs: ``noise`` (seeded, blocky noise) or ``photo`` (a drawn scene with a photo's statistics).
-        tolerance: the bound by output name; ``*`` for all other outputs.
-        reason: why the default does not fit.
-    """
-
+    #: ``max``, ``p99`` (99th percentile) or ``median`` of abs(a - b) over the output's largest abs(a).
     measure: str = "max"
-    inputs: str = "noise"
-    tolerance: Mapping[str, float] = field(default_factory=dict)
-    reason: str = ""
+    inputs: str = "noise"  # ``noise`` (seeded, blocky) or ``photo`` (a drawn scene with a photo's statistics)
+    tolerance: Mapping[str, float] = field(default_factory=dict)  # by output name; ``*`` for all others
+    reason: str = ""  # why the default does not fit
 
 
 #: The allowed target devices, as NNCF names them.
@@ -428,24 +402,15 @@ class FloatLayers:
 
 @dataclass(frozen=True, slots=True)
 class QuantizationSettings:
-    """How a model's weights and activations are quantized to INT8, and how much its results may change.
+    """How a model's weights and activations are quantized to INT8, and how much its results may change."""
 
-    Attributes:
-        preset: ``performance`` (symmetric activations) or ``mixed`` (asymmetric if they have both signs).
-        subset_size: the largest number of calibration samples.
-        model_type: ``transformer``, or empty.
-        max_shift_px: the largest allowed median displacement of a keypoint or a box corner, in pixels of
-            the network's input.
-        min_agreement: the smallest allowed share of people that both networks find, 0..1.
-        in_float: the layers that stay in floating point, and why.
-    """
-
-    preset: str = "performance"
-    subset_size: int = 300
-    model_type: str = ""
+    preset: str = "performance"  # symmetric activations; ``mixed``: asymmetric if they have both signs
+    subset_size: int = 300  # the largest number of calibration samples
+    model_type: str = ""  # ``transformer``, or empty
+    #: The largest allowed median displacement of a keypoint or a box corner, in pixels of the input.
     max_shift_px: float = 2.0
-    min_agreement: float = 0.75
-    in_float: tuple[FloatLayers, ...] = ()
+    min_agreement: float = 0.75  # the smallest allowed share of people that both networks find, 0..1
+    in_float: tuple[FloatLayers, ...] = ()  # the layers that stay in floating point, and why
 
 
 #: A nested value of model.yml that posezoo only passes on.
@@ -454,30 +419,7 @@ Plain = str | int | float | bool | tuple["Plain", ...] | Mapping[str, "Plain"]
 
 @dataclass(frozen=True, slots=True)
 class ModelSpec:
-    """One model of the zoo, as its model.yml declares it.
-
-    Attributes:
-        postprocessing: the steps that change the downloaded files, in this order.
-        mo_args: arguments for Model Optimizer that have no field here, as (flag, value) in their order:
-            supported ones (``supported_mo_args``) and unknown ones.
-        upstream_export: arguments for the script that exports the model to ONNX; it runs only with consent.
-        has_pre_convert: whether there is a pre-convert.py beside the model.yml; it runs only with consent.
-        model_info: what Open Model Zoo writes into the IR: nested plain values.
-        quantizable: whether Open Model Zoo quantized it.
-        quantization: settings for INT8; None for the defaults.
-        quantized: the type that its weights are quantized to; empty if they are not quantized.
-        input_model: the file to convert, as Open Model Zoo's arguments name it ($dl_dir/net.pb).
-        network: which of our networks the checkpoint's weights are for; None if none is needed.
-        checkpoint: the file with the weights: a published file, or a path in an unpacked archive; empty
-            without a network.
-        license_note: shown before a download; empty if there is nothing to note.
-        limits: what the model cannot do, except limits that follow from its decoder.
-        deprecated: None if the model may be used.
-        tag: the tag of this published variant; empty if the model has no variants.
-        is_default: whether a name without a tag means this variant.
-        variants: the other variants, in their order; empty for all but the default variant.
-        warnings: unknown keys that were left out, one line each, with their positions.
-    """
+    """One model of the zoo, as its model.yml declares it."""
 
     name: str
     family: Family
@@ -495,26 +437,27 @@ class ModelSpec:
     self_check: SelfCheckSettings = SelfCheckSettings()
     revision: int = 1
     composite: str = ""  # the composite that this model is a part of
-    postprocessing: tuple[PostprocessingStep, ...] = ()
+    postprocessing: tuple[PostprocessingStep, ...] = ()  # changes to the downloaded files, in this order
+    #: Model Optimizer's arguments without a field here, as (flag, value): supported ones and unknown ones.
     mo_args: tuple[tuple[str, str], ...] = ()
-    upstream_export: tuple[str, ...] = ()
-    has_pre_convert: bool = False
-    model_info: Mapping[str, Plain] = field(default_factory=dict)
-    quantizable: bool = False
-    quantization: QuantizationSettings | None = None
-    quantized: str = ""
-    input_model: str = ""
-    network: NetworkChoice | None = None
-    checkpoint: str = ""
+    upstream_export: tuple[str, ...] = ()  # of the script that exports to ONNX; it runs only with consent
+    has_pre_convert: bool = False  # whether a pre-convert.py is beside it; it runs only with consent
+    model_info: Mapping[str, Plain] = field(default_factory=dict)  # what Open Model Zoo writes into the IR
+    quantizable: bool = False  # whether Open Model Zoo quantized it
+    quantization: QuantizationSettings | None = None  # settings for INT8; None for the defaults
+    quantized: str = ""  # the type that its weights are quantized to; empty if they are not quantized
+    input_model: str = ""  # the file to convert, as Open Model Zoo's arguments name it ($dl_dir/net.pb)
+    network: NetworkChoice | None = None  # the one of ours that loads the checkpoint; None if none is needed
+    checkpoint: str = ""  # a published file, or a path in an unpacked archive; empty without a network
     published: PublishedMetrics = PublishedMetrics()
     training: Training = Training()
-    license_note: str = ""
-    limits: str = ""
-    deprecated: Deprecation | None = None
-    tag: str = ""
-    is_default: bool = True
-    variants: tuple[ModelSpec, ...] = ()
-    warnings: tuple[str, ...] = ()
+    license_note: str = ""  # shown before a download; empty if there is nothing to note
+    limits: str = ""  # what the model cannot do, except limits that follow from its decoder
+    deprecated: Deprecation | None = None  # None if the model may be used
+    tag: str = ""  # the tag of this published variant; empty if the model has no variants
+    is_default: bool = True  # whether a name without a tag means this variant
+    variants: tuple[ModelSpec, ...] = ()  # the others, in order; empty for all but the default variant
+    warnings: tuple[str, ...] = ()  # unknown keys that were left out, one line each, with their positions
 
     @property
     def full_name(self) -> str:

@@ -14,17 +14,11 @@ from posezoo.spec.model import Framework, ModelSpec, Route
 
 @dataclass(frozen=True, slots=True)
 class Obstacle:
-    """Why posezoo does not convert a model to IR.
+    """Why posezoo does not convert a model to IR."""
 
-    Attributes:
-        reason: a single word, for programs.
-        why: the reason as the end of a sentence that starts with the model's name.
-        hint: what to do instead.
-    """
-
-    reason: str
-    why: str
-    hint: str = ""
+    reason: str  # a single word, for programs
+    why: str  # the reason as the end of a sentence that starts with the model's name
+    hint: str = ""  # what to do instead
 
 
 #: The reason of an obstacle that affects only some precisions.
