@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from posezoo.checkpoints import mxnet_params, safetensors, torch_legacy, torch_zip
+from posezoo.checkpoints import mxnet_params, safetensors, torch_files
 from posezoo.checkpoints.key_matching import match_tensors
 from posezoo.checkpoints.mapped_file import Array, CheckpointFormatError, MappedFile
 from posezoo.errors import CheckpointError
@@ -15,10 +15,10 @@ __all__ = ["has_checkpoint_header", "match_tensors", "read_checkpoint"]
 # For each format: whether a file that begins with these bytes (512 or all) has it, and its reader.
 # Safetensors comes before PyTorch's legacy format: a header of 640 bytes begins like a pickle.
 _FORMATS: tuple[tuple[Callable[[bytes], bool], Callable[[MappedFile], dict[str, Array]]], ...] = (
-    (lambda head: head.startswith(torch_zip.MAGIC), torch_zip.read_torch_zip),
+    (lambda head: head.startswith(torch_files.ZIP_MAGIC), torch_files.read_torch_zip),
     (lambda head: head.startswith(mxnet_params.MAGIC), mxnet_params.read_mxnet_params),
     (safetensors.is_safetensors, safetensors.read_safetensors),
-    (torch_legacy.is_legacy_torch, torch_legacy.read_legacy_torch),
+    (torch_files.is_legacy_torch, torch_files.read_legacy_torch),
 )
 
 _HINT = "a .pth that torch.save wrote, a .safetensors or an MXNet .params can be read"

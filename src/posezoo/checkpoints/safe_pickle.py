@@ -32,6 +32,16 @@ _LITERALS = frozenset(
     )
 )  # fmt: skip
 
+# The opcodes that push a new value without an argument.
+_VALUES: Mapping[str, Callable[[], object]] = {
+    "EMPTY_TUPLE": tuple,
+    "EMPTY_LIST": list,
+    "EMPTY_DICT": dict,
+    "NONE": lambda: None,
+    "NEWTRUE": lambda: True,
+    "NEWFALSE": lambda: False,
+}
+
 
 class GlobalName:
     """The dotted name of a function or class that a pickle refers to; it is not imported."""
@@ -115,16 +125,10 @@ class PickleSequence:
                 self._stack.append(self._persistent(*self._pop(1)))
             case "TUPLE1" | "TUPLE2" | "TUPLE3":
                 self._stack.append(tuple(self._pop(int(opcode[-1]))))
-            case "EMPTY_TUPLE":
-                self._stack.append(())
             case "MEMOIZE":
                 self._memo[len(self._memo)] = self._stack[-1]
-            case "NONE" | "NEWTRUE" | "NEWFALSE":
-                self._stack.append({"NONE": None, "NEWTRUE": True, "NEWFALSE": False}[opcode])
-            case "EMPTY_LIST":
-                self._stack.append([])
-            case "EMPTY_DICT":
-                self._stack.append({})
+            case _ if opcode in _VALUES:
+                self._stack.append(_VALUES[opcode]())
             case "LIST":
                 items = self._pop_to_mark()  # first, because it replaces the stack
                 self._stack.append(items)
@@ -132,18 +136,15 @@ class PickleSequence:
                 items = self._pop_to_mark()
                 self._stack.append({})
                 self._set_items(items)
-            case "APPEND":
-                self._extend(self._pop(1))
-            case "APPENDS":
-                self._extend(self._pop_to_mark())
-            case "SETITEM":
-                self._set_items(self._pop(2))
-            case "SETITEMS":
-                self._set_items(self._pop_to_mark())
-            case "GLOBAL":
-                self._push_global(*argument.split(" ", 1))
-            case "STACK_GLOBAL":
-                self._push_global(*self._pop(2))
+            case "APPEND" | "APPENDS":
+                items = self._pop(1) if opcode == "APPEND" else self._pop_to_mark()
+                if type(self._stack[-1]) is not list:
+                    raise TypeError
+                self._stack[-1].extend(items)
+            case "SETITEM" | "SETITEMS":
+                self._set_items(self._pop(2) if opcode == "SETITEM" else self._pop_to_mark())
+            case "GLOBAL" | "STACK_GLOBAL":
+                self._push_global(*(argument.split(" ", 1) if opcode == "GLOBAL" else self._pop(2)))
             case "BUILD":  # attributes: OrderedDict's _metadata, a dtype's byte order
                 self._pop(1)
             case "PROTO" | "FRAME" | "STOP":
@@ -161,11 +162,6 @@ class PickleSequence:
         items = self._stack[-count:]
         del self._stack[-count:]
         return items
-
-    def _extend(self, items: list[Any]) -> None:
-        if type(self._stack[-1]) is not list:
-            raise TypeError
-        self._stack[-1].extend(items)
 
     def _set_items(self, items: list[Any]) -> None:
         table = self._stack[-1]

@@ -1,7 +1,7 @@
-"""Read the format of PyTorch since 1.6: a zip archive of a pickle and the bytes of each storage.
+"""Read PyTorch's two formats: the zip archive of 1.6 and newer, and the pickles of older versions.
 
-The entries are not compressed, so that arrays can be views of the file. Source:
-torch/serialization.py (``_save``, ``_load``) and caffe2/serialize/inline_container.cc of PyTorch 2.13.
+Source: torch/serialization.py (``_save``, ``_load``, ``_legacy_save``, ``_legacy_load``) and
+caffe2/serialize/inline_container.cc of PyTorch 2.13, which can still write both.
 """
 
 from __future__ import annotations
@@ -10,11 +10,18 @@ import struct
 import zipfile
 from pathlib import PurePosixPath
 
-from posezoo.checkpoints.mapped_file import MAX_HEADER, Array, CheckpointFormatError, MappedFile, shorten
+from posezoo.checkpoints.mapped_file import (
+    MAX_HEADER,
+    Array,
+    CheckpointFormatError,
+    FileCursor,
+    MappedFile,
+    shorten,
+)
 from posezoo.checkpoints.torch_state_dict import TorchPickles, extract_state_dict, map_tensors
 
 #: The first bytes of a zip archive that is not empty.
-MAGIC = b"PK\x03\x04"
+ZIP_MAGIC = b"PK\x03\x04"
 
 _PICKLE = "data.pkl"
 
@@ -23,9 +30,15 @@ _END = struct.Struct("<4s8xLL2x")
 _END64 = struct.Struct("<4s36xQQ")
 _LOCAL = struct.Struct("<4s22xHH")
 
+# The first two pickles of the older format.
+_MAGIC_NUMBER = 0x1950A86A20F9469CFC6C
+_VERSION = 1001
+
 
 def read_torch_zip(file: MappedFile) -> dict[str, Array]:
-    """The tensors of a checkpoint by their keys, in its order.
+    """The tensors of a zip archive by their keys, in its order.
+
+    It contains a pickle and the bytes of each storage, not compressed, so that arrays can be views of it.
 
     Raises:
         CheckpointFormatError: the file is not such an archive, contains objects other than tensors, or is
@@ -121,8 +134,57 @@ def _start(file: MappedFile, entry: zipfile.ZipInfo) -> int:
     signature, name, extra = _LOCAL.unpack(header)
     start: int = entry.header_offset + _LOCAL.size + name + extra
     named = file.read_bytes(entry.header_offset + _LOCAL.size, name, what)
-    if signature != MAGIC or named != entry.orig_filename.encode(
+    if signature != ZIP_MAGIC or named != entry.orig_filename.encode(
         "utf-8" if entry.flag_bits & 0x800 else "cp437"
     ):
         raise CheckpointFormatError(f"{what} is not at the position that the directory states")
     return start
+
+
+def is_legacy_torch(head: bytes) -> bool:
+    """Whether the file begins like a pickle: with the opcode PROTO and an existing protocol."""
+    return head[:1] == b"\x80" and head[1:2] in (b"\x02", b"\x03", b"\x04", b"\x05")
+
+
+def read_legacy_torch(file: MappedFile) -> dict[str, Array]:
+    """The tensors of a file of PyTorch before 1.6 by their keys, in its order.
+
+    Its pickles are a magic number, the format's version, properties of the machine, the checkpoint, and the
+    keys of the storages; the size and numbers of each storage follow.
+
+    Raises:
+        CheckpointFormatError: torch.save did not write the file, it contains objects other than tensors, or
+            it is incomplete.
+    """
+    pickles = TorchPickles(file.first_bytes(MAX_HEADER))
+    if pickles.load_next() != _MAGIC_NUMBER:
+        raise CheckpointFormatError(
+            "is a pickle, but was not written by torch.save",
+            hint="save only the weights: torch.save(net.state_dict(), FILE)",
+        )
+    version, machine = pickles.load_next(), pickles.load_next()
+    if version != _VERSION or type(machine) is not dict or machine.get("little_endian") is not True:
+        raise CheckpointFormatError("was written in another version or byte order than torch.save uses")
+    state = extract_state_dict(pickles.load_next())
+    keys = pickles.load_next()
+    if type(keys) is not list:
+        raise CheckpointFormatError("does not contain the order of its storages")
+    offsets: dict[str, tuple[int, int]] = {}  # position and size in bytes of each storage
+    cursor = FileCursor(file, pickles.position)
+    for key in keys:
+        if type(key) is not str or key not in pickles.storages:
+            raise CheckpointFormatError(f"contains storage {shorten(key)}, which its pickle does not name")
+        if key in offsets:
+            raise CheckpointFormatError(f"contains storage {shorten(key)} twice")
+        storage = pickles.storages[key]
+        what = f"storage {shorten(key)}"
+        (count,) = cursor.unpack("<q", what)
+        if count != storage.count:
+            raise CheckpointFormatError(
+                f"{what} has {count} numbers, but its pickle declares {storage.count}"
+            )
+        file.read_bytes(cursor.at + storage.size_bytes, 0, what)
+        offsets[key] = cursor.at, storage.size_bytes
+        cursor.at += storage.size_bytes
+    cursor.require_end()
+    return map_tensors(state, offsets, file)
