@@ -7,7 +7,7 @@ those of release 2024.6 within 1e-6; with every other order they differ by 0.96 
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -36,7 +36,7 @@ def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
     ov = import_openvino()
     network = cut_inputs(network, spec)
     spec = fill_in_inputs(spec, network)
-    _check_ports("input", spec, spec.inputs, network, find_input)
+    _check_ports("input", spec, spec.inputs, network)
     names = {port.name for port in spec.inputs}
     for port in network.inputs if spec.inputs else ():
         if not names & port.names:
@@ -48,7 +48,7 @@ def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
         if any(port.reshaped or network.input(port.name).partial_shape.is_dynamic for port in spec.inputs):
             shapes = {port.name: list(port.shape) for port in spec.inputs if port.shape}
             network.reshape({name: ov.PartialShape(shape) for name, shape in shapes.items()})
-        _check_ports("output", spec, spec.outputs, network, find_output)
+        _check_ports("output", spec, spec.outputs, network)
         network = cut_outputs(network, [port.name for port in spec.outputs], spec.name)
         if supported_mo_args.wants_static_shape(spec.mo_args):
             _fold_shapes(network, spec)
@@ -91,16 +91,10 @@ def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
     return replace(spec, inputs=(*completed, *inputs[len(network.inputs) :]))
 
 
-def _check_ports(
-    kind: str,
-    spec: ModelSpec,
-    declared: Sequence[Input | Output],
-    network: Any,
-    find: Callable[[Any, str], Any | None],
-) -> None:
+def _check_ports(kind: str, spec: ModelSpec, declared: Sequence[Input | Output], network: Any) -> None:
     """Check that every declared port exists in the network, in the declared shape."""
     for port in declared:
-        actual = find(network, port.name)
+        actual = find_input(network, port.name) if kind == "input" else find_output(network, port.name)
         if actual is None:
             names = _join_names(network.inputs if kind == "input" else network.outputs)
             raise ConversionError(

@@ -56,19 +56,15 @@ def describe_run(spec: ModelSpec) -> tuple[str, ...]:
     Raises:
         ConversionError: there is no such code, or its arguments in model.yml cannot be used.
     """
-    lines = [
-        f"{spec.full_name}: runs code that comes with the model: {code}" for code in list_upstream_code(spec)
-    ]
+    lines = [f"runs code that comes with the model: {code}" for code in list_upstream_code(spec)]
     missing = missing_restrictions()
     held = [name for name in upstream_sandbox.MEASURES if name not in missing]
     lines.append(
-        f"{spec.full_name}: the sandbox restricts that code: {', '.join(held) or 'nothing'}; "
+        f"the sandbox restricts that code: {', '.join(held) or 'nothing'}; "
         f"it ends after {LIMIT_S / 60:.0f} minutes"
     )
-    lines += [
-        f"{spec.full_name}: on this system it can {upstream_sandbox.MEASURES[name]}" for name in missing
-    ]
-    return tuple(lines)
+    lines += [f"on this system it can {upstream_sandbox.MEASURES[name]}" for name in missing]
+    return tuple(f"{spec.full_name}: {line}" for line in lines)
 
 
 @cache

@@ -99,8 +99,8 @@ def conversion_key(
     for port in spec.inputs:
         # dynamic and reshaped only change the shape, which is in the key. The others are omitted if they are
         # not declared, so that keys from versions without them stay valid.
-        optional = {name for name in ("to_layout", "element_type", "resize") if not getattr(port, name)}
-        omitted = {"dynamic", "reshaped"} | optional
+        undeclared = {name for name in ("to_layout", "element_type", "resize") if not getattr(port, name)}
+        omitted = {"dynamic", "reshaped"} | undeclared
         inputs.append({name: value for name, value in asdict(port).items() if name not in omitted})
     arguments: dict[str, Any] = {
         "model": spec.name,
@@ -110,22 +110,17 @@ def conversion_key(
         "decoder": None if decoder is None else {"name": decoder.name, "options": dict(decoder.options)},
         "skeleton": spec.skeleton,
     }
-    if spec.network is not None:
-        arguments["network"] = {"name": spec.network.name, "arguments": dict(spec.network.arguments)}
-    if spec.mo_args:
-        arguments["mo_args"] = spec.mo_args
-    if spec.model_info:
-        arguments["model_info"] = spec.model_info
+    network = spec.network and {"name": spec.network.name, "arguments": dict(spec.network.arguments)}
+    optional = {"network": network, "mo_args": spec.mo_args, "model_info": spec.model_info}
+    arguments |= {name: value for name, value in optional.items() if value}
     key = {
         "conversion_format": CONVERSION_FORMAT,
         "openvino": package_version("openvino"),
         "sources": source_digests(spec),
         "arguments": arguments,
     }
-    if quantization is not None:
-        key["quantization"] = quantization
-    if model_optimizer:
-        key["model_optimizer"] = model_optimizer
+    tools = {"quantization": quantization, "model_optimizer": model_optimizer}
+    key |= {name: value for name, value in tools.items() if value}
     return dict(json.loads(json.dumps(key)))
 
 

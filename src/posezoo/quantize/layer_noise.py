@@ -79,10 +79,11 @@ class _Probe:
 
 def _activations(int8: Any) -> list[tuple[Any, Any]]:
     """Each operation that quantizes an activation (not a weight), and the operation before it."""
-    quantizers = [
-        operation for operation in int8.get_ordered_ops() if operation.get_type_name() == "FakeQuantize"
+    pairs = [
+        (operation, operation.input_value(0).get_node())
+        for operation in int8.get_ordered_ops()
+        if operation.get_type_name() == "FakeQuantize"
     ]
-    pairs = [(quantizer, quantizer.input_value(0).get_node()) for quantizer in quantizers]
     return [(quantizer, source) for quantizer, source in pairs if source.get_type_name() != "Constant"]
 
 
