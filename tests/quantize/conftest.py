@@ -13,7 +13,7 @@ from fakes.zoo import write_model
 from posezoo import events
 from posezoo.pipeline import int8_models
 from posezoo.pipeline.zoo_context import Context, open_context
-from posezoo.quantize.quantization import Quantized
+from posezoo.quantize.quantization import Quantized, quantize
 from posezoo.quantize.quantization_plan import QuantizationOptions
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import ModelSpec, Precision
@@ -45,14 +45,14 @@ class Bench:
         """Quantize with other options, or to another ``output_dir``."""
         self.received.clear()
         output_dir = changes.pop("output_dir", self.output_dir)
-        return int8_models.quantize_model(
+        plan = int8_models.plan_int8(
             self.spec,
             self.context,
             self.photos,
             QuantizationOptions(**changes),  # type: ignore[arg-type]
             output_dir=output_dir,  # type: ignore[arg-type]
-            listener=self.received.append,
         )
+        return quantize(plan, listener=self.received.append)
 
     def of(self, kind: type[events.Event]) -> list[events.Event]:
         return [event for event in self.received if isinstance(event, kind)]

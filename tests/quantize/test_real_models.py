@@ -10,10 +10,11 @@ import pytest
 from fakes.conversion import get_model
 from posezoo import images
 from posezoo.errors import ConversionError, QuantizationError
-from posezoo.events import LayerNoiseMeasured
+from posezoo.events import LayerNoiseMeasured, ignore_event
 from posezoo.pipeline import int8_models, load
 from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.zoo_context import Context, open_context
+from posezoo.quantize.quantization import quantize
 from posezoo.quantize.quantization_plan import QuantizationOptions
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
@@ -41,10 +42,15 @@ def size_of(xml: Path) -> int:
     return xml.with_suffix(".bin").stat().st_size
 
 
+def quantize_to_int8(spec, zoo, photos, output_dir=None, listener=ignore_event):
+    plan = int8_models.plan_int8(spec, zoo, photos, QuantizationOptions((INT8,)), output_dir=output_dir)
+    return quantize(plan, listener=listener)
+
+
 def test_the_detectors_int8_is_small_and_true(zoo, photos, tmp_path):
     spec = zoo.registry.find("person-detection-retail-0013")
     get_model(spec, zoo, (FP32,))
-    made = int8_models.quantize_model(spec, zoo, photos, QuantizationOptions((INT8,)), output_dir=tmp_path)
+    made = quantize_to_int8(spec, zoo, photos, tmp_path)
     assert size_of(made.irs[INT8]) <= 0.30 * size_of(zoo.layout.ir_path(spec, FP32))
     assert made.displacements[INT8].shift_p50_px <= 5  # INT8 is not the same on every processor
     assert made.displacements[INT8].agreement >= 0.75
@@ -62,14 +68,7 @@ def test_tf_pose_is_refused_with_default_settings_and_layer_noise_shows_why(zoo,
     get_model(spec, zoo, (FP32,))
     received: list[object] = []
     with pytest.raises(QuantizationError, match="required 75%"):
-        int8_models.quantize_model(
-            replace(spec, quantization=None),
-            zoo,
-            photos,
-            QuantizationOptions((INT8,)),
-            output_dir=tmp_path,
-            listener=received.append,
-        )
+        quantize_to_int8(replace(spec, quantization=None), zoo, photos, tmp_path, received.append)
     assert not list(tmp_path.rglob("*.xml"))
     (compared,) = [event for event in received if isinstance(event, LayerNoiseMeasured)]
     noise = {layer.layer: layer for layer in compared.layers}
@@ -93,7 +92,7 @@ def test_mixed_settings_stay_within_the_bounds(zoo, photos, tmp_path, name, shar
     spec = zoo.registry.find(name)
     for part in zoo.registry.parts(zoo.registry.find(spec.composite) if spec.composite else spec):
         get_model(part, zoo, (FP32,))
-    made = int8_models.quantize_model(spec, zoo, photos, QuantizationOptions((INT8,)), output_dir=tmp_path)
+    made = quantize_to_int8(spec, zoo, photos, tmp_path)
     assert made.displacements[INT8].shift_p50_px <= spec.quantization.max_shift_px
     assert made.displacements[INT8].agreement >= 0.75
     assert size_of(made.irs[INT8]) <= share * size_of(zoo.layout.ir_path(spec, FP32))
@@ -104,7 +103,7 @@ def test_a_quantized_ir_is_available_by_its_precision(zoo, photos):
     with pytest.raises(ConversionError, match=r"no conversion makes FP16-INT8, and .* does not exist"):
         get_model(spec, zoo, (INT8,))
     get_model(spec, zoo, (FP32,))
-    int8_models.quantize_model(spec, zoo, photos, QuantizationOptions((INT8,)))
+    quantize_to_int8(spec, zoo, photos)
     estimator = load.compile_estimator(spec, zoo, get_irs(spec, INT8, zoo))
     (photo, *_) = sorted(photos.glob("*.jpg"))
     assert estimator(images.read_image(photo))

@@ -17,38 +17,11 @@ from posezoo.spec.model import Model, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from posezoo.quantize.displacement import KeypointDisplacement
-    from posezoo.quantize.quantization import Quantized
     from posezoo.quantize.quantization_plan import (
         QuantizationOptions,
         QuantizationPlan,
         QuantizationTarget,
     )
-
-
-def quantize_model(
-    spec: ModelSpec,
-    context: Context,
-    dataset_dir: Path,
-    options: QuantizationOptions,
-    *,
-    output_dir: Path | None = None,
-    listener: Listener = ignore_event,
-) -> Quantized:
-    """Make a model's INT8 IR from its existing FP32 IR.
-
-    Args:
-        context: names the folders of both.
-        dataset_dir: a folder of photos with people.
-        output_dir: the folder for the INT8 IR; None for that of the FP32 IR.
-
-    Raises:
-        QuantizationError: there is no FP32 IR, the photos cannot be used, or INT8 finds other poses.
-        LockError: a strict lock does not list the IR.
-    """
-    from posezoo.quantize.quantization import quantize
-
-    plan = plan_int8(spec, context, dataset_dir, options, output_dir=output_dir)
-    return quantize(plan, listener=listener)
 
 
 def plan_int8(
@@ -59,7 +32,12 @@ def plan_int8(
     *,
     output_dir: Path | None = None,
 ) -> QuantizationPlan:
-    """What ``quantize_model`` would do with the same arguments; nothing is written.
+    """Plan a model's INT8 IR, which are made from its existing FP32 IR; nothing is written.
+
+    Args:
+        context: names the folders of both.
+        dataset_dir: a folder of photos with people.
+        output_dir: the folder for the INT8 IR; None for that of the FP32 IR.
 
     Raises:
         QuantizationError: the model cannot be quantized, there is no FP32 IR, or the photos cannot be used.
@@ -81,12 +59,17 @@ def compare_ir_with_fp32(
 ) -> tuple[Path, KeypointDisplacement]:
     """The path of an existing INT8 IR, and the displacement of its keypoints against FP32.
 
-    It is our own IR if one was made; otherwise it is the publisher's.
+    It is our own IR if one was made; otherwise it is the publisher's. The same photos are used for comparison
+    as by ``quantize``.
 
     Raises:
-        QuantizationError: there is no INT8 IR, or the displacement exceeds the limit in the model's settings.
+        QuantizationError: there is no INT8 IR, it is another network, there are too few photos, or the
+            displacement exceeds the limit in the model's settings.
+        InferenceError: an IR is missing or damaged.
     """
-    from posezoo.quantize.quantization import compare_with_fp32
+    from posezoo.quantize.calibration_data import collect_calibration_data
+    from posezoo.quantize.int8_comparison import Fp32Reference
+    from posezoo.quantize.quantization_plan import split_photos
 
     layout = _int8_layout(context, output_dir)
     places = dict.fromkeys((layout.converted_ir_path(spec, precision), layout.ir_path(spec, precision)))
@@ -96,7 +79,13 @@ def compare_ir_with_fp32(
             f"{', '.join(map(str, places))}: missing", hint=f"posezoo quantize {spec.full_name}"
         )
     target = _target(spec, context)
-    return xml, compare_with_fp32(target, xml, precision, dataset_dir, listener=listener)
+    photos = split_photos(dataset_dir, target.settings.subset_size)
+    photos = replace(photos, calibration=photos.calibration[:1])  # the others are not needed
+    data = collect_calibration_data(target, photos, listener=listener)
+    displacement, problem = Fp32Reference(target, data.measured).compare(xml, precision, listener)
+    if problem:
+        raise QuantizationError(f"{xml}: {problem}", hint="posezoo quantize makes another one")
+    return xml, displacement
 
 
 def explain_unsupported_int8(spec: ModelSpec, context: Context) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
@@ -29,7 +29,7 @@ from posezoo.quantize.displacement import KeypointDisplacement
 from posezoo.quantize.int8_comparison import Fp32Reference
 from posezoo.quantize.layer_noise import compare_layers
 from posezoo.quantize.nncf_compression import quantize_network
-from posezoo.quantize.quantization_plan import QuantizationPlan, QuantizationTarget, split_photos
+from posezoo.quantize.quantization_plan import QuantizationPlan, QuantizationTarget
 from posezoo.spec.model import Precision
 from posezoo.versions import package_versions
 
@@ -106,34 +106,6 @@ def quantize(plan: QuantizationPlan, *, listener: Listener = ignore_event) -> Qu
             raise
         listener(QuantizationFinished(name, True))
     return Quantized(plan, displacements)
-
-
-def compare_with_fp32(
-    target: QuantizationTarget,
-    xml: Path,
-    precision: Precision,
-    dataset_dir: Path,
-    *,
-    listener: Listener = ignore_event,
-) -> KeypointDisplacement:
-    """The displacement of an INT8 IR from FP32, whether it was made here or published.
-
-    Args:
-        target: the model, with its FP32 IR.
-        dataset_dir: photos with people; the same photos are used for comparison as in ``quantize``.
-
-    Raises:
-        QuantizationError: the displacement is larger than the model's settings allow, the IR is another
-            network, or there are too few photos.
-        InferenceError: an IR is missing or damaged.
-    """
-    photos = split_photos(dataset_dir, target.settings.subset_size)
-    photos = replace(photos, calibration=photos.calibration[:1])  # the others are not needed
-    data = collect_calibration_data(target, photos, listener=listener)
-    displacement, problem = Fp32Reference(target, data.measured).compare(xml, precision, listener)
-    if problem:
-        raise QuantizationError(f"{xml}: {problem}", hint="posezoo quantize makes another one")
-    return displacement
 
 
 @dataclass(frozen=True, slots=True)

@@ -94,7 +94,8 @@ def _quantize(
 ) -> None:
     from posezoo.cli.omz.event_output import print_planned_ir
     from posezoo.pipeline.get import write_model_card
-    from posezoo.pipeline.int8_models import explain_unsupported_int8, plan_int8, quantize_model
+    from posezoo.pipeline.int8_models import explain_unsupported_int8, plan_int8
+    from posezoo.quantize.quantization import quantize
     from posezoo.quantize.quantization_plan import QuantizationOptions
 
     precisions = tuple(each for each in (Precision.FP16_INT8, Precision.FP32_INT8) if each in requested)
@@ -107,14 +108,14 @@ def _quantize(
         lines.start_step(f"Skipping {spec.full_name} (no quantization makes {names})\n")
         return
     options = QuantizationOptions(precisions, args.target_device, args.force)
-    folder, output_dir = args.dataset_dir, args.output_dir
+    plan = plan_int8(spec, context, args.dataset_dir, options, output_dir=args.output_dir)
     if args.dry_run:
-        for ir in plan_int8(spec, context, folder, options, output_dir=output_dir).irs:
+        for ir in plan.irs:
             heading = f"Quantizing {spec.full_name} from FP32 to {ir.precision}"
             print_planned_ir(lines, spec.full_name, ir, heading)
         return
-    quantize_model(spec, context, folder, options, output_dir=output_dir, listener=lines)
-    write_model_card(spec, context, output_dir)
+    quantize(plan, listener=lines)
+    write_model_card(spec, context, args.output_dir)
     lines.print_line("")
 
 

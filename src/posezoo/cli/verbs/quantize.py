@@ -88,7 +88,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.files.verified_files import write_atomically
     from posezoo.pipeline import int8_models
     from posezoo.pipeline.get import write_model_card
-    from posezoo.quantize.quantization import to_measurements
+    from posezoo.quantize.quantization import quantize, to_measurements
     from posezoo.quantize.quantization_plan import QuantizationOptions
 
     context = flags.context_from_args(args, {"output_dir": args.model_dir})
@@ -100,20 +100,18 @@ def run(args: argparse.Namespace) -> int:
         args.annotations,
         args.max_drop,
     )
-    folder, output_dir = args.dataset_dir, args.output_dir
+    output_dir = args.output_dir
     measurements: list[dict[str, object]] = []
 
     def work(spec: ModelSpec, _check: CancelCheck) -> dict[str, Any]:
+        if args.measure_only and not args.dry_run:
+            return _measure_only(spec, context, args, console)
+        plan = int8_models.plan_int8(spec, context, args.dataset_dir, options, output_dir=output_dir)
         if args.dry_run:
-            plan = int8_models.plan_int8(spec, context, folder, options, output_dir=output_dir)
             return {
                 "plan": [model_jobs.format_planned_ir(ir, f"quantize to {ir.precision}") for ir in plan.irs]
             }
-        if args.measure_only:
-            return _measure_only(spec, context, args, console)
-        quantized = int8_models.quantize_model(
-            spec, context, folder, options, output_dir=output_dir, listener=console
-        )
+        quantized = quantize(plan, listener=console)
         write_model_card(spec, context, output_dir)
         measurements.extend(to_measurements(quantized))
         answer: dict[str, Any] = {"irs": {each.value: str(path) for each, path in quantized.irs.items()}}
