@@ -30,15 +30,11 @@ _MAX_READ = 64 << 20
 
 
 def unpack_archive(archive: Path, format: str, place: Callable[[str], Path | None]) -> list[Path]:
-    """Write each member of an archive to its path; if one is refused, none is written.
+    """Write each member of an archive to its path, and return the paths; if one is refused, none is written.
 
     Args:
-        archive: the file.
         format: ``zip``, ``tar`` or ``gztar``.
         place: returns the path for a member's name (with / between folders), or None to skip the member.
-
-    Returns:
-        The written files.
 
     Raises:
         ArchiveError: it cannot be read, or contains a link, an unsafe name, two members with the same name,

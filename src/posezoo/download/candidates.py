@@ -18,15 +18,12 @@ class TransientSourceError(SourceError):
 
     Args:
         problem: what the source did.
-        hint: what to do next.
         wait_s: how many seconds the source asked us to wait; None if it did not say.
         at_most: the maximum number of attempts; None for as many as the user allows.
     """
 
-    def __init__(
-        self, problem: str, *, hint: str = "", wait_s: float | None = None, at_most: int | None = None
-    ) -> None:
-        super().__init__(problem, hint=hint, temporary=True)
+    def __init__(self, problem: str, *, wait_s: float | None = None, at_most: int | None = None) -> None:
+        super().__init__(problem, temporary=True)
         self.retry_after_s, self.at_most = wait_s, at_most
 
 

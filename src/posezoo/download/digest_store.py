@@ -124,13 +124,8 @@ def is_cached(file: SourceFile, context: DownloadContext) -> bool:
     return has_size(context.cache_dir / entry_path(file.checksum), file.size)
 
 
-def remove_stale_staging(root: Path) -> list[Path]:
-    """Remove files that killed runs left in a cache's staging folder; files in use are kept.
-
-    Returns:
-        The removed paths.
-    """
-    removed: list[Path] = []
+def remove_stale_staging(root: Path) -> None:
+    """Remove files that killed runs left in a cache's staging folder; files in use are kept."""
     with suppress(OSError):
         for path in sorted((root / "1" / "staging").iterdir()):
             if not _OURS.fullmatch(path.name):
@@ -138,12 +133,10 @@ def remove_stale_staging(root: Path) -> list[Path]:
             lock = path.with_suffix(_LOCK)
             with suppress(OSError):
                 handle = lock_file(lock, wait_s=0)
-                removed += [stale for stale in {path, lock} if stale.exists()]
                 for stale in (path, lock):
                     stale.unlink(missing_ok=True)
                 if handle is not None:
                     os.close(handle)
-    return removed
 
 
 def _staging_path(root: Path, digest: Digest) -> Path:

@@ -70,8 +70,6 @@ def download_file(
     """Download a file to its target if it is missing there, and add it to the cache if it is missing there.
 
     Args:
-        file: the expected file.
-        target: its final path.
         candidates: the places to ask, in this order; None for ``list_candidates``.
 
     Raises:
@@ -192,8 +190,8 @@ def _fill_from(
                 allowed = min(options.attempts, error.at_most or options.attempts)
                 if attempt >= allowed:
                     attempts = f" ({attempt} attempts)" if attempt > 1 else ""
-                    hint = error.hint
-                    if not hint and (asked_s := error.retry_after_s or 0.0) > options.timeout_s:
+                    asked_s, hint = error.retry_after_s or 0.0, ""
+                    if asked_s > options.timeout_s:
                         hint = f"the server asks to wait {asked_s:.0f} s (Retry-After): "
                         hint += "run the command again after that"
                     raise SourceError(f"{error.problem}{attempts}", hint=hint, temporary=True) from error

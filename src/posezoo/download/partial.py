@@ -106,7 +106,6 @@ class PartialFile:
         """Remove the bytes after the start, and return the hash of those before it.
 
         Args:
-            file: the expected file.
             start: how many bytes to keep, and which candidate sends the rest.
             resumable: whether another run can resume the download.
         """

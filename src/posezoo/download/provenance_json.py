@@ -35,10 +35,7 @@ def remember_origin(target: Path, candidate: Candidate, final_url: str, size: in
     """Record where a file comes from; this happens before the rename, so a killed run loses no origin.
 
     Args:
-        target: the file's final path.
-        candidate: the candidate that sent it.
         final_url: the URL after redirects; empty if the candidate is not a URL.
-        size: in bytes.
     """
     final_url = redact_url(final_url) if final_url else ""
     origin = {

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.files.file_record import fingerprint, read_record, update_record
@@ -16,17 +17,13 @@ from posezoo.layout import ModelLayout
 from posezoo.spec.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
 
 
+@dataclass(frozen=True, slots=True)
 class PostprocessRecord:
-    """A recipe, and the fingerprint and SHA-384 of each file that it read or made.
+    """A recipe, and the fingerprint and SHA-384 of each file that it read or made."""
 
-    Args:
-        subject: the file that the record belongs to.
-        recipe: in JSON types; if the recipe differs from the recorded one, the files are made again.
-        removable: whether the subject itself may be missing.
-    """
-
-    def __init__(self, subject: Path, recipe: Mapping[str, object], *, removable: bool = False) -> None:
-        self._subject, self._recipe, self._removable = subject, recipe, removable
+    subject: Path  # the file that the record belongs to
+    recipe: Mapping[str, object]  # in JSON types; if it changes, the files are made again
+    removable: bool = False  # whether the subject itself may be missing
 
     def is_up_to_date(self, *, rehash: bool = False) -> bool:
         """Whether the same recipe was carried out and no file has changed since.
@@ -34,14 +31,14 @@ class PostprocessRecord:
         Args:
             rehash: hash the files again; do not trust their fingerprints.
         """
-        outputs = read_record(self._subject).outputs
-        if outputs.get("recipe") != self._recipe:
+        outputs = read_record(self.subject).outputs
+        if outputs.get("recipe") != self.recipe:
             return False
-        is_removed = self._removable and not os.path.lexists(self._subject)
+        is_removed = self.removable and not os.path.lexists(self.subject)
         try:
             for name, entry in outputs["files"].items():
-                path = self._subject.parent / name
-                if is_removed and name == self._subject.name:
+                path = self.subject.parent / name
+                if is_removed and name == self.subject.name:
                     continue
                 if rehash:
                     is_unchanged = compute_digest(path).value == entry["sha384"]
@@ -56,27 +53,27 @@ class PostprocessRecord:
 
     def outputs(self) -> dict[Path, str]:
         """The files that were made, with SHA-384, or "" if only the size is known; empty without a record."""
-        outputs = read_record(self._subject).outputs
-        if outputs.get("recipe") != self._recipe:
+        outputs = read_record(self.subject).outputs
+        if outputs.get("recipe") != self.recipe:
             return {}
         try:
             files = {
-                self._subject.parent / name: str(entry.get("sha384", ""))
+                self.subject.parent / name: str(entry.get("sha384", ""))
                 for name, entry in outputs["files"].items()
             }
         except (LookupError, TypeError, AttributeError):
             return {}
-        return {path: sha384 for path, sha384 in files.items() if path != self._subject}
+        return {path: sha384 for path, sha384 in files.items() if path != self.subject}
 
     def write(self, files: Iterable[Path], *, sizes_only: bool = False) -> None:
         """Record the files; if the record cannot be written, the next run makes the files again."""
         entries = {
-            os.path.relpath(path, self._subject.parent): {"size": path.stat().st_size}
+            os.path.relpath(path, self.subject.parent): {"size": path.stat().st_size}
             if sizes_only
             else {**fingerprint(path), "sha384": compute_digest(path).value}
             for path in files
         }
-        update_record(self._subject, outputs={"recipe": self._recipe, "files": entries})
+        update_record(self.subject, outputs={"recipe": self.recipe, "files": entries})
 
 
 def archive_record(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) -> PostprocessRecord:

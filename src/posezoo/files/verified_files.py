@@ -75,7 +75,6 @@ def is_verified(
     Args:
         path: the file; a symbolic link is followed, a missing file is not verified.
         size: the expected size in bytes; None if the digest alone is known.
-        digest: the expected digest.
         trust_record: trust the record of an earlier check if the file has not changed since. Bytes can
             change undetected (a failing disk, a clock that is set back).
         remember: write the result into the file's record; a dry run does not.
@@ -154,7 +153,6 @@ def write_atomically(path: Path, content: bytes, *, lasting: bool = True) -> Non
 
     Args:
         path: its path; missing parent folders are created. If it is a device, the bytes are written to it.
-        content: its bytes.
         lasting: whether it also survives a power failure; False is faster, for files that can be made again.
 
     Raises:
@@ -251,7 +249,6 @@ def hard_link(source: Path, target: Path, *, mode: int | None = None) -> bool:
     """Create a hard link to a regular file of the user; False if that is not possible or not safe.
 
     Args:
-        source: the file.
         target: the path of the link, which must not exist.
         mode: the permissions that the file must have, because both names share them; None for any.
     """

@@ -98,7 +98,6 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
 
     Args:
         spec: the model, with the pins of the present lock.
-        layout: the paths of its files and IR.
         now: the current time, in the format of entries.
 
     Raises:
@@ -236,7 +235,6 @@ def merge_entries(
     """Update the entries to the present state of one model, and of the composite that contains it.
 
     Args:
-        entries: the entries of the lock.
         present: the entries of the model's files on this machine.
         unpinned: files of the model without a pin that are missing on this machine.
         allow_rollback: whether a model.yml that is older than the lock's is accepted.
@@ -247,7 +245,21 @@ def merge_entries(
     Raises:
         LockError: a model.yml is older than the lock's.
     """
-    updated = {entry.key: _updated(entries.get(entry.key), entry, allow_rollback) for entry in present}
+    updated: LockEntries = {}
+    for entry in present:
+        locked = entries.get(entry.key)
+        if locked is not None and locked.has_same_content(entry) and locked.revision == entry.revision:
+            entry = locked
+        elif locked is not None and entry.file in (MODEL_YML, COMPOSITE_YML):
+            reason = explain_rollback(locked, entry)
+            if reason and not allow_rollback:
+                raise LockError(
+                    f"{entry.model}: {entry.file} is older than the lock's: {reason}",
+                    hint="use the newer registry, or use --allow_rollback",
+                )
+            earlier = (digits for digits in locked.before if digits != entry.sha384)
+            entry = replace(entry, before=() if reason else (*earlier, locked.sha384))
+        updated[entry.key] = entry
     of_model = {entry.model for entry in present if entry.file == MODEL_YML}
     unchanged = {
         entry.model
@@ -275,20 +287,3 @@ def list_changes(before: LockEntries, after: LockEntries) -> list[LockChange]:
         digests = (was.sha384 if was else "", now.sha384 if now else "")
         changes.append(LockChange(key[0], key[1], change, *digests))
     return changes
-
-
-def _updated(locked: LockEntry | None, present: LockEntry, allow_rollback: bool) -> LockEntry:
-    if locked is None:
-        return present
-    if present.file not in (MODEL_YML, COMPOSITE_YML):
-        return locked if locked.has_same_content(present) else present
-    if locked.has_same_content(present) and locked.revision == present.revision:
-        return locked
-    reason = explain_rollback(locked, present)
-    if reason and not allow_rollback:
-        raise LockError(
-            f"{present.model}: {present.file} is older than the lock's: {reason}",
-            hint="use the newer registry, or use --allow_rollback",
-        )
-    earlier = (digits for digits in locked.before if digits != present.sha384)
-    return replace(present, before=() if reason else (*earlier, locked.sha384))

@@ -33,7 +33,6 @@ def run_in_child(work: Callable[..., Result], *args: object, of: str) -> Result:
 
     Args:
         work: a module-level function; the function, its arguments and its result are pickled.
-        args: its arguments.
         of: the model that it works on, for the error message.
 
     Raises:
@@ -59,7 +58,6 @@ def map_in_processes(
 
     Args:
         work: a module-level function; the function, the items and the results are pickled.
-        items: the arguments, one per call.
         jobs: how many processes run at once; 1: all work is done in this process.
         lost: makes the result of an item whose process ended early.
     """

@@ -45,8 +45,6 @@ def run_program(
     process group is killed.
 
     Args:
-        command: the program and its arguments.
-        input_bytes: its standard input.
         environment: its environment variables; None: those of this process.
         folder: its working directory; None: that of this process.
         timeout_s: the time limit; None: no limit.
