@@ -104,3 +104,4 @@ class ThreadPool:
     def _work_loop(self) -> None:
         while (task := self._tasks.get()) is not None and not self._ended.is_set():
             task()
+            del task  # else a thread that waits would keep the last result in memory
