@@ -21,14 +21,6 @@ MAX_CHARACTERS = 1 << 18
 MAX_LINKS = 20_000
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]{0,20}(?:\.\d{1,20})?(?:[eE][-+]?\d{1,3})?[ \t]*(%|mm\b|ms\b)?")
 
-#: Patterns for all spellings of a metric; the first one that matches a label names the metric.
-_METRICS = (
-    ("GFLOPs", re.compile(r"\bg?flops\b|\bgflop\b", re.IGNORECASE)),
-    ("MParams", re.compile(r"\bm(?:illion )?params?\b", re.IGNORECASE)),
-    ("MPJPE", re.compile(r"\bmpjpe\b", re.IGNORECASE)),
-    ("AP", re.compile(r"\baverage precision\b|\bAP\b(?![@\d])", re.IGNORECASE)),
-)
-
 
 @dataclass(frozen=True, slots=True)
 class TableRow:
@@ -52,8 +44,6 @@ class CardMetric:
     """A number in a table.
 
     Attributes:
-        line: the row's line.
-        metric: ``GFLOPs``, ``MParams``, ``AP`` or ``MPJPE`` for all their spellings; otherwise the label.
         value: the number as written: 64.64 if the card says 64.64%.
         unit: ``%``, ``mm``, ``ms`` or empty.
         label: the row's first cell.
@@ -61,8 +51,6 @@ class CardMetric:
         section: the path of its section.
     """
 
-    line: int
-    metric: str
     value: float
     unit: str
     label: str
@@ -250,5 +238,4 @@ def _read_metrics(table: CardTable, section: tuple[str, ...]) -> Iterator[CardMe
                 unit = match[1] or ""
                 text = match[0].removesuffix(unit).strip()
                 value = float(text.replace(",", ""))
-                metric = next((name for name, spelling in _METRICS if spelling.search(label)), label)
-                yield CardMetric(row.line, metric, value, unit, label, header, section)
+                yield CardMetric(value, unit, label, header, section)

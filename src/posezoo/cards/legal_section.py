@@ -67,10 +67,7 @@ def draw_legal_sections(facts: ModelFacts) -> Iterator[str]:
 def _terms(license: License, part: ModelSpec, folder: Path | None) -> str:
     """The name of a license, with a link to its text; empty if no license is declared.
 
-    Args:
-        license: the model's license.
-        part: the model.
-        folder: the card's folder; None if the card is outside the registry and cannot link to its files.
+    ``folder`` is the card's; None if the card is outside the registry and cannot link to its files.
     """
     if license.text and folder is not None:
         path = Path(os.path.relpath(license_path(part), folder))

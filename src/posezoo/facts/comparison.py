@@ -33,13 +33,7 @@ class MetricSource(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class SourcedMetric:
-    """A value and its origin.
-
-    Attributes:
-        number: the value in the metric's unit.
-        origin: whether the value was measured or is stated by the publisher.
-        conditions: the data set or the settings; empty if they are stated elsewhere.
-    """
+    """A value in the metric's unit, its origin, and its data set or settings (empty if stated elsewhere)."""
 
     number: float
     origin: MetricSource
@@ -85,29 +79,17 @@ class MeasurementSelection:
 
 @dataclass(frozen=True, slots=True)
 class ComparisonRow:
-    """One model in one precision.
+    """One model in one precision."""
 
-    Attributes:
-        model: its name, with its tag.
-        precision: the IR's precision.
-        license: its SPDX identifier, or an address if no identifier is declared.
-        values: the values by the names of ``COLUMNS``; None if unknown.
-    """
-
-    model: str
+    model: str  # its name, with its tag
     precision: Precision
-    license: str
-    values: Mapping[str, SourcedMetric | None]
+    license: str  # an SPDX identifier, or an address if none is declared
+    values: Mapping[str, SourcedMetric | None]  # by the names of ``COLUMNS``; None if unknown
 
 
 @dataclass(frozen=True, slots=True)
 class ComparisonColumn:
-    """One metric of all rows.
-
-    Attributes:
-        title: the title for people, with its unit.
-        in_words: formats a value for people.
-    """
+    """The title of a metric, with its unit, and the function that formats its values for people."""
 
     title: str
     in_words: Callable[[float], str]
@@ -220,18 +202,10 @@ def format_measurement_setting(measurement: Measurement) -> str:
 def _select_most_common_setting(
     subjects: Sequence[tuple[ModelSpec, Precision]], selection: MeasurementSelection, kind: str, metric: str
 ) -> tuple[str, dict[tuple[str, Precision], Measurement]]:
-    """The setting with which most subjects were measured, and one measurement of each subject.
+    """The setting with which most subjects were measured, in one line, and the measurement of each subject.
 
-    Args:
-        subjects: models, each with a precision.
-        selection: the measurements to use.
-        kind: the kind of the measurements.
-        metric: the metric's name. If two settings are equally common, the one with the larger sum of the
-            metric is chosen. If a subject has two measurements, the larger one is chosen.
-
-    Returns:
-        The setting in one line (empty if nothing was measured), and one measurement for each subject that was
-        measured with it.
+    If two settings are equally common, the one with the larger sum of the metric is chosen; if a subject has
+    two measurements, the larger one. The setting is empty if nothing was measured.
     """
     by_setting: dict[str, dict[tuple[str, Precision], Measurement]] = {}
     for spec, precision in subjects:

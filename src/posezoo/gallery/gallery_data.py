@@ -62,10 +62,10 @@ AXES: Mapping[str, ChartAxis] = {
 #: The sections of a card that state metrics.
 SECTIONS = ("specification", "accuracy")
 
-_COSTS = {"GFLOPs": "gflops", "MParams": "mparams", "GOps": "gflops"}
-
-#: The spellings of each accuracy on cards.
-_ACCURACIES = (
+#: The spellings of each cost and accuracy on cards; the first one that matches a label names its metric.
+_SPELLINGS = (
+    ("gflops", re.compile(r"\bg?flops\b|\bgflop\b|^(?-i:GOps)$", re.IGNORECASE)),
+    ("mparams", re.compile(r"\bm(?:illion )?params?\b", re.IGNORECASE)),
     ("AP", re.compile(r"\bm?AP\b|average precision|coco_(orig_)?precision", re.IGNORECASE)),
     ("Top 1", re.compile(r"\btop.?1\b", re.IGNORECASE)),
     ("mIoU", re.compile(r"\bmean.?iou\b|\bmiou\b", re.IGNORECASE)),
@@ -208,9 +208,8 @@ def _first_of_each(metrics: Sequence[CardMetric]) -> Iterator[tuple[str, Sourced
     seen: set[str] = set()
     for metric in metrics:
         value = metric.value
-        if not (name := _COSTS.get(metric.metric, "")):
-            accuracies = (name for name, pattern in _ACCURACIES if pattern.search(metric.label))
-            name = next(accuracies, "")
+        name = next((name for name, pattern in _SPELLINGS if pattern.search(metric.label)), "")
+        if name not in ("gflops", "mparams"):
             value = value / 100 if metric.unit == "%" or value > 1 else value
             if value > 1:  # neither a percentage nor a fraction
                 continue

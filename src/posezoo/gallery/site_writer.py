@@ -71,10 +71,7 @@ def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) 
 def write_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) -> SiteChanges:
     """Write the pages that differ, in their order; then remove pages of models that no longer exist.
 
-    Args:
-        folder: the site's folder; it is created if needed.
-        pages: the content of each file by its path; the last one links to the others.
-        force: accept a folder that contains other files, and replace files that have the names of pages.
+    The folder is created if needed; the last page links to the others. For the arguments, see ``plan_site``.
 
     Raises:
         OutputError: the folder holds other files, or cannot be written.

@@ -6,6 +6,7 @@ not a finding.
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Collection, Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -164,12 +165,11 @@ def _check_complexity(
 
 
 def _check_precision(view: ModelView, precision: Precision, network: Any, xml: Path) -> Violations:
-    sizes: dict[str, int] = {}
+    sizes: Counter[str] = Counter()
     for operation in network.get_ordered_ops():
         if operation.get_type_name() == "Constant":
-            element_type = operation.get_element_type().get_type_name()
-            sizes[element_type] = sizes.get(element_type, 0) + operation.get_byte_size()
-    most = max(sizes, key=lambda element_type: sizes[element_type], default="")
+            sizes[operation.get_element_type().get_type_name()] += operation.get_byte_size()
+    most = max(sizes, key=sizes.__getitem__, default="")
     # FP32/ contains the weights as published, which may be FP16 or smaller.
     if sum(sizes.values()) > MIN_WEIGHT_BYTES and most in _TOO_WIDE.get(precision, ()):
         message = f"{xml}: most of its weights are stored as {most}"
