@@ -123,7 +123,7 @@ def _license(part: ModelSpec) -> dict[str, str]:
         "spdx": part.license.spdx,
         "url": part.license.url,
         "text": part.license.text,
-        "holder": read_copyright_line(part) if part.license.text else "",
+        "holder": read_copyright_line(part),
         "note": part.license_note,
     }
 

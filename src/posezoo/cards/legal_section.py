@@ -47,7 +47,7 @@ def draw_legal_sections(facts: ModelFacts) -> Iterator[str]:
         part = next(part for part in parts if part.license == license)
         terms = _terms(license, part, folder)
         yield f"The model is distributed under {terms}." if terms else "No license is declared."
-        if holder := read_copyright_line(part) if license.text else "":
+        if holder := read_copyright_line(part):
             yield escape(holder)
         if text := _short_text(part):
             yield format_code_block("text", text.splitlines())
@@ -82,7 +82,7 @@ def _short_text(part: ModelSpec) -> str:
     """The license text without the copyright line; empty if it is too long or cannot be read."""
     try:
         with open(license_path(part), encoding="utf-8") as file:
-            text = file.read(SHORT + 1) if part.license.text else ""
+            text = file.read(SHORT + 1)
     except (OSError, UnicodeDecodeError):
         return ""
     if len(text) > SHORT or not read_copyright_line(part):

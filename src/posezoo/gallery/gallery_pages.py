@@ -149,12 +149,7 @@ def _draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collectio
         limits=facts.limits,
         commands=_commands(facts),
         licenses=unique(
-            (
-                part.license.spdx,
-                part.license.url,
-                read_copyright_line(part) if part.license.text else "",
-                part.license_note,
-            )
+            (part.license.spdx, part.license.url, read_copyright_line(part), part.license_note)
             for part in parts
         ),
         origins=unique((part.origin.repository, part.origin.paper) for part in parts),
@@ -265,9 +260,7 @@ def _commands(facts: ModelFacts) -> list[tuple[str, str]]:
 
 
 def _file_row(file: SourceFile) -> Row:
-    size = (
-        f"{file.size:,}" if file.size is not None else f"at most {file.max_size:,}" if file.max_size else ""
-    )
-    digests = file.declared_digests.values()
-    pins = ", ".join(f"{digest.algorithm} {digest.value}" for digest in digests)
-    return file.name, size, pins or "none"
+    limit = f"at most {file.max_size:,}" if file.max_size else ""
+    size = limit if file.size is None else f"{file.size:,}"
+    digests = (f"{digest.algorithm} {digest.value}" for digest in file.declared_digests.values())
+    return file.name, size, ", ".join(digests) or "none"

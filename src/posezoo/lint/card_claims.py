@@ -166,8 +166,18 @@ def read_claims(sections: Iterable[CardSection]) -> CardClaims:
     summary = next((section for section in sections if section.level == 2), None)
     lines = [(number, line) for number, line in summary.prose_lines if line.strip()] if summary else []
     text = "\n".join(line for _, line in lines)
+    parents = {section.path[:-1] for section in sections}
+    ports: list[CardPorts] = []
+    for section in sections:
+        kinds = [match[1].lower() for title in section.path if (match := _KIND.match(title))]
+        sides = [match[0].lower() for title in section.path if (match := _SIDE.match(title))]
+        if kinds:
+            side = sides[0] if sides else "preamble" if section.path in parents else ""
+            ports.append(_read_section(kinds[-1], side, section))
+        elif section.level == 2 and section.title.lower().startswith("use"):
+            ports.append(_read_section("input", "preamble", section))
     return CardClaims(
-        ports=tuple(_read_ports(sections)),
+        ports=tuple(ports),
         metrics=metrics,
         accuracy=tuple(accuracy),
         description=CardValue(text, text, lines[0][0]) if lines else None,
@@ -194,18 +204,6 @@ def select_part_sections(card: ParsedCard, part: str, parts: Iterable[str]) -> t
 
 def _words(text: str) -> set[str]:
     return set(re.findall(r"[a-z0-9]+", text.lower())) - {"model", "specification", "composite"}
-
-
-def _read_ports(sections: tuple[CardSection, ...]) -> Iterator[CardPorts]:
-    parents = {section.path[:-1] for section in sections}
-    for section in sections:
-        kinds = [match[1].lower() for title in section.path if (match := _KIND.match(title))]
-        sides = [match[0].lower() for title in section.path if (match := _SIDE.match(title))]
-        if kinds:
-            side = sides[0] if sides else "preamble" if section.path in parents else ""
-            yield _read_section(kinds[-1], side, section)
-        elif section.level == 2 and section.title.lower().startswith("use"):
-            yield _read_section("input", "preamble", section)
 
 
 def _read_section(kind: str, side: str, section: CardSection) -> CardPorts:

@@ -20,20 +20,13 @@ from posezoo.registry import Registry
 #: The largest number of findings of one rule in one model, so that a hostile card cannot fill the screen.
 MAX_FINDINGS = 50
 
+_MODULES = (
+    *("declared_files", "converter_arguments", "native_format", "shapes_and_names", "preprocessing_rules"),
+    *("accuracy_check", "metrics", "descriptions"),
+)
 #: Each part is one rule or a tuple of rules.
 FAMILIES: LazyTable[object] = LazyTable(
-    "posezoo.lint_rules",
-    object,
-    {
-        "declared_files": "posezoo.lint.rules.declared_files:RULES",
-        "converter_arguments": "posezoo.lint.rules.converter_arguments:RULES",
-        "native_format": "posezoo.lint.rules.native_format:RULES",
-        "shapes_and_names": "posezoo.lint.rules.shapes_and_names:RULES",
-        "preprocessing_rules": "posezoo.lint.rules.preprocessing_rules:RULES",
-        "accuracy_check": "posezoo.lint.rules.accuracy_check:RULES",
-        "metrics": "posezoo.lint.rules.metrics:RULES",
-        "descriptions": "posezoo.lint.rules.descriptions:RULES",
-    },
+    "posezoo.lint_rules", object, {name: f"posezoo.lint.rules.{name}:RULES" for name in _MODULES}
 )
 
 
