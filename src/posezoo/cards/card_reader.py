@@ -185,13 +185,10 @@ def _read_sections(tokens: Sequence[Token], lines: Sequence[str], start: int) ->
     parents: list[tuple[int, str]] = []  # level and title of each enclosing heading, without the card's title
     has_title = False
     for begin, end in pairwise((0, *headings, len(tokens))):
-        tables, code = [], []
-        for index in range(begin, end):
-            if tokens[index].type == "table_open":
-                tables.append(_read_table(tokens, index))
-            elif tokens[index].type == "fence":
-                fence = tokens[index]
-                code.append((_line(fence), fence.info.strip(), fence.content.removesuffix("\n")))
+        starts = (index for index in range(begin, end) if tokens[index].type == "table_open")
+        tables = tuple(_read_table(tokens, index) for index in starts)
+        fences = (token for token in tokens[begin:end] if token.type == "fence")
+        code = tuple((_line(each), each.info.strip(), each.content.removesuffix("\n")) for each in fences)
         last = _line(tokens[end]) - 1 if end < len(tokens) else len(lines)
         if begin == end or tokens[begin].type != "heading_open":
             line, level, title, first = 1, 0, "", start
@@ -205,9 +202,7 @@ def _read_sections(tokens: Sequence[Token], lines: Sequence[str], start: int) ->
         text = "\n".join(lines[first:last])
         if level or text.strip():
             path = tuple(title for _, title in parents)
-            sections.append(
-                CardSection(line, level, path, title, text, tuple(tables), tuple(code), first + 1)
-            )
+            sections.append(CardSection(line, level, path, title, text, tables, code, first + 1))
     return tuple(sections)
 
 

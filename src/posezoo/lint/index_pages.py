@@ -21,7 +21,6 @@ _COLUMNS = {
     "gflops": re.compile(r"(?:complexity \()?g(?:fl)?ops\)?", re.IGNORECASE),
     "mparams": re.compile(r"m ?params|size \(mp\)", re.IGNORECASE),
     "accuracy": re.compile(r"accuracy|ap", re.IGNORECASE),
-    "framework": re.compile(r"implementation", re.IGNORECASE),
 }
 #: The number of models' folders that are checked for copied images and scripts.
 SAMPLE_SIZE = 20

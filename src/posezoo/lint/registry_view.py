@@ -233,17 +233,15 @@ class ModelView:
         return self.card_path.parent == self.folder
 
     @cached_property
-    def card(self) -> ParsedCard | None:
-        """The card, or None."""
-        if not self.has_own_card:
-            composite = self.zoo.models.get(self.entry.composite)
-            return composite.card if composite is not None else None
-        return read_card(self.card_path)
-
-    @property
     def own_card(self) -> ParsedCard | None:
         """The model's own card; None if it has none, or only its composite's card."""
-        return self.card if self.has_own_card else None
+        return read_card(self.card_path) if self.has_own_card else None
+
+    @property
+    def card(self) -> ParsedCard | None:
+        """The model's own or its composite's card, or None."""
+        composite = None if self.has_own_card else self.zoo.models.get(self.entry.composite)
+        return self.own_card if composite is None else composite.card
 
     @cached_property
     def claims(self) -> CardClaims:

@@ -47,12 +47,10 @@ def _compare_with_card(view: ModelView, kind: str) -> Iterator[RuleViolation]:
             if are_equal(on_card.value, declared) or _is_factor(on_card.value):
                 continue
             actual = format_numbers(on_card.value)
-            is_reversed = bool(declared) and are_equal(on_card.value[::-1], declared)
             message = f"the {kind} is {actual} on the card and {expected or 'not declared'} in model.yml"
-            order = ": the order is reversed" if is_reversed else ""
-            yield RuleViolation(
-                view.card_location(on_card), f"{message}{order}", f"input.{kind}", actual, expected
-            )
+            if declared and are_equal(on_card.value[::-1], declared):
+                message += ": the order is reversed"
+            yield RuleViolation(view.card_location(on_card), message, f"input.{kind}", actual, expected)
 
 
 def declared_values(view: ModelView, kind: str) -> Numbers | None:

@@ -90,21 +90,20 @@ def input_shape(view: ModelView) -> Iterator[RuleViolation]:
     sizes: tuple[int, ...] = ()
     if exported is not None and exported.value.count("[") < 2 and view.argument("--input_shape") is None:
         sizes = tuple(int(size) for size in re.findall(r"-?[0-9]{1,9}", exported.value))
+    sides = ("original", "", "preamble", "converted")
+    sections = [section for side in sides for section in view.claims.sections_on("input", side)]
     for declared in view.inputs:
         shape = declared.shape or sizes
-        for side in ("original", "", "preamble", "converted") if shape else ():
-            for section in view.claims.sections_on("input", side):
-                port = _find_port(declared, section, len(view.inputs))
-                if port is None or port.shape is None:
-                    continue
-                if not _is_same_shape(shape, port.shape.value, may_transpose=side != "original"):
-                    actual, expected = _format_shape(port.shape.value), _format_shape(shape)
-                    name, model = declared.name or "the input", side or "model"
-                    message = (
-                        f"{name} of the {model} has the shape {actual} on the card, {expected} in model.yml"
-                    )
-                    location = view.card_location(port.shape)
-                    yield RuleViolation(location, message, "input.shape", actual, expected)
+        for section in sections if shape else ():
+            port = _find_port(declared, section, len(view.inputs))
+            if port is None or port.shape is None:
+                continue
+            if not _is_same_shape(shape, port.shape.value, may_transpose=section.side != "original"):
+                actual, expected = _format_shape(port.shape.value), _format_shape(shape)
+                name, model = declared.name or "the input", section.side or "model"
+                message = f"{name} of the {model} has the shape {actual} on the card, {expected} in model.yml"
+                location = view.card_location(port.shape)
+                yield RuleViolation(location, message, "input.shape", actual, expected)
 
 
 @rule(
