@@ -90,7 +90,6 @@ class BenchmarkResult:
     def settings(self) -> dict[str, Scalar]:
         """The settings that affect the values, besides the model and the machine."""
         runtime, info = self.case.runtime, self.info
-        hint: str = runtime.to_openvino_config().get("PERFORMANCE_HINT", "NONE")
         return {
             "device": info.device,
             **({"device_asked": runtime.device} if runtime.device != info.device else {}),
@@ -98,7 +97,7 @@ class BenchmarkResult:
             "executed_precision": info.executed_precision,
             "requests": info.requests,
             "streams": info.streams,
-            "hint": hint,
+            "hint": runtime.to_openvino_config().get("PERFORMANCE_HINT", "NONE"),
             **({"threads": runtime.threads} if runtime.threads else {}),
             **info.settings,
         }

@@ -165,13 +165,11 @@ def _executed_precision(compiled: Any) -> str:
     Other sources are not reliable: a layer reports f16 even if only its weights are f16, and AUTO and HETERO
     do not report the precision hint.
     """
-    infos = [layer.get_rt_info() for layer in compiled.get_runtime_model().get_ops()]
-    kernels = [
-        str(info["primitiveType"].value).lower()
-        for info in infos
-        if "primitiveType" in info and str(info["layerType"].value) in _HEAVY_LAYERS
-    ]
-    endings = Counter(kernel.rsplit("_", 1)[-1] for kernel in kernels)
+    endings: Counter[str] = Counter()
+    for layer in compiled.get_runtime_model().get_ops():
+        info = layer.get_rt_info()
+        if "primitiveType" in info and str(info["layerType"].value) in _HEAVY_LAYERS:
+            endings[str(info["primitiveType"].value).lower().rsplit("_", 1)[-1]] += 1
     for precision, _ in endings.most_common():
         if precision in _PRECISIONS:
             return precision

@@ -34,17 +34,15 @@ InferFunction = Callable[[Mapping[str, Array]], Outputs]
 
 
 class Pipeline(Protocol):
-    """The interface of all pipelines, which run a model's networks to find poses. They are thread-safe."""
+    """The interface of all pipelines, which run a model's networks to find poses. They are thread-safe.
 
-    @property
-    def networks(self) -> Sequence[CompiledNetwork]:
-        """All networks that it uses, in the order in which they run."""
-        ...
+    Attributes:
+        networks: all networks that it uses, in the order in which they run.
+        input_size: width and height in pixels of the first network's input; None if it varies.
+    """
 
-    @property
-    def input_size(self) -> Size | None:
-        """Width and height in pixels of the first network's input; None if it varies."""
-        ...
+    networks: tuple[CompiledNetwork, ...]
+    input_size: Size | None
 
     def __call__(self, image: Image) -> PipelineSteps:
         """The steps from an (H, W, 3) uint8 BGR image to its poses, highest score first."""

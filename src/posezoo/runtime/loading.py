@@ -70,7 +70,7 @@ def load_estimator(
         options.override(preprocessing),
         options,
     )
-    if options.uses_augmentation:
+    if options.flip or tuple(options.scales) != (1.0,):
         return Estimator(model, decoder.name, TestTimeAugmentation(config))
     create_pipeline: Callable[[PipelineConfig], Pipeline] = import_attribute(record.pipeline)
     return Estimator(model, decoder.name, create_pipeline(config))

@@ -14,8 +14,7 @@ Result = TypeVar("Result")
 class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
     """Items with their results, in the order of the items.
 
-    The next item is read when a slot is free and the caller asks for a result, never earlier. If an item
-    fails, its error is raised in place of its result; the caller may then ask for the next result.
+    It reads and fails as ``Estimator.stream`` says.
 
     Args:
         items: the items; they are read in the caller's thread.

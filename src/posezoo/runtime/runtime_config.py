@@ -137,11 +137,6 @@ class LoadOptions:
         if self.layout not in ("", "NCHW", "NHWC"):
             raise InferenceError(f"layout: expected NCHW or NHWC, got {self.layout!r}")
 
-    @property
-    def uses_augmentation(self) -> bool:
-        """Whether each image is run more than once (test-time augmentation)."""
-        return self.flip or tuple(self.scales) != (1.0,)
-
     def override(self, preprocessing: Preprocessing) -> Preprocessing:
         """The preprocessing that a model declares, overridden by the values that these options set."""
         if self.reverse_input_channels is not None:
