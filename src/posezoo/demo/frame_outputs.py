@@ -11,7 +11,7 @@ from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
+from contextlib import AbstractContextManager, contextmanager, suppress
 from pathlib import Path
 from typing import Any, TextIO
 
@@ -204,7 +204,7 @@ def pad_to_size(image: Image, size: Size) -> Image:
     return letterbox_image(image, size)[1]
 
 
-class JsonListWriter:
+class JsonListWriter(AbstractContextManager["JsonListWriter"]):
     """Writes a JSON document with a list that grows on disk instead of in memory, for example for a camera.
 
     It is a context manager. At the end the file is renamed to its final name, also after a failure, unless
@@ -228,9 +228,6 @@ class JsonListWriter:
             path.parent.mkdir(parents=True, exist_ok=True)
             self._stream: TextIO = open(self._part, "w", encoding="utf-8")  # noqa: SIM115
             self._stream.write(f'{{"{key}": [' if key else "[")
-
-    def __enter__(self) -> JsonListWriter:
-        return self
 
     def __exit__(self, kind: type[BaseException] | None, *_: object) -> None:
         try:

@@ -1,9 +1,7 @@
-"""A cache of compiled networks for the next start.
+"""A cache of compiled networks for the next start; one that is damaged is compiled again, without an error.
 
-OpenVINO's own cache does not detect a damaged file and runs it. Here a file begins with the SHA-256 of the
-compiled network in 64 hexadecimal digits. Then follows the network as OpenVINO exports it, at an offset that
-is aligned for vector loads. If the folder or a file is damaged, the network is compiled again, without an
-error.
+OpenVINO's own cache runs a damaged file. Here a file is the SHA-256 of the exported network in 64 hexadecimal
+digits, and then the network, at an offset that is aligned for vector loads.
 """
 
 from __future__ import annotations

@@ -16,7 +16,6 @@ from posezoo.runtime.graph import Preprocessing
 VIRTUAL_DEVICES = ("AUTO", "BATCH", "HETERO", "MULTI")
 
 _DRIVERS = "its driver is not part of OpenVINO; posezoo doctor lists the devices that are found"
-_MISSING_DEVICES = {"GPU": _DRIVERS, "NPU": _DRIVERS}
 
 HINTS = ("LATENCY", "THROUGHPUT", "NONE")
 
@@ -71,19 +70,16 @@ class RuntimeConfig:
         properties: dict[str, dict[str, str]] = {}  # by real device
         if self.threads and "CPU" in _real_devices(self.device):
             properties["CPU"] = {"INFERENCE_NUM_THREADS": str(self.threads)}
-        streams: dict[str, str] = {}
+        parts = self.streams.split(",") if self.streams else []
         if _is_number(self.streams):
-            streams = dict.fromkeys(_real_devices(self.device), self.streams)
-        elif self.streams:
-            for part in self.streams.split(","):
-                device, _, number = part.strip().rpartition(":")
-                if not device or not _is_number(number):
-                    raise InferenceError(
-                        f"streams: expected a number, AUTO, or one for each device, got {self.streams!r}",
-                        hint="4, or CPU:4,GPU:2",
-                    )
-                streams[device] = number
-        for device, number in streams.items():
+            parts = [f"{device}:{self.streams}" for device in _real_devices(self.device)]
+        for part in parts:
+            device, _, number = part.strip().rpartition(":")
+            if not device or not _is_number(number):
+                raise InferenceError(
+                    f"streams: expected a number, AUTO, or one for each device, got {self.streams!r}",
+                    hint="4, or CPU:4,GPU:2",
+                )
             properties.setdefault(device, {})["NUM_STREAMS"] = number
         if self.device.split(":")[0] in VIRTUAL_DEVICES:
             config.update({f"DEVICE_PROPERTIES_{name}": values for name, values in properties.items()})
@@ -186,5 +182,5 @@ def require_device(device: str) -> None:
     if device.split(":")[0].split(".")[0] not in {name.split(".")[0] for name in names}:
         raise InferenceError(
             f"no device {device!r} was found, only {', '.join(core.available_devices)}",
-            hint=_MISSING_DEVICES.get(device.split(".")[0]) or suggest(device.upper(), names),
+            hint=_DRIVERS if device.split(".")[0] in ("GPU", "NPU") else suggest(device.upper(), names),
         )
