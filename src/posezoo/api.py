@@ -135,9 +135,8 @@ def load(
     context = _open(flags, trust_on_first_use)
     from posezoo.runtime.runtime_config import LoadOptions
 
-    runtime = default_runtime(context.settings)
     options = LoadOptions(
-        replace(runtime, requests=requests, streams=streams, threads=threads),
+        replace(default_runtime(context.settings), requests=requests, streams=streams, threads=threads),
         target_size=target_size,
         aspect_size=aspect,
     )

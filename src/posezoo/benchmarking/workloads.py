@@ -13,6 +13,8 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from posezoo.images import read_image
+from posezoo.pose.drawing import draw
 from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.runtime_config import RuntimeConfig, available_devices
@@ -152,9 +154,6 @@ class PipelineWorkload:
             ImageError: the image cannot be read.
             InferenceError: an IR is missing or damaged, or the device refuses it.
         """
-        from posezoo.images import read_image
-        from posezoo.pose.drawing import draw
-
         hardware = available_devices()
         image = read_image(self.image)
         start_time = time.perf_counter()

@@ -20,9 +20,9 @@ from typing import Any
 from posezoo import images
 from posezoo.errors import ImageError, PosezooError, import_optional, redact_secrets
 from posezoo.images import MAX_PIXELS, SUFFIXES, Image
+from posezoo.pose.letterbox import Size
 
 ReportError = Callable[[PosezooError], None]
-Size = tuple[int, int]
 
 #: Frames per second of a source that does not report its rate; most cameras have this rate.
 USUAL_FPS = 30.0

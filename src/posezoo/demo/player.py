@@ -19,13 +19,14 @@ import numpy as np
 
 from posezoo.demo.frame_outputs import FrameOutput
 from posezoo.demo.frame_rate import FrameRateMeter, StepTimer
-from posezoo.demo.frame_sources import Frame, FrameSource, Size
+from posezoo.demo.frame_sources import Frame, FrameSource
 from posezoo.demo.utilization_monitor import UtilizationMonitor
 from posezoo.demo.window import ESCAPE, TAB, Window
 from posezoo.errors import PosezooError, import_optional
 from posezoo.images import Image
 from posezoo.pose.drawing import draw
 from posezoo.pose.keypoints import Pose
+from posezoo.pose.letterbox import Size
 
 if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator

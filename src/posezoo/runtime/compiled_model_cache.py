@@ -27,12 +27,13 @@ _MAX_BYTES = 1 << 30
 def cache_path(graph: Graph, config: dict[str, Any], folder: Path) -> Path | None:
     """The cache file for a graph and a configuration on this CPU; None if the IR cannot be read."""
     try:
-        file_states = [(part.stat().st_size, part.stat().st_mtime_ns) for part in graph.files]
+        states = [file.stat() for file in (graph.path, graph.path.with_suffix(".bin"))]
     except OSError:
         return None
     facts = (
         *(package_version("openvino"), graph.core.get_property("CPU", "FULL_DEVICE_NAME")),
-        *(str(graph.path.resolve()), file_states, graph.changes, sorted(config.items())),
+        *(str(graph.path.resolve()), [(state.st_size, state.st_mtime_ns) for state in states]),
+        *(graph.changes, sorted(config.items())),
     )
     return folder / f"{graph.path.stem}-{hashlib.sha256(repr(facts).encode()).hexdigest()[:16]}.compiled"
 

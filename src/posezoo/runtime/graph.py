@@ -60,7 +60,7 @@ class Graph:
     def __init__(self, xml: Path) -> None:
         self.path = xml
         self.core = import_openvino(extra="run").Core()
-        for file in self.files:
+        for file in (xml, xml.with_suffix(".bin")):
             if not file.is_file():
                 raise InferenceError(f"{file}: no such file", hint="posezoo convert creates it")
         with open(xml, "rb") as stream:
@@ -85,11 +85,6 @@ class Graph:
                 shapes[name][layout.index("H")], shapes[name][layout.index("W")] = height, width
             self.model.reshape(shapes)
             self.changes.append(f"own size {sides}")
-
-    @property
-    def files(self) -> tuple[Path, Path]:
-        """The .xml and the .bin."""
-        return self.path, self.path.with_suffix(".bin")
 
     @property
     def inputs(self) -> dict[str, Shape]:
