@@ -198,6 +198,5 @@ def require_readable(dataset: CocoDataset) -> None:
         )
 
 
-def _join_names(names: Sequence[str], max_count: int = 5) -> str:
-    more = f", and {len(names) - max_count} more" if len(names) > max_count else ""
-    return ", ".join(names[:max_count]) + more
+def _join_names(names: Sequence[str]) -> str:
+    return ", ".join(names[:5]) + (f", and {len(names) - 5} more" if len(names) > 5 else "")

@@ -43,7 +43,7 @@ def deconv_bn_relu(inputs: int, outputs: int) -> nn.Sequential:
     )
 
 
-def projection(inputs: int, outputs: int, stride: int) -> nn.Module:
+def projection(inputs: int, outputs: int, stride: int) -> nn.Sequential:
     """The usual shortcut: a 1x1 convolution with the block's stride, and batch normalization."""
     return nn.Sequential(conv2d(inputs, outputs, 1, stride=stride), nn.BatchNorm2d(outputs))
 

@@ -91,7 +91,7 @@ _ALL = (
     ),
     NetworkDefinition(
         "single_human_pose",
-        "posezoo.networks.single_human_pose:SingleHumanPose",
+        "posezoo.networks.lightweight_openpose:SingleHumanPose",
         _rgb("data", 384, 288),
         ("heatmaps",),
         arguments={

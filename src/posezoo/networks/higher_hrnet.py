@@ -156,11 +156,8 @@ def _resized(widths: Sequence[int], source: int, target: int) -> nn.Module:
     if source == target:
         return nn.Identity()  # it has no keys, since upstream has no module here
     if source > target:
-        return nn.Sequential(
-            conv2d(widths[source], widths[target], 1),
-            nn.BatchNorm2d(widths[target]),
-            nn.Upsample(scale_factor=2 ** (source - target), mode="nearest"),
-        )
+        upsample = nn.Upsample(scale_factor=2 ** (source - target), mode="nearest")
+        return nn.Sequential(*projection(widths[source], widths[target], 1), upsample)
     halvings = [conv_bn_relu(widths[source], widths[source], stride=2) for _ in range(source + 1, target)]
     last = nn.Sequential(conv2d(widths[source], widths[target], stride=2), nn.BatchNorm2d(widths[target]))
     return nn.Sequential(*halvings, last)

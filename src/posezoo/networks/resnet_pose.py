@@ -72,11 +72,8 @@ def resnet(
 
 
 def _average_pool_shortcut(inputs: int, outputs: int, stride: int) -> nn.Module:
-    return nn.Sequential(
-        nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False),
-        conv2d(inputs, outputs, 1),
-        nn.BatchNorm2d(outputs),
-    )
+    pool = nn.AvgPool2d(stride, stride, ceil_mode=True, count_include_pad=False)
+    return nn.Sequential(pool, *projection(inputs, outputs, 1))
 
 
 def without_names(sequence: nn.Sequential) -> nn.Sequential:

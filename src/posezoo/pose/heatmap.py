@@ -96,7 +96,7 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
         return []
     rows, columns = np.divmod(best, width)
     cells = np.stack([columns, rows], axis=1)
-    refined = cells + convention.refine(heatmaps, cells, options.blur)
+    refined = cells + convention.refine(heatmaps, cells, options.blur) if convention.refine else cells
     keypoints: Floats = np.zeros((1, JOINTS, 3), np.float32)
     border = int(convention.is_aligned)
     cell = np.subtract(size, border) / np.maximum(np.subtract((width, height), border), 1)
@@ -118,10 +118,6 @@ def unflip_heatmaps(maps: Floats, *, shift: bool) -> Floats:
     if shift:
         turned[:, :, 1:] = turned[:, :, :-1].copy()
     return turned
-
-
-def _no_offset(_heatmaps: Floats, cells: NDArray[Any], _blur: int) -> Floats:
-    return np.zeros(cells.shape, np.float32)
 
 
 def _quarter(heatmaps: Floats, cells: NDArray[Any], _blur: int) -> Floats:
@@ -189,6 +185,7 @@ class HeatmapConvention:
 
     Attributes:
         refine: returns offsets in cells; takes (17, H, W) maps, (17, 2) cells x, y, and the blur's width.
+            None: cells are used as they are.
         is_aligned: whether the first and last cells are at the first and last pixels. Otherwise cell 0 is at
             pixel 0, and the distance between cells is the stride.
         min_score: a pose's score is the mean of the keypoint scores above this.
@@ -197,7 +194,7 @@ class HeatmapConvention:
             otherwise it is black.
     """
 
-    refine: Callable[[Floats, NDArray[Any], int], Floats]
+    refine: Callable[[Floats, NDArray[Any], int], Floats] | None = None
     is_aligned: bool = False
     min_score: float = 0.0
     crop: CropFunction = crop_fit
@@ -210,11 +207,11 @@ class HeatmapConvention:
 #: see ``_dark`` and ``_udp``; gluoncv: GluonCV's demo (``heatmap_to_coord``: boxes are stretched to the
 #: input); gluoncv_validation: its ``get_final_preds``; alphapose: AlphaPose's ``heatmap_to_coord_simple``.
 CONVENTIONS: dict[str, HeatmapConvention] = {
-    "argmax": HeatmapConvention(_no_offset, min_score=0.2),
+    "argmax": HeatmapConvention(min_score=0.2),
     "quarter": HeatmapConvention(_quarter, min_score=0.2),
     "dark": HeatmapConvention(_dark, min_score=0.2),
     "udp": HeatmapConvention(_udp, is_aligned=True, min_score=0.2, crop=crop_align),
-    "gluoncv": HeatmapConvention(_no_offset, crop=crop_stretch),
+    "gluoncv": HeatmapConvention(crop=crop_stretch),
     "gluoncv_validation": HeatmapConvention(_quarter),
     "alphapose": HeatmapConvention(_quarter, crop=crop_blank, blank_is_mean=True),
 }
