@@ -83,8 +83,7 @@ class CocoDataset:
 
     Attributes:
         name: the annotation file's name without its suffix.
-        annotations: the annotation file.
-        folder: the folder of the images.
+        annotations, folder: the annotation file, and the folder of the images.
         keypoints: keypoint names, in the order of ``PersonAnnotation.keypoints``; empty if there are none.
         images: in the file's order.
     """

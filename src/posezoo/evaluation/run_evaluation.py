@@ -12,12 +12,7 @@ from posezoo import images
 from posezoo.coco import CocoBox, CocoDataset, DatasetImage
 from posezoo.errors import EvaluationError, ImageError, import_optional
 from posezoo.evaluation import breakdown
-from posezoo.evaluation.coco_matching import (
-    ENOUGH_PEOPLE,
-    Interval,
-    bootstrap_intervals,
-    match_dataset,
-)
+from posezoo.evaluation.coco_matching import ENOUGH_PEOPLE, Interval, bootstrap_intervals, match_dataset
 from posezoo.evaluation.coco_metrics import compute_coco_metrics, require_people
 from posezoo.evaluation.image_predictions import ImagePredictions, predictions_from_poses
 from posezoo.evaluation.prediction_cache import open_prediction_cache

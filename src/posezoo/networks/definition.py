@@ -33,10 +33,6 @@ class NetworkArgument:
     allowed: range | tuple[ArgumentValue, ...]
     read: Callable[[Shapes], ArgumentValue | None] = lambda shapes: None
 
-    def accepts(self, value: object) -> bool:
-        """Whether a value is allowed and has exactly the default's type (True is also an int in Python)."""
-        return type(value) is type(self.default) and value in self.allowed
-
     def __str__(self) -> str:
         if isinstance(self.allowed, range):
             return f"{self.allowed[0]} to {self.allowed[-1]}"
@@ -88,8 +84,10 @@ class NetworkDefinition:
                 raise NetworkError(
                     f"{self.name} has no argument {name}: it has {known}", hint=suggest(name, self.arguments)
                 )
-            if not self.arguments[name].accepts(value):
-                raise NetworkError(f"{self.name}: {name} is {value!r}, expected {self.arguments[name]}")
+            argument = self.arguments[name]
+            # The type is compared exactly, because True is also an int in Python.
+            if type(value) is not type(argument.default) or value not in argument.allowed:
+                raise NetworkError(f"{self.name}: {name} is {value!r}, expected {argument}")
         return {name: argument.default for name, argument in self.arguments.items()} | arguments
 
     def infer_arguments(self, shapes: Shapes) -> dict[str, ArgumentValue]:

@@ -17,14 +17,7 @@ from torch import Tensor, nn
 from torch.nn.functional import interpolate, max_pool2d
 
 from posezoo.errors import NetworkError
-from posezoo.networks.blocks import (
-    BasicBlock,
-    Bottleneck,
-    conv2d,
-    conv_bn_relu,
-    deconv_bn_relu,
-    projection,
-)
+from posezoo.networks.blocks import BasicBlock, Bottleneck, conv2d, conv_bn_relu, deconv_bn_relu, projection
 
 #: The number of blocks in the first layer and in each branch of a module.
 BLOCKS = 4

@@ -23,7 +23,6 @@ class NetworkCheckpoint:
 
     Attributes:
         path: the file.
-        network: the network that the weights are for.
         arguments: all arguments of the network: declared, or inferred from keys and shapes.
         tensors: numpy arrays by key, most of them views of the file. The tensors of an old .params file have
             names without dots, which ``load`` replaces by keys.
@@ -70,7 +69,7 @@ def read_network_checkpoint(
 
     Args:
         path: a .pth, .safetensors or .params file; its tensors may have torch's names or GluonCV's.
-        network: the name of the network.
+        network: its name.
         declared: arguments that are used even if the keys show other values.
         assumed: arguments that are only used if the keys do not show them.
 

@@ -24,16 +24,13 @@ _BOX: Color = (120, 220, 60)
 def draw(
     image: Image, poses: Iterable[Pose], *, min_score: float = MIN_SCORE, in_place: bool = False
 ) -> Image:
-    """Draw limbs and keypoints of poses, or the boxes of poses without keypoints.
+    """An image with limbs and keypoints of poses, or with the boxes of poses without keypoints.
 
     Args:
         image: (H, W, 3) uint8, BGR; not changed unless ``in_place``.
         poses: in pixels of the image.
         min_score: keypoints of lower scores are left out, and limbs that end in one.
         in_place: draw into the image itself and return it.
-
-    Returns:
-        An image of the same shape.
 
     Raises:
         ImageError: ``in_place``, and the image is read-only, or a view whose channels are not contiguous.

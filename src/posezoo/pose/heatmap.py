@@ -26,14 +26,7 @@ from posezoo.pose.decoder_type import (
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose, create_poses
 from posezoo.pose.letterbox import Size
 from posezoo.pose.peaks import quarter_offset
-from posezoo.pose.top_down import (
-    CropFunction,
-    TopDownOptions,
-    crop_align,
-    crop_blank,
-    crop_fit,
-    crop_stretch,
-)
+from posezoo.pose.top_down import CropFunction, TopDownOptions, crop_align, crop_blank, crop_fit, crop_stretch
 from posezoo.spec.model import Output
 
 SKELETON = "coco-17"

@@ -268,7 +268,7 @@ def create_poses(keypoints: Floats, scores: NDArray[Any], skeleton: str, size: t
 
     Args:
         keypoints: (N, K, 3): x, y in image pixels, and scores, 0 for missing keypoints.
-        scores: (N,): the scores of the poses.
+        scores: (N,), of the poses.
         skeleton: a name of ``SKELETONS``, with K keypoints.
         size: width and height of the image, in pixels.
     """
@@ -284,14 +284,13 @@ def create_poses(keypoints: Floats, scores: NDArray[Any], skeleton: str, size: t
 
 
 def pose_similarity(one: Pose, other: Pose, area: float | None = None) -> float:
-    """COCO's object keypoint similarity of two poses, 0..1.
+    """COCO's object keypoint similarity, 0..1, of two poses in pixels of the same image.
 
     All of COCO's 17 keypoints are compared, independent of their scores.
 
     Args:
-        one, other: in pixels of the same image.
-        area: of the person, in square pixels; None: the area of the larger pose, estimated from its
-            keypoints.
+        one, other: the poses.
+        area: of the person, in square pixels; None: that of the larger pose, estimated from its keypoints.
 
     Raises:
         PosezooError: the skeleton lacks some of COCO's keypoints.

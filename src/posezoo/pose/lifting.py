@@ -5,11 +5,10 @@ joint has three location maps. A cell of these maps contains the position of tha
 cell, relative to the person's root. The maps are first read at the neck, for a rough pose of the whole body.
 Then they are read again for each limb at its outermost visible joint, which is more accurate for the limb.
 
-Order of joints: the location maps use CMU Panoptic's order (left eye, left ear, right eye, right ear at 15 to
-18; Open Model Zoo's demo reads and draws them in this order). The heatmaps use OpenPose's (right eye, left
-eye, right ear, left ear at 14 to 17). The demo's table between the two, ``map_id_to_panoptic``, ends in 15,
-16, 17, 18. It confuses the right eye in the image with the left eye in space, the left eye with the left ear,
-the right ear with the right eye, and the left ear with the right ear. Here joints are matched by their names.
+The location maps use CMU Panoptic's order of joints (left eye, left ear, right eye, right ear at 15 to 18),
+the heatmaps OpenPose's (right eye, left eye, right ear, left ear at 14 to 17). The table between the two in
+Open Model Zoo's demo, ``map_id_to_panoptic``, ends in 15, 16, 17, 18, which confuses eyes and ears. Here
+joints are matched by their names.
 """
 
 from __future__ import annotations

@@ -96,9 +96,9 @@ _HEATMAPS, _PAFS, _BOTH = 19, 38, 57
 
 
 def _split_heatmaps_and_pafs(outputs: Maps) -> Maps:
-    """Split one output with heatmaps and fields (57 channels, first or last) into two, as roles expect.
+    """Split one output of 57 channels, such as the original network's, into heatmaps and fields.
 
-    The original network has such an output. If there are two outputs with channels last, they are transposed.
+    If there are two outputs with channels last, they are transposed.
     """
     if len(outputs) == 1:  # if there are two, a side of 57 is not a number of channels
         (both,) = (_channels_first(output, _BOTH) for output in outputs.values())

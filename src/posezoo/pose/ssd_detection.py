@@ -51,10 +51,6 @@ class Box:
         y0, y1 = (min(max(y, 0.0), float(height)) for y in (self.y0, self.y1))
         return Box(x0, y0, x1, y1, self.score)
 
-    def to_pose(self) -> Pose:
-        """A pose without keypoints."""
-        return Pose(np.zeros((0, 3), np.float32), SKELETON, self.score, (self.x0, self.y0, self.x1, self.y1))
-
 
 @dataclass(frozen=True, slots=True)
 class DetectionOptions:
@@ -88,7 +84,11 @@ def decode_ssd(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
     rows = rows[np.argsort(-rows[:, 2], kind="stable")].astype(float)
     rows[:, 3:] *= [*size, *size]
     boxes = [Box(x0, y0, x1, y1, min(score, 1.0)).clip(size) for _, _, score, x0, y0, x1, y1 in rows.tolist()]
-    return [box.to_pose() for box in boxes if box.width > 0 and box.height > 0]
+    return [
+        Pose(np.zeros((0, 3), np.float32), SKELETON, box.score, (box.x0, box.y0, box.x1, box.y1))
+        for box in boxes
+        if box.width > 0 and box.height > 0
+    ]
 
 
 def parse_boxes(boxes: Iterable[Sequence[float] | Box]) -> list[Box]:

@@ -12,13 +12,7 @@ from posezoo.pose.decoders import decode_with_options, find_decoder
 from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions
 from posezoo.pose.letterbox import Image, Size, to_image_pixels
 from posezoo.pose.ssd_detection import Box
-from posezoo.pose.top_down import (
-    Color,
-    CropFunction,
-    TopDownOptions,
-    crop_fit,
-    suppress_by_oks,
-)
+from posezoo.pose.top_down import Color, CropFunction, TopDownOptions, crop_fit, suppress_by_oks
 from posezoo.runtime.inference_pipeline import Pipeline, PipelineSteps
 from posezoo.runtime.network_pipeline import NetworkPipeline, PipelineConfig
 from posezoo.spec.model import ColorOrder, ModelSpec
