@@ -49,7 +49,6 @@ def match_tensors(tensors: Mapping[str, Array], requested: Shapes) -> dict[str, 
     """The tensors of a checkpoint in the order of a network's keys.
 
     Args:
-        tensors: the tensors of the checkpoint by name.
         requested: the shapes of the network's state dict, by name.
 
     Returns:

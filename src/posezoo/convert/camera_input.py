@@ -41,22 +41,21 @@ def with_camera_input(
             inputs.append(port)
             continue
         has_image = True
+        if resize and (not port.shape or -1 in (port.shape[own_layout.index(side)] for side in "HW")):
+            raise ConversionError(
+                f"{spec.full_name}: its input {port.name or 'image'} has no fixed size to resize to",
+                hint="remove --resize, or declare the shape",
+            )
         target = layout or port.ir_layout or own_layout
-        port = replace(
+        changed = replace(
             port,
             layout=own_layout,
             to_layout=target if target != own_layout else "",
             element_type=element_type or port.element_type,
             reverse_input_channels=port.reverse_input_channels or port.color is ColorOrder.RGB,
+            resize=resize or port.resize,
         )
-        if resize:
-            if not port.shape or -1 in (port.shape[own_layout.index(side)] for side in "HW"):
-                raise ConversionError(
-                    f"{spec.full_name}: its input {port.name or 'image'} has no fixed size to resize to",
-                    hint="remove --resize, or declare the shape",
-                )
-            port = replace(port, resize=True)
-        inputs.append(port)
+        inputs.append(changed)
     if not has_image:
         raise ConversionError(
             f"{spec.full_name}: none of its inputs is declared as an image with three channels",

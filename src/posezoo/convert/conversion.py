@@ -22,11 +22,7 @@ def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
     """Export a downloaded checkpoint to ONNX, as ``<name>.onnx`` in the model's folder.
 
     Args:
-        resolved: the model.
         force: replace an existing ONNX file, and write it even if the folder has the IR of other weights.
-
-    Returns:
-        The path of the ONNX file.
 
     Raises:
         ConversionError: the model is not a checkpoint of one of our networks; the checkpoint is missing or

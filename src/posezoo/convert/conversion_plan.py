@@ -78,8 +78,6 @@ def plan_irs(
     """Decide for each IR whether it has to be made, and why.
 
     Args:
-        resolved: the model.
-        options: how its IR are made.
         mo_version: the version of the Model Optimizer that would make them; empty without one.
         is_good: whether a file has the expected size and digest.
 

@@ -180,8 +180,6 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
     """The network (``openvino.Model``) of a verified file, as OpenVINO's own converter reads it.
 
     Args:
-        spec: the model.
-        path: its file.
         keep_onnx: the path for the intermediate ONNX of a checkpoint; None if it is not kept.
 
     Raises:

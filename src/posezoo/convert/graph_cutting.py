@@ -62,6 +62,11 @@ def _find_port(ports: Iterable[Any], name: str) -> Any | None:
     return by_operation
 
 
+def join_names(ports: Iterable[Any]) -> str:
+    """The names of tensors, for a message; those of one tensor are joined by ``=``."""
+    return ", ".join("=".join(sorted(port.names)) for port in ports)
+
+
 def static_sizes(shape: Any) -> tuple[int, ...]:
     """The sizes of an ``openvino.PartialShape`` of static rank, with -1 for dynamic sizes."""
     return tuple(-1 if size.is_dynamic else size.get_length() for size in shape)
@@ -87,9 +92,7 @@ def cut_outputs(network: Any, names: Sequence[str], title: str) -> Any:
 def cut_inputs(network: Any, spec: ModelSpec) -> Any:
     """A network with the inputs that a model declares; the caller sets sizes and chooses outputs later.
 
-    Args:
-        network: an ``openvino.Model`` as read; it must not be used afterwards.
-        spec: the model.
+    The network, an ``openvino.Model`` as read, must not be used afterwards.
 
     Raises:
         ConversionError: an input to be frozen does not exist, a value does not fit it, or the network cannot
@@ -107,7 +110,7 @@ def cut_inputs(network: Any, spec: ModelSpec) -> Any:
         _freeze(network, frozen, spec)
         new_parameters = _insert_parameters(network, inner)
         results = network.get_results()
-        used = _reachable_parameters(results)
+        used = _reachable_nodes(results)
         kept = [parameter for parameter in network.get_parameters() if parameter.get_name() in used]
         cut = ov.Model(results, [*kept, *new_parameters], network.get_friendly_name())
         cut.validate_nodes_and_infer_types()  # without it, a wrong shape would only fail at writing
@@ -150,10 +153,9 @@ def _freeze(network: Any, frozen: Mapping[str, FrozenValue], spec: ModelSpec) ->
     for name, value in frozen.items():
         port = find_input(network, name)
         if port is None:
-            inputs = ", ".join("=".join(sorted(port.names)) for port in network.inputs)
             raise ConversionError(
                 f"{spec.full_name}: the network has no input named {name} that could be frozen",
-                hint=f"its inputs: {inputs}",
+                hint=f"its inputs: {join_names(network.inputs)}",
             )
         shape = port.partial_shape
         try:
@@ -202,17 +204,13 @@ def _find_consumers(network: Any, name: str) -> list[Any]:
     return [operation.input(int(number))] if operation and int(number) < operation.get_input_size() else []
 
 
-def _reachable_parameters(results: Sequence[Any]) -> set[str]:
-    """OpenVINO's own node names of the parameters on which any result depends."""
-    parameters, visited = set[str](), set[str]()
+def _reachable_nodes(results: Sequence[Any]) -> set[str]:
+    """OpenVINO's own names of the nodes on which any result depends."""
+    visited = set[str]()
     pending = list(results)
     while pending:
         node = pending.pop()
-        name = node.get_name()
-        if name in visited:
-            continue
-        visited.add(name)
-        if node.get_type_name() == "Parameter":
-            parameters.add(name)
-        pending += [port.get_source_output().get_node() for port in node.inputs()]
-    return parameters
+        if node.get_name() not in visited:
+            visited.add(node.get_name())
+            pending += [port.get_source_output().get_node() for port in node.inputs()]
+    return visited

@@ -2,9 +2,7 @@
 
 It converts models that current OpenVINO cannot read: Caffe, TensorFlow's object detection pipelines, and
 models that need a program inside Model Optimizer (--transformations_config). Its packages and ours cannot be
-installed in one environment. Its IR are not self-checked, because no runtime here can run these originals.
-Current OpenVINO reads each IR that it makes and writes it again: this shows that the IR can be loaded, and
-removes the paths that Model Optimizer records.
+installed in one environment.
 """
 
 from __future__ import annotations
@@ -246,6 +244,9 @@ def convert_with_model_optimizer(
     resolved: Resolved, layout: ModelLayout, mo: ModelOptimizer, targets: Sequence[Target]
 ) -> None:
     """Convert a downloaded model to IR with Model Optimizer.
+
+    Current OpenVINO reads each IR and writes it again: this shows that the IR can be loaded, and removes the
+    paths that Model Optimizer records. No runtime here can run these originals for a self-check.
 
     Raises:
         ConversionError: a file is missing or has another digest, or Model Optimizer fails.

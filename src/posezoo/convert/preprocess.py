@@ -7,12 +7,19 @@ those of release 2024.6 within 1e-6; with every other order they differ by 0.96 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from typing import Any
 
 from posezoo.convert.formats import image_layout
-from posezoo.convert.graph_cutting import cut_inputs, cut_outputs, find_input, find_output, static_sizes
+from posezoo.convert.graph_cutting import (
+    cut_inputs,
+    cut_outputs,
+    find_input,
+    find_output,
+    join_names,
+    static_sizes,
+)
 from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.spec import supported_mo_args
@@ -41,7 +48,7 @@ def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
     for port in network.inputs if spec.inputs else ():
         if not names & port.names:
             raise ConversionError(
-                f"{spec.full_name}: the network's input {_join_names([port])} is not declared",
+                f"{spec.full_name}: the network's input {join_names([port])} is not declared",
                 hint="add it to the inputs in model.yml",
             )
     try:
@@ -96,7 +103,7 @@ def _check_ports(kind: str, spec: ModelSpec, declared: Sequence[Input | Output],
     for port in declared:
         actual = find_input(network, port.name) if kind == "input" else find_output(network, port.name)
         if actual is None:
-            names = _join_names(network.inputs if kind == "input" else network.outputs)
+            names = join_names(network.inputs if kind == "input" else network.outputs)
             raise ConversionError(
                 f"{spec.full_name}: the network has no {kind} named {port.name}", hint=f"its {kind}s: {names}"
             )
@@ -115,10 +122,6 @@ def _check_ports(kind: str, spec: ModelSpec, declared: Sequence[Input | Output],
                 f"{spec.full_name}: {kind} {port.name} is [{sizes}], model.yml declares {list(port.shape)}",
                 hint="correct the shape in model.yml",
             )
-
-
-def _join_names(ports: Iterable[Any]) -> str:
-    return ", ".join("=".join(sorted(port.names)) for port in ports)
 
 
 def _fold_shapes(network: Any, spec: ModelSpec) -> None:

@@ -1,11 +1,4 @@
-"""Write IR to a staging folder, check them, and only then move them to their final folder.
-
-A pair of files cannot be replaced in one step. Therefore the old .xml is removed first and the new .xml is
-moved last: if the process stops at any time, there is the old pair, the new pair, or no .xml, but never a
-mixture. The record is moved after the pair; if it does not match the pair, the next conversion makes the IR
-again. IR are not flushed to disk: if a power failure damages them, their size and digest show it, and they
-are made again from the original.
-"""
+"""Write IR to a staging folder, check them, and only then move them to their final folder."""
 
 from __future__ import annotations
 
@@ -73,9 +66,7 @@ def publish_irs(
 
     Args:
         network: an ``openvino.Model``, with its preprocessing and description.
-        spec: the model.
-        layout: the folders of its files, from which the reference runtime reads the original.
-        targets: the IR.
+        layout: the folders of the model's files, from which the reference runtime reads the original.
         self_check: whether to compare the outputs of the IR with those of the original.
         reference: the outputs of the original, if the caller has already started to compute them.
         decoder: the decoder that the record names.
@@ -120,6 +111,11 @@ def publish_irs(
 
 def replace_irs(staged: Sequence[StagedIr]) -> None:
     """Move checked IR to their final folders; an existing IR with the same bytes is kept.
+
+    A pair of files cannot be replaced in one step. Therefore the old .xml is removed first and the new .xml
+    is moved last: if the process stops, there is the old pair, the new pair, or no .xml, but never a mixture.
+    If the record, which is moved last, does not match the pair, the next conversion makes the IR again. The
+    same happens if a power failure damages an IR; therefore IR are not flushed to disk.
 
     Raises:
         LockError: a strict lock does not list one of them; then none is moved.

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 import numpy.typing as npt
 
+from posezoo.convert.graph_cutting import join_names
 from posezoo.convert.reference_outputs import EXACT, ReferenceOutputs, run_compiled
 from posezoo.errors import SelfCheckError
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
@@ -136,8 +137,7 @@ def _find_port_mismatch(names: tuple[str, ...], reference: ReferenceOutputs, com
         if len(ports) != len(arrays) or any(
             name not in port.names for name, port in zip(arrays, ports, strict=True)
         ):
-            actual = ", ".join("=".join(sorted(port.names)) for port in ports)
-            return f"has the {kind}s {actual} instead of {', '.join(arrays)}"
+            return f"has the {kind}s {join_names(ports)} instead of {', '.join(arrays)}"
         for (name, array), port in zip(arrays.items(), ports, strict=True):
             shape = list(array.shape)
             if not port.partial_shape.compatible(import_openvino().PartialShape(shape)):

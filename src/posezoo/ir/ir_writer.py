@@ -30,7 +30,6 @@ def prepare_for_writing(network: Any, spec: ModelSpec, decoder: Decoder | None) 
 
     Args:
         network: an ``openvino.Model``, with its preprocessing; it is changed.
-        spec: the model.
         decoder: the decoder that the description names.
     """
     numbered, kept_names = [], set()
@@ -109,7 +108,6 @@ def write_ir(network: Any, xml: Path, precision: Precision) -> Path:
     """Write an IR: the .xml, and the .bin in the same folder.
 
     Args:
-        network: an ``openvino.Model``.
         xml: the path of the .xml; its folder is created.
         precision: FP16 stores the weights in 16 bits; any other precision leaves them as they are.
 

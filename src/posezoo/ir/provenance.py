@@ -221,8 +221,6 @@ def format_provenance(
     """A record as JSON.
 
     Args:
-        spec: the model.
-        decoder: the decoder that the IR names.
         contents: size and digest of the .xml and the .bin, by suffix.
         self_check: the result of the self-check, in JSON's types; None if it was skipped.
         complexity: the cost of one inference; None if sizes are dynamic.

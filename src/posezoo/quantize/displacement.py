@@ -62,11 +62,7 @@ class KeypointDisplacement:
 def measure_keypoint_displacement(
     pairs: Iterable[tuple[DetectedPoints, DetectedPoints]],
 ) -> KeypointDisplacement:
-    """The displacement over many inputs.
-
-    Args:
-        pairs: the detections of FP32 and of INT8 in each input.
-    """
+    """The displacement over many inputs, from the detections of FP32 and of INT8 in each of them."""
     distances: list[NDArray[np.float64]] = []
     counts = np.zeros(3, int)
     for fp32, int8 in pairs:

@@ -9,7 +9,6 @@ from __future__ import annotations
 import logging
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from fnmatch import fnmatchcase
-from types import ModuleType
 from typing import TYPE_CHECKING, Any
 
 from posezoo.errors import MissingPackageError, QuantizationError, import_optional
@@ -49,7 +48,10 @@ def quantize_network(
         MissingPackageError: NNCF is not installed, or does not support this OpenVINO.
     """
     float_layers = float_layer_names(network, settings.in_float)
-    nncf = import_nncf()
+    import_openvino(extra="quantize")  # turns off OpenVINO's telemetry, which NNCF uses too
+    if reason := explain_nncf_mismatch():
+        raise MissingPackageError("nncf", extra="quantize", reason=reason)
+    nncf = import_optional("nncf", extra="quantize")
 
     def to_inputs(numbered: tuple[int, CalibrationSample]) -> Mapping[str, Array]:
         number, sample = numbered
@@ -114,15 +116,3 @@ def float_layer_names(network: Any, float_layers: Sequence[FloatLayers]) -> list
                 )
             names |= dict.fromkeys(matching)
     return list(names)
-
-
-def import_nncf() -> ModuleType:
-    """The ``nncf`` package with its telemetry off; the import takes seconds.
-
-    Raises:
-        MissingPackageError: it is not installed, does not load, or does not support this OpenVINO.
-    """
-    import_openvino(extra="quantize")  # turns off OpenVINO's telemetry, which NNCF uses too
-    if reason := explain_nncf_mismatch():
-        raise MissingPackageError("nncf", extra="quantize", reason=reason)
-    return import_optional("nncf", extra="quantize")

@@ -161,11 +161,9 @@ def plan_quantization(
     """Choose the photos, and decide which IR must be made; nothing is written.
 
     Args:
-        target: the network.
-        layout: the folders of its INT8 IR.
+        layout: the folders of the INT8 IR.
         lock: if it is strict, it must list the IR.
         dataset_dir: a folder of photos with people.
-        options: how it is quantized.
 
     Raises:
         QuantizationError: there are too few photos, a precision is not one of ``INT8_PRECISIONS``, or an IR
