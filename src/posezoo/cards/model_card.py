@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Iterator
+import re
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
 from posezoo.cards.card_json import card_json
 from posezoo.cards.files_section import draw_files_section, draw_ir_section
-from posezoo.cards.front_matter import draw_front_matter
 from posezoo.cards.legal_section import draw_legal_sections, draw_limitations_section, draw_training_section
 from posezoo.cards.markdown import (
     Markdown,
@@ -22,6 +22,8 @@ from posezoo.cards.markdown import (
     format_image,
     format_local_link,
     format_table,
+    is_safe_url,
+    one_line,
 )
 from posezoo.cards.measurement_tables import (
     COSTS,
@@ -34,11 +36,11 @@ from posezoo.cards.measurement_tables import (
 from posezoo.cards.ports_section import draw_ports_sections
 from posezoo.cards.skeleton_svg import draw_skeleton
 from posezoo.cards.usage_section import draw_example_section, draw_performance_hint, draw_usage_sections
-from posezoo.facts.labels import describe_settings, format_megabytes, join, task_label
+from posezoo.facts.labels import describe_settings, format_megabytes, format_protocol, join, task_label
 from posezoo.facts.model_facts import ModelFacts, measurements_of
 from posezoo.files.verified_files import write_atomically
 from posezoo.registry import registry_root
-from posezoo.spec.model import CompositeSpec
+from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 NAME = "README.md"
 FACTS = "card.json"
@@ -51,6 +53,9 @@ NOTE = "drawn by `make cards` from model.yml: change it there"
 #: Marks a card beside IR that posezoo generated; posezoo does not own any other README.md there.
 OURS = "drawn by posezoo beside the IR, and again at each conversion"
 
+#: Licenses that hubs know by their SPDX identifier in lower case; for any other license they use ``other``.
+_KNOWN = ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "isc", "cc-by-4.0", "cc-by-nc-4.0", "gpl-3.0")
+_PIPELINES = {"detection": "object-detection"}
 #: The note is within this many characters of a file's beginning.
 _HEAD = 200
 
@@ -116,7 +121,7 @@ def draw_card(facts: ModelFacts) -> str:
     published = all(file.sources for part in facts.parts for file in part.files)
     is_timed = any(facts.measurements("speed"))
     paragraphs = [
-        draw_front_matter(facts, NOTE if in_registry else OURS),
+        _draw_front_matter(facts, NOTE if in_registry else OURS),
         f"# {escape(facts.name)}",
         *_use_case(facts),
         *(draw_example_section(facts, linked=in_registry) if published else ()),
@@ -135,6 +140,60 @@ def draw_card(facts: ModelFacts) -> str:
         *draw_legal_sections(facts),
     ]
     return "\n\n".join(filter(None, paragraphs)) + "\n"
+
+
+def _draw_front_matter(facts: ModelFacts, note: str) -> str:
+    """YAML metadata that model hubs read; ``note`` says in one line how the card was generated."""
+    task = facts.model.task
+    int8 = ["int8"] if any(Precision.FP16_INT8 in part.precisions for part in facts.parts) else []
+    lines = ["---", f"# {note}", *_hub_license(facts.parts), "library_name: openvino"]
+    lines.append(f"pipeline_tag: {_PIPELINES.get(task, 'keypoint-detection')}")
+    # The model was not trained again, so no base model is named.
+    lines.append(f"tags: {_quoted(['openvino', task.replace('_', '-'), *int8])}")
+    return "\n".join([*lines, *_results(facts), "---"])
+
+
+def _hub_license(parts: Sequence[ModelSpec]) -> list[str]:
+    licenses = {part.license for part in parts}
+    first = parts[0].license
+    if len(licenses) == 1 and first.spdx.lower() in _KNOWN:
+        return [f"license: {first.spdx.lower()}"]
+    names = " and ".join(sorted({each.spdx or "see link" for each in licenses}))
+    link = next((each.url for each in licenses if is_safe_url(each.url)), "")
+    return [
+        "license: other",
+        f"license_name: {_quoted(names)}",
+        *([f"license_link: {_quoted(link)}"] if link else []),
+    ]
+
+
+def _results(facts: ModelFacts) -> list[str]:
+    """The published accuracy as a model index; fractions become percentages."""
+    claims = [claim for part in facts.parts for claim in part.published.accuracy if claim.dataset]
+    if not claims:
+        return []
+    lines = ["model-index:", f"  - name: {_quoted(facts.name)}", "    results:"]
+    for claim in claims:
+        value = claim.value if claim.metric == "MPJPE" else float(f"{claim.value * 100:.6g}")
+        name = join(claim.metric, format_protocol(claim))
+        kind = "coco" if claim.dataset.startswith("COCO") else "other"
+        lines += [
+            "      - task: {type: keypoint-detection}",
+            f"        dataset: {{type: {kind}, name: {_quoted(claim.dataset)}}}",
+            f"        metrics: [{{type: {claim.metric}, name: {_quoted(name)}, value: {value:g}}}]",
+        ]
+    return lines
+
+
+def _quoted(value: str | list[str]) -> str:
+    """A text or a list of texts in a form that is the same in YAML and JSON.
+
+    Characters with a meaning in Markdown or HTML are escaped: some readers show front matter as text.
+    """
+    if isinstance(value, list):
+        return f"[{', '.join(map(_quoted, value))}]"
+    quoted = json.dumps(one_line(value), ensure_ascii=False)
+    return re.sub(r"[<>&\[\]`*|~]", lambda match: f"\\u{ord(match.group()):04x}", quoted)
 
 
 def _use_case(facts: ModelFacts) -> Iterator[str]:

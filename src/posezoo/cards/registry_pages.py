@@ -1,18 +1,29 @@
-"""The pages of a registry: a card and a card.json for each model and composite, and an index."""
+"""The pages of a registry: a card and a card.json for each model and composite, and an index.
+
+The index ends with GluonCV's models in three tables, like those of GluonCV's own page of pose models.
+"""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 
-from posezoo.cards.gluoncv_tables import draw_gluoncv_tables
-from posezoo.cards.markdown import Markdown, format_local_link, format_table
+from posezoo.cards.markdown import (
+    Markdown,
+    escape,
+    format_code,
+    format_link_with_text,
+    format_local_link,
+    format_table,
+)
 from posezoo.cards.measurement_tables import format_complexity
 from posezoo.cards.model_card import NAME, NOTE, draw_model_pages
 from posezoo.facts.labels import format_megabytes, format_percent, task_label
-from posezoo.facts.model_facts import ModelFacts
+from posezoo.facts.model_facts import Model, ModelFacts
+from posezoo.facts.papers import collect_papers, format_citation
 from posezoo.registry import Registry, license_path
-from posezoo.spec.model import CompositeSpec
+from posezoo.spec.model import CompositeSpec, ModelSpec
 
 INDEX = "index.md"
 HEADERS = (
@@ -22,6 +33,27 @@ HEADERS = (
 LEGEND = """\
 GFLOPs, MParams and AP are as published; those that are *counted* were counted on the IR, by the rule of Open
 Model Zoo's cards."""
+
+REPOSITORY = "https://github.com/dmlc/gluon-cv"
+
+#: The titles of the tables, by the prefix of their models' names.
+TABLES = {
+    "simple_pose_": "Simple Pose with ResNet",
+    "mobile_pose_": "Mobile Pose Models",
+    "alpha_pose_": "AlphaPose",
+}
+
+GLUONCV_HEADERS = ("Model", "OKS AP", "OKS AP (with flip)", "Hashtag", "Training Command", "Training log")
+
+#: Height and width of an input whose size the page does not state.
+USUAL_SIZE = (256, 192)
+
+INTRODUCTION = """\
+## GluonCV's models
+
+OKS AP is AP/AP50/AP75 on COCO val2017 at a single scale, as published; with flip, the outputs for the image
+and for its mirror image are averaged. If no size is given, the input is 256x192. A hashtag selects a variant
+other than the default: `posezoo get simple_pose_resnet18_v1b@ccd24037`."""
 
 
 def draw_pages(root: Path) -> dict[str, str]:
@@ -42,7 +74,7 @@ def draw_pages(root: Path) -> dict[str, str]:
     for facts in models:
         pages |= draw_model_pages(facts)
     table = format_table(HEADERS, [_row(facts, root) for facts in models])
-    paragraphs = draw_gluoncv_tables([facts.model for facts in models])
+    paragraphs = _draw_gluoncv_tables([facts.model for facts in models])
     tables = "".join(f"\n{paragraph}\n" for paragraph in paragraphs)
     pages[INDEX] = f"<!-- {NOTE} -->\n\n# Models\n\n{table}\n\n{LEGEND}\n{tables}"
     return pages
@@ -75,3 +107,58 @@ def _row(facts: ModelFacts, root: Path) -> tuple[str, ...]:
 
 def _digits(value: float | None) -> str:
     return "" if value is None else f"{value:.6g}"
+
+
+def _draw_gluoncv_tables(models: Sequence[Model]) -> Iterator[str]:
+    """The paragraphs of the three tables and their footnotes; nothing if there is no GluonCV model."""
+    variants = [
+        variant
+        for model in models
+        if isinstance(model, ModelSpec) and model.origin.repository == REPOSITORY and model.tag
+        for variant in (model, *model.variants)
+        if variant.published.accuracy
+    ]
+    tables = {
+        title: [model for model in sorted(variants, key=_order) if model.name.startswith(start)]
+        for start, title in TABLES.items()
+    }
+    papers = collect_papers(row for rows in tables.values() for row in rows)
+    notes = {paper.address: f"[^{number}]" for number, paper in enumerate(papers, 1)}
+    if variants:
+        yield INTRODUCTION
+    for title, rows in tables.items():
+        if rows:
+            yield f"### {title}"
+            yield format_table(GLUONCV_HEADERS, [_gluoncv_row(row, notes) for row in rows])
+    for paper in papers:
+        citation = escape(format_citation(paper))
+        yield f"{notes[paper.address]}: {citation} {format_link_with_text(paper.address)}"
+
+
+def _order(model: ModelSpec) -> tuple[int, str, bool]:
+    """Small networks first, and the default variant before the others."""
+    depth = "".join(filter(str.isdigit, model.name.partition("resnet")[2].partition("_")[0]))
+    return int(depth or 0) or 1000, model.name, not model.is_default
+
+
+def _gluoncv_row(model: ModelSpec, notes: dict[str, str]) -> tuple[str, ...]:
+    page = f"{model.family}/{model.name}/README.md"
+    note = notes.get(model.origin.paper, "")
+    first = model.inputs[0]
+    sizes = dict(zip(first.layout, first.shape, strict=False))
+    height, width = sizes.get("H", -1), sizes.get("W", -1)
+    size = "" if (height, width) == USUAL_SIZE else f"({height}x{width})"
+    name = " ".join(filter(None, (format_local_link(page, model.name), size, note)))
+    plain, flipped = (_aps(model, flip=flip) for flip in (False, True))
+    shell = format_link_with_text(model.training.command, "shell script")
+    log = format_link_with_text(model.training.log, "log")
+    return Markdown(name), plain, flipped, format_code(model.tag), shell, log
+
+
+def _aps(model: ModelSpec, *, flip: bool) -> str:
+    """AP, AP50 and AP75 in percent, as GluonCV's page writes them: ``66.3/89.2/73.4``."""
+    for claim in model.published.accuracy:
+        if claim.metric == "AP" and claim.flip == flip:
+            values = (claim.value, claim.ap50, claim.ap75)
+            return "/".join("" if value is None else f"{value * 100:.1f}" for value in values)
+    return ""
