@@ -44,11 +44,8 @@ class SourcedMetric:
 class MeasurementSelection:
     """The user's own measurements, and the selection of measurements to use.
 
-    Attributes:
-        user_measurements: measurements with their model's name. They replace measured.yml for the kinds that
-            they contain.
-        machine: text that the description of the machine must contain.
-        settings: the settings that measurements of speed must have.
+    ``user_measurements``, with their model's name, replace measured.yml for the kinds that they contain.
+    Measurements of speed must have the settings, and a machine whose description contains a text.
     """
 
     user_measurements: Sequence[tuple[str, Measurement]] = ()

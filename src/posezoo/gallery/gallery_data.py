@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 from posezoo.cards.card_reader import CardMetric, read_card
 from posezoo.cards.markdown import one_line
@@ -29,23 +29,14 @@ from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 @dataclass(frozen=True, slots=True)
 class ChartAxis:
-    """How charts and tables show a metric; the index's script uses the same attribute names.
-
-    Attributes:
-        title: its name.
-        unit: the shown number's unit.
-        factor: the factor from the value to the shown number.
-        more: whether larger values are better.
-        log: whether its scale is logarithmic, because models differ by large factors.
-        accuracy: whether it is an accuracy, not a cost.
-    """
+    """How charts and tables show a metric; the index's script uses the same attribute names."""
 
     title: str
-    unit: str
-    factor: float = 1
-    more: bool = False
-    log: bool = True
-    accuracy: bool = False
+    unit: str  # of the shown number
+    factor: float = 1  # from the value to the shown number
+    more: bool = False  # whether larger values are better
+    log: bool = True  # whether its scale is logarithmic, because models differ by large factors
+    accuracy: bool = False  # whether it is an accuracy, not a cost
 
 
 #: The axes by the names of ``comparison.COLUMNS``, and the download size.
@@ -75,19 +66,12 @@ _SPELLINGS = (
 
 @dataclass(frozen=True, slots=True)
 class GalleryEntry:
-    """A model, a variant, a composite or a part of one in the index.
-
-    Attributes:
-        facts: the model's facts.
-        published: the values that its publisher states, by metric.
-        from_card: the metrics on the card of a foreign registry, as written.
-        measured: the metrics of each IR, by precision and by name.
-    """
+    """A model, a variant, a composite or a part of one in the index."""
 
     facts: ModelFacts
-    published: Mapping[str, SourcedMetric]
-    from_card: tuple[CardMetric, ...] = ()
-    measured: Mapping[Precision, Mapping[str, SourcedMetric]] = field(default_factory=dict)
+    published: Mapping[str, SourcedMetric]  # the values that its publisher states
+    from_card: tuple[CardMetric, ...]  # the metrics on the card of a foreign registry, as written
+    measured: Mapping[Precision, Mapping[str, SourcedMetric]]  # the metrics of each IR
 
     @property
     def name(self) -> str:

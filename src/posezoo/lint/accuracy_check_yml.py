@@ -19,22 +19,15 @@ _READERS = {"": "BGR", "opencv_imread": "BGR", "pillow_imread": "RGB"}
 
 @dataclass(frozen=True, slots=True)
 class AccuracyCheckRun:
-    """One evaluation of a model: one framework, one data set.
-
-    Attributes:
-        node: the model's entry.
-        is_converted: whether the converted model is evaluated, not the original.
-        reader: the image reader; empty for the default, ``?`` if unclear.
-        steps: the type and the node of each step of preprocessing.
-    """
+    """One evaluation of a model: one framework, one data set."""
 
     name: str
-    node: YamlNode
-    is_converted: bool
+    node: YamlNode  # the model's entry
+    is_converted: bool  # whether the converted model is evaluated, not the original
     launcher: YamlNode
-    reader: str
+    reader: str  # the image reader; empty for the default, ``?`` if unclear
     dataset: YamlNode
-    steps: tuple[tuple[str, YamlNode], ...]
+    steps: tuple[tuple[str, YamlNode], ...]  # the type and the node of each step of preprocessing
 
     @property
     def side(self) -> str:

@@ -45,16 +45,13 @@ class CardPort:
 class CardPorts:
     """The inputs or the outputs in one section of a card.
 
-    Attributes:
-        kind: ``input`` or ``output``.
-        side: ``original``, ``converted``, ``preamble`` for text before these two sections, or empty for both.
-        line: the heading's line.
-        values: the means and the scales, by ``mean`` and ``scale``.
+    ``side`` is ``original``, ``converted``, ``preamble`` for text before these two sections, or empty for
+    both; ``values`` are the means and the scales, by ``mean`` and ``scale``.
     """
 
-    kind: str
+    kind: str  # ``input`` or ``output``
     side: str
-    line: int
+    line: int  # of the heading
     ports: tuple[CardPort, ...]
     colors: tuple[CardValue[str], ...]
     values: Mapping[str, list[CardValue[Numbers]]]

@@ -37,21 +37,13 @@ ACCURACY_ROUNDING = 5e-4
 
 @dataclass(frozen=True, slots=True)
 class _Size:
-    """The MParams on a card, and the parameters that the model's files can contain.
-
-    Attributes:
-        on_card: the MParams as written.
-        mparams: the MParams as a number.
-        millions: millions of parameters at 4 bytes each, or at 2 bytes in an IR with FP16 weights.
-        is_exact: whether the files contain nothing else, and are not compressed.
-        is_ir: whether the files are a published IR.
-    """
+    """The MParams on a card, and the parameters that the model's files can contain."""
 
     on_card: CardValue[str]
     mparams: float
-    millions: float
-    is_exact: bool
-    is_ir: bool
+    millions: float  # at 4 bytes each, or at 2 bytes in an IR with FP16 weights
+    is_exact: bool  # whether the files contain nothing else, and are not compressed
+    is_ir: bool  # whether the files are a published IR
 
     @property
     def misfit(self) -> float:
