@@ -53,7 +53,13 @@ class ParseCache:
 
     def find(self, path: Path) -> ModelSpec | None:
         """The spec of a model.yml, if it did not change since it was cached."""
-        self._fingerprints[path] = _fingerprint(path)
+        try:  # a change of a file beside it may change the model, too
+            file, folder = path.stat(), path.parent.stat()
+        except OSError:
+            self._fingerprints[path] = ()
+        else:
+            times = file.st_mtime_ns, file.st_ctime_ns, folder.st_mtime_ns
+            self._fingerprints[path] = file.st_size, file.st_ino, *times
         fingerprint, spec = self._stored.get(str(path), ((), None))
         return spec if fingerprint == self._fingerprints[path] else None
 
@@ -80,15 +86,6 @@ class ParseCache:
         except (OSError, ValueError, TypeError, AttributeError):
             return {}  # there is no cache file, or another program wrote it
         return dict(entries) if is_valid and reader == _reader_fingerprint() else {}
-
-
-def _fingerprint(path: Path) -> Fingerprint:
-    """A value that changes if a model.yml, or a file beside it, changes."""
-    try:
-        file, folder = path.stat(), path.parent.stat()
-    except OSError:
-        return ()
-    return file.st_size, file.st_ino, file.st_mtime_ns, file.st_ctime_ns, folder.st_mtime_ns
 
 
 def _reader_fingerprint() -> tuple[tuple[str, int, int], ...]:

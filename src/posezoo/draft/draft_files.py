@@ -14,38 +14,27 @@ from posezoo.errors import SettingsError, sanitize
 from posezoo.events import Listener, ignore_event
 from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.layout import ModelLayout
-from posezoo.spec.model import (
-    Digest,
-    Family,
-    FileSource,
-    Framework,
-    HttpSource,
-    Input,
-    License,
-    ModelSpec,
-    Output,
-    SourceFile,
-)
+from posezoo.spec import model
 from posezoo.spec.safe_names import explain_unsafe_file_name
 
 #: The download limit, in bytes, for a file of unknown size; no model of the zoo is larger.
 MAX_SIZE = 4 << 30
 _FRAMEWORKS = {
-    ".tflite": Framework.TFLITE,
-    ".onnx": Framework.ONNX,
-    ".pb": Framework.TF,
-    ".xml": Framework.DLDT,
-    ".pth": Framework.PYTORCH,
-    ".pt": Framework.PYTORCH,
-    ".safetensors": Framework.PYTORCH,
-    ".params": Framework.PYTORCH,
+    ".tflite": model.Framework.TFLITE,
+    ".onnx": model.Framework.ONNX,
+    ".pb": model.Framework.TF,
+    ".xml": model.Framework.DLDT,
+    ".pth": model.Framework.PYTORCH,
+    ".pt": model.Framework.PYTORCH,
+    ".safetensors": model.Framework.PYTORCH,
+    ".params": model.Framework.PYTORCH,
 }
 #: Possible numbers of channels of an image; this is the first or the last size after the batch.
 _CHANNELS = (1, 3, 4)
 _PRECISIONS = ("FP16-INT8", "FP32-INT8", "FP16", "FP32")
 
 
-def guess_framework(addresses: Sequence[str]) -> Framework:
+def guess_framework(addresses: Sequence[str]) -> model.Framework:
     """The framework of published files, from the suffixes of their names.
 
     Raises:
@@ -61,17 +50,22 @@ def guess_framework(addresses: Sequence[str]) -> Framework:
 
 
 def create_draft_spec(
-    name: str, addresses: Sequence[str], framework: Framework, family: Family, task: str, license: License
-) -> ModelSpec:
+    name: str,
+    addresses: Sequence[str],
+    framework: model.Framework,
+    family: model.Family,
+    task: str,
+    license: model.License,
+) -> model.ModelSpec:
     """The specification of a model with these files before the download.
 
     Raises:
         SettingsError: an address has no safe file name, or two files have the same name.
     """
-    files: dict[str, SourceFile] = {}
+    files: dict[str, model.SourceFile] = {}
     for address in addresses:
         file_name = _file_name(address)
-        if framework is Framework.DLDT:
+        if framework is model.Framework.DLDT:
             precision = next((word for word in _PRECISIONS if f"/{word}/" in address), "FP32")
             file_name = f"{precision}/{file_name}"
         if reason := explain_unsafe_file_name(file_name):
@@ -82,9 +76,9 @@ def create_draft_spec(
             raise SettingsError(problem, hint="each file needs its own name")
         is_remote = address.startswith(("http://", "https://"))
         path = Path(address.removeprefix("file://")).absolute()
-        source = HttpSource(address) if is_remote else FileSource(path)
-        files[file_name] = SourceFile(file_name, None, None, (source,), max_size=MAX_SIZE)
-    return ModelSpec(name, family, Path(name), "", task, framework, license, tuple(files.values()))
+        source = model.HttpSource(address) if is_remote else model.FileSource(path)
+        files[file_name] = model.SourceFile(file_name, None, None, (source,), max_size=MAX_SIZE)
+    return model.ModelSpec(name, family, Path(name), "", task, framework, license, tuple(files.values()))
 
 
 def _file_name(address: str) -> str:
@@ -95,8 +89,11 @@ def _file_name(address: str) -> str:
 
 
 def describe_files(
-    spec: ModelSpec, layout: ModelLayout, download_options: DownloadOptions, listener: Listener = ignore_event
-) -> tuple[ModelSpec, str]:
+    spec: model.ModelSpec,
+    layout: ModelLayout,
+    download_options: DownloadOptions,
+    listener: Listener = ignore_event,
+) -> tuple[model.ModelSpec, str]:
     """Download the files, and add their sizes, SHA-384, inputs and outputs to the model.
 
     Returns:
@@ -107,9 +104,9 @@ def describe_files(
         FetchError: a file could not be downloaded, or was refused for safety.
         MissingPackageError: OpenVINO is not installed, or too old.
     """
-    pins: dict[str, tuple[int, Digest]] = {}
+    pins: dict[str, tuple[int, model.Digest]] = {}
 
-    def remember(_: ModelSpec, file: SourceFile, size: int, digest: Digest) -> None:
+    def remember(_: model.ModelSpec, file: model.SourceFile, size: int, digest: model.Digest) -> None:
         pins[file.name] = size, digest
 
     for file in spec.files:  # an existing file of this name may have other content
@@ -117,7 +114,7 @@ def describe_files(
     download_model(spec, layout, replace(download_options, first_use=remember, mirrors=()), listener=listener)
     files = (replace(file, size=pins[file.name][0], checksum=pins[file.name][1]) for file in spec.files)
     spec = replace(spec, files=tuple(files))
-    if spec.framework is Framework.PYTORCH:
+    if spec.framework is model.Framework.PYTORCH:
         return spec, ""
     networks = [file for file in spec.files if not file.name.endswith((".bin", ".prototxt"))]
     try:
@@ -129,8 +126,8 @@ def describe_files(
         ir_layout = ""
         if len(shape) == 4 and (shape[1] in _CHANNELS) != (shape[3] in _CHANNELS):
             ir_layout = "NCHW" if shape[1] in _CHANNELS else "NHWC"
-        inputs.append(Input(name, shape, ir_layout))
-    outputs = tuple(Output(name, shape) for name, shape in _describe(network.outputs, "output"))
+        inputs.append(model.Input(name, shape, ir_layout))
+    outputs = tuple(model.Output(name, shape) for name, shape in _describe(network.outputs, "output"))
     return replace(spec, inputs=tuple(inputs), outputs=outputs), ""
 
 

@@ -13,6 +13,7 @@ from posezoo.layout import ModelLayout
 from posezoo.pipeline.get import Converted, get, resolve_model
 from posezoo.pipeline.plan import require_current_ir
 from posezoo.pipeline.zoo_context import Context
+from posezoo.resolve.custom_weights import require_network, spec_with_checkpoint, write_random_checkpoint
 from posezoo.resolve.resolved import Resolved
 from posezoo.spec.model import Input, Model, ModelSpec, Precision
 from posezoo.versions import package_version
@@ -79,12 +80,6 @@ def convert_with_random_weights(
         ConversionError: the model is not one of our networks.
         MissingPackageError: torch or OpenVINO is not installed.
     """
-    from posezoo.resolve.custom_weights import (
-        require_network,
-        spec_with_checkpoint,
-        write_random_checkpoint,
-    )
-
     checkpoint = folder / "generated.pth"
     write_random_checkpoint(require_network(spec), checkpoint)
     resolved = resolve_model(

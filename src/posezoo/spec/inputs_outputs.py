@@ -102,6 +102,7 @@ _LETTERS = list_of(
     maximum=MAX_DIMENSIONS,
     unique=str,
 )
+_DYNAMIC = FieldType(_LETTERS.read, _LETTERS.schema | {"uniqueItems": True})
 _PORT_KEYS = (Key("name", TEXT, required=True), Key("shape", SHAPE, required=True), Key("layout", LAYOUT))
 
 INPUT_KEYS = (
@@ -110,11 +111,7 @@ INPUT_KEYS = (
     Key("mean", _VALUES),
     Key("scale", _VALUES),
     Key("reverse_input_channels", BOOLEAN),
-    Key(
-        "dynamic",
-        FieldType(_LETTERS.read, _LETTERS.schema | {"uniqueItems": True}),
-        note="Dimensions of the layout that --dynamic leaves open.",
-    ),
+    Key("dynamic", _DYNAMIC, note="Dimensions of the layout that --dynamic leaves open."),
 )
 OUTPUT_KEYS = (
     *_PORT_KEYS,

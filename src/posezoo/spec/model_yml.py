@@ -137,6 +137,7 @@ _LICENSE: FieldType[model.License] = FieldType(
 _NETWORK_ARGUMENT: FieldType[str | int | bool] = FieldType(
     _read_network_argument, {"allOf": [ref("text"), {"type": ["string", "integer", "boolean"]}]}
 )
+_NETWORK = _named(model.NetworkChoice, _NETWORK_ARGUMENT)
 _SHARE = FieldType(_read_share, {"type": "number", "exclusiveMinimum": 0, "exclusiveMaximum": 1})
 _SELF_CHECK = record(
     model.SelfCheckSettings,
@@ -171,14 +172,11 @@ PUBLISHED = record(
     Key("known_difference", LINE, note="Why a value is not what the published weights have."),
 )
 TRAINING = record(model.Training, Key("command", WEB_URL), Key("log", WEB_URL))
+_OPERATION = matching(OPERATION, "an operation such as MVN", numbers=False)
 _FLOAT_LAYERS = record(
     model.FloatLayers,
     Key("layers", list_of(LINE), note="Globs of names in the FP32 IR."),
-    Key(
-        "types",
-        list_of(matching(OPERATION, "an operation such as MVN", numbers=False)),
-        note="OpenVINO's operations.",
-    ),
+    Key("types", list_of(_OPERATION), note="OpenVINO's operations."),
     Key("reason", LINE, required=True),
     check=_check_layers,
     schema={
@@ -215,11 +213,7 @@ MODEL_KEYS = (
     Key("revision", integer(1, 1_000_000), note="Counts up when the files change."),
     Key("files", FILES),
     Key("postprocessing", list_of(STEP)),
-    Key(
-        "network",
-        _named(model.NetworkChoice, _NETWORK_ARGUMENT),
-        note="One of ours, and its arguments: the checkpoint contains its weights.",
-    ),
+    Key("network", _NETWORK, note="One of ours, and its arguments: the checkpoint contains its weights."),
     Key("checkpoint", FILE_NAME, note="One of the files, or a member of an archive among them."),
     Key("inputs", INPUTS),
     Key("outputs", OUTPUTS),

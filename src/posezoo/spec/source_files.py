@@ -80,60 +80,37 @@ def _read_web_url(node: YamlNode) -> str:
 URL: FieldType[model.Source] = FieldType(read_url, ref("address"))
 WEB_URL: FieldType[str] = FieldType(_read_web_url, ref("web_address"))
 _HEX_SHA256 = hex_digits(64, label="64 hex digits of SHA256")
+#: name-version(-build)-python-abi-platform.whl (PEP 427)
+_WHEEL_NAME = re.compile(r"[A-Za-z0-9_.]+(-[A-Za-z0-9_.!+]+){4,5}\.whl")
 _WHEEL = record(
     model.Wheel,
-    Key(
-        "name",
-        # name-version(-build)-python-abi-platform.whl (PEP 427)
-        matching(
-            re.compile(r"[A-Za-z0-9_.]+(-[A-Za-z0-9_.!+]+){4,5}\.whl"),
-            "the file name of a wheel",
-            numbers=False,
-        ),
-        required=True,
-    ),
+    Key("name", matching(_WHEEL_NAME, "the file name of a wheel", numbers=False), required=True),
     Key("size", integer(1, MAX_SIZE), required=True),
     Key("sha256", _HEX_SHA256, required=True),
+)
+_PACKAGE = matching(re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?"), "a package name")
+_DRIVE_ID = matching(re.compile(r"[A-Za-z0-9_-]{10,100}"), "the id of a file on Google Drive")
+_COMMIT = matching(re.compile(r"[0-9a-f]{40}"), "a commit of 40 hex digits, since branches move")
+#: user/name; a few old repositories have no user.
+_REPOSITORY = matching(
+    re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,95}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,95}"),
+    "a repository such as user/name",
 )
 #: The sources by ``$type``; ``download.source_types`` downloads them.
 SOURCES: Mapping[str, FieldType[model.Source]] = {
     "http": record(lambda url: url, Key("url", URL, required=True), tag="http"),
-    "google_drive": record(
-        model.GoogleDriveSource,
-        Key(
-            "id",
-            matching(re.compile(r"[A-Za-z0-9_-]{10,100}"), "the id of a file on Google Drive"),
-            required=True,
-        ),
-        tag="google_drive",
-    ),
+    "google_drive": record(model.GoogleDriveSource, Key("id", _DRIVE_ID, required=True), tag="google_drive"),
     "huggingface": record(
         model.HuggingFaceSource,
-        Key(
-            "repository",
-            # user/name; a few old repositories have no user.
-            matching(
-                re.compile(r"(?:[A-Za-z0-9][A-Za-z0-9._-]{0,95}/)?[A-Za-z0-9][A-Za-z0-9._-]{0,95}"),
-                "a repository such as user/name",
-            ),
-            required=True,
-        ),
+        Key("repository", _REPOSITORY, required=True),
         Key("file", FILE_NAME, required=True),
-        Key(
-            "revision",
-            matching(re.compile(r"[0-9a-f]{40}"), "a commit of 40 hex digits, since branches move"),
-            required=True,
-        ),
+        Key("revision", _COMMIT, required=True),
         tag="huggingface",
     ),
     "file": record(lambda path: model.FileSource(Path(path)), Key("path", LINE, required=True), tag="file"),
     "python_package": record(
         model.PythonPackageSource,
-        Key(
-            "package",
-            matching(re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?"), "a package name"),
-            required=True,
-        ),
+        Key("package", _PACKAGE, required=True),
         Key("version", WORD, required=True),
         Key("wheel", _WHEEL, required=True),
         Key("member", FILE_NAME, required=True),
@@ -186,15 +163,8 @@ _TAGGED_DIGEST = tagged(
     }
 )
 #: The SHA-1 of a member: all digits, or only the first ones, as in a file's name.
-_SHA1 = record(
-    partial(model.Digest, "sha1"),
-    Key(
-        "value",
-        hex_digits(model.SHA1_DIGITS, 8, label="40 hex digits of SHA-1, or the first 8"),
-        required=True,
-    ),
-    tag="sha1",
-)
+_HEX_SHA1 = hex_digits(model.SHA1_DIGITS, 8, label="40 hex digits of SHA-1, or the first 8")
+_SHA1 = record(partial(model.Digest, "sha1"), Key("value", _HEX_SHA1, required=True), tag="sha1")
 
 
 def _read_checksum(node: YamlNode) -> model.Digest | None:
@@ -214,44 +184,30 @@ def _read_members(node: YamlNode) -> dict[str, model.Digest]:
     return members
 
 
+_SIZE_SCHEMA = integer(0, MAX_SIZE).schema | {"description": "Bytes: also the most that is ever read."}
+_SIZE = FieldType(
+    lambda node: None if node.value == UNKNOWN else node.integer(minimum=0, maximum=MAX_SIZE),
+    {"anyOf": [_SIZE_SCHEMA, {"const": UNKNOWN}]},
+)
+_CHECKSUM = FieldType(
+    _read_checksum, {"anyOf": [_HEX["sha384"].schema, *_TAGGED_DIGEST.schema["anyOf"], {"const": UNKNOWN}]}
+)
+_MEMBERS = FieldType(
+    _read_members,
+    {
+        "type": "object",
+        "propertyNames": ref("file_name"),
+        "minProperties": 1,
+        "additionalProperties": _SHA1.schema,
+    },
+)
 FILE_KEYS = (
     Key("name", FILE_NAME, required=True, note="Relative, with / between folders."),
-    Key(
-        "size",
-        FieldType(
-            lambda node: None if node.value == UNKNOWN else node.integer(minimum=0, maximum=MAX_SIZE),
-            {
-                "anyOf": [
-                    integer(0, MAX_SIZE).schema | {"description": "Bytes: also the most that is ever read."},
-                    {"const": UNKNOWN},
-                ]
-            },
-        ),
-        required=True,
-    ),
+    Key("size", _SIZE, required=True),
     Key("max_size", integer(1, MAX_SIZE), note="Bytes: the limit if the size is unknown."),
-    Key(
-        "checksum",
-        FieldType(
-            _read_checksum,
-            {"anyOf": [_HEX["sha384"].schema, *_TAGGED_DIGEST.schema["anyOf"], {"const": UNKNOWN}]},
-        ),
-        note="SHA-384 in hex, {$type, value}, or unknown.",
-    ),
+    Key("checksum", _CHECKSUM, note="SHA-384 in hex, {$type, value}, or unknown."),
     Key("sha256", _HEX_SHA256),
-    Key(
-        "contains",
-        FieldType(
-            _read_members,
-            {
-                "type": "object",
-                "propertyNames": ref("file_name"),
-                "minProperties": 1,
-                "additionalProperties": _SHA1.schema,
-            },
-        ),
-        note="SHA-1 of members of a zip: a weak pin; of 8 digits, none.",
-    ),
+    Key("contains", _MEMBERS, note="SHA-1 of members of a zip: a weak pin; of 8 digits, none."),
     Key("source", _SOURCES, required=True, note="One or a list, tried in order."),
     Key("original_source", _SOURCES, note="Tried last."),
 )
