@@ -168,16 +168,10 @@ class Settings:
     """The values of all settings, typed and checked."""
 
     output_dir: Path = _setting(
-        _folder,
-        _cached("models"),
-        "folder of the models' files and IR (default: your cache folder)",
-        "DIR",
+        _folder, _cached("models"), "folder of the models' files and IR (default: your cache folder)", "DIR"
     )
     cache_dir: Path = _setting(
-        _folder,
-        _cached("files"),
-        "cache of published files by digest; never cleaned automatically",
-        "DIR",
+        _folder, _cached("files"), "cache of published files by digest; never cleaned automatically", "DIR"
     )
     mirror: tuple[str, ...] = _setting(
         _mirrors,

@@ -9,13 +9,7 @@ from pathlib import Path
 
 from posezoo.convert.conversion_plan import ConversionOptions, select_due
 from posezoo.errors import ConversionError, PosezooError, SpecError, UnknownModelError
-from posezoo.events import (
-    ConversionFinished,
-    ConversionSkipped,
-    ConversionStarted,
-    Listener,
-    ignore_event,
-)
+from posezoo.events import ConversionFinished, ConversionSkipped, ConversionStarted, Listener, ignore_event
 from posezoo.files.staging import remove_stale_staging_dirs
 from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile

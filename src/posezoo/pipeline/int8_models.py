@@ -17,11 +17,7 @@ from posezoo.spec.model import Model, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from posezoo.quantize.displacement import KeypointDisplacement
-    from posezoo.quantize.quantization_plan import (
-        QuantizationOptions,
-        QuantizationPlan,
-        QuantizationTarget,
-    )
+    from posezoo.quantize.quantization_plan import QuantizationOptions, QuantizationPlan, QuantizationTarget
 
 
 def plan_int8(
@@ -109,8 +105,7 @@ def _target(spec: ModelSpec, context: Context) -> QuantizationTarget:
         if not target.xml.is_file():
             made_by = "posezoo download" if part.is_ir else "posezoo convert"
             raise QuantizationError(
-                f"{target.xml}: missing; INT8 is made from the FP32 IR",
-                hint=f"{made_by} {part.full_name}",
+                f"{target.xml}: missing; INT8 is made from the FP32 IR", hint=f"{made_by} {part.full_name}"
             )
         require_current_ir(resolved, target, "quantized")
         irs[part.name] = target.xml

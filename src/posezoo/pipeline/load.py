@@ -80,10 +80,7 @@ def detector_irs(model: Model, context: Context, *, listener: Listener = ignore_
 
 
 def compile_estimator(
-    model: Model,
-    context: Context,
-    irs: Mapping[str, Path],
-    options: LoadOptions | None = None,
+    model: Model, context: Context, irs: Mapping[str, Path], options: LoadOptions | None = None
 ) -> Estimator:
     """Compile a model or composite, and its detector, as an estimator that returns the poses in an image.
 

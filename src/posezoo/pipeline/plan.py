@@ -6,12 +6,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import TYPE_CHECKING
 
-from posezoo.convert.conversion_plan import (
-    ConversionOptions,
-    PlannedIr,
-    explain_stale_ir,
-    plan_irs,
-)
+from posezoo.convert.conversion_plan import ConversionOptions, PlannedIr, explain_stale_ir, plan_irs
 from posezoo.download.model_download import PlannedFile, plan_download
 from posezoo.errors import ConversionError
 from posezoo.files import verified_files
