@@ -109,23 +109,17 @@ class Mirror:
             LockError: the mirror has a newer model.yml.
             OutputError: a file cannot be written.
         """
-        spec = self.open_lock().with_pins(agreed.with_pins(spec))
+        lock = self.open_lock()
+        spec = lock.with_pins(agreed.with_pins(spec))
         require_allowed(spec, spec.files, download_options)
         # Raises a LockError before any download if the mirror has a newer model.yml.
-        merge_entries(
-            self.open_lock().entries, list(declaration_entries(spec, "")), [file.name for file in spec.files]
-        )
-        paths: dict[str, Path] = {}
+        merge_entries(lock.entries, list(declaration_entries(spec, "")), [file.name for file in spec.files])
         with DownloadContext(spec, download_options, listener, pool=pool) as context:
-
-            def add_file(file: SourceFile) -> None:
-                paths[file.name] = self._store_file(file, context)
-
-            context.pool.run_all(add_file, spec.files)
+            paths = context.pool.run_all(lambda file: self._store_file(file, context), spec.files)
         self._copy_declarations(spec)
         spec = agreed.with_pins(spec)  # with the files that were trusted just now
-        lock = self.open_lock()
-        published = (published_entry(spec, file, paths[file.name], lock.timestamp) for file in spec.files)
+        files = zip(spec.files, paths, strict=True)
+        published = (published_entry(spec, file, path, lock.timestamp) for file, path in files)
         present = [*declaration_entries(spec, lock.timestamp), *filter(None, published)]
         if agreed.has_declaration(spec):  # else its IR were made from another model.yml
             name = model_key(spec)
@@ -133,7 +127,7 @@ class Mirror:
                 entry for entry in agreed.entries.values() if entry.origin == MADE and entry.model == name
             )
         lock.update(lambda entries: merge_entries(entries, present))
-        return [paths[file.name] for file in spec.files]
+        return paths
 
     def add_samples(self, download_options: DownloadOptions, listener: Listener = ignore_event) -> list[Path]:
         """Add the sample photos.
@@ -144,7 +138,7 @@ class Mirror:
         with DownloadContext("samples", download_options, listener) as context:
             return [self._store_file(photo, context) for photo in SAMPLES]
 
-    def write_notice(self) -> Path:
+    def write_notice(self) -> None:
         """Write the copyright holders and licenses of the mirror's models to NOTICE.
 
         Raises:
@@ -155,7 +149,6 @@ class Mirror:
             holder = read_copyright_line(spec)
             terms.append(LicenseTerms(spec, holder, license_path(spec) if holder else None, False))
         verified_files.write_atomically(self.root / NOTICE, format_notice(terms).encode())
-        return self.root / NOTICE
 
     def specs(self, names: Collection[str] = ()) -> tuple[ModelSpec, ...]:
         """The mirror's models, from its registry, in its lock's order; only those in ``names``, if any.

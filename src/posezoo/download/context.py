@@ -23,6 +23,7 @@ if TYPE_CHECKING:
     import requests
 
 Item = TypeVar("Item")
+Result = TypeVar("Result")
 
 # After this number of successful requests, a host's reduced limit is raised by one.
 _SUCCESSES_TO_RAISE = 32
@@ -115,22 +116,21 @@ class ConnectionPool:
         with self._lock:
             return self._limiters.setdefault(host_and_port, HostLimiter())
 
-    def run_all(self, work: Callable[[Item], None], items: Sequence[Item]) -> None:
+    def run_all(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """Do the work for the items in parallel; if one fails, no other is started, but running ones end.
 
         Raises:
             PosezooError: the error of the first failed item, in the order of the items.
         """
         if self._jobs == 1:
-            for item in items:
-                work(item)
-            return
+            return [work(item) for item in items]
+        results: dict[int, Result] = {}
         failures: dict[int, PosezooError] = {}
 
         def unless_failed(number: int) -> None:
             try:
                 if not failures:
-                    work(items[number])
+                    results[number] = work(items[number])
             except PosezooError as error:
                 failures[number] = error
 
@@ -143,6 +143,7 @@ class ConnectionPool:
             task.result()
         if failures:
             raise failures[min(failures)]
+        return [results[number] for number in range(len(items))]
 
     def raise_if_cancelled(self) -> None:
         """Raise Cancelled if the run is being cancelled."""
