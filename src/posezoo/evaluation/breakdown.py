@@ -58,15 +58,10 @@ class KeypointScore:
 
 def score_image(matches: ImageMatches) -> ImageScore:
     """The score of one image."""
-    persons = matches.persons[0]
-    similarities = [
-        matches.similarities[row, person]
-        for row, person in enumerate(persons.tolist())
-        if person >= 0 and not matches.ignored[person]
-    ]
-    people = matches.num_people
-    mean = float(sum(similarities) / people) if people else None
-    return ImageScore(matches.image, people, len(similarities), int((persons < 0).sum()), mean)
+    found, people = matches.found(), matches.num_people
+    similarity = sum(matches.similarities[row, person] for person, row in found.items())
+    mean = float(similarity / people) if people else None
+    return ImageScore(matches.image, people, len(found), int((matches.persons[0] < 0).sum()), mean)
 
 
 def worst_images(scores: Sequence[ImageScore], count: int) -> list[ImageScore]:
@@ -85,7 +80,7 @@ def score_keypoints(
     errors: list[list[float]] = [[] for _ in range(count)]
     for image_matches in matches:
         image = image_matches.image
-        rows = {person: row for row, person in enumerate(image_matches.persons[0].tolist())}
+        rows = image_matches.found()
         for index, person in enumerate(image.people):
             if image_matches.ignored[index]:
                 continue
@@ -131,9 +126,7 @@ def compute_mpjpe(
     errors = []
     for image_matches in matches:
         image = image_matches.image
-        for row, index in enumerate(image_matches.persons[0].tolist()):
-            if index < 0 or image_matches.ignored[index]:
-                continue
+        for index, row in image_matches.found().items():
             truth, space = image.people[index].space, predictions[image.id].space
             if not len(truth) or not truth[root, 3] or not space.shape[1]:
                 continue

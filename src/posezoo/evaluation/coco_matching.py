@@ -62,6 +62,11 @@ class ImageMatches:
         """The number of people that count."""
         return int((~self.ignored).sum())
 
+    def found(self) -> dict[int, int]:
+        """The row of the prediction for each person that counts and was found, at the first threshold."""
+        rows = enumerate(self.persons[0].tolist())
+        return {person: row for row, person in rows if person >= 0 and not self.ignored[person]}
+
     def true_positives(self) -> tuple[NDArray[np.bool_], NDArray[np.bool_]]:
         """(T, N) twice: whether a prediction matches a person that counts, and whether it counts itself."""
         has_person = self.persons >= 0
