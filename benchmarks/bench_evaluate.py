@@ -38,8 +38,7 @@ def prepare(folder: Path) -> None:
     import numpy as np
 
     from posezoo import coco
-    from posezoo.evaluation.image_predictions import ImagePredictions
-    from posezoo.evaluation.prediction_cache import open_prediction_cache
+    from posezoo.evaluation.image_predictions import ImagePredictions, open_prediction_cache
 
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
     made = import_module("fakes.coco")
@@ -64,7 +63,7 @@ def ours(folder: Path) -> Callable[[], list[float]]:
 
     from posezoo import coco
     from posezoo.evaluation.coco_metrics import compute_coco_metrics
-    from posezoo.evaluation.prediction_cache import open_prediction_cache
+    from posezoo.evaluation.image_predictions import open_prediction_cache
 
     def work() -> list[float]:
         dataset = coco.read_coco_dataset(folder / "annotations.json", folder)

@@ -1,17 +1,28 @@
-"""The predictions of a model for one image, in the form of COCO's annotations."""
+"""The predictions of a model for each image, and a file of them with which an evaluation can continue.
+
+The first line of the file is a heading with everything that the predictions depend on: a file with another
+heading is not used. Then follows one line of JSON for each image. An incomplete line is skipped.
+"""
 
 from __future__ import annotations
 
+import json
 import math
-from collections.abc import Mapping, Sequence
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from posezoo.coco import DatasetImage
 from posezoo.errors import EvaluationError
+from posezoo.files.file_lock import exclusive
+from posezoo.files.verified_files import write_atomically, write_error
 from posezoo.pose.keypoints import SKELETONS, Pose, Pose3D
 
 Floats = NDArray[np.float64]
@@ -19,7 +30,7 @@ Floats = NDArray[np.float64]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class ImagePredictions:
-    """The people that a model found in one image, in the model's order.
+    """The people that a model found in one image, in the model's order, in the form of COCO's annotations.
 
     Attributes:
         keypoints: (N, K, 3): x, y in image pixels and score of the annotations' keypoints, in their order;
@@ -38,7 +49,7 @@ class ImagePredictions:
         return len(self.scores)
 
     def to_json(self) -> dict[str, Any]:
-        """Plain Python values that ``predictions_from_json`` reads back exactly."""
+        """Plain Python values that a ``PredictionCache`` reads back exactly."""
         return {
             "keypoints": _flat(self.keypoints).tolist(),
             "scores": self.scores.tolist(),
@@ -58,22 +69,6 @@ class ImagePredictions:
 def _flat(values: Floats) -> Floats:
     """One flat row for each person; this also works if there are none."""
     return values.reshape(len(values), math.prod(values.shape[1:]))
-
-
-def predictions_from_json(content: Mapping[str, Any], num_keypoints: int) -> ImagePredictions:
-    """Read what ``ImagePredictions.to_json`` wrote.
-
-    Raises:
-        KeyError, TypeError, ValueError: the content has another form.
-    """
-    count = len(content["scores"])
-    num_space = num_keypoints if "space" in content else 0
-    return ImagePredictions(
-        np.array(content["keypoints"], np.float64).reshape(count, num_keypoints, 3),
-        np.array(content["scores"], np.float64).reshape(count),
-        np.array(content["boxes"], np.float64).reshape(count, 4),
-        np.array(content.get("space", []), np.float64).reshape(count, num_space, 3),
-    )
 
 
 def predictions_from_poses(poses: Sequence[Pose], names: tuple[str, ...]) -> ImagePredictions:
@@ -119,3 +114,93 @@ def _keypoint_indices(skeleton: str, names: tuple[str, ...]) -> list[int]:
             hint=f"it has {', '.join(indices)}",
         )
     return [indices[name] for name in names]
+
+
+class PredictionCache:
+    """The predictions in one file, by image id; created by ``open_prediction_cache``."""
+
+    def __init__(self, path: Path, entries: Mapping[int, tuple[list[int], ImagePredictions]]) -> None:
+        self._path, self._entries = path, entries
+
+    def get(self, image: DatasetImage) -> ImagePredictions | None:
+        """The predictions for an image; None if there are none, or the image file has changed."""
+        fingerprint, predictions = self._entries.get(image.id, ([], None))
+        return predictions if predictions is not None and fingerprint == _fingerprint(image) else None
+
+    def add(self, image: DatasetImage, predictions: ImagePredictions) -> None:
+        """Append the predictions for an image.
+
+        Raises:
+            OutputError: the file cannot be written.
+        """
+        line = {"id": image.id, "file": _fingerprint(image), **predictions.to_json()}
+        try:
+            with open(self._path, "a", encoding="utf-8") as stream:
+                stream.write(json.dumps(line) + "\n")
+        except OSError as error:
+            raise write_error(self._path, error) from error
+
+
+@contextmanager
+def open_prediction_cache(
+    path: Path, heading: Mapping[str, Any], num_keypoints: int
+) -> Iterator[PredictionCache]:
+    """Open a file of predictions; only one run may use it at a time.
+
+    Args:
+        path: the file; created if it does not exist.
+        heading: everything that the predictions depend on, as JSON values.
+        num_keypoints: the number of keypoints of each person.
+
+    Raises:
+        OutputError: the file cannot be written, or another run uses it.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with exclusive(path, wait_s=0.5):
+            entries = _read(path, heading, num_keypoints)
+            if entries is None:
+                write_atomically(path, (json.dumps(heading) + "\n").encode())
+            else:
+                # If the previous run was killed while it wrote, the last line has no line break.
+                with open(path, "rb+") as stream:
+                    stream.seek(-1, os.SEEK_END)
+                    if stream.read(1) != b"\n":
+                        stream.write(b"\n")
+            yield PredictionCache(path, entries or {})
+    except OSError as error:
+        raise write_error(path, error) from error
+
+
+def _read(
+    path: Path, heading: Mapping[str, Any], num_keypoints: int
+) -> dict[int, tuple[list[int], ImagePredictions]] | None:
+    """The entries below this heading; None if the file has another heading, or none."""
+    entries = {}
+    try:
+        with open(path, "rb") as stream:
+            if json.loads(stream.readline()) != json.loads(json.dumps(heading)):
+                return None
+            for line in stream:
+                with suppress(ValueError, KeyError, TypeError, RecursionError):
+                    entry = json.loads(line)
+                    count, num_space = len(entry["scores"]), num_keypoints if "space" in entry else 0
+                    predictions = ImagePredictions(
+                        np.array(entry["keypoints"], np.float64).reshape(count, num_keypoints, 3),
+                        np.array(entry["scores"], np.float64).reshape(count),
+                        np.array(entry["boxes"], np.float64).reshape(count, 4),
+                        np.array(entry.get("space", []), np.float64).reshape(count, num_space, 3),
+                    )
+                    entries[int(entry["id"])] = (list(entry["file"]), predictions)
+    except (OSError, ValueError, RecursionError):
+        return None
+    return entries
+
+
+def _fingerprint(image: DatasetImage) -> list[int]:
+    """The image file's size and modification time, which show if the file has changed."""
+    try:
+        status = image.path.stat()
+    except OSError:
+        return []
+    return [status.st_size, status.st_mtime_ns]

@@ -14,8 +14,11 @@ from posezoo.errors import EvaluationError, ImageError, import_optional
 from posezoo.evaluation import breakdown
 from posezoo.evaluation.coco_matching import ENOUGH_PEOPLE, Interval, bootstrap_intervals, match_dataset
 from posezoo.evaluation.coco_metrics import compute_coco_metrics, require_people
-from posezoo.evaluation.image_predictions import ImagePredictions, predictions_from_poses
-from posezoo.evaluation.prediction_cache import open_prediction_cache
+from posezoo.evaluation.image_predictions import (
+    ImagePredictions,
+    open_prediction_cache,
+    predictions_from_poses,
+)
 from posezoo.events import EvaluationProgress, Listener, ignore_event
 from posezoo.images import Image
 from posezoo.pose.keypoints import Pose
