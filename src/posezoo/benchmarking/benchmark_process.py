@@ -10,7 +10,7 @@ import re
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import AbstractContextManager, ExitStack
+from contextlib import AbstractContextManager, ExitStack, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -185,12 +185,10 @@ def peak_memory_mib() -> float | None:
 
     On Linux it is read from /proc: getrusage gives a child its parent's peak (exec keeps the larger of both).
     """
-    try:
-        peak = re.search(r"^VmHWM:\s*(\d+) kB", Path("/proc/self/status").read_text("utf-8"), re.MULTILINE)
-    except OSError:
-        peak = None
-    if peak:
-        return int(peak[1]) / 1024
+    with suppress(OSError):
+        status = Path("/proc/self/status").read_text("utf-8")
+        if peak := re.search(r"^VmHWM:\s*(\d+) kB", status, re.MULTILINE):
+            return int(peak[1]) / 1024
     if platform.system() == "Darwin":
         import resource
 

@@ -106,11 +106,11 @@ def _select_decoder(graph: Graph, name: str | None) -> Decoder:
     elif model_type := graph.read_rt_info("model_info", "model_type").lower():
         names = (other for other, decoder in DECODERS.items() if model_type in decoder.omz_model_types)
         named = next(map(Decoder, names), None)
+    if named is not None and name in (None, named.name):
+        return named
     if name is not None:
         find_decoder(name)
-        return named if named is not None and named.name == name else Decoder(name)
-    if named is not None:
-        return named
+        return Decoder(name)
     if recognized := _recognize(graph):
         return Decoder(recognized)
     outputs = " and ".join(f"{output} {format_shape(shape)}" for output, shape in graph.outputs.items())

@@ -10,7 +10,7 @@ from __future__ import annotations
 import signal
 import threading
 from collections.abc import Callable, Iterator, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import suppress
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from posezoo.errors import ConversionError
@@ -104,8 +104,15 @@ class ChildProcess:
         context = get_context("spawn")
         self._connection, child_end = context.Pipe()
         self._process = context.Process(target=_serve, args=(child_end, work), daemon=True)
-        with _interrupts_ignored():
+        # The terminal sends ^C to all processes. The child inherits that it is ignored, which only the main
+        # thread can set: the parent handles ^C, and ends the child.
+        is_main = threading.current_thread() is threading.main_thread()
+        before = signal.signal(signal.SIGINT, signal.SIG_IGN) if is_main else None
+        try:
             self._process.start()
+        finally:
+            if is_main:
+                signal.signal(signal.SIGINT, before)
         child_end.close()
 
     def call(self, args: tuple[object, ...], check: CancelCheck) -> Any:
@@ -130,22 +137,8 @@ class ChildProcess:
         return self._process.exitcode
 
 
-@contextmanager
-def _interrupts_ignored() -> Iterator[None]:
-    """Ignore ^C while a process starts, which inherits that: only the parent handles it, and ends them."""
-    try:
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN)
-    except ValueError:  # this is not the main thread, which receives ^C
-        yield
-        return
-    try:
-        yield
-    finally:
-        signal.signal(signal.SIGINT, before)
-
-
 def _serve(connection: Connection, work: Callable[..., Any]) -> None:
-    # The terminal sends ^C to all processes; not all threads can start one that ignores it.
+    # For a process that another thread than the main one has started.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     with suppress(EOFError, BrokenPipeError):
         while True:
