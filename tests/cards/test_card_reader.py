@@ -8,9 +8,8 @@ import time
 import pytest
 
 from fakes.waiting import HANG_S
-from posezoo.cards.card_reader import MAX_CHARACTERS, parse_card
+from posezoo.cards.card_reader import MAX_CHARACTERS, MarkdownLink, create_parser, parse_card, to_plain_text
 from posezoo.cards.markdown import escape, format_local_link, format_table
-from posezoo.cards.markdown_inline import MarkdownLink, create_parser, to_plain_text
 from posezoo.cards.model_card import draw_card
 from posezoo.errors import MissingPackageError
 from posezoo.facts.model_facts import ModelFacts

@@ -5,14 +5,15 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import islice, pairwise, takewhile
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.cards.markdown_inline import MarkdownLink, create_parser, find_links, to_plain_text
+from posezoo.errors import import_optional
 
 if TYPE_CHECKING:
+    from markdown_it import MarkdownIt
     from markdown_it.token import Token
 
 #: Open Model Zoo's largest card has 32,000 characters. A text of this length takes at most 3 s and 220 MB.
@@ -20,6 +21,29 @@ MAX_CHARACTERS = 1 << 18
 #: Each link causes at least one file system access.
 MAX_LINKS = 20_000
 _NUMBER = re.compile(r"(?<![\w.])[-+]?\d[\d,]{0,20}(?:\.\d{1,20})?(?:[eE][-+]?\d{1,3})?[ \t]*(%|mm\b|ms\b)?")
+_LINK = re.compile(
+    r"!?\[(?P<text>(?:[^\[\]\\\n]|\\.){0,500})\]"
+    r"\([ \t]*(?:<(?P<pointed>[^<>\n]{0,2000})>"
+    r"|(?P<plain>[^()\s]{0,2000}(?:\([^()\s]{0,200}\)[^()\s]{0,200}){0,3}))"
+    r"(?:[ \t]+(?:\"[^\"\n]{0,500}\"|'[^'\n]{0,500}'))?[ \t]*\)"
+    r"|<(?P<auto>https?://[^<>\s]{1,2000})>"
+    r"|(?:href|src)[ \t]*=[ \t]*[\"'](?P<html>[^\"'\n]{1,2000})[\"']"
+    r"|(?<![\w(<\"'])(?P<bare>https?://[^\s<>()\[\]\"'`|]{1,2000})",
+    re.IGNORECASE,
+)
+_DEFINITION = re.compile(
+    r" {0,3}\[(?!\^)(?P<text>[^\[\]\n]{1,500})\]:[ \t]*<?(?P<target>[^\s<>]{1,2000})>?.*"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class MarkdownLink:
+    """A link or an image; ``target`` is the text in the card."""
+
+    line: int
+    column: int  # from 1
+    text: str
+    target: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,21 +65,13 @@ class CardTable:
 
 @dataclass(frozen=True, slots=True)
 class CardMetric:
-    """A number in a table.
+    """A number in a table."""
 
-    Attributes:
-        value: the number as written: 64.64 if the card says 64.64%.
-        unit: ``%``, ``mm``, ``ms`` or empty.
-        label: the row's first cell.
-        column: the header above the number: ``Value``, ``Original model``, ``Converted model``, ...
-        section: the path of its section.
-    """
-
-    value: float
-    unit: str
-    label: str
-    column: str
-    section: tuple[str, ...]
+    value: float  # as written: 64.64 if the card says 64.64%
+    unit: str  # ``%``, ``mm``, ``ms`` or empty
+    label: str  # the row's first cell
+    column: str  # the header above the number: ``Value``, ``Original model``, ``Converted model``, ...
+    section: tuple[str, ...]  # the path of its section
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,3 +250,49 @@ def _read_metrics(table: CardTable, section: tuple[str, ...]) -> Iterator[CardMe
                 text = match[0].removesuffix(unit).strip()
                 value = float(text.replace(",", ""))
                 yield CardMetric(value, unit, label, header, section)
+
+
+@cache
+def create_parser() -> MarkdownIt:
+    """A parser of blocks: CommonMark with GitHub's tables. The text inside a block is not parsed.
+
+    Indented text is not code, because Open Model Zoo's cards indent tables and fences too far in lists.
+
+    Raises:
+        MissingPackageError: markdown-it-py is not installed.
+    """
+    markdown_it = import_optional("markdown_it", extra="lint")
+    parser: MarkdownIt = markdown_it.MarkdownIt("commonmark").enable("table").disable(["code", "inline"])
+    return parser
+
+
+def to_plain_text(text: str) -> str:
+    """The text that a reader sees when Markdown is displayed.
+
+    Raises:
+        MissingPackageError: markdown-it-py is not installed.
+    """
+    if not set(text) & set("\\`*_[<&"):
+        return text.strip()
+    parser = create_parser()
+    tokens: list[Token] = []
+    parser.inline.parse(text, parser, {}, tokens)
+    shown = (
+        "\n" if token.type in ("softbreak", "hardbreak") else token.content
+        for token in tokens
+        if token.type != "html_inline"
+    )
+    return "".join(shown).strip()
+
+
+def find_links(line: str, number: int) -> Iterator[MarkdownLink]:
+    """The links and images of a line; ``number`` is its line number."""
+    if not ("](" in line or "]:" in line or "://" in line or "=" in line):
+        return
+    if definition := _DEFINITION.fullmatch(line):
+        yield MarkdownLink(number, 1, to_plain_text(definition["text"]), definition["target"])
+        return
+    for match in _LINK.finditer(line):
+        bare = (match["bare"] or "").rstrip(".,;:!?*_")
+        target = match["pointed"] or match["plain"] or match["auto"] or match["html"] or bare
+        yield MarkdownLink(number, match.start() + 1, to_plain_text(match["text"] or ""), target)

@@ -9,8 +9,8 @@ from collections.abc import Collection, Mapping
 from dataclasses import asdict
 from typing import Any
 
+from posezoo.cards.card_reader import to_plain_text
 from posezoo.cards.markdown import one_line
-from posezoo.cards.markdown_inline import to_plain_text
 from posezoo.cards.skeleton_svg import keypoint_position
 from posezoo.cards.usage_section import draw_example_section, draw_usage_sections
 from posezoo.facts.comparison import MetricSource, SourcedMetric

@@ -13,8 +13,7 @@ from dataclasses import dataclass, field
 from itertools import accumulate
 from typing import Generic, TypeVar
 
-from posezoo.cards.card_reader import CardSection, ParsedCard
-from posezoo.cards.markdown_inline import MarkdownLink, find_links
+from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard, find_links
 
 ValueT = TypeVar("ValueT")
 Numbers = tuple[float, ...]

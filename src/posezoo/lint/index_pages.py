@@ -10,8 +10,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from posezoo.cards.card_reader import ParsedCard
-from posezoo.cards.markdown_inline import to_plain_text
+from posezoo.cards.card_reader import ParsedCard, to_plain_text
 from posezoo.lint.card_claims import CardValue
 from posezoo.registry import Registry
 

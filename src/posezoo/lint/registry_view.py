@@ -13,8 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from posezoo.cards.card_reader import ParsedCard, read_card
-from posezoo.cards.markdown_inline import MarkdownLink
+from posezoo.cards.card_reader import MarkdownLink, ParsedCard, read_card
 from posezoo.errors import SpecError
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
@@ -283,11 +282,6 @@ class ModelView:
     def runs(self) -> tuple[AccuracyCheckRun, ...]:
         """The evaluations of accuracy-check.yml."""
         return tuple(read_runs(self.accuracy_check)) if isinstance(self.accuracy_check, YamlNode) else ()
-
-    @property
-    def index_rows(self) -> list[IndexRow]:
-        """The rows of index pages about this model."""
-        return self.zoo.index.get(self.name, [])
 
 
 def _group(pairs: Iterable[tuple[KeyT, ItemT]]) -> dict[KeyT, list[ItemT]]:

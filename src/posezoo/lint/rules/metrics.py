@@ -226,7 +226,7 @@ def missing_figures(view: ModelView) -> Iterator[RuleViolation]:
     "GFLOPs 0.037 on the card, 0.0758 in the index",
 )
 def index_figures(view: ModelView) -> Iterator[RuleViolation]:
-    for row in view.index_rows:
+    for row in view.zoo.index.get(view.name, ()):
         for kind, title in TITLES.items():
             on_card, in_index = view.claims.metrics.get(kind), row.cells.get(kind)
             if on_card is None or in_index is None:
@@ -253,7 +253,7 @@ def index_figures(view: ModelView) -> Iterator[RuleViolation]:
 def index_accuracy(view: ModelView) -> Iterator[RuleViolation]:
     on_card = [(metric.value, len(metric.text.partition(".")[2])) for metric in view.claims.accuracy]
     texts = ", ".join(dict.fromkeys(metric.text for metric in view.claims.accuracy))
-    for row in view.index_rows:
+    for row in view.zoo.index.get(view.name, ()):
         in_index = row.cells.get("accuracy")
         if in_index is None or not on_card:
             continue
