@@ -29,7 +29,7 @@ from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
 from posezoo.errors import SourceError, redact_secrets
-from posezoo.files.file_lock import lock_file
+from posezoo.files.file_lock import lock_file, remove_lock
 from posezoo.files.verified_files import hard_link, has_size, reflink, replace_atomically
 from posezoo.spec.model import Digest, SourceFile
 
@@ -70,7 +70,7 @@ def cache_entry_lock(file: SourceFile, context: DownloadContext) -> Iterator[Non
 
     If the cache cannot be written, or does not support locks, they do not wait.
     """
-    handle, lock = None, None
+    handle, lock = None, Path()
     if context.cache_dir is not None and file.checksum is not None:
         lock = _staging_path(context.cache_dir, file.checksum).with_suffix(_LOCK)
         waiting = f"{file.name}: waiting for another process that is downloading it into the cache"
@@ -80,10 +80,7 @@ def cache_entry_lock(file: SourceFile, context: DownloadContext) -> Iterator[Non
     try:
         yield
     finally:
-        if handle is not None and lock is not None:
-            with suppress(OSError):
-                lock.unlink()
-            os.close(handle)
+        remove_lock(lock, handle)
 
 
 def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bool) -> None:
@@ -133,10 +130,10 @@ def remove_stale_staging(root: Path) -> None:
             lock = path.with_suffix(_LOCK)
             with suppress(OSError):
                 handle = lock_file(lock, wait_s=0)
-                for stale in (path, lock):
-                    stale.unlink(missing_ok=True)
-                if handle is not None:
-                    os.close(handle)
+                try:
+                    path.unlink(missing_ok=True)
+                finally:
+                    remove_lock(lock, handle)
 
 
 def _staging_path(root: Path, digest: Digest) -> Path:

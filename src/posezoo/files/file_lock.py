@@ -39,7 +39,7 @@ def exclusive(path: Path, *, wait_s: float = WAIT_S) -> Iterator[None]:
     """
     guard = path.with_name(f".{path.name}.guard")
     try:
-        handle = _lock_guard(guard, wait_s)
+        handle = _lock_guard(guard, wait_s=wait_s)
     except BlockingIOError as error:
         raise OutputError(
             f"{path}: another run keeps it locked", hint="end that run, or try again later"
@@ -98,6 +98,14 @@ def lock_file(
         time.sleep(_PAUSE_S)
 
 
+def remove_lock(path: Path, handle: int | None) -> None:
+    """Remove a file that ``lock_file`` locked, and only then release its lock."""
+    if handle is not None:
+        with suppress(OSError):
+            path.unlink()
+        os.close(handle)
+
+
 def lock_folder(folder: Path) -> int | None:
     """Lock a folder until the returned handle is closed; None if folders cannot be locked.
 
@@ -147,7 +155,7 @@ def _still_has_its_name(path: Path, handle: int) -> bool:
 if sys.platform == "win32":
     import msvcrt
 
-    def _lock_guard(guard: Path, wait_s: float) -> int | None:
+    def _lock_guard(guard: Path, *, wait_s: float) -> int | None:
         deadline = time.monotonic() + wait_s
         while True:
             try:
@@ -174,12 +182,4 @@ if sys.platform == "win32":
             guard.unlink()
 
 else:
-
-    def _lock_guard(guard: Path, wait_s: float) -> int | None:
-        return lock_file(guard, wait_s=wait_s)
-
-    def _release_guard(guard: Path, handle: int | None) -> None:
-        if handle is not None:
-            with suppress(OSError):
-                guard.unlink()
-            os.close(handle)
+    _lock_guard, _release_guard = lock_file, remove_lock
