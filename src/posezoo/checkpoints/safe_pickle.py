@@ -1,11 +1,7 @@
-"""Read pickles without running their code.
+"""Read pickles without running their code; :mod:`pickletools` parses the opcodes and does not execute them.
 
-A pickle is a program: it names functions and calls them. Here names are looked up in a small vocabulary and
-never imported; any other name is an error. Therefore no code of a file can run.
 ``torch.load(weights_only=True)`` promises the same, but had two vulnerabilities in the versions of PyTorch
 that we allow: CVE-2025-32434 (before 2.6) and CVE-2026-24747 (before 2.10).
-
-The standard library's :mod:`pickletools` parses the opcodes and does not execute them.
 """
 
 from __future__ import annotations
@@ -17,7 +13,8 @@ from typing import Any
 
 from posezoo.checkpoints.mapped_file import CheckpointFormatError, shorten
 
-#: The replacements of functions and classes, by their dotted names.
+#: The replacements of functions and classes, by their dotted names. A pickle is a program that calls what it
+#: names; its names are only looked up here, and never imported.
 Vocabulary = Mapping[str, Callable[..., object]]
 
 # HigherHRNet's checkpoint has 70 000 steps, or 200 000 with its optimizer's state.

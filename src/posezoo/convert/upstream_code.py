@@ -127,7 +127,7 @@ def list_upstream_code(spec: ModelSpec) -> tuple[str, ...]:
     Raises:
         ConversionError: there is none, or its arguments in model.yml cannot be used.
     """
-    places = [str(_script(spec))] if spec.has_pre_convert else []
+    places = [str(spec.path.with_name("pre-convert.py"))] if spec.has_pre_convert else []
     if spec.upstream_export:
         requested = _export_arguments(spec)
         paths = ", ".join(requested.get("--model-path", ["the installed packages"]))
@@ -141,10 +141,6 @@ def list_upstream_code(spec: ModelSpec) -> tuple[str, ...]:
     return tuple(places)
 
 
-def _script(spec: ModelSpec) -> Path:
-    return spec.path.with_name("pre-convert.py")
-
-
 def _jobs(spec: ModelSpec, downloads: Path, results: Path) -> Iterator[dict[str, Any]]:
     folder = spec.path.parent.absolute()
     common = {
@@ -154,7 +150,7 @@ def _jobs(spec: ModelSpec, downloads: Path, results: Path) -> Iterator[dict[str,
         "only_tell": False,
     }
     if spec.has_pre_convert:
-        yield {"task": "pre-convert", "script": str(_script(spec).absolute()), **common}
+        yield {"task": "pre-convert", "script": str(folder / "pre-convert.py"), **common}
     if spec.upstream_export:
         arguments = _export_arguments(spec)
         for name, path in {"$dl_dir": downloads, "$conv_dir": results, "$config_dir": folder}.items():
