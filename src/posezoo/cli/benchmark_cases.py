@@ -50,17 +50,6 @@ class BenchmarkPlanner:
         self._context = open_context(self._settings, trust_on_first_use=args.trust_on_first_use)
         self.report = JobReport()
 
-    def require_device_and_packages(self) -> None:
-        """Check the device and the packages before anything is downloaded.
-
-        Raises:
-            InferenceError: OpenVINO does not have the device.
-            MissingPackageError: a package is not installed.
-        """
-        require_device(self._settings.device)
-        if self._args.pipeline:
-            import_optional("cv2", extra="run")
-
     @contextmanager
     def report_failure(self, name: str) -> Iterator[None]:
         """Report an error of one model; the caller then continues with the other models."""
@@ -71,7 +60,16 @@ class BenchmarkPlanner:
             self.report.add_failure(name, error)
 
     def cases(self) -> Iterator[BenchmarkCase]:
-        """All cases: first those of the given IR files, then those of each model in each precision."""
+        """All cases: first those of the given IR files, then those of each model in each precision.
+
+        Raises:
+            InferenceError: OpenVINO does not have the device.
+            MissingPackageError: a package is not installed.
+        """
+        # The requirements are checked before anything is downloaded.
+        require_device(self._settings.device)
+        if self._args.pipeline:
+            import_optional("cv2", extra="run")
         for xml in self._xmls:
             with self.report_failure(xml.stem):
                 yield from self._ir_cases(xml)

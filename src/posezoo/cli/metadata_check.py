@@ -147,7 +147,6 @@ def _explain(name: str) -> int:
 
 
 def _all_rules() -> dict[str, RuleInfo]:
-    """All rules: those on metadata, and those on artifacts."""
     from posezoo.lint.recomputation import ARTIFACT_RULES
     from posezoo.lint.rules import load_rules
 

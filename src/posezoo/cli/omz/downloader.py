@@ -103,8 +103,6 @@ def _run(args: argparse.Namespace) -> int:
 
 @dataclass(frozen=True, slots=True)
 class _DownloadTask:
-    """Downloads a model and reports the result."""
-
     context: Context
     precisions: frozenset[str]
     progress_format: str

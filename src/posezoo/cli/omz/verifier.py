@@ -54,14 +54,8 @@ def _run(args: argparse.Namespace) -> int:
     selection = conventions.select_omz_models(registry, args)
     output_dir = args.output_dir or Path.cwd()
     layout = ModelLayout(download_dir=args.download_dir or output_dir, output_dir=output_dir)
-    return verify.run_artifact_check(
-        selection,
-        layout,
-        LockFile(settings.lock, strict=settings.locked),
-        args.format,
-        _repair_command,
-        flags.registry_arguments(args),
-    )
+    lock = LockFile(settings.lock, strict=settings.locked)
+    return verify.run_artifact_check(args, selection, layout, lock, _repair_command)
 
 
 def _repair_command(failed: ArtifactState, layout: ModelLayout) -> list[str]:

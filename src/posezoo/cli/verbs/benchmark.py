@@ -132,7 +132,6 @@ def run(args: argparse.Namespace) -> int:
         if args.dry_run:
             planner.report.answers += planner.plans()
             return planner.report.print(args.format)
-        planner.require_device_and_packages()
         schedule = BenchmarkSchedule(args.rounds, args.seconds)
         try:
             if args.compare:

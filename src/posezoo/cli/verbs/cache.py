@@ -124,15 +124,10 @@ def _print(args: argparse.Namespace, root: Path, entries: Sequence[CacheEntry], 
         }
         print_json(answer)
         return
-    rows = [
-        (
-            f"{entry.size / 1e6:.1f} MB",
-            _when(entry)[:10],
-            str(entry.digest),
-            ", ".join(entry.names) or "no model's",
-        )
-        for entry in entries
-    ]
+    rows = []
+    for entry in entries:
+        names = ", ".join(entry.names) or "no model's"
+        rows.append((f"{entry.size / 1e6:.1f} MB", _when(entry)[:10], str(entry.digest), names))
     for line in align_columns(rows, right=frozenset({0})) if rows else ():
         print(line)
     print(f"{root}: {summary}{f', {size / 1e6:.1f} MB' if entries else ''}")

@@ -31,7 +31,6 @@ posezoo card my-pose --models_dir my_zoo/models --in_place
 posezoo card --all --models_dir my_zoo/models --in_place --check
 """
 
-
 FLAGS = (
     *flags.MODELS,
     FlagGroup(

@@ -66,7 +66,6 @@ MEASUREMENT_FLAGS = (
     ),
 )
 
-
 FLAGS = (
     *flags.MODELS,
     Flag(

@@ -25,7 +25,6 @@ posezoo completion fish | source
 
 SHELLS = ("bash", "zsh", "fish")
 
-
 FLAGS = (
     Flag("shell SHELL", ", ".join(SHELLS), nargs="?", choices=SHELLS),
     Flag("--names", argparse.SUPPRESS),

@@ -29,7 +29,6 @@ posezoo convert --network higher_hrnet --checkpoint mine.pth --model_name mine
 posezoo convert blazepose-full --input_type u8 --input_layout NHWC --resize --output_dir frames
 """
 
-
 FLAGS = (
     *flags.MODELS,
     *flags.CHECKPOINT,

@@ -16,7 +16,6 @@ posezoo doctor
 posezoo doctor --format json
 """
 
-
 FLAGS = (Flag("--format", "format of the report", choices=("text", "json"), default="text"),)
 
 

@@ -18,7 +18,6 @@ posezoo download --all --jobs 8
 posezoo download --all --mirror /mnt/models --dry_run
 """
 
-
 FLAGS = (
     *flags.MODELS,
     "output_dir",

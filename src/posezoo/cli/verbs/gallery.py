@@ -31,7 +31,6 @@ posezoo gallery 'simple_pose_*' --output poses/ --title 'Simple pose'
 posezoo gallery --figures speed.json --output site/
 """
 
-
 FLAGS = (
     Flag("models MODEL", "names or globs (default: all)", nargs="*"),
     Flag("--output DIR", "folder of the site (default: site)", default=Path("site")),

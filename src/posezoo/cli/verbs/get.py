@@ -15,7 +15,6 @@ posezoo get blazepose-full --precisions FP16 --output_dir models
 posezoo get --all --format json
 """
 
-
 FLAGS = (
     *flags.MODELS,
     "output_dir",

@@ -76,7 +76,6 @@ _STEP_NAMES: dict[type[RegexReplace | UnpackArchive], str] = {
     UnpackArchive: "UnpackArchive",
 }
 
-
 FLAGS = (
     *flags.MODELS,
     FILTER_FLAGS,

@@ -23,7 +23,6 @@ posezoo licenses blazepose-full --format json
 posezoo licenses --download_dir models --output models/NOTICE
 """
 
-
 FLAGS = (
     Flag("models MODEL", "names or globs (default: all models with a downloaded file or an IR)", nargs="*"),
     Flag("--output FILE", "write the NOTICE there"),

@@ -44,7 +44,6 @@ posezoo list --search detector --format json
 
 HEADERS = ("MODEL", "TASK", "FRAMEWORK", "SIZE", "LICENSE", "DESCRIPTION")
 
-
 FLAGS = (
     Flag("models MODEL", "names or globs (default: all)", nargs="*"),
     FILTER_FLAGS,

@@ -36,7 +36,6 @@ posezoo lock --verify_signature team.pub
 posezoo get blazepose-full --locked
 """
 
-
 FLAGS = (
     *flags.MODELS,
     FlagGroup(
@@ -161,7 +160,6 @@ def _patterns(args: argparse.Namespace, context: Context) -> tuple[list[str] | N
 
 
 def _signature(args: argparse.Namespace, lock: Path) -> int:
-    """Sign, or verify the signature."""
     from posezoo.lockfile.signature import require_signature, sign, signature_path
 
     if args.models or args.all:

@@ -37,7 +37,6 @@ posezoo mirror check /mnt/mirror
 posezoo get blazepose-full --mirror /mnt/mirror --models_dir /mnt/mirror/models
 """
 
-
 FLAGS = (
     Flag("what", "what to do with it", choices=("create", "check")),
     Flag("folder DIR", "the mirror"),

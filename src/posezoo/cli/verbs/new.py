@@ -25,7 +25,6 @@ posezoo new my-pose --from https://host/my-pose.tflite --license Apache-2.0 --mo
 posezoo new my-ir --from https://host/FP16/my-ir.xml https://host/FP16/my-ir.bin --license MIT --family intel
 """
 
-
 FLAGS = (
     Flag("name NAME", "the name of the model and of its folder"),
     Flag(

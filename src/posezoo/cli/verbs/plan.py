@@ -52,7 +52,6 @@ posezoo plan --all --format json
 posezoo plan --all --models_dir open_model_zoo/models --precisions FP16
 """
 
-
 FLAGS = (
     *flags.MODELS,
     "output_dir",
@@ -89,10 +88,8 @@ def run(args: argparse.Namespace) -> int:
             print("\n".join(map(escape_control_characters, _block(plan))))
         routes = Counter(plan.resolved.route.value for plan in plans)
         counts = ", ".join(f"{count} {route}" for route, count in routes.most_common())
-        size, missing = (
-            sum(plan.download_size for plan in plans),
-            sum(len(plan.missing_files) for plan in plans),
-        )
+        size = sum(plan.download_size for plan in plans)
+        missing = sum(len(plan.missing_files) for plan in plans)
         models = f"{len(plans)} model{'' if len(plans) == 1 else 's'}"
         print(f"{models}{f' ({counts})' if counts else ''}: {missing} files to download, {size:,} bytes")
     return report.exit_code

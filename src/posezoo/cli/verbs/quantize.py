@@ -140,7 +140,6 @@ def run(args: argparse.Namespace) -> int:
 def _measure_only(
     spec: ModelSpec, context: Context, args: argparse.Namespace, console: Console
 ) -> dict[str, Any]:
-    """The result for --measure_only."""
     from posezoo.pipeline.int8_models import compare_ir_with_fp32
 
     compared = {

@@ -35,7 +35,6 @@ posezoo record speed.json accuracy.json
 #: A name with this suffix is a file with measurements; any other name is a model.
 SUFFIX = ".json"
 
-
 FLAGS = (
     Flag(
         "models MODEL|FILE",
@@ -86,7 +85,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _figures(context: Context, file: Path) -> Iterator[tuple[Model, Measurement]]:
-    """The measurements in a file, each with its model."""
     from posezoo.measured import read_measurement_file
     from posezoo.spec.model import ModelSpec
 

@@ -39,7 +39,6 @@ DOWNLOAD = "download and verify"
 
 _ANNOTATED = re.compile(r".*_poses(_\d+)?")
 
-
 FLAGS = (
     Flag("model MODEL", f"its name (default: {DEFAULT_MODEL})", nargs="?", default=DEFAULT_MODEL),
     Flag(

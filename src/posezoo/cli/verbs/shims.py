@@ -7,7 +7,6 @@ import os
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 from posezoo.cli.flags import Flag
@@ -27,7 +26,6 @@ COMMANDS = {
 }
 
 SUMMARY = f"write the commands {', '.join(COMMANDS)}, which call posezoo, for scripts that use them"
-
 
 FLAGS = (
     Flag("folder DIR", "where to write them: a folder on PATH"),
@@ -63,11 +61,13 @@ def run(args: argparse.Namespace) -> int:
         except OSError as error:
             raise OutputError(f"{path}: cannot be made executable: {error.strerror or error}") from error
         print(path)
-    for other in _others_on_path(args.folder):
-        print(
-            f"warning: {other} is on your PATH too, and not from posezoo: the first of the two is run",
-            file=sys.stderr,
-        )
+    for name in COMMANDS:
+        for place in filter(None, os.environ.get("PATH", "").split(os.pathsep)):
+            other = shutil.which(name, path=place)
+            if other and Path(other).resolve().parent != args.folder.resolve() and not _is_ours(Path(other)):
+                text = "is on your PATH too, and not from posezoo: the first of the two is run"
+                print(f"warning: {other} {text}", file=sys.stderr)
+                break
     return 0
 
 
@@ -90,13 +90,3 @@ def _is_ours(path: Path) -> bool:
     except OSError:
         return False
     return head.startswith(b"#!/bin/sh\nexec ") and b" -c 'import sys; sys.path[:1] = []; " in head
-
-
-def _others_on_path(folder: Path) -> Iterator[str]:
-    """The other programs on PATH that have the names of these commands."""
-    for name in COMMANDS:
-        for place in filter(None, os.environ.get("PATH", "").split(os.pathsep)):
-            other = shutil.which(name, path=place)
-            if other and Path(other).resolve().parent != folder.resolve() and not _is_ours(Path(other)):
-                yield other
-                break

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import argparse
 import shlex
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING
 
@@ -29,7 +29,6 @@ posezoo verify --metadata --models_dir open_model_zoo/models --format sarif
 posezoo verify --metadata --changed_since main --baseline known.json
 posezoo verify --explain unusual-constant
 """
-
 
 FLAGS = (
     *flags.MODELS,
@@ -57,27 +56,21 @@ def run(args: argparse.Namespace) -> int:
     context = flags.context_from_args(args)
     with Console(quiet=args.quiet) as console:
         selection = select_models(context.registry, patterns, console)
-    registry_flags = flags.registry_arguments(args)
-    return run_artifact_check(
-        selection, context.layout, context.lock, args.format, _repair_command, registry_flags
-    )
+    return run_artifact_check(args, selection, context.layout, context.lock, _repair_command)
 
 
 def run_artifact_check(
+    args: argparse.Namespace,
     selection: Selection,
     layout: ModelLayout,
     lock: LockFile,
-    output_format: str,
     repair_command: Callable[[ArtifactState, ModelLayout], list[str]],
-    registry_flags: Sequence[str],
 ) -> int:
     """Check the files and IR of the models, print their states, and return the exit code.
 
     Args:
         lock: the pins of first use; a strict lock refuses files and IR that it does not contain.
-        output_format: ``text`` or ``json``.
         repair_command: returns the command that downloads or converts an artifact again.
-        registry_flags: the flags that the command needs to find the models.
     """
     from posezoo.ir.provenance import read_provenance
     from posezoo.spec.model import Precision
@@ -98,7 +91,7 @@ def run_artifact_check(
     for composite in selection.composites:
         artifacts += check_composite(composite, layout)
     failed = [artifact for artifact in artifacts if artifact.state != "good"]
-    if output_format == "json":
+    if args.format == "json":
         rows = [asdict(artifact) for artifact in artifacts]
         reasons = [{"problem": refusal.problem, "hint": refusal.hint} for refusal in refusals]
         print_json({"artifacts": rows, "refused": reasons})
@@ -112,7 +105,7 @@ def run_artifact_check(
             first = failed[0]
             # posezoo has no command that removes files that it did not write.
             is_foreign = first.state in ("extra", "symlinked", "special")
-            command = [] if is_foreign else [*repair_command(first, layout), *registry_flags]
+            command = [] if is_foreign else [*repair_command(first, layout), *flags.registry_arguments(args)]
             repair = f"moving {first.path} away" if is_foreign else shlex.join(command)
             print(f"{len(failed)} of {len(artifacts)} are not good; {repair} repairs the first")
     return 1 if failed or refusals or selection.problems else 0
