@@ -51,7 +51,7 @@ def test_overrides_count_in_place_of_flags(monkeypatch, tmp_path):
 )
 def test_an_invalid_value_is_wrong_usage(capsys, words, problem):
     with pytest.raises(SystemExit) as ended:
-        parse(*words, names=(*flags.CACHE, *flags.INFERENCE, "precisions"))
+        parse(*words, names=(flags.CACHE, flags.INFERENCE, "precisions"))
     assert ended.value.code == 2
     assert problem in capsys.readouterr().err
 

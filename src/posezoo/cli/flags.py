@@ -232,6 +232,7 @@ FLAGS: dict[str, Flag] = {name: _setting_flag(name) for name in SETTING_TYPES} |
         Flag(
             "--inference_precision", SETTING_TYPES["inference_precision"].help, choices=INFERENCE_PRECISIONS
         ),
+        format_flag(),
         Flag("--input_layout", "the layout of the image input", choices=("NCHW", "NHWC")),
         Flag(
             "--input_type",
@@ -255,6 +256,13 @@ FLAGS: dict[str, Flag] = {name: _setting_flag(name) for name in SETTING_TYPES} |
             "FP32, FP16, or another precision that the model is published in (default: FP32,FP16)",
             default=(Precision.FP32, Precision.FP16),
         ),
+        Flag(
+            "models MODEL",
+            "a name or a case-sensitive glob; a composite's name selects its parts; NAME@TAG is a variant, "
+            "NAME@* all variants",
+            nargs="*",
+        ),
+        Flag("-q, --quiet", "show only warnings and errors"),
         Flag("--resize", "let the IR take images of any height and width, and resize them"),
         Flag(
             "--trust_on_first_use",
@@ -264,28 +272,19 @@ FLAGS: dict[str, Flag] = {name: _setting_flag(name) for name in SETTING_TYPES} |
     )
 }
 
-# Groups of flags that are added together.
-MODELS = (
-    Flag(
-        "models MODEL",
-        "a name or a case-sensitive glob; a composite's name selects its parts; NAME@TAG is a variant, "
-        "NAME@* all variants",
-        nargs="*",
-    ),
-    "all",
-)
-QUIET = Flag("-q, --quiet", "show only warnings and errors")
-FORMAT = (format_flag(), QUIET)
-CAMERA_INPUT = ("input_type", "input_layout", "resize")
-CHECKPOINT = ("checkpoint", "model_name", "dynamic", "keep_onnx")
-CONVERSION = ("precisions", "mo", "allow_upstream_code")
-HTTP = ("stall_timeout", "header", "ca_bundle", "allow_http", "allow_private_redirects")
-CACHE = ("cache_dir", "mirror", "attempts", *HTTP)
-LOCK = ("lock", "locked")
-TRUST = (*LOCK, "trust_on_first_use")
-DOWNLOAD = ("jobs", "connections", *TRUST)
-INFERENCE = ("device", "inference_precision")
-ESTIMATOR = ("detector", *INFERENCE, *CACHE, *TRUST, "models_dir")
+# The names of flags that are added together.
+MODELS = "models all"
+FORMAT = "format quiet"
+CAMERA_INPUT = "input_type input_layout resize"
+CHECKPOINT = "checkpoint model_name dynamic keep_onnx"
+CONVERSION = "precisions mo allow_upstream_code"
+HTTP = "stall_timeout header ca_bundle allow_http allow_private_redirects"
+CACHE = f"cache_dir mirror attempts {HTTP}"
+LOCK = "lock locked"
+TRUST = f"{LOCK} trust_on_first_use"
+DOWNLOAD = f"jobs connections {TRUST}"
+INFERENCE = "device inference_precision"
+ESTIMATOR = f"detector {INFERENCE} {CACHE} {TRUST} models_dir"
 
 
 def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -> None:

@@ -50,8 +50,7 @@ FLAGS = (
         repeats=True,
         default=[],
     ),
-    "allow_upstream_code",
-    *flags.LOCK,
+    f"allow_upstream_code {flags.LOCK}",
     Flag("--dry_run", "print what would be done, and write nothing"),
     Flag("--no_card", "draw no card beside the IR"),
     Flag("-j, --jobs N|auto", "how many models to convert at once", _jobs, default=1),
@@ -61,10 +60,7 @@ FLAGS = (
         choices=("text", "json"),
         default="text",
     ),
-    *flags.CHECKPOINT,
-    *flags.CAMERA_INPUT,
-    "force",
-    # Old scripts use these spellings.
+    f"{flags.CHECKPOINT} {flags.CAMERA_INPUT} force",
     Flag("--add-mo-arg", argparse.SUPPRESS, repeats=True, dest="add_mo_arg"),
     Flag("--dry-run", argparse.SUPPRESS, dest="dry_run"),
 )

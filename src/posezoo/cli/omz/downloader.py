@@ -30,14 +30,13 @@ FLAGS = (
     ),
     flags.output_dir_flag("where files go", "the working folder"),
     Flag("--cache_dir DIR", "keep a copy of each file by its digest"),
-    "mirror verify",
-    *flags.TRUST,
+    f"mirror verify {flags.TRUST}",
     Flag(
         "--num_attempts N",
         "how many times to try a source that fails temporarily (default: 5)",
         conventions.parse_positive,
     ),
-    *flags.HTTP,
+    flags.HTTP,
     Flag("--progress_format", "the form of the progress output", choices=("text", "json"), default="text"),
     Flag(
         "-j, --jobs N",

@@ -32,7 +32,7 @@ UNUSED_FLAGS = {
 
 FLAGS: tuple[Flag | str, ...] = (
     *quantization_flags("the working folder"),
-    *flags.LOCK,
+    flags.LOCK,
     Flag(
         "--precisions PREC[,PREC...]",
         "quantize to these only; FP16-INT8 and FP32-INT8 are what a quantization makes",

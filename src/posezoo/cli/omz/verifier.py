@@ -22,7 +22,7 @@ FLAGS = (
     flags.output_dir_flag("where files and IR are", "the working folder"),
     flags.download_dir_flag("the output folder"),
     *metadata_check.METADATA_FLAGS,
-    *flags.LOCK,
+    flags.LOCK,
     Flag("--format", "the form of the report", choices=metadata_check.FORMATS, default="text"),
 )
 

@@ -108,13 +108,8 @@ FLAGS = (
     ),
     Flag("--seconds S", "how long a round takes (default: 1)", flags.number(0.01, 600), default=1.0),
     Flag("--output FILE", "write a .json file that posezoo record reads"),
-    "detector",
-    *flags.INFERENCE,
-    "output_dir",
-    *flags.CACHE,
-    *flags.TRUST,
-    "models_dir dry_run",
-    *flags.FORMAT,
+    f"detector {flags.INFERENCE} output_dir {flags.CACHE} {flags.TRUST} models_dir dry_run",
+    flags.FORMAT,
 )
 
 

@@ -56,7 +56,7 @@ FLAGS = (
     Flag("--cache_dir DIR", "the cache (default: your own)"),
     "models_dir",
     Flag("--dry_run", "with prune: only report what would be removed"),
-    *flags.FORMAT,
+    flags.FORMAT,
 )
 
 

@@ -32,7 +32,7 @@ posezoo card --all --models_dir my_zoo/models --in_place --check
 """
 
 FLAGS = (
-    *flags.MODELS,
+    flags.MODELS,
     FlagGroup(
         Flag(
             "-o, --output_dir DIR",
@@ -45,8 +45,7 @@ FLAGS = (
         ),
     ),
     Flag("--check", "with --in_place: only report stale files"),
-    "models_dir",
-    *flags.FORMAT,
+    f"models_dir {flags.FORMAT}",
 )
 
 

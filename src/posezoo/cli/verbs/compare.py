@@ -67,7 +67,7 @@ MEASUREMENT_FLAGS = (
 )
 
 FLAGS = (
-    *flags.MODELS,
+    flags.MODELS,
     Flag(
         "--precisions P[,P]",
         "of the IR: a row for each that a model is available in (default: FP16)",
@@ -78,7 +78,7 @@ FLAGS = (
     flags.output_dir_flag("the folder of the IR whose sizes are shown"),
     "models_dir",
     flags.format_flag(("text", "json", "csv", "markdown")),
-    flags.QUIET,
+    "quiet",
 )
 
 

@@ -30,20 +30,15 @@ posezoo convert blazepose-full --input_type u8 --input_layout NHWC --resize --ou
 """
 
 FLAGS = (
-    *flags.MODELS,
-    *flags.CHECKPOINT,
+    f"{flags.MODELS} {flags.CHECKPOINT}",
     Flag(
         "--network NETWORK",
         "with --checkpoint, instead of a model: posezoo's own network that the weights are for",
     ),
     flags.download_dir_flag("the output folder"),
-    "output_dir",
-    *flags.LOCK,
-    *flags.CONVERSION,
+    f"output_dir {flags.LOCK} {flags.CONVERSION}",
     Flag("--onnx_only", "write no IR, only the ONNX of posezoo's own network"),
-    *flags.CAMERA_INPUT,
-    "force models_dir dry_run",
-    *flags.FORMAT,
+    f"{flags.CAMERA_INPUT} force models_dir dry_run {flags.FORMAT}",
 )
 
 

@@ -61,9 +61,7 @@ FLAGS = (
     *DATASET_FLAGS,
     Flag("--accept_terms", "with get: download it on the terms that are shown"),
     flags.output_dir_flag("with get: its folder", "datasets/NAME in your cache folder"),
-    "attempts",
-    *flags.HTTP,
-    *flags.FORMAT,
+    f"attempts {flags.HTTP} {flags.FORMAT}",
 )
 
 

@@ -224,8 +224,7 @@ FLAGS = (
         ),
         title="an .xml that does not describe its input",
     ),
-    "detector models_dir",
-    *flags.FORMAT,
+    f"detector models_dir {flags.FORMAT}",
 )
 
 
@@ -384,13 +383,10 @@ def _describe(estimator: Estimator) -> dict[str, Any]:
     }
 
 
-#: The flags that describe the input of an .xml file.
-INPUT_FLAGS = ("--layout", "--reverse_input_channels", "--mean_values", "--scale_values")
-
-
 def _given_input_flags(args: argparse.Namespace) -> list[str]:
-    """The flags of ``INPUT_FLAGS`` that the user gave."""
-    return [flag for flag in INPUT_FLAGS if getattr(args, flag[2:]) not in (None, False)]
+    """The given flags that describe the input of an .xml file."""
+    names = ("--layout", "--reverse_input_channels", "--mean_values", "--scale_values")
+    return [flag for flag in names if getattr(args, flag[2:]) not in (None, False)]
 
 
 def _flatten(groups: list[tuple[float, ...]] | None) -> tuple[float, ...] | None:

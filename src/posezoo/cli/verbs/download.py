@@ -19,13 +19,7 @@ posezoo download --all --mirror /mnt/models --dry_run
 """
 
 FLAGS = (
-    *flags.MODELS,
-    "output_dir",
-    *flags.CACHE,
-    "verify",
-    *flags.DOWNLOAD,
-    "models_dir dry_run",
-    *flags.FORMAT,
+    f"{flags.MODELS} output_dir {flags.CACHE} verify {flags.DOWNLOAD} models_dir dry_run {flags.FORMAT}",
 )
 
 

@@ -108,9 +108,7 @@ FLAGS = (
     "precision",
     Flag("--checkpoint FILE", "your own weights instead of the model's, for a network of posezoo"),
     Flag("--model_name M", "with --checkpoint: the name of the IR (default: the model's)"),
-    "force",
-    *flags.ESTIMATOR,
-    *flags.FORMAT,
+    f"force {flags.ESTIMATOR} {flags.FORMAT}",
 )
 
 

@@ -40,8 +40,7 @@ FLAGS = (
     ),
     *MEASUREMENT_FLAGS,
     flags.output_dir_flag("folder of the IR, whose sizes are shown"),
-    "models_dir dry_run",
-    *flags.FORMAT,
+    f"models_dir dry_run {flags.FORMAT}",
 )
 
 

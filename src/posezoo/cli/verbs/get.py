@@ -16,13 +16,8 @@ posezoo get --all --format json
 """
 
 FLAGS = (
-    *flags.MODELS,
-    "output_dir",
-    *flags.CACHE,
-    *flags.DOWNLOAD,
-    *flags.CONVERSION,
-    "force models_dir dry_run",
-    *flags.FORMAT,
+    f"{flags.MODELS} output_dir {flags.CACHE} {flags.DOWNLOAD} {flags.CONVERSION}",
+    f"force models_dir dry_run {flags.FORMAT}",
 )
 
 

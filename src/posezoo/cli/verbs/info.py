@@ -77,10 +77,9 @@ _STEP_NAMES: dict[type[RegexReplace | UnpackArchive], str] = {
 }
 
 FLAGS = (
-    *flags.MODELS,
+    flags.MODELS,
     FILTER_FLAGS,
-    "models_dir",
-    *flags.FORMAT,
+    f"models_dir {flags.FORMAT}",
 )
 
 

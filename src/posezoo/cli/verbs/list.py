@@ -47,8 +47,7 @@ HEADERS = ("MODEL", "TASK", "FRAMEWORK", "SIZE", "LICENSE", "DESCRIPTION")
 FLAGS = (
     Flag("models MODEL", "names or globs (default: all)", nargs="*"),
     FILTER_FLAGS,
-    "models_dir",
-    *flags.FORMAT,
+    f"models_dir {flags.FORMAT}",
 )
 
 

@@ -37,7 +37,7 @@ posezoo get blazepose-full --locked
 """
 
 FLAGS = (
-    *flags.MODELS,
+    flags.MODELS,
     FlagGroup(
         Flag("--check", "only report what differs from the lock; exit code 1 if anything does"),
         Flag("--sign KEY", "sign the lock with an elliptic-curve private key (PEM)", Path),
@@ -47,8 +47,7 @@ FLAGS = (
     Flag("--prune", "also remove the models that the registry does not have any more"),
     flags.download_dir_flag("the output folder"),
     flags.output_dir_flag("the folder of files and IR"),
-    "lock models_dir dry_run",
-    *flags.FORMAT,
+    f"lock models_dir dry_run {flags.FORMAT}",
 )
 
 

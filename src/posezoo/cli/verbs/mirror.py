@@ -40,14 +40,11 @@ posezoo get blazepose-full --mirror /mnt/mirror --models_dir /mnt/mirror/models
 FLAGS = (
     Flag("what", "what to do with it", choices=("create", "check")),
     Flag("folder DIR", "the mirror"),
-    *flags.MODELS,
+    flags.MODELS,
     Flag("--name PAT[,PAT...]", "the models whose names match, as MODEL, with commas between"),
     Flag("--list FILE.LST", "the models that a file names, one for each line; # begins a comment", Path),
     Flag("--samples", "also the two sample photos that posezoo run takes"),
-    *flags.CACHE,
-    *flags.DOWNLOAD,
-    "models_dir dry_run",
-    *flags.FORMAT,
+    f"{flags.CACHE} {flags.DOWNLOAD} models_dir dry_run {flags.FORMAT}",
 )
 
 

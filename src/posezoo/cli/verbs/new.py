@@ -48,10 +48,7 @@ FLAGS = (
         choices=[str(family) for family in Family],
         default="public",
     ),
-    "output_dir",
-    *flags.CACHE,
-    "models_dir dry_run",
-    *flags.FORMAT,
+    f"output_dir {flags.CACHE} models_dir dry_run {flags.FORMAT}",
 )
 
 

@@ -53,13 +53,8 @@ posezoo plan --all --models_dir open_model_zoo/models --precisions FP16
 """
 
 FLAGS = (
-    *flags.MODELS,
-    "output_dir",
-    *flags.CACHE,
-    *flags.TRUST,
-    *flags.CONVERSION,
-    "force models_dir",
-    *flags.FORMAT,
+    f"{flags.MODELS} output_dir {flags.CACHE} {flags.TRUST} {flags.CONVERSION} force models_dir",
+    flags.FORMAT,
 )
 
 

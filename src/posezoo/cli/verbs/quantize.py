@@ -48,7 +48,7 @@ def quantization_flags(model_dir: str) -> tuple[Flag, ...]:
 
 
 FLAGS = (
-    *flags.MODELS,
+    flags.MODELS,
     *quantization_flags("your cache folder"),
     Flag(
         "--precisions P[,P]",
@@ -71,9 +71,7 @@ FLAGS = (
     Flag(
         "--measure_only", "quantize nothing: compare existing INT8 IR, converted here or published, with FP32"
     ),
-    *flags.LOCK,
-    "models_dir dry_run",
-    *flags.FORMAT,
+    f"{flags.LOCK} models_dir dry_run {flags.FORMAT}",
 )
 
 

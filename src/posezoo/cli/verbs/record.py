@@ -47,10 +47,7 @@ FLAGS = (
     ),
     Flag("--size H,W", "the image's height and width, to count an IR with dynamic sizes"),
     flags.download_dir_flag("the output folder"),
-    "output_dir",
-    *flags.LOCK,
-    "models_dir",
-    *flags.FORMAT,
+    f"output_dir {flags.LOCK} models_dir {flags.FORMAT}",
 )
 
 

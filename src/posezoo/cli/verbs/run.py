@@ -51,8 +51,7 @@ FLAGS = (
         "the minimum score of keypoints that are drawn (default: the decoder's, 0.1 to 0.5)",
         flags.parse_fraction,
     ),
-    *flags.ESTIMATOR,
-    *flags.FORMAT,
+    f"{flags.ESTIMATOR} {flags.FORMAT}",
 )
 
 

@@ -31,14 +31,12 @@ posezoo verify --explain unusual-constant
 """
 
 FLAGS = (
-    *flags.MODELS,
+    flags.MODELS,
     *metadata_check.METADATA_FLAGS,
     flags.download_dir_flag("the output folder"),
-    "output_dir",
-    *flags.LOCK,
-    "models_dir",
+    f"output_dir {flags.LOCK} models_dir",
     flags.format_flag(metadata_check.FORMATS),
-    flags.QUIET,
+    "quiet",
 )
 
 
