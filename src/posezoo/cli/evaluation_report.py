@@ -14,7 +14,7 @@ from posezoo import images
 from posezoo.cli.terminal_text import align_columns
 from posezoo.errors import escape_control_characters
 from posezoo.evaluation import EvaluationResult
-from posezoo.evaluation.breakdown import ImageScore, worst_images
+from posezoo.evaluation.breakdown import worst_images
 from posezoo.evaluation.coco_metrics import BOX_METRICS, KEYPOINT_METRICS
 from posezoo.evaluation.evaluation_protocol import (
     EvaluationProtocol,
@@ -24,7 +24,6 @@ from posezoo.evaluation.evaluation_protocol import (
 )
 from posezoo.evaluation.run_evaluation import read_dataset_image
 from posezoo.files.verified_files import write_atomically
-from posezoo.images import Image
 from posezoo.measured import measurement_to_json
 from posezoo.pose.drawing import draw
 from posezoo.pose.keypoints import SKELETONS, Floats, Pose
@@ -118,31 +117,30 @@ class EvaluationReport:
             text = json.dumps(value, indent=None if name == "results" else 2) + "\n"
             write_atomically(path, text.encode())
             self.files[name] = str(path)
-        if worst:
-            for old in (folder / "worst").glob("[0-9][0-9]*_*.jpg"):  # an earlier run may have had more
-                old.unlink(missing_ok=True)
-            for number, score in enumerate(worst_images(self.result.image_scores, worst), 1):
-                name = f"{number:02}_{Path(score.image.file_name).stem}.jpg"
-                images.write_image(folder / "worst" / name, self._side_by_side(score))
-            self.files["worst"] = str(folder / "worst")
-
-    def _side_by_side(self, score: ImageScore) -> Image:
-        """An image with the ground truth on the left and the predictions on the right."""
-        pixels = read_dataset_image(score.image)
-        predictions = self.result.predictions[score.image.id]
+        if not worst:
+            return
+        for old in (folder / "worst").glob("[0-9][0-9]*_*.jpg"):  # an earlier run may have had more
+            old.unlink(missing_ok=True)
         names = () if self.protocol.of_boxes else self.result.dataset.keypoints
-        annotated = [
-            _pose(names, person.keypoints, person.corner_box[:4], 1.0)
-            for person in score.image.people
-            if not person.is_crowd
-        ]
-        predicted = [
-            _pose(names, keypoints, (x, y, x + w, y + h), pose_score)
-            for keypoints, (x, y, w, h), pose_score in zip(
-                predictions.keypoints, predictions.boxes.tolist(), predictions.scores.tolist(), strict=True
-            )
-        ]
-        return np.concatenate([draw(pixels, annotated), draw(pixels, predicted, min_score=0.1)], axis=1)
+        for number, score in enumerate(worst_images(self.result.image_scores, worst), 1):
+            # The ground truth on the left, the predictions on the right.
+            annotated = [
+                _pose(names, person.keypoints, person.corner_box[:4], 1.0)
+                for person in score.image.people
+                if not person.is_crowd
+            ]
+            found = self.result.predictions[score.image.id]
+            predicted = [
+                _pose(names, keypoints, (x, y, x + w, y + h), pose_score)
+                for keypoints, (x, y, w, h), pose_score in zip(
+                    found.keypoints, found.boxes.tolist(), found.scores.tolist(), strict=True
+                )
+            ]
+            pixels = read_dataset_image(score.image)
+            halves = [draw(pixels, annotated), draw(pixels, predicted, min_score=0.1)]
+            name = f"{number:02}_{Path(score.image.file_name).stem}.jpg"
+            images.write_image(folder / "worst" / name, np.concatenate(halves, axis=1))
+        self.files["worst"] = str(folder / "worst")
 
 
 def _pose(names: Sequence[str], keypoints: Any, box: tuple[float, float, float, float], score: float) -> Pose:

@@ -6,6 +6,7 @@ the lines about measured results are also used by Open Model Zoo's commands.
 
 from __future__ import annotations
 
+import argparse
 import json
 import sys
 import threading
@@ -29,6 +30,15 @@ WORST = 12
 def print_json(value: object) -> None:
     """Print the result of a command as JSON; a value of another type, such as a path, as its text."""
     print(json.dumps(value, indent=2, default=str))
+
+
+def print_result(args: argparse.Namespace, answer: object, *lines: object) -> None:
+    """Print the result of a command in the form that --format names: as JSON, or as lines of text."""
+    if args.format == "json":
+        print_json(answer)
+    else:
+        for line in lines:
+            print(line)
 
 
 class Progress:

@@ -24,7 +24,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console, print_json
+from posezoo.cli.report import Console, print_result
 from posezoo.errors import InferenceError, PosezooError
 from posezoo.spec.model import Precision
 
@@ -147,12 +147,9 @@ def run(args: argparse.Namespace) -> int:
         today = date.today()
         if args.output:
             _write(args.output, results, today, args.rounds, console)
-    if args.format == "json":
-        answer = results_to_json(results, today, is_compared=args.compare)
-        print_json({**answer, "interrupted": is_interrupted, "failed": planner.report.failures})
-    else:
-        for line in format_results(results, is_compared=args.compare, rounds=args.rounds):
-            print(line)
+    answer = results_to_json(results, today, is_compared=args.compare)
+    answer |= {"interrupted": is_interrupted, "failed": planner.report.failures}
+    print_result(args, answer, *format_results(results, is_compared=args.compare, rounds=args.rounds))
     if is_interrupted:
         console.warn("interrupted: these are the results so far")
         return 130

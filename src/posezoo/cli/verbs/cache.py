@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console, print_json
+from posezoo.cli.report import Console, print_result
 from posezoo.cli.terminal_text import align_columns
 
 if TYPE_CHECKING:
@@ -106,32 +106,24 @@ def run(args: argparse.Namespace) -> int:
 
 def _print(args: argparse.Namespace, root: Path, entries: Sequence[CacheEntry], summary: str) -> None:
     size = sum(entry.size for entry in entries)
-    if args.format == "json":
-        answer = {
-            "cache_dir": str(root),
-            "bytes": size,
-            "entries": [
-                {
-                    "path": str(entry.path),
-                    "algorithm": entry.digest.algorithm,
-                    "digest": entry.digest.value,
-                    "size": entry.size,
-                    "changed": _when(entry),
-                    "files": list(entry.names),
-                }
-                for entry in entries
-            ],
-        }
-        print_json(answer)
-        return
-    rows = []
+    answers, rows = [], []
     for entry in entries:
+        changed = datetime.fromtimestamp(entry.changed, timezone.utc).isoformat(timespec="seconds")
+        answers.append(
+            {
+                "path": str(entry.path),
+                "algorithm": entry.digest.algorithm,
+                "digest": entry.digest.value,
+                "size": entry.size,
+                "changed": changed,
+                "files": list(entry.names),
+            }
+        )
         names = ", ".join(entry.names) or "no model's"
-        rows.append((f"{entry.size / 1e6:.1f} MB", _when(entry)[:10], str(entry.digest), names))
-    for line in align_columns(rows, right=frozenset({0})) if rows else ():
-        print(line)
-    print(f"{root}: {summary}{f', {size / 1e6:.1f} MB' if entries else ''}")
-
-
-def _when(entry: CacheEntry) -> str:
-    return datetime.fromtimestamp(entry.changed, timezone.utc).isoformat(timespec="seconds")
+        rows.append((f"{entry.size / 1e6:.1f} MB", changed[:10], str(entry.digest), names))
+    print_result(
+        args,
+        {"cache_dir": str(root), "bytes": size, "entries": answers},
+        *(align_columns(rows, right=frozenset({0})) if rows else ()),
+        f"{root}: {summary}{f', {size / 1e6:.1f} MB' if entries else ''}",
+    )

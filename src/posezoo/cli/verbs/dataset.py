@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, run_main
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console, print_json
+from posezoo.cli.report import Console, print_result
 from posezoo.cli.terminal_text import align_columns
 from posezoo.errors import DatasetError, DownloadError, escape_control_characters, suggest
 from posezoo.settings import user_folder
@@ -107,10 +107,7 @@ def run(args: argparse.Namespace) -> int:
     if args.what == "get":
         return _get(args)
     facts = _facts(read_dataset(args, keypoints=False))
-    if args.format == "json":
-        print_json(facts)
-    else:
-        _print(facts)
+    print_result(args, facts, *_lines(facts))
     return 1 if facts["missing"] else 0
 
 
@@ -135,11 +132,7 @@ def _get(args: argparse.Namespace) -> int:
             )
         options = replace(download_options(settings), cache_dir=None, mirrors=())
         files = download_dataset(dataset, folder, options, console, name=args.name)
-    answer = {"name": args.name, "folder": str(folder), "files": len(files)}
-    if args.format == "json":
-        print_json(answer)
-    else:
-        print(folder)
+    print_result(args, {"name": args.name, "folder": str(folder), "files": len(files)}, folder)
     return 0
 
 
@@ -168,7 +161,7 @@ def _facts(dataset: CocoDataset) -> dict[str, Any]:
     }
 
 
-def _print(facts: dict[str, Any]) -> None:
+def _lines(facts: dict[str, Any]) -> list[str]:
     rows = [
         ("annotations", facts["annotations"]),
         ("images", f"{facts['pictures']} ({facts['with_people']} with people) below {facts['images']}"),
@@ -184,6 +177,5 @@ def _print(facts: dict[str, Any]) -> None:
         ("license", f"{terms['name'] or 'not stated'}: {terms['pictures']} images {terms['url']}".rstrip())
         for terms in facts["licenses"]
     ]
-    print(*align_columns(rows), sep="\n")
-    for name in facts["missing"]:
-        print(f"missing: {escape_control_characters(name)}")
+    missing = [f"missing: {escape_control_characters(name)}" for name in facts["missing"]]
+    return [*align_columns(rows), *missing]

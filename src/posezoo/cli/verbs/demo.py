@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, run_main
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.report import Console, print_json
+from posezoo.cli.report import Console, print_result
 from posezoo.errors import PosezooError
 from posezoo.settings import INFERENCE_PRECISIONS
 from posezoo.spec.model import Precision
@@ -297,10 +297,7 @@ def run(args: argparse.Namespace) -> int:
         summary = {**description, **summarize_run(player, failures)}
         if frames is not None:
             frames.rest = {"report": summary}
-    if args.format == "json":
-        print_json(summary)
-    else:
-        print(*format_summary(summary), sep="\n")
+    print_result(args, summary, *format_summary(summary))
     if ended is not None:
         raise ended
     return 1 if failures else 0

@@ -18,7 +18,7 @@ from pathlib import Path
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_filters import facts_of
-from posezoo.cli.report import Console, print_json
+from posezoo.cli.report import Console, print_result
 from posezoo.cli.selection import select_models
 from posezoo.cli.verbs.compare import MEASUREMENT_FLAGS, measurement_selection
 from posezoo.errors import PosezooError
@@ -81,8 +81,5 @@ def run(args: argparse.Namespace) -> int:
             f"{args.output}: {len(pages)} pages: {len(changes.written)} {would}written, "
             f"{len(changes.unchanged)} unchanged, {len(changes.removed)} {would}removed"
         )
-    if args.format == "json":
-        print_json(answer)
-    else:
-        print(args.output / "index.html")
+    print_result(args, answer, args.output / "index.html")
     return 1 if selection.problems else 0

@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.report import Console, print_json
+from posezoo.cli.report import Console, print_result
 
 if TYPE_CHECKING:
     from posezoo.lockfile.entries import LockChange, LockEntries
@@ -58,13 +58,9 @@ def run(args: argparse.Namespace) -> int:
     context = flags.context_from_args(args, {"locked": False})  # the lock must accept a newer state
     with Console(quiet=args.quiet) as console:
         changes, warnings, failures = _record(args, context, console)
-    if args.format == "json":
-        rows = [asdict(change) for change in changes]
-        print_json({"lock": str(context.lock.path), "changes": rows, "failed": failures})
-    else:
-        for change in changes:
-            print(change)
-        print(_summary(args, context, changes, warnings))
+    rows = [asdict(change) for change in changes]
+    answer = {"lock": str(context.lock.path), "changes": rows, "failed": failures}
+    print_result(args, answer, *changes, _summary(args, context, changes, warnings))
     return 1 if failures or (args.check and (changes or warnings)) else 0
 
 
@@ -175,8 +171,5 @@ def _signature(args: argparse.Namespace, lock: Path) -> int:
         path = signature_path(lock) if args.dry_run else sign(lock, args.sign)
         answer = {"lock": str(lock), "signature": str(path)}
         text = f"would write {path}" if args.dry_run else str(path)
-    if args.format == "json":
-        print_json(answer)
-    else:
-        print(text)
+    print_result(args, answer, text)
     return 0

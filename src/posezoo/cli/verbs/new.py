@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console, print_json
+from posezoo.cli.report import Console, print_result
 from posezoo.errors import OutputError, PosezooError, SettingsError
 from posezoo.spec.model import Family, Framework, License
 
@@ -86,12 +86,15 @@ def run(args: argparse.Namespace) -> int:
     write_atomically(path, format_model_yml(spec).encode())
 
     missing = list_missing_fields(spec, "" if license_text.is_file() else str(license_text))
-    if args.format == "json":
-        print_json({"model": args.name, "file": str(path), "left_to_fill_in": missing})
-    else:
-        words = shlex.join([args.name, *flags.registry_arguments(args)])
-        print(path, "left to fill in:", *(f"  {line}" for line in missing), sep="\n")
-        print(f"then: posezoo verify --metadata {words}; posezoo get {words}")
+    words = shlex.join([args.name, *flags.registry_arguments(args)])
+    print_result(
+        args,
+        {"model": args.name, "file": str(path), "left_to_fill_in": missing},
+        path,
+        "left to fill in:",
+        *(f"  {line}" for line in missing),
+        f"then: posezoo verify --metadata {words}; posezoo get {words}",
+    )
     return 0
 
 

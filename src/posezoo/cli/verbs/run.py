@@ -6,14 +6,14 @@ import argparse
 import json
 import os
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from glob import glob
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console, print_json
+from posezoo.cli.report import Console, print_result
 from posezoo.errors import ImageError, OutputError, UnknownModelError, import_optional
 from posezoo.files.verified_files import write_atomically
 from posezoo.spec.model import Precision
@@ -100,10 +100,7 @@ def run(args: argparse.Namespace) -> int:
         }
         if answers:
             write_atomically(results / "poses.json", (json.dumps(summary, indent=2) + "\n").encode())
-    if args.format == "json":
-        print_json(summary)
-    else:
-        _print_summary(summary, results)
+    print_result(args, summary, *_summary_lines(summary, results))
     return 1 if failures else 0
 
 
@@ -228,16 +225,16 @@ def _run_on(
     return answers, failures
 
 
-def _print_summary(summary: dict[str, Any], results: Path) -> None:
+def _summary_lines(summary: dict[str, Any], results: Path) -> Iterator[str]:
     for answer in summary["images"]:
         count = len(answer["poses"])
-        print(f"{answer['image']}: {count} {'person' if count == 1 else 'people'} -> {answer['picture']}")
+        yield f"{answer['image']}: {count} {'person' if count == 1 else 'people'} -> {answer['picture']}"
     if summary["images"]:
-        print(f"keypoints   {results / 'poses.json'}")
-    print(f"model card  {summary['card']}")
-    print(
+        yield f"keypoints   {results / 'poses.json'}"
+    yield f"model card  {summary['card']}"
+    yield (
         f"ran         {summary['model']} ({summary['precision']} IR) on {summary['device']} "
         f"in {summary['executed_precision']}"
     )
     for name, seconds in summary["seconds"].items():
-        print(f"{seconds:9.2f} s  {name}")
+        yield f"{seconds:9.2f} s  {name}"
