@@ -18,7 +18,7 @@ from fakes.command import posezoo
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, omz_yml, write_composite, write_model
 from posezoo.cli import main as command_line
-from posezoo.cli.terminal_text import align_columns, display_width, truncate_to_width
+from posezoo.cli.report import align_columns, display_width, truncate_to_width
 from posezoo.cli.verbs import info
 from posezoo.cli.verbs import list as listing
 from posezoo.errors import escape_control_characters

@@ -10,7 +10,7 @@ from typing import Any
 
 from posezoo.benchmarking.benchmark_result import BenchmarkResult, select_best_batch
 from posezoo.benchmarking.workloads import NetworkWorkload
-from posezoo.cli.terminal_text import align_columns
+from posezoo.cli.report import align_columns
 from posezoo.measured import WEIGHTS, measurement_to_json
 
 HEADERS = (

@@ -7,7 +7,7 @@ import io
 import json
 
 from posezoo.cards.markdown import escape, format_table
-from posezoo.cli.terminal_text import align_columns, terminal_width, truncate_to_width
+from posezoo.cli.report import align_columns, terminal_width, truncate_to_width
 from posezoo.facts.bar_chart import describe_measurement_settings
 from posezoo.facts.comparison import COLUMNS, ModelComparison
 

@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from posezoo import images
-from posezoo.cli.terminal_text import align_columns
+from posezoo.cli.report import align_columns
 from posezoo.errors import escape_control_characters
 from posezoo.evaluation import EvaluationResult
 from posezoo.evaluation.breakdown import worst_images

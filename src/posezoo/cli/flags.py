@@ -207,70 +207,65 @@ SPELLINGS = {
     "output_dir": "-o, --output_dir",
 }
 
-#: The flags that several verbs share, by the names of their values in the parsed arguments.
-FLAGS: dict[str, Flag] = {name: _setting_flag(name) for name in SETTING_TYPES} | {
-    flag.spellings[-1].removeprefix("--"): flag
-    for flag in (
-        Flag("--all", "every model of the zoo"),
-        Flag(
-            "--allow_upstream_code",
-            "run code that comes with a model, if only that code can create the file to convert; it is "
-            "announced first, and runs in a sandbox as far as the system supports it",
-        ),
-        Flag(
-            "--checkpoint FILE",
-            "your own weights for one of posezoo's networks: a .pth, .safetensors or .params file whose keys "
-            "fit",
-        ),
-        Flag("--dry_run", "print what would be done; change nothing, send no request"),
-        Flag(
-            "--dynamic",
-            "leave the sizes dynamic that model.yml names, otherwise height and width; only for posezoo's "
-            "own networks",
-        ),
-        Flag("--force", "convert again, even if the IR is up to date or was made from other weights"),
-        Flag(
-            "--inference_precision", SETTING_TYPES["inference_precision"].help, choices=INFERENCE_PRECISIONS
-        ),
-        format_flag(),
-        Flag("--input_layout", "the layout of the image input", choices=("NCHW", "NHWC")),
-        Flag(
-            "--input_type",
-            "the element type of the image input; u8: bytes of a camera frame, in BGR order",
-            choices=("u8", "f16", "f32"),
-        ),
-        Flag("--keep_onnx", "also write the intermediate ONNX file"),
-        Flag(
-            "--model_name M",
-            "with --checkpoint: the name of the IR (default: the name of the model or network)",
-        ),
-        Flag(
-            "--precision",
-            "FP32 or FP16 IR, or FP16-INT8 of a model that is published in it or was quantized (default: "
-            "FP16)",
-            parse_precision,
-            default=Precision.FP16,
-        ),
-        Flag(
-            "--precisions P[,P]",
-            "FP32, FP16, or another precision that the model is published in (default: FP32,FP16)",
-            default=(Precision.FP32, Precision.FP16),
-        ),
-        Flag(
-            "models MODEL",
-            "a name or a case-sensitive glob; a composite's name selects its parts; NAME@TAG is a variant, "
-            "NAME@* all variants",
-            nargs="*",
-        ),
-        Flag("-q, --quiet", "show only warnings and errors"),
-        Flag("--resize", "let the IR take images of any height and width, and resize them"),
-        Flag(
-            "--trust_on_first_use",
-            "accept a file whose publisher states no checksum; its checksum is then recorded in posezoo.lock",
-        ),
-        Flag("--verify", "read and hash all present files again, even if they were verified before"),
-    )
-}
+_SHARED = (
+    Flag("--all", "every model of the zoo"),
+    Flag(
+        "--allow_upstream_code",
+        "run code that comes with a model, if only that code can create the file to convert; it is "
+        "announced first, and runs in a sandbox as far as the system supports it",
+    ),
+    Flag(
+        "--checkpoint FILE",
+        "your own weights for one of posezoo's networks: a .pth, .safetensors or .params file whose keys fit",
+    ),
+    Flag("--dry_run", "print what would be done; change nothing, send no request"),
+    Flag(
+        "--dynamic",
+        "leave the sizes dynamic that model.yml names, otherwise height and width; only for posezoo's "
+        "own networks",
+    ),
+    Flag("--force", "convert again, even if the IR is up to date or was made from other weights"),
+    Flag("--inference_precision", SETTING_TYPES["inference_precision"].help, choices=INFERENCE_PRECISIONS),
+    format_flag(),
+    Flag("--input_layout", "the layout of the image input", choices=("NCHW", "NHWC")),
+    Flag(
+        "--input_type",
+        "the element type of the image input; u8: bytes of a camera frame, in BGR order",
+        choices=("u8", "f16", "f32"),
+    ),
+    Flag("--keep_onnx", "also write the intermediate ONNX file"),
+    Flag(
+        "--model_name M", "with --checkpoint: the name of the IR (default: the name of the model or network)"
+    ),
+    Flag(
+        "--precision",
+        "FP32 or FP16 IR, or FP16-INT8 of a model that is published in it or was quantized (default: FP16)",
+        parse_precision,
+        default=Precision.FP16,
+    ),
+    Flag(
+        "--precisions P[,P]",
+        "FP32, FP16, or another precision that the model is published in (default: FP32,FP16)",
+        default=(Precision.FP32, Precision.FP16),
+    ),
+    Flag(
+        "models MODEL",
+        "a name or a case-sensitive glob; a composite's name selects its parts; NAME@TAG is a variant, "
+        "NAME@* all variants",
+        nargs="*",
+    ),
+    Flag("-q, --quiet", "show only warnings and errors"),
+    Flag("--resize", "let the IR take images of any height and width, and resize them"),
+    Flag(
+        "--trust_on_first_use",
+        "accept a file whose publisher states no checksum; its checksum is then recorded in posezoo.lock",
+    ),
+    Flag("--verify", "read and hash all present files again, even if they were verified before"),
+)
+
+#: The flags of the settings and the other flags that several verbs share, by the names of their values.
+FLAGS: dict[str, Flag] = {name: _setting_flag(name) for name in SETTING_TYPES}
+FLAGS |= {flag.spellings[-1].removeprefix("--"): flag for flag in _SHARED}
 
 # The names of flags that are added together.
 MODELS = "models all"
@@ -309,12 +304,7 @@ def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -
 
 
 def settings_from_args(args: argparse.Namespace, overrides: Mapping[str, object] | None = None) -> Settings:
-    """The effective settings: flag > POSEZOO_* > posezoo.cfg > default.
-
-    Args:
-        args: the parsed flags.
-        overrides: values of settings that replace those of the flags with the same name; None counts as not
-            given.
+    """The effective settings: override > flag > POSEZOO_* > posezoo.cfg > default; None counts as not given.
 
     Raises:
         SettingsError: a value cannot be used.

@@ -63,10 +63,17 @@ def run_metadata_check(args: argparse.Namespace, registry: Registry, patterns: S
         UnknownModelError: no model matches a pattern.
         MissingPackageError: markdown-it-py is not installed.
     """
+    from posezoo.lint.rule import FORMER_IDS
     from posezoo.lint.rules import check_registry
 
     if args.explain is not None:
-        return _explain(args.explain)
+        rules, name = _all_rules(), FORMER_IDS.get(args.explain, args.explain)
+        if name != "all" and name not in rules:
+            hint = suggest(name, rules) or f"the rules: {', '.join(rules)}"
+            raise SettingsError(f"no rule is called {name!a}", hint=hint)
+        for rule in rules.values() if name == "all" else (rules[name],):
+            print(f"{rule.id} ({rule.severity})\n  {rule.explanation}\n  Example: {rule.example}")
+        return 0
     if registry.empty_message:  # a wrong --models_dir must not pass the check
         raise SettingsError(registry.empty_message, hint="check --models_dir")
     if args.artifacts is not None and not args.artifacts.is_dir():
@@ -131,19 +138,6 @@ def _print_findings(findings: Sequence[Finding], style: str, count: int) -> None
     details = ", ".join(f"{number} {severity}s" for severity, number in sorted(counts.items()))
     summary = f"{count} models and composites, {len(load_rules())} rules, {len(findings)} findings"
     print(f"{summary}: {details}" if findings else summary)
-
-
-def _explain(name: str) -> int:
-    from posezoo.lint.rule import FORMER_IDS
-
-    rules = _all_rules()
-    name = FORMER_IDS.get(name, name)
-    if name != "all" and name not in rules:
-        hint = suggest(name, rules) or f"the rules: {', '.join(rules)}"
-        raise SettingsError(f"no rule is called {name!a}", hint=hint)
-    for rule in rules.values() if name == "all" else (rules[name],):
-        print(f"{rule.id} ({rule.severity})\n  {rule.explanation}\n  Example: {rule.example}")
-    return 0
 
 
 def _all_rules() -> dict[str, RuleInfo]:

@@ -1,27 +1,30 @@
-"""Shows events on the standard error: progress bars on a terminal, a few lines in a log.
+"""What a command prints: its result on the standard output, to be piped, and events on the standard error.
 
-Only the command's result goes to the standard output, so that it can be piped. The class of the progress and
-the lines about measured results are also used by Open Model Zoo's commands.
+The class of the progress and the lines about measured results are also used by Open Model Zoo's commands.
 """
 
 from __future__ import annotations
 
 import argparse
 import json
+import shutil
 import sys
 import threading
 import time
-from collections.abc import Iterator
+import unicodedata
+from collections.abc import Iterator, Sequence
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
 from posezoo import events
 from posezoo.cli.run_main import error_lines
-from posezoo.errors import PosezooError
+from posezoo.errors import PosezooError, escape_control_characters
 
 if TYPE_CHECKING:
     from tqdm import tqdm
 
+
+ELLIPSIS = "..."  # three dots, since some terminals cannot show the single character
 
 #: The number of layers that are shown; they are those with the most quantization noise.
 WORST = 12
@@ -39,6 +42,54 @@ def print_result(args: argparse.Namespace, answer: object, *lines: object) -> No
     else:
         for line in lines:
             print(line)
+
+
+def terminal_width() -> int | None:
+    """The width of the terminal in columns; None if the standard output is a file or a pipe."""
+    try:
+        return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+    except (ValueError, OSError):
+        return None
+
+
+def truncate_to_width(line: str, width: int | None) -> str:
+    """The line, cut to a terminal's width; not cut if ``width`` is None."""
+    if width is None or display_width(line) <= width:
+        return line
+    start, used = "", 0
+    for char in line:
+        used += display_width(char)
+        if used > width - len(ELLIPSIS):
+            break
+        start += char
+    return (start + ELLIPSIS)[:width]
+
+
+def display_width(text: str) -> int:
+    """The number of terminal columns of a text: two for a wide character, none for a combining one."""
+    if text.isascii():
+        return len(text)
+    seen = [char for char in text if not unicodedata.combining(char)]
+    return sum(2 if unicodedata.east_asian_width(char) in "WF" else 1 for char in seen)
+
+
+def align_columns(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:
+    """Format rows of cells as lines with columns two spaces apart; the last column is not padded.
+
+    Args:
+        rows: the cells; all rows have the same length.
+        right: the indices of the columns that are aligned to the right.
+    """
+    cells = [[escape_control_characters(cell) for cell in row] for row in rows]
+    widths = [max(display_width(row[index]) for row in cells) for index in range(len(cells[0]) - 1)]
+    lines = []
+    for row in cells:
+        filled = []
+        for index, (cell, width) in enumerate(zip(row[:-1], widths, strict=True)):
+            blanks = " " * (width - display_width(cell))
+            filled.append(blanks + cell if index in right else cell + blanks)
+        lines.append("  ".join([*filled, row[-1]]).rstrip())
+    return lines
 
 
 class Progress:

@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console, print_result
-from posezoo.cli.terminal_text import align_columns
+from posezoo.cli.report import Console, align_columns, print_result
 
 if TYPE_CHECKING:
     from posezoo.download.cache_entries import CacheEntry

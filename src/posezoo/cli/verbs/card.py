@@ -73,22 +73,18 @@ def run(args: argparse.Namespace) -> int:
             for facts in models:
                 console.print_line(f"{write_card(ModelFacts(facts.model, facts.parts, layout))}")
         else:
-            _print(models, args.format)
+            from posezoo.cards.card_json import card_json
+            from posezoo.cards.model_card import draw_card
+
+            # A part has no card of its own if the card of its composite is printed.
+            composites = {facts.name for facts in models if facts.stages}
+            tops = [facts for facts in models if facts.composite not in composites]
+            if args.format == "json":
+                print(json.dumps([card_json(facts) for facts in tops], indent=1))
+            else:
+                for facts in tops:
+                    print("\n".join(map(escape_control_characters, draw_card(facts).splitlines())))
     return 0 if is_complete and not selection.problems else 1
-
-
-def _print(models: Sequence[ModelFacts], output_format: str) -> None:
-    """Print the cards. A part has no card of its own if the card of its composite is printed."""
-    from posezoo.cards.card_json import card_json
-    from posezoo.cards.model_card import draw_card
-
-    composites = {facts.name for facts in models if facts.stages}
-    tops = [facts for facts in models if facts.composite not in composites]
-    if output_format == "json":
-        print(json.dumps([card_json(facts) for facts in tops], indent=1))
-        return
-    for facts in tops:
-        print("\n".join(map(escape_control_characters, draw_card(facts).splitlines())))
 
 
 def _draw_in_place(

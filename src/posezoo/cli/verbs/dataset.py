@@ -21,8 +21,7 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, run_main
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console, print_result
-from posezoo.cli.terminal_text import align_columns
+from posezoo.cli.report import Console, align_columns, print_result
 from posezoo.errors import DatasetError, DownloadError, escape_control_characters, suggest
 from posezoo.settings import user_folder
 
@@ -107,7 +106,23 @@ def run(args: argparse.Namespace) -> int:
     if args.what == "get":
         return _get(args)
     facts = _facts(read_dataset(args, keypoints=False))
-    print_result(args, facts, *_lines(facts))
+    rows = [
+        ("annotations", facts["annotations"]),
+        ("images", f"{facts['pictures']} ({facts['with_people']} with people) below {facts['images']}"),
+        (
+            "people",
+            f"{facts['people']}, {facts['without_keypoints']} more without keypoints, "
+            f"{facts['crowds']} crowds",
+        ),
+        ("keypoints", ", ".join(f"{name} {count}" for name, count in facts["labelled"].items()) or "none"),
+        ("missing", f"{len(facts['missing'])} images"),
+    ]
+    rows += [
+        ("license", f"{terms['name'] or 'not stated'}: {terms['pictures']} images {terms['url']}".rstrip())
+        for terms in facts["licenses"]
+    ]
+    missing = [f"missing: {escape_control_characters(name)}" for name in facts["missing"]]
+    print_result(args, facts, *align_columns(rows), *missing)
     return 1 if facts["missing"] else 0
 
 
@@ -159,23 +174,3 @@ def _facts(dataset: CocoDataset) -> dict[str, Any]:
             for terms, count in licenses.most_common()
         ],
     }
-
-
-def _lines(facts: dict[str, Any]) -> list[str]:
-    rows = [
-        ("annotations", facts["annotations"]),
-        ("images", f"{facts['pictures']} ({facts['with_people']} with people) below {facts['images']}"),
-        (
-            "people",
-            f"{facts['people']}, {facts['without_keypoints']} more without keypoints, "
-            f"{facts['crowds']} crowds",
-        ),
-        ("keypoints", ", ".join(f"{name} {count}" for name, count in facts["labelled"].items()) or "none"),
-        ("missing", f"{len(facts['missing'])} images"),
-    ]
-    rows += [
-        ("license", f"{terms['name'] or 'not stated'}: {terms['pictures']} images {terms['url']}".rstrip())
-        for terms in facts["licenses"]
-    ]
-    missing = [f"missing: {escape_control_characters(name)}" for name in facts["missing"]]
-    return [*align_columns(rows), *missing]

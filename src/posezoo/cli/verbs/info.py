@@ -55,7 +55,7 @@ from typing import Any
 
 from posezoo.cli import flags
 from posezoo.cli.model_filters import FILTER_FLAGS, describe_filters, select_filtered
-from posezoo.cli.report import Console, print_json
+from posezoo.cli.report import Console, print_result
 from posezoo.cli.verbs.list import list_json
 from posezoo.errors import escape_control_characters
 from posezoo.facts.model_facts import ModelFacts
@@ -90,10 +90,19 @@ def run(args: argparse.Namespace) -> int:
     with Console(quiet=args.quiet) as console:
         models, selection = select_filtered(args, patterns, console)
         answers = [info_json(facts) for facts in models]
-    if args.format == "json":
-        print_json(answers)
-    elif answers:
-        print("\n\n".join(_as_text(answer) for answer in answers))
+    lines: list[str] = []
+    for answer in answers:
+        lines += [""] if lines else []  # between two models
+        lines.append(escape_control_characters(answer["name"]))
+        for key, value in answer.items():
+            if key == "name" or value in _EMPTY:
+                continue
+            if isinstance(value, list) and isinstance(value[0], (dict, list)):
+                lines.append(f"  {key}:")
+                lines += [f"    - {escape_control_characters(_in_words(item))}" for item in value]
+            elif words := _in_words(value):
+                lines.append(f"  {key}: {escape_control_characters(words)}")
+    print_result(args, answers, *lines)
     return 1 if selection.problems else 0
 
 
@@ -174,19 +183,6 @@ def _plain(value: Any) -> Any:
     if isinstance(value, Mapping):
         return {key: _plain(item) for key, item in value.items()}
     return [_plain(item) for item in value] if isinstance(value, (tuple, list)) else value
-
-
-def _as_text(answer: dict[str, Any]) -> str:
-    lines = [escape_control_characters(answer["name"])]
-    for key, value in answer.items():
-        if key == "name" or value in _EMPTY:
-            continue
-        if isinstance(value, list) and isinstance(value[0], (dict, list)):
-            lines.append(f"  {key}:")
-            lines += [f"    - {escape_control_characters(_in_words(item))}" for item in value]
-        elif words := _in_words(value):
-            lines.append(f"  {key}: {escape_control_characters(words)}")
-    return "\n".join(lines)
 
 
 _EMPTY: tuple[Any, ...] = (None, "", [], {}, False)

@@ -28,8 +28,7 @@ from typing import Any
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_filters import FILTER_FLAGS, select_filtered
-from posezoo.cli.report import Console, print_json
-from posezoo.cli.terminal_text import align_columns, terminal_width, truncate_to_width
+from posezoo.cli.report import Console, align_columns, print_json, terminal_width, truncate_to_width
 from posezoo.facts.labels import format_megabytes, join
 from posezoo.facts.model_facts import ModelFacts
 
