@@ -8,6 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -73,47 +74,64 @@ class LineBuffer:
             sys.stdout.flush()
 
 
-def create_omz_parser(prog: str, summary: str, verb: str, *own_flags: Flag | str) -> argparse.ArgumentParser:
-    """The parser of a command: the flags that select models, and the command's own flags."""
-    parser = argparse.ArgumentParser(prog=prog, description=summary, formatter_class=flags.HelpFormatter)
-    flags.add_flags(
-        parser,
-        Flag(
-            "--name PAT[,PAT...]",
-            f"{verb} the models whose names match (case-sensitive globs); a composite stands for its parts",
-        ),
-        Flag(
-            "--list FILE.LST",
-            f"{verb} the models whose names match a line of a file; # begins a comment",
-            Path,
-        ),
-        Flag("--all", f"{verb} all models"),
-        Flag("--print_all", "print the names of all models and exit; ignore other flags"),
-        "models_dir",
-        *own_flags,
-    )
-    parser.set_defaults(parser=parser)
-    return parser
+@dataclass(frozen=True, slots=True)
+class OmzCommand:
+    """One of the commands.
 
+    Args:
+        name: its name, as the help shows it.
+        summary: what it does.
+        verb: what it does with models, for the help of the flags that select them.
+        run: does the work, and returns the exit code.
+        own_flags: its flags besides those that select models.
+    """
 
-def run_command(
-    parser: argparse.ArgumentParser, argv: Sequence[str] | None, work: Callable[[argparse.Namespace], int]
-) -> int:
-    """Do the work of a command, or print all names; return the exit code."""
+    name: str
+    summary: str
+    verb: str
+    run: Callable[[argparse.Namespace], int]
+    own_flags: Sequence[Flag | str] = ()
 
-    def run() -> int:
-        args = parser.parse_args(argv)
-        if not args.print_all:
-            return work(args)
-        registry = open_registry(to_settings(omz_settings_from_args(args)).models_dir)
-        if registry.empty_message:
-            LineBuffer().warn(registry.empty_message)
-        # The names of parts but not of composites; no model.yml is read.
-        for name in registry.names():
-            print(name)
-        return 0
+    def create_parser(self) -> argparse.ArgumentParser:
+        """The parser of the command."""
+        parser = argparse.ArgumentParser(
+            prog=self.name, description=self.summary, formatter_class=flags.HelpFormatter
+        )
+        flags.add_flags(
+            parser,
+            Flag(
+                "--name PAT[,PAT...]",
+                f"{self.verb} the models whose names match (case-sensitive globs); a composite stands for "
+                "its parts",
+            ),
+            Flag(
+                "--list FILE.LST",
+                f"{self.verb} the models whose names match a line of a file; # begins a comment",
+                Path,
+            ),
+            Flag("--all", f"{self.verb} all models"),
+            Flag("--print_all", "print the names of all models and exit; ignore other flags"),
+            "models_dir",
+            *self.own_flags,
+        )
+        parser.set_defaults(parser=parser)
+        return parser
 
-    return run_main.run_main(run, report_error=LineBuffer().print_error)
+    def main(self, argv: Sequence[str] | None = None) -> int:
+        """Run the command, or print all names; return the exit code."""
+
+        def work() -> int:
+            args = self.create_parser().parse_args(argv)
+            if not args.print_all:
+                return self.run(args)
+            registry = open_registry(to_settings(omz_settings_from_args(args)).models_dir)
+            if registry.empty_message:
+                LineBuffer().warn(registry.empty_message)
+            for name in registry.names():  # parts but not composites; no model.yml is read
+                print(name)
+            return 0
+
+        return run_main.run_main(work, report_error=LineBuffer().print_error)
 
 
 def omz_settings_from_args(

@@ -66,18 +66,6 @@ FLAGS = (
 )
 
 
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return conventions.run_command(create_parser(), argv, _run)
-
-
-def create_parser() -> argparse.ArgumentParser:
-    """The parser of the command."""
-    return conventions.create_omz_parser(
-        "converter.py", "Convert downloaded models to OpenVINO IR.", "convert", *FLAGS
-    )
-
-
 def _run(args: argparse.Namespace) -> int:
     if reason := _contradiction(args):
         args.parser.error(reason)
@@ -240,6 +228,12 @@ class _ConversionTask:
         if self.draws_card:
             write_model_card(converted.resolved.spec, self.context)
         return True
+
+
+COMMAND = conventions.OmzCommand(
+    "converter.py", "Convert downloaded models to OpenVINO IR.", "convert", _run, FLAGS
+)
+create_parser, main = COMMAND.create_parser, COMMAND.main
 
 
 if __name__ == "__main__":

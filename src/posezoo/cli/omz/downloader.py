@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -45,18 +44,6 @@ FLAGS = (
     ),
     "connections",
 )
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return conventions.run_command(create_parser(), argv, _run)
-
-
-def create_parser() -> argparse.ArgumentParser:
-    """The parser of the command."""
-    return conventions.create_omz_parser(
-        "downloader.py", "Download models and verify them by their checksums.", "download", *FLAGS
-    )
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -140,6 +127,12 @@ class _DownloadTask:
             listener.print_error(error)
             return paper, error
         return paper, None
+
+
+COMMAND = conventions.OmzCommand(
+    "downloader.py", "Download models and verify them by their checksums.", "download", _run, FLAGS
+)
+create_parser, main = COMMAND.create_parser, COMMAND.main
 
 
 if __name__ == "__main__":

@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import json
 import sys
-from collections.abc import Sequence
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
@@ -15,18 +14,6 @@ from posezoo.settings import to_settings, user_folder
 
 if TYPE_CHECKING:
     from posezoo.spec.model import ModelSpec
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return conventions.run_command(create_parser(), argv, _run)
-
-
-def create_parser() -> argparse.ArgumentParser:
-    """The parser of the command."""
-    return conventions.create_omz_parser(
-        "info_dumper.py", "Print the declarations of models as JSON.", "describe"
-    )
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -84,6 +71,12 @@ def collect_omz_facts(spec: ModelSpec) -> dict[str, Any]:
         "gflops": spec.published.gflops,
         "mparams": spec.published.mparams,
     }
+
+
+COMMAND = conventions.OmzCommand(
+    "info_dumper.py", "Print the declarations of models as JSON.", "describe", _run
+)
+create_parser, main = COMMAND.create_parser, COMMAND.main
 
 
 if __name__ == "__main__":

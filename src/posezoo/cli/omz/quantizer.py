@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -42,18 +41,6 @@ FLAGS: tuple[Flag | str, ...] = (
     Flag("--dry_run", "print what would be done; touch nothing"),
     Flag("--dry-run", argparse.SUPPRESS, dest="dry_run"),
 )
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return conventions.run_command(create_parser(), argv, _run)
-
-
-def create_parser() -> argparse.ArgumentParser:
-    """The parser of the command."""
-    return conventions.create_omz_parser(
-        "quantizer.py", "Quantize converted models to INT8.", "quantize", *FLAGS
-    )
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -117,6 +104,12 @@ def _quantize(
     quantize(plan, listener=lines)
     write_model_card(spec, context, args.output_dir)
     lines.print_line("")
+
+
+COMMAND = conventions.OmzCommand(
+    "quantizer.py", "Quantize converted models to INT8.", "quantize", _run, FLAGS
+)
+create_parser, main = COMMAND.create_parser, COMMAND.main
 
 
 if __name__ == "__main__":

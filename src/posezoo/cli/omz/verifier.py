@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import argparse
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -25,18 +24,6 @@ FLAGS = (
     flags.LOCK,
     Flag("--format", "the form of the report", choices=metadata_check.FORMATS, default="text"),
 )
-
-
-def main(argv: Sequence[str] | None = None) -> int:
-    """Run the command and return its exit code."""
-    return conventions.run_command(create_parser(), argv, _run)
-
-
-def create_parser() -> argparse.ArgumentParser:
-    """The parser of the command."""
-    return conventions.create_omz_parser(
-        "verifier.py", "Check size and checksum of downloaded files and converted IR.", "check", *FLAGS
-    )
 
 
 def _run(args: argparse.Namespace) -> int:
@@ -66,6 +53,12 @@ def _repair_command(failed: ArtifactState, layout: ModelLayout) -> list[str]:
         command = ["converter.py", "--name", failed.model, *failed.flags.split()]
         return [*command, "-d", downloads, "-o", outputs]
     return ["downloader.py", "--name", failed.model, "-o", downloads, *trust_flags(failed)]
+
+
+COMMAND = conventions.OmzCommand(
+    "verifier.py", "Check size and checksum of downloaded files and converted IR.", "check", _run, FLAGS
+)
+create_parser, main = COMMAND.create_parser, COMMAND.main
 
 
 if __name__ == "__main__":

@@ -28,7 +28,7 @@ from typing import Any
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_filters import FILTER_FLAGS, select_filtered
-from posezoo.cli.report import Console, align_columns, print_json, terminal_width, truncate_to_width
+from posezoo.cli.report import Console, align_columns, print_result, terminal_width, truncate_to_width
 from posezoo.facts.labels import format_megabytes, join
 from posezoo.facts.model_facts import ModelFacts
 
@@ -54,26 +54,24 @@ def run(args: argparse.Namespace) -> int:
     """Print a table of models; a composite comes before its parts."""
     with Console(quiet=args.quiet) as console:
         models, selection = select_filtered(args, args.models or None, console)
-    if args.format == "json":
-        print_json([list_json(facts) for facts in models])
-    else:
-        shown = {facts.name for facts in models}
-        rows = [HEADERS]
-        for facts in models:
-            revision = f"revision {facts.revision}" if facts.revision > 1 else ""
-            note = join(revision, str(facts.model.deprecated or ""))
-            row = (
-                ("  " if facts.composite in shown else "") + facts.name,
-                facts.model.task,
-                " ".join(facts.frameworks),
-                format_megabytes(facts.size_bytes),
-                " ".join(map(_license, facts.licenses)),
-                f"[{note}] {facts.model.description}" if note else facts.model.description,
-            )
-            rows.append(row)
-        width = terminal_width()
-        for line in align_columns(rows, right=frozenset({HEADERS.index("SIZE")})):
-            print(truncate_to_width(line, width))
+    shown = {facts.name for facts in models}
+    rows = [HEADERS]
+    for facts in models:
+        revision = f"revision {facts.revision}" if facts.revision > 1 else ""
+        note = join(revision, str(facts.model.deprecated or ""))
+        row = (
+            ("  " if facts.composite in shown else "") + facts.name,
+            facts.model.task,
+            " ".join(facts.frameworks),
+            format_megabytes(facts.size_bytes),
+            " ".join(map(_license, facts.licenses)),
+            f"[{note}] {facts.model.description}" if note else facts.model.description,
+        )
+        rows.append(row)
+    width = terminal_width()
+    lines = align_columns(rows, right=frozenset({HEADERS.index("SIZE")}))
+    answer = [list_json(facts) for facts in models]
+    print_result(args, answer, *(truncate_to_width(line, width) for line in lines))
     return 1 if selection.problems else 0
 
 

@@ -9,7 +9,7 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, metadata_check
-from posezoo.cli.report import Console, print_json
+from posezoo.cli.report import Console, print_result
 from posezoo.cli.selection import select_models
 from posezoo.errors import LockError
 
@@ -89,23 +89,20 @@ def run_artifact_check(
     for composite in selection.composites:
         artifacts += check_composite(composite, layout)
     failed = [artifact for artifact in artifacts if artifact.state != "good"]
-    if args.format == "json":
-        rows = [asdict(artifact) for artifact in artifacts]
-        reasons = [{"problem": refusal.problem, "hint": refusal.hint} for refusal in refusals]
-        print_json({"artifacts": rows, "refused": reasons})
-    else:
-        for refusal in refusals:
-            print(f"refused  {refusal.problem}")
-        for artifact in artifacts:
-            detail = artifact.expected if artifact.state == "good" else str(artifact.path)
-            print(f"{artifact.state:8} {artifact.model}: {artifact.artifact} ({detail})")
-        if failed:
-            first = failed[0]
-            # posezoo has no command that removes files that it did not write.
-            is_foreign = first.state in ("extra", "symlinked", "special")
-            command = [] if is_foreign else [*repair_command(first, layout), *flags.registry_arguments(args)]
-            repair = f"moving {first.path} away" if is_foreign else shlex.join(command)
-            print(f"{len(failed)} of {len(artifacts)} are not good; {repair} repairs the first")
+    rows = [asdict(artifact) for artifact in artifacts]
+    reasons = [{"problem": refusal.problem, "hint": refusal.hint} for refusal in refusals]
+    lines = [f"refused  {refusal.problem}" for refusal in refusals]
+    for artifact in artifacts:
+        detail = artifact.expected if artifact.state == "good" else str(artifact.path)
+        lines.append(f"{artifact.state:8} {artifact.model}: {artifact.artifact} ({detail})")
+    if failed:
+        first = failed[0]
+        # posezoo has no command that removes files that it did not write.
+        is_foreign = first.state in ("extra", "symlinked", "special")
+        command = [] if is_foreign else [*repair_command(first, layout), *flags.registry_arguments(args)]
+        repair = f"moving {first.path} away" if is_foreign else shlex.join(command)
+        lines.append(f"{len(failed)} of {len(artifacts)} are not good; {repair} repairs the first")
+    print_result(args, {"artifacts": rows, "refused": reasons}, *lines)
     return 1 if failed or refusals or selection.problems else 0
 
 
