@@ -61,6 +61,7 @@ FLAGS = (
         default="text",
     ),
     f"{flags.CHECKPOINT} {flags.CAMERA_INPUT} force",
+    # Old scripts use these spellings.
     Flag("--add-mo-arg", argparse.SUPPRESS, repeats=True, dest="add_mo_arg"),
     Flag("--dry-run", argparse.SUPPRESS, dest="dry_run"),
 )

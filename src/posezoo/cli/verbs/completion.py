@@ -27,7 +27,7 @@ SHELLS = ("bash", "zsh", "fish")
 
 FLAGS = (
     Flag("shell SHELL", ", ".join(SHELLS), nargs="?", choices=SHELLS),
-    Flag("--names", argparse.SUPPRESS),
+    Flag("--names", argparse.SUPPRESS),  # for the scripts
     "models_dir",
 )
 

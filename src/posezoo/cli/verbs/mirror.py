@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console, print_json
+from posezoo.cli.report import Console, print_result
 from posezoo.cli.selection import read_list_file, select_models
 from posezoo.errors import DownloadError, OutputError, UnknownModelError
 from posezoo.workers.threads import CancelCheck, cancellable
@@ -132,24 +132,22 @@ def _check(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> int
     if patterns:
         with Console(quiet=args.quiet) as console:
             selection = select_models(open_registry([mirror.models_dir]), patterns, console)
-        names = [spec.full_name for spec in selection.models] + [
-            composite.name for composite in selection.composites
-        ]
+        names += [spec.full_name for spec in selection.models]
+        names += [composite.name for composite in selection.composites]
     files = list(mirror.check(names))
     failed = [file for file in files if file.state != "good"]
-    if args.format == "json":
-        print_json({"files": [asdict(file) for file in files]})
-    else:
-        for file in failed:
-            print(f"{file.state:9} {file.model + ': ' if file.model else ''}{file.file} ({file.path})")
-        if failed:
-            repairable = [file for file in failed if file.state in ("changed", "missing")]
-            again = "posezoo mirror create downloads them again" if repairable else ""
-            # posezoo does not remove files that do not belong to the mirror.
-            is_foreign = len(repairable) < len(failed)
-            by_hand = "remove extra, symlinked and special files by hand" if is_foreign else ""
-            repair = "; ".join(filter(None, (again, by_hand)))
-            print(f"{len(failed)} of {len(files)} are not good; {repair}")
-        else:
-            print(f"{mirror.root}: all {len(files)} files are good")
+    summary = f"{mirror.root}: all {len(files)} files are good"
+    if failed:
+        repairable = [file for file in failed if file.state in ("changed", "missing")]
+        again = "posezoo mirror create downloads them again" if repairable else ""
+        # posezoo does not remove files that do not belong to the mirror.
+        is_foreign = len(repairable) < len(failed)
+        by_hand = "remove extra, symlinked and special files by hand" if is_foreign else ""
+        repair = "; ".join(filter(None, (again, by_hand)))
+        summary = f"{len(failed)} of {len(files)} are not good; {repair}"
+    lines = [
+        f"{file.state:9} {file.model + ': ' if file.model else ''}{file.file} ({file.path})"
+        for file in failed
+    ]
+    print_result(args, {"files": [asdict(file) for file in files]}, *lines, summary)
     return 1 if failed else 0
