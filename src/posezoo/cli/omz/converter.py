@@ -15,12 +15,12 @@ from posezoo.cli import flags, run_main
 from posezoo.cli.flags import Flag
 from posezoo.cli.omz import conventions
 from posezoo.cli.omz.conventions import LineBuffer
+from posezoo.cli.omz.event_output import JsonConversionReporter, TextReporter, print_planned_ir
 from posezoo.errors import ConversionError, PosezooError
 from posezoo.registry import open_registry
 from posezoo.settings import to_settings
 
 if TYPE_CHECKING:
-    from posezoo.cli.omz.event_output import JsonConversionReporter, TextReporter
     from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.pipeline.zoo_context import Context
     from posezoo.resolve.input_options import InputOptions
@@ -189,8 +189,6 @@ class _ConversionTask:
         return paper, named
 
     def _reporter(self, spec: ModelSpec, paper: LineBuffer) -> TextReporter | JsonConversionReporter:
-        from posezoo.cli.omz.event_output import JsonConversionReporter, TextReporter
-
         if self.progress_format == "json":
             return JsonConversionReporter(paper, spec)
         return TextReporter(paper, self.context.layout.model_download_dir(spec))
@@ -199,7 +197,6 @@ class _ConversionTask:
         self, spec: ModelSpec, lines: TextReporter | JsonConversionReporter, check: CancelCheck
     ) -> bool:
         """Convert a model; return False if there is nothing to convert, or if only the plan is printed."""
-        from posezoo.cli.omz.event_output import print_planned_ir
         from posezoo.pipeline.get import convert, resolve_model, write_model_card
         from posezoo.pipeline.plan import make_plan
         from posezoo.spec.model import Precision

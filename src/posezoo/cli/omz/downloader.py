@@ -12,6 +12,7 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.omz import conventions
 from posezoo.cli.omz.conventions import LineBuffer
+from posezoo.cli.omz.event_output import JsonReporter, TextReporter
 from posezoo.errors import PosezooError, UnpinnedFileError
 from posezoo.registry import open_registry
 from posezoo.settings import MOST_JOBS, to_settings
@@ -96,7 +97,6 @@ class _DownloadTask:
     pool: ConnectionPool
 
     def __call__(self, spec: ModelSpec, check: CancelCheck) -> tuple[LineBuffer, PosezooError | None]:
-        from posezoo.cli.omz.event_output import JsonReporter, TextReporter
         from posezoo.download.model_download import download_model
         from posezoo.workers.threads import cancellable
 

@@ -11,13 +11,13 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.omz import conventions
+from posezoo.cli.omz.event_output import TextReporter, print_planned_ir
 from posezoo.cli.verbs.quantize import quantization_flags, require_dataset_dir
 from posezoo.registry import open_registry
 from posezoo.settings import to_settings
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
-    from posezoo.cli.omz.event_output import TextReporter
     from posezoo.pipeline.zoo_context import Context
     from posezoo.spec.model import ModelSpec
     from posezoo.workers.threads import CancelCheck
@@ -52,7 +52,6 @@ def _run(args: argparse.Namespace) -> int:
     for flag, reason in UNUSED_FLAGS.items():
         if getattr(args, flag) is not None:
             conventions.LineBuffer().warn(f"--{flag} {reason}")
-    from posezoo.cli.omz.event_output import TextReporter
     from posezoo.pipeline.for_each import for_each
     from posezoo.pipeline.zoo_context import open_context
 
@@ -79,7 +78,6 @@ def _quantize(
     requested: frozenset[str],
     lines: TextReporter,
 ) -> None:
-    from posezoo.cli.omz.event_output import print_planned_ir
     from posezoo.pipeline.get import write_model_card
     from posezoo.pipeline.int8_models import explain_unsupported_int8, plan_int8
     from posezoo.quantize.quantization import quantize

@@ -7,9 +7,10 @@ import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.cli import flags, metadata_check
+from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.omz import conventions
+from posezoo.cli.verbs import verify
 from posezoo.registry import open_registry
 from posezoo.settings import to_settings
 
@@ -20,22 +21,21 @@ if TYPE_CHECKING:
 FLAGS = (
     flags.output_dir_flag("where files and IR are", "the working folder"),
     flags.download_dir_flag("the output folder"),
-    *metadata_check.METADATA_FLAGS,
+    *verify.METADATA_FLAGS,
     flags.LOCK,
-    Flag("--format", "the form of the report", choices=metadata_check.FORMATS, default="text"),
+    Flag("--format", "the form of the report", choices=verify.FORMATS, default="text"),
 )
 
 
 def _run(args: argparse.Namespace) -> int:
-    from posezoo.cli.verbs import verify
     from posezoo.layout import ModelLayout
     from posezoo.lockfile import LockFile
 
     settings = to_settings(conventions.omz_settings_from_args(args))
     registry = open_registry(settings.models_dir)
-    if metadata_check.is_requested(args):
+    if verify.is_metadata_check(args):
         chosen = args.name is not None or args.list is not None
-        return metadata_check.run_metadata_check(
+        return verify.run_metadata_check(
             args, registry, conventions.omz_patterns_from_args(args) if chosen else None
         )
     selection = conventions.select_omz_models(registry, args)
@@ -46,13 +46,11 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def _repair_command(failed: ArtifactState, layout: ModelLayout) -> list[str]:
-    from posezoo.cli.verbs.verify import trust_flags
-
     downloads, outputs = str(layout.download_dir), str(layout.output_dir)
     if failed.converted:
         command = ["converter.py", "--name", failed.model, *failed.flags.split()]
         return [*command, "-d", downloads, "-o", outputs]
-    return ["downloader.py", "--name", failed.model, "-o", downloads, *trust_flags(failed)]
+    return ["downloader.py", "--name", failed.model, "-o", downloads, *verify.trust_flags(failed)]
 
 
 COMMAND = conventions.OmzCommand(
