@@ -299,7 +299,6 @@ end
 complete -c posezoo -f
 """
 
-
 SCRIPTS: dict[str, Callable[[Mapping[str, argparse.ArgumentParser], Mapping[str, str]], str]] = {
     "bash": _bash_script,
     "zsh": _zsh_script,

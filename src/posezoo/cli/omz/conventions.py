@@ -137,10 +137,9 @@ class OmzCommand:
 def omz_settings_from_args(
     args: argparse.Namespace, overrides: Mapping[str, object] | None = None
 ) -> dict[str, Setting]:
-    """The effective settings, each with its origin.
+    """The effective settings, each with its origin; --output_dir and --jobs are not settings here.
 
     Args:
-        args: the parsed flags; --output_dir and --jobs are not used, since they are not settings here.
         overrides: values of settings whose flags have another name or meaning here.
 
     Raises:

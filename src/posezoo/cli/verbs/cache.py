@@ -37,7 +37,6 @@ posezoo cache prune --older_than 90 --damaged
 
 _DAY_S = 86400.0
 
-
 FLAGS = (
     Flag(
         "what",

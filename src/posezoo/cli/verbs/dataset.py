@@ -42,7 +42,6 @@ ANNOTATIONS, IMAGES = Path("annotations/person_keypoints_val2017.json"), Path("v
 #: The data set that is used by default.
 DEFAULT_DATASET = "coco-val2017"
 
-
 #: The flags that select a data set.
 DATASET_FLAGS = (
     Flag("--annotations FILE", "people's keypoints in COCO's format, as JSON"),

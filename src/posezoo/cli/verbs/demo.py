@@ -40,7 +40,6 @@ USER, LATENCY = "User specified", "Min latency"
 
 TITLE = "posezoo demo: Tab other mode, c d m h monitors, Q or Esc quit"
 
-
 #: Devices that Open Model Zoo's documentation names, and that OpenVINO no longer supports.
 GONE = {
     "FPGA": "OpenVINO's last version for it is 2020.3: use GPU or CPU",

@@ -37,7 +37,6 @@ posezoo verify --explain unusual-constant
 
 FORMATS = ("text", "json", "sarif", "github")
 
-
 METADATA_FLAGS = (
     Flag(
         "--metadata",
