@@ -132,3 +132,21 @@ def test_the_plugins_of_every_table_are_listed():
     groups = {group for of_module in tables for group in of_module}
     assert groups
     assert groups <= set(PLUGIN_GROUPS)
+
+
+def test_a_bubblewrap_that_does_not_start_is_a_problem_and_a_missing_one_is_not(tmp_path):
+    missing = doctor("--format", "json", PATH=str(tmp_path))
+    assert missing.returncode == 0, missing.stdout
+    packages = {each["name"]: each["version"] for each in json.loads(missing.stdout)["packages"]}
+    assert packages["bubblewrap"] == ""
+    program = tmp_path / "bwrap"
+    program.write_text(
+        '#!/bin/sh\n[ "$1" = --version ] && echo bubblewrap 0.8.0 && exit\necho no namespaces >&2\nexit 1\n'
+    )
+    program.chmod(0o755)
+    broken = doctor("--format", "json", PATH=str(tmp_path))
+    packages = {each["name"]: each["version"] for each in json.loads(broken.stdout)["packages"]}
+    assert packages["bubblewrap"] == "0.8.0"
+    (message,) = problems(broken)
+    assert message.startswith("bubblewrap cannot run Python here: no namespaces")
+    assert "user namespaces" in problems(broken)[message]

@@ -94,10 +94,19 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
         settings: the valid settings, by name.
         complaints: an error for each setting that is not valid.
     """
-    packages = tuple(PackageStatus(name, package_version(name), purpose) for name, purpose, *_ in PACKAGES)
+    from posezoo.convert.sandbox import HINT, bwrap_version, explain_missing_sandbox
+
+    bubblewrap = bwrap_version()
+    packages = (
+        *(PackageStatus(name, package_version(name), purpose) for name, purpose, *_ in PACKAGES),
+        PackageStatus("bubblewrap", bubblewrap, "the sandbox of --allow_upstream_code (Linux)"),
+    )
     hint = "change or remove this setting"
     problems = [DoctorIssue(error.problem, error.hint or hint) for error in complaints]
     problems += _package_problems()
+    # Without bubblewrap everything else works, so that it is a problem only if it is installed.
+    if bubblewrap and (reason := explain_missing_sandbox()):
+        problems.append(DoctorIssue(f"{reason}: code that comes with a model cannot be run", HINT))
     devices: dict[str, str] = {}
     if package_version("openvino"):
         from posezoo.runtime.runtime_config import available_devices, require_device

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 import subprocess
 import sys
@@ -55,10 +56,21 @@ def test_a_program_that_is_not_there_is_an_os_error(tmp_path):
         run_program([str(tmp_path / "no-such-program")])
 
 
-def test_the_environment_and_the_working_folder_are_those_given(tmp_path):
-    code = "import os; print(os.getcwd(), os.environ.get('SECRET'), os.environ['GIVEN'])"
-    result = run_python(code, environment={"GIVEN": "yes"}, folder=tmp_path)
-    assert result.output.decode().split() == [str(tmp_path), "None", "yes"]
+def test_the_environment_is_that_given(monkeypatch):
+    monkeypatch.setenv("SECRET", "shh")
+    code = "import os; print(os.environ.get('SECRET'), os.environ['GIVEN'])"
+    result = run_python(code, environment={"GIVEN": "yes"})
+    assert result.output.decode().split() == ["None", "yes"]
+
+
+def test_a_program_inherits_only_the_file_descriptors_that_are_named():
+    read_end, write_end = os.pipe()
+    os.write(write_end, b"told")
+    os.close(write_end)
+    code = f"import os; print(os.read({read_end}, 9))"
+    assert run_python(code).exit_code == 1
+    assert run_python(code, pass_fds=(read_end,)).output.strip() == b"b'told'"
+    os.close(read_end)
 
 
 @pytest.mark.parametrize("ending", ["", "time.sleep(600)"])

@@ -212,7 +212,7 @@ _SHARED = (
     Flag(
         "--allow_upstream_code",
         "run code that comes with a model, if only that code can create the file to convert; it is "
-        "announced first, and runs in a sandbox as far as the system supports it",
+        "announced first, and runs only in a sandbox, which needs Linux and bubblewrap",
     ),
     Flag(
         "--checkpoint FILE",

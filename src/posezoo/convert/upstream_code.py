@@ -1,32 +1,29 @@
 """Run code that comes with a model and creates the file to convert; only with the user's consent.
 
 A PyTorch model of Open Model Zoo is defined by its authors' code and exported with the arguments in its
-model.yml (conversion_to_onnx_args); other models have a pre-convert.py. Such code runs in a sandboxed process
-(``upstream_sandbox``) with an empty environment and a temporary home folder. Restrictions that the system
-lacks are reported before it runs.
+model.yml (conversion_to_onnx_args); other models have a pre-convert.py. Such code runs in a sandbox, or not
+at all if the sandbox cannot be started.
 """
 
 from __future__ import annotations
 
 import json
-import os
-import sys
-import tempfile
+import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
 from typing import Any
 
-from posezoo.convert import upstream_sandbox
+from posezoo.convert import upstream_job
 from posezoo.convert.frontends import verify_source_model
+from posezoo.convert.sandbox import HINT, PROMISE, explain_missing_sandbox, run_sandboxed
 from posezoo.errors import ConversionError, escape_control_characters, sanitize
 from posezoo.events import Listener, WarningIssued, ignore_event
 from posezoo.files.staging import staging_dir
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import ModelSpec
-from posezoo.workers.program import ProgramResult, find_exception, run_program
+from posezoo.workers.program import find_exception
 
 #: The time limit for such code, in seconds.
 LIMIT_S = 1800.0
@@ -51,30 +48,16 @@ class ProcessLimits:
 
 
 def describe_run(spec: ModelSpec) -> tuple[str, ...]:
-    """Lines for the user: the code that would run, and the restrictions that this system lacks.
+    """Lines for the user: the code that would run, and what the sandbox allows.
 
     Raises:
         ConversionError: there is no such code, or its arguments in model.yml cannot be used.
     """
-    lines = [f"runs code that comes with the model: {code}" for code in list_upstream_code(spec)]
-    missing = missing_restrictions()
-    held = [name for name in upstream_sandbox.MEASURES if name not in missing]
-    lines.append(
-        f"the sandbox restricts that code: {', '.join(held) or 'nothing'}; "
-        f"it ends after {LIMIT_S / 60:.0f} minutes"
+    name = spec.full_name
+    return (
+        *(f"{name}: runs code that comes with the model: {code}" for code in list_upstream_code(spec)),
+        f"{name}: the sandbox restricts that code: {PROMISE}; it ends after {LIMIT_S / 60:.0f} minutes",
     )
-    lines += [f"on this system it can {upstream_sandbox.MEASURES[name]}" for name in missing]
-    return tuple(f"{spec.full_name}: {line}" for line in lines)
-
-
-@cache
-def missing_restrictions() -> tuple[str, ...]:
-    """The restrictions (``upstream_sandbox.MEASURES``) that this system lacks, by a run without code."""
-    with tempfile.TemporaryDirectory(prefix="posezoo-") as home:
-        result = _run_sandboxed({"reads": [], "only_tell": True}, Path(home), ProcessLimits(seconds=60))
-    if result.exit_code or not result.output:
-        return tuple(upstream_sandbox.MEASURES)
-    return tuple(json.loads(result.output))
 
 
 @contextmanager
@@ -90,8 +73,8 @@ def run_upstream_code(
     Before the code runs, the listener receives the lines of ``describe_run``.
 
     Raises:
-        ConversionError: a file is missing or has another digest; or the code fails, takes too long, or leaves
-            something that is not a regular file.
+        ConversionError: a file is missing or has another digest; or the sandbox cannot be started; or the
+            code fails, takes too long, or leaves something that is not a regular file.
         OutputError: the folder of its results cannot be created.
     """
     limits = limits or ProcessLimits()
@@ -99,25 +82,17 @@ def run_upstream_code(
     published = replace(spec, input_model="", checkpoint="", mo_args=(), upstream_export=())
     if published.files:
         verify_source_model(published, layout)
+    if reason := explain_missing_sandbox():
+        raise ConversionError(f"{spec.full_name}: its code runs only in a sandbox: {reason}", hint=HINT)
     for line in describe_run(spec):
         listener(WarningIssued(line))
-    with (
-        staging_dir(layout.model_dir(spec)) as folder,
-        tempfile.TemporaryDirectory(prefix="posezoo-") as home,
-    ):
-        results = folder / "made"
+    with staging_dir(layout.model_dir(spec)) as folder:
+        # The staging folder is closed to other users: the code can give its results any permissions.
+        results = (folder / "made").absolute()
         results.mkdir()
-        for job in _jobs(spec, layout.model_download_dir(spec).absolute(), results.absolute()):
-            _run(spec, job, Path(home), limits)
-        # Only files that the code wrote may be read now; a link could lead to any other file.
-        for parent, folders, names in os.walk(results):
-            for name in (*folders, *names):
-                path = Path(parent, name)
-                if path.is_symlink() or not (path.is_file() or path.is_dir()):
-                    raise ConversionError(
-                        f"{spec.full_name}: its code left {sanitize(name)}, which is not a regular file",
-                        hint="look at that code: this is not an accident",
-                    )
+        for job in _jobs(spec, layout.model_download_dir(spec).absolute(), results):
+            _run(spec, job, limits)
+        _check_results(spec, results)
         yield replace(layout, conversions=results)
 
 
@@ -143,12 +118,7 @@ def list_upstream_code(spec: ModelSpec) -> tuple[str, ...]:
 
 def _jobs(spec: ModelSpec, downloads: Path, results: Path) -> Iterator[dict[str, Any]]:
     folder = spec.path.parent.absolute()
-    common = {
-        "downloads": str(downloads),
-        "results": str(results),
-        "reads": [str(folder), str(downloads)],
-        "only_tell": False,
-    }
+    common = {"folder": str(folder), "downloads": str(downloads), "results": str(results)}
     if spec.has_pre_convert:
         yield {"task": "pre-convert", "script": str(folder / "pre-convert.py"), **common}
     if spec.upstream_export:
@@ -176,8 +146,14 @@ def _export_arguments(spec: ModelSpec) -> dict[str, list[str]]:
     return arguments
 
 
-def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: ProcessLimits) -> None:
-    result = _run_sandboxed(job, home, limits)
+def _run(spec: ModelSpec, job: dict[str, Any], limits: ProcessLimits) -> None:
+    result = run_sandboxed(
+        Path(upstream_job.__file__).absolute(),
+        json.dumps({**job, "memory_bytes": limits.memory_bytes, "seconds": limits.seconds}).encode() + b"\n",
+        reads=[Path(job["folder"]), Path(job["downloads"])],
+        writes=[Path(job["results"])],
+        timeout_s=limits.seconds,
+    )
     if result.timed_out:
         raise ConversionError(
             f"{spec.full_name}: its code was ended after {limits.seconds:g} s",
@@ -188,22 +164,34 @@ def _run(spec: ModelSpec, job: dict[str, Any], home: Path, limits: ProcessLimits
         reason = find_exception(result.errors) or lines[-1].strip()
         # Untrusted code printed it: a terminal's control characters are escaped.
         printable = escape_control_characters(reason[:300])
-        ending = f"was ended by signal {-code}" if code < 0 else f"ended with {code}"
+        # Like a shell, bubblewrap adds 128 to the number of a signal.
+        ending = f"was ended by signal {code - 128}" if 128 < code < 193 else f"ended with {code}"
         raise ConversionError(
             f"{spec.full_name}: its code {ending}: {printable}",
             hint="it may need packages that are not installed, or something that the sandbox forbids",
         )
 
 
-def _run_sandboxed(job: dict[str, Any], home: Path, limits: ProcessLimits) -> ProgramResult:
-    writes = [job["results"], str(home)] if "results" in job else [str(home)]
-    job = {**job, "writes": writes, "memory_bytes": limits.memory_bytes, "seconds": limits.seconds}
-    return run_program(
-        # -I: neither the working folder nor the environment affects what is imported; -B: no .pyc files are
-        # written to the folders that it reads.
-        [sys.executable, "-I", "-B", str(Path(upstream_sandbox.__file__).absolute())],
-        input_bytes=json.dumps(job).encode() + b"\n",
-        environment={"HOME": str(home), "TMPDIR": str(home), "USER": "nobody", "LANG": "C.UTF-8"},
-        folder=home,
-        timeout_s=limits.seconds,
-    )
+def _check_results(spec: ModelSpec, results: Path) -> None:
+    """Refuse links, which could lead to any other file, and special files; make the rest readable."""
+    pending = [results]
+    try:
+        while pending:
+            folder = pending.pop()
+            folder.chmod(0o700)
+            for path in folder.iterdir():
+                mode = path.lstat().st_mode
+                if stat.S_ISDIR(mode):
+                    pending.append(path)
+                elif stat.S_ISREG(mode):
+                    path.chmod(0o600)
+                else:
+                    raise ConversionError(
+                        f"{spec.full_name}: its code left {sanitize(path.name)}, which is not a regular file",
+                        hint="look at that code: this is not an accident",
+                    )
+    except OSError as error:
+        raise ConversionError(
+            f"{spec.full_name}: its code left a folder that cannot be read: {error.strerror}",
+            hint="look at that code: this is not an accident",
+        ) from error

@@ -79,6 +79,15 @@ def make_plan(
     is_due = not all(ir.is_up_to_date for ir in irs)
     if obstacle is not None or not (is_due or spec.is_ir):
         return Plan(resolved, irs, obstacle=obstacle, model_optimizer=optimizer)
+    code: tuple[str, ...] = ()
+    if resolved.runs_upstream_code:
+        from posezoo.convert.sandbox import HINT, explain_missing_sandbox
+        from posezoo.convert.upstream_code import list_upstream_code
+
+        if reason := explain_missing_sandbox():
+            obstacle = Obstacle("sandbox", f"its code runs only in a sandbox: {reason}", HINT)
+            return Plan(resolved, irs, obstacle=obstacle)
+        code = list_upstream_code(spec)
     files: tuple[PlannedFile, ...] = ()
     source_error = None
     if downloads and layout.custom_checkpoint(spec) is None:  # the user's own weights need no download
@@ -91,11 +100,6 @@ def make_plan(
             verify_source_model(resolved.source, layout)
         except ConversionError as error:
             source_error = error
-    code: tuple[str, ...] = ()
-    if resolved.runs_upstream_code:
-        from posezoo.convert.upstream_code import list_upstream_code
-
-        code = list_upstream_code(spec)
     return Plan(resolved, irs, files, code, None, optimizer, source_error)
 
 

@@ -9,7 +9,6 @@ import subprocess
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
-from pathlib import Path
 from threading import Thread
 from typing import IO
 
@@ -35,9 +34,9 @@ def run_program(
     *,
     input_bytes: bytes = b"",
     environment: Mapping[str, str] | None = None,
-    folder: Path | None = None,
     timeout_s: float | None = None,
     max_output_bytes: int | None = TAIL_BYTES,
+    pass_fds: Sequence[int] = (),
 ) -> ProgramResult:
     """Run a program and wait for its end.
 
@@ -46,9 +45,9 @@ def run_program(
 
     Args:
         environment: its environment variables; None: those of this process.
-        folder: its working directory; None: that of this process.
         timeout_s: the time limit; None: no limit.
         max_output_bytes: how many bytes at the end of its standard output are kept; None: all.
+        pass_fds: open file descriptors that it inherits (not on Windows).
 
     Raises:
         OSError: the program cannot be started.
@@ -59,8 +58,8 @@ def run_program(
         stdout=subprocess.PIPE,
         stderr=subprocess.PIPE,
         env=environment,
-        cwd=folder,
         start_new_session=True,
+        pass_fds=pass_fds,
     )
     assert process.stdin is not None and process.stdout is not None and process.stderr is not None
     output, errors, timed_out = bytearray(), bytearray(), False

@@ -10,6 +10,7 @@ import pytest
 
 from fakes.command import posezoo
 from fakes.network import network
+from fakes.sandbox import needs_sandbox
 from fakes.zoo import declared_file, model_yml, omz_yml, write_model
 from posezoo.cli.verbs import plan
 
@@ -172,6 +173,7 @@ def test_all_of_open_model_zoo_is_planned_and_nothing_is_written(shared, tmp_pat
     assert not (tmp_path / "out").exists()
 
 
+@needs_sandbox
 def test_consent_and_a_model_optimizer_open_routes_that_are_closed_without(zoo):
     path = write_model(
         zoo / "models",
@@ -187,6 +189,7 @@ def test_consent_and_a_model_optimizer_open_routes_that_are_closed_without(zoo):
     assert [each["precision"] for each in opened["irs"]] == ["FP32", "FP16"]
     text = run(zoo, "plan", "coded", "--allow_upstream_code").stdout
     assert f"would run {zoo}/models/public/coded/pre-convert.py" in text
+    assert "  the sandbox restricts that code: no network" in text
 
 
 def test_a_network_of_ours_takes_the_weights_of_a_foreign_zoo(shared, tmp_path):

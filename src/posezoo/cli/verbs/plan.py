@@ -148,6 +148,10 @@ def _block(plan: Plan) -> list[str]:
         return [f"{head}, {obstacle.reason}: {obstacle.why}", *hint]
     lines = [head, *(f"  {model_jobs.format_planned_file(file)}" for file in plan.files)]
     lines += [f"  would run {program}" for program in plan.upstream_code]
+    if plan.upstream_code:
+        from posezoo.convert.sandbox import PROMISE
+
+        lines.append(f"  the sandbox restricts that code: {PROMISE}")
     if not spec.is_ir:
         lines += [f"  input {_in_words(port)}" for port in spec.inputs]
         lines += [

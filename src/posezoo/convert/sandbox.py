@@ -1,0 +1,169 @@
+"""Run a Python program that is not trusted in a sandbox of bubblewrap (``bwrap``), or not at all.
+
+The program sees an empty file system with read-only libraries and Python, the files that its job names, and a
+temporary folder in memory. It has no network, no other processes and no capabilities, also if root starts it.
+"""
+
+from __future__ import annotations
+
+import os
+import platform
+import shutil
+import struct
+import sys
+from collections.abc import Iterator, Sequence
+from functools import cache
+from pathlib import Path
+
+from posezoo.workers.program import ProgramResult, run_program
+
+#: What the sandbox allows, for the user.
+PROMISE = (
+    "no network and no other processes; it can read libraries, Python's packages and the model's files, "
+    "and write only its results"
+)
+
+HINT = (
+    "install bubblewrap (the program bwrap) and allow user namespaces; or create the file with the authors' "
+    "tools and declare that file instead"
+)
+
+#: The size of the temporary folder, which lies in memory.
+TEMPORARY_BYTES = 1 << 30
+
+# Libraries and what they need. There are no programs among them, no files of users, and nothing of /etc with
+# names or passwords. NixOS has its libraries in /nix/store.
+_LIBRARIES = (
+    "/usr/lib", "/usr/lib64", "/usr/local/lib", "/usr/local/lib64", "/usr/share", "/lib", "/lib64",
+    "/nix/store", "/etc/ld.so.cache", "/etc/alternatives", "/etc/localtime", "/sys/devices/system/cpu",
+)  # fmt: skip
+
+# Four threads, because each reserves address space, which is limited.
+_ENVIRONMENT = {
+    "HOME": "/tmp", "TMPDIR": "/tmp", "USER": "nobody", "LANG": "C.UTF-8", "OMP_NUM_THREADS": "4",
+}  # fmt: skip
+
+# By machine: its AUDIT_ARCH, the number of clone, and the refused system calls.
+_SYSTEM_CALLS = {
+    "x86_64": (0xC000003E, 56, (
+        57, 58,  # fork, vfork: RLIMIT_NPROC does not apply to root
+        41, 425,  # socket (a virtual machine's AF_VSOCK has no namespace), io_uring_setup
+        248, 249, 250,  # add_key, request_key, keyctl: the keyring of a session has no namespace
+        29, 64, 68, 319, 447,  # shmget, semget, msgget, memfd_create, memfd_secret: memory without a limit
+        101, 272, 298, 308, 321, 323,  # ptrace, unshare, perf_event_open, setns, bpf, userfaultfd
+    )),
+    "aarch64": (0xC00000B7, 220, (
+        198, 425, 217, 218, 219, 194, 190, 186, 279, 447, 117, 97, 241, 268, 280, 282,
+    )),
+}  # fmt: skip
+
+
+@cache
+def explain_missing_sandbox() -> str:
+    """Why the sandbox cannot be started on this system; empty if it can."""
+    if sys.platform != "linux":
+        return "bubblewrap exists only for Linux"
+    if platform.machine() not in _SYSTEM_CALLS:
+        return f"posezoo does not know the system calls of {platform.machine()}"
+    if shutil.which("bwrap") is None:
+        return "bubblewrap is not installed"
+    result = _run(["-c", ""], b"", [], [], 60)
+    lines = result.errors.strip().splitlines() or ["without a message"]
+    return f"bubblewrap cannot run Python here: {lines[-1]}" if result.exit_code else ""
+
+
+def bwrap_version() -> str:
+    """The version of bubblewrap; empty if it is not installed."""
+    program = shutil.which("bwrap")
+    if program is None:
+        return ""
+    return run_program([program, "--version"], timeout_s=60).output.decode().strip().rpartition(" ")[2]
+
+
+def run_sandboxed(
+    program: Path, input_bytes: bytes, *, reads: Sequence[Path], writes: Sequence[Path], timeout_s: float
+) -> ProgramResult:
+    """Run a Python program in the sandbox; it is killed with this process.
+
+    Args:
+        program: its file. It sets the limits of its memory itself, before it runs code that is not trusted.
+        input_bytes: its standard input.
+        reads: files and folders that it can read, in addition to libraries and Python's packages.
+        writes: folders that it can write to.
+        timeout_s: the time limit.
+
+    Raises:
+        OSError: the sandbox cannot be started (``explain_missing_sandbox``).
+    """
+    return _run([str(program)], input_bytes, [program, *reads], writes, timeout_s)
+
+
+def _run(
+    arguments: list[str], input_bytes: bytes, reads: Sequence[Path], writes: Sequence[Path], timeout_s: float
+) -> ProgramResult:
+    command = [
+        shutil.which("bwrap") or "bwrap",
+        # --unshare-user, because --unshare-all goes on without a user namespace if root starts it.
+        *("--unshare-user", "--unshare-all", "--uid", "65534", "--gid", "65534", "--cap-drop", "ALL"),
+        *("--die-with-parent", "--new-session", "--hostname", "sandbox"),
+        # Read-only, because root owns the kernel's settings in /proc/sys, with or without capabilities.
+        *("--proc", "/proc", "--remount-ro", "/proc"),
+        # Read-only, because /dev and /dev/shm lie in memory, without a limit.
+        *("--dev", "/dev", "--remount-ro", "/dev"),
+        *("--size", str(TEMPORARY_BYTES), "--tmpfs", "/tmp", "--chdir", "/tmp"),
+    ]
+    for path in (*_LIBRARIES, *_python_places(), *reads):
+        command += ["--ro-bind-try", str(path), str(path)]
+    for path in writes:
+        command += ["--bind", str(path), str(path)]
+    command += ["--remount-ro", "/"]
+    read_end, write_end = os.pipe()
+    try:
+        with os.fdopen(write_end, "wb") as stream:
+            stream.write(_system_call_filter())
+        # -I: neither the working folder nor the environment affects what is imported; -B: no .pyc files.
+        command += ["--seccomp", str(read_end), "--", sys.executable, "-I", "-B", *arguments]
+        return run_program(
+            command,
+            input_bytes=input_bytes,
+            environment=_ENVIRONMENT,
+            timeout_s=timeout_s,
+            pass_fds=(read_end,),
+        )
+    finally:
+        os.close(read_end)
+
+
+def _python_places() -> Iterator[Path]:
+    """The interpreter and its packages; not all of its folder, which can be a home or a project."""
+    real = Path(sys.executable).resolve().parents[1]
+    for prefix in {Path(sys.prefix), Path(sys.base_prefix), real}:
+        for name in ("bin", "lib", "lib64", "pyvenv.cfg"):
+            yield prefix / name
+
+
+def _system_call_filter() -> bytes:
+    """A seccomp filter, which bubblewrap loads: system calls that namespaces and limits do not cover fail."""
+    architecture, clone, refused = _SYSTEM_CALLS[platform.machine()]
+    load, equal, is_set, give = 0x20, 0x15, 0x45, 0x06
+    allow, kill, eperm, enosys = 0x7FFF0000, 0x80000000, 0x00050001, 0x00050026
+    program = [
+        (load, 0, 0, 4),  # the architecture
+        (equal, 1, 0, architecture),
+        (give, 0, 0, kill),
+        (load, 0, 0, 0),  # the number of the call
+        (is_set, 0, 1, 0x40000000),  # the numbers of the x32 ABI
+        (give, 0, 0, eperm),
+    ]
+    for number in refused:
+        program += [(equal, 0, 1, number), (give, 0, 0, eperm)]
+    # A filter cannot read the flags of clone3. If clone3 is missing, glibc starts threads with clone.
+    program += [(equal, 0, 1, 435), (give, 0, 0, enosys)]
+    program += [
+        (equal, 0, 3, clone),
+        (load, 0, 0, 16),  # its first argument
+        (is_set, 1, 0, 0x00010000),  # CLONE_THREAD: a thread, not a process
+        (give, 0, 0, eperm),
+        (give, 0, 0, allow),
+    ]
+    return b"".join(struct.pack("=HBBI", *instruction) for instruction in program)
