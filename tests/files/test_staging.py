@@ -10,7 +10,7 @@ import pytest
 from convert.test_conversion import tiny
 from fakes.conversion import convert_model
 from posezoo.errors import OutputError
-from posezoo.files.staging import ABANDONED_AFTER_S, PREFIX, staging_dir
+from posezoo.files.staging import ABANDONED_AFTER_S, PREFIX, remove_stale_staging_dirs, staging_dir
 
 pytest.importorskip("fcntl", reason="needs folders that can be locked")
 
@@ -66,3 +66,41 @@ def test_a_folder_that_cannot_be_made_is_reported_in_one_line(tmp_path):
         staging_dir(tmp_path / "irs" / "public"),
     ):
         raise AssertionError("there is nothing to work in")
+
+
+@pytest.mark.parametrize("is_stale", [False, True])
+def test_folders_of_any_depth_and_permissions_are_removed_and_links_are_not_followed(tmp_path, is_stale):
+    outside, parent = tmp_path / "outside", tmp_path / "parent"
+    (outside / "inner").mkdir(parents=True)
+    (outside / "inner" / "file").write_text("mine")
+    outside.chmod(0o755)
+
+    def fill(folder):
+        closed = folder / "made" / "closed" / "inner"
+        closed.mkdir(parents=True)
+        (closed / "file").write_text("x")
+        (folder / "made" / "link").symlink_to(outside)
+        (closed / "link").symlink_to(outside)
+        for path in (closed / "file", closed, closed.parent):
+            path.chmod(0)
+        # A path of 3000 folders is too long for the system: each one is moved into the next.
+        deep = folder / "made" / "0"
+        deep.mkdir()
+        for number in range(1, 3000):
+            above = folder / "made" / str(number)
+            above.mkdir()
+            deep.rename(above / "d")
+            deep = above
+
+    if is_stale:
+        parent.mkdir()
+        stale = parent / f"{PREFIX}stale"
+        stale.mkdir()
+        fill(stale)
+        remove_stale_staging_dirs(parent)
+    else:
+        with staging_dir(parent) as folder:
+            fill(folder)
+    assert list(parent.iterdir()) == []
+    assert (outside / "inner" / "file").read_text() == "mine"
+    assert outside.stat().st_mode & 0o777 == 0o755

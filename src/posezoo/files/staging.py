@@ -7,9 +7,9 @@ conversion of that model removes it.
 from __future__ import annotations
 
 import os
-import shutil
 import tempfile
 import time
+import uuid
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -47,7 +47,8 @@ def staging_dir(parent: Path) -> Iterator[Path]:
     try:
         yield folder
     finally:
-        shutil.rmtree(folder, ignore_errors=True)
+        with suppress(OSError):
+            remove_tree(folder)
         if lock is not None:
             os.close(lock)
 
@@ -58,6 +59,32 @@ def remove_stale_staging_dirs(parent: Path) -> None:
         with suppress(OSError):
             lock = lock_folder(folder)
             if lock is not None or time.time() - folder.stat().st_mtime > ABANDONED_AFTER_S:
-                shutil.rmtree(folder, ignore_errors=True)
+                remove_tree(folder)
             if lock is not None:
                 os.close(lock)
+
+
+def remove_tree(folder: Path) -> None:
+    """Remove a folder, however deeply its folders are nested and whatever permissions they have.
+
+    ``shutil.rmtree`` fails with folders that code of a model can leave: it opens a file for each level.
+
+    Raises:
+        OSError: something in it cannot be removed.
+    """
+    while children := list(folder.iterdir()):
+        for child in children:
+            if child.is_symlink() or not child.is_dir():
+                child.unlink()
+                continue
+            child.chmod(0o700)
+            for path in child.iterdir():
+                if path.is_symlink() or not path.is_dir():
+                    path.unlink()
+                else:
+                    # In this way no path becomes too long for the system. Moving a folder needs the right to
+                    # write to it.
+                    path.chmod(0o700)
+                    path.rename(folder / uuid.uuid4().hex)
+            child.rmdir()
+    folder.rmdir()
