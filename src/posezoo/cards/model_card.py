@@ -50,8 +50,9 @@ PICTURES = "skeletons"
 #: Marks a registry page that posezoo generated.
 NOTE = "drawn by `make cards` from model.yml: change it there"
 
-#: Marks a card beside IR that posezoo generated; posezoo does not own any other README.md there.
-OURS = "drawn by posezoo beside the IR, and again at each conversion"
+#: Marks a card beside IR that posezoo generated; posezoo does not own any other README.md there. The text
+#: must not change: cards of earlier versions would not be refreshed any more.
+OURS = "drawn by posezoo beside the IR, and anew at each conversion"
 
 #: Licenses that hubs know by their SPDX identifier in lower case; for any other license they use ``other``.
 _KNOWN = ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "isc", "cc-by-4.0", "cc-by-nc-4.0", "gpl-3.0")
