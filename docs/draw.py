@@ -109,7 +109,7 @@ def accuracy_page() -> str:
         )
         for name, spec in sorted(models.items())
         for accuracy in spec.published.accuracy
-        if accuracy.metric == "AP"
+        if accuracy.metric == "AP" and spec.task != "detection"
     ]
     return ACCURACY.format(table=format_table(["Model", "Published AP", "Measured on", "Command"], rows))
 

@@ -76,6 +76,9 @@ KINDS: Mapping[str, MeasurementKind] = {
     "speed": MeasurementKind(dict.fromkeys(_SPEED, 1e9), by_machine=True, any_weights=True),
 }
 
+#: The largest spread of a speed that is recorded: if it is larger, other work disturbed the measurement.
+MAX_SPREAD = 0.15
+
 #: The weights that were measured: the publisher's, or random ones if the publisher's are not available.
 WEIGHTS = ("published", "generated")
 
@@ -107,6 +110,14 @@ class Measurement:
     weights: str = "published"  # one of ``WEIGHTS``
     tools: Mapping[str, str] = field(default_factory=dict)  # versions of the packages that were used, by name
     date: str = ""  # year-month-day; empty if the values do not change with time
+
+    @property
+    def spread(self) -> float:
+        """The range of the throughput over all rounds, relative to its median; 0 if it was not measured."""
+        least, median, greatest = (
+            self.figures.get(f"throughput_{name}fps", 0.0) for name in ("min_", "", "max_")
+        )
+        return (greatest - least) / median if median and least else 0.0
 
     @property
     def key(self) -> tuple[int, str, int, str, str]:

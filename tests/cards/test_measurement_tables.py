@@ -126,6 +126,19 @@ def test_accuracy_measured_with_the_same_protocol_stands_beside_the_published_on
     ]
 
 
+def test_an_accuracy_that_is_only_published_for_the_converted_model_is_not_shown_for_the_original(root):
+    claim = {"metric": "AP", "converted": 0.69, "dataset": "COCO"}
+    write_model(root, "net", model_yml(published={"accuracy": [claim]}))
+    rows = [line for line in card(root).splitlines() if line.startswith("| Average Precision (AP) |")]
+    assert rows == [
+        "| Average Precision (AP) | 69% (COCO, measured on the converted model) |",
+        "| Average Precision (AP) | not published | 69% (published) | COCO | measured on the converted model |",
+    ]
+    write_model(root, "net", model_yml(published={"accuracy": [{"metric": "AP"}]}))
+    with pytest.raises(SpecError, match="the key value is missing"):
+        card(root)
+
+
 def test_int8_is_compared_with_fp32(root):
     measure(root, INT8)
     assert "## INT8 Compared with FP32\n\nThe shift of what INT8 detects" in card(root)

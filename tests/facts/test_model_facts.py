@@ -63,6 +63,24 @@ def test_limits_follow_from_the_decoder_and_from_the_declaration(facts, tmp_path
     assert net.limits[1:] == ["It is slow."]
 
 
+def test_the_limits_of_a_composite_with_its_own_detector_name_that_detector(facts, tmp_path):
+    root = tmp_path / "models"
+    write_composite(
+        root, "whole", ["finder", "poser"], decoder={"name": "blazepose"}, skeleton="blazepose-33"
+    )
+    for name in ("finder", "poser"):
+        write_model(root, f"whole/{name}", model_yml())
+    (limit,) = facts("whole").limits
+    assert limit.startswith("Its first part, finder, finds the people")
+
+
+def test_a_model_published_as_ir_names_the_framework_it_was_trained_in(facts, tmp_path):
+    file = {"name": "FP32/a.xml", "size": 1, "checksum": "0" * 96, "source": "https://models.invalid/a"}
+    content = model_yml(framework="dldt", files=[file], origin={"framework": "caffe"})
+    write_model(tmp_path / "models", "net", content)
+    assert (facts("net").frameworks, facts("net").framework_labels) == (["dldt"], ["Caffe"])
+
+
 def test_measurements_are_selected_by_kind(facts, tmp_path):
     path = write_model(tmp_path / "models", "net", model_yml())
     path.with_name("measured.yml").write_text(COUNTED)

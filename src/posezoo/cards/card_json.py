@@ -15,7 +15,8 @@ its meaning::
     description   str
     frameworks    list of str   of the published files, as in model.yml; a composite's: all of its parts'
     license       list          of each license: spdx, url, text (a file of licenses/), holder, note
-    origin        list          of each part: repository, paper (addresses, or empty)
+    origin        list          of each part: repository, paper (addresses, or empty), framework (in which it
+                                was trained, if it is published as IR, or null)
     citation      list of str   BibTeX
     revision      int           increases when the files change
     deprecated    object|null   since (a date or a version), use (a model's name, or empty)
@@ -31,8 +32,9 @@ its meaning::
     outputs       list          model, name, original and converted (each shape, layout), role, note,
                                 original_note (what the original has instead)
     accuracy      list          as published: model, metric, value (a share; MPJPE: mm), unit, ap50, ap75,
-                                converted (value of the publisher's own IR, or null), dataset, protocol,
-                                flip, how (in words: protocol, flip)
+                                converted (value of the publisher's own IR, or null; if only this one is
+                                published, it is also value), dataset, protocol, flip, how (in words:
+                                protocol, flip)
     complexity    list          model; gflops and mparams, each: published (or null), counted (or null)
     known_difference  str       why a published value differs from that of the published weights
     limits        list of str   what the model cannot do, a sentence or two each

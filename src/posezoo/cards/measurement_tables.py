@@ -155,7 +155,7 @@ def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:
                     figure = _format_value(each.figures[metric], claim.metric)
                     converted.append(f"{figure} ({each.precision}{images})")
             cell = "" if part.is_ir else "; ".join(converted) or "not measured"
-            original = _format_value(value, claim.metric)
+            original = "not published" if claim.is_of_ir else _format_value(value, claim.metric)
             yield name, title, original, cell, claim.dataset, format_protocol(claim)
 
 

@@ -130,4 +130,5 @@ def explain_difference(
 def describe_published_protocol(published: PublishedAccuracy) -> str:
     """How a published value was measured, as far as this is published."""
     flip = "mirrored image averaged in" if published.flip else ""
-    return "; ".join(filter(None, (published.dataset, published.protocol, flip)))
+    model = "measured on the converted model" if published.is_of_ir else ""
+    return "; ".join(filter(None, (published.dataset, published.protocol, flip, model)))

@@ -177,7 +177,8 @@ def published_metrics(spec: ModelSpec) -> dict[str, SourcedMetric]:
     """
     metrics: dict[str, SourcedMetric] = {}
     for claim in spec.published.accuracy:
-        if claim.metric != "MPJPE":  # in mm, not a fraction
+        # MPJPE is in mm, not a fraction; the AP of boxes is not comparable with that of keypoints.
+        if claim.metric != "MPJPE" and spec.task != "detection":
             conditions = join(claim.dataset, claim.protocol, "flip" if claim.flip else "")
             metrics.setdefault(claim.metric, SourcedMetric(claim.value, MetricSource.DECLARED, conditions))
     for name, number in (("gflops", spec.published.gflops), ("mparams", spec.published.mparams)):

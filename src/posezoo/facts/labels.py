@@ -40,7 +40,7 @@ def format_percent(share: float) -> str:
 def format_protocol(claim: PublishedAccuracy) -> str:
     """How a published accuracy was measured: ``single scale, flip``; empty if the publisher does not say."""
     flip = "flip" if claim.flip and "flip" not in claim.protocol else ""
-    return join(claim.protocol, flip)
+    return join(claim.protocol, flip, "measured on the converted model" if claim.is_of_ir else "")
 
 
 def format_port_shape(port: Input | Output) -> str:

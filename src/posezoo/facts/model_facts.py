@@ -32,6 +32,12 @@ LIMITS = {
     "who are small in the image are detected less well.",
 }
 
+#: The limit of a composite that finds people itself and then processes each of them.
+OWN_DETECTOR_LIMIT = (
+    "Its first part, {detector}, finds the people: who is missed there gets no pose. The running time grows "
+    "with the number of people, because each is processed alone."
+)
+
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
@@ -91,8 +97,9 @@ class ModelFacts:
 
     @property
     def framework_labels(self) -> list[str]:
-        """The frameworks of the published files, in their usual spelling."""
-        return sorted({FRAMEWORKS.get(part.framework, part.framework) for part in self.parts})
+        """The frameworks in which the models were trained, in their usual spelling."""
+        frameworks = {part.origin.framework or part.framework for part in self.parts}
+        return sorted(FRAMEWORKS.get(framework, framework) for framework in frameworks)
 
     @property
     def licenses(self) -> list[str]:
@@ -133,6 +140,8 @@ class ModelFacts:
     def limits(self) -> list[str]:
         """What the model cannot do, a sentence or two each."""
         by_approach = LIMITS.get(self.approach, "")
+        if self.stages and self.approach == "top-down":
+            by_approach = OWN_DETECTOR_LIMIT.format(detector=self.stages[0])
         return unique([by_approach, self.model.limits, *(part.limits for part in self.parts)])
 
     @property

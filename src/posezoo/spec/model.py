@@ -327,6 +327,7 @@ class ModelOrigin:
 
     repository: str = ""
     paper: str = ""
+    framework: Framework | None = None  # in which it was trained, if the published files do not show it
 
 
 @dataclass(frozen=True, slots=True)
@@ -346,13 +347,14 @@ class PublishedAccuracy:
     """An accuracy that the publisher states."""
 
     metric: str  # AP: 0 to 1, more is better; MPJPE: mm, less is better
-    value: float
+    value: float  # the original's, or the IR's if ``is_of_ir``
     dataset: str = ""
     protocol: str = ""
     flip: bool = False  # whether the outputs of the image and its mirror image were averaged
     ap50: float | None = None  # AP at an object keypoint similarity of 0.50
     ap75: float | None = None  # at 0.75
     converted: float | None = None  # the value that the publisher states for its own IR
+    is_of_ir: bool = False  # whether the publisher states a value only for its own IR
 
 
 @dataclass(frozen=True, slots=True)

@@ -98,7 +98,15 @@ def _read_share(node: YamlNode) -> float:
     return share
 
 
+def _make_accuracy(**values: Any) -> model.PublishedAccuracy:
+    return model.PublishedAccuracy(
+        **{"value": values.get("converted", 0.0), "is_of_ir": "value" not in values, **values}
+    )
+
+
 def _check_values(fields: YamlMapping, accuracy: model.PublishedAccuracy) -> None:
+    if accuracy.is_of_ir and accuracy.converted is None:
+        raise fields.node.make_error("the key value is missing")
     for name in ("value", "converted"):
         if (node := fields.get(name)) is not None:
             positive(METRICS[accuracy.metric]).read(node)
@@ -153,16 +161,17 @@ _DEPRECATED = record(
 )
 _AP, _METRIC = positive(METRICS["AP"]), positive(max(METRICS.values()))
 _ACCURACY = record(
-    model.PublishedAccuracy,
+    _make_accuracy,
     Key("metric", one_of(METRICS), required=True),
-    Key("value", _METRIC, required=True),
+    Key("value", _METRIC, note="Of the original; left out if only the IR's value is published."),
     Key("dataset", LINE),
     Key("protocol", LINE),
     Key("flip", BOOLEAN),
     Key("AP50", _AP, attribute="ap50"),
     Key("AP75", _AP, attribute="ap75"),
-    Key("converted", _METRIC),
+    Key("converted", _METRIC, note="Of the publisher's IR."),
     check=_check_values,
+    schema={"anyOf": [{"required": ["value"]}, {"required": ["converted"]}]},
 )
 PUBLISHED = record(
     model.PublishedMetrics,
@@ -197,6 +206,12 @@ _ARGUMENT_LIST: FieldType[YamlNode] = FieldType(
     lambda node: node, {"type": "array", "items": ARGUMENT_SCHEMA, "minItems": 0, "maxItems": 10_000}
 )
 
+_ORIGIN = record(
+    model.ModelOrigin,
+    Key("repository", WEB_URL),
+    Key("paper", WEB_URL),
+    Key("framework", _FRAMEWORK, note="In which it was trained, if its files are published as IR."),
+)
 _SHARED_KEYS = (
     Key("description", LINE, required=True, note="One sentence or two; cards show them as they are."),
     Key("task_type", one_of(TASKS), required=True, attribute="task"),
@@ -209,7 +224,7 @@ _SHARED_KEYS = (
 )
 MODEL_KEYS = (
     *_SHARED_KEYS,
-    Key("origin", record(model.ModelOrigin, Key("repository", WEB_URL), Key("paper", WEB_URL))),
+    Key("origin", _ORIGIN),
     Key("revision", integer(1, 1_000_000), note="Counts up when the files change."),
     Key("files", FILES),
     Key("postprocessing", list_of(STEP)),

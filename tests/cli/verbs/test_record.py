@@ -11,7 +11,7 @@ from fakes.command import posezoo
 from fakes.network import network
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 from posezoo.cards.registry_pages import draw_pages
-from posezoo.measured import read_measured
+from posezoo.measured import MAX_SPREAD, read_measured
 from posezoo.registry import builtin_models_dir
 from posezoo.spec.model import Precision
 
@@ -66,6 +66,25 @@ def test_figures_of_a_composite_go_beside_its_composite_model_yml(checkout):
     card = draw_pages(checkout / "models")["public/whole/README.md"]
     assert "## Performance" in card
     assert "| whole | FP16 | A processor, 2 cores | 31.5 | device CPU |" in card
+
+
+def test_a_speed_whose_rounds_differ_by_more_than_15_percent_is_refused_and_the_others_are_recorded(checkout):
+    def speed(model, least, most):
+        rounds = {"throughput_fps": 100, "throughput_min_fps": least, "throughput_max_fps": most}
+        return {"model": model, **SPEED, "figures": rounds}
+
+    (checkout / "speed.json").write_text(json.dumps([speed("alone", 95, 111), speed("part", 95, 110)]))
+    ended = record(checkout, checkout / "speed.json")
+    place = checkout / "models" / "public" / "whole" / "part" / "measured.yml"
+    assert (ended.returncode, ended.stdout) == (1, f"{place}\n")
+    assert "alone: FP16, device CPU: not recorded: the throughput of its rounds varies by 16%" in ended.stderr
+    assert [*checkout.rglob("measured.yml")] == [place]
+
+
+def test_no_recorded_speed_of_our_models_was_disturbed():
+    for path in builtin_models_dir().rglob("measured.yml"):
+        for measurement in read_measured(path):
+            assert measurement.spread <= MAX_SPREAD, f"{path}: {measurement.spread:.0%}"
 
 
 @pytest.mark.parametrize(

@@ -55,6 +55,8 @@ def run(args: argparse.Namespace) -> int:
     """Record the measurements, and print the paths of the measured.yml files."""
     if args.generated and args.size:
         args.parser.error("--size is for existing IR, --generated makes its own")
+    from posezoo.facts.labels import format_pairs
+    from posezoo.measured import MAX_SPREAD
     from posezoo.pipeline import complexity_count
     from posezoo.registry import Selection
     from posezoo.workers.processes import run_in_child
@@ -76,6 +78,14 @@ def run(args: argparse.Namespace) -> int:
         selection = select_models(context.registry, patterns, console) if patterns else Selection(())
         report = model_jobs.run_for_each(selection, count, console)
         for spec, found in measured:
+            if found.spread > MAX_SPREAD:
+                case = f"{spec.full_name}: {found.precision}, {format_pairs(found.settings)}"
+                problem = f"not recorded: the throughput of its rounds varies by {found.spread:.0%}"
+                hint = f"at most {MAX_SPREAD:.0%} is recorded: measure it again while nothing else runs"
+                error = PosezooError(f"{case}: {problem}", hint=hint)
+                console.print_error(error)
+                report.add_failure(spec.full_name, error)
+                continue
             path = complexity_count.record_measurements(spec, [found])
             report.answers.append({"name": spec.full_name, "files": [str(path)]})
     return report.print(args.format)

@@ -221,13 +221,14 @@ def description_of_another(view: ModelView) -> Iterator[RuleViolation]:
 )
 def framework(view: ModelView) -> Iterator[RuleViolation]:
     spec, on_card = view.spec, view.claims.metrics.get("framework")
-    if spec is None or on_card is None or spec.framework not in FRAMEWORKS:
+    declared = spec.origin.framework or spec.framework if spec is not None else None
+    if on_card is None or declared not in FRAMEWORKS:
         return
     name, text = _simplify(on_card.value), to_plain_text(on_card.value)
     is_framework = any(name in names for names in FRAMEWORKS.values())
-    if is_framework and name not in FRAMEWORKS[spec.framework]:
-        message = f"the source framework is {text} on the card and {spec.framework} in model.yml"
-        yield RuleViolation(view.card_location(on_card), message, "framework", text, spec.framework)
+    if is_framework and name not in FRAMEWORKS[declared]:
+        message = f"the source framework is {text} on the card and {declared} in model.yml"
+        yield RuleViolation(view.card_location(on_card), message, "framework", text, declared)
 
 
 @rule(

@@ -195,8 +195,9 @@ def published_accuracy(view: ModelView) -> Iterator[RuleViolation]:
         units = (1.0, 100.0) if claim.metric == "AP" else (1.0, 0.1)
         if not any(abs(value - claim.value * unit) <= 0.06 for value in on_card for unit in units):
             message = f"{claim.metric} is {claim.value:g} in model.yml; the card has {texts}"
-            location = view.location("published", "accuracy", index, "value")
-            key = f"published.accuracy[{index}].value"
+            name = "converted" if claim.is_of_ir else "value"
+            location = view.location("published", "accuracy", index, name)
+            key = f"published.accuracy[{index}].{name}"
             yield RuleViolation(location, message, key, f"{claim.value:g}", texts)
 
 
