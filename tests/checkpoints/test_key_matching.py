@@ -26,6 +26,16 @@ def test_a_missing_count_of_training_steps_is_zero():
     assert (found.shape, found.dtype, found.item()) == ((), np.int64, 0)
 
 
+def test_a_single_number_may_be_saved_with_the_shape_1():
+    # As PyTorch before 0.4 saved it; load_state_dict accepts it, too.
+    found = tensors(**{"bn1.num_batches_tracked": np.array([7])})
+    assert not compare_keys(found, WANTED)
+    counter = checkpoints.match_tensors(found, WANTED)["bn1.num_batches_tracked"]
+    assert (counter.shape, counter.item()) == ((), 7)
+    with pytest.raises(CheckpointError, match=r"num_batches_tracked \(2, not a single number\)"):
+        checkpoints.match_tensors(tensors(**{"bn1.num_batches_tracked": np.array([7, 8])}), WANTED)
+
+
 def test_all_differences_are_reported_at_once_with_the_nearest_key():
     requested = {**WANTED, "head.0.weight": (17, 4), "tail.bias": (1,)}
     found = tensors(

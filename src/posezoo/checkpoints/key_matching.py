@@ -52,7 +52,8 @@ def match_tensors(tensors: Mapping[str, Array], requested: Shapes) -> dict[str, 
         requested: the shapes of the network's state dict, by name.
 
     Returns:
-        The tensors of exactly the network's keys; a ``num_batches_tracked`` that the checkpoint lacks is 0.
+        The tensors of exactly the network's keys, in its shapes; a ``num_batches_tracked`` that the
+        checkpoint lacks is 0, and a single number may be saved with the shape [1].
 
     Raises:
         CheckpointError: keys are missing or unexpected, or have other shapes. The error names the first 20 of
@@ -63,7 +64,8 @@ def match_tensors(tensors: Mapping[str, Array], requested: Shapes) -> dict[str, 
             _format_differences(differences, tensors, requested), hint=_hint(tensors, requested)
         )
     return {
-        key: tensors[key] if key in tensors else np.zeros(shape, np.int64) for key, shape in requested.items()
+        key: tensors[key].reshape(tuple(shape)) if key in tensors else np.zeros(shape, np.int64)
+        for key, shape in requested.items()
     }
 
 
@@ -75,7 +77,7 @@ def compare_keys(tensors: Mapping[str, Array], requested: Shapes) -> CheckpointM
         tuple(
             (key, array.shape, tuple(requested[key]))
             for key, array in tensors.items()
-            if key in requested and array.shape != tuple(requested[key])
+            if key in requested and not _is_same_shape(array.shape, tuple(requested[key]))
         ),
     )
 
@@ -89,6 +91,11 @@ def _hint(tensors: Iterable[str], requested: Iterable[str]) -> str:
         if prefix and all(f"{prefix}{key}" in keys for key in needed):
             return f"all keys exist, but begin with {truncate(prefix)}: save them without this prefix"
     return "it belongs to another network, or to another variant of it (width, number of stages)"
+
+
+def _is_same_shape(saved: tuple[int, ...], needed: tuple[int, ...]) -> bool:
+    # PyTorch before 0.4 saved a single number with the shape [1]; load_state_dict still accepts it.
+    return saved == needed or (saved == (1,) and needed == ())
 
 
 def _is_counter(key: str) -> bool:
