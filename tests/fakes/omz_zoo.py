@@ -175,10 +175,10 @@ IR_MODEL = """\
 description: Person detection.
 task_type: detection
 files:
-  - {{name: FP32/detector-0001.xml, size: 90000, checksum: 1{zeros}, source: https://models.invalid/FP32/detector-0001.xml}}
-  - {{name: FP32/detector-0001.bin, size: 2891644, checksum: 2{zeros}, source: https://models.invalid/FP32/detector-0001.bin}}
-  - {{name: FP16/detector-0001.xml, size: 90000, checksum: 3{zeros}, source: https://models.invalid/FP16/detector-0001.xml}}
-  - {{name: FP16/detector-0001.bin, size: 1445822, checksum: 4{zeros}, source: https://models.invalid/FP16/detector-0001.bin}}
+  - {{name: FP32/detector-0001.xml, size: 90000, checksum: c{zeros}, source: https://models.invalid/FP32/detector-0001.xml}}
+  - {{name: FP32/detector-0001.bin, size: 2891644, checksum: d{zeros}, source: https://models.invalid/FP32/detector-0001.bin}}
+  - {{name: FP16/detector-0001.xml, size: 90000, checksum: e{zeros}, source: https://models.invalid/FP16/detector-0001.xml}}
+  - {{name: FP16/detector-0001.bin, size: 1445822, checksum: f{zeros}, source: https://models.invalid/FP16/detector-0001.bin}}
 framework: dldt
 license: https://raw.githubusercontent.com/openvinotoolkit/open_model_zoo/master/LICENSE
 """

@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import IO
 
 from posezoo.errors import ArchiveError, PosezooError
-from posezoo.files.file_record import RECORDS_DIR
 from posezoo.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.files.verified_files import CHUNK, writing
 from posezoo.spec.safe_names import case_folded, explain_unsafe_file_name
@@ -70,8 +69,6 @@ def _unpack_aside(
         while name.startswith("./"):  # `tar czf x.tgz ./folder` creates such names
             name = name[2:]
         reason = explain_unsafe_file_name(name)
-        if not reason and RECORDS_DIR in name.split("/"):
-            reason = f"is in the folder {RECORDS_DIR}, which is reserved for posezoo"
         if reason:
             raise ArchiveError(f"{archive.name}: the member {member[:60]!a} {reason}")
         key = case_folded(name)

@@ -198,6 +198,8 @@ def hex_digits(*lengths: int, label: str) -> FieldType[str]:
         text = node.text().lower()
         if len(text) not in lengths or not re.fullmatch("[0-9a-f]+", text):
             raise node.make_error(f"expected {label}, got {sanitize(text)}")
+        if text.isdecimal() and not node.is_quoted:
+            raise node.make_error(f"expected {label}, got a number", hint="put the digits in quotes")
         return text
 
     schemas = [{"type": "string", "pattern": f"^[0-9a-fA-F]{{{length}}}$"} for length in lengths]

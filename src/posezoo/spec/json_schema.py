@@ -7,6 +7,8 @@ each channel, duplicates, regular expressions that take too long.
 
 from __future__ import annotations
 
+import re
+
 from posezoo.spec import model_yml, safe_names, source_files
 from posezoo.spec.field_types import MODEL_NAME_SCHEMA, WORD_SCHEMA, Schema, mapping_schema, ref
 from posezoo.spec.yaml_nodes import UNPRINTABLE
@@ -86,16 +88,17 @@ def _definitions() -> dict[str, Schema]:
 
 def _file_name() -> Schema:
     """``safe_names.explain_unsafe_file_name`` as a pattern, without the check of Unicode's composed form."""
-    reserved = "|".join(
-        "".join(f"[{c.upper()}{c}]" if c.isalpha() else c for c in name)
-        for name in sorted(safe_names.RESERVED)
-    )
+
+    def any_case(text: str) -> str:
+        return "".join(f"[{c.upper()}{c}]" if c.isalpha() else re.escape(c) for c in text)
+
+    reserved = "|".join(map(any_case, sorted(safe_names.RESERVED)))
     forbidden = "".join(f"\\{character}" for character in sorted(safe_names.FORBIDDEN))
     part = r"(?:^|.*/)"  # the beginning of any part
     return {
         "type": "string",
         "pattern": (
-            rf"^(?!/)(?!{part}\.{{0,2}}(?:/|$))(?!{part}\s)(?!.*[.\s](?:/|$))(?!{part}(?:{reserved})(?:[./]|$))"
+            rf"^(?!/)(?!{part}{any_case(safe_names.OWN)})(?!{part}\.{{0,2}}(?:/|$))(?!{part}\s)(?!.*[.\s](?:/|$))(?!{part}(?:{reserved})(?:[./]|$))"
             rf"[^{forbidden}\n\t{UNPRINTABLE.pattern[1:-1]}]{{1,{safe_names.MAX_LENGTH}}}$"
         ),
     }

@@ -13,6 +13,8 @@ RESERVED = {"con", "prn", "aux", "nul"} | {
 #: Cc control, Cf invisible (including bidirectional marks), Cs surrogates, Zl and Zp separators.
 _INVISIBLE = {"Cc", "Cf", "Cs", "Co", "Cn", "Zl", "Zp"}
 MAX_LENGTH = 240
+#: The beginning of the names of our own folders, with records and with files that are being written.
+OWN = ".posezoo"
 
 
 def explain_invalid_model_name(name: str) -> str:
@@ -26,8 +28,8 @@ def explain_unsafe_file_name(name: str) -> str:
     """Why a relative path with / between its parts is unsafe on some system; empty if it is safe.
 
     Refused: absolute paths, ``..``, backslashes, drives and streams (a colon), control, invisible and
-    bidirectional characters, names that Windows reserves, trailing dots and spaces, parts that are not in
-    Unicode's composed form, and names of more than 240 characters.
+    bidirectional characters, names that Windows or posezoo reserves, trailing dots and spaces, parts that are
+    not in Unicode's composed form, and names of more than 240 characters.
     """
     if not name:
         return "is empty"
@@ -47,6 +49,8 @@ def explain_unsafe_file_name(name: str) -> str:
             return "is not in Unicode's composed form (NFC)"
         if part != part.strip() or part.endswith("."):
             return "has a part that starts with a blank or ends with a blank or a dot"
+        if part.lower().startswith(OWN):
+            return f"is in a place that posezoo uses itself: {OWN}"
         if part.split(".")[0].lower() in RESERVED:
             return "is a name that Windows reserves"
     return ""

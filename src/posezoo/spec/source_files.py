@@ -6,7 +6,7 @@ import re
 import warnings
 from collections.abc import Mapping
 from functools import partial
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
@@ -275,6 +275,12 @@ def _read_files(node: YamlNode) -> tuple[model.SourceFile, ...]:
         if twin is not file.name:
             problem = "is given twice" if twin == file.name else f"is one file with {twin} if case is ignored"
             raise item.as_mapping()["name"].make_error(f"{file.name} {problem}")
+    for item, file in zip(node.as_list(), files, strict=True):
+        for folder in PurePosixPath(case_folded(file.name)).parents:
+            if twin := by_folded_name.get(str(folder)):
+                raise item.as_mapping()["name"].make_error(
+                    f"{file.name} needs a folder, but {twin} is a file"
+                )
     return files
 
 

@@ -56,6 +56,7 @@ class YamlNode:
     key_node: YamlNode | None
     value: str | list[YamlNode] | dict[str, YamlNode] | None
     unknown_keys: list[str] | None = None
+    is_quoted: bool = False
 
     @property
     def field_path(self) -> str:
@@ -258,8 +259,9 @@ def parse_yaml(content: bytes, file: str) -> YamlNode:
     """The tree of a YAML text; ``file`` is its name in errors."""
     if len(content) > MAX_BYTES:
         raise SpecError(file, 1, 1, "", f"larger than {MAX_BYTES} bytes")
-    if content.startswith((b"\xff\xfe", b"\xfe\xff", b"\xef\xbb\xbf")):
-        raise SpecError(file, 1, 1, "", "starts with a byte order mark", hint="save it as UTF-8 without one")
+    if content.startswith((b"\xff\xfe", b"\xfe\xff")):
+        raise SpecError(file, 1, 1, "", "is UTF-16, not UTF-8", hint="save it as UTF-8")
+    content = content.removeprefix(b"\xef\xbb\xbf")  # the byte order mark that editors on Windows write
     try:
         text = content.decode("utf-8")
         node = _build(yaml.parse(text, Loader=getattr(yaml, "CSafeLoader", yaml.SafeLoader)), file)
@@ -331,7 +333,8 @@ def _node(event: Any, kind: type, file: str, parent: YamlNode | None, key: YamlN
     else:
         name = str(key.value) if key is not None else ""
     mark = event.start_mark
-    return YamlNode(file, mark.line + 1, mark.column + 1, parent, name, key, value)
+    is_quoted = kind is yaml.ScalarEvent and not event.implicit[0]
+    return YamlNode(file, mark.line + 1, mark.column + 1, parent, name, key, value, None, is_quoted)
 
 
 def _refused(event: Any, file: str, problem: str) -> SpecError:
