@@ -277,9 +277,9 @@ def _read_files(node: YamlNode) -> tuple[model.SourceFile, ...]:
             raise item.as_mapping()["name"].make_error(f"{file.name} {problem}")
     for item, file in zip(node.as_list(), files, strict=True):
         for folder in PurePosixPath(case_folded(file.name)).parents:
-            if twin := by_folded_name.get(str(folder)):
+            if taken := by_folded_name.get(str(folder)):
                 raise item.as_mapping()["name"].make_error(
-                    f"{file.name} needs a folder, but {twin} is a file"
+                    f"{file.name} needs a folder, but {taken} is a file"
                 )
     return files
 
