@@ -52,7 +52,6 @@ def test_what_is_unusual_but_right_is_no_finding(models):
     """Files that many models share, empty files, other colour orders, millimetres: none of them cries wolf."""
     found = {each.model for each in check_registry(Registry([models])) if each.severity == "error"}
     for name in (
-        "human-pose-estimation-3d-0001",  # MPJPE in millimetres
         "single-human-pose-estimation-0001",
         "colorization-v2",  # L and AB channels
         "resnet-50-pytorch",  # accuracy of two top-k's, a row of several models in the index

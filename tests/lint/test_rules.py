@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
 from fakes.omz_zoo import write_omz_zoo
 from fakes.zoo import model_yml, write_composite, write_model
+from posezoo.cards.card_reader import parse_card
 from posezoo.cli.main import main
 from posezoo.lint.finding import Severity
+from posezoo.lint.index_pages import read_index
 from posezoo.lint.rules import load_rules
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -23,6 +26,9 @@ PLANTED = [
     ("too-large", f"{A}/README.md", "trained for tests.", "trained for tests. " + "word " * 500_000),
     ("known-keys", f"{A}/model.yml", "framework:", "licens: x\nframework:"),
     ("safe-sources", f"{A}/model.yml", "source: https://", "source: http://"),
+    ("misplaced-section", f"{A}/README.md", "## Input\n", "### Input\n"),
+    ("framework", "public/index.md", "PyTorch\\*", "Caffe\\*"),
+    ("framework", f"{A}/model.yml", "framework: pytorch", "framework: caffe"),
     ("dead-path", f"{A}/model.yml", "--weights=$dl_dir/pose-a.pth", "--weights=$dl_dir/pose_a.pth"),
     ("dead-path", f"{A}/model.yml", "--input_model=$conv_dir/pose-a.onnx", "--input_model=$conv_dir/a.onnx"),
     ("generated-flag", f"{A}/model.yml", "- --input=data", "- --input=data\n  - --model_name=pose-a"),
@@ -60,6 +66,8 @@ PLANTED = [
     ("evaluated-values", f"{A}/accuracy-check.yml", "mean: (123.675, 116.28, 103.53)", "mean: (103.53, 116.28, 123.675)"),
     ("evaluated-names", f"{A}/accuracy-check.yml", "type: human_pose_estimation", "type: x\n          heatmaps_out: maps"),
     ("evaluated-names", f"{A}/accuracy-check.yml", "framework: dlsdk", "framework: dlsdk\n        inputs: [{name: picture}]"),
+    ("evaluated-names", f"{A}/accuracy-check.yml", "type: human_pose_estimation", "type: x\n          outputs: [maps]"),
+    ("evaluated-names", f"{A}/accuracy-check.yml", "framework: onnx_runtime", "framework: onnx_runtime\n        inputs: [{name: x}]"),
     ("evaluated-keys", f"{A}/accuracy-check.yml", "preprocessing:", "preprocesing:"),
     ("evaluated-keys", f"{A}/accuracy-check.yml", "bgr_to_rgb", "bgr_to_rbg"),
     ("reference", f"{A}/accuracy-check.yml", "reference: 0.6904", "reference: 0.6409"),
@@ -152,6 +160,83 @@ def test_a_difference_that_may_be_intended_is_only_a_warning(capsys, zoo, rule, 
         [(rule, "warning")],
     )
     assert load_rules()[rule].severity is Severity.ERROR
+
+
+def test_a_legal_section_without_a_license_is_found_if_other_cards_name_one(capsys, zoo):
+    shutil.copytree(zoo / "public" / "pose-b", zoo / "public" / "pose-c")
+    link = "[MIT license](https://raw.githubusercontent.com/owner/project-a/main/LICENSE)"
+    plant(zoo, f"{A}/README.md", f"The original model is distributed under the\n{link}.", "[*] Other names.")
+    found = [each["model"] for each in check(capsys, zoo)[1] if each["rule"] == "license-untold"]
+    assert found == ["pose-a"]
+
+
+def test_an_original_source_without_https_is_a_warning(capsys, zoo):
+    source = "    source: https://raw.githubusercontent.com/owner/project-a/v1/pose-a.pth\n"
+    plant(zoo, f"{A}/model.yml", source, f"{source}    original_source: http://models.invalid/pose-a.pth\n")
+    code, (finding,) = check(capsys, zoo)
+    assert (code, finding["rule"], finding["severity"]) == (0, "safe-sources", "warning")
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "rule", "wrong", "found"),
+    [
+        (f"{A}/model.yml", "framework: pytorch", "framework: caffe", "framework", f"{A}/model.yml", "caffe"),
+        ("public/index.md", "33.165", "31.265", "index-figures", "public/index.md", "31.265"),
+        (f"{A}/README.md", "33.165", "31.265", "index-figures", f"{A}/README.md", "31.265"),
+        (f"{A}/model.yml", "58.395", "58.624", "scale", f"{A}/model.yml", "data[58.624,57.12,57.375]"),
+        (f"{A}/model.yml", "58.395", "58.624", "evaluated-values", f"{A}/model.yml", "data[58.624,57.12,57.375]"),
+        (f"{A}/README.md", "of people in", "of Faces_in", "description-differs", f"{A}/model.yml", "people in"),
+        (f"{A}/README.md", "`1, 3, 224, 288`", "`1,3,  288, 224`", "input-shape", f"{A}/README.md", "1,3,  288, 224"),
+    ],
+)  # fmt: skip
+def test_a_finding_is_in_the_file_that_two_others_contradict_and_quotes_it(
+    capsys, zoo, file, old, new, rule, wrong, found
+):
+    plant(zoo, file, old, new)
+    findings = [finding for finding in check(capsys, zoo)[1] if finding["rule"] == rule]
+    assert {(finding["file"], finding["found"]) for finding in findings} == {(str(zoo / wrong), found)}
+
+
+def test_preprocessing_is_told_also_without_a_section_about_the_original(capsys, zoo):
+    card = zoo / A / "README.md"
+    before, _, rest = card.read_text().partition("### Original Model")
+    card.write_text(before + rest.partition("### Converted Model\n")[2], "utf-8")
+    _, findings = check(capsys, zoo)
+    assert [each["expected"] for each in findings if each["rule"] == "untold-preprocessing"] == [
+        "123.675, 116.28, 103.53",
+        "58.395, 57.12, 57.375",
+    ]
+
+
+def test_a_converted_input_has_the_name_that_the_converter_is_given(capsys, zoo):
+    plant(zoo, f"{A}/model.yml", "framework: pytorch", "framework: tf")
+    card = zoo / A / "README.md"
+    original, heading, converted = card.read_text().partition("### Converted Model")
+    card.write_text(original + heading + converted.replace("name - `data`", "name - `image`", 1), "utf-8")
+    assert ("input-name", "image") in {(each["rule"], each["found"]) for each in check(capsys, zoo)[1]}
+
+
+def test_the_arxiv_number_of_another_paper_is_found(capsys, zoo):
+    papers = [("a", "1801.04381", "One Title of a Paper"), ("b", "1512.02325", "One Title of a Paper"),
+              ("b", "1801.04381", "Quite Another Title")]  # fmt: skip
+    for name, number, title in papers:
+        link = f"trained for tests. See [{title}](https://arxiv.org/abs/{number})."
+        plant(zoo, f"public/pose-{name}/README.md", "trained for tests.", link)
+    found = [(each["model"], each["expected"]) for each in check(capsys, zoo)[1] if each["rule"] == "paper"]
+    assert found == [("pose-a", "1512.02325")]
+
+
+def test_an_expected_value_is_not_compared_with_another_metric(capsys, zoo):
+    plant(zoo, f"{A}/accuracy-check.yml", "type: coco_precision", "type: f1-score")
+    plant(zoo, f"{A}/accuracy-check.yml", "reference: 0.6904", "reference: 0.8111")
+    assert check(capsys, zoo) == (0, [])
+
+
+def test_a_row_of_the_index_may_name_only_the_end_of_a_part():
+    names = ("whole", "whole-im2latex-encoder", "whole-a-decoder", "whole-b-decoder")
+    page = "| Model Name |\n| --- |\n| [whole](./whole/README.md) |\n| encoder |\n| decoder |\n"
+    rows = read_index(Path("index.md"), parse_card(page), names)
+    assert [row.model for row in rows] == ["whole", "whole-im2latex-encoder"]
 
 
 def test_a_shape_that_only_the_export_has_is_compared_with_the_card(capsys, zoo):

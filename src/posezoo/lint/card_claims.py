@@ -29,6 +29,7 @@ class CardValue(Generic[ValueT]):
     text: str
     line: int
     column: int = 1
+    label: str = ""  # of a number in a table: the first cell of its row
 
 
 @dataclass(frozen=True, slots=True)
@@ -156,7 +157,8 @@ def read_claims(sections: Iterable[CardSection]) -> CardClaims:
                     metrics.setdefault(kind, CardValue(row.raw[1], row.raw[1], row.line))
             if is_accuracy and not kinds:
                 numbers = (number for cell in row.raw[1:] for number in re.findall(_NUMBER, cell))
-                accuracy += (CardValue(float(number), number, row.line) for number in numbers)
+                label = row.cells[0]
+                accuracy += (CardValue(float(number), number, row.line, 1, label) for number in numbers)
         if any(title.lower().startswith("legal") for title in section.path):
             licenses += (link for number, line in section.prose_lines for link in find_links(line, number))
     summary = next((section for section in sections if section.level == 2), None)

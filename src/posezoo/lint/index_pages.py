@@ -20,6 +20,7 @@ _COLUMNS = {
     "gflops": re.compile(r"(?:complexity \()?g(?:fl)?ops\)?", re.IGNORECASE),
     "mparams": re.compile(r"m ?params|size \(mp\)", re.IGNORECASE),
     "accuracy": re.compile(r"accuracy|ap", re.IGNORECASE),
+    "framework": re.compile(r"implementation|framework", re.IGNORECASE),
 }
 #: The number of models' folders that are checked for copied images and scripts.
 SAMPLE_SIZE = 20
@@ -76,7 +77,11 @@ def _find_model(cell: str, names: Collection[str], composite: str) -> str:
         folder = steps[-2] if len(steps) > 1 and steps[-1] == "README.md" else ""
         return folder if folder in names else ""
     text = to_plain_text(cell).rstrip(":").strip()
-    return next((name for name in (text, f"{composite}-{text}") if name in names), "")
+    if name := next((name for name in (text, f"{composite}-{text}") if name in names), ""):
+        return name
+    parts = [name for name in names if composite and name.startswith(f"{composite}-")]
+    ends = [name for name in parts if text and name.endswith(f"-{text}")]
+    return ends[0] if len(ends) == 1 else ""
 
 
 class RegistryLinks:

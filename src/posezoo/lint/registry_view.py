@@ -13,7 +13,7 @@ from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from posezoo.cards.card_reader import MarkdownLink, ParsedCard, read_card
+from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard, read_card
 from posezoo.errors import SpecError
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
@@ -30,6 +30,11 @@ ItemT = TypeVar("ItemT")
 CARD = "README.md"
 INDEX = "index.md"
 ACCURACY_CHECK = "accuracy-check.yml"
+_ARXIV = re.compile(r"https?://arxiv\.org/(?:abs|pdf)/([0-9]{4}\.[0-9]{4,5})")
+_LICENSE = re.compile(
+    r"licen[cs]e|copyright|public domain|creative commons|apache|\b(?:mit|bsd|gpl|cc0|cc[ -]by)\b",
+    re.IGNORECASE,
+)
 #: A path below the root of Open Model Zoo's repository.
 _OMZ_PATH = re.compile(r"<omz_dir>/([A-Za-z0-9_./-]{1,300})")
 
@@ -121,6 +126,21 @@ class RegistryView:
         return {folder: sum(are_equal) / len(are_equal) for folder, are_equal in matches.items()}
 
     @cached_property
+    def license_shares(self) -> Mapping[Path, float]:
+        """For each folder, the share of its cards with a legal section that name a license there."""
+        named = [(view.folder.parent, view.names_license) for view in self.models.values()]
+        folders = _group((folder, is_named) for folder, is_named in named if is_named is not None)
+        return {folder: sum(are_named) / len(are_named) for folder, are_named in folders.items()}
+
+    @cached_property
+    def paper_titles(self) -> Mapping[str, set[str]]:
+        """The titles by which cards link to each arXiv number."""
+        cards = (view.own_card for view in self.models.values() if view.own_card is not None)
+        papers = (read_paper(link) for card in cards for link in card.links)
+        titles = _group((number, title) for title, number in papers if title)
+        return {number: set(group) for number, group in titles.items()}
+
+    @cached_property
     def models_by_source(self) -> Mapping[str, tuple[str, int | None, Digest | None]]:
         """The first model with a file from each source, and the file's size and checksum."""
         files: dict[str, tuple[str, int | None, Digest | None]] = {}
@@ -128,6 +148,12 @@ class RegistryView:
             for _, file, source in view.sources:
                 files.setdefault(str(source), (name, file.size, file.checksum))
         return files
+
+
+def read_paper(link: MarkdownLink) -> tuple[str, str]:
+    """The title, as lower-case words, and the arXiv number of a linked paper; empty if it is none."""
+    match, title = _ARXIV.match(link.target), re.findall("[a-z0-9]+", link.text.lower())
+    return (" ".join(title), match[1]) if match and len(title) > 2 else ("", "")
 
 
 @dataclass(frozen=True)
@@ -235,6 +261,18 @@ class ModelView:
     def own_card(self) -> ParsedCard | None:
         """The model's own card; None if it has none, or only its composite's card."""
         return read_card(self.card_path) if self.has_own_card else None
+
+    @property
+    def legal_sections(self) -> list[CardSection]:
+        """The legal sections of the model's own card."""
+        sections = self.own_card.sections if self.own_card is not None else ()
+        return [section for section in sections if section.title.lower().startswith("legal")]
+
+    @property
+    def names_license(self) -> bool | None:
+        """Whether the legal sections of the model's own card name a license; None if there are none."""
+        texts = [section.text for section in self.legal_sections]
+        return any(map(_LICENSE.search, texts)) if texts else None
 
     @property
     def card(self) -> ParsedCard | None:

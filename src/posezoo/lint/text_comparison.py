@@ -41,6 +41,13 @@ def _common_length(one: str, other: str) -> int:
     return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))))
 
 
+def select_words(text: str, selected: Counter[str]) -> list[str]:
+    """The words of a text as they are written, of those that ``words`` returned."""
+    written = (word.strip("`\"'*[](),;:").rstrip(".") for word in text.replace("](", "] (").split())
+    written = (word[1:-1] if word.startswith("<") and word.endswith(">") else word for word in written)
+    return [word for word in written if words(word).keys() & selected.keys()]
+
+
 def words(text: str) -> Counter[str]:
     """The words of a text without its Markdown, with their counts."""
     text = re.sub(r"!?\[([^\[\]]{0,300})\]\(([^()\s]{0,300})\)", r"\1 \2", text)

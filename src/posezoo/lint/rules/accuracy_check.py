@@ -10,7 +10,12 @@ from posezoo.lint.card_claims import CardPort
 from posezoo.lint.finding import RuleViolation
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
-from posezoo.lint.rules.preprocessing_rules import are_equal, declared_values, format_numbers
+from posezoo.lint.rules.preprocessing_rules import (
+    are_equal,
+    declared_values,
+    format_numbers,
+    is_usual,
+)
 from posezoo.lint.rules.shapes_and_names import base_name, is_listed
 from posezoo.lint.text_comparison import is_misspelling, parse_numbers
 from posezoo.spec.model import UnpackArchive
@@ -42,6 +47,11 @@ MEASURED_TWICE = 5e-3
 _OUTPUT_KEYS = re.compile(r"_out(?:put)?$")
 _NO_OUTPUT_KEYS = ("raw_output",)
 #: Other steps with these prefixes change an image's size in a way that their arguments do not show.
+#: Metrics whose values are never those of another metric, and how their names on a card may begin or end.
+_NAMED_METRICS = {
+    name: (name,)
+    for name in ("f1", "recall", "psnr", "ssim", "fid", "wer", "cer", "iou", "mae", "rmse", "auc")
+} | {"precision": ("precision", "ap")}
 _RESIZING = ("pad", "pyramid", "crop", "resize", "auto", "warp")
 
 
@@ -82,6 +92,9 @@ def evaluated_values(view: ModelView) -> Iterator[RuleViolation]:
             else:
                 continue
             message = f"accuracy-check.yml's {kind} is {actual or 'none'} {reason}"
+            argument = view.argument(f"--{kind}_values")
+            if argument is not None and not run.is_converted and is_usual(values) and not is_usual(declared):
+                place, actual, expected = argument.node, argument.value, actual  # model.yml is wrong
             yield RuleViolation(place, message, f"preprocessing.{kind}", actual, expected)
 
 
@@ -114,27 +127,36 @@ def evaluated_keys(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "evaluated-names",
-    "accuracy-check.yml uses the names of the converted model's inputs and outputs that the card has.",
+    "accuracy-check.yml uses the names of inputs and of the converted model's outputs that the card has.",
     "heatmaps_out: maps, and name - `heatmaps` on the card",
 )
 def evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
-    for run in (run for run in view.runs if run.is_converted):
+    declared = {base_name(port.name) for port in view.inputs}
+    for run in view.runs:
         adapter = find_node(run.launcher, "adapter")
         keys = adapter.value if adapter is not None and isinstance(adapter.value, dict) else {}
         given: dict[str, list[YamlNode | None]] = {
             "input": [find_node(node, "name") for node in list_below(run.launcher, "inputs")],
-            "output": [
-                node for key, node in keys.items() if _OUTPUT_KEYS.search(key) and key not in _NO_OUTPUT_KEYS
-            ],
         }
+        if run.is_converted:  # the original framework may have other names for its outputs
+            given["output"] = [
+                *(
+                    node
+                    for key, node in keys.items()
+                    if _OUTPUT_KEYS.search(key) and key not in _NO_OUTPUT_KEYS
+                ),
+                *list_below(adapter, "outputs"),
+            ]
         for kind, nodes in given.items():
-            names = [port.name for port in view.claims.ports_on(kind, "converted", "")]
+            names = [port.name for port in view.claims.ports_on(kind, run.side, "")]
             on_card = [base_name(name.value) for name in names if name is not None]
             if not on_card or len(on_card) < len(names):
                 continue
             for node in nodes:
                 name = base_name(node.value) if node is not None and isinstance(node.value, str) else ""
-                if node is not None and name and not is_listed(name, on_card):
+                # If model.yml has the name, too, then the card is wrong, and another rule reports it.
+                is_declared = kind == "input" and not run.is_converted and name in declared
+                if node is not None and name and not is_listed(name, on_card) and not is_declared:
                     listed = ", ".join(on_card)
                     message = f"accuracy-check.yml names the {kind} {name}; the card has {listed}"
                     yield RuleViolation(node, message, node.field_path, name, listed)
@@ -184,7 +206,12 @@ def reference(view: ModelView) -> Iterator[RuleViolation]:
         references: list[tuple[YamlNode, float]] = []
         for metric in list_below(run.dataset, "metrics"):
             node, numbers = find_node(metric, "reference"), parse_numbers(text_below(metric, "reference"))
-            if node is not None and len(numbers) == 1 and numbers[0][0]:
+            own = re.findall(
+                "[a-z0-9]+", f"{text_below(metric, 'type')} {text_below(metric, 'name')}".lower()
+            )
+            names = [name for word in own for name in _NAMED_METRICS.get(word, ())]
+            is_on_card = not names or any(name in each.label.lower() for each in on_card for name in names)
+            if node is not None and len(numbers) == 1 and numbers[0][0] and is_on_card:
                 references.append((node, numbers[0][0]))
         others = [each for each in on_card if not any(_is_same_value(each.value, v) for _, v in references)]
         missing = [

@@ -7,10 +7,11 @@ from collections.abc import Iterator
 
 from posezoo.errors import SpecError
 from posezoo.lint.accuracy_check_yml import find_node, list_below
-from posezoo.lint.finding import FileLocation, Place, RuleViolation
+from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.spec.model import CompositeSpec, HttpSource
+from posezoo.spec.yaml_nodes import YamlNode
 
 _WARNING = re.compile(r":([0-9]+):([0-9]+): (\S+): unknown key, left out; (.*)$", re.DOTALL)
 _PRECISION = re.compile(r"(?:^|/)(FP(?:32|16)(?:-INT(?:8|1))?)/")
@@ -55,7 +56,8 @@ def known_keys(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "safe-sources",
-    "Files are downloaded over https: with http, an attacker on the network could change them.",
+    "Files are downloaded over https: with http, an attacker on the network could change them. An "
+    "original_source, which is tried last and often only documents the origin, is a warning.",
     "source: http://download.example.org/net.pb",
 )
 def safe_sources(view: ModelView) -> Iterator[RuleViolation]:
@@ -63,7 +65,9 @@ def safe_sources(view: ModelView) -> Iterator[RuleViolation]:
         if isinstance(source, HttpSource) and not source.url.startswith("https://"):
             place, expected = _find_source(view, index, source.url), f"https{source.url[4:]}"
             message = f"{file.name} comes from {source.url}, which is not https"
-            yield RuleViolation(place, message, f"files[{index}].source", source.url, expected)
+            is_origin = isinstance(place, YamlNode) and "original_source" in place.field_path
+            field, severity = f"files[{index}].source", Severity.WARNING if is_origin else None
+            yield RuleViolation(place, message, field, source.url, expected, severity)
 
 
 def _find_source(view: ModelView, index: int, address: str) -> Place:

@@ -6,10 +6,10 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from posezoo.cards.card_reader import to_plain_text
-from posezoo.lint.finding import FileLocation, RuleViolation, Severity
-from posezoo.lint.registry_view import ModelView
+from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
+from posezoo.lint.registry_view import ModelView, read_paper
 from posezoo.lint.rule import defined_rules, rule
-from posezoo.lint.text_comparison import is_misspelling, words
+from posezoo.lint.text_comparison import is_misspelling, select_words, words
 from posezoo.spec.model import Framework, HttpSource
 from posezoo.spec.model_yml import TASKS
 
@@ -29,6 +29,8 @@ SECTIONS = {
     "its outputs": ("output",),
     "legal information": ("legal",),
 }
+#: Headings whose sections are on one subject each; a specification may contain the others.
+PLAIN_SECTIONS = ("use case", "input", "output", "accuracy", "legal", "example")
 #: The names of the frameworks on cards. ONNX and IR are left out: files in these formats come from any
 #: framework.
 FRAMEWORKS = {
@@ -139,6 +141,52 @@ def missing_section(view: ModelView) -> Iterator[RuleViolation]:
 
 
 @rule(
+    "misplaced-section",
+    "A section of a card is not inside a section on another subject, which a table of contents would hide.",
+    "### Input below ## Accuracy",
+)
+def misplaced_section(view: ModelView) -> Iterator[RuleViolation]:
+    for section in view.own_card.sections if view.own_card is not None else ():
+        parent = section.path[-2].lower() if len(section.path) > 1 else ""
+        kinds = [title for title in PLAIN_SECTIONS if section.title.lower().startswith(title)]
+        if kinds and parent.startswith(PLAIN_SECTIONS) and not parent.startswith(kinds[0]):
+            message = f"the section {section.title} is inside the section {section.path[-2]}"
+            actual = f"{'#' * section.level} {section.title}"
+            yield RuleViolation(view.card_line(section.line), message, "card", actual, actual[1:])
+
+
+@rule(
+    "license-untold",
+    "The legal section of a card names the license, if those of most cards in the same folder do.",
+    "a legal section with nothing but [*] Other names and brands may be claimed as the property of others",
+)
+def license_untold(view: ModelView) -> Iterator[RuleViolation]:
+    is_usual = view.zoo.license_shares.get(view.folder.parent, 0.0) >= REPEATED_SHARE
+    if is_usual and view.names_license is False:
+        message = "the legal section names no license; those of most cards in this folder do"
+        yield RuleViolation(view.card_line(view.legal_sections[0].line), message, "license")
+
+
+@rule(
+    "paper",
+    "Papers with the same title have the same arXiv number on all cards; a number that other papers have, "
+    "too, is the wrong one.",
+    "[Single-Shot multibox Detection](https://arxiv.org/abs/1801.04381), which is MobileNetV2",
+)
+def paper(view: ModelView) -> Iterator[RuleViolation]:
+    titles = view.zoo.paper_titles
+    for link in view.own_card.links if view.own_card is not None else ():
+        title, number = read_paper(link)
+        if not title:
+            continue
+        for other, others in titles.items():
+            if other != number and title in others and len(titles[number]) > len(others):
+                message = f"the arXiv number of {link.text} is {number}; other cards have {other}"
+                location = view.card_line(link.line, link.column)
+                yield RuleViolation(location, message, "link", link.target, other)
+
+
+@rule(
     "no-card",
     "If most models of a registry have a card, every model has one; a part may have that of its composite.",
     "a folder with a model.yml and no README.md",
@@ -183,8 +231,8 @@ def description_differs(view: ModelView) -> Iterator[RuleViolation]:
     is_copy = share >= COPIED_SHARE and declared - card_words
     if declared == card_words or not (is_usual or is_copy):
         return
-    only_declared = list((declared - card_words).elements())
-    only_on_card = list((card_words - declared).elements())
+    only_declared = select_words(spec.description, declared - card_words)
+    only_on_card = select_words(on_card.value, card_words - declared)
     yield RuleViolation(
         view.location("description"),
         "model.yml and the card describe the model in different words: "
@@ -216,19 +264,33 @@ def description_of_another(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "framework",
-    "The source framework on the card is the framework that model.yml declares.",
+    "The source framework on the card and in the index is the framework that model.yml declares; of three "
+    "places, the one that differs from the two others is reported.",
     "Source framework: Caffe on the card, framework: tf",
 )
 def framework(view: ModelView) -> Iterator[RuleViolation]:
     spec, on_card = view.spec, view.claims.metrics.get("framework")
     declared = spec.origin.framework or spec.framework if spec is not None else None
-    if on_card is None or declared not in FRAMEWORKS:
+    if declared not in FRAMEWORKS:
         return
-    name, text = _simplify(on_card.value), to_plain_text(on_card.value)
-    is_framework = any(name in names for names in FRAMEWORKS.values())
-    if is_framework and name not in FRAMEWORKS[declared]:
-        message = f"the source framework is {text} on the card and {declared} in model.yml"
-        yield RuleViolation(view.card_location(on_card), message, "framework", text, declared)
+    rows = view.zoo.index.get(view.name, ())
+    stated: list[tuple[Place, str, str]] = [
+        (FileLocation(row.file, row.line), "in the index", row.cells["framework"].value)
+        for row in rows
+        if "framework" in row.cells
+    ]
+    if on_card is not None:
+        stated.append((view.card_location(on_card), "on the card", to_plain_text(on_card.value)))
+    names = {"onnx", *(name for names in FRAMEWORKS.values() for name in names)}
+    others = [each for each in stated if _simplify(each[2]) in names - {*FRAMEWORKS[declared]}]
+    if len(others) == len(stated) > 1 and len({_simplify(text) for _, _, text in others}) == 1:
+        location, text = view.location("framework"), others[0][2]
+        message = f"the framework is {declared} in model.yml, and {text} on the card and in the index"
+        yield RuleViolation(location, message, "framework", declared, text)
+        return
+    for place, where, text in others:
+        message = f"the source framework is {text} {where} and {declared} in model.yml"
+        yield RuleViolation(place, message, "framework", text, declared)
 
 
 @rule(

@@ -239,11 +239,20 @@ def index_figures(view: ModelView) -> Iterator[RuleViolation]:
             if "~" in in_index.value and len(others) == 2 and min(others)[0] <= number <= max(others)[0]:
                 continue
             is_rounding = any(abs(value - number) <= ROUNDING * number for value, _ in others)
-            location, place = view.card_location(on_card), f"{row.file}:{row.line}"
-            message = f"{title} are {on_card.value} on the card and {in_index.value} in the index ({place})"
+            card, index = view.card_location(on_card), FileLocation(row.file, row.line)
+            message = f"{title} are {on_card.value} on the card and {in_index.value} in the index"
             severity = Severity.WARNING if is_rounding else None
-            field = f"figures.{kind}"
-            yield RuleViolation(location, message, field, on_card.value, in_index.value, severity)
+            field, texts = f"figures.{kind}", (on_card.value, in_index.value)
+            # model.yml or the size of the files shows that the card is right.
+            size, published = _read_size(view), getattr(view.spec.published, kind) if view.spec else None
+            counted = size.millions if size is not None and size.is_exact and kind == "mparams" else None
+            fact = counted or published
+            if fact and all(2 * abs(fact - number) < abs(value - number) for value, _ in others):
+                message += f"; {'the files have' if counted else 'model.yml has'} {fact:.6g}"
+                yield RuleViolation(index, message, field, *texts[::-1], severity)
+            else:
+                message += f" ({index.file}:{index.line})"
+                yield RuleViolation(card, message, field, *texts, severity)
 
 
 @rule(

@@ -46,11 +46,15 @@ def _compare_with_card(view: ModelView, kind: str) -> Iterator[RuleViolation]:
         for on_card in section.values[kind]:
             if are_equal(on_card.value, declared) or _is_factor(on_card.value):
                 continue
-            actual = format_numbers(on_card.value)
+            place: Place = view.card_location(on_card)
+            actual, other = on_card.text, expected
             message = f"the {kind} is {actual} on the card and {expected or 'not declared'} in model.yml"
             if declared and are_equal(on_card.value[::-1], declared):
                 message += ": the order is reversed"
-            yield RuleViolation(view.card_location(on_card), message, f"input.{kind}", actual, expected)
+            argument = view.argument(f"--{kind}_values")
+            if argument is not None and is_usual(on_card.value) and not is_usual(declared):
+                place, actual, other = argument.node, argument.value, actual  # model.yml is wrong
+            yield RuleViolation(place, message, f"input.{kind}", actual, other)
 
 
 def declared_values(view: ModelView, kind: str) -> Numbers | None:
@@ -73,6 +77,11 @@ def are_equal(one: Numbers, other: Numbers) -> bool:
     return all(abs(a - b) <= ROUNDING * max(abs(a), abs(b)) for a, b in zip(one, other, strict=True))
 
 
+def is_usual(values: Numbers) -> bool:
+    """Whether these are usual constants, in the order RGB or BGR."""
+    return values in CONSTANTS or values[::-1] in CONSTANTS
+
+
 def format_numbers(values: Numbers) -> str:
     """Numbers in the form that reports use."""
     return ", ".join(f"{value:.7g}" for value in values)
@@ -80,7 +89,8 @@ def format_numbers(values: Numbers) -> str:
 
 @rule(
     "untold-preprocessing",
-    "A card states the mean and the scale of the original if the converter builds them in.",
+    "A card states the mean and the scale of the original if the converter builds them in, also if it has no "
+    "section about the original.",
     "--mean_values=data[127.5], and no mean values on the card",
 )
 def untold_preprocessing(view: ModelView) -> Iterator[RuleViolation]:
@@ -89,7 +99,8 @@ def untold_preprocessing(view: ModelView) -> Iterator[RuleViolation]:
         is_on_card = any(each.values[kind] for each in view.claims.ports)
         if not declared or set(declared) in ({0.0}, {1.0}) or is_on_card:
             continue
-        for section in view.claims.sections_on("input", "original"):
+        sections = view.claims.sections_on("input", "original") or view.claims.sections_on("input", "")
+        for section in sections:
             if section.ports:
                 expected = format_numbers(declared)
                 location = view.card_line(section.line)
@@ -127,8 +138,8 @@ def reversal(view: ModelView) -> Iterator[RuleViolation]:
     "[58.624, 57.12, 57.375], where 58.395 is meant",
 )
 def unusual_constant(view: ModelView) -> Iterator[RuleViolation]:
-    stated: list[tuple[Place, str, Numbers]] = [
-        (view.card_location(on_card), f"the card's {kind}", on_card.value)
+    stated: list[tuple[Place, str, Numbers, str]] = [
+        (view.card_location(on_card), f"the card's {kind}", on_card.value, on_card.text)
         for section in view.claims.sections_on("input", "original", "", "preamble", "converted")
         for kind, values in section.values.items()
         for on_card in values
@@ -137,16 +148,18 @@ def unusual_constant(view: ModelView) -> Iterator[RuleViolation]:
         argument = view.argument(flag)
         for index, port in enumerate(view.inputs):
             place = argument.node if argument is not None else view.location("inputs", index, kind)
-            stated.append((place, f"the {kind}", getattr(port, kind)))
+            values = getattr(port, kind)
+            text = argument.value if argument is not None else format_numbers(values)
+            stated.append((place, f"the {kind}", values, text))
     orders = [order for constant in CONSTANTS for order in (constant, constant[::-1])]
-    for place, subject, values in stated:
+    for place, subject, values, actual in stated:
         if len(values) != 3 or values in CONSTANTS:
             continue
         for usual in orders:
             # Only one number differs, by less than 5 %.
             differences = sorted(abs(a - b) / b for a, b in zip(values, usual, strict=True))
             if differences[1] <= 1e-6 < differences[2] < 0.05:
-                actual, expected = format_numbers(values), format_numbers(usual)
+                expected = format_numbers(usual)
                 message = f"{subject} {actual} is not the usual {expected}"
                 yield RuleViolation(place, message, subject.split()[-1], actual, expected)
                 break

@@ -58,7 +58,9 @@ def _compare_names(view: ModelView, kind: str, declared: list[str]) -> Iterator[
         or (view.spec is not None and view.spec.framework is Framework.TF)
         or any(argument.flag == f"--{kind}" and ":" in argument.value for argument in view.arguments)
     )
-    for on_card in [[name for side in sides for name in side]] if are_renamed else sides:
+    # The converter's inputs have the names that it is given.
+    groups = [[name for side in sides for name in side], *([sides[1]] if kind == "input" else [])]
+    for on_card in groups if are_renamed else sides:
         names = {base_name(name.value) for name in on_card}
         missing = [name for name in declared if not is_listed(base_name(name), names)]
         if are_renamed and kind == "output":
@@ -99,7 +101,7 @@ def input_shape(view: ModelView) -> Iterator[RuleViolation]:
             if port is None or port.shape is None:
                 continue
             if not _is_same_shape(shape, port.shape.value, may_transpose=section.side != "original"):
-                actual, expected = _format_shape(port.shape.value), _format_shape(shape)
+                actual, expected = port.shape.text, _format_shape(shape)
                 name, model = declared.name or "the input", section.side or "model"
                 message = f"{name} of the {model} has the shape {actual} on the card, {expected} in model.yml"
                 location = view.card_location(port.shape)
@@ -118,7 +120,7 @@ def output_shape(view: ModelView) -> Iterator[RuleViolation]:
             continue
         shape = declared.get(base_name(port.name.value))
         if shape and not _is_same_shape(shape, port.shape.value, may_transpose=False):
-            actual, expected = _format_shape(port.shape.value), _format_shape(shape)
+            actual, expected = port.shape.text, _format_shape(shape)
             message = f"{port.name.value} has the shape {actual} on the card, {expected} in model.yml"
             yield RuleViolation(view.card_location(port.shape), message, "output.shape", actual, expected)
 
@@ -168,7 +170,7 @@ def card_shapes(view: ModelView) -> Iterator[RuleViolation]:
                 continue
             has_letters = any(isinstance(size, str) for size in (*other.value, *shape.value))
             if not has_letters and Counter(other.value) != Counter(shape.value):
-                actual, expected = _format_shape(shape.value), _format_shape(other.value)
+                actual, expected = shape.text, other.text
                 message = (
                     f"{name} has the shape {actual} in the converted model and {expected} in the original"
                 )
@@ -195,7 +197,7 @@ def format_(view: ModelView) -> Iterator[RuleViolation]:
         is_format = all(isinstance(letter, int) or len(letter) == 1 for letter in port.format.value)
         # Longer words may name the coordinates of a box.
         if is_format and (reason := _layout_mismatch(port.shape.value, port.format.value, kind)):
-            letters, shape = _format_shape(port.format.value), _format_shape(port.shape.value)
+            letters, shape = port.format.text, port.shape.text
             message = f"the card's format {letters} does not fit the shape {shape}: {reason}"
             yield RuleViolation(view.card_location(port.format), message, f"{kind}.format", letters, shape)
 
