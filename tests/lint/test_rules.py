@@ -309,7 +309,14 @@ def test_a_model_without_a_card_is_found_if_others_have_one(capsys, zoo):
         ({"description": "No full stop"}, "sentences"),
         ({"deprecated": {"since": "0.2.0", "use": "gone"}}, "deprecated-use"),
         ({"outputs": None}, "declared-ends"),
-        ({"network": {"name": "higher_hrnet", "width": 9000}, "checkpoint": "net.tflite"}, "known-network"),
+        (
+            {
+                "framework": "pytorch",
+                "network": {"name": "higher_hrnet", "width": 9000},
+                "checkpoint": "net.tflite",
+            },
+            "known-network",
+        ),
         ({"license": {"spdx": "MIT", "text": "Apache-2.0-Real.txt"}}, "license-kind"),
         ({"inputs": [{"name": "input", "shape": [1, 48, 64, 3], "layout": "NCHW"}]}, "layout"),
     ],
@@ -436,7 +443,8 @@ def test_a_paper_that_cannot_be_cited_is_found(capsys, tmp_path, papers, problem
 
 
 def test_every_rule_has_a_test_and_an_explanation():
-    here = Path(__file__).read_text("utf-8")
+    pages = [Path(__file__).with_name(name) for name in ("test_rules.py", "test_injected_mistakes.py")]
+    here = "".join(page.read_text("utf-8") for page in pages)
     for rule in load_rules().values():
         assert f'"{rule.id}"' in here, f"no test of {rule.id}"
         assert len(rule.explanation) > 20, rule.id

@@ -8,12 +8,15 @@ from __future__ import annotations
 
 import re
 from collections.abc import Collection, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import Any, TypeVar
 
-from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard, read_card
+from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard, read_card, read_text
+from posezoo.cards.model_card import NOTE, has_note
+from posezoo.cards.registry_pages import draw_pages
 from posezoo.errors import SpecError
 from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
@@ -22,7 +25,7 @@ from posezoo.lint.index_pages import IndexRow, RegistryLinks, read_index
 from posezoo.lint.text_comparison import words
 from posezoo.registry import Registry, RegistryEntry
 from posezoo.spec import yaml_nodes
-from posezoo.spec.model import CompositeSpec, Digest, Input, ModelSpec, Output, Source, SourceFile
+from posezoo.spec.model import CompositeSpec, Input, ModelSpec, Output, Source, SourceFile
 from posezoo.spec.yaml_nodes import YamlNode
 
 KeyT = TypeVar("KeyT")
@@ -141,13 +144,31 @@ class RegistryView:
         return {number: set(group) for number, group in titles.items()}
 
     @cached_property
-    def models_by_source(self) -> Mapping[str, tuple[str, int | None, Digest | None]]:
-        """The first model with a file from each source, and the file's size and checksum."""
-        files: dict[str, tuple[str, int | None, Digest | None]] = {}
-        for name, view in self.models.items():
-            for _, file, source in view.sources:
-                files.setdefault(str(source), (name, file.size, file.checksum))
-        return files
+    def drawn_pages(self) -> Mapping[Path, str]:
+        """What posezoo draws now for each page that it drew; empty if a file cannot be read."""
+        pages: dict[Path, str] = {}
+        for root in self.registry.roots:
+            if any(has_note(page, NOTE) for page in (root / INDEX, *root.glob(f"*/*/{CARD}"))):
+                with suppress(SpecError):  # other rules report it
+                    pages |= {root / name: text for name, text in draw_pages(root).items()}
+        return pages
+
+    @cached_property
+    def changed_pages(self) -> frozenset[Path]:
+        """The drawn pages whose text has changed since; a missing page is not among them."""
+        texts = ((path, text, read_text(path)) for path, text in self.drawn_pages.items())
+        return frozenset(path for path, text, stated in texts if stated not in (None, text))
+
+    @cached_property
+    def files_by_key(self) -> Mapping[str, list[tuple[str, SourceFile]]]:
+        """The files with each address, and those with each checksum, with the names of their models."""
+        return _group(
+            (key, (name, file))
+            for name, view in self.models.items()
+            for variant in view.variants
+            for file in variant.files
+            for key in (*map(str, file.sources), *((file.checksum.value,) if file.checksum else ()))
+        )
 
 
 def read_paper(link: MarkdownLink) -> tuple[str, str]:
@@ -221,6 +242,10 @@ class ModelView:
     def location(self, *keys: str | int) -> Place:
         """The location of a value of model.yml; the beginning of the file if there is no such value."""
         return self.node(*keys) or FileLocation(str(self.entry.path))
+
+    def variant_location(self, variant: ModelSpec, *keys: str | int) -> Place:
+        """The location of a value of a variant, which may be that of all variants."""
+        return self.node("variants", variant.tag, *keys) or self.location(*keys)
 
     @cached_property
     def arguments(self) -> tuple[ConverterArgument, ...]:

@@ -10,10 +10,21 @@ from posezoo.lint.accuracy_check_yml import find_node, list_below
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rules.metrics import ARCHIVES
+from posezoo.lint.text_comparison import parse_numbers
 from posezoo.spec.model import CompositeSpec, HttpSource
 from posezoo.spec.yaml_nodes import YamlNode
 
 _WARNING = re.compile(r":([0-9]+):([0-9]+): (\S+): unknown key, left out; (.*)$", re.DOTALL)
+#: A part of a name with eight hexadecimal digits, at least one of them a letter: others may be dates.
+_HASH = re.compile(r"-(?=[0-9]{0,7}[a-f])([0-9a-f]{8})(?=\.[a-z])")
+#: Each file is compared with this many others with the same address or checksum.
+MAX_COMPARED = 20
+#: The frameworks that write files of each kind.
+FRAMEWORKS = {
+    ".xml": "dldt", ".tflite": "tflite", ".caffemodel": "caffe", ".pb": "tf caffe2", ".onnx": "onnx pytorch",
+    ".pth": "pytorch", ".pt": "pytorch", ".params": "mxnet pytorch",
+}  # fmt: skip
 _PRECISION = re.compile(r"(?:^|/)(FP(?:32|16)(?:-INT(?:8|1))?)/")
 
 
@@ -83,24 +94,31 @@ def _find_source(view: ModelView, index: int, address: str) -> Place:
 
 @rule(
     "same-source",
-    "Files with the same address are declared with the same size and checksum.",
+    "Files with one address are one file, with one size and checksum, and a model declares it once. Files "
+    "with the same checksum have the same size.",
     "two models that download one URL, with two checksums",
 )
 def same_source(view: ModelView) -> Iterator[RuleViolation]:
-    for index, file, source in view.sources:
-        name, size, digest = view.zoo.models_by_source.get(str(source), (view.name, None, None))
-        if name == view.name or size is None or file.size is None:
-            continue
+    pairs = (
+        (variant, index, file, name, other)
+        for variant in view.variants
+        for index, file in enumerate(variant.files)
+        for key in (*map(str, file.sources), *((file.checksum.value,) if file.checksum else ()))
+        for name, other in view.zoo.files_by_key[key][:MAX_COMPARED]
+    )
+    for variant, index, file, name, other in pairs:
+        own, digest = file.checksum, other.checksum
         # Checksums of different algorithms cannot be compared.
-        own = file.checksum
         is_other = digest and own and digest.algorithm == own.algorithm and digest != own
-        if size != file.size or is_other:
+        is_twice = name == view.name and other != file and set(other.sources) & set(file.sources)
+        if is_twice or (other.size and file.size and (other.size != file.size or is_other)):
+            what = "checksum" if digest == own and own else "address"
             message = (
-                f"{file.name} has the same address as a file of {name}, which is declared there with "
-                f"{size} bytes, {digest}, and here with {file.size} bytes, {own}"
+                f"{file.name} has the same {what} as {other.name} of {name}, which is declared there with "
+                f"{other.size} bytes, {other.pin_text}, and here with {file.size} bytes, {own}"
             )
-            location, actual = view.location("files", index), f"{file.size} {own}"
-            yield RuleViolation(location, message, f"files[{index}]", actual, f"{size} {digest}")
+            location, actual = view.variant_location(variant, "files", index), f"{file.size} {own}"
+            yield RuleViolation(location, message, f"files[{index}]", actual, f"{other.size} {digest}")
 
 
 @rule(
@@ -121,6 +139,68 @@ def ir_sizes(view: ModelView) -> Iterator[RuleViolation]:
             )
             location, expected = view.location("files", index, "size"), str(fp32_size // 2)
             yield RuleViolation(location, message, f"files[{index}].size", str(fp16_size), expected)
+
+
+@rule(
+    "ir-pairs",
+    "Each .xml of a published IR has its .bin, and the .bin is the one that is large enough for the weights.",
+    "FP16/net.xml without FP16/net.bin",
+)
+def ir_pairs(view: ModelView) -> Iterator[RuleViolation]:
+    files = view.spec.files if view.spec is not None and view.spec.is_ir else ()
+    sizes = {file.name: file.size or 0 for file in files}
+    mparams = view.claims.metrics.get("mparams")
+    # A weight has at least one byte; some may be used, and counted, in several places.
+    least = max((0.7e6 * number for number, _ in parse_numbers(mparams.value if mparams else "")), default=0)
+    for index, (name, size) in enumerate(sizes.items()):
+        stem, _, suffix = name.rpartition(".")
+        other = {"xml": f"{stem}.bin", "bin": f"{stem}.xml"}.get(suffix, name)
+        field, message = f"files[{index}]", ""
+        if other not in sizes:
+            message = f"{name} is declared without {other}"
+        elif suffix == "bin" and 0 < size < least <= sizes[other]:
+            message = f"{name} has {size} bytes and {other} {sizes[other]}: these sizes are swapped"
+        if message:
+            yield RuleViolation(view.location("files", index), message, field, name, other)
+
+
+@rule(
+    "hash-name",
+    "The hash in a file's name or address, and the tag of its variant, are the beginning of its checksum.",
+    "resnet18-5c106cde.pth with the SHA-256 5c106cdf...",
+)
+def hash_name(view: ModelView) -> Iterator[RuleViolation]:
+    files = [(each, *pair) for each in view.variants for pair in enumerate(each.files)]
+    for variant, index, file in files:
+        digests = [*file.contains.values()]
+        if file.checksum and not file.name.endswith(ARCHIVES):  # the hash may be that of a member
+            digests.append(file.checksum)
+        values = [digest.value for digest in digests if digest.algorithm in ("sha1", "sha256")]
+        tag = f"-{variant.tag}.params" if file.contains else ""
+        texts = " ".join((file.name, *file.contains, variant.checkpoint, tag, *map(str, file.sources)))
+        for stated in dict.fromkeys(_HASH.findall(texts) if values else ()):
+            if not any(value.startswith(stated) for value in values):
+                message = f"{file.name}: {stated} is not the beginning of {' or '.join(values)}"
+                location = view.variant_location(variant, "files", index)
+                yield RuleViolation(location, message, f"files[{index}]", stated, values[0])
+
+
+@rule(
+    "framework-files",
+    "The framework is one that writes files of this kind.",
+    "framework: tf and a file net.tflite",
+)
+def framework_files(view: ModelView) -> Iterator[RuleViolation]:
+    spec = view.spec
+    if spec is None or spec.framework.value not in " ".join(FRAMEWORKS.values()).split():
+        return
+    names = [spec.checkpoint, *(name for file in spec.files for name in (file.name, *file.contains))]
+    suffixes = sorted({name[name.rfind(".") :] for name in names} & FRAMEWORKS.keys())
+    allowed = " ".join(FRAMEWORKS[suffix] for suffix in suffixes) if spec.network is None else "pytorch"
+    if allowed and spec.framework.value not in allowed.split():
+        files = ", ".join(suffixes) if spec.network is None else f"the network {spec.network.name}"
+        message = f"framework is {spec.framework}, but {files} is of {allowed}"
+        yield RuleViolation(view.location("framework"), message, "framework", spec.framework, allowed)
 
 
 @rule(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
@@ -184,21 +185,56 @@ def published_figures(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "published-accuracy",
-    "The published accuracy of model.yml is also on the card.",
+    "The published accuracy of model.yml is also on the card, in a row of its metric.",
     "value: 0.6464, and 46.46% on the card",
 )
 def published_accuracy(view: ModelView) -> Iterator[RuleViolation]:
-    on_card = [metric.value for metric in view.claims.accuracy]
-    texts = ", ".join(dict.fromkeys(metric.text for metric in view.claims.accuracy))
-    for index, claim in enumerate(view.spec.published.accuracy if view.spec is not None and on_card else ()):
+    metrics = view.own_card.metrics if view.own_card is not None else ()
+    for index, claim in enumerate(view.spec.published.accuracy if view.spec is not None else ()):
         # A fraction or a percentage; millimetres or centimetres.
         units = (1.0, 100.0) if claim.metric == "AP" else (1.0, 0.1)
-        if not any(abs(value - claim.value * unit) <= 0.06 for value in on_card for unit in units):
-            message = f"{claim.metric} is {claim.value:g} in model.yml; the card has {texts}"
-            name = "converted" if claim.is_of_ir else "value"
-            location = view.location("published", "accuracy", index, name)
-            key = f"published.accuracy[{index}].{name}"
-            yield RuleViolation(location, message, key, f"{claim.value:g}", texts)
+        rows = [each.value for each in metrics if re.search(rf"\b{re.escape(claim.metric)}\b", each.label)]
+        on_card = rows or [number.value for number in view.claims.accuracy]
+        values = (("converted" if claim.is_of_ir else "value", claim.value), ("converted", claim.converted))
+        for name, value in values if on_card else ():
+            stated = [_with_digits(value * unit) for unit in units] if value is not None else []
+            if stated and not any(
+                equals_rounded(_with_digits(one), other) for one in on_card for other in stated
+            ):
+                texts = ", ".join(f"{number:g}" for number in dict.fromkeys(on_card))
+                message = f"{claim.metric} is {value:g} in model.yml; the card has {texts}"
+                location = view.location("published", "accuracy", index, name)
+                key = f"published.accuracy[{index}].{name}"
+                yield RuleViolation(location, message, key, f"{value:g}", texts)
+
+
+def _with_digits(number: float) -> tuple[float, int]:
+    """A number, and how many decimal places it has."""
+    return number, len(f"{number:.9g}".partition(".")[2])
+
+
+@rule(
+    "accuracy-order",
+    "AP is at most AP50, and at most AP with flip: these values are easily swapped.",
+    "value: 0.722, and value: 0.710 with flip: true",
+)
+def accuracy_order(view: ModelView) -> Iterator[RuleViolation]:
+    for variant in view.variants:
+        claims = [claim for claim in variant.published.accuracy if claim.metric == "AP"]
+        for claim in claims:
+            flipped = (each.value for each in claims if each.flip and each.dataset == claim.dataset)
+            limits = [
+                ("AP50", claim.ap50 or 1.0),
+                *(() if claim.flip else (("AP with flip", each) for each in flipped)),
+            ]
+            for title, limit in limits:
+                if claim.value > limit:
+                    message = f"{title} is {limit:g}, less than the AP of {claim.value:g}"
+                    keys = ("published", "accuracy", variant.published.accuracy.index(claim), "value")
+                    location = view.variant_location(variant, *keys)
+                    yield RuleViolation(
+                        location, message, "published.accuracy", f"{claim.value:g}", f"{limit:g}"
+                    )
 
 
 @rule(

@@ -7,12 +7,18 @@ from collections.abc import Iterator
 from dataclasses import fields, replace
 
 from posezoo.cards.card_reader import read_text
-from posezoo.errors import NetworkError, SpecError, UnknownModelError
+from posezoo.errors import (
+    MissingPackageError,
+    NetworkError,
+    SpecError,
+    UnknownModelError,
+    import_optional,
+)
 from posezoo.facts import papers
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
-from posezoo.measured import NAME, read_measured
+from posezoo.measured import NAME, load_measurements, read_measured
 from posezoo.registry import license_path, read_copyright_line, registry_root
 from posezoo.spec.model import CompositeSpec, ModelSpec
 from posezoo.spec.model_yml import OURS
@@ -167,6 +173,65 @@ def known_network(view: ModelView) -> Iterator[RuleViolation]:
                 f"differ from the network {network.name}"
             )
             yield RuleViolation(view.location("inputs"), message, "inputs", variant.full_name, network.name)
+
+
+@rule(
+    "network-size",
+    "The network has as many parameters as the checkpoint can contain and as were counted on the IR; checked "
+    "for arguments other than the default, if PyTorch is installed.",
+    "network: {name: higher_hrnet, width: 48} and a checkpoint of 115 MB",
+)
+def network_size(view: ModelView) -> Iterator[RuleViolation]:
+    spec = view.spec
+    if spec is None or spec.network is None or len(spec.files) != 1:
+        return
+    from posezoo import networks
+
+    try:
+        network, arguments = networks.find_network(spec.network.name), spec.network.arguments
+        if network.complete_arguments(**arguments) == network.complete_arguments():
+            return
+        with import_optional("torch", extra="torch").device("meta"):
+            count = sum(each.numel() for each in network.build(**arguments).parameters())
+        costs = [each.figures["mparams"] for each in load_measurements(spec) if each.kind == "complexity"]
+    except (UnknownModelError, NetworkError, MissingPackageError, SpecError):
+        return  # other rules report these errors, except that of a package
+    size, reason = spec.files[0].size, ""
+    if size is not None and size < 0.8 * 4 * count:  # the file may be compressed
+        reason = f"{spec.files[0].name} has {size} bytes, fewer than four for each of them"
+    elif costs and abs(costs[0] * 1e6 / count - 1) > 0.05:  # the IR has no separate batch norms
+        reason = f"{costs[0]:g} million were counted on the IR"
+    if reason:
+        stated = ", ".join(f"{key}: {value}" for key, value in arguments.items())
+        message = f"with {stated} the network has {count / 1e6:.4g} million parameters; {reason}"
+        yield RuleViolation(view.location("network"), message, "network", stated)
+
+
+@rule(
+    "skeleton-maps",
+    "A network has a heatmap for each keypoint of the skeleton, and perhaps one for the background.",
+    "skeleton: openpose-18 and 17 heatmaps",
+)
+def skeleton_maps(view: ModelView) -> Iterator[RuleViolation]:
+    from posezoo.pose.keypoints import SKELETONS
+
+    spec = view.spec
+    skeleton = SKELETONS.get(spec.skeleton) if spec is not None else None
+    # Without a decoder it is a part of a composite, whose maps may show further points.
+    if spec is None or skeleton is None or spec.decoder is None:
+        return
+    count = len(skeleton.keypoints)
+    allowed = {
+        "heatmaps": (count, count + 1),
+        "embeddings": (count,),
+        "heatmaps_and_pafs": (3 * (count + 1),),  # OpenPose has as many limbs as maps, each with x and y
+    }
+    for output in spec.outputs:
+        channels = dict(zip(output.layout, output.shape, strict=False)).get("C", -1)
+        if output.role in allowed and channels not in (-1, *allowed[output.role]):
+            message = f"{output.name} has {channels} maps, and {spec.skeleton} has {count} keypoints"
+            location, actual = view.location("skeleton"), str(channels)
+            yield RuleViolation(location, message, "skeleton", spec.skeleton, actual)
 
 
 @rule(
