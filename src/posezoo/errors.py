@@ -13,15 +13,16 @@ from types import ModuleType
 class PosezooError(Exception):
     """A failure that the user can act on.
 
+    Control characters are escaped, since a server, a file or another program may have sent parts of the text.
+
     Args:
         problem: what went wrong and where, in one line.
         hint: what to do next, in one line; empty if the problem says enough.
     """
 
     def __init__(self, problem: str, *, hint: str = "") -> None:
-        super().__init__(problem)
-        self.problem = problem
-        self.hint = hint
+        self.problem, self.hint = escape_control_characters(problem), escape_control_characters(hint)
+        super().__init__(self.problem)
 
     def __reduce__(self) -> tuple[object, ...]:
         """Pickle the state, since the arguments of ``__init__`` differ from class to class."""
@@ -50,7 +51,7 @@ class SpecError(PosezooError):
     ) -> None:
         where = f"{file}:{line}:{column}"
         text = f"{where}: {field}: {problem}" if field else f"{where}: {problem}"
-        super().__init__(escape_control_characters(text), hint=hint)
+        super().__init__(text, hint=hint)
         self.file, self.line, self.column, self.field = file, line, column, field
 
 
@@ -117,10 +118,7 @@ class QuantizationError(ConversionError):
 
 
 class CheckpointError(PosezooError):
-    """Weights could not be read, or do not fit the network. Names from the file are escaped."""
-
-    def __init__(self, problem: str, *, hint: str = "") -> None:
-        super().__init__(escape_control_characters(problem), hint=hint)
+    """Weights could not be read, or do not fit the network."""
 
 
 class InferenceError(PosezooError):
@@ -151,10 +149,7 @@ class ImageError(PosezooError):
 
 
 class DatasetError(PosezooError):
-    """Images or annotations could not be read, or do not match. Names from the files are escaped."""
-
-    def __init__(self, problem: str, *, hint: str = "") -> None:
-        super().__init__(escape_control_characters(problem), hint=hint)
+    """Images or annotations could not be read, or do not match."""
 
 
 class EvaluationError(PosezooError):
@@ -212,6 +207,12 @@ def import_optional(package: str, *, extra: str) -> ModuleType:
 # Names of URL parameters and headers with secret values: those in signed URLs of S3, Google Cloud and Azure,
 # and other common names.
 _SECRET_WORDS = "signature|credential|token|secret|password|api-?key|access-?key|authorization"
+_SECRET_PARAMETERS = (
+    "sig|key|key-pair-id|auth|jwt|code|otp|ticket|policy|session|sid|pwd|pass|passwd|passphrase|user|user[-_]?name"
+    "|login|email|account"
+)
+# A value that begins with 24 letters and digits is probably a key of another name.
+_RANDOM_VALUE = r"(?=[A-Za-z_%+=]*[0-9])(?=[0-9_%+=]*[A-Za-z])[\w%+=]{24,}[^&;\s\"'#]*"
 _SECRET = rf"[\w-]{{0,40}}(?:{_SECRET_WORDS})[\w-]{{0,40}}"
 
 
@@ -222,7 +223,8 @@ def redact_secrets(text: str) -> str:
     'https://example.org/models?X-Amz-Signature=***&part=1'
     """
     text = re.sub(r"(?<=://)[^/\s\"']*@", "", text)
-    text = re.sub(rf"(?i)([?&;](?:{_SECRET}|sig|key|auth)=)[^&;\s\"']*", r"\1***", text)
+    text = re.sub(rf"(?i)([?&;#](?:{_SECRET}|{_SECRET_PARAMETERS})=)[^&;\s\"'#]*", r"\1***", text)
+    text = re.sub(rf"([?&;#][\w.~-]+=){_RANDOM_VALUE}", r"\1***", text)
     return re.sub(rf"(?i)\b({_SECRET}|cookie)(\s*:\s*)[^\n\"']+", r"\1\2***", text)
 
 
@@ -235,7 +237,8 @@ def escape_control_characters(text: str) -> str:
 
 
 def sanitize(text: str) -> str:
-    """Text from a file or a user, shortened and safe to print on a terminal."""
+    """Text from a file or a user, without secrets, shortened and safe to print on a terminal."""
+    text = redact_secrets(text)
     return ascii(text if len(text) <= 60 else text[:57] + "...")
 
 

@@ -169,6 +169,17 @@ def test_offline_a_mirror_without_the_file_is_named(fetch, tmp_path):
         ("https://host/x?sv=1&sig=a%2Fb", "https://host/x?sv=1&sig=***"),
         ("Authorization: Bearer abc", "Authorization: ***"),
         ("https://host/x?keypoints=17", "https://host/x?keypoints=17"),
+        ("https://host/x?jwt=a.b&code=1&sv=1", "https://host/x?jwt=***&code=***&sv=1"),
+        ("https://host/x?user=ann&pwd=b#access_token=c", "https://host/x?user=***&pwd=***#access_token=***"),
+        ("sftp://ann@host/x", "sftp://host/x"),
+        (
+            "https://host/x?v=eyJhbGciOiJIUzI1NiIsInR5cCI6IkpXVCJ9.a.b&f=a.pth",
+            "https://host/x?v=***&f=a.pth",
+        ),
+        (
+            "https://host/x?f=human-pose-estimation-0001.xml",
+            "https://host/x?f=human-pose-estimation-0001.xml",
+        ),
     ],
 )
 def test_only_the_secrets_go(url, shown):

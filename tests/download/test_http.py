@@ -3,6 +3,7 @@ from __future__ import annotations
 import gzip
 import socket
 import ssl
+import threading
 import time
 import tracemalloc
 import zlib
@@ -13,6 +14,9 @@ import pytest
 from fakes.files import declared, model
 from fakes.server import PAGE, Answer, Server
 from fakes.waiting import HANG_S
+from posezoo.download import http
+from posezoo.download.context import DownloadContext
+from posezoo.download.file_download import download_file
 from posezoo.download.model_download import download_model
 from posezoo.download.options import DownloadOptions
 from posezoo.errors import DigestError, DownloadError, SizeError, SourceError
@@ -327,6 +331,72 @@ def test_slow_redirects_are_given_up_together(server, fetch):
         server.serve(str(hop), b"", status=[302] * 9, headers={"Location": f"/{hop + 1}"}, silence_s=0.3)
     with pytest.raises(SourceError, match=r"redirects for more than 0\.5 s"):
         fetch(declared("net.tflite", WEIGHTS, server.url("0")), timeout_s=0.5, attempts=1)
+
+
+@pytest.fixture
+def names(monkeypatch):
+    """Two names in the network of this machine; the first is taken for a public one."""
+    look_up = socket.getaddrinfo
+    own = {"outside.example", "inside.example"}
+    monkeypatch.setattr(
+        socket,
+        "getaddrinfo",
+        lambda host, *more, **kw: look_up("127.0.0.1" if host in own else host, *more, **kw),
+    )
+    monkeypatch.setattr(http, "is_private", lambda host: False)
+
+
+@pytest.mark.parametrize("is_connected", [False, True])
+def test_a_redirect_to_a_name_is_judged_by_the_address_that_it_connects_to(
+    server, fetch, names, is_connected
+):
+    inside = server.serve("secret", WEIGHTS).replace("localhost", "inside.example")
+    url = server.serve("start", b"", status=[302] * 9, headers={"Location": inside})
+    url = url.replace("localhost", "outside.example")
+    file = declared("net.tflite", WEIGHTS, url)
+    with DownloadContext("pose", DownloadOptions(None, sleep=lambda s: None)) as context:
+        if is_connected:  # the connection is kept open
+            download_file(declared("own.tflite", WEIGHTS, inside), fetch.folder / "own.tflite", context)
+        with pytest.raises(SourceError, match=r"redirects to a host at 127\.0\.0\.1") as caught:
+            download_file(file, fetch.folder / "net.tflite", context)
+    assert "--allow_private_redirects" in caught.value.hint
+    assert server.asked("secret") == int(is_connected)
+    assert fetch(file, allow_private_redirects=True).read_bytes() == WEIGHTS
+
+
+def test_a_name_in_the_own_network_may_lead_to_another_one(server, fetch, names, monkeypatch):
+    monkeypatch.undo()
+    look_up = socket.getaddrinfo
+    monkeypatch.setattr(socket, "getaddrinfo", lambda host, *more, **kw: look_up("127.0.0.1", *more, **kw))
+    inside = server.serve("final", WEIGHTS).replace("localhost", "files.corp")
+    url = server.serve("start", b"", status=[302], headers={"Location": inside})
+    assert (
+        fetch(declared("net.tflite", WEIGHTS, url.replace("localhost", "www.corp"))).read_bytes() == WEIGHTS
+    )
+
+
+def test_an_absurd_length_is_refused(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS, headers={"Content-Length": "9" * 10_000}, without_length=True)
+    with pytest.raises(SizeError, match="a size of 10000 digits"):
+        fetch(declared("net.tflite", WEIGHTS, url))
+
+
+def test_a_status_line_cannot_control_the_terminal(fetch):
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def answer() -> None:
+            for _ in range(2):
+                connection = listening.accept()[0]
+                with connection:
+                    connection.recv(9999)
+                    connection.sendall(b"\x1b[2J\x1b]0;owned\x07 nonsense\r\n\r\n")
+
+        threading.Thread(target=answer, daemon=True).start()
+        url = f"http://localhost:{listening.getsockname()[1]}/net.tflite"
+        with pytest.raises(SourceError) as caught:
+            fetch(declared("net.tflite", WEIGHTS, url), attempts=2)
+    assert caught.value.problem.isprintable()
+    assert r"\x1b[2J" in caught.value.problem
 
 
 @pytest.mark.parametrize("target", ["file:///etc/hostname", "ftp://localhost/net.tflite", "gopher://x"])

@@ -252,7 +252,7 @@ class Console:
         with self._lock:
             if message not in self._warnings:
                 self._warnings.add(message)
-                self._write(f"warning: {message}")
+                self._write(f"warning: {escape_control_characters(message)}")
 
     def print_error(self, error: PosezooError) -> None:
         """Show a failure and its hint, even if the console is quiet."""

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import ipaddress
 import os
-import re
-import socket
 import time
 from collections.abc import Iterator, Mapping
 from contextlib import closing, contextmanager, suppress
@@ -29,7 +26,12 @@ from posezoo.download.candidates import (
 from posezoo.download.http_connections import (
     ATTEMPTS_WITHOUT_ANSWER,
     HINTS,
+    PRIVATE_HINT,
     TEMPORARY_STATUS,
+    ip_address,
+    is_private,
+    last_address,
+    public_addresses_only,
     translate_errors,
 )
 from posezoo.download.options import DownloadOptions
@@ -44,9 +46,10 @@ from posezoo.download.response_body import (
 from posezoo.errors import DownloadError, SizeError, SourceError, redact_secrets
 from posezoo.spec.model import SourceFile
 
-_Address = ipaddress.IPv4Address | ipaddress.IPv6Address
-
 _MOST_REDIRECTS = 10
+
+# The most digits of a plausible size in bytes.
+_MOST_DIGITS = 30
 
 # How many bytes are read of a web page that is sent instead of a file.
 _PAGE_BYTES = 1 << 16
@@ -146,6 +149,7 @@ def _follow_redirects(
         ca_bundle = os.environ.get("SSL_CERT_FILE") or None  # requests itself reads the other two
     timeout_s, start_time = download_options.timeout_s, time.monotonic()
     requested: list[str] = []
+    public_only = False
     for _ in range(1 + _MOST_REDIRECTS):
         refuse_unsafe_url(url, file, download_options)
         if requested and time.monotonic() - start_time > timeout_s:
@@ -155,7 +159,7 @@ def _follow_redirects(
         requested.append(url)
         own = {header.name: header.value for header in download_options.headers if header.applies_to(url)}
         has_login = any(name.lower() == "authorization" for name in own)
-        with translate_errors(timeout_s):
+        with translate_errors(timeout_s), public_addresses_only(public_only):
             response = session.get(
                 url,
                 stream=True,
@@ -171,13 +175,19 @@ def _follow_redirects(
         response.close()
         with translate_errors(timeout_s):
             target = urljoin(url, location)
-        by_proxy = bool(select_proxy(target, get_environ_proxies(target)))
+        is_internal = not _uses_proxy(url) and is_private(last_address())
+        by_proxy = _uses_proxy(target)
         refuse_unsafe_redirect(url, target, download_options, by_proxy=by_proxy)
+        public_only = not (by_proxy or is_internal or download_options.allow_private_redirects)
         if target in requested and not response.cookies:  # with a cookie the next response may differ
             circle = " -> ".join(map(redact_secrets, [*requested[requested.index(target) :], target]))
             raise SourceError(f"redirects in a circle: {circle[:400]}")
         url = target
     raise SourceError(f"redirects more than {_MOST_REDIRECTS} times")
+
+
+def _uses_proxy(url: str) -> bool:
+    return bool(select_proxy(url, get_environ_proxies(url)))
 
 
 def _refuse_status(response: requests.Response, resume: ResumeState, last: int | None) -> None:
@@ -209,6 +219,8 @@ def _parse_retry_after(response: requests.Response) -> float | None:
 def _refuse_length(response: requests.Response, file: SourceFile, start: int, stop: int | None) -> None:
     announced = response.headers.get("Content-Length", "")
     is_plain = content_encoding(response) == "identity" and announced.isascii() and announced.isdecimal()
+    if len(announced) > _MOST_DIGITS:  # int() refuses thousands of digits
+        raise SizeError(f"announces a size of {len(announced)} digits")
     if start or stop is not None:
         end = file.size if stop is None else stop
         if is_plain and end is not None and int(announced) != end - start:
@@ -232,7 +244,7 @@ def refuse_unsafe_url(url: str, file: SourceFile, download_options: DownloadOpti
     scheme = url.partition(":")[0].lower()
     if scheme not in ("http", "https"):
         raise SourceError(f"leads to {scheme[:16]!r}, which is neither http nor https")
-    address = _ip_address(_host(url))
+    address = ip_address(_host(url))
     is_loopback = address is not None and address.is_loopback
     if scheme == "https" or download_options.allow_http or file.checksum is not None or is_loopback:
         return
@@ -260,12 +272,12 @@ def refuse_unsafe_redirect(
         raise SourceError(
             "redirects from https to http, which is neither encrypted nor protected against changes"
         )
-    if by_proxy or download_options.allow_private_redirects or _is_private(_host(url)):
+    if by_proxy or download_options.allow_private_redirects or is_private(_host(url)):
         return
-    if _is_private(host := _host(target)):
+    if is_private(host := _host(target)):
         raise SourceError(
             f"redirects to {host}, an address of this machine or a private network",
-            hint="--allow_private_redirects allows it anyway",
+            hint=PRIVATE_HINT,
         )
 
 
@@ -274,24 +286,3 @@ def _host(url: str) -> str:
         return (urlsplit(url).hostname or "").rstrip(".")
     except ValueError:
         return ""
-
-
-def _is_private(host: str) -> bool:
-    address = _ip_address(host)
-    return address is not None and not address.is_global
-
-
-def _ip_address(host: str) -> _Address | None:
-    """The IP address of a host, also in the forms of C libraries: 127.1, 0x7f000001, 2130706433."""
-    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, 6.3
-        return ipaddress.IPv4Address("127.0.0.1")
-    try:
-        address: _Address = ipaddress.ip_address(host.partition("%")[0])
-    except ValueError:
-        if not re.fullmatch(r"[0-9a-fx.]+", host) or not host[0].isdigit():
-            return None
-        try:
-            address = ipaddress.IPv4Address(socket.inet_aton(host))
-        except OSError:
-            return None
-    return getattr(address, "ipv4_mapped", None) or address

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import heapq
 import http.client
+import ipaddress
 import os
 import re
 import socket
@@ -74,8 +75,9 @@ class TimerThread:
             timer = Timer(time.monotonic() + seconds, next(self._numbers), call)
             heapq.heappush(self._timers, timer)
             if self._thread is None:
-                self._thread = threading.Thread(target=self._watch, daemon=True)
-                self._thread.start()
+                thread = threading.Thread(target=self._watch, daemon=True)
+                thread.start()
+                self._thread = thread
             elif self._timers[0] is timer:
                 self._changed.notify()
         return timer
@@ -148,6 +150,68 @@ def _root_cause(error: BaseException) -> str:
     return str(getattr(error, "strerror", None) or error or type(error).__name__)
 
 
+class _Peers(threading.local):
+    """The rule for the addresses that this thread connects to, and the address of its last request.
+
+    A name is checked by the address that it was connected to, since a second look-up may give another one.
+    """
+
+    public_only = False
+    last = ""
+
+    def check(self, sock: socket.socket) -> None:
+        try:
+            self.last = str(sock.getpeername()[0])
+        except (OSError, AttributeError):  # the connection is broken, or is TLS in the TLS of a proxy
+            self.last = ""
+        if self.public_only and is_private(self.last):
+            raise SourceError(
+                f"redirects to a host at {self.last}, an address of this machine or a private network",
+                hint=PRIVATE_HINT,
+            )
+
+
+_PEERS = _Peers()
+PRIVATE_HINT = "--allow_private_redirects allows it anyway"
+
+
+def last_address() -> str:
+    """The IP address that the last request of this thread was sent to; empty before the first."""
+    return _PEERS.last
+
+
+@contextmanager
+def public_addresses_only(is_required: bool) -> Iterator[None]:
+    """Refuse connections of this thread to addresses of this machine or a private network, if required."""
+    _PEERS.public_only = is_required
+    try:
+        yield
+    finally:
+        _PEERS.public_only = False
+
+
+def is_private(host: str) -> bool:
+    """Whether a host is an IP address, or localhost, that only this machine or network can reach."""
+    address = ip_address(host)
+    return address is not None and not address.is_global
+
+
+def ip_address(host: str) -> ipaddress.IPv4Address | ipaddress.IPv6Address | None:
+    """The IP address of a host, also in the forms of C libraries: 127.1, 0x7f000001, 2130706433."""
+    if host == "localhost" or host.endswith(".localhost"):  # RFC 6761, 6.3
+        return ipaddress.IPv4Address("127.0.0.1")
+    try:
+        address = ipaddress.ip_address(host.partition("%")[0])
+    except ValueError:
+        if not re.fullmatch(r"[0-9a-fx.]+", host) or not host[0].isdigit():
+            return None
+        try:
+            address = ipaddress.IPv4Address(socket.inet_aton(host))
+        except OSError:
+            return None
+    return getattr(address, "ipv4_mapped", None) or address
+
+
 class _FinalResponse(http.client.HTTPResponse):
     """Skips all informational responses; http.client skips 100, but treats 103 as the final response."""
 
@@ -161,6 +225,20 @@ class _FinalResponse(http.client.HTTPResponse):
 
 class _DeadlineConnection(HTTPConnection):
     response_class = _FinalResponse
+
+    def _new_conn(self) -> socket.socket:
+        sock: socket.socket = super()._new_conn()
+        try:
+            _PEERS.check(sock)
+        except SourceError:
+            sock.close()
+            raise
+        return sock
+
+    def putrequest(self, *args: Any, **kwargs: Any) -> None:
+        if self.sock is not None:  # kept open after an earlier request, which other rules may have allowed
+            _PEERS.check(self.sock)
+        super().putrequest(*args, **kwargs)
 
     def connect(self) -> None:
         with _shutdown_at_deadline(self):

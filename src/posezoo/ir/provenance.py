@@ -13,6 +13,7 @@ from datetime import datetime, timezone
 from pathlib import Path
 from typing import Any
 
+from posezoo.errors import redact_secrets
 from posezoo.ir.complexity import Complexity
 from posezoo.spec.model import Decoder, Digest, ModelSpec
 from posezoo.versions import package_version, version
@@ -233,7 +234,9 @@ def format_provenance(
         "posezoo": version(),
         "converted_at": datetime.now(timezone.utc).isoformat(timespec="seconds"),
         "key": conversion_key(spec, decoder, quantization, model_optimizer),
-        "origins": {file.name: [str(source) for source in file.sources] for file in spec.files},
+        "origins": {
+            file.name: [redact_secrets(str(source)) for source in file.sources] for file in spec.files
+        },
         "tools": {"python": platform.python_version(), **{tool: package_version(tool) for tool in _TOOLS}},
         "files": {
             f"{spec.name}{suffix}": {"size": content.size, content.digest.algorithm: content.digest.value}

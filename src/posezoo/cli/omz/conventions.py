@@ -51,7 +51,7 @@ class LineBuffer:
 
     def warn(self, message: str) -> None:
         """Write a warning to the standard error, marked as in Open Model Zoo."""
-        self.write_error(f"{ALARM} Warning: {message}")
+        self.write_error(f"{ALARM} Warning: {escape_control_characters(message)}")
 
     def print_error(self, error: PosezooError, mark: str = f"{ALARM} Error: ") -> None:
         """Write a failure to the standard error, marked as in Open Model Zoo."""
