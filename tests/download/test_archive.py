@@ -5,7 +5,9 @@ from __future__ import annotations
 import io
 import os
 import stat
+import subprocess
 import tarfile
+import time
 import zipfile
 from pathlib import Path
 
@@ -111,6 +113,30 @@ def test_a_bomb_is_given_up_when_it_is_too_much(tmp_path, monkeypatch):
     many = zip_of(tmp_path / "y.zip", *((str(number), b"") for number in range(4)))
     with pytest.raises(ArchiveError, match="more than 3 files"):
         unpack_archive(many, "zip", lambda name: tmp_path / "many" / name)
+
+
+@pytest.mark.parametrize("format", ["zip", "gztar"])
+def test_a_ratio_of_more_than_100_is_refused_before_anything_is_written(tmp_path, monkeypatch, format):
+    monkeypatch.setattr(archive_module, "SMALL_BYTES", 1 << 20)
+    archive = (zip_of if format == "zip" else tar_of)(tmp_path / "x", ("zeros", bytes(8 << 20)))
+    placed: list[str] = []
+    with pytest.raises(ArchiveError, match=r"contains more than 1 MiB, which is too much"):
+        unpack_archive(archive, format, lambda name: placed.append(name) or tmp_path / name)
+    assert placed == []
+    monkeypatch.setattr(archive_module, "MAX_RATIO", 2000)
+    assert unpack_archive(archive, format, tmp_path.joinpath)[0].stat().st_size == 8 << 20
+
+
+def test_a_sparse_file_counts_with_the_size_that_it_declares(tmp_path):
+    with open(tmp_path / "sparse", "wb") as stream:
+        stream.truncate(3 << 30)
+    subprocess.run(["tar", "-cSf", "x.tar", "sparse"], cwd=tmp_path, check=True)
+    assert (tmp_path / "x.tar").stat().st_size < 1 << 20
+    start_time = time.monotonic()
+    with pytest.raises(ArchiveError, match="contains more than 64 MiB"):
+        unpack_archive(tmp_path / "x.tar", "tar", lambda name: tmp_path / "out" / name)
+    assert time.monotonic() - start_time < 1
+    assert not (tmp_path / "out").exists()
 
 
 def test_a_tar_header_of_a_gigabyte_is_not_read(tmp_path):

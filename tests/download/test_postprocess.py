@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import io
 import os
 import zipfile
@@ -18,9 +19,10 @@ from posezoo.events import (
     FileUpToDate,
     PostprocessingFinished,
     PostprocessingStarted,
+    WarningIssued,
 )
 from posezoo.layout import ModelLayout
-from posezoo.spec.model import FileSource, ModelSpec, RegexReplace, UnpackArchive
+from posezoo.spec.model import Digest, FileSource, ModelSpec, RegexReplace, SourceFile, UnpackArchive
 from posezoo.verify import check_artifacts
 
 SCRIPT = b"import wget\nnet = 1\n"
@@ -72,7 +74,7 @@ def done(told: list[object]) -> list[tuple[str, str]]:
 
 
 def test_archives_are_unpacked_and_texts_replaced(spec, fetch, tmp_path):
-    told = fetch(spec)
+    told = [each for each in fetch(spec) if not isinstance(each, WarningIssued)]
     folder = tmp_path / "out" / "public" / "pose"
     assert (folder / "sub" / "net.pb").read_bytes() == b"graph"
     assert (folder / "run.py").read_text() == "# import wget\nnet = 2\n"
@@ -206,6 +208,34 @@ def test_a_member_never_takes_the_place_of_a_promised_file(tmp_path, fetch):
     with pytest.raises(DownloadError, match=r"contains run\.py, which model\.yml declares"):
         fetch(spec)
     assert (tmp_path / "out" / "public" / "pose" / "run.py").read_bytes() == SCRIPT
+
+
+def test_members_that_model_yml_does_not_name_are_reported(spec, fetch):
+    warnings = [each.message for each in fetch(spec) if isinstance(each, WarningIssued)]
+    assert warnings == ["pose: sub/net.zip: not named in model.yml, and unpacked: net.pb"]
+    for named in (
+        {"input_model": "$dl_dir/sub/net.pb"},
+        {"checkpoint": "sub/net.pb"},
+        {"mo_args": (("--x", "$dl_dir/sub"),)},
+    ):
+        again = replace(spec, **named, postprocessing=(*spec.postprocessing[1:], spec.postprocessing[0]))
+        assert not [each for each in fetch(again) if isinstance(each, WarningIssued)]
+
+
+def test_of_an_archive_whose_members_alone_have_checksums_no_others_are_unpacked(tmp_path, fetch):
+    body = zipped(net_pb=b"graph", other_py=b"evil")
+    (tmp_path / "net.zip").write_bytes(body)
+    pins = {"net.pb": Digest("sha1", hashlib.sha1(b"graph").hexdigest())}
+    source = FileSource(tmp_path / "net.zip")
+    file = SourceFile("net.zip", len(body), None, (source,), contains=pins)
+    spec = replace(model(file), checkpoint="net.pb", postprocessing=(UnpackArchive("net.zip", "zip"),))
+    warnings = [each.message for each in fetch(spec) if isinstance(each, WarningIssued)]
+    assert warnings == [
+        "pose: net.zip: not named in model.yml, and not unpacked, since it has no checksum: other.py"
+    ]
+    folder = tmp_path / "out" / "public" / "pose"
+    assert (folder / "net.pb").read_bytes() == b"graph"
+    assert not (folder / "other.py").exists()
 
 
 def test_the_steps_of_files_that_were_left_out_are_left_out(tmp_path, fetch):

@@ -115,7 +115,7 @@ def replace_irs(staged: Sequence[StagedIr]) -> None:
     A pair of files cannot be replaced in one step. Therefore the old .xml is removed first and the new .xml
     is moved last: if the process stops, there is the old pair, the new pair, or no .xml, but never a mixture.
     If the record, which is moved last, does not match the pair, the next conversion makes the IR again. The
-    same happens if a power failure damages an IR; therefore IR are not flushed to disk.
+    same happens if a power failure damages an IR, since its bytes are synced before its record is written.
 
     Raises:
         LockError: a strict lock does not list one of them; then none is moved.

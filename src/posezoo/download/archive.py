@@ -24,6 +24,9 @@ from posezoo.spec.safe_names import case_folded, explain_unsafe_file_name
 # The largest archives of Open Model Zoo contain about 1.5 GB, or (source code) about 2000 files.
 MAX_MEMBERS = 20_000
 MAX_BYTES = 4 << 30
+# Weights and graphs become at most ten times smaller; contents of SMALL_BYTES may have any ratio.
+MAX_RATIO = 100
+SMALL_BYTES = 64 << 20
 # The extended header of a tar states its own length, and is read in one piece.
 _MAX_READ = 64 << 20
 
@@ -37,7 +40,8 @@ def unpack_archive(archive: Path, format: str, place: Callable[[str], Path | Non
 
     Raises:
         ArchiveError: it cannot be read, or contains a link, an unsafe name, two members with the same name,
-            more than 20,000 members or more than 4 GiB.
+            more than 20,000 members, more than 4 GiB, or more than 64 MiB and 100 times its own size. Of a
+            member whose declared size is too large, nothing is written.
         OutputError: a member cannot be written.
     """
     remove_stale_staging_dirs(archive.parent)
@@ -49,7 +53,7 @@ def unpack_archive(archive: Path, format: str, place: Callable[[str], Path | Non
                 target.parent.mkdir(parents=True, exist_ok=True)
                 if target.is_dir() and not target.is_symlink():
                     raise IsADirectoryError(errno.EISDIR, os.strerror(errno.EISDIR), str(target))
-        # No fsync: a file that is lost in a power failure does not match its record, and is unpacked again.
+        # A file that is lost in a power failure does not match its record, and is unpacked again.
         for number, target in enumerate(targets):
             with writing(target):
                 os.replace(folder / str(number), target)
@@ -64,7 +68,8 @@ def _unpack_aside(
     folders: set[str] = set()
     targets: list[Path] = []
     size = 0
-    for member, stream in _open_members(archive, format):
+    limit = _limit(archive)
+    for member, declared, stream in _open_members(archive, format):
         name = member
         while name.startswith("./"):  # `tar czf x.tgz ./folder` creates such names
             name = name[2:]
@@ -79,6 +84,8 @@ def _unpack_aside(
             raise ArchiveError(f"{archive.name}: contains more than {MAX_MEMBERS} files")
         names.add(key)
         folders |= above
+        if size + declared > limit:
+            raise ArchiveError(f"{archive.name}: {_too_large(archive)}")
         target = place(name)
         if target is None:
             continue
@@ -89,15 +96,24 @@ def _unpack_aside(
                 if not piece:
                     break
                 size += len(piece)  # counted, because the header may be wrong
-                if size > MAX_BYTES:
-                    raise ArchiveError(f"{archive.name}: contains more than {MAX_BYTES >> 30} GiB")
+                if size > limit:
+                    raise ArchiveError(f"{archive.name}: {_too_large(archive)}")
                 written.write(piece)
         targets.append(target)
     return targets
 
 
-def _open_members(path: Path, format: str) -> Iterator[tuple[str, IO[bytes]]]:
-    """The name and the open stream of each member, in the archive's order."""
+def _limit(archive: Path) -> int:
+    """The most bytes that an archive may contain."""
+    return min(MAX_BYTES, max(SMALL_BYTES, MAX_RATIO * archive.stat().st_size))
+
+
+def _too_large(archive: Path) -> str:
+    return f"contains more than {_limit(archive) >> 20} MiB, which is too much for an archive of its size"
+
+
+def _open_members(path: Path, format: str) -> Iterator[tuple[str, int, IO[bytes]]]:
+    """The name, the declared size in bytes and the open stream of each member, in the archive's order."""
     not_regular = "is a link or a device, not a regular file"
     if format == "zip":
         with zipfile.ZipFile(path) as zip_file:
@@ -108,7 +124,7 @@ def _open_members(path: Path, format: str) -> Iterator[tuple[str, IO[bytes]]]:
                 if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
                     raise ArchiveError(f"{path.name}: {info.filename[:60]!a} {not_regular}")
                 with zip_file.open(info) as stream:
-                    yield info.filename, stream
+                    yield info.filename, info.file_size, stream
         return
     with (
         gzip.open(path) if format == "gztar" else open(path, "rb") as packed,
@@ -122,14 +138,14 @@ def _open_members(path: Path, format: str) -> Iterator[tuple[str, IO[bytes]]]:
             if content is None:
                 raise ArchiveError(f"{path.name}: {member.name[:60]!a} {not_regular}")
             with content:
-                yield member.name, content
+                yield member.name, member.size, content
 
 
 class _BoundedStream:
     """A stream that refuses to read a huge piece at once, or to seek beyond the limit."""
 
     def __init__(self, path: Path, stream: IO[bytes] | gzip.GzipFile) -> None:
-        self._name, self._stream = path.name, stream
+        self._name, self._stream, self._limit = path.name, stream, _limit(path)
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _MAX_READ:
@@ -137,7 +153,7 @@ class _BoundedStream:
         return self._stream.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
-        if not 0 <= offset <= MAX_BYTES + (MAX_MEMBERS << 10):
+        if not 0 <= offset <= self._limit + (MAX_MEMBERS << 10):
             raise ArchiveError(f"{self._name}: continues at byte {offset}")
         return self._stream.seek(offset, whence)
 

@@ -7,6 +7,7 @@ so they can be verified at any time, and a second run downloads nothing.
 from __future__ import annotations
 
 import json
+import re
 import subprocess
 import sys
 from collections.abc import Collection, Sequence
@@ -18,6 +19,7 @@ from posezoo.events import (
     Listener,
     PostprocessingFinished,
     PostprocessingStarted,
+    WarningIssued,
     ignore_event,
 )
 from posezoo.files.postprocess_state import archive_record, text_record
@@ -28,6 +30,9 @@ from posezoo.spec.model import ModelSpec, RegexReplace, UnpackArchive
 #: The texts of Open Model Zoo have at most 0.3 MB, and replacing takes milliseconds.
 TIMEOUT_S = 10.0
 MAX_BYTES = 16 << 20
+
+# A path below the downloads in an argument of model.yml, which may be the beginning of several names.
+_DOWNLOADED = re.compile(r"\$dl_dir/([^\s,;\[\]\"']+)")
 
 # A pattern from a model.yml may never end on a downloaded text, and ``re`` cannot be interrupted, so a child
 # process runs it. ``problem`` is empty if all replacements succeeded.
@@ -80,7 +85,7 @@ def postprocess(
                 record = archive_record(step, spec, layout)
                 if not record.is_up_to_date(rehash=rehash):
                     listener(FilePostprocessingStarted(spec.full_name, step.file, "unpack"))
-                    record.write(_unpack(step, spec, layout))
+                    record.write(_unpack(step, spec, layout, listener))
         replacements = [step for step in steps if isinstance(step, RegexReplace)]
         for file in dict.fromkeys(step.file for step in replacements):
             of_file = [step for step in replacements if step.file == file]
@@ -97,23 +102,44 @@ def postprocess(
     listener(PostprocessingFinished(spec.full_name, True))
 
 
-def _unpack(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) -> list[Path]:
-    """Unpack an archive into its folder; a text that a later step changes is written as .orig."""
+def _unpack(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout, listener: Listener) -> list[Path]:
+    """Unpack an archive into its folder; a text that a later step changes is written as .orig.
+
+    If only some members of the archive have a checksum, the others are skipped, since nothing verifies them.
+    """
     from posezoo.download.archive import unpack_archive
 
     archive = layout.model_download_dir(spec) / step.file
     above = step.file.rpartition("/")[0]
     expected = {layout.file_path(spec, file) for file in spec.files}
+    verified = next(
+        (file.contains for file in spec.files if file.name == step.file and file.is_weakly_pinned), {}
+    )
+    arguments = " ".join([spec.input_model, *(value for _, value in spec.mo_args), *spec.upstream_export])
+    named = (spec.checkpoint, *(each.file for each in spec.postprocessing), *_DOWNLOADED.findall(arguments))
+    skipped: list[str] = []
+    unnamed: list[str] = []
 
-    def place(member: str) -> Path:
+    def place(member: str) -> Path | None:
+        if verified and member not in verified:
+            skipped.append(member)
+            return None
         path = layout.published_path(spec, f"{above}/{member}" if above else member)
         if path in expected:
             raise DownloadError(
                 f"{step.file}: contains {member}, which model.yml declares as a file of its own"
             )
+        if not any(f"{above}/{member}".lstrip("/").startswith(name) for name in named if name):
+            unnamed.append(member)
         return path
 
-    return [archive, *unpack_archive(archive, step.format, place)]
+    unpacked = unpack_archive(archive, step.format, place)
+    for members, problem in ((skipped, "not unpacked, since it has no checksum"), (unnamed, "unpacked")):
+        if members:
+            more = f" and {len(members) - 3} more" if len(members) > 3 else ""
+            text = f"not named in model.yml, and {problem}: {', '.join(members[:3])}{more}"
+            listener(WarningIssued(f"{spec.full_name}: {step.file}: {text}"))
+    return [archive, *unpacked]
 
 
 def replace_text(name: str, published: Path, steps: Sequence[RegexReplace]) -> str:

@@ -7,12 +7,13 @@ unpacked counts as present.
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Mapping
+from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.files.file_record import fingerprint, read_record, update_record
-from posezoo.files.verified_files import compute_digest
+from posezoo.files.verified_files import compute_digest, sync
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import ModelSpec, RegexReplace, SourceFile, UnpackArchive
 
@@ -65,7 +66,7 @@ class PostprocessRecord:
             return {}
         return {path: sha384 for path, sha384 in files.items() if path != self.subject}
 
-    def write(self, files: Iterable[Path], *, sizes_only: bool = False) -> None:
+    def write(self, files: Collection[Path], *, sizes_only: bool = False) -> None:
         """Record the files; if the record cannot be written, the next run makes the files again."""
         entries = {
             os.path.relpath(path, self.subject.parent): {"size": path.stat().st_size}
@@ -73,6 +74,9 @@ class PostprocessRecord:
             else {**fingerprint(path), "sha384": compute_digest(path).value}
             for path in files
         }
+        with suppress(OSError):
+            for path in files:
+                sync(path)
         update_record(self.subject, outputs={"recipe": self.recipe, "files": entries})
 
 

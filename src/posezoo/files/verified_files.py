@@ -115,9 +115,12 @@ def has_verified_record(path: Path, digest: Digest) -> bool:
 def remember_verified(path: Path, digest: Digest) -> None:
     """Record that a file was hashed and has this digest.
 
-    If the record cannot be written (a read-only folder), the file is hashed again next time.
+    Its bytes are synced first: after a power failure, a file can have its size and time of change but zeros
+    for its bytes, and the record would hide that. If the record cannot be written (a read-only folder), the
+    file is hashed again next time.
     """
     with suppress(OSError):
+        sync(path)
         update_record(path, verified={digest.algorithm: digest.value, **fingerprint(path)})
 
 
@@ -197,12 +200,17 @@ def replace_atomically(part: Path, path: Path) -> None:
     Raises:
         OSError: the file cannot be renamed, or its bytes cannot be written to the disk.
     """
-    _fsync(part)
+    sync(part)
     os.replace(part, path)
-    _fsync(path.parent)
+    sync(path.parent)
 
 
-def _fsync(path: Path) -> None:
+def sync(path: Path) -> None:
+    """Wait until the bytes of a file, or the names in a folder, are on the disk.
+
+    Raises:
+        OSError: they cannot be written to the disk.
+    """
     if os.name == "nt" and path.is_dir():  # Windows can only sync files
         return
     handle = os.open(path, os.O_RDWR if os.name == "nt" else os.O_RDONLY)
