@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import threading
 import time
 from hashlib import sha384
 from pathlib import Path
@@ -15,8 +16,9 @@ import pytest
 from fakes.command import heed_interrupts, posezoo
 from fakes.server import Server
 from fakes.waiting import HANG_S
-from fakes.zoo import model_yml, write_model
+from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.cli import main as command_line
+from posezoo.workers.threads import map_ordered
 
 
 def test_help_shows_every_verb_and_examples():
@@ -116,6 +118,36 @@ def test_names_that_an_ascii_terminal_cannot_show_are_escaped(tmp_path):
     )
     assert ended.returncode == 0
     assert r"Gr\xf6\xdfe." in ended.stdout
+
+
+def test_a_file_name_that_the_system_cannot_encode_is_one_error(tmp_path):
+    (tmp_path / "net").write_bytes(b"net")
+    file = {**declared_file(tmp_path / "net"), "name": "größe.tflite"}
+    write_model(tmp_path / "models", "net", model_yml(files=[file]))
+    ended = posezoo(
+        "download", "net", "--models_dir", tmp_path / "models", "-o", tmp_path / "out", LC_ALL="C", PYTHONUTF8="0", PYTHONCOERCECLOCALE="0"
+    )  # fmt: skip
+    assert ended.returncode == 1
+    assert ended.stderr.splitlines()[-1] == "  hint: set PYTHONUTF8=1"
+    assert r"\xf6\xdfe.tflite" in ended.stderr
+
+
+def test_no_more_threads_are_one_error_and_fewer_threads_do_the_work(monkeypatch, capsys):
+    from posezoo.cli.verbs import list as listing
+
+    start, left = threading.Thread.start, [2]
+
+    def start_few(thread):
+        if not left[0]:
+            raise RuntimeError("can't start new thread")
+        left[0] -= 1
+        start(thread)
+
+    monkeypatch.setattr(threading.Thread, "start", start_few)
+    assert list(map_ordered(lambda item, check: item + 1, range(9), 64)) == list(range(1, 10))
+    monkeypatch.setattr(listing, "run", lambda args: len(list(map_ordered(print, range(9), 64))))
+    assert command_line.main(["list"]) == 1
+    assert capsys.readouterr().err.splitlines()[0] == "error: the system allows no more threads"
 
 
 def test_a_bug_is_written_to_a_log_whose_path_is_shown(monkeypatch, capsys, tmp_path):

@@ -194,3 +194,10 @@ def test_a_decoder_of_an_installed_package_is_recognized_and_runs(tmp_path):
         assert estimator.decoder == "mean"
         (pose,) = estimator(np.full((64, 96, 3), 102, np.uint8))
         assert pose.score == pytest.approx(102 / 255, abs=0.01)
+
+
+def test_metadata_that_is_not_utf8_is_named(tmp_path):
+    xml = write_ir(tmp_path / "net.xml", OPENPOSE, info={("posezoo", "decoder"): "openposé"})
+    xml.write_bytes(xml.read_bytes().replace("openposé".encode(), b"openpos\xe9"))
+    with pytest.raises(InferenceError, match=r"net\.xml: posezoo\.decoder in its rt_info is not UTF-8"):
+        load_ir(xml)

@@ -17,6 +17,8 @@ from types import FrameType
 
 from posezoo.errors import PosezooError, redact_secrets
 
+_THREADS_HINT = "raise the limit (ulimit -u), or use fewer threads: --jobs 1"
+
 
 class SignalExit(BaseException):
     """A signal requests the end of the process."""
@@ -79,7 +81,19 @@ def run_main(work: Callable[[], int], *, report_error: Callable[[PosezooError], 
         unnamed = "the working folder" if isinstance(error, FileNotFoundError) else "output"
         print_to_stderr(f"error: {error.filename or unnamed}: {error.strerror or error}")
         return 1
-    except Exception:  # noqa: BLE001 any other exception is a bug
+    except Exception as error:  # noqa: BLE001 any other exception is a bug
+        if isinstance(error, RuntimeError) and str(error) == "can't start new thread":
+            report_error(PosezooError("the system allows no more threads", hint=_THREADS_HINT))
+            return 1
+        if isinstance(error, UnicodeEncodeError) and error.encoding == sys.getfilesystemencoding():
+            name = error.object[error.start - 20 : error.end + 20]
+            report_error(
+                PosezooError(
+                    f"a name with {name!a} cannot be used with the encoding of this system, {error.encoding}",
+                    hint="set PYTHONUTF8=1",
+                )
+            )
+            return 1
         return _report_bug()
 
 

@@ -118,8 +118,11 @@ def write_ir(network: Any, xml: Path, precision: Precision) -> Path:
         xml.parent.mkdir(parents=True, exist_ok=True)
         import_openvino().save_model(network, xml, compress_to_fp16=precision == Precision.FP16)
     except (OSError, RuntimeError) as error:
+        reason = error_text(error)
+        if "basic_ios" in reason:  # C++ does not keep the reason of the system
+            reason = "the disk is full, or a quota or a limit of file sizes is reached"
         raise OutputError(
-            f"{xml.parent}: the {precision} IR cannot be written completely: {error_text(error)}",
+            f"{xml.parent}: the {precision} IR cannot be written completely: {reason}",
             hint="check the free space there",
         ) from error
     return xml

@@ -107,9 +107,16 @@ class Graph:
         return {port.any_name: port.get_element_type().to_dtype() for port in self.model.inputs}
 
     def read_rt_info(self, *path: str) -> str:
-        """The text at a path of the IR's metadata (rt_info); empty if there is none."""
+        """The text at a path of the IR's metadata (rt_info); empty if there is none.
+
+        Raises:
+            InferenceError: it is not UTF-8.
+        """
         keys = list(path)
-        return str(self.model.get_rt_info(keys).astype(str)) if self.model.has_rt_info(keys) else ""
+        try:
+            return str(self.model.get_rt_info(keys).astype(str)) if self.model.has_rt_info(keys) else ""
+        except UnicodeDecodeError as error:
+            raise InferenceError(f"{self.path}: {'.'.join(path)} in its rt_info is not UTF-8") from error
 
     def image_layout(self, name: str) -> str:
         """The layout of an image input: NCHW or NHWC; empty if it is unknown."""

@@ -68,9 +68,16 @@ class ThreadPool:
         self._ended = threading.Event()
         self._tasks: queue.SimpleQueue[Callable[[], None] | None] = queue.SimpleQueue()
         # Daemon threads: one that waits for a server must not delay the end of the process.
-        self._threads = [threading.Thread(target=self._work_loop, daemon=True) for _ in range(size)]
-        for thread in self._threads:
-            thread.start()
+        self._threads: list[threading.Thread] = []
+        for _ in range(size):
+            thread = threading.Thread(target=self._work_loop, daemon=True)
+            try:
+                thread.start()
+            except RuntimeError:  # the system has no more threads for us: the started ones do all tasks
+                if not self._threads:
+                    raise
+                break
+            self._threads.append(thread)
 
     def submit(self, work: Callable[[], Result]) -> Future[Result]:
         """Queue a task; a free thread runs it."""
