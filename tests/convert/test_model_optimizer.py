@@ -7,6 +7,7 @@ import os
 import stat
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -17,7 +18,12 @@ from fakes.command import posezoo
 from fakes.model_optimizer import ENVIRONMENT, needs_mo
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.zoo import declared_file, omz_yml, write_model
-from posezoo.convert.model_optimizer import ModelOptimizer, build_arguments, find_model_optimizer
+from posezoo.convert.model_optimizer import (
+    ModelOptimizer,
+    build_arguments,
+    find_model_optimizer,
+    refuse_unsafe_arguments,
+)
 from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
@@ -309,6 +315,29 @@ def test_a_model_yml_cannot_make_it_run_code_or_write_other_files(zoo, argument)
     assert not (zoo / "it-ran").exists()
     assert not (zoo / "outside").exists()
     assert not list(zoo.rglob("*.bin"))
+
+
+@pytest.mark.parametrize(
+    "argument",
+    [
+        ("--input_proto", "/etc/passwd"),
+        ("--input_pr", "net.prototxt"),
+        ("-d", "~/net.prototxt"),
+        ("--mean_file", "mean.binaryproto"),
+        ("--transformations_config", "/tmp/a.json"),
+        ("--new_flag", "/etc/passwd"),
+    ],
+)
+def test_only_files_of_the_model_are_passed_on(zoo, argument):
+    spec = open_registry([zoo / "models"]).find("net")
+    with pytest.raises(
+        ConversionError, match=f"{argument[0]} is not passed to Model Optimizer: .* not verified"
+    ):
+        refuse_unsafe_arguments(replace(spec, mo_args=(argument,)))
+    for value in ("$dl_dir/net.prototxt", "$mo_dir/extensions/front/tf/ssd_v2_support.json"):
+        refuse_unsafe_arguments(
+            replace(spec, mo_args=(("--transformations_config", value), ("--log_level", "a/b")))
+        )
 
 
 @pytest.mark.parametrize("argument", ["--input_model=net.onnx", "-m=net.onnx", "--output_dir=x", "-o=x"])

@@ -18,14 +18,14 @@ from functools import cache
 from pathlib import Path
 
 from posezoo.convert import frontends
-from posezoo.errors import ConversionError
+from posezoo.errors import ConversionError, sanitize
 from posezoo.files.staging import staging_dir
 from posezoo.ir import ir_writer, provenance
 from posezoo.ir.complexity import compute_complexity
 from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.layout import ModelLayout
 from posezoo.resolve.resolved import Resolved, Target
-from posezoo.spec.mo_args import OTHER_ORIGINALS, write_arguments
+from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED, write_arguments
 from posezoo.spec.model import Framework, ModelSpec, Precision
 from posezoo.workers.program import find_exception, run_program
 
@@ -38,7 +38,17 @@ _REFUSED = (
     "--extensions", "--caffe_parser_path", "--tensorflow_custom_layer_libraries", "--output_dir",
     "--model_name", "--tensorflow_custom_operations_config_update", "--tensorboard_logdir",
 )  # fmt: skip
-_REFUSED_LETTERS = ("-o", "-n", "-w", "-m")
+_REFUSED_LETTERS = ("-o", "-n", "-w", "-m", "-k")
+# Arguments that name files to read: these must be verified files of the model, or come with Model Optimizer.
+_PATHS = (
+    "--counts", "--input_checkpoint", "--input_meta_graph", "--input_proto", "--input_symbol", "--mean_file",
+    "--nd_prefix_name", "--pretrained_model_name", "--saved_model_dir",
+    "--tensorflow_object_detection_api_pipeline_config", "--tensorflow_use_custom_operations_config",
+    "--transformations_config", "-d",
+)  # fmt: skip
+
+# Large TensorFlow models take some minutes.
+_TIMEOUT_S = 3600.0
 
 HINT = "make mo-env makes an environment with it; --mo build/mo-env/bin/mo"
 
@@ -150,14 +160,21 @@ def _environment(home: str = "") -> dict[str, str]:
 
 
 def refuse_unsafe_arguments(spec: ModelSpec) -> None:
-    """Refuse arguments of a model with which Model Optimizer could run code or write other files.
+    """Refuse arguments of a model with which Model Optimizer could run code, or read or write other files.
 
     Raises:
         ConversionError: the model has such an argument.
     """
-    for flag, _ in spec.mo_args:
+    for flag, value in spec.mo_args:
         if flag == "--model_name":  # replaced by ours
             continue
+        names_file = flag not in TYPED and any(name.startswith(flag) for name in _PATHS)
+        if (names_file and not value.startswith("$")) or value.startswith(("/", "~")):
+            raise ConversionError(
+                f"{spec.full_name}: {flag} is not passed to Model Optimizer: {sanitize(value)} is a "
+                "file that is not verified",
+                hint="name a file of the model: $dl_dir/NAME",
+            )
         is_long = flag.startswith("--")
         if any(name.startswith(flag) for name in _REFUSED) if is_long else flag.startswith(_REFUSED_LETTERS):
             raise ConversionError(
@@ -217,9 +234,11 @@ def run_model_optimizer(mo: ModelOptimizer, arguments: tuple[str, ...], spec: Mo
         consent.parent.mkdir()
         consent.write_text("0")
         try:
-            result = run_program(command, environment=_environment(home))
+            result = run_program(command, environment=_environment(home), timeout_s=_TIMEOUT_S)
         except OSError as error:
             raise ConversionError(f"{command[0]}: cannot be started: {error.strerror or error}") from error
+    if result.timed_out:
+        raise ConversionError(f"{spec.full_name}: Model Optimizer did not end within {_TIMEOUT_S / 60:g} min")
     if result.exit_code == 0:
         return
     # The exception that it raised; if none, its error lines; if none, its last line.
