@@ -84,8 +84,10 @@ def turn(angle: float) -> np.ndarray:
     return np.array([[np.cos(angle), np.sin(angle)], [-np.sin(angle), np.cos(angle)]])
 
 
-def group(kind: str, seed: int, size: tuple[int, int], count: int | None = None) -> Group:
-    """The people of one kind and seed; as many as fit, at most ``count``."""
+def group(
+    kind: str, seed: int, size: tuple[int, int], count: int | None = None, apart: float = APART
+) -> Group:
+    """The people of one kind and seed; as many as fit, at most ``count``, joints ``apart`` pixels or more."""
     rng = np.random.default_rng([seed, sorted(KINDS).index(kind)])
     min_count, max_count, candidates = KINDS[kind]
     requested = int(rng.integers(min_count, max_count + 1)) if count is None else count
@@ -96,7 +98,7 @@ def group(kind: str, seed: int, size: tuple[int, int], count: int | None = None)
             inside = (one > 0).all(axis=1) & (one < size).all(axis=1)
             joints.append(one)
             there.append(seen & inside)
-        if not _fitting(joints, there, len(people), size):
+        if not _fitting(joints, there, len(people), size, apart):
             del joints[-len(people) :], there[-len(people) :]
         if len(joints) >= requested:
             break
@@ -104,7 +106,9 @@ def group(kind: str, seed: int, size: tuple[int, int], count: int | None = None)
     return Group(np.reshape(joints, (*shape, 2)), np.reshape(there, shape).astype(bool), size)
 
 
-def _fitting(joints: list[np.ndarray], there: list[np.ndarray], new: int, size: tuple[int, int]) -> bool:
+def _fitting(
+    joints: list[np.ndarray], there: list[np.ndarray], new: int, size: tuple[int, int], apart: float
+) -> bool:
     """Whether the last people keep their distance from all and each other, and show enough of themselves."""
     for place in range(len(joints) - new, len(joints)):
         one, seen = joints[place], there[place]
@@ -113,9 +117,9 @@ def _fitting(joints: list[np.ndarray], there: list[np.ndarray], new: int, size: 
             return False
         for other in range(place):
             common = seen & there[other]
-            if (np.hypot(*(one - joints[other])[common].T) < APART).any():
+            if (np.hypot(*(one - joints[other])[common].T) < apart).any():
                 return False
-            if np.hypot(*(neck - joints[other][_SHOULDERS].mean(axis=0))) < APART:
+            if np.hypot(*(neck - joints[other][_SHOULDERS].mean(axis=0))) < apart:
                 return False
     return True
 
@@ -282,6 +286,13 @@ def _half_bodies(rng: np.random.Generator, size: tuple[int, int], requested: int
         yield [(_anywhere(rng, size, person(rng, rng.uniform(*_heights(size, requested)))), upper)]
 
 
+def _unequal(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
+    """0.9, 0.5 and 0.33 times as high as the picture, in turn, so that bodies cover each other many times."""
+    for turn_number in range(TRIES):
+        height = size[1] * (0.9, 0.5, 0.33)[turn_number % 3]
+        yield [(_anywhere(rng, size, person(rng, height)), _ALL)]
+
+
 def _empty(rng: np.random.Generator, size: tuple[int, int], requested: int) -> Iterator[People]:
     return iter(())
 
@@ -299,14 +310,20 @@ KINDS: dict[str, tuple[int, int, Callable[[np.random.Generator, tuple[int, int],
     "edge": (1, 10, _edge),
     "half bodies": (1, 12, _half_bodies),
     "twins": (2, 8, _twins),
+    "unequal": (8, 30, _unequal),
 }
 
 
 def openpose_maps(
-    people: Group, seed: int, *, upsampled: int = 1, noise: float = NOISE
+    people: Group, seed: int, *, upsampled: int = 1, noise: float = NOISE, thickness: float = OPENPOSE_STRIDE
 ) -> tuple[np.ndarray, np.ndarray]:
-    """(1, 19, H, W) heatmaps, merged by maximum, and (1, 38, H, W) PAFs one cell thick, averaged."""
-    return openpose_drawn(*openpose_joints(people), people.size, seed, upsampled=upsampled, noise=noise)
+    """(1, 19, H, W) heatmaps, merged by maximum, and (1, 38, H, W) PAFs, averaged.
+
+    A field reaches ``thickness`` pixels to each side of its limb.
+    """
+    return openpose_drawn(
+        *openpose_joints(people), people.size, seed, upsampled=upsampled, noise=noise, thickness=thickness
+    )
 
 
 def openpose_drawn(
@@ -317,6 +334,7 @@ def openpose_drawn(
     *,
     upsampled: int = 1,
     noise: float = NOISE,
+    thickness: float = OPENPOSE_STRIDE,
 ) -> tuple[np.ndarray, np.ndarray]:
     """The same of (N, 18, 2) joints, of which (N, 18) are there."""
     rng = np.random.default_rng([seed, 19])
@@ -328,7 +346,7 @@ def openpose_drawn(
     pafs = np.zeros((38, *shape), np.float32)
     for (a, b), channel in LIMBS:
         pafs[channel : channel + 2] = _field(
-            joints[:, a], joints[:, b], there[:, a] & there[:, b], shape, stride
+            joints[:, a], joints[:, b], there[:, a] & there[:, b], shape, stride, thickness
         )
     return _noisy(heatmaps, rng, noise), _noisy(pafs, rng, noise)
 
@@ -418,11 +436,15 @@ def _gaussian(
 
 
 def _field(
-    starts: np.ndarray, ends: np.ndarray, there: np.ndarray, shape: tuple[int, int], stride: float
+    starts: np.ndarray,
+    ends: np.ndarray,
+    there: np.ndarray,
+    shape: tuple[int, int],
+    stride: float,
+    thick: float,
 ) -> np.ndarray:
-    """(2, H, W): unit vectors along each limb, in the cells not further than one cell of 8 px from it."""
+    """(2, H, W): unit vectors along each limb, in the cells not further than ``thick`` pixels from it."""
     total, count = np.zeros((2, *shape)), np.zeros(shape)
-    thick = OPENPOSE_STRIDE
     rows, columns = ((np.arange(length) + 0.5) * stride for length in shape)
     for start, end in zip(starts[there], ends[there], strict=True):
         along = (end - start) / max(np.hypot(*(end - start)), 1e-9)

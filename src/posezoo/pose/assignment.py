@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from heapq import heappop, heappush
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -87,95 +89,55 @@ def _augment(
 
 
 def match_pairs(starts: list[int], ends: list[int], weights: list[float]) -> list[int]:
-    """The indices of the pairs with the largest total weight; no two of them share a start or an end."""
-    best: list[int] = []
-    is_large = len(weights) > _LARGE
-    for component in _components(starts, ends):
-        rows: dict[int, list[_Pair]] = {}
-        for place in component:
-            rows.setdefault(starts[place], []).append((weights[place], ends[place], place))
-        solve = _try_all if len(component) <= _FEW else _match_greedily if is_large else _assign
-        best += solve(list(rows.values()))
-    return best
+    """The indices of the pairs with the largest total weight; no two of them share a start or an end.
 
-
-# Thirty people in a crowd leave about 500 conflicting pairs. Noise may leave any number: above _LARGE pairs
-# an exact solution takes too long, and above MAX_PAIRS the caller uses only the best pairs.
-_LARGE = 1500
-MAX_PAIRS = 3000
-
-_Pair = tuple[float, int, int]  # weight, end, index
-
-# Up to this number of pairs it is faster to try all choices. Most conflicts are between two people.
-_FEW = 9
-
-
-def _try_all(rows: list[list[_Pair]]) -> list[int]:
-    """The best choice of at most one pair for each row, by branch and bound."""
-    bounds = [0.0]
-    for row in reversed(rows):
-        row.sort(reverse=True)
-        bounds.append(bounds[-1] + max(row[0][0], 0.0))
-    bounds.reverse()
-    best_total = -1.0
-    best: list[int] = []
-
-    def search(depth: int, total: float, taken: list[int], chosen: list[int]) -> None:
-        nonlocal best_total, best
-        if total + bounds[depth] <= best_total:
-            return
-        if depth == len(rows):
-            best_total, best = total, chosen
-            return
-        for weight, end, place in rows[depth]:
-            if end not in taken:
-                search(depth + 1, total + weight, [*taken, end], [*chosen, place])
-        search(depth + 1, total, taken, chosen)
-
-    search(0, 0.0, [], [])
-    return best
-
-
-def _assign(rows: list[list[_Pair]]) -> list[int]:
-    """The same for many pairs, as a linear assignment problem."""
-    columns = {
-        end: column for column, end in enumerate(dict.fromkeys(end for row in rows for _, end, _ in row))
-    }
-    # There is one extra column for each row, so leaving a row unmatched costs nothing.
-    costs = np.zeros((len(rows), len(columns) + len(rows)))
-    places = {}
-    for number, row in enumerate(rows):
-        for weight, end, place in row:
-            costs[number, columns[end]] = -weight
-            places[number, columns[end]] = place
-    return [places[both] for both in enumerate(solve_assignment(costs)) if both in places]
-
-
-def _match_greedily(rows: list[list[_Pair]]) -> list[int]:
-    """Choose the best pair, then the best remaining pair, and so on."""
-    taken: set[int] = set()
-    chosen: dict[int, int] = {}
-    for _, end, place, row in sorted(
-        ((*pair, row) for row, pairs in enumerate(rows) for pair in pairs), reverse=True
-    ):
-        if row not in chosen and end not in taken:
-            taken.add(end)
-            chosen[row] = place
-    return list(chosen.values())
-
-
-def _components(starts: list[int], ends: list[int]) -> list[list[int]]:
-    """The indices of the pairs, in connected components: groups that share starts or ends."""
-    component_of: dict[tuple[str, int], list[int]] = {}
-    for place, (start, end) in enumerate(zip(starts, ends, strict=True)):
-        one = component_of.setdefault(("start", start), [])
-        other = component_of.setdefault(("end", end), one)
-        if other is not one:
-            if len(one) < len(other):  # extend the longer one, to avoid repeated copies of long chains
-                one, other = other, one
-            one += other
-            component_of["start", start] = component_of["end", end] = one
-            component_of.update({("start", starts[index]): one for index in other})
-            component_of.update({("end", ends[index]): one for index in other})
-        one.append(place)
-    return list({id(component): component for component in component_of.values()}.values())
+    Each start in turn takes the shortest augmenting path, as in ``solve_assignment``, but only over the
+    given pairs, which are a few of all possible ones. A start or an end may stay without a partner.
+    """
+    pairs_of: dict[int, list[tuple[float, int, int]]] = {}  # weight, end, index of the pair
+    for index, start in enumerate(starts):
+        pairs_of.setdefault(start, []).append((weights[index], ends[index], index))
+    for start, pairs in pairs_of.items():
+        pairs.append((0.0, ~start, -1))  # an end of its own, which stands for no partner
+    start_prices: dict[int, float] = {}
+    end_prices: dict[int, float] = {}
+    owners: dict[int, int] = {}
+    chosen: dict[int, tuple[int, int]] = {}  # the end of each start, and the index of the pair
+    for first, pairs in pairs_of.items():
+        reached, end, index = min(
+            [(-weight - end_prices.get(end, 0.0), end, index) for weight, end, index in pairs]
+        )
+        start_prices[first] = reached
+        if end not in owners:  # shortcut: most starts get the end that they prefer
+            owners[end], chosen[first] = first, (end, index)
+            continue
+        distances: dict[int, float] = {}
+        came_from: dict[int, tuple[int, int]] = {}
+        nearest: list[tuple[float, int]] = []
+        seen: dict[int, float] = {}
+        start, reached = first, 0.0
+        while True:
+            base = reached - start_prices[start]
+            for weight, end, index in pairs_of[start]:
+                distance = base - weight - end_prices.get(end, 0.0)
+                # Rounding may make a second path to an end seem shorter.
+                if distance < distances.get(end, inf) and end not in seen:
+                    distances[end], came_from[end] = distance, (start, index)
+                    heappush(nearest, (distance, end))
+            reached, end = heappop(nearest)
+            while end in seen:
+                reached, end = heappop(nearest)
+            if end not in owners:
+                break
+            seen[end] = reached
+            start = owners[end]
+        start_prices[first] += reached
+        for taken, distance in seen.items():
+            start_prices[owners[taken]] += reached - distance
+            end_prices[taken] = end_prices.get(taken, 0.0) - reached + distance
+        start = -1
+        while start != first:
+            start, index = came_from[end]
+            owners[end] = start
+            (end, _), chosen[start] = chosen.get(start, (end, index)), (end, index)
+    return [index for _, index in chosen.values() if index >= 0]

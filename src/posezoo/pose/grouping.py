@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from posezoo.pose.assignment import MAX_PAIRS, match_pairs
+from posezoo.pose.assignment import match_pairs
 from posezoo.pose.decoder_type import check_options
 from posezoo.pose.keypoints import Floats
 from posezoo.pose.limbs import LIMBS, NECK, LimbCandidates
@@ -33,7 +33,10 @@ _UNUSUAL = 0.3
 _TOO_LONG = 1.2
 # Penalty for the squared length in cells, if neither height is known. For two people in line, both matchings
 # have the same sum of lengths, and the one with equal lengths is correct.
-_UNEVENNESS = 0.002
+_UNEVENNESS = 0.01
+
+# Thirty people in a crowd leave 500 to 3000 pairs that exclude each other; noise may leave any number.
+_MAX_PAIRS = 3000
 
 # A group of at least this many joints without a neck may be a part of a person; smaller groups are ambiguous.
 # Noise has many such parts; all of them are then ambiguous.
@@ -256,8 +259,8 @@ class _PersonAssembly:
         unusual = np.log(np.maximum(pairs.lengths, 0.1)) - _LOG_SHARES[pairs.limbs] - agreed
         penalty = np.fmax(_UNLIKE * unlike**2, 0) + np.where(unusual > 0, _TOO_LONG, _UNUSUAL) * unusual**2
         weights -= np.where(np.isnan(agreed), _UNEVENNESS * length**2, penalty)
-        if len(weights) > MAX_PAIRS:
-            kept = np.sort(np.argpartition(-weights, MAX_PAIRS)[:MAX_PAIRS])
+        if len(weights) > _MAX_PAIRS:
+            kept = np.sort(np.argpartition(-pairs.scores, _MAX_PAIRS)[:_MAX_PAIRS])
             pairs, weights = pairs[kept], weights[kept]
         first = pairs.limbs * len(heights)  # a peak may be used once for each limb
         best = match_pairs((first + pairs.starts).tolist(), (first + pairs.ends).tolist(), weights.tolist())
