@@ -7,6 +7,7 @@ from dataclasses import fields
 import numpy as np
 import pytest
 
+from fakes import crowds, space
 from fakes.people import landmark_output, standing_person
 from posezoo import decode
 from posezoo.errors import InferenceError
@@ -185,3 +186,49 @@ def test_blazepose_landmarks_are_in_pixels_of_their_input():
     assert pose.skeleton == "blazepose-33" and pose.score == pytest.approx(0.8)
     assert np.allclose(pose.keypoints[:, :2], person, atol=1e-3)
     assert decode("blazepose", outputs, (256, 256), min_presence=0.9) == []
+
+
+def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
+    """Outputs with every keypoint, or the box's top left corner, at this pixel of an input of 64 x 64."""
+    if decoder == "detection":
+        return {"detections": np.array([[[[0, 1, 0.9, x / 64, y / 64, 1, 1]]]], np.float32)}
+    if decoder == "blazepose":
+        return {"landmarks": np.tile(np.float32([x, y, 0, 9, 9]), 39)[None], "presence": np.ones((1, 1))}
+    if decoder == "movenet":
+        return {"keypoints": np.tile(np.float32([y / 64, x / 64, 0.9]), (1, 1, 17, 1))}
+    if decoder == "simcc":  # two bins a pixel, from the center of the first pixel
+        bins = np.eye(128, dtype=np.float32)
+        return {
+            role: np.tile(bins[round(2 * (at - 0.5))], (1, 17, 1))
+            for role, at in (("simcc_x", x), ("simcc_y", y))
+        }
+    assert decoder == "heatmap"  # a stride of 4, from the center of the first pixel
+    cells = zeros(1, 17, 16, 16)
+    cells[..., round((y - 0.5) / 4), round((x - 0.5) / 4)] = 0.9
+    return {"heatmaps": cells}
+
+
+@pytest.mark.parametrize("name", DECODERS.builtin)
+def test_coordinates_are_counted_from_the_corner_except_of_two_decoders(name):
+    """As ``decode`` says; maps of people are drawn with the center of the first cell at half a cell."""
+    x, y = 32.5, 24.5
+    if name in ("openpose", "associative_embedding"):
+        size, draw = {
+            "openpose": (crowds.OPENPOSE_SIZE, crowds.openpose_maps),
+            "associative_embedding": (crowds.EMBEDDINGS_SIZE, crowds.embedding_maps),
+        }[name]
+        people = crowds.group("plain", 1, size, 1)
+        roles = [output.role for output in find_decoder(name).networks[-1]]
+        (pose,) = decode(name, dict(zip(roles, draw(people, 1, noise=0), strict=True)), size)
+        nose = people.joints[0, 0]
+        assert pose.keypoints[0, :2] == pytest.approx(nose, abs=0.1)
+    elif name == "lifting_3d":
+        people = space.scene(1, 1)
+        (pose,) = decode(name, space.maps(people, 1, noise=0), space.SIZE)
+        assert pose.keypoints[space.NECK, :2] == pytest.approx(people.seen[0, space.NECK], abs=0.3)
+    else:
+        (pose,) = decode(name, outputs_at(name, x, y), (64, 64))
+        expected = (32, 24) if find_decoder(name).has_pixel_centers else (x, y)
+        first = pose.box[:2] if name == "detection" else pose.keypoints[0, :2]
+        assert tuple(first) == pytest.approx(expected, abs=0.01)
+    assert find_decoder(name).has_pixel_centers == (name in ("heatmap", "simcc"))

@@ -60,6 +60,11 @@ def find_decoder(name: str) -> DecoderType:
 def decode(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, **options: Option) -> list[Pose]:
     """Decode the outputs of a network: the people, highest score first, in pixels of the network's input.
 
+    Coordinates are continuous: (0, 0) is the top left corner of the input, (width, height) its bottom right
+    corner, and (0.5, 0.5) the center of its top left pixel. Two decoders return the numbers of their
+    published code, which are 0.5 px less on both axes: for heatmap and simcc, (0, 0) is the center of
+    the top left pixel. The poses of ``load`` are in image pixels, and continuous for every model.
+
     The outputs that each decoder takes:
 
     - openpose: ``heatmaps`` (1, 19, H, W) and ``pafs`` (1, 38, H, W), or both in one output of 57 channels,
