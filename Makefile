@@ -108,7 +108,7 @@ bench: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) build/model-
 # Models that cannot be fetched are told and left out; each of the others takes about ten seconds.
 measure: $(VENV)/.installed-test  ## measure each model's speed here (at most 8 minutes): build/speed.json, for posezoo record
 	@mkdir -p build
-	-$(BIN)/posezoo benchmark --all --generated --precisions FP16,FP16-INT8 --requests 1,0 --size 368,432 \
+	-$(BIN)/posezoo benchmark '*' '*@*' --generated --precisions FP16,FP16-INT8 --requests 1,0 --size 368,432 \
 	  --seconds 0.4 --attempts 1 --output build/speed.json
 
 resolve: $(VENV)/.installed-check  ## do all extras resolve to wheels on every Python that we name?

@@ -15,7 +15,8 @@ import pytest
 
 from conftest import by_digest
 from posezoo.cards.card_reader import parse_card
-from posezoo.cli.main import VERBS
+from posezoo.cli.main import VERBS, create_parser
+from posezoo.registry import open_registry
 
 ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
@@ -53,6 +54,20 @@ def desk(mirror, shared, tmp_path) -> Path:
 def environ_of(desk: Path, mirror: Path) -> dict[str, str]:
     path = f"{desk / 'bin'}{os.pathsep}{os.environ['PATH']}"
     return {**os.environ, "PATH": path, "POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(desk / "cache")}
+
+
+def test_every_command_for_users_of_other_projects_is_one_that_posezoo_reads():
+    text = (ROOT / "docs" / "coming_from.md").read_text("utf-8")
+    lines = re.findall(r"`posezoo ([^`]+)`", text)
+    assert len(lines) > 15
+    for line in lines:
+        verb, *words = shlex.split(line)
+        if words != ["-m"]:  # the text names only the option
+            create_parser().parse_args([verb, *words])
+    for name in re.findall(
+        r"(?:posezoo\.load\(\"|-m |run |evaluate |get |convert )([a-z]+[-_][\w.@-]+)", text
+    ):
+        assert open_registry().find(name).full_name.startswith(name.partition("@")[0])
 
 
 @pytest.mark.slow

@@ -49,18 +49,18 @@ def test_counted_complexity_stands_beside_the_published_one(root):
     rows = [line for line in card(root).splitlines() if line.startswith(("| GFLOPs", "| MParams"))]
     assert rows == [
         "| GFLOPs | 92.8364 |",
-        "| GFLOPs, counted on the IR | 92.83 (FP32, FP16) |",
+        "| GFLOPs, counted on the IR | 92.8 (FP32, FP16) |",
         "| MParams | 28.6 |",
-        "| MParams, counted on the IR | 28.618 (FP32, FP16) |",
+        "| MParams, counted on the IR | 28.6 (FP32, FP16) |",
     ]
     index = draw_pages(root)["index.md"]
     assert "| GFLOPs | GFLOPs counted | MParams | MParams counted | AP |" in index
-    assert "| 92.8364 | 92.83 | 28.6 | 28.618 |  |" in index
+    assert "| 92.8364 | 92.8 | 28.6 | 28.6 |  |" in index
 
 
 def test_different_counts_and_weights_are_shown_separately(root):
     measure(root, COUNTED + QUANTIZED)
-    assert "| 92.83 (FP32); 92.9 (FP16-INT8; generated weights) |" in card(root)
+    assert "| 92.8 (FP32); 92.9 (FP16-INT8; generated weights) |" in card(root)
 
 
 def test_measured_accuracy_and_speed_have_a_section_only_if_they_exist(root):
@@ -68,10 +68,38 @@ def test_measured_accuracy_and_speed_have_a_section_only_if_they_exist(root):
     measure(root, FAST + GOOD)
     text = card(root)
     assert "posezoo benchmark net" not in text
-    assert "## Measured Accuracy\n\n| Precision | AP | AR | Settings |" in text
-    assert "| FP16 | 0.6464 | 0.71 | dataset COCO val2017 |" in text
-    assert "## Performance\n\n| Precision | Machine | throughput fps | latency p50 ms | Settings |" in text
-    assert "| A &lt;b&gt;processor&lt;/b&gt;, 2 cores | 31.25 | 32 | device CPU, batch 1; openvino" in text
+    assert "## Measured Accuracy\n\n| Precision | AP | AR |\n" in text
+    assert "| FP16 | 0.646 | 0.710 |\n\nMeasured with: dataset COCO val2017.\n" in text
+    titles = "Precision | Device | Throughput (images/s) | Median latency (ms)"
+    assert f"## Performance\n\n| {titles} |\n| --- | --- | --- | --- |\n| FP16 | CPU | 31.2 | 32 |\n" in text
+    assert "\nMeasured with: A &lt;b&gt;processor&lt;/b&gt;, 2 cores; batch 1; openvino 2026.4.1.\n" in text
+
+
+def test_speeds_of_one_machine_are_one_table_by_precision_device_and_hint(root):
+    rows = [
+        f"  - {{precision: {precision}, machine: M, settings: {{device: CPU, hint: {hint}, batch: 1}}, "
+        f"figures: {{throughput_fps: {fps}, throughput_min_fps: {fps - 1}, throughput_max_fps: {fps + 1}, rounds: 5}}}}\n"
+        for precision, hint, fps in (("FP16", "LATENCY", 6.20161), ("FP16-INT8", "THROUGHPUT", 1234.5))
+    ]
+    measure(root, "speed:\n" + "".join(rows))
+    table = card(root).partition("## Performance\n\n")[2].splitlines()
+    assert table[2:6] == [
+        "| FP16 | CPU | LATENCY | 6.20 | 5.20 to 7.20 |",
+        "| FP16-INT8 | CPU | THROUGHPUT | 1,230 | 1,230 to 1,240 |",
+        "",
+        "Measured with: M; batch 1, rounds 5.",
+    ]
+
+
+def test_a_variant_with_several_accuracies_is_one_row(tmp_path):
+    files = model_yml()["files"]
+    claim = {"metric": "AP", "value": 0.663, "AP50": 0.892, "AP75": 0.734, "dataset": "COCO val2017"}
+    published = {"accuracy": [claim, {**claim, "value": 0.684, "flip": True}]}
+    variants = {"small": {"files": files}, "large": {"files": files, "published": published}}
+    write_model(tmp_path / "models", "net", model_yml(files=None, variants=variants))
+    titles = "Variant | Input | AP/AP50/AP75 (%) | AP/AP50/AP75 with flip (%) | Dataset"
+    row = "`net@large` | 1, 4, 6, 3 | 66.3/89.2/73.4 | 68.4/89.2/73.4 | COCO val2017"
+    assert f"| {titles} |\n| --- | --- | --- | --- | --- |\n| {row} |\n\n" in card(tmp_path / "models")
 
 
 def test_a_card_beside_an_ir_shows_the_complexity_of_that_ir_only(root, tmp_path):
@@ -91,8 +119,8 @@ def test_each_variant_shows_its_own_measurements(tmp_path):
     ]
     measure(tmp_path / "models", "complexity:\n" + "".join(rows))
     text = card(tmp_path / "models")
-    assert "| GFLOPs, counted on the IR | 1.5 (FP32) |" in text
-    assert "| Variant | Input | GFLOPs |\n| --- | --- | --- |\n| `net@large` | 1, 4, 6, 3 | 6.5 |" in text
+    assert "| GFLOPs, counted on the IR | 1.50 (FP32) |" in text
+    assert "| Variant | Input | GFLOPs |\n| --- | --- | --- |\n| `net@large` | 1, 4, 6, 3 | 6.50 |" in text
 
 
 def test_the_card_of_a_composite_names_the_part_that_was_measured(tmp_path):
@@ -102,8 +130,8 @@ def test_the_card_of_a_composite_names_the_part_that_was_measured(tmp_path):
         write_model(root, f"whole/{name}", model_yml())
         measure(root, COUNTED + FAST, f"whole/{name}")
     text = card(root, "whole")
-    assert "| GFLOPs of part, counted on the IR | 92.83 (FP32) |" in text
-    assert "| Model | Precision | Machine |" in text
+    assert "| GFLOPs of part, counted on the IR | 92.8 (FP32) |" in text
+    assert "| Model | Precision | Device |" in text
     assert "| rest | FP16 |" in text
 
 
@@ -142,7 +170,7 @@ def test_an_accuracy_that_is_only_published_for_the_converted_model_is_not_shown
 def test_int8_is_compared_with_fp32(root):
     measure(root, INT8)
     assert "## INT8 Compared with FP32\n\nThe shift of what INT8 detects" in card(root)
-    assert "| FP16-INT8 | 0.4 | 44 | 47 |" in card(root)
+    assert "| FP16-INT8 | 0.400 | 44 | 47 |" in card(root)
 
 
 INT8 = (

@@ -140,6 +140,19 @@ def test_gluoncv_models_are_in_its_tables_with_empty_cells_for_unknown_values(tm
     assert index.endswith("\n[^1]: Jane Doe: On \\_Poses\\_. 2020. <https://p.invalid/2>\n")
 
 
+def test_the_index_begins_with_a_picture_of_all_models_with_ap_and_speed(checkout):
+    claim = {"accuracy": [{"metric": "AP", "value": 0.7, "dataset": "COCO"}]}
+    speed = "speed: [{precision: FP16, machine: M, weights: %s, figures: {throughput_fps: %g}}]\n"
+    for name, weights, fps in (("fast", "published", 90), ("slow", "generated", 4.5), ("unknown", "", 0)):
+        path = write_model(checkout / "models", name, model_yml(published=claim))
+        if fps:
+            path.with_name("measured.yml").write_text(speed % (weights, fps))
+    pages = draw_pages(checkout / "models")
+    assert "# Models\n\n![AP against throughput](accuracy-throughput.svg)\n\n" in pages["index.md"]
+    names = re.findall(r">([^<>]+): 70\.0 %, ([\d.]+)/s<", pages["accuracy-throughput.svg"])
+    assert names == [("fast", "90"), ("slow", "4.50")]
+
+
 def test_a_zoo_without_gluoncv_models_has_no_such_tables(checkout):
     assert "GluonCV" not in draw_pages(checkout / "models")["index.md"]
 

@@ -71,7 +71,7 @@ def test_the_limits_of_a_composite_with_its_own_detector_name_that_detector(fact
     for name in ("finder", "poser"):
         write_model(root, f"whole/{name}", model_yml())
     (limit,) = facts("whole").limits
-    assert limit.startswith("Its first part, finder, finds the people")
+    assert limit.startswith("Its part finder finds the people")
 
 
 def test_a_model_published_as_ir_names_the_framework_it_was_trained_in(facts, tmp_path):

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 
 from posezoo.cards.markdown import draw_compact_table, escape, format_code
 from posezoo.facts.labels import (
     describe_settings,
+    format_figure,
     format_pairs,
     format_percent,
     format_port_shape,
     format_protocol,
     join,
 )
-from posezoo.facts.model_facts import ModelFacts, measurements_of
+from posezoo.facts.model_facts import ModelFacts, measurements_of, unique
 from posezoo.measured import KINDS, Measurement
 from posezoo.spec.model import ModelSpec
 
@@ -35,6 +37,14 @@ TITLES = {
 
 #: Column titles for metrics whose names are not readable.
 _COLUMN_TITLES = {
+    "throughput_fps": "Throughput (images/s)",
+    "throughput_min_fps": "Range (images/s)",
+    "latency_p50_ms": "Median latency (ms)",
+    "latency_p90_ms": "90th percentile (ms)",
+    "latency_p99_ms": "99th percentile (ms)",
+    "compile_s": "Compilation (s)",
+    "memory_mib": "Peak memory (MiB)",
+    "MPJPE_mm": "MPJPE (mm)",
     "shift_p50_px": "Median shift (px)",
     "shift_p90_px": "90th percentile shift (px)",
     "found_fp32": "People detected by FP32",
@@ -49,43 +59,103 @@ SHIFT_LEGEND = (
     "that at least one of them detects."
 )
 
+#: Settings that distinguish the rows of a table, with their titles; the other settings are below the table.
+_ROW_SETTINGS = {
+    "device": "Device",
+    "hint": "Hint",
+    "executed_precision": "Executed in",
+    "requests": "Requests",
+}
+#: What a table does not repeat: the streams follow from the requests, and card.json has the rest.
+_LEFT_OUT = ("streams",)
+#: Figures without a column: the first is part of a range, the second of the conditions.
+_NO_COLUMN = ("throughput_max_fps", "rounds")
+
 #: The first paragraph of a kind's section.
 _LEGEND = {"quantization": f"{SHIFT_LEGEND} The size is relative to the FP32 IR."}
 
 COSTS = {"gflops": "GFLOPs", "mparams": "MParams"}
 
 
+@dataclass(frozen=True, slots=True)
+class MeasurementTable:
+    """Measurements of one kind that were made under the same conditions."""
+
+    kind: str  # a name of ``TITLES``
+    headers: Sequence[str]
+    rows: Sequence[Sequence[str]]  # some columns may be empty
+    conditions: str  # machine, settings, weights, versions and date, in words
+
+
 def format_complexity(spec: ModelSpec) -> tuple[str, str]:
     """GFLOPs and MParams of a model's first IR; empty if they were not counted."""
     counts = measurements_of(spec, "complexity")
-    return (format_figure(counts[0], "gflops"), format_figure(counts[0], "mparams")) if counts else ("", "")
+    return (_figure(counts[0], "gflops"), _figure(counts[0], "mparams")) if counts else ("", "")
+
+
+def tabulate_measurements(facts: ModelFacts) -> Iterator[MeasurementTable]:
+    """All measurements except complexity, which is in the specification."""
+    for kind in TITLES:
+        names = [name for name in KINDS[kind].figures if name not in _NO_COLUMN]
+        titles = [_COLUMN_TITLES.get(name, name.replace("_", " ")) for name in names]
+        owner = () if len(facts.models) == 1 else ("Model",)
+        headers = (*owner, "Precision", *_ROW_SETTINGS.values(), *titles)
+        by_conditions: dict[str, list[Sequence[str]]] = {}
+        for model, each in facts.measurements(kind):
+            row = [
+                *(model.full_name for _ in owner),
+                each.precision.value,
+                *(str(each.settings.get(name, "")) for name in _ROW_SETTINGS),
+                *(_figure(each, name) for name in names),
+            ]
+            by_conditions.setdefault(_describe_conditions(each), []).append(row)
+        for conditions, rows in by_conditions.items():
+            yield MeasurementTable(kind, headers, rows, conditions)
+
+
+def _describe_conditions(measurement: Measurement) -> str:
+    hidden = (*_ROW_SETTINGS, *_LEFT_OUT)
+    settings = {name: value for name, value in measurement.settings.items() if name not in hidden}
+    if "rounds" in measurement.figures:
+        settings["rounds"] = f"{measurement.figures['rounds']:g}"
+    settings = {name.replace("_", " "): value for name, value in settings.items()}
+    described = describe_settings(replace(measurement, settings=settings))
+    tools = format_pairs(measurement.tools)
+    return join(measurement.machine, described, tools, measurement.date, separator="; ")
 
 
 def draw_measurement_sections(facts: ModelFacts) -> Iterator[str]:
-    """A section for each kind of measurement that exists: a heading and a table."""
-    for kind, title in TITLES.items():
-        if rows := [*facts.measurements(kind)]:
-            yield f"## {title}"
-            yield _LEGEND.get(kind, "")
-            titles = [_COLUMN_TITLES.get(name, name.replace("_", " ")) for name in KINDS[kind].figures]
-            cells = [
-                (
-                    "" if len(facts.models) == 1 else model.full_name,
-                    each.precision.value,
-                    each.machine,
-                    *(format_figure(each, name) for name in KINDS[kind].figures),
-                    join(describe_settings(each), format_pairs(each.tools), separator="; "),
-                    each.date,
-                )
-                for model, each in rows
-            ]
-            headers = ["Model", "Precision", "Machine", *titles, "Settings", "Date"]
-            yield draw_compact_table(headers, cells)
+    """A section for each kind of measurement that exists: a heading and tables."""
+    seen = ""
+    for table in tabulate_measurements(facts):
+        if table.kind != seen:
+            yield f"## {TITLES[table.kind]}"
+            yield _LEGEND.get(table.kind, "")
+        seen = table.kind
+        yield draw_compact_table(table.headers, table.rows)
+        yield escape(f"Measured with: {table.conditions}." if table.conditions else "")
 
 
-def format_figure(measurement: Measurement, metric: str) -> str:
-    """A measured value with six digits; empty if it was not measured."""
-    return f"{measurement.figures[metric]:.6g}" if metric in measurement.figures else ""
+def _figure(measurement: Measurement, metric: str) -> str:
+    """A measured value; empty if it was not measured."""
+    if metric not in measurement.figures:
+        return ""
+    to = f" to {_figure(measurement, 'throughput_max_fps')}" if metric == "throughput_min_fps" else ""
+    return format_figure(measurement.figures[metric]) + to
+
+
+def format_costs(measurement: Measurement) -> dict[str, str]:
+    """GFLOPs and MParams of an IR, as far as they were counted."""
+    return {name: _figure(measurement, name) for name in COSTS}
+
+
+def format_aps(model: ModelSpec, *, flip: bool) -> str:
+    """Published AP, AP50 and AP75 in percent, as GluonCV writes them: ``66.3/89.2/73.4``; or empty."""
+    for claim in model.published.accuracy:
+        if claim.metric == "AP" and claim.flip == flip:
+            values = (claim.value, claim.ap50, claim.ap75)
+            return "/".join("" if value is None else f"{value * 100:.1f}" for value in values)
+    return ""
 
 
 def specification_accuracy(part: ModelSpec) -> tuple[str, str] | None:
@@ -121,12 +191,18 @@ def draw_variants_section(facts: ModelFacts) -> Iterator[str]:
             continue
         yield "## Variants"
         yield f"{format_code(part.full_name)} is {format_code(f'{part.name}@{part.tag}')}. There are also:"
-        rows = []
-        for variant in part.variants:
-            shapes = "; ".join(map(format_port_shape, variant.inputs))
-            start = (format_code(variant.full_name), shapes, *format_complexity(variant))
-            rows += [(*start, *row[1:]) for row in _rows(variant, "")] or [(*start, *("",) * 5)]
-        yield draw_compact_table(("Variant", "Input", *COSTS.values(), *HEADERS[1:]), rows)
+        rows = [
+            (
+                format_code(variant.full_name),
+                "; ".join(map(format_port_shape, variant.inputs)),
+                *format_complexity(variant),
+                *(format_aps(variant, flip=flip) for flip in (False, True)),
+                ", ".join(unique(claim.dataset for claim in variant.published.accuracy)),
+            )
+            for variant in part.variants
+        ]
+        titles = ("AP/AP50/AP75 (%)", "AP/AP50/AP75 with flip (%)", "Dataset")
+        yield draw_compact_table(("Variant", "Input", *COSTS.values(), *titles), rows)
 
 
 def _rows(part: ModelSpec, name: str) -> Iterator[tuple[str, ...]]:

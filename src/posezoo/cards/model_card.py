@@ -30,7 +30,7 @@ from posezoo.cards.measurement_tables import (
     draw_accuracy_section,
     draw_measurement_sections,
     draw_variants_section,
-    format_figure,
+    format_costs,
     specification_accuracy,
 )
 from posezoo.cards.ports_section import draw_ports_sections
@@ -230,7 +230,7 @@ def _specification(facts: ModelFacts) -> Iterator[str]:
             rows.append((title, "" if published is None else f"{published:.6g}"))
             precisions: dict[tuple[str, str], list[str]] = {}
             for count in counts:
-                key = (format_figure(count, metric), describe_settings(count))
+                key = (format_costs(count)[metric], describe_settings(count))
                 precisions.setdefault(key, []).append(count.precision)
             values = (
                 f"{value} ({join(', '.join(same), settings, separator='; ')})"

@@ -13,23 +13,31 @@ from posezoo.cards.markdown import (
     Markdown,
     escape,
     format_code,
+    format_image,
     format_link_with_text,
     format_local_link,
     format_table,
 )
-from posezoo.cards.measurement_tables import format_complexity
+from posezoo.cards.measurement_tables import format_aps, format_complexity
 from posezoo.cards.model_card import NAME, NOTE, draw_model_pages
+from posezoo.facts.bar_chart import to_svg
 from posezoo.facts.labels import format_megabytes, format_percent, task_label
 from posezoo.facts.model_facts import Model, ModelFacts
 from posezoo.facts.papers import collect_papers, format_citation
+from posezoo.facts.scatter_chart import draw_scatter_chart
 from posezoo.registry import Registry, license_path
 from posezoo.spec.model import CompositeSpec, ModelSpec
 
 INDEX = "index.md"
+PICTURE = "accuracy-throughput.svg"
 HEADERS = (
     "Model", "Task", "Framework", "Size", "License",
     "GFLOPs", "GFLOPs counted", "MParams", "MParams counted", "AP",
 )  # fmt: skip
+PICTURE_LEGEND = """\
+Each number is a model for which both values are known; further up and to the right is better. AP is as
+published: the data and the protocol differ between models, and each card states them. The speed was measured,
+with random weights if the mark is white, because the published ones were not available."""
 LEGEND = """\
 GFLOPs, MParams and AP are as published; those that are *counted* were counted on the IR, by the rule of Open
 Model Zoo's cards."""
@@ -76,7 +84,12 @@ def draw_pages(root: Path) -> dict[str, str]:
     table = format_table(HEADERS, [_row(facts, root) for facts in models])
     paragraphs = _draw_gluoncv_tables([facts.model for facts in models])
     tables = "".join(f"\n{paragraph}\n" for paragraph in paragraphs)
-    pages[INDEX] = f"<!-- {NOTE} -->\n\n# Models\n\n{table}\n\n{LEGEND}\n{tables}"
+    picture = ""
+    specs = [spec for facts in models if not facts.stages for spec in facts.parts_and_variants]
+    if chart := draw_scatter_chart(specs, root):
+        pages[PICTURE] = to_svg(chart)
+        picture = f"\n\n{format_image(PICTURE, 'AP against throughput')}\n\n{PICTURE_LEGEND}"
+    pages[INDEX] = f"<!-- {NOTE} -->\n\n# Models{picture}\n\n{table}\n\n{LEGEND}\n{tables}"
     return pages
 
 
@@ -149,16 +162,7 @@ def _gluoncv_row(model: ModelSpec, notes: dict[str, str]) -> tuple[str, ...]:
     height, width = sizes.get("H", -1), sizes.get("W", -1)
     size = "" if (height, width) == USUAL_SIZE else f"({height}x{width})"
     name = " ".join(filter(None, (format_local_link(page, model.name), size, note)))
-    plain, flipped = (_aps(model, flip=flip) for flip in (False, True))
+    plain, flipped = (format_aps(model, flip=flip) for flip in (False, True))
     shell = format_link_with_text(model.training.command, "shell script")
     log = format_link_with_text(model.training.log, "log")
     return Markdown(name), plain, flipped, format_code(model.tag), shell, log
-
-
-def _aps(model: ModelSpec, *, flip: bool) -> str:
-    """AP, AP50 and AP75 in percent, as GluonCV's page writes them: ``66.3/89.2/73.4``."""
-    for claim in model.published.accuracy:
-        if claim.metric == "AP" and claim.flip == flip:
-            values = (claim.value, claim.ap50, claim.ap75)
-            return "/".join("" if value is None else f"{value * 100:.1f}" for value in values)
-    return ""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from posezoo.cards.markdown import format_code_block, format_image
+from posezoo.cards.markdown import format_code, format_code_block, format_image
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.spec.model import Precision
 
@@ -34,6 +34,10 @@ def draw_example_section(facts: ModelFacts, *, linked: bool = False) -> Iterator
     if linked and model.path.with_name(PICTURE).is_file():
         yield format_image(PICTURE, f"what {facts.name} finds in two photos")
         yield CREDIT
+    extras = ["run", *(["torch"] if any(part.network is not None for part in facts.parts) else [])]
+    named = " and ".join(map(format_code, extras))
+    install = format_code(f"pip install -e '.[{','.join(extras)}]'")
+    yield f"It needs the extra{'s' * (len(extras) > 1)} {named}: {install} in a checkout."
     if model.decoder is None:
         yield format_code_block("sh", [_command(facts, f"get {facts.name} --precisions {precision}")])
         return

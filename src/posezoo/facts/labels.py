@@ -32,6 +32,13 @@ def format_megabytes(size: int | None) -> str:
     return "unknown" if size is None else f"{size / 1e6:.1f} MB"
 
 
+def format_figure(value: float) -> str:
+    """A measured value with three significant digits and no exponent: ``6.20``, ``104``, ``1,230``."""
+    exponent = int(f"{value:.2e}".partition("e")[2])
+    decimals = 0 if float(value).is_integer() and abs(value) < 1000 else max(0, 2 - exponent)
+    return f"{float(f'{value:.3g}'):,.{decimals}f}"
+
+
 def format_percent(share: float) -> str:
     """A fraction from 0 to 1, as Open Model Zoo's cards write it: ``64.64%``, ``66.3%``."""
     return f"{share * 100:.6g}%"

@@ -34,8 +34,8 @@ LIMITS = {
 
 #: The limit of a composite that finds people itself and then processes each of them.
 OWN_DETECTOR_LIMIT = (
-    "Its first part, {detector}, finds the people: who is missed there gets no pose. The running time grows "
-    "with the number of people, because each is processed alone."
+    "Its part {detector} finds the people: a person whom it misses gets no pose. The running time grows with "
+    "the number of people."
 )
 
 

@@ -11,15 +11,15 @@ from typing import Any
 
 from posezoo.cards.card_reader import to_plain_text
 from posezoo.cards.markdown import one_line
+from posezoo.cards.measurement_tables import TITLES, tabulate_measurements
 from posezoo.cards.skeleton_svg import keypoint_position
 from posezoo.cards.usage_section import draw_example_section, draw_usage_sections
 from posezoo.facts.comparison import MetricSource, SourcedMetric
-from posezoo.facts.labels import describe_settings, format_port_shape, format_protocol, format_role, join
+from posezoo.facts.labels import format_figure, format_port_shape, format_protocol, format_role
 from posezoo.facts.model_facts import ModelFacts, converted_input, unique
 from posezoo.facts.papers import format_bibtex
 from posezoo.gallery.gallery_data import GalleryData, GalleryEntry
 from posezoo.gallery.templates import index_script, render_page, to_script_json
-from posezoo.measured import KINDS, Measurement
 from posezoo.pose.keypoints import Skeleton
 from posezoo.registry import builtin_models_dir, read_copyright_line
 from posezoo.spec.model import ModelSpec, PublishedAccuracy, SourceFile
@@ -136,7 +136,10 @@ def _draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collectio
         metrics=_metrics_table(entry, gallery),
         accuracy=[_accuracy_row(claim) for part in parts for claim in part.published.accuracy],
         known_difference=" ".join(unique(part.published.known_difference for part in parts)),
-        measured=[_measured_row(each) for _, each in facts.measurements() if each.kind != "complexity"],
+        measured=[
+            (TITLES[table.kind], table.headers, table.rows, table.conditions)
+            for table in tabulate_measurements(facts)
+        ],
         card_rows=[
             (
                 metric.label if metric.column.casefold() == "value" else f"{metric.label}, {metric.column}",
@@ -178,8 +181,10 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData) -> dict[str, objec
         row = [name]
         for key, axis in axes.items():
             mark = _MARKS[line[key].origin] if key in line and name != PUBLISHED else ""
-            digits = 5 if axis.factor >= 1 else 3
-            row.append(f"{line[key].number * axis.factor:.{digits}g}{mark}" if key in line else "")
+            value = line[key].number * axis.factor if key in line else 0.0
+            is_cost = line.get(key) and line[key].origin is not MetricSource.DECLARED and not axis.accuracy
+            number = format_figure(value) if is_cost or axis.factor < 1 else f"{value:.5g}"
+            row.append(f"{number}{mark}" if key in line else "")
         rows.append(row)
     headers = ["", *(f"{axis.title}, {axis.unit}" for axis in axes.values())]
     return {"headers": headers, "rows": rows, "note": "; ".join(notes)}
@@ -193,16 +198,6 @@ def _accuracy_row(claim: PublishedAccuracy) -> Row:
 
 def _percent(share: float | None) -> str:
     return "" if share is None else f"{100 * share:.4g} %"
-
-
-def _measured_row(each: Measurement) -> Row:
-    metrics = ", ".join(
-        f"{name.replace('_', ' ')} {each.figures[name]:.6g}"
-        for name in KINDS[each.kind].figures
-        if name in each.figures
-    )
-    conditions = join(each.machine, describe_settings(each), separator="; ")
-    return each.kind, each.precision.value, metrics, conditions, each.date
 
 
 def _ports(part: ModelSpec) -> tuple[str, list[Row], list[Row]]:

@@ -42,6 +42,7 @@ def render_page(template: str, styles: Sequence[str], script: str = "", **values
     environment = _environment()
     safe = import_optional("markupsafe", extra="gallery").Markup
     style = minify("\n".join(read_asset(f"{name}.css") for name in styles))
+    style = re.sub(r"\s*([{};,])\s*|(?<=:)\s+", r"\1", style)
     # Only these styles and this script are allowed, and no requests.
     allowed_script = f"'{_hash(script)}'" if script else "'none'"
     policy = (

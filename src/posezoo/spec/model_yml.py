@@ -213,7 +213,7 @@ _ORIGIN = record(
     Key("framework", _FRAMEWORK, note="In which it was trained, if its files are published as IR."),
 )
 _SHARED_KEYS = (
-    Key("description", LINE, required=True, note="One sentence or two; cards show them as they are."),
+    Key("description", LINE, required=True, note="What it finds, and its architecture in two sentences."),
     Key("task_type", one_of(TASKS), required=True, attribute="task"),
     Key("framework", FieldType(_read_framework, _FRAMEWORK.schema), required=True),
     Key("license", _LICENSE, required=True, note="The license of the weights: {spdx, text}, or a URL."),

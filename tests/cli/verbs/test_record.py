@@ -65,7 +65,8 @@ def test_figures_of_a_composite_go_beside_its_composite_model_yml(checkout):
     assert [each.kind for each in read_measured(place)] == ["speed"]
     card = draw_pages(checkout / "models")["public/whole/README.md"]
     assert "## Performance" in card
-    assert "| whole | FP16 | A processor, 2 cores | 31.5 | device CPU |" in card
+    assert "| whole | FP16 | CPU | 31.5 |" in card
+    assert "\nMeasured with: A processor, 2 cores.\n" in card
 
 
 def test_a_speed_whose_rounds_differ_by_more_than_15_percent_is_refused_and_the_others_are_recorded(checkout):

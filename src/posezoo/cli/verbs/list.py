@@ -59,13 +59,14 @@ def run(args: argparse.Namespace) -> int:
     for facts in models:
         revision = f"revision {facts.revision}" if facts.revision > 1 else ""
         note = join(revision, str(facts.model.deprecated or ""))
+        sentence = facts.model.description.partition(". ")[0]
         row = (
             ("  " if facts.composite in shown else "") + facts.name,
             facts.model.task,
             " ".join(facts.frameworks),
             format_megabytes(facts.size_bytes),
             " ".join(map(_license, facts.licenses)),
-            f"[{note}] {facts.model.description}" if note else facts.model.description,
+            f"[{note}] {sentence}" if note else sentence,
         )
         rows.append(row)
     width = terminal_width()
