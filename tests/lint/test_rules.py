@@ -9,7 +9,7 @@ from pathlib import Path
 import pytest
 
 from fakes.omz_zoo import write_omz_zoo
-from fakes.zoo import model_yml, write_composite, write_model
+from fakes.zoo import model_yml, omz_yml, write_composite, write_model
 from posezoo.cards.card_reader import parse_card
 from posezoo.cli.main import main
 from posezoo.lint.finding import Severity
@@ -27,6 +27,13 @@ PLANTED = [
     ("known-keys", f"{A}/model.yml", "framework:", "licens: x\nframework:"),
     ("safe-sources", f"{A}/model.yml", "source: https://", "source: http://"),
     ("misplaced-section", f"{A}/README.md", "## Input\n", "### Input\n"),
+    ("dead-link", f"{A}/README.md", "trained for tests.", "trained for tests; see [below](#outputs)."),
+    ("dead-link", f"{A}/README.md", "trained for tests.", "trained for tests; see [B](../pose-b/README.md#gone)."),
+    ("generated-flag", f"{A}/model.yml", "framework:", "input_info: [{name: data, shape: [1, 3, 224, 288]}]\nframework:"),
+    ("axis-words", f"{A}/README.md", "- `H` - height", "- `W` - image height"),
+    ("video-task", f"{DETECTOR}/model.yml", "task_type: detection", "task_type: action_recognition"),
+    ("plausible-figures", f"{A}/README.md", "| 60.125 |", "| 0.0060 |"),
+    ("plausible-figures", f"{A}/README.md", "| 60.125 |", "| 601250000 |"),
     ("framework", "public/index.md", "PyTorch\\*", "Caffe\\*"),
     ("framework", f"{A}/model.yml", "framework: pytorch", "framework: caffe"),
     ("dead-path", f"{A}/model.yml", "--weights=$dl_dir/pose-a.pth", "--weights=$dl_dir/pose_a.pth"),
@@ -168,6 +175,77 @@ def test_a_legal_section_without_a_license_is_found_if_other_cards_name_one(caps
     plant(zoo, f"{A}/README.md", f"The original model is distributed under the\n{link}.", "[*] Other names.")
     found = [each["model"] for each in check(capsys, zoo)[1] if each["rule"] == "license-untold"]
     assert found == ["pose-a"]
+
+
+@pytest.mark.parametrize(
+    ("adapter", "shape", "data", "is_found"),
+    [
+        ("{type: yolo_v3, classes: 80}", "1, 255, 13, 13", "coco", False),
+        ("{type: yolo_v3, classes: 20}", "1, 255, 13, 13", "coco", True),
+        ("classification", "1, 1000", "imagenet_1000_classes", False),
+        ("classification", "1, 1001", "imagenet_1000_classes", True),
+        ("classification", "1, N", "imagenet_1000_classes", False),
+    ],
+)
+def test_classes_are_compared_with_the_outputs(capsys, zoo, adapter, shape, data, is_found):
+    plant(zoo, f"{DETECTOR}/accuracy-check.yml", "adapter: ssd", f"adapter: {adapter}")
+    plant(zoo, f"{DETECTOR}/accuracy-check.yml", "ms_coco_detection_80_class_with_background", data)
+    plant(
+        zoo, f"{DETECTOR}/README.md", "shape: `1, 1, 200, 7` in the format `1, 1, N, 7`", f"shape: `{shape}`"
+    )
+    assert ("evaluated-classes" in {each["rule"] for each in check(capsys, zoo)[1]}) == is_found
+
+
+def test_a_data_set_that_is_not_defined_is_found_with_a_similar_name(capsys, zoo):
+    definitions = zoo.parent / "data" / "dataset_definitions.yml"
+    definitions.parent.mkdir()
+    definitions.write_text(
+        "datasets: [{name: ms_coco_keypoints}, {name: ms_coco_detection_80_class_with_background}]"
+    )
+    assert check(capsys, zoo) == (0, [])
+    plant(zoo, f"{A}/accuracy-check.yml", "ms_coco_keypoints", "mscoco_keypoints")
+    _, findings = check(capsys, zoo)
+    assert {(each["rule"], each["expected"]) for each in findings} == {
+        ("evaluated-data", "ms_coco_keypoints")
+    }
+
+
+def test_a_card_without_a_model_and_a_link_out_of_the_repository_are_found(capsys, zoo):
+    (zoo / "public" / "pose-new").mkdir()
+    (zoo / "public" / "pose-new" / "README.md").write_text("# pose-new\n")
+    findings = check(capsys, zoo)[1]
+    assert [(each["rule"], each["found"]) for each in findings] == [("card-without-model", "pose-new")]
+    (zoo.parent / "docs").mkdir()
+    for target in ("../../../docs/", "../../../../elsewhere/README.md"):
+        plant(zoo, f"{B}/README.md", "trained for tests.", f"trained for tests. [x]({target})")
+    found = [each["found"] for each in check(capsys, zoo)[1] if each["rule"] == "dead-link"]
+    assert found == ["../../../../elsewhere/README.md"]
+
+
+def test_figures_in_the_order_of_no_sibling_are_found(capsys, zoo):
+    shutil.copytree(zoo / A, zoo / "public" / "pose-a-int8")
+    plant(zoo, "public/pose-a-int8/README.md", "| 60.125 |", "| 33.165 @")
+    plant(zoo, "public/pose-a-int8/README.md", "| 33.165 |", "| 60.125 |")
+    plant(zoo, "public/pose-a-int8/README.md", "@", "|")
+    found = [
+        (each["model"], each["found"]) for each in check(capsys, zoo)[1] if each["rule"] == "swapped-figures"
+    ]
+    assert found == [("pose-a-int8", "33.165 / 60.125")]
+
+
+def test_parts_have_the_license_that_their_composite_states(capsys, tmp_path):
+    for name, license in (
+        ("whole-a", "https://models.invalid/LICENSE"),
+        ("whole-b", "https://other.invalid/LICENSE"),
+    ):
+        write_model(tmp_path / "models" / "public", name, omz_yml(license=license), family="whole")
+    (tmp_path / "models" / "public" / "whole" / "composite-model.yml").write_text(
+        "description: Both.\ntask_type: human_pose_estimation\nstages_order: [whole-a, whole-b]\n"
+        "framework: onnx\nlicense: https://models.invalid/LICENSE\n"
+    )
+    found = [(each["rule"], each["found"]) for each in check(capsys, tmp_path / "models")[1]]
+    assert ("parts", "https://other.invalid/LICENSE") in found
+    assert sum(rule == "parts" for rule, _ in found) == 1
 
 
 def test_an_original_source_without_https_is_a_warning(capsys, zoo):

@@ -134,7 +134,11 @@ class RegistryLinks:
 
     def was_not_copied(self, kind: str) -> bool:
         """Whether files of a kind are missing because only a part of the repository was copied."""
-        return kind in ("outside", "beside") or (kind == "files" and self._has_only_metadata)
+        if kind == "outside":  # the folder above the repository, unless only a part of it is the registry
+            return not any(
+                self.counts.get(each) for each in self.counts.keys() - {"outside", "cards", "files"}
+            )
+        return kind == "beside" or (kind == "files" and self._has_only_metadata)
 
     @cached_property
     def _has_only_metadata(self) -> bool:

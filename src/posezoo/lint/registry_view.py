@@ -18,7 +18,13 @@ from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard, rea
 from posezoo.cards.model_card import NOTE, has_note
 from posezoo.cards.registry_pages import draw_pages
 from posezoo.errors import SpecError
-from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
+from posezoo.lint.accuracy_check_yml import (
+    AccuracyCheckRun,
+    find_node,
+    list_below,
+    read_runs,
+    text_below,
+)
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
 from posezoo.lint.finding import FileLocation, Place
 from posezoo.lint.index_pages import IndexRow, RegistryLinks, read_index
@@ -127,6 +133,26 @@ class RegistryView:
             if (description := view.claims.description) is not None
         )
         return {folder: sum(are_equal) / len(are_equal) for folder, are_equal in matches.items()}
+
+    @cached_property
+    def folders(self) -> Mapping[Path, list[Path]]:
+        """The folders of all models and composites, by the folders that contain them."""
+        folders = (entry.path.parent for entry in self.registry.entries.values())
+        return _group((folder.parent, folder) for folder in folders)
+
+    @cached_property
+    def views_by_card(self) -> Mapping[str, ModelView]:
+        """The models with their own cards, by the paths of the cards."""
+        return {str(view.card_path): view for view in self.models.values() if view.has_own_card}
+
+    @cached_property
+    def dataset_names(self) -> set[str]:
+        """The data sets that data/dataset_definitions.yml beside the registry defines; empty without it."""
+        trees = [_read_tree(root.parent / "data" / "dataset_definitions.yml") for root in self.registry.roots]
+        nodes = (
+            node for tree in trees if isinstance(tree, YamlNode) for node in list_below(tree, "datasets")
+        )
+        return {text_below(node, "name") for node in nodes}
 
     @cached_property
     def license_shares(self) -> Mapping[Path, float]:

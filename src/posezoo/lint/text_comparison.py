@@ -43,7 +43,8 @@ def _common_length(one: str, other: str) -> int:
 
 def select_words(text: str, selected: Counter[str]) -> list[str]:
     """The words of a text as they are written, of those that ``words`` returned."""
-    written = (word.strip("`\"'*[](),;:").rstrip(".") for word in text.replace("](", "] (").split())
+    edges = re.compile(r"^[`\"'*\[\](),;:]+|[`\"'*\[\](),;:.]+$")
+    written = (edges.sub("", word) for word in text.replace("](", "] (").split())
     written = (word[1:-1] if word.startswith("<") and word.endswith(">") else word for word in written)
     return [word for word in written if words(word).keys() & selected.keys()]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from difflib import get_close_matches
 
 from posezoo.lint.accuracy_check_yml import find_node, list_below, text_below
 from posezoo.lint.card_claims import CardPort
@@ -229,6 +230,60 @@ def reference(view: ModelView) -> Iterator[RuleViolation]:
 
 def _is_same_value(value: float, other: float) -> bool:
     return any(abs(value / (other * unit) - 1) < MEASURED_TWICE for unit in UNITS)
+
+
+@rule(
+    "evaluated-classes",
+    "The number of classes that accuracy-check.yml or the name of its data set states fits the outputs on "
+    "the card.",
+    "classes: 80, and an output of `1, 125, 13, 13`: 125 is not a multiple of 85",
+)
+def evaluated_classes(view: ModelView) -> Iterator[RuleViolation]:
+    for run in view.runs:
+        adapter = find_node(run.launcher, "adapter")
+        kind = text_below(adapter, "type") or text_below(run.launcher, "adapter")
+        shapes = [port.shape for port in view.claims.ports_on("output", run.side, "") if port.shape]
+        in_name = re.search(r"([0-9]{1,5})_class", text_below(run.dataset, "name"))
+        # A box of YOLO has four coordinates and one confidence.
+        is_yolo, declared = kind.startswith("yolo"), text_below(adapter, "classes")
+        stated = declared if is_yolo else in_name[1] if in_name and kind == "classification" else ""
+        if not re.fullmatch("[0-9]{1,5}", stated):
+            continue
+        sizes = [size for shape in shapes for size in shape.value]
+        fits = (
+            size % (int(stated) + 5) == 0 if is_yolo else size == int(stated)
+            for size in sizes
+            if not isinstance(size, str)
+        )
+        if sizes and not any(isinstance(size, str) for size in sizes) and not any(fits):
+            place, texts = (
+                find_node(adapter, "classes") or run.dataset,
+                "; ".join(shape.text for shape in shapes),
+            )
+            message = f"accuracy-check.yml has {stated} classes; the outputs on the card are {texts}"
+            yield RuleViolation(place, message, "classes", stated, texts)
+
+
+@rule(
+    "evaluated-data",
+    "A data set that accuracy-check.yml names is defined in data/dataset_definitions.yml beside the "
+    "registry, if there is one, or in accuracy-check.yml itself.",
+    "name: imagenet_1000_clases",
+)
+def evaluated_data(view: ModelView) -> Iterator[RuleViolation]:
+    defined = view.zoo.dataset_names
+    for run in view.runs if defined else ():
+        name = text_below(run.dataset, "name")
+        is_own = any(
+            find_node(run.dataset, key) for key in ("annotation", "annotation_conversion", "data_source")
+        )
+        if name and not is_own and name not in defined:
+            place, similar = (
+                find_node(run.dataset, "name") or run.dataset,
+                get_close_matches(name, defined, 1),
+            )
+            message = f"the data set {name} is not defined in data/dataset_definitions.yml"
+            yield RuleViolation(place, message, "datasets.name", name, "".join(similar))
 
 
 @rule(

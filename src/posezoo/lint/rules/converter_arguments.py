@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator
 from itertools import chain
 
+from posezoo.lint.accuracy_check_yml import list_below
 from posezoo.lint.finding import RuleViolation
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
@@ -16,6 +17,8 @@ from posezoo.spec.supported_mo_args import CARRIED_OUT
 
 #: Flags that Open Model Zoo's converter adds itself.
 GENERATED = ("--data_type", "--framework", "--model_name", "--output_dir")
+#: Flags that it makes from the keys of input_info.
+FROM_INPUT_INFO = {"name": "--input", "shape": "--input_shape", "layout": "--layout"}
 #: Further flags of Model Optimizer (mo --help) and of Open Model Zoo's export to ONNX.
 CONVERTER = (
     *TYPED, *OTHER_ORIGINALS, *CARRIED_OUT, *GENERATED, "--input_proto", "--transformations_config",
@@ -67,12 +70,16 @@ def dead_path(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "generated-flag",
-    "A flag that the converter adds itself is not given: one of the two values would be lost.",
+    "A flag that the converter adds itself, also from input_info, is not given: one of the two values would "
+    "be lost.",
     "--model_name=my-model in model_optimizer_args",
 )
 def generated_flag(view: ModelView) -> Iterator[RuleViolation]:
+    inputs = list_below(view.model_yml, "input_info")
+    keys = {key for port in inputs if isinstance(port.value, dict) for key in port.value}
+    generated = (*GENERATED, *(flag for key, flag in FROM_INPUT_INFO.items() if key in keys))
     for argument in view.arguments:
-        if argument.flag in GENERATED:
+        if argument.flag in generated:
             node, message = argument.node, f"the converter adds {argument.flag} itself"
             yield RuleViolation(node, message, node.field_path, str(node.value))
 

@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from posezoo.errors import SpecError
-from posezoo.lint.accuracy_check_yml import find_node, list_below
+from posezoo.lint.accuracy_check_yml import find_node, list_below, text_below
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
@@ -223,7 +223,8 @@ def source_name(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "parts",
-    "The stages of a composite are exactly its parts, the models in its folder.",
+    "The stages of a composite are exactly its parts, the models in its folder, and have the framework and "
+    "the license that it states for them.",
     "stages: [first], and a folder second/ beside first/",
 )
 def parts(view: ModelView) -> Iterator[RuleViolation]:
@@ -233,6 +234,13 @@ def parts(view: ModelView) -> Iterator[RuleViolation]:
     for name in sorted(folders.symmetric_difference(view.parsed.stages)):
         reason = "not listed" if name in folders else "not a folder of this composite"
         yield RuleViolation(view.location("stages"), f"stages: {name} is {reason}", "stages", name)
+    for key in ("framework", "license"):
+        stated = text_below(view.model_yml, key)
+        for part in (view.zoo.models[name] for name in sorted(folders)):
+            text = text_below(part.model_yml, key)
+            if text and stated and text != stated:
+                message = f"{key} is {text} in {part.name}, and {stated} in the composite {view.name}"
+                yield RuleViolation(part.location(key), message, key, text, stated)
 
 
 RULES = defined_rules(globals())

@@ -84,7 +84,8 @@ def _project(address: str) -> str:
 
 @rule(
     "dead-link",
-    "Every relative link of a card leads to an existing file, if files of that kind are in this copy at all.",
+    "Every relative link of a card leads to an existing file of the repository, if files of that kind are in "
+    "this copy at all, and to an existing heading.",
     "[another model](../no-such-model/README.md)",
 )
 def dead_link(view: ModelView) -> Iterator[RuleViolation]:
@@ -94,6 +95,11 @@ def dead_link(view: ModelView) -> Iterator[RuleViolation]:
     links = view.zoo.links
     for folder, target, location in targets:
         path = links.resolve(folder, target)
+        anchor = target.partition("#")[2].lower()
+        other = view if target.startswith("#") else view.zoo.views_by_card.get(path or "")
+        linked = other.own_card if anchor and other is not None else None
+        if linked is not None and anchor not in linked.anchors:
+            yield RuleViolation(location, f"{target} leads to no heading", "link", target)
         if path is None or links.exists(path):
             continue
         kind = links.kind(path)
@@ -196,6 +202,21 @@ def no_card(view: ModelView) -> Iterator[RuleViolation]:
     if view.card is None and view.zoo.has_cards:
         message = f"{view.card_path.name}, which should describe the model, is missing"
         yield RuleViolation(FileLocation(str(view.entry.path)), message, "card")
+
+
+@rule(
+    "card-without-model",
+    "A folder with a card beside the models' folders has a model.yml; the first model beside it reports it.",
+    "a folder with a README.md and no model.yml",
+)
+def card_without_model(view: ModelView) -> Iterator[RuleViolation]:
+    siblings = view.zoo.folders[view.folder.parent]
+    if view.entry.composite or view.folder != min(siblings):
+        return
+    for card in sorted(view.folder.parent.glob("*/README.md")):
+        if card.parent not in siblings:
+            message = f"{card.parent.name} has a card and no model.yml"
+            yield RuleViolation(FileLocation(str(card)), message, "card", card.parent.name)
 
 
 @rule(
@@ -308,6 +329,25 @@ def type_(view: ModelView) -> Iterator[RuleViolation]:
         text = to_plain_text(on_card.value)
         message = f"the type is {text} on the card, task_type is {spec.task} in model.yml"
         yield RuleViolation(view.card_location(on_card), message, "task_type", text, spec.task)
+
+
+@rule(
+    "video-task",
+    "A model whose task is to recognize actions has an input of several frames, or is a part of a composite.",
+    "task_type: action_recognition, and one input with the format `B, C, H, W`",
+)
+def video_task(view: ModelView) -> Iterator[RuleViolation]:
+    formats = [port.format for port in view.claims.ports_on("input", "converted", "")]
+    letters = ["".join(map(str, each.value)) for each in formats if each is not None]
+    is_video = view.spec is not None and view.spec.task == "action_recognition" and not view.entry.composite
+    if (
+        is_video
+        and formats
+        and set(letters) <= {"BCHW", "NCHW", "BHWC", "NHWC"}
+        and len(letters) == len(formats)
+    ):
+        message = "task_type is action_recognition, and the card has only an input of one image"
+        yield RuleViolation(view.location("task_type"), message, "task_type", "action_recognition")
 
 
 RULES = defined_rules(globals())

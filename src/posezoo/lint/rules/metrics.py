@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -30,6 +31,8 @@ UNCOUNTED = 3.0
 COUNTED = 0.02
 #: A value counted in Mi (2**20) is too small by this factor.
 MEBI = 2**20 / 1e6
+#: A network that makes an image 16 times as large uses each parameter 32 times for each number of its input.
+MOST_USES = 40
 #: GFLOPs and MParams that differ by less than this share were computed again or rounded differently.
 ROUNDING = 2e-3
 #: The same for an accuracy.
@@ -125,10 +128,12 @@ def copied_figures(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "swapped-figures",
-    "The MParams of two cards fit their own files, not each other's.",
+    "The MParams of two cards fit their own files, not each other's, and GFLOPs and MParams have not changed "
+    "places.",
     "two cards whose values changed places",
 )
 def swapped_figures(view: ModelView) -> Iterator[RuleViolation]:
+    yield from _find_swapped_rows(view)
     size = _read_size(view)
     if size is None or not size.is_exact or size.misfit < 1.1:
         return
@@ -142,6 +147,29 @@ def swapped_figures(view: ModelView) -> Iterator[RuleViolation]:
             location = view.card_location(size.on_card)
             yield RuleViolation(location, message, "figures.mparams", actual, expected)
             return
+
+
+def _find_swapped_rows(view: ModelView) -> Iterator[RuleViolation]:
+    """GFLOPs and MParams that are those of a model with a similar name, in the other order."""
+    own = _read_figures(view)
+    for other in view.zoo.models.values() if own else ():
+        if not view.name.startswith(f"{other.name}-") or not (figures := _read_figures(other)):
+            continue
+        is_swapped = all(abs(a / b - 1) < 0.01 for a, b in zip(own, reversed(figures), strict=True))
+        if is_swapped and abs(own[0] / own[1] - 1) > 0.05:
+            on_card = view.claims.metrics["gflops"]
+            message = (
+                f"GFLOPs and MParams have changed places: {other.name} has {figures[0]:g} and {figures[1]:g}"
+            )
+            actual, expected = (" / ".join(f"{value:g}" for value in values) for values in (own, figures))
+            yield RuleViolation(view.card_location(on_card), message, "figures", actual, expected)
+
+
+def _read_figures(view: ModelView) -> tuple[float, ...]:
+    """The GFLOPs and the MParams of a card; empty if it does not state one positive number each."""
+    cells = [view.claims.metrics.get(kind) for kind in TITLES]
+    numbers = [parse_numbers(cell.value) if cell is not None else [] for cell in cells]
+    return tuple(each[0][0] for each in numbers) if all(len(n) == 1 and n[0][0] for n in numbers) else ()
 
 
 @rule(
@@ -254,6 +282,31 @@ def missing_figures(view: ModelView) -> Iterator[RuleViolation]:
             location = view.card_line(on_card.line if on_card else 1)
             actual = on_card.value if on_card else ""
             yield RuleViolation(location, f"the card does not state {title}", f"figures.{kind}", actual)
+
+
+@rule(
+    "plausible-figures",
+    "GFLOPs fit MParams and the size of the input: a network uses most parameters at least once, and few of "
+    "them more than once for each pixel.",
+    "GFLOPs 0.0081 and MParams 28.6, where 8.1 GFLOPs are meant",
+)
+def plausible_figures(view: ModelView) -> Iterator[RuleViolation]:
+    figures = _read_figures(view)
+    if not figures:
+        return
+    on_card, (gflops, mparams) = view.claims.metrics["gflops"], figures
+    shapes = [port.shape.value for port in view.claims.ports_on("input", "", "original") if port.shape]
+    sizes = [size for shape in shapes for size in shape]
+    elements = sum(math.prod(size for size in shape if isinstance(size, int)) for shape in shapes)
+    # A model of text uses only a few rows of its table of embeddings.
+    is_image = any(len(shape) > 3 for shape in shapes) and all(
+        isinstance(size, int) and size > 0 for size in sizes
+    )
+    if is_image and not mparams / 1e3 < gflops < MOST_USES * mparams / 1e3 * elements:
+        message = (
+            f"{gflops:g} GFLOPs are implausible for {mparams:g} MParams and an input of {elements} numbers"
+        )
+        yield RuleViolation(view.card_location(on_card), message, "figures.gflops", on_card.text)
 
 
 @rule(

@@ -20,6 +20,12 @@ _LETTERS = {"B": "N", "CH": "C", "CN": "C"}
 #: x:0, 0:x, x/sink_port_0, x/placeholder_port_0, x/placeholder_out_port_0
 _PORT = re.compile(r"^[0-9]{1,3}:|:[0-9]{1,3}$|/(?:sink|placeholder|placeholder_out)_port_[0-9]{1,3}$")
 _COLOR_CHANNELS = 3
+#: The letters of a format for each axis, and a line that explains one letter with an axis.
+AXES = {"batch": "BN", "channel": "C", "channels": "C", "height": "H", "width": "W"}
+_AXIS = re.compile(
+    r"\s*[-*+]\s+`?([BCHNW])`?\s*[-–—:]\s*"
+    r"(?:the |number of |input |image |mask )*(batch|channels?|height|width)\b"
+)
 
 
 def base_name(name: str) -> str:
@@ -214,6 +220,21 @@ def _layout_mismatch(shape: Shape, letters: Shape, kind: str) -> str:
         if isinstance(channels, int) and channels > 4 and _COLOR_CHANNELS in (height, width):
             return f"C would be {channels}"
     return ""
+
+
+@rule(
+    "axis-words",
+    "A card explains a letter of a format with the word for its axis.",
+    "- `H` - width",
+)
+def axis_words(view: ModelView) -> Iterator[RuleViolation]:
+    for section in view.own_card.sections if view.own_card is not None else ():
+        for number, line in section.prose_lines:
+            match = _AXIS.match(line)
+            if match and match[1] not in AXES[match[2]]:
+                message = f"the letter {match[1]} is explained as {match[2]}"
+                location, expected = view.card_line(number, match.start(1) + 1), AXES[match[2]][0]
+                yield RuleViolation(location, message, "format", match[1], expected)
 
 
 @rule(
