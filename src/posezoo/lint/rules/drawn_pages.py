@@ -19,6 +19,8 @@ from posezoo.spec.yaml_nodes import YamlNode
 _ROW = re.compile(r"\]\(([^()\s]{1,300})/README\.md\)")
 #: If more cards than this differ, and most of them, another version of posezoo drew them.
 MAX_CHANGED = 3
+#: The largest number of characters of a line that is repeated in full.
+MAX_LINE = 80
 
 
 @rule(
@@ -58,9 +60,10 @@ def drawn_index(view: ModelView) -> Iterator[RuleViolation]:
 
 
 def _violation(path: Path, number: int, line: str, drawn: str, severity: Severity | None) -> RuleViolation:
-    cells, drawn_cells = line.strip("| ").split(" | "), drawn.strip("| ").split(" | ")
-    if len(cells) == len(drawn_cells):  # only the first cell that differs
-        line, drawn = next(pair for pair in zip(cells, drawn_cells, strict=True) if pair[0] != pair[1])
+    for separator in (" | ", ", "):  # of a long line only the first part that differs
+        parts = [text.strip("| ").split(separator) for text in (line, drawn)]
+        if len(line) > MAX_LINE and len(parts[0]) == len(parts[1]):
+            line, drawn = next(pair for pair in zip(*parts, strict=True) if pair[0] != pair[1])
     message = f"{path.name} has {line or 'nothing'}; what model.yml states makes it {drawn or 'nothing'}"
     return RuleViolation(FileLocation(str(path), number), message, path.stem, line, drawn, severity)
 
@@ -102,13 +105,12 @@ def _wrong_declarations(view: ModelView, severity: Severity | None) -> Iterator[
         same = sorted(nodes.get(text.rstrip("0"), ()), key=lambda node: node.key.lower() != key)
         found += [(node, node.field_path, text, str(on_card)) for node in same[:1]]
     if not found and any(key == NAME for key, _, _ in differences):
-        found = [(FileLocation(str(view.folder / NAME)), NAME, "new", "other values")]
+        found = [(FileLocation(str(view.folder / NAME)), NAME, "", "other values")]
     elif not found and not view.entry.is_composite:  # the card of a composite also shows its parts
-        found = [(view.location(), "model.yml", "new", "other values")]
+        found = [(view.location(), "model.yml", "", "other values")]
     for place, field, new, old in found:
-        message = (
-            f"{field} is {new}, and the drawn card and card.json have {old}: correct it, or draw them again"
-        )
+        change = f"is {new}" if new else "has changed"
+        message = f"{field} {change}; its drawn card and card.json have {old}: correct it, or draw them again"
         yield RuleViolation(place, message, field, new, old, severity)
 
 
