@@ -17,8 +17,6 @@ from types import FrameType
 
 from posezoo.errors import PosezooError, redact_secrets
 
-_THREADS_HINT = "raise the limit (ulimit -u), or use fewer threads: --jobs 1"
-
 
 class SignalExit(BaseException):
     """A signal requests the end of the process."""
@@ -81,20 +79,31 @@ def run_main(work: Callable[[], int], *, report_error: Callable[[PosezooError], 
         unnamed = "the working folder" if isinstance(error, FileNotFoundError) else "output"
         print_to_stderr(f"error: {error.filename or unnamed}: {error.strerror or error}")
         return 1
-    except Exception as error:  # noqa: BLE001 any other exception is a bug
-        if isinstance(error, RuntimeError) and str(error) == "can't start new thread":
-            report_error(PosezooError("the system allows no more threads", hint=_THREADS_HINT))
-            return 1
-        if isinstance(error, UnicodeEncodeError) and error.encoding == sys.getfilesystemencoding():
-            name = error.object[error.start - 20 : error.end + 20]
-            report_error(
-                PosezooError(
-                    f"a name with {name!a} cannot be used with the encoding of this system, {error.encoding}",
-                    hint="set PYTHONUTF8=1",
-                )
-            )
-            return 1
-        return _report_bug()
+    except Exception as error:  # noqa: BLE001 any other exception is a bug, or a limit of the system
+        if (failure := _find_system_limit(error)) is None:
+            return _report_bug()
+        report_error(failure)
+        return 1
+
+
+def _find_system_limit(error: Exception) -> PosezooError | None:
+    """The failure that an unhandled exception means, if it is a limit of the system; None for a bug."""
+    if isinstance(error, MemoryError):
+        return PosezooError(
+            "the system gives no more memory", hint="close other programs, or raise the limit (ulimit -v)"
+        )
+    if isinstance(error, RuntimeError) and str(error) == "can't start new thread":
+        return PosezooError(
+            "the system allows no more threads",
+            hint="raise the limit (ulimit -u), or use fewer threads: --jobs 1",
+        )
+    if isinstance(error, UnicodeEncodeError) and error.encoding == sys.getfilesystemencoding():
+        name = error.object[max(0, error.start - 20) : error.end + 20]
+        return PosezooError(
+            f"a name with {name!a} cannot be used with the encoding of this system, {error.encoding}",
+            hint="set PYTHONUTF8=1",
+        )
+    return None
 
 
 def _report_bug() -> int:

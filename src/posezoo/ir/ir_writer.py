@@ -13,6 +13,7 @@ from posezoo.errors import OutputError
 from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.ir.provenance import CONVERSION_FORMAT, source_digests
 from posezoo.spec.model import Decoder, ModelSpec, Plain, Precision
+from posezoo.spec.safe_names import OWN
 
 #: posezoo's section of an IR's rt_info; read back with ``model.get_rt_info([SECTION, "mean"])``.
 SECTION = "posezoo"
@@ -121,8 +122,9 @@ def write_ir(network: Any, xml: Path, precision: Precision) -> Path:
         reason = error_text(error)
         if "basic_ios" in reason:  # C++ does not keep the reason of the system
             reason = "the disk is full, or a quota or a limit of file sizes is reached"
+        folder = next((part.parent for part in xml.parents if part.name.startswith(OWN)), xml.parent)
         raise OutputError(
-            f"{xml.parent}: the {precision} IR cannot be written completely: {reason}",
+            f"{folder}: the {precision} IR cannot be written completely: {reason}",
             hint="check the free space there",
         ) from error
     return xml
