@@ -194,7 +194,7 @@ class Settings:
         _text,
         "usual",
         "the person detector for models that take one person at a time: a model, or none, which treats the "
-        "whole image as one person (default: person-detection-retail-0013; for MoveNet none)",
+        "whole image as one person (default: blazepose-full; for MoveNet none)",
         "MODEL",
     )
     inference_precision: str = _setting(

@@ -20,7 +20,7 @@ from posezoo.spec.model import Decoder, Family, Framework, License, ModelSpec
 pytest.importorskip("cv2")
 
 DETECTOR, MOVENET = "person-detection-retail-0013", "movenet-singlepose-lightning-int8"
-DETECTOR_SIZE, DOTS_SIZE = (544, 320), (192, 256)
+DETECTOR_SIZE, DEFAULT_SIZE, DOTS_SIZE = (544, 320), (224, 224), (192, 256)
 
 
 @pytest.fixture(scope="module")
@@ -59,7 +59,7 @@ def asked(context: Context, detector: str) -> Context:
 def test_a_detector_looks_first_unless_nobody_is_to(context, one_at_a_time):
     spec, irs = one_at_a_time
     estimator = load.compile_estimator(spec, context, {**load.detector_irs(spec, context), **irs})
-    assert estimator.input_size == DETECTOR_SIZE
+    assert estimator.input_size == DEFAULT_SIZE
     alone = asked(context, "none")
     assert load.detector_irs(spec, alone) == {}
     assert load.compile_estimator(spec, alone, irs).input_size == DOTS_SIZE
@@ -67,7 +67,7 @@ def test_a_detector_looks_first_unless_nobody_is_to(context, one_at_a_time):
 
 def test_an_ir_alone_has_its_detector_fetched(context, one_at_a_time):
     (xml,) = one_at_a_time[1].values()
-    assert load.compile_ir_estimator(xml, context).input_size == DETECTOR_SIZE
+    assert load.compile_ir_estimator(xml, context).input_size == DEFAULT_SIZE
 
 
 def test_who_sees_everybody_has_no_detector(context):

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
     from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
 
-#: The detector of top-down models, unless the settings name another.
-USUAL_DETECTOR = "person-detection-retail-0013"
+#: The detector of top-down models, unless the settings name another; docs/accuracy.md compares detectors.
+USUAL_DETECTOR = "blazepose-full"
 
 
 def select_detector(context: Context, decoder: str) -> Model | None:

@@ -198,6 +198,17 @@ def test_a_detector_finds_the_people_for_movenet(mirror, shared, tmp_path):
     assert wrong.returncode == 1 and "person-detection-retail-0013" in wrong.stderr
 
 
+def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirror, camera, tmp_path):
+    environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
+    run = ("run", "movenet-singlepose-lightning-int8", "-i", camera, "-o", tmp_path / "out", "--detector")
+    missed = posezoo(*run, "person-detection-retail-0013", **environ)
+    assert missed.returncode == 0 and "0 people" in missed.stdout
+    assert "the person detector, person-detection-retail-0013, found nobody" in missed.stdout
+    assert "--detector none" in missed.stdout
+    found = posezoo(*run, "blazepose-full", **environ)  # the default of the other top-down models
+    assert "1 person" in found.stdout and "found nobody" not in found.stdout
+
+
 def test_a_detector_for_a_bottom_up_model_is_refused(mirror, shared, tmp_path):
     environ = {"POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(tmp_path / "cache")}
     run = ("run", "blazepose-full", "-i", skier(shared), "-o", tmp_path / "out")

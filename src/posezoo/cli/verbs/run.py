@@ -100,7 +100,8 @@ def run(args: argparse.Namespace) -> int:
         }
         if answers:
             write_atomically(results / "poses.json", (json.dumps(summary, indent=2) + "\n").encode())
-    print_result(args, summary, *_summary_lines(summary, results))
+    hints = [] if all(answer["poses"] for answer in answers) else [_nobody_hint(context, model, estimator)]
+    print_result(args, summary, *_summary_lines(summary, results), *hints)
     return 1 if failures else 0
 
 
@@ -238,3 +239,17 @@ def _summary_lines(summary: dict[str, Any], results: Path) -> Iterator[str]:
     )
     for name, seconds in summary["seconds"].items():
         yield f"{seconds:9.2f} s  {name}"
+
+
+def _nobody_hint(context: Context, model: Model, estimator: Estimator) -> str:
+    """Why nobody was found in an image, and what to try."""
+    from posezoo.pipeline.load import select_detector
+
+    detector = select_detector(context, estimator.decoder)
+    others = "a photo with larger people"
+    if detector is None:
+        return f"hint        {model.full_name} found nobody in an image; try {others}"
+    return (
+        f"hint        the person detector, {detector.name}, found nobody in an image; try {others}, "
+        "--detector none if one person fills the photo, or another --detector"
+    )
