@@ -162,19 +162,19 @@ These commands have not been run on all of val2017 yet: all values in this table
 
 ## Person detectors
 
-The default detector of top-down models is `blazepose-full`: the boxes around its poses. Compared on 17 photos of COCO
-with 86 annotated people, 30 of them larger than 96x96 pixels, and on the two sample photos with one person each
-(OpenVINO 2026.4.1, CPU, f32, each decoder's default thresholds, all annotated people counted, crowds not):
+The default detector of top-down models is `blazepose-full`: the boxes around its poses. Compared on 17 photos
+of COCO with 86 annotated people, of whom 30 cover 96x96 pixels or more, and on the two sample photos with one
+person each (OpenVINO 2026.4.1, CPU, f32, each decoder's default threshold; boxes in crowds count as false):
 
-| Detector | Precision | Found, IoU 0.5 | Of the 30 large | Found, IoU 0.3 | Of the 30 large | Boxes | False, IoU 0.3 | Sample photos |
-| --- | --- | --- | --- | --- | --- | --- | --- | --- |
-| blazepose-full | FP16 | 14 | 14 | 15 | 15 | 15 | 0 | 2 of 2 |
-| person-detection-retail-0013 | FP16 | 35 | 14 | 40 | 16 | 68 | 28 | 0 of 2 |
-| human-pose-estimation-0001 | FP16-INT8 | 22 | 16 | 34 | 24 | 66 | 32 | 2 of 2 |
-| tf-pose-mobilenet-v2-small | FP16 | 11 | 9 | 17 | 15 | 35 | 18 | 2 of 2 |
+| Detector | Precision | Found, IoU 0.5 (of large) | IoU 0.3 (of large) | False, IoU 0.3 | Samples |
+| --- | --- | --- | --- | --- | --- |
+| blazepose-full | FP16 | 14 (14) | 15 (15) | 0 of 15 | 2 |
+| person-detection-retail-0013 | FP16 | 35 (14) | 40 (16) | 28 of 68 | 0 |
+| human-pose-estimation-0001 | FP16-INT8 | 22 (16) | 34 (24) | 32 of 66 | 2 |
+| tf-pose-mobilenet-v2-small | FP16 | 11 (9) | 17 (15) | 18 of 35 | 2 |
 
-Boxes inside crowd regions count as false. `blazepose-full` misses people who are small in the picture; for those,
-`--detector person-detection-retail-0013` finds more.
+`blazepose-full` misses people who are small in the picture: `--detector person-detection-retail-0013` finds
+more of them, with more false boxes.
 """
 
 PAGES: dict[str, Callable[[], str]] = {
