@@ -22,33 +22,33 @@ from posezoo.pose.limbs import LIMBS, NECK, LimbCandidates
 
 # Weights that decide between pairs that exclude each other, in addition to the fit of the field. The values
 # are in the middle of the range in which synthetic groups of every kind are recovered
-# (tests/pose/test_bars.py); noise changes a fit by 0.003.
+# (tests/pose/test_bars.py); noise changes the fit by 0.003.
 # Bonus for each cell of length: the matching that leaves less of the field unexplained is better.
-_EXPLAINED = 0.1
+_LENGTH_BONUS = 0.1
 # Penalty for the squared logarithm of the ratio between the heights of the people at the two ends.
-_UNLIKE = 0.5
-# The same for the ratio of the limb's length to the usual length, if the limb is shorter.
-_UNUSUAL = 0.3
+_HEIGHT_PENALTY = 0.5
+# Penalty for the squared logarithm of the ratio of the limb's length to the usual length, if it is shorter.
+_SHORT_PENALTY = 0.3
 # The same if it is longer: perspective makes limbs look shorter, but hardly ever longer.
-_TOO_LONG = 1.2
+_LONG_PENALTY = 1.2
 # Penalty for the squared length in cells, if neither height is known. For two people in line, both matchings
 # have the same sum of lengths, and the one with equal lengths is correct.
-_UNEVENNESS = 0.01
+_UNKNOWN_PENALTY = 0.01
 
 # Thirty people in a crowd leave 500 to 3000 pairs that exclude each other; noise may leave any number.
 _MAX_PAIRS = 3000
 
 # A group of at least this many joints without a neck may be a part of a person; smaller groups are ambiguous.
-# Noise has many such parts; all of them are then ambiguous.
-_A_PART = 3
-_MANY_PARTS = 10
-# If the score, the length (in cells of 8 px) and the share of the usual length are below these limits, a
-# forearm or shin may be a mix of those of two people.
-_MIXED = 0.7
-_SHORT = 2.5
-_STUNTED = 0.6
+# If there are more parts than the maximum, they are probably noise, and all are ambiguous.
+_MIN_PART = 3
+_MAX_PARTS = 10
+# A forearm or shin is a stub, which may connect joints of two people, if its score, its length (in cells of
+# 8 px) and its length relative to the usual one are below these limits.
+_STUB_SCORE = 0.7
+_STUB_LENGTH = 2.5
+_STUB_SHARE = 0.6
 # A weak candidate is not a limb if the logarithm of its length differs by this or more from the usual one.
-_FAR_FROM_USUAL = 0.5
+_MAX_LOG_RATIO = 0.5
 
 # The length of each limb relative to the body's height: R. Drillis and R. Contini, "Body segment
 # parameters", 1966 (in D. Winter, "Biomechanics and Motor Control of Human Movement", 2009, figure 4.1).
@@ -62,7 +62,7 @@ _SHARES = np.array(
 )
 _LOG_SHARES = np.log(_SHARES)
 #: The limbs at the ends of the body: forearms and shins.
-_LAST = frozenset({3, 5, 8, 11})
+_END_LIMBS = frozenset({3, 5, 8, 11})
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,14 +127,14 @@ def assemble_people(
     """
     assembly = _PersonAssembly(points[:, 2], kinds, cell, find_weak)
     # True if no other pair of the same limb shares an end.
-    limbs = candidates.limbs * len(points)
-    starts, ends = limbs + candidates.starts, limbs + candidates.ends
+    offsets = candidates.limbs * len(points)
+    starts, ends = offsets + candidates.starts, offsets + candidates.ends
     is_unique = np.bincount(starts).take(starts) + np.bincount(ends).take(ends) == 2
     assembly.join(candidates[is_unique])
     if not is_unique.all():
         assembly.join_conflicting(candidates[~is_unique])
-    assembly.reunite()
-    assembly.uncross()
+    assembly.join_parts()
+    assembly.swap_crossed_ends()
     return assembly.to_people()
 
 
@@ -143,7 +143,7 @@ class _PersonAssembly:
 
     def __init__(self, scores: Floats, kinds: list[int], cell: float, find_weak: FindWeakLimbs) -> None:
         self._scores, self._kinds, self._cell, self._find_weak = scores, kinds, cell, find_weak
-        self._group_of: dict[int, dict[int, int]] = {}  # the group of each peak: its peak of each kind
+        self._group_of: dict[int, dict[int, int]] = {}  # by peak; a group is a peak for each joint
         self._joined: list[LimbCandidates] = []
 
     def join(self, limbs: LimbCandidates) -> None:
@@ -155,10 +155,10 @@ class _PersonAssembly:
             if one is None and other is None:
                 group_of[start] = group_of[end] = {kinds[start]: start, kinds[end]: end}
             elif one is None or other is None:
-                group, lone = (one, end) if one is not None else (other or {}, start)
-                if kinds[lone] not in group:
-                    group[kinds[lone]] = lone
-                    group_of[lone] = group
+                group, single = (one, end) if one is not None else (other or {}, start)
+                if kinds[single] not in group:
+                    group[kinds[single]] = single
+                    group_of[single] = group
             elif one is not other and one.keys().isdisjoint(other):
                 one.update(other)
                 for peak in other.values():
@@ -169,8 +169,8 @@ class _PersonAssembly:
         heights = self._person_heights()
         while len(pairs.limbs):
             # A pair is ready if every pair of the same limb has an end whose person has a known height.
-            unknown = np.isnan(heights[pairs.starts]) & np.isnan(heights[pairs.ends])
-            is_ready = np.bincount(pairs.limbs, unknown, minlength=len(LIMBS))[pairs.limbs] == 0
+            is_unknown = np.isnan(heights[pairs.starts]) & np.isnan(heights[pairs.ends])
+            is_ready = np.bincount(pairs.limbs, is_unknown, minlength=len(LIMBS))[pairs.limbs] == 0
             if not is_ready.any():
                 is_ready[:] = True
             joined = self._best(pairs[is_ready], heights)
@@ -180,61 +180,61 @@ class _PersonAssembly:
             heights[joined.ends] = np.where(np.isnan(other), one, other)
             pairs = pairs[~is_ready]
 
-    def reunite(self) -> None:
+    def join_parts(self) -> None:
         """Join parts of bodies without a neck to people who lack these parts.
 
         Two limbs of the same kind that cross in opposite directions cancel in the field at the crossing. Only
         weak candidates remain.
         """
         groups = list({id(group): group for group in self._group_of.values()}.values())
-        parts = [group for group in groups if NECK not in group and len(group) >= _A_PART]
-        if len(parts) > _MANY_PARTS:
+        parts = [group for group in groups if NECK not in group and len(group) >= _MIN_PART]
+        if len(parts) > _MAX_PARTS:
             return
-        unattached = [
-            (limb, both[start], both[end])
+        missing = [
+            (limb, merged[start], merged[end])
             for part in parts
             for other in groups
             if NECK in other and other.keys().isdisjoint(part)
-            for both in ({**part, **other},)
+            for merged in ({**part, **other},)
             for limb, ((start, end), _) in enumerate(LIMBS)
-            if start in both and end in both and (start in part) != (end in part)
+            if start in merged and end in merged and (start in part) != (end in part)
         ]
-        if not unattached:
+        if not missing:
             return
-        traces = self._find_weak(*(list(values) for values in zip(*unattached, strict=True)))
+        found = self._find_weak(*(list(values) for values in zip(*missing, strict=True)))
         heights = self._person_heights()
-        expected = _SHARES[traces.limbs] * np.sqrt(heights[traces.starts] * heights[traces.ends])
-        fits = np.abs(np.log(np.maximum(traces.lengths, 0.1) / expected)) < _FAR_FROM_USUAL
-        self.join(self._best(traces[fits], heights))
+        expected = _SHARES[found.limbs] * np.sqrt(heights[found.starts] * heights[found.ends])
+        fits = np.abs(np.log(np.maximum(found.lengths, 0.1) / expected)) < _MAX_LOG_RATIO
+        self.join(self._best(found[fits], heights))
 
-    def uncross(self) -> None:
+    def swap_crossed_ends(self) -> None:
         """Exchange the ends of two forearms, or shins, that overlap in opposite directions.
 
-        They cancel in the field except at their ends. The ends look like two short limbs, each from the elbow
-        of one person to the wrist of the other.
+        They cancel in the field except at their ends. What remains looks like two short limbs (stubs), each
+        from the elbow of one person to the wrist of the other.
         """
         stubs = []
         for limbs in self._joined:
-            is_stub = (limbs.scores < _MIXED) & (limbs.lengths < _SHORT / self._cell)
-            for place in is_stub.nonzero()[0].tolist():
-                limb, start, end = int(limbs.limbs[place]), int(limbs.starts[place]), int(limbs.ends[place])
+            is_stub = (limbs.scores < _STUB_SCORE) & (limbs.lengths < _STUB_LENGTH / self._cell)
+            for index in is_stub.nonzero()[0].tolist():
+                limb, start, end = int(limbs.limbs[index]), int(limbs.starts[index]), int(limbs.ends[index])
                 group = self._group_of.get(start)
-                if limb in _LAST and group is not None and group is self._group_of.get(end):
-                    stubs.append((limb, start, end, float(limbs.lengths[place])))
-        if not 2 <= len(stubs) <= _MANY_PARTS:
+                if limb in _END_LIMBS and group is not None and group is self._group_of.get(end):
+                    stubs.append((limb, start, end, float(limbs.lengths[index])))
+        if not 2 <= len(stubs) <= _MAX_PARTS:
             return
         heights = self._person_heights()
-        for (limb, start, end, length), (another, begin, to, span) in combinations(stubs, 2):
-            default = _SHARES[limb] * heights[[start, begin]]
-            are_short = length < _STUNTED * default[0] and span < _STUNTED * default[1]
-            if limb != another or not are_short:
+        for (limb, start, end, length), (limb2, start2, end2, length2) in combinations(stubs, 2):
+            usual = _SHARES[limb] * heights[[start, start2]]
+            are_short = length < _STUB_SHARE * usual[0] and length2 < _STUB_SHARE * usual[1]
+            if limb != limb2 or not are_short:
                 continue
-            traces = self._find_weak([limb, limb], [start, begin], [to, end])
-            if len(traces.limbs) == 2 and (np.abs(np.log(traces.lengths / default)) < _FAR_FROM_USUAL).all():
-                kind, first, second = self._kinds[end], self._group_of[end], self._group_of[to]
-                first[kind], second[kind] = to, end
-                self._group_of[to], self._group_of[end] = first, second
-                self._joined.append(traces)
+            found = self._find_weak([limb, limb], [start, start2], [end2, end])
+            if len(found.limbs) == 2 and (np.abs(np.log(found.lengths / usual)) < _MAX_LOG_RATIO).all():
+                kind, group, group2 = self._kinds[end], self._group_of[end], self._group_of[end2]
+                group[kind], group2[kind] = end2, end
+                self._group_of[end2], self._group_of[end] = group, group2
+                self._joined.append(found)
 
     def to_people(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """The result of ``assemble_people``."""
@@ -243,27 +243,30 @@ class _PersonAssembly:
         for limbs in self._joined:
             people = owners[limbs.starts]
             # A limb does not count if its ends belong to different people.
-            inside = people == owners[limbs.ends]
-            totals += np.bincount(people, inside * limbs.scores, minlength=count + 1)
+            is_inside = people == owners[limbs.ends]
+            totals += np.bincount(people, is_inside * limbs.scores, minlength=count + 1)
         return owners, totals
 
     def _best(self, pairs: LimbCandidates, heights: Floats) -> LimbCandidates:
         """The pairs with the largest sum of weights; unknown heights are NaN."""
         length = pairs.lengths * np.float32(self._cell)
-        weights: Floats = 1 + pairs.scores * (1 + _EXPLAINED * length)
-        logs = np.log(heights)
-        one, other = logs[pairs.starts], logs[pairs.ends]
-        unlike = one - other
+        weights: Floats = 1 + pairs.scores * (1 + _LENGTH_BONUS * length)
+        log_heights = np.log(heights)
+        # The ratios and the height below are logarithms, too.
+        one, other = log_heights[pairs.starts], log_heights[pairs.ends]
+        height_ratio = one - other
         # fmax ignores NaN.
-        agreed = np.where(np.isnan(unlike), np.fmax(one, other), (one + other) / 2)
-        unusual = np.log(np.maximum(pairs.lengths, 0.1)) - _LOG_SHARES[pairs.limbs] - agreed
-        penalty = np.fmax(_UNLIKE * unlike**2, 0) + np.where(unusual > 0, _TOO_LONG, _UNUSUAL) * unusual**2
-        weights -= np.where(np.isnan(agreed), _UNEVENNESS * length**2, penalty)
+        height = np.where(np.isnan(height_ratio), np.fmax(one, other), (one + other) / 2)
+        length_ratio = np.log(np.maximum(pairs.lengths, 0.1)) - _LOG_SHARES[pairs.limbs] - height
+        factor = np.where(length_ratio > 0, _LONG_PENALTY, _SHORT_PENALTY)
+        penalty = np.fmax(_HEIGHT_PENALTY * height_ratio**2, 0) + factor * length_ratio**2
+        weights -= np.where(np.isnan(height), _UNKNOWN_PENALTY * length**2, penalty)
         if len(weights) > _MAX_PAIRS:
             kept = np.sort(np.argpartition(-pairs.scores, _MAX_PAIRS)[:_MAX_PAIRS])
             pairs, weights = pairs[kept], weights[kept]
-        first = pairs.limbs * len(heights)  # a peak may be used once for each limb
-        best = match_pairs((first + pairs.starts).tolist(), (first + pairs.ends).tolist(), weights.tolist())
+        offsets = pairs.limbs * len(heights)  # a peak may be used once for each limb
+        starts, ends = (offsets + pairs.starts).tolist(), (offsets + pairs.ends).tolist()
+        best = match_pairs(starts, ends, weights.tolist())
         return pairs[np.sort(np.array(best, np.int64))]
 
     def _person_heights(self) -> Floats:
@@ -281,8 +284,8 @@ class _PersonAssembly:
 
     def _owners(self) -> tuple[NDArray[Any], int]:
         """(N,) the person index of each peak, or the number of people if it has none; and that number."""
-        numbers: dict[int, int] = {}
-        owned = [numbers.setdefault(id(group), len(numbers)) for group in self._group_of.values()]
-        owners = np.full(len(self._scores), len(numbers))
-        owners[list(self._group_of)] = owned
-        return owners, len(numbers)
+        people: dict[int, int] = {}
+        indices = [people.setdefault(id(group), len(people)) for group in self._group_of.values()]
+        owners = np.full(len(self._scores), len(people))
+        owners[list(self._group_of)] = indices
+        return owners, len(people)
