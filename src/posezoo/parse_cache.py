@@ -22,7 +22,7 @@ from posezoo.spec.model import ModelSpec
 #: If a file changed less than this time ago, another change may leave the same time stamp.
 RECENT_NS = 2_000_000_000
 
-#: Marks values that are not mappings of model.yml, whose keys contain no control characters.
+#: The key of an object's class. No mapping of model.yml has it: their keys contain no control characters.
 _KIND = "\0"
 
 _FIELDS = {
@@ -30,8 +30,8 @@ _FIELDS = {
     for kind in vars(model).values()
     if isinstance(kind, type) and is_dataclass(kind)
 }
-_WORDS: tuple[type[Any], ...] = (model.ColorOrder, model.Family, model.Framework)
-_MAKERS: dict[str, Any] = {kind.__name__: kind for kind in (*_FIELDS, *_WORDS)} | {"Path": Path}
+_ENUMS: tuple[type[Any], ...] = (model.ColorOrder, model.Family, model.Framework)
+_CONSTRUCTORS: dict[str, Any] = {kind.__name__: kind for kind in (*_FIELDS, *_ENUMS)} | {"Path": Path}
 
 Fingerprint = tuple[int, ...]  # of a file: size, inode and modification times
 
@@ -99,7 +99,7 @@ def _reader_fingerprint() -> tuple[tuple[str, int, int], ...]:
 
 def to_json_text(value: Any) -> str:
     """The JSON of specs, which may be in lists and mappings."""
-    return json.dumps(_plain(value), separators=(",", ":"))
+    return json.dumps(_to_json_value(value), separators=(",", ":"))
 
 
 def from_json_text(text: str | bytes) -> Any:
@@ -109,29 +109,29 @@ def from_json_text(text: str | bytes) -> Any:
         ValueError: the text was not written by ``to_json_text`` of the same posezoo version.
     """
     try:
-        return _tuples(json.loads(text, object_hook=_from_mapping))
+        return _lists_to_tuples(json.loads(text, object_hook=_from_mapping))
     except (KeyError, TypeError, AttributeError, RecursionError) as error:
         raise ValueError(f"not what was stored: {error}") from error
 
 
-def _plain(value: Any) -> Any:
+def _to_json_value(value: Any) -> Any:
     kind = type(value)
     if kind is tuple:
-        return [_plain(item) for item in value]
+        return [_to_json_value(item) for item in value]
     if (names := _FIELDS.get(kind)) is not None:
-        return {_KIND: kind.__name__, "": [_plain(getattr(value, name)) for name in names]}
-    if kind in _WORDS:
+        return {_KIND: kind.__name__, "": [_to_json_value(getattr(value, name)) for name in names]}
+    if kind in _ENUMS:
         return {_KIND: kind.__name__, "": [value.value]}
     if isinstance(value, Path):
         return {_KIND: "Path", "": [str(value)]}
-    return {key: _plain(item) for key, item in value.items()} if kind is dict else value
+    return {key: _to_json_value(item) for key, item in value.items()} if kind is dict else value
 
 
 def _from_mapping(values: dict[str, Any]) -> Any:
     if (kind := values.get(_KIND)) is None:
-        return {key: _tuples(value) for key, value in values.items()}
-    return _MAKERS[kind](*map(_tuples, values[""]))
+        return {key: _lists_to_tuples(value) for key, value in values.items()}
+    return _CONSTRUCTORS[kind](*map(_lists_to_tuples, values[""]))
 
 
-def _tuples(value: Any) -> Any:
-    return tuple(map(_tuples, value)) if type(value) is list else value
+def _lists_to_tuples(value: Any) -> Any:
+    return tuple(map(_lists_to_tuples, value)) if type(value) is list else value

@@ -67,7 +67,7 @@ def run_rounds(
             listener(BenchmarkStarted(case.label, schedule.rounds))
             processes.append(stack.enter_context(BenchmarkProcess(case)))
         for process in processes:
-            process.run(schedule.seconds)
+            process.run(schedule.seconds)  # the warm-up round
         rounds: list[list[BenchmarkRound]] = [[] for _ in processes]
         for number in range(1, schedule.rounds + 1):
             for process, measured in zip(processes, rounds, strict=True):

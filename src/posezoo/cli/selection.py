@@ -44,12 +44,12 @@ def select_models(
         output.warn(registry.empty_message)
     if filtered:
         selection = replace(selection, problems=())
-    for problem in selection.problems:
-        output.print_error(problem)
+    for error in selection.problems:
+        output.print_error(error)
     for warning in selection.warnings:
         output.warn(warning)
-    shown = {problem.problem for problem in selection.problems}
-    others = [problem for problem in registry.select().problems if problem.problem not in shown]
+    shown = {error.problem for error in selection.problems}
+    others = [error for error in registry.select().problems if error.problem not in shown]
     if others:
         more = f" (and {len(others) - 1} more)" if len(others) > 1 else ""
         output.warn(f"left out: {others[0].problem}{more}")

@@ -70,7 +70,7 @@ def read_fields(buffer: Buffer, start: int, end: int) -> Iterator[ProtobufField]
 
 
 def has_fields(path: Path, fields: Mapping[int, int], *, needed: int) -> bool:
-    """Whether a file is a message that has the needed field and no others than these.
+    """Whether a file is a message that has the needed field, and only fields from a table.
 
     Args:
         path: the file.

@@ -127,18 +127,19 @@ def _empty_convolution(
 ) -> Any:
     # The shapes are read through numpy, because a tensor's own sizes are tensors while the exporter records.
     batch, _, *sizes = image.detach().numpy().shape
-    first, second, *kernel = weight.detach().numpy().shape
-    reach = [step * (size - 1) for step, size in zip(dilation, kernel, strict=True)]
+    # Of the weight: output and input channels; of a transposed convolution: input and output channels.
+    channels0, channels1, *kernel = weight.detach().numpy().shape
+    extents = [spacing * (length - 1) for spacing, length in zip(dilation, kernel, strict=True)]
     if transposed:
         output_sizes = [
             (size - 1) * step - 2 * pad + extent + extra + 1
             for size, step, pad, extent, extra in zip(
-                sizes, stride, padding, reach, output_padding, strict=True
+                sizes, stride, padding, extents, output_padding, strict=True
             )
         ]
-        return image.new_empty([batch, second * groups, *output_sizes])
+        return image.new_empty([batch, channels1 * groups, *output_sizes])
     output_sizes = [
         (size + 2 * pad - extent - 1) // step + 1
-        for size, step, pad, extent in zip(sizes, stride, padding, reach, strict=True)
+        for size, step, pad, extent in zip(sizes, stride, padding, extents, strict=True)
     ]
-    return image.new_empty([batch, first, *output_sizes])
+    return image.new_empty([batch, channels0, *output_sizes])

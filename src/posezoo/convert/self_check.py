@@ -1,6 +1,6 @@
 """Check that an IR computes the same outputs as its original.
 
-The IR is read from disk and run on the random images. Its outputs must have the original's names and shapes,
+The IR is read from disk and run on random images. Its outputs must have the original's names and shapes,
 and their differences, relative to the output's largest value, must not exceed a tolerance.
 """
 
@@ -78,10 +78,10 @@ def check_ir(
         reference = running.result()
         names = tuple(port.name for port in spec.outputs) or tuple(reference.cases[0].outputs)
         if problem := _find_port_mismatch(names, reference, compiled):
-            raise _error(spec, precision, problem)
+            raise _create_error(spec, precision, problem)
         computed = [run_compiled(compiled, case.feed) for case in reference.cases]
     except RuntimeError as error:
-        raise _error(spec, precision, f"cannot be run: {error_text(error)}") from error
+        raise _create_error(spec, precision, f"cannot be run: {error_text(error)}") from error
 
     measure, tolerances = spec.self_check.measure, spec.self_check.tolerance
     outputs = {}
@@ -89,7 +89,7 @@ def check_ir(
         differences = []
         for case, actual in zip(reference.cases, computed, strict=True):
             if not np.isfinite(actual[name]).all():
-                raise _error(spec, precision, f"computes inf or nan in {name}")
+                raise _create_error(spec, precision, f"computes inf or nan in {name}")
             differences.append(compute_difference(case.outputs[name], actual[name], measure))
         # A tolerance that model.yml declares applies to every precision.
         tolerance = tolerances.get(name, tolerances.get("*", TOLERANCE[precision]))
@@ -103,7 +103,7 @@ def check_ir(
             f"differs from the original in {', '.join(wrong)}: {name} by {worst.difference:.1e} of its "
             f"largest value, {worst.tolerance:.0e} is allowed ({measure}, by {reference.runtime})"
         )
-        raise _error(spec, precision, problem)
+        raise _create_error(spec, precision, problem)
     seeds = tuple(case.seed for case in reference.cases)
     return SelfCheckResult(reference.runtime, measure, spec.self_check.inputs, seeds, outputs)
 
@@ -117,7 +117,7 @@ def compute_difference(reference: Array, actual: Array, measure: str = "max") ->
     return difference / largest if largest else float("inf")
 
 
-def _error(spec: ModelSpec, precision: Precision, problem: str) -> SelfCheckError:
+def _create_error(spec: ModelSpec, precision: Precision, problem: str) -> SelfCheckError:
     return SelfCheckError(
         f"{spec.full_name}: the {precision} IR {problem}",
         hint="nothing was published; self_check in model.yml can allow more, with a reason",

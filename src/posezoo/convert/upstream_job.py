@@ -21,7 +21,7 @@ MAX_OPEN_FILES = 1024
 
 
 def main() -> int:
-    """Do the job on the standard input."""
+    """Run the job that the standard input describes."""
     job = json.loads(sys.stdin.readline())
     _limit_resources(job["memory_bytes"], job["seconds"])
     if job["task"] == "export":
@@ -62,8 +62,8 @@ def _export(requested: dict[str, list[str]]) -> None:
     import torch
 
     sys.path[:0] = requested.get("--model-path", [])
-    module = importlib.import_module(_one(requested, "--import-module"))
-    network = getattr(module, _one(requested, "--model-name"))(
+    module = importlib.import_module(_last_value(requested, "--import-module"))
+    network = getattr(module, _last_value(requested, "--model-name"))(
         **_literals(requested.get("--model-param", []))
     )
     if weights := requested.get("--weights"):
@@ -71,7 +71,7 @@ def _export(requested: dict[str, list[str]]) -> None:
         network.load_state_dict(torch.load(weights[-1], map_location="cpu", weights_only=True))
     network.eval()
     dtype = getattr(torch, requested.get("--inputs-dtype", ["float"])[-1])
-    shapes = ast.literal_eval(_one(requested, "--input-shapes"))
+    shapes = ast.literal_eval(_last_value(requested, "--input-shapes"))
     if not isinstance(shapes[0], (list, tuple)):
         shapes = (shapes,)
     inputs = tuple(torch.zeros(tuple(shape), dtype=dtype) for shape in shapes)
@@ -80,15 +80,15 @@ def _export(requested: dict[str, list[str]]) -> None:
         torch.onnx.export(
             network,
             inputs,
-            _one(requested, "--output-file"),
+            _last_value(requested, "--output-file"),
             opset_version=int(requested.get("--opset_version", ["13"])[-1]),
-            input_names=_one(requested, "--input-names").split(","),
-            output_names=_one(requested, "--output-names").split(","),
+            input_names=_last_value(requested, "--input-names").split(","),
+            output_names=_last_value(requested, "--output-names").split(","),
             **options,
         )
 
 
-def _one(requested: dict[str, list[str]], flag: str) -> str:
+def _last_value(requested: dict[str, list[str]], flag: str) -> str:
     if flag not in requested:
         raise SystemExit(f"conversion_to_onnx_args lacks {flag}")
     return requested[flag][-1]

@@ -30,8 +30,8 @@ USUAL_FPS = 30.0
 # A live source counts as disconnected if it gives no frame for this time.
 _SILENCE_MS = 10_000
 
-# Containers estimate the number of frames from duration and rate: one missing frame in twenty is rounding.
-_MISSING_SHARE, _MISSING_LEAST = 0.05, 5
+# Containers estimate the number of frames from duration and rate: so many missing frames may be rounding.
+_TOLERATED_SHARE, _TOLERATED_FRAMES = 0.05, 5
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -199,7 +199,7 @@ class VideoSource(FrameSource):
         self._rounds = 1 if self._is_live else rounds
         self._capture = self._open()
         cv2 = import_quiet_opencv()
-        self._announced = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
+        self._stated_frames = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         fps = self._capture.get(cv2.CAP_PROP_FPS)
         self.fps = fps if 1 <= fps <= 1000 else USUAL_FPS
         width = int(self._capture.get(cv2.CAP_PROP_FRAME_WIDTH))
@@ -248,11 +248,11 @@ class VideoSource(FrameSource):
                     read += 1
                     yield Frame(next(indices), self.name, images.to_bgr(image), start_time)
                 frames = f"{read} frame{'' if read == 1 else 's'}"
-                allowed = max(_MISSING_LEAST, _MISSING_SHARE * self._announced)
+                allowed = max(_TOLERATED_FRAMES, _TOLERATED_SHARE * self._stated_frames)
                 if self._is_live:
                     self._report_error(ImageError(f"{self.name}: was disconnected after {frames}"))
-                elif not read or self._announced - read > allowed:
-                    announced = f" of about {self._announced:.0f}" if self._announced > 0 else ""
+                elif not read or self._stated_frames - read > allowed:
+                    announced = f" of about {self._stated_frames:.0f}" if self._stated_frames > 0 else ""
                     problem = f"is cut short or damaged: it ended after {frames}{announced}"
                     self._report_error(ImageError(f"{self.name}: {problem}"))
                     return

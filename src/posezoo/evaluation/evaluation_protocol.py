@@ -59,7 +59,7 @@ class EvaluationProtocol:
 
 
 def cache_key(protocol: EvaluationProtocol, irs: Iterable[Path], *others: Path) -> dict[str, Any]:
-    """Everything that predictions depend on, so that cached predictions are from the same model.
+    """All that predictions depend on: cached predictions are used only if they have the same key.
 
     ``irs`` are the .xml of all its networks; ``others`` are other files, such as a file of boxes.
     """

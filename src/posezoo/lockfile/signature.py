@@ -16,7 +16,7 @@ from posezoo.files.verified_files import write_atomically, writing
 
 SUFFIX = ".sig"
 
-_NEW_KEY = "openssl ecparam -name prime256v1 -genkey -noout -out KEY"
+_NEW_KEY_COMMAND = "openssl ecparam -name prime256v1 -genkey -noout -out KEY"
 
 
 def signature_path(lock: Path) -> Path:
@@ -34,8 +34,8 @@ def sign(lock: Path, private_key: Path) -> Path:
     """
     signing = import_optional("model_signing.signing", extra="sign")
     _require_file(lock, "there is no lock to sign", "posezoo lock --all makes one")
-    _require_file(private_key, "there is no such key", _NEW_KEY)
-    config = _read_key(
+    _require_file(private_key, "there is no such key", _NEW_KEY_COMMAND)
+    config = _configure(
         private_key, lambda: signing.Config().use_elliptic_key_signer(private_key=private_key), "private"
     )
     target = signature_path(lock)
@@ -58,7 +58,7 @@ def require_signature(lock: Path, public_key: Path) -> None:
     _require_file(lock, "there is no lock", "check --lock")
     _require_file(signature, "there is no signature", "posezoo lock --sign KEY makes one")
     _require_file(public_key, "there is no such key", "openssl ec -in KEY -pubout -out PUBLIC_KEY")
-    config = _read_key(
+    config = _configure(
         public_key, lambda: verifying.Config().use_elliptic_key_verifier(public_key=public_key), "public"
     )
     try:
@@ -81,7 +81,7 @@ def _require_file(path: Path, problem: str, hint: str) -> None:
         raise LockError(f"{path}: {problem}", hint=hint)
 
 
-def _read_key(path: Path, read: Callable[[], Any], kind: str) -> Any:
+def _configure(path: Path, read: Callable[[], Any], kind: str) -> Any:
     try:
         return read()
     except Exception as error:  # cryptography raises many types of errors

@@ -73,20 +73,20 @@ def rename_tensors(tensors: Mapping[str, T], keys: Iterable[str]) -> dict[str, T
         NetworkError: the tensors are sorted by name, so their order does not show the layers.
     """
     keys = list(keys)
-    given: dict[str, list[str]] = {}
+    names_of_word: dict[str, list[str]] = {}
     for name in tensors:
         match = _FLAT.fullmatch(name)
         if match is None or "." in name:
             return dict(tensors)
-        given.setdefault(match[1], []).append(name)
-    requested: dict[str, list[str]] = {}
-    norms = {key.rpartition(".")[0] for key in keys if key.endswith(".running_mean")}
+        names_of_word.setdefault(match[1], []).append(name)
+    keys_of_word: dict[str, list[str]] = {}
+    norm_layers = {key.rpartition(".")[0] for key in keys if key.endswith(".running_mean")}
     for key in keys:
         parent, _, word = key.rpartition(".")
         if word != "num_batches_tracked":
-            gluon_word = _NORM_WORDS.get(word, word) if parent in norms else word
-            requested.setdefault(gluon_word, []).append(key)
-    counts = [{word: len(names) for word, names in table.items()} for table in (given, requested)]
+            gluon_word = _NORM_WORDS.get(word, word) if parent in norm_layers else word
+            keys_of_word.setdefault(gluon_word, []).append(key)
+    counts = [{word: len(names) for word, names in table.items()} for table in (names_of_word, keys_of_word)]
     if counts[0] != counts[1]:
         return dict(tensors)
     # In alphabetical order 10 comes before 2. Blocks of one layer have equal shapes, so that comparing shapes
@@ -99,8 +99,8 @@ def rename_tensors(tensors: Mapping[str, T], keys: Iterable[str]) -> dict[str, T
         )
     return {
         key: tensors[name]
-        for word, names in given.items()
-        for key, name in zip(requested[word], names, strict=True)
+        for word, names in names_of_word.items()
+        for key, name in zip(keys_of_word[word], names, strict=True)
     }
 
 

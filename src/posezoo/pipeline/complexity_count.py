@@ -21,7 +21,7 @@ from posezoo.versions import package_version
 if TYPE_CHECKING:
     from posezoo.measured import Measurement
 
-_INSTALLED = Path(__file__).resolve().parents[1]
+_PACKAGE_FOLDER = Path(__file__).resolve().parents[1]
 
 
 def count_complexity(resolved: Resolved, size: tuple[int, int] | None = None) -> tuple[Measurement, ...]:
@@ -40,7 +40,7 @@ def count_complexity(resolved: Resolved, size: tuple[int, int] | None = None) ->
     from posezoo.measured import Measurement
 
     spec, measurements = resolved.spec, []
-    shapes = {port.name: _sized(port, size) for port in spec.inputs if -1 in port.shape} if size else {}
+    shapes = {port.name: _full_shape(port, size) for port in spec.inputs if -1 in port.shape} if size else {}
     settings = {"height": size[0], "width": size[1]} if size and shapes else {}
     tools = {"openvino": package_version("openvino")}
     for target in resolved.targets:
@@ -73,7 +73,7 @@ def convert_with_random_weights(
     """Convert one of our networks with random weights, for measurements that do not depend on their values.
 
     Args:
-        context: names the Model Optimizer and the lock.
+        context: its Model Optimizer and its lock are used.
         folder: an empty folder for the checkpoint and the IR.
 
     Raises:
@@ -100,7 +100,7 @@ def record_measurements(spec: Model, found: Collection[Measurement]) -> Path:
     """
     from posezoo import measured
 
-    if spec.path.is_relative_to(_INSTALLED):
+    if spec.path.is_relative_to(_PACKAGE_FOLDER):
         raise OutputError(
             f"{spec.path.parent}: is part of an installed package: measurements are recorded in a checkout",
             hint="--models_dir names another registry",
@@ -110,7 +110,7 @@ def record_measurements(spec: Model, found: Collection[Measurement]) -> Path:
     return path
 
 
-def _sized(port: Input, size: tuple[int, int]) -> tuple[int, ...]:
+def _full_shape(port: Input, size: tuple[int, int]) -> tuple[int, ...]:
     """An input's shape with its dynamic height and width replaced by ``size``."""
     sides = dict(zip("HW", size, strict=True))
     return tuple(

@@ -72,15 +72,15 @@ def decode_openpose(maps: Maps, size: Size, options: GroupingOptions) -> list[Po
 
     owners, totals = assemble_people(points, peaks.maps.tolist(), limbs, cell, find_weak)
     counts = np.bincount(owners, minlength=len(totals))
-    counting = (counts >= options.min_keypoints) & (totals >= options.min_score * counts)
-    counting[-1] = False  # peaks without a person
-    members = np.flatnonzero(counting[owners])
-    numbers = counting.cumsum() - 1
-    keypoints: Floats = np.zeros((numbers[-1] + 1, JOINTS, 3), np.float32)
-    placed = points[members]
-    placed[:, :2] += np.float32(0.5)
-    placed[:, :2] *= np.array((size[0] / width, size[1] / height), np.float32)
-    keypoints[numbers[owners[members]], peaks.maps[members]] = placed
+    is_kept = (counts >= options.min_keypoints) & (totals >= options.min_score * counts)
+    is_kept[-1] = False  # peaks without a person
+    kept_peaks = np.flatnonzero(is_kept[owners])
+    new_indices = is_kept.cumsum() - 1
+    keypoints: Floats = np.zeros((new_indices[-1] + 1, JOINTS, 3), np.float32)
+    in_pixels = points[kept_peaks]
+    in_pixels[:, :2] += np.float32(0.5)
+    in_pixels[:, :2] *= np.array((size[0] / width, size[1] / height), np.float32)
+    keypoints[new_indices[owners[kept_peaks]], peaks.maps[kept_peaks]] = in_pixels
     scores = np.minimum(keypoints[:, :, 2].sum(axis=1) / np.float32(JOINTS), 1)
     order = np.argsort(-scores, kind="stable")
     return create_poses(keypoints[order], scores[order], SKELETON, size)
@@ -105,7 +105,7 @@ def _split_heatmaps_and_pafs(outputs: Maps) -> Maps:
         if both.shape[1:2] == (_BOTH,) and both.ndim == 4:
             return {"heatmaps": both[:, :_HEATMAPS], "pafs": both[:, _HEATMAPS:]}
     channels = {"heatmaps": _HEATMAPS, "pafs": _PAFS}
-    return {role: _channels_first(maps, channels.get(role, 0)) for role, maps in outputs.items()}
+    return {role: _channels_first(output, channels.get(role, 0)) for role, output in outputs.items()}
 
 
 def _channels_first(maps: Any, channels: int) -> Any:

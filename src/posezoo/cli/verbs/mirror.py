@@ -141,8 +141,8 @@ def _check(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> int
         repairable = [file for file in failed if file.state in ("changed", "missing")]
         again = "posezoo mirror create downloads them again" if repairable else ""
         # posezoo does not remove files that do not belong to the mirror.
-        is_foreign = len(repairable) < len(failed)
-        by_hand = "remove extra, symlinked and special files by hand" if is_foreign else ""
+        has_others = len(repairable) < len(failed)
+        by_hand = "remove extra, symlinked and special files by hand" if has_others else ""
         repair = "; ".join(filter(None, (again, by_hand)))
         summary = f"{len(failed)} of {len(files)} are not good; {repair}"
     lines = [
