@@ -67,7 +67,7 @@ def test_an_empty_registry_is_a_warning(tmp_path):
 
 def test_a_list_file_has_a_pattern_at_the_start_of_each_line(tmp_path):
     path = tmp_path / "models.lst"
-    path.write_text("first  # a comment\n\n'two words' more\nlast-*\n")
+    path.write_text("\ufefffirst  # a comment\n\n'two words' more\nlast-*\n")
     assert read_list_file(path) == ["first", "two words", "last-*"]
 
 
@@ -76,6 +76,7 @@ def test_a_list_file_has_a_pattern_at_the_start_of_each_line(tmp_path):
     [
         (b"\xff", "is not UTF-8"),
         (b"good\n'open\n", ":2: No closing quotation"),
+        (b"good\\", ":1: No escaped character"),
         (b"x" * (1 << 20) + b"x", "is larger than 1048576 bytes"),
         (None, "cannot be read: No such file"),
     ],

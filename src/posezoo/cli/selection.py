@@ -65,7 +65,7 @@ def read_list_file(path: Path) -> list[str]:
     import shlex
 
     try:
-        with open(path, encoding="utf-8") as stream:
+        with open(path, encoding="utf-8-sig") as stream:
             text = stream.read(_MAX_LIST_BYTES + 1)
     except UnicodeDecodeError as error:
         raise PosezooError(f"{path}: is not UTF-8", hint="--list takes a text file") from error
@@ -80,5 +80,6 @@ def read_list_file(path: Path) -> list[str]:
         try:
             patterns += shlex.split(line, comments=True)[:1]
         except ValueError as error:
-            raise PosezooError(f"{path}:{number}: {error}", hint="close the quotes") from error
+            hint = "write a backslash twice" if "escaped" in str(error) else "close the quotes"
+            raise PosezooError(f"{path}:{number}: {error}", hint=hint) from error
     return patterns

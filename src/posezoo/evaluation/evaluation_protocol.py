@@ -53,9 +53,9 @@ class EvaluationProtocol:
             "scales": "" if options.scales == (1.0,) else " ".join(f"{scale:g}" for scale in options.scales),
             "people_from": self.box_source,
             "arithmetic": self.estimator.executed_precision,
-            **options.decoder_options,
         }
-        return {key: value for key, value in settings.items() if value not in ("", 0, False)}
+        named = {key: value for key, value in settings.items() if value not in ("", 0, False)}
+        return named | dict(options.decoder_options)  # also those that are 0 or False: their defaults are not
 
 
 def cache_key(protocol: EvaluationProtocol, irs: Iterable[Path], *others: Path) -> dict[str, Any]:
