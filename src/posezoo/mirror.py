@@ -158,7 +158,8 @@ class Mirror:
         """
         if not (self.root / NAME).is_file():
             raise LockError(
-                f"{self.root}: is not a mirror: it has no {NAME}", hint="posezoo mirror create makes one"
+                f"{self.root}: is not a mirror: it has no {NAME}",
+                hint=f"posezoo mirror create {self.root} --all",
             )
         own_registry = open_registry([self.models_dir])
         specs = []

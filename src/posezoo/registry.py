@@ -10,14 +10,17 @@ from __future__ import annotations
 
 import os
 import re
+import shlex
 from collections.abc import Iterable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.errors import PosezooError, SpecError, UnknownModelError, sanitize, suggest
+from posezoo.errors import PosezooError, SettingsError, SpecError, UnknownModelError, sanitize, suggest
+from posezoo.settings import user_folder
 from posezoo.spec.model import CompositeSpec, Family, Model, ModelSpec
 from posezoo.spec.safe_names import case_folded, explain_invalid_model_name
 
@@ -313,6 +316,22 @@ def builtin_models_dir() -> Path:
 def registry_root(spec: Model) -> Path:
     """The root of the registry that contains a model or composite."""
     return spec.path.parents[3 if isinstance(spec, ModelSpec) and spec.composite else 2]
+
+
+def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
+    """A command of posezoo about a model, with its registry and folder if they are not the default.
+
+    Args:
+        folder: the root of the model's files or IR, as ``--output_dir``.
+    """
+    name = spec.full_name if isinstance(spec, ModelSpec) else spec.name
+    words, root = ["posezoo", verb, name], registry_root(spec)
+    words += ["--models_dir", str(root)] if root != builtin_models_dir() and root.is_dir() else []
+    usual = None
+    with suppress(SettingsError):  # a user without a home folder
+        usual = user_folder("cache") / "models"
+    words += ["--output_dir", str(folder)] if folder not in (None, usual) else []
+    return shlex.join(words)
 
 
 def license_path(spec: ModelSpec) -> Path:

@@ -69,8 +69,8 @@ def draw_usage_sections(facts: ModelFacts) -> Iterator[str]:
         if facts.approach:
             yield "## Demo usage"
             yield "With a camera, or on an image without a window; `posezoo demo --help` lists all options:"
-            demo = f"posezoo demo -m {name}"
-            yield format_code_block("sh", [f"{demo} -i 0", f"{demo} -i {PHOTO} -no_show -o poses.jpg"])
+            inputs = ("-i 0", f"-i {PHOTO} -no_show -o poses.jpg")
+            yield format_code_block("sh", [_command(facts, f"demo -m {name} {each}") for each in inputs])
 
 
 def draw_performance_hint(facts: ModelFacts) -> Iterator[str]:

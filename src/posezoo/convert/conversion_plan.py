@@ -16,6 +16,7 @@ from posezoo.files import verified_files
 from posezoo.ir import provenance
 from posezoo.ir.provenance import IsGood
 from posezoo.layout import ModelLayout
+from posezoo.registry import format_command
 from posezoo.resolve.custom_weights import CHECKPOINT_NAME
 from posezoo.resolve.resolved import Converter, Resolved, Target
 from posezoo.spec.model import ModelSpec, Precision
@@ -151,4 +152,7 @@ def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:
         made_from = sources if isinstance(sources, Mapping) else {}
         is_custom = layout.custom_checkpoint(model) is not None or set(made_from) == {CHECKPOINT_NAME}
         if is_custom and set(made_from.values()) != digests:
-            raise ConversionError(f"{xml}: is the IR of another checkpoint", hint=KEEP_OR_REPLACE)
+            hint = KEEP_OR_REPLACE
+            if layout.custom_checkpoint(model) is None:
+                hint = f"{format_command('get', model, layout.output_dir)} --force replaces it"
+            raise ConversionError(f"{xml}: is the IR of another checkpoint", hint=hint)

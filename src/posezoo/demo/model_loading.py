@@ -11,8 +11,6 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.errors import CheckpointError, DecoderError, TargetSizeError, UnknownModelError
 from posezoo.events import Listener, ignore_event
-from posezoo.files.verified_files import compute_digest
-from posezoo.settings import user_folder
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
@@ -113,7 +111,7 @@ def find_model(
 def _converted(checkpoint: Path, context: Context, listener: Listener) -> Path:
     """The IR of a checkpoint, in the user's cache folder; it is converted only once for the same bytes."""
     from posezoo.networks import pretrained
-    from posezoo.pipeline.get import get_irs
+    from posezoo.pipeline.get import get_irs, with_checkpoint_dir
     from posezoo.resolve.custom_weights import spec_with_checkpoint
 
     fitting = pretrained.matching_networks(checkpoint)
@@ -127,8 +125,7 @@ def _converted(checkpoint: Path, context: Context, listener: Listener) -> Path:
             "and makes an .xml for -m",
         )
     spec = spec_with_checkpoint(fitting[0], checkpoint)
-    folder = user_folder("cache") / "checkpoints" / compute_digest(checkpoint).value[:16]
-    context = replace(context, layout=replace(context.layout, output_dir=folder))
+    context = with_checkpoint_dir(context, checkpoint)
     return get_irs(spec, Precision.FP16, context, checkpoint=checkpoint, listener=listener)[spec.name]
 
 

@@ -11,6 +11,7 @@ from posezoo.convert.conversion_plan import ConversionOptions, select_due
 from posezoo.errors import ConversionError, PosezooError, SpecError, UnknownModelError
 from posezoo.events import ConversionFinished, ConversionSkipped, ConversionStarted, Listener, ignore_event
 from posezoo.files.staging import remove_stale_staging_dirs
+from posezoo.files.verified_files import compute_digest
 from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
 from posezoo.pipeline.plan import Plan, make_plan
@@ -220,6 +221,15 @@ def convert(
     elif options.keep_onnx:
         export_onnx(resolved, force=True)
     return Converted(resolved, {ir.precision: ir.xml for ir in plan.irs})
+
+
+def with_checkpoint_dir(context: Context, checkpoint: Path) -> Context:
+    """The context for IR of the user's own weights that have no name of their own.
+
+    They go to a folder for these weights, so that they never take the place of the published model's IR.
+    """
+    folder = context.layout.output_dir / "checkpoints" / compute_digest(checkpoint).value[:16]
+    return replace(context, layout=replace(context.layout, output_dir=folder))
 
 
 def get_irs(

@@ -32,8 +32,8 @@ class Plan:
 
     @property
     def missing_files(self) -> tuple[PlannedFile, ...]:
-        """The files that have to be downloaded."""
-        return tuple(file for file in self.files if file.candidate_names or file.is_unpinned)
+        """The files that would be downloaded; an unpinned file would not."""
+        return tuple(file for file in self.files if file.candidate_names)
 
     @property
     def download_size(self) -> int:

@@ -111,7 +111,7 @@ def test_an_unreadable_file_is_reported_and_the_others_are_shown(checkout):
         (("lihgt",), "error: no model is called 'lihgt'\n  hint: did you mean light?\n"),
         (
             ("--figures", "no.json"),
-            "error: no.json: no such file\n  hint: posezoo benchmark --output FILE writes one\n",
+            "error: no.json: no such file\n  hint: posezoo benchmark MODEL --output no.json\n",
         ),
     ],
 )

@@ -50,8 +50,8 @@ def _setting(text: str) -> tuple[str, str]:
 MEASUREMENT_FLAGS = (
     Flag(
         "--figures FILE",
-        "a .json file of posezoo benchmark --output, which replaces the measurements of its kind in "
-        "measured.yml; may be given several times",
+        "a .json file, written by --output of the verb benchmark, which replaces the measurements of its "
+        "kind in measured.yml; may be given several times",
         repeats=True,
         default=[],
     ),
@@ -130,7 +130,7 @@ def measurement_selection(args: argparse.Namespace, registry: Registry) -> Measu
     measurements = []
     for file in args.figures:
         if not file.is_file():
-            raise PosezooError(f"{file}: no such file", hint="posezoo benchmark --output FILE writes one")
+            raise PosezooError(f"{file}: no such file", hint=f"posezoo benchmark MODEL --output {file}")
         for name, measurement in read_measurement_file(file):
             try:
                 model = flags.require_single_model(registry, name)

@@ -223,7 +223,7 @@ FLAGS = (
         ),
         title="an .xml that does not describe its input",
     ),
-    f"detector models_dir {flags.FORMAT}",
+    f"detector {flags.CACHE} {flags.TRUST} models_dir {flags.FORMAT}",
 )
 
 
@@ -308,20 +308,19 @@ def _model_loader(
     """A function that loads the model for a given number of requests, streams and threads."""
     from posezoo.demo.model_loading import find_model
     from posezoo.pipeline import load
-    from posezoo.pipeline.zoo_context import open_context
     from posezoo.runtime.runtime_config import LoadOptions, require_device
 
-    settings = flags.settings_from_args(args)
-    require_device(settings.device)
+    context = flags.context_from_args(args)
+    require_device(context.settings.device)
     load_model = find_model(
         args.model,
-        open_context(settings),
+        context,
         args.precision,
         args.architecture_type,
         detector=args.detector,
         listener=console,
     )
-    runtime = load.default_runtime(settings)
+    runtime = load.default_runtime(context.settings)
     if input_flags := _given_input_flags(args):
         console.warn(f"{', '.join(input_flags)}: override the input that {args.model} declares")
 

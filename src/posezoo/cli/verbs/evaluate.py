@@ -107,7 +107,7 @@ FLAGS = (
     Flag("--fresh", "run the model on every image again; ignore predictions of earlier runs"),
     "precision",
     Flag("--checkpoint FILE", "your own weights instead of the model's, for a network of posezoo"),
-    Flag("--model_name M", "with --checkpoint: the name of the IR (default: the model's)"),
+    Flag("--model_name M", "with --checkpoint: the name of the IR (default: in a folder of its own)"),
     f"force {flags.ESTIMATOR} {flags.FORMAT}",
 )
 
@@ -158,7 +158,7 @@ def _load(
 ) -> tuple[EvaluationProtocol, list[Path]]:
     from posezoo.evaluation.evaluation_protocol import EvaluationProtocol
     from posezoo.pipeline import load
-    from posezoo.pipeline.get import get_irs
+    from posezoo.pipeline.get import get_irs, with_checkpoint_dir
     from posezoo.runtime.runtime_config import LoadOptions
 
     decoder_options: dict[str, str | int | float | bool] = {}
@@ -183,10 +183,11 @@ def _load(
             precision = Precision(folder)
     else:
         load.require_detector_used(args.detector, model)
+        is_unnamed = args.checkpoint is not None and not args.model_name
         irs = get_irs(
             model,
             args.precision,
-            context,
+            with_checkpoint_dir(context, args.checkpoint) if is_unnamed else context,
             checkpoint=args.checkpoint,
             force=args.force,
             listener=console,
@@ -218,10 +219,14 @@ def _evaluate(
     from posezoo.coco import read_detector_boxes
     from posezoo.evaluation import evaluate
     from posezoo.evaluation.evaluation_protocol import cache_key
+    from posezoo.files.verified_files import compute_digest
     from posezoo.settings import user_folder
 
     name = protocol.estimator.model.full_name
-    folder = args.results_dir or user_folder("cache") / "evaluations" / name / protocol.precision.value
+    place = Path(name)
+    if args.checkpoint is not None and not args.model_name:
+        place = Path("checkpoints", compute_digest(args.checkpoint).value[:16])
+    folder = args.results_dir or user_folder("cache") / "evaluations" / place / protocol.precision.value
     boxes, box_files = None, []
     if args.boxes == "truth":
         boxes, box_files = dataset.annotated_boxes(), [dataset.annotations]

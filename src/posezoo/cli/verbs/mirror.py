@@ -1,8 +1,7 @@
 """posezoo mirror: fill a folder for machines without network access, or check one.
 
-``posezoo mirror create --format json``: ``models`` (name, files) and ``failed`` (name, reason, hint).
-``posezoo mirror check --format json``: ``files``: model, file, path, state (good, missing, changed, extra,
-symlinked, special).
+With ``--format json``, ``create`` prints ``models`` (name, files) and ``failed`` (name, reason, hint);
+``check`` prints ``files``: model, file, path, state (good, missing, changed, extra, symlinked, special).
 
 The exit code is 1 if a model cannot be added, or if the state of a file is not good.
 """
@@ -139,7 +138,7 @@ def _check(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> int
     summary = f"{mirror.root}: all {len(files)} files are good"
     if failed:
         repairable = [file for file in failed if file.state in ("changed", "missing")]
-        again = "posezoo mirror create downloads them again" if repairable else ""
+        again = f"posezoo mirror create {mirror.root} MODEL downloads them again" if repairable else ""
         # posezoo does not remove files that do not belong to the mirror.
         has_others = len(repairable) < len(failed)
         by_hand = "remove extra, symlinked and special files by hand" if has_others else ""
