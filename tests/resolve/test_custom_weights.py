@@ -190,18 +190,21 @@ def recorded(layout, model, sources):
 
 def test_published_weights_replace_older_ones_of_theirs_but_none_of_the_user_s_own(tmp_path):
     layout = ModelLayout(tmp_path, tmp_path)
+    published = replace(PUBLISHED, path=tmp_path / "models" / "public" / "openpose" / "model.yml")
     recorded(layout, PUBLISHED, {"checkpoint_iter_360000.pth": "sha384:00"})
     refuse_to_replace(PUBLISHED, layout)
     recorded(layout, PUBLISHED, {"checkpoint": "sha384:00"})
-    with pytest.raises(ConversionError, match=r"\.xml: is the IR of another checkpoint"):
-        refuse_to_replace(PUBLISHED, layout)
+    with pytest.raises(ConversionError, match=r"\.xml: is the IR of another checkpoint") as caught:
+        refuse_to_replace(published, layout)
+    assert caught.value.hint == f"posezoo get openpose --output_dir {tmp_path} --force replaces it"
 
 
 def test_published_weights_may_take_the_place_of_the_same_weights_from_a_file_of_the_user_s(tmp_path):
     layout = ModelLayout(tmp_path, tmp_path)
+    published = replace(PUBLISHED, path=tmp_path / "models" / "public" / "openpose" / "model.yml")
     file = SourceFile("net.pth", 3, Digest("sha384", "00"), ())
     recorded(layout, PUBLISHED, {"checkpoint": "sha384:00"})
     refuse_to_replace(replace(PUBLISHED, files=(file,)), layout)
     with pytest.raises(ConversionError, match="is the IR of another checkpoint"):
         other = replace(file, checksum=Digest("sha384", "01"))
-        refuse_to_replace(replace(PUBLISHED, files=(other,)), layout)
+        refuse_to_replace(replace(published, files=(other,)), layout)
