@@ -18,7 +18,7 @@ from typing import Any
 from posezoo.convert import upstream_job
 from posezoo.convert.frontends import verify_source_model
 from posezoo.convert.sandbox import HINT, PROMISE, explain_missing_sandbox, run_sandboxed
-from posezoo.errors import ConversionError, escape_control_characters, sanitize
+from posezoo.errors import ConversionError, sanitize
 from posezoo.events import Listener, WarningIssued, ignore_event
 from posezoo.files.staging import staging_dir
 from posezoo.layout import ModelLayout
@@ -162,12 +162,10 @@ def _run(spec: ModelSpec, job: dict[str, Any], limits: ProcessLimits) -> None:
     if code := result.exit_code:
         lines = result.errors.strip().splitlines() or ["without a message"]
         reason = find_exception(result.errors) or lines[-1].strip()
-        # Untrusted code printed it: a terminal's control characters are escaped.
-        printable = escape_control_characters(reason[:300])
         # Like a shell, bubblewrap adds 128 to the number of a signal.
         ending = f"was ended by signal {code - 128}" if 128 < code < 193 else f"ended with {code}"
         raise ConversionError(
-            f"{spec.full_name}: its code {ending}: {printable}",
+            f"{spec.full_name}: its code {ending}: {reason[:300]}",
             hint="it may need packages that are not installed, or something that the sandbox forbids",
         )
 

@@ -6,7 +6,7 @@ import json
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from posezoo.errors import PosezooError, SpecError, escape_control_characters, suggest
+from posezoo.errors import PosezooError, SpecError, suggest
 from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED, read_arguments
 from posezoo.spec.model import ModelSpec
 from posezoo.spec.supported_mo_args import CARRIED_OUT
@@ -70,8 +70,7 @@ def with_added_mo_args(spec: ModelSpec, arguments: Sequence[str], *, has_mo: boo
         if not number.isdecimal():
             raise
         where = f"{error.file}:{error.line}:{error.column}: {error.field}: "
-        argument = escape_control_characters(requested[int(number)])
-        problem = f"--add_mo_arg={argument}: {error.problem.removeprefix(where)}"
+        problem = f"--add_mo_arg={requested[int(number)]}: {error.problem.removeprefix(where)}"
         raise PosezooError(problem, hint=error.hint) from error
     outputs = added.outputs or spec.outputs
     if [port.shape for port in added.inputs] != [port.shape for port in spec.inputs]:

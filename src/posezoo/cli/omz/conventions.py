@@ -176,7 +176,7 @@ def select_omz_models(registry: Registry, args: argparse.Namespace) -> Selection
         if not registry.matches_any(pattern):
             near = suggest(pattern, registry.entries)
             hint = registry.empty_message or near or "--print_all names them all"
-            raise OmzError(f'No matching models: "{escape_control_characters(pattern)}"', hint=hint)
+            raise OmzError(f'No matching models: "{pattern}"', hint=hint)
     output = LineBuffer()
     selection = select_models(registry, patterns, output)
     for composite in selection.composites:
