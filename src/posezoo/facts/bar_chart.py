@@ -59,7 +59,7 @@ class TextLabel:
 
 
 @dataclass(frozen=True, slots=True)
-class BarChart:
+class Chart:
     """Shapes and labels that are drawn on a white background, in this order."""
 
     width: int
@@ -68,7 +68,7 @@ class BarChart:
     labels: tuple[TextLabel, ...]
 
 
-def draw_chart(comparison: ModelComparison) -> BarChart:
+def draw_chart(comparison: ModelComparison) -> Chart:
     """Lay out a comparison.
 
     Args:
@@ -108,7 +108,7 @@ def draw_chart(comparison: ModelComparison) -> BarChart:
         y += _LINE
     width = max(right + _width([*licenses, "LICENSE"]), _width(notes) + _GAP) + _GAP
     rule = Rectangle(_GAP, _LINE + 8, width - 2 * _GAP, 1, _RULE, _RULE)
-    return BarChart(round(width), y + _GAP, (rule, *rectangles), tuple(labels))
+    return Chart(round(width), y + _GAP, (rule, *rectangles), tuple(labels))
 
 
 def describe_measurement_settings(comparison: ModelComparison) -> Iterator[str]:
@@ -119,7 +119,7 @@ def describe_measurement_settings(comparison: ModelComparison) -> Iterator[str]:
         yield f"AP measured with: {comparison.accuracy_conditions}"
 
 
-def to_svg(chart: BarChart) -> str:
+def to_svg(chart: Chart) -> str:
     """The chart as an SVG file."""
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{chart.width}" height="{chart.height}" '
@@ -137,7 +137,7 @@ def to_svg(chart: BarChart) -> str:
     return "\n".join([*lines, "</svg>"]) + "\n"
 
 
-def to_image(chart: BarChart) -> Any:
+def to_image(chart: Chart) -> Any:
     """The chart as an (H, W, 3) uint8 BGR image; non-ASCII letters become question marks.
 
     Raises:

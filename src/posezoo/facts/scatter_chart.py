@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from math import log10
 from pathlib import Path
 
-from posezoo.facts.bar_chart import BarChart, Color, Rectangle, TextLabel
+from posezoo.facts.bar_chart import Chart, Color, Rectangle, TextLabel
 from posezoo.facts.comparison import MeasurementSelection, MetricSource, compare_models
 from posezoo.facts.labels import format_figure
 from posezoo.layout import ModelLayout
@@ -22,7 +22,7 @@ _FULL: Color = (25, 113, 194)
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
-def draw_scatter_chart(specs: Sequence[ModelSpec], root: Path) -> BarChart | None:
+def draw_scatter_chart(specs: Sequence[ModelSpec], root: Path) -> Chart | None:
     """Lay out the chart; None if fewer than two models have both values.
 
     The axis of throughput is logarithmic. A precision other than FP16 is named. A mark is white if the speed
@@ -55,13 +55,9 @@ def draw_scatter_chart(specs: Sequence[ModelSpec], root: Path) -> BarChart | Non
     def y_of(ap: float) -> float:
         return _BOTTOM - (_BOTTOM - _TOP) * (ap - least_ap) / (most_ap - least_ap)
 
-    shapes, labels = (
-        [],
-        [
-            TextLabel(_LEFT, 14, "AP, %"),
-            TextLabel(_LEFT, _BOTTOM + 42, f"Throughput, images/s, in FP16; {compared.speed_way}"),
-        ],
-    )
+    speed_label = f"Throughput, images/s, in FP16 or the named precision; {compared.speed_way}"
+    shapes: list[Rectangle] = []
+    labels = [TextLabel(_LEFT, 14, "AP, %"), TextLabel(_LEFT, _BOTTOM + 42, speed_label)]
     for tick in range(int(least_ap), int(most_ap) + 1, 5):
         shapes.append(Rectangle(_LEFT, y_of(tick), _RIGHT - _LEFT, 0.2, _RULE, _RULE))
         labels.append(TextLabel(_LEFT - 28, y_of(tick) + 4, str(tick)))
@@ -78,4 +74,4 @@ def draw_scatter_chart(specs: Sequence[ModelSpec], root: Path) -> BarChart | Non
             labels.append(TextLabel(left + (1 if number > 9 else 5), top + 12, str(number), ink))
         labels.append(TextLabel(_RIGHT + 52, y + 12, f"{name}: {ap:.1f} %, {format_figure(speed)}/s"))
     height = max(_BOTTOM + 56, _TOP + len(points) * _LINE + 16)
-    return BarChart(_RIGHT + 440, height, tuple(shapes), tuple(labels))
+    return Chart(_RIGHT + 440, height, tuple(shapes), tuple(labels))
