@@ -47,6 +47,30 @@ def test_a_good_file_is_left_alone_without_a_request(server, fetch):
     assert (target.stat().st_mtime_ns, target.stat().st_ino) == (before.st_mtime_ns, before.st_ino)
 
 
+@pytest.mark.skipif(not Path("/proc/self/fd").exists(), reason="reads a descriptor's file from /proc")
+def test_bytes_are_synced_once_before_the_rename_and_the_record(server, fetch, monkeypatch):
+    file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
+    steps = []
+    fsync, rename = os.fsync, os.replace
+
+    def sync(handle):
+        path = Path(f"/proc/self/fd/{handle}").readlink()
+        steps.append("sync the folder" if path.is_dir() else "sync the bytes")
+        fsync(handle)
+
+    def replace(old, new):
+        if Path(new).name == "net.tflite":
+            steps.append("rename")
+        elif "verified" in Path(old).read_text():
+            steps.append("record")
+        rename(old, new)
+
+    monkeypatch.setattr(os, "fsync", sync)
+    monkeypatch.setattr(os, "replace", replace)
+    fetch(file)
+    assert steps == ["sync the bytes", "rename", "sync the folder", "record"]
+
+
 def test_a_good_file_costs_no_import_of_requests(server, tmp_path):
     file = declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS))
     (tmp_path / "net.tflite").write_bytes(WEIGHTS)

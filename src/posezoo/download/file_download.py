@@ -104,7 +104,7 @@ def download_file(
                 remember_origin(target, candidate, partial.source_url, partial.path.stat().st_size, digest)
             partial.replace_target()
             if file.checksum is not None:
-                remember_verified(target, file.checksum)
+                remember_verified(target, file.checksum, is_synced=True)
             # If a killed run left a complete part, no candidate is asked, and the one returned may not be the
             # one that sent the bytes.
             store(target, file, context, replace=candidate.kind is not CandidateKind.CACHE)

@@ -112,15 +112,19 @@ def has_verified_record(path: Path, digest: Digest) -> bool:
         return False
 
 
-def remember_verified(path: Path, digest: Digest) -> None:
+def remember_verified(path: Path, digest: Digest, *, is_synced: bool = False) -> None:
     """Record that a file was hashed and has this digest.
 
     Its bytes are synced first: after a power failure, a file can have its size and time of change but zeros
     for its bytes, and the record would hide that. If the record cannot be written (a read-only folder), the
     file is hashed again next time.
+
+    Args:
+        is_synced: whether its bytes were already synced, as by ``replace_atomically``.
     """
     with suppress(OSError):
-        sync(path)
+        if not is_synced:
+            sync(path)
         update_record(path, verified={digest.algorithm: digest.value, **fingerprint(path)})
 
 
