@@ -69,6 +69,9 @@ def _unpack_aside(
     targets: list[Path] = []
     size = 0
     limit = _limit(archive)
+    too_large = (
+        f"{archive.name}: contains more than {limit >> 20} MiB, which is too much for an archive of its size"
+    )
     for member, declared, stream in _open_members(archive, format):
         name = member
         while name.startswith("./"):  # `tar czf x.tgz ./folder` creates such names
@@ -85,7 +88,7 @@ def _unpack_aside(
         names.add(key)
         folders |= above
         if size + declared > limit:
-            raise ArchiveError(f"{archive.name}: {_too_large(archive)}")
+            raise ArchiveError(too_large)
         target = place(name)
         if target is None:
             continue
@@ -97,7 +100,7 @@ def _unpack_aside(
                     break
                 size += len(piece)  # counted, because the header may be wrong
                 if size > limit:
-                    raise ArchiveError(f"{archive.name}: {_too_large(archive)}")
+                    raise ArchiveError(too_large)
                 written.write(piece)
         targets.append(target)
     return targets
@@ -106,10 +109,6 @@ def _unpack_aside(
 def _limit(archive: Path) -> int:
     """The most bytes that an archive may contain."""
     return min(MAX_BYTES, max(SMALL_BYTES, MAX_RATIO * archive.stat().st_size))
-
-
-def _too_large(archive: Path) -> str:
-    return f"contains more than {_limit(archive) >> 20} MiB, which is too much for an archive of its size"
 
 
 def _open_members(path: Path, format: str) -> Iterator[tuple[str, int, IO[bytes]]]:
