@@ -294,6 +294,14 @@ def test_a_pipe_receives_the_whole_description(zoo):
     assert run(zoo, "list", COLUMNS="40").stdout.splitlines()[1].endswith(LONG)
 
 
+def test_the_first_sentence_is_shown_with_its_full_stop(zoo):
+    description = "Finds hands. It needs 1.5 GB of memory."
+    write_model(
+        zoo / "models", "two-sentences", declared("net.onnx", framework="onnx", description=description)
+    )
+    assert run(zoo, "list", "two-sentences").stdout.splitlines()[1].endswith(" Finds hands.")
+
+
 def test_a_description_cannot_control_the_terminal(zoo):
     write_model(
         zoo / "models",

@@ -59,7 +59,8 @@ def run(args: argparse.Namespace) -> int:
     for facts in models:
         revision = f"revision {facts.revision}" if facts.revision > 1 else ""
         note = join(revision, str(facts.model.deprecated or ""))
-        sentence = facts.model.description.partition(". ")[0]
+        sentence, full_stop, _ = facts.model.description.partition(". ")
+        sentence += full_stop.rstrip()
         row = (
             ("  " if facts.composite in shown else "") + facts.name,
             facts.model.task,
