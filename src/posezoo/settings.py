@@ -171,76 +171,91 @@ class Settings:
         _folder, _cached("models"), "folder of the models' files and IR (default: your cache folder)", "DIR"
     )
     cache_dir: Path = _setting(
-        _folder, _cached("files"), "cache of published files by digest; never cleaned automatically", "DIR"
+        _folder,
+        _cached("files"),
+        "folder that keeps a copy of each published file, named by its digest; nothing is removed "
+        "automatically (default: in your cache folder)",
+        "DIR",
     )
     mirror: tuple[str, ...] = _setting(
         _mirrors,
         (),
-        "folder or URL with the cache's layout, tried before any source",
+        "folder or URL of a mirror (see posezoo mirror) or of another cache; it is tried before the "
+        "published sources",
         "DIR|URL",
         repeats=True,
     )
     models_dir: tuple[Path, ...] = _setting(
         lambda value: tuple(_folder(item) for item in _split_list(value, os.pathsep)),
         (),
-        "a folder of model.yml files, posezoo's or Open Model Zoo's, in place of posezoo's own models",
+        "a folder of model.yml files, in posezoo's or Open Model Zoo's format, to use instead of posezoo's "
+        "own models",
         "DIR",
         repeats=True,
     )
     device: str = _setting(
-        _text, "CPU", "OpenVINO device (default: CPU); posezoo doctor shows the devices here", "DEVICE"
+        _text,
+        "CPU",
+        "OpenVINO device (default: CPU); posezoo doctor lists the devices of this machine",
+        "DEVICE",
     )
     detector: str = _setting(
         _text,
         "usual",
-        "the person detector for models that take one person at a time: a model, or none, which treats the "
-        "whole image as one person (default: blazepose-full; for MoveNet none)",
+        "person detector for models that process one person at a time: the name of a model, or none to "
+        "treat the whole image as one person (default: blazepose-full; for MoveNet none)",
         "MODEL",
     )
     inference_precision: str = _setting(
         _inference_precision,
         "f32",
-        "precision of the computation (default: f32); default: the device chooses, bf16 on many CPUs, which "
-        "moves keypoints by some pixels",
+        "precision of the computation (default: f32); the value default lets the device choose: many CPUs "
+        "choose bf16, which moves keypoints by some pixels",
     )
     attempts: int = _setting(
-        _integer_up_to(100), 5, "how many times to try a source that fails temporarily (default: 5)", "N"
+        _integer_up_to(100), 5, "number of attempts for a source that fails temporarily (default: 5)", "N"
     )
     stall_timeout: float = _setting(
-        _seconds, 30.0, "abort a download attempt after so many seconds without data (default: 30)", "SECONDS"
+        _seconds,
+        30.0,
+        "abort a download attempt after this many seconds without data (default: 30)",
+        "SECONDS",
     )
     header: tuple[HostHeader, ...] = _setting(
         lambda value: tuple(parse_header(str(item)) for item in _split_list(value, "\n")),
         (),
-        "HTTP header that is sent only to HOST, for example for authorization; POSEZOO_HEADER keeps it out "
-        "of the list of processes",
+        "HTTP header to send only to HOST, for example for authorization; unlike this flag, the variable "
+        "POSEZOO_HEADER is not visible in the list of processes",
         "HOST=NAME: VALUE",
         repeats=True,
     )
     ca_bundle: Path | None = _setting(
-        _existing_file, None, "CA certificates (PEM) that servers are verified with", "FILE"
+        _existing_file, None, "file of CA certificates (PEM) to verify servers with", "FILE"
     )
     allow_http: bool = _setting(_switch, False, "also allow plain http for files that have no checksum")
     allow_private_redirects: bool = _setting(
         _switch, False, "follow redirects from a public host to an address in a private network"
     )
     jobs: int = _setting(
-        _integer_up_to(MOST_JOBS), 1, "how many files are downloaded at once (default: 1)", "N"
+        _integer_up_to(MOST_JOBS), 1, "number of files to download at the same time (default: 1)", "N"
     )
     connections: int = _setting(
-        _integer_up_to(16), 1, "connections for one large file, if its server allows them (default: 1)", "N"
+        _integer_up_to(16),
+        1,
+        "number of connections for each large file, if its server supports this (default: 1)",
+        "N",
     )
     mo: Path | None = _setting(
         _file,
         None,
-        "Model Optimizer of openvino-dev 2024.6, for models that only it can convert: the path of its mo, or "
-        "of its environment",
+        "Model Optimizer of openvino-dev 2024.6, for models that posezoo cannot convert without it: the "
+        "path of its command mo, or of the environment where it is installed",
         "PATH",
     )
     lock: Path = _setting(
         _file,
         lambda environ: (config_file(environ) or Path("posezoo.cfg")).with_name("posezoo.lock"),
-        "lock file: the accepted digests, and those of files without a checksum at their first download "
+        "lock file, which records the accepted digests, also those of files that were trusted on first use "
         "(default: posezoo.lock beside the posezoo.cfg in use, else in the working folder)",
         "FILE",
     )

@@ -208,11 +208,11 @@ SPELLINGS = {
 }
 
 _SHARED = (
-    Flag("--all", "every model of the zoo"),
+    Flag("--all", "all models"),
     Flag(
         "--allow_upstream_code",
-        "run code that comes with a model, if only that code can create the file to convert; it is "
-        "announced first, and runs only in a sandbox, which needs Linux and bubblewrap",
+        "run code that a model's publisher wrote, if only that code can create the file to convert; the "
+        "code is announced first, and runs in a sandbox, which needs Linux and bubblewrap",
     ),
     Flag(
         "--checkpoint FILE",
@@ -221,8 +221,8 @@ _SHARED = (
     Flag("--dry_run", "print what would be done; change nothing, send no request"),
     Flag(
         "--dynamic",
-        "leave the sizes dynamic that model.yml names, otherwise height and width; only for posezoo's "
-        "own networks",
+        "make the sizes dynamic that model.yml names, or height and width if it names none; only for "
+        "posezoo's own networks",
     ),
     Flag("--force", "convert again, even if the IR is up to date or was made from other weights"),
     Flag("--inference_precision", SETTING_TYPES["inference_precision"].help, choices=INFERENCE_PRECISIONS),
@@ -230,7 +230,7 @@ _SHARED = (
     Flag("--input_layout", "the layout of the image input", choices=("NCHW", "NHWC")),
     Flag(
         "--input_type",
-        "the element type of the image input; u8: bytes of a camera frame, in BGR order",
+        "the element type of the image input; u8 is for camera frames: bytes in BGR order",
         choices=("u8", "f16", "f32"),
     ),
     Flag("--keep_onnx", "also write the intermediate ONNX file"),
@@ -239,23 +239,25 @@ _SHARED = (
     ),
     Flag(
         "--precision",
-        "FP32 or FP16 IR, or FP16-INT8 of a model that is published in it or was quantized (default: FP16)",
+        "precision of the IR: FP32, FP16, or FP16-INT8 if the model is published in it or was quantized "
+        "(default: FP16)",
         parse_precision,
         default=Precision.FP16,
     ),
     Flag(
         "--precisions P[,P]",
-        "FP32, FP16, or another precision that the model is published in (default: FP32,FP16)",
+        "precisions of the IR: FP32, FP16, or another one that the model is published in (default: "
+        "FP32,FP16)",
         default=(Precision.FP32, Precision.FP16),
     ),
     Flag(
         "models MODEL",
-        "a name or a case-sensitive glob; a composite's name selects its parts; NAME@TAG is a variant, "
-        "NAME@* all variants",
+        "a name or a case-sensitive glob; the name of a composite selects its parts; NAME@TAG selects a "
+        "variant, NAME@* all variants",
         nargs="*",
     ),
     Flag("-q, --quiet", "show only warnings and errors"),
-    Flag("--resize", "let the IR take images of any height and width, and resize them"),
+    Flag("--resize", "make an IR that accepts images of any height and width, and resizes them"),
     Flag(
         "--trust_on_first_use",
         "accept a file whose publisher states no checksum; its checksum is then recorded in posezoo.lock",

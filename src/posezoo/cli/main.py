@@ -17,7 +17,7 @@ from posezoo.cli.flags import HelpFormatter, add_flags
 from posezoo.errors import PosezooError, suggest
 
 #: The verbs, in the order in which a user needs them. Each is a module with ``SUMMARY``, ``EXAMPLES``,
-#: ``FLAGS`` and ``run(args) -> int``; the demo has its own ``USAGE``.
+#: ``FLAGS`` and ``run(args) -> int``; some have their own ``USAGE``.
 VERBS = (
     *("list", "info", "plan", "download", "convert", "get", "quantize", "run", "demo", "evaluate", "dataset"),
     *("cache", "benchmark", "compare", "gallery", "verify", "lock", "licenses", "mirror", "new", "record"),
@@ -49,7 +49,7 @@ def create_parser(verb_names: Sequence[str] = VERBS) -> argparse.ArgumentParser:
             name,
             usage=getattr(module, "USAGE", None),
             help=module.SUMMARY,
-            description=module.SUMMARY[0].upper() + module.SUMMARY[1:] + ".",
+            description=textwrap.fill(f"{module.SUMMARY[0].upper()}{module.SUMMARY[1:]}.", 98),
             epilog="examples:\n" + textwrap.indent(module.EXAMPLES.strip(), "  "),
             formatter_class=HelpFormatter,
         )

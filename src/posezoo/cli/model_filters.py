@@ -111,7 +111,9 @@ class _TaskChoices:
 
 #: The filter flags; if a flag is given several times, a model may match any of its values.
 FILTER_FLAGS = FlagGroup(
-    Flag("--task TASK", "such as human_pose_estimation", repeats=True, choices=_TaskChoices()),
+    Flag(
+        "--task TASK", "the model's task, such as human_pose_estimation", repeats=True, choices=_TaskChoices()
+    ),
     Flag(
         "--framework NAME",
         f"framework of the published files: {', '.join(Framework)} (dldt: published as IR)",
@@ -124,11 +126,11 @@ FILTER_FLAGS = FlagGroup(
         repeats=True,
         choices=tuple(precision.value for precision in Precision),
     ),
-    Flag("--license GLOB", "SPDX identifier or a glob, such as 'BSD-*'", repeats=True),
+    Flag("--license GLOB", "SPDX identifier of the license, or a glob such as 'BSD-*'", repeats=True),
     Flag(
         "--search TEXT",
-        "words, or beginnings of words, that are all in the name or description; ignores case",
+        "words, or beginnings of words, that must all occur in the name or description; case is ignored",
     ),
     title="filters",
-    description="A model must match each filter; of a filter that is given several times, any value.",
+    description="A model must match all filters; if a filter is given several times, one of its values.",
 )

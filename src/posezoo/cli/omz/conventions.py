@@ -101,12 +101,13 @@ class OmzCommand:
             parser,
             Flag(
                 "--name PAT[,PAT...]",
-                f"{self.verb} the models whose names match (case-sensitive globs); a composite stands for "
-                "its parts",
+                f"{self.verb} the models whose names match one of these case-sensitive globs; the name of a "
+                "composite selects its parts",
             ),
             Flag(
                 "--list FILE.LST",
-                f"{self.verb} the models whose names match a line of a file; # begins a comment",
+                f"{self.verb} the models whose names match a glob in this file, which has one on each line; "
+                "# begins a comment",
                 Path,
             ),
             Flag("--all", f"{self.verb} all models"),

@@ -40,23 +40,31 @@ def _jobs(text: str) -> int:
 FLAGS = (
     flags.download_dir_flag("the working folder"),
     flags.output_dir_flag("where the IR go", "the folder of the published files"),
-    Flag("--precisions PREC[,PREC...]", "convert only to these; a conversion makes FP16 and FP32"),
-    Flag("-p, --python PYTHON", "the Python that starts Model Optimizer, or that has one installed", Path),
-    Flag("--mo MO.PY", "Model Optimizer of openvino-dev 2024.6, for models that only it can convert", Path),
+    Flag("--precisions PREC[,PREC...]", "precisions of the IR: FP16, FP32 (default: both)"),
+    Flag(
+        "-p, --python PYTHON",
+        "the Python that runs Model Optimizer (default: the one in its environment)",
+        Path,
+    ),
+    Flag(
+        "--mo MO.PY",
+        "Model Optimizer of openvino-dev 2024.6, for models that posezoo cannot convert without it",
+        Path,
+    ),
     Flag(
         "--add_mo_arg ARG",
-        "an argument of Model Optimizer for every model, as --add_mo_arg=--mean_values=[127,127,127]; "
+        "an argument of Model Optimizer for all models, such as --add_mo_arg=--mean_values=[127,127,127]; "
         "may be given several times",
         repeats=True,
         default=[],
     ),
     f"allow_upstream_code {flags.LOCK}",
     Flag("--dry_run", "print what would be done, and write nothing"),
-    Flag("--no_card", "draw no card beside the IR"),
-    Flag("-j, --jobs N|auto", "how many models to convert at once", _jobs, default=1),
+    Flag("--no_card", "write no model card beside the IR"),
+    Flag("-j, --jobs N|auto", "number of models to convert at the same time (default: 1)", _jobs, default=1),
     Flag(
         "--progress_format",
-        "lines of text, or events as JSON, one for each line",
+        "progress as text, or as JSON with one event on each line",
         choices=("text", "json"),
         default="text",
     ),

@@ -26,21 +26,27 @@ if TYPE_CHECKING:
 FLAGS = (
     Flag(
         "--precisions PREC[,PREC...]",
-        f"of models published as IR, only these: {', '.join(conventions.PRECISIONS)}",
+        f"precisions to download of models that are published as IR (default: all): "
+        f"{', '.join(conventions.PRECISIONS)}",
     ),
     flags.output_dir_flag("where files go", "the working folder"),
-    Flag("--cache_dir DIR", "keep a copy of each file by its digest"),
+    Flag("--cache_dir DIR", "folder that keeps a copy of each file, named by its digest"),
     f"mirror verify {flags.TRUST}",
     Flag(
         "--num_attempts N",
-        "how many times to try a source that fails temporarily (default: 5)",
+        "number of attempts for a source that fails temporarily (default: 5)",
         conventions.parse_positive,
     ),
     flags.HTTP,
-    Flag("--progress_format", "the form of the progress output", choices=("text", "json"), default="text"),
+    Flag(
+        "--progress_format",
+        "progress as text, or as JSON with one event on each line",
+        choices=("text", "json"),
+        default="text",
+    ),
     Flag(
         "-j, --jobs N",
-        "how many files to download at once, of one model or several (default: 1)",
+        "number of files to download at the same time, of one or several models (default: 1)",
         conventions.parse_positive,
     ),
     "connections",

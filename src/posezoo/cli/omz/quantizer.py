@@ -34,11 +34,11 @@ FLAGS: tuple[Flag | str, ...] = (
     flags.LOCK,
     Flag(
         "--precisions PREC[,PREC...]",
-        "quantize to these only; FP16-INT8 and FP32-INT8 are what a quantization makes",
+        "precisions of the INT8 IR: FP16-INT8, FP32-INT8 (default: both)",
     ),
     Flag("-p, --python PYTHON", "not needed: no other Python is started"),
     Flag("--pot POT", "not needed: NNCF works in this process"),
-    Flag("--dry_run", "print what would be done; touch nothing"),
+    Flag("--dry_run", "print what would be done; change nothing"),
     Flag("--dry-run", argparse.SUPPRESS, dest="dry_run"),
 )
 

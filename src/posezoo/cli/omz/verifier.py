@@ -23,7 +23,9 @@ FLAGS = (
     flags.download_dir_flag("the output folder"),
     *verify.METADATA_FLAGS,
     flags.LOCK,
-    Flag("--format", "the form of the report", choices=verify.FORMATS, default="text"),
+    Flag(
+        "--format", "the format of the report on the standard output", choices=verify.FORMATS, default="text"
+    ),
 )
 
 

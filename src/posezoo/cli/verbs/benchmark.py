@@ -65,10 +65,10 @@ FLAGS = (
     "all",
     Flag(
         "--compare",
-        "run all models in alternation, round by round, and compare each with the first: other load on "
-        "the machine then affects all alike",
+        "run all models in turn in each round, and compare each with the first; so other load on the machine "
+        "affects all of them equally",
     ),
-    Flag("--pipeline", "measure the whole pipeline: read an image, find its people, and draw them"),
+    Flag("--pipeline", "measure the whole pipeline: read an image, find the poses, and draw them"),
     Flag(
         "-i, --input IMAGE",
         "with --pipeline: the image (default: four people, made from the two sample photos)",
@@ -76,30 +76,45 @@ FLAGS = (
     ),
     Flag(
         "--precisions P[,P]",
-        "precisions to measure; those that a model does not have are left out (default: FP16)",
+        "precisions to measure; a model is skipped in a precision that it does not have (default: FP16)",
         default=(Precision.FP16,),
     ),
     Flag(
         "--generated",
-        "benchmark posezoo's networks that have no IR here with random weights, and mark the results",
+        "use random weights for posezoo's networks that have no IR here; their results are marked",
     ),
     Flag("--size H,W", "the image's height and width, for an IR with dynamic sizes"),
     Flag(
         "--batch N[,N]",
-        f"images of one inference, 1 to {MAX_BATCH}; of several the best is reported (default: 1)",
+        f"number of images in one inference, 1 to {MAX_BATCH}; if several are given, the one with the "
+        "highest throughput is also reported (default: 1)",
         _whole_numbers(1, MAX_BATCH),
         default=(1,),
     ),
     Flag(
         "--requests N[,N]",
-        "number of parallel inference requests: 1 for the lowest latency; 0: the device's optimal "
-        "number (default: 0)",
+        "number of parallel inference requests: 1 for the lowest latency, 0 for the device's optimal number "
+        "(default: 0)",
         _whole_numbers(0, 1024),
         default=(0,),
     ),
-    Flag("--streams N", "how many requests the device executes in parallel", default=""),
-    Flag("--threads N", "threads of the CPU", flags.whole_number(0, 4096), default=0),
-    Flag("--hint", "what the device optimizes for", default="", choices=("LATENCY", "THROUGHPUT", "NONE")),
+    Flag(
+        "--streams N",
+        "number of requests that the device executes in parallel (default: the device chooses)",
+        default="",
+    ),
+    Flag(
+        "--threads N",
+        "number of CPU threads (default: the device chooses)",
+        flags.whole_number(0, 4096),
+        default=0,
+    ),
+    Flag(
+        "--hint",
+        "what the device optimizes for (default: LATENCY for one request, else THROUGHPUT)",
+        default="",
+        choices=("LATENCY", "THROUGHPUT", "NONE"),
+    ),
     Flag(
         "--rounds N",
         "number of rounds, at least 5, after a warm-up round (default: 5)",
@@ -107,7 +122,7 @@ FLAGS = (
         default=5,
     ),
     Flag("--seconds S", "how long a round takes (default: 1)", flags.number(0.01, 600), default=1.0),
-    Flag("--output FILE", "write a .json file that posezoo record reads"),
+    Flag("--output FILE", "write the measurements to a .json file, for posezoo record or compare --figures"),
     f"detector {flags.INFERENCE} output_dir {flags.CACHE} {flags.TRUST} models_dir dry_run",
     flags.FORMAT,
 )

@@ -40,18 +40,18 @@ _DAY_S = 86400.0
 FLAGS = (
     Flag(
         "what",
-        "list: all files; verify: read all of them, and name damaged ones; prune: remove those that no "
-        "model of the zoo names, and what killed runs left",
+        "list: show all files; verify: read all files and show the damaged ones; prune: remove the files "
+        "that belong to no model, and what interrupted runs left",
         choices=("list", "verify", "prune"),
     ),
     Flag("--damaged", "with prune: also remove damaged files; all files are read"),
     Flag(
         "--older_than DAYS",
-        "with prune: also remove files that were written longer ago",
+        "with prune: also remove files that were written more than DAYS days ago",
         flags.number(0, 36500),
     ),
     Flag("--everything", "with prune: remove all files"),
-    Flag("--cache_dir DIR", "the cache (default: your own)"),
+    Flag("--cache_dir DIR", "folder of the cache (default: the one that downloads use)"),
     "models_dir",
     Flag("--dry_run", "with prune: only report what would be removed"),
     flags.FORMAT,

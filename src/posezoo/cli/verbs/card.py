@@ -21,7 +21,7 @@ from posezoo.facts.model_facts import ModelFacts
 if TYPE_CHECKING:
     from posezoo.registry import Registry
 
-SUMMARY = "draw the cards of models"
+SUMMARY = "draw the model cards: a Markdown page for each model"
 
 EXAMPLES = """
 posezoo card blazepose-full
@@ -41,7 +41,8 @@ FLAGS = (
         ),
         Flag(
             "--in_place",
-            "write them beside the model.yml, for maintainers of a registry; with --all also index.md",
+            "write these files beside each model.yml, for maintainers of a registry; with --all also "
+            "index.md",
         ),
     ),
     Flag("--check", "with --in_place: only report stale files"),

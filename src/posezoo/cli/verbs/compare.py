@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from posezoo.facts.comparison import MeasurementSelection
     from posezoo.registry import Registry
 
-SUMMARY = "models side by side: AP, speed, size, GFLOPs, MParams and license, as measured or declared"
+SUMMARY = "compare models: AP, speed, size, GFLOPs, MParams and license, as measured or declared"
 
 EXAMPLES = """
 posezoo compare human-pose-estimation-0001 'simple_pose_*'
@@ -50,16 +50,20 @@ def _setting(text: str) -> tuple[str, str]:
 MEASUREMENT_FLAGS = (
     Flag(
         "--figures FILE",
-        "a .json file, written by --output of the verb benchmark, which replaces the measurements of its "
-        "kind in measured.yml; may be given several times",
+        "a .json file that benchmark --output wrote; its measurements are used instead of those of the same "
+        "kind in all measured.yml files; may be given several times",
         repeats=True,
         default=[],
     ),
-    Flag("--machine TEXT", "speeds of machines whose description contains this text", default=""),
+    Flag(
+        "--machine TEXT",
+        "only use speeds that were measured on machines whose description contains TEXT",
+        default="",
+    ),
     Flag(
         "--setting KEY=VALUE",
-        "speeds measured with this setting, such as hint=LATENCY or batch=8 (default: the most frequent "
-        "settings)",
+        "only use speeds that were measured with this setting, such as hint=LATENCY or batch=8; may be given "
+        "several times (default: the most frequent settings)",
         _setting,
         repeats=True,
         default=[],
@@ -70,12 +74,12 @@ FLAGS = (
     flags.MODELS,
     Flag(
         "--precisions P[,P]",
-        "of the IR: a row for each that a model is available in (default: FP16)",
+        "precisions of the IR; each that a model is available in has its own row (default: FP16)",
         default=(Precision.FP16,),
     ),
     *MEASUREMENT_FLAGS,
-    Flag("--picture FILE", "also draw a chart: a name that ends with .svg or .png"),
-    flags.output_dir_flag("the folder of the IR whose sizes are shown"),
+    Flag("--picture FILE", "also draw a chart, as an .svg or .png file"),
+    flags.output_dir_flag("folder of the IR, to show their sizes"),
     "models_dir",
     flags.format_flag(("text", "json", "csv", "markdown")),
     "quiet",

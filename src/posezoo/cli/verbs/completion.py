@@ -11,7 +11,7 @@ from pathlib import Path
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 
-SUMMARY = "print a script with which a shell completes posezoo's verbs and flags"
+SUMMARY = "print a script for a shell, so that TAB completes verbs, flags and models"
 
 EXAMPLES = """
 posezoo completion bash > ~/.local/share/bash-completion/completions/posezoo
@@ -24,6 +24,8 @@ posezoo completion fish | source
 """
 
 SHELLS = ("bash", "zsh", "fish")
+
+USAGE = "%(prog)s [-h] [--models_dir DIR] SHELL"
 
 FLAGS = (
     Flag("shell SHELL", ", ".join(SHELLS), nargs="?", choices=SHELLS),

@@ -28,7 +28,7 @@ from posezoo.settings import user_folder
 if TYPE_CHECKING:
     from posezoo.coco import CocoDataset
 
-SUMMARY = "show a set of annotated images, or download one"
+SUMMARY = "describe a data set of annotated images, or download one"
 
 EXAMPLES = """
 posezoo dataset info --annotations people.json --images photos
@@ -44,21 +44,29 @@ DEFAULT_DATASET = "coco-val2017"
 
 #: The flags that select a data set.
 DATASET_FLAGS = (
-    Flag("--annotations FILE", "people's keypoints in COCO's format, as JSON"),
-    Flag("--images DIR", "the folder of the images in it"),
+    Flag("--annotations FILE", "JSON file in COCO's format with the keypoints of the people in --images"),
+    Flag("--images DIR", "the folder of the annotated images"),
     Flag(
         "--coco_home DIR",
-        "in place of both: a folder with annotations/person_keypoints_val2017.json and val2017 "
-        "(default: where posezoo dataset get puts it)",
+        "instead of --annotations and --images: a folder that contains the file "
+        "annotations/person_keypoints_val2017.json and the folder val2017 (default: the one that posezoo "
+        "dataset get writes)",
     ),
 )
 
 FLAGS = (
-    Flag("what", "what to do with it", choices=("info", "get")),
-    Flag("name NAME", "with get: coco-val2017", nargs="?"),
+    Flag(
+        "what",
+        "info: count images, people and keypoints, and list missing images; get: download the data set NAME",
+        choices=("info", "get"),
+    ),
+    Flag("name NAME", "with get: the data set, coco-val2017", nargs="?"),
     *DATASET_FLAGS,
-    Flag("--accept_terms", "with get: download it on the terms that are shown"),
-    flags.output_dir_flag("with get: its folder", "datasets/NAME in your cache folder"),
+    Flag(
+        "--accept_terms",
+        "with get: accept the terms of use; without this flag, they are shown and nothing is downloaded",
+    ),
+    flags.output_dir_flag("with get: the folder of the data set", "datasets/NAME in your cache folder"),
     f"attempts {flags.HTTP} {flags.FORMAT}",
 )
 

@@ -122,7 +122,8 @@ FLAGS = (
         ),
         Flag(
             "--precision P",
-            "of the IR of a model of the zoo: FP16, FP32, or another published precision (default: FP16)",
+            "precision of the IR, if MODEL is a model of the zoo: FP16, FP32, or another one that it is "
+            "published in (default: FP16)",
             flags.parse_precision,
             default=Precision.FP16,
         ),
@@ -148,23 +149,24 @@ FLAGS = (
         ),
         Flag(
             "--inference_precision P",
-            f"arithmetic: {', '.join(INFERENCE_PRECISIONS)} (default: f32)",
+            f"precision of the computation: {', '.join(INFERENCE_PRECISIONS)} (default: f32)",
             choices=INFERENCE_PRECISIONS,
         ),
         Flag(
             "-nireq, --num_infer_requests N",
-            "frames that are processed at the same time (default: 0, the device's optimal number)",
+            "number of frames to process at the same time (default: 0, the device's optimal number)",
             flags.whole_number(0, 1024),
             default=0,
         ),
         Flag(
             "-nstreams, --num_streams N",
-            "parallel inferences: a number, AUTO, or DEVICE:N,DEVICE:N (default: the device's choice)",
+            "number of parallel inferences: a number, AUTO, or DEVICE:N,DEVICE:N (default: the device "
+            "chooses)",
             _streams,
         ),
         Flag(
             "-nthreads, --num_threads N",
-            "threads of the CPU (default: 0, its cores)",
+            "number of CPU threads (default: 0, as many as the CPU has cores)",
             flags.whole_number(0, 4096),
             default=0,
         ),
@@ -180,7 +182,7 @@ FLAGS = (
         ),
         Flag(
             "-o, --output PATH",
-            "where annotated frames go: an image for an image, a folder for a folder, a video for a video",
+            "where to write annotated frames: an image, a folder or a video, as the input is",
         ),
         Flag(
             "-limit, --output_limit N",
@@ -196,8 +198,8 @@ FLAGS = (
         Flag("-no_show, --no_show", "show no window"),
         Flag(
             "-u, --utilization_monitors LETTERS",
-            "what to draw into frames: c CPU on average, d each core, m memory, h their history; the same "
-            "keys show and hide them",
+            "load of the machine to draw into frames: c for the whole CPU, d for each core, m for memory, h "
+            "for their history; the same keys show and hide them",
             _monitors,
             default=frozenset(),
         ),
@@ -206,12 +208,12 @@ FLAGS = (
             "print a line for each pose: its score, then x, y and score of each keypoint",
         ),
         Flag("--json FILE", "write the keypoints of each frame as JSON"),
-        Flag("--coco FILE", "write them as COCO's keypoint results"),
+        Flag("--coco FILE", "write the keypoints of each frame in COCO's format for results"),
         title="input and output",
     ),
     FlagGroup(
         Flag("--layout LAYOUT", "NCHW or NHWC", _layout),
-        Flag("--reverse_input_channels", "its input is RGB, not BGR"),
+        Flag("--reverse_input_channels", "the input of the .xml is RGB, not BGR"),
         *(
             Flag(
                 f"{flag} V",

@@ -9,14 +9,21 @@ from dataclasses import asdict
 from posezoo.cli.flags import Flag
 from posezoo.errors import redact_secrets
 
-SUMMARY = "check the installation: packages, plug-ins, settings, devices; how to fix problems"
+SUMMARY = "check packages, plug-ins, settings and devices, and say how to fix problems"
 
 EXAMPLES = """
 posezoo doctor
 posezoo doctor --format json
 """
 
-FLAGS = (Flag("--format", "format of the report", choices=("text", "json"), default="text"),)
+FLAGS = (
+    Flag(
+        "--format",
+        "the format of the report on the standard output",
+        choices=("text", "json"),
+        default="text",
+    ),
+)
 
 
 def run(args: argparse.Namespace) -> int:

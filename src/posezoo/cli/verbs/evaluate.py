@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from posezoo.pipeline.zoo_context import Context
     from posezoo.spec.model import Model
 
-SUMMARY = "measure how well a model finds people"
+SUMMARY = "measure how accurately a model finds poses, on annotated images"
 
 EXAMPLES = """
 posezoo evaluate human-pose-estimation-0001 --precision FP16-INT8 --height 368 --coco_home coco
@@ -67,47 +67,52 @@ def _scales(text: str) -> tuple[float, ...]:
 FLAGS = (
     Flag("model MODEL|XML", "a model's name, or the .xml of an IR"),
     *DATASET_FLAGS,
-    Flag("--limit N", "only the first N images", flags.whole_number(1)),
+    Flag("--limit N", "evaluate only the first N images", flags.whole_number(1)),
     Flag("--skip_unreadable", "evaluate without images that are missing or unreadable, and list them"),
     FlagGroup(
         Flag(
             "--height PX",
-            "the height that images are resized to, for openpose and lifting_3d",
+            "resize images to this height; for the decoders openpose and lifting_3d",
             flags.whole_number(1),
         ),
         Flag(
             "--short_side PX",
-            "the shorter side that images are resized to, for associative_embedding",
+            "resize the shorter side of images to this; for the decoder associative_embedding",
             flags.whole_number(1),
         ),
     ),
-    Flag("--flip", "also run the mirrored image, and average both results"),
+    Flag("--flip", "also run each image mirrored, and average both results"),
     Flag(
         "--scales S[,S]",
-        "run the image at these scales, including 1, and average the results (0.5,1,1.5,2)",
+        "run each image at several scales, and average the results, such as 0.5,1,1.5,2; 1 must be one of "
+        "them",
         _scales,
         default=(1.0,),
     ),
     Flag(
         "--boxes truth|FILE",
-        "for a top-down model, the person boxes: the annotated ones (truth), or a file of detector "
-        "results in COCO's format (default: run the detector)",
+        "person boxes for a top-down model: truth for the annotated boxes, or a file of detections in COCO's "
+        "format (default: run the detector)",
     ),
     Flag(
         "--requests N",
-        "how many images are processed at the same time (default: the device's optimal number)",
+        "number of images to process at the same time (default: the device's optimal number)",
         flags.whole_number(0),
         default=0,
     ),
     Flag("--worst N", "draw the N images with the worst results", flags.whole_number(0), default=0),
     *flags.results_dir_flags(
-        "where metrics, results and images go, and predictions are kept for the next run",
+        "folder for metrics, results and images; predictions are kept there for the next run",
         "evaluations/MODEL/PRECISION",
     ),
     Flag("--fresh", "run the model on every image again; ignore predictions of earlier runs"),
     "precision",
-    Flag("--checkpoint FILE", "your own weights instead of the model's, for a network of posezoo"),
-    Flag("--model_name M", "with --checkpoint: the name of the IR (default: in a folder of its own)"),
+    Flag("--checkpoint FILE", "your own weights for one of posezoo's networks, instead of the model's"),
+    Flag(
+        "--model_name M",
+        "with --checkpoint: the name of the IR and of its folder (default: a folder named after the "
+        "checkpoint's digest)",
+    ),
     f"force {flags.ESTIMATOR} {flags.FORMAT}",
 )
 

@@ -23,7 +23,9 @@ from posezoo.cli.selection import select_models
 from posezoo.cli.verbs.compare import MEASUREMENT_FLAGS, measurement_selection
 from posezoo.errors import PosezooError
 
-SUMMARY = "draw a static site of models: search, filters, an accuracy chart, a page for each"
+SUMMARY = (
+    "write a static web site about models, with search, filters, an accuracy chart and a page for each model"
+)
 
 EXAMPLES = """
 posezoo gallery --output site/
@@ -33,13 +35,15 @@ posezoo gallery --figures speed.json --output site/
 
 FLAGS = (
     Flag("models MODEL", "names or globs (default: all)", nargs="*"),
-    Flag("--output DIR", "folder of the site (default: site)", default=Path("site")),
+    Flag("--output DIR", "write the site to this folder (default: site)", default=Path("site")),
     Flag("--title TEXT", "title of the index (default: Model gallery)"),
     Flag(
-        "--force", "write into a folder that contains other files; they stay, unless a page has the same name"
+        "--force",
+        "write the site even if its folder contains other files; only files with the name of a page are "
+        "replaced",
     ),
     *MEASUREMENT_FLAGS,
-    flags.output_dir_flag("folder of the IR, whose sizes are shown"),
+    flags.output_dir_flag("folder of the IR, to show their sizes on the site"),
     f"models_dir dry_run {flags.FORMAT}",
 )
 

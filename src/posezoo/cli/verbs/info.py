@@ -62,7 +62,7 @@ from posezoo.facts.model_facts import ModelFacts
 from posezoo.spec.model import ModelSpec, RegexReplace, UnpackArchive
 from posezoo.spec.routes import select_route
 
-SUMMARY = "show what is declared of models"
+SUMMARY = "show what is declared about models: files, license, inputs, outputs"
 
 EXAMPLES = """
 posezoo info blazepose-full

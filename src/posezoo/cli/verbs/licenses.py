@@ -15,7 +15,7 @@ from posezoo.cli.report import Console, print_json
 from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError
 
-SUMMARY = "write the NOTICE of downloaded models: licenses, holders, texts"
+SUMMARY = "show the licenses of downloaded models, with their texts, or write them to a NOTICE file"
 
 EXAMPLES = """
 posezoo licenses
@@ -25,7 +25,7 @@ posezoo licenses --download_dir models --output models/NOTICE
 
 FLAGS = (
     Flag("models MODEL", "names or globs (default: all models with a downloaded file or an IR)", nargs="*"),
-    Flag("--output FILE", "write the NOTICE there"),
+    Flag("--output FILE", "write the NOTICE to this file"),
     flags.download_dir_flag("the output folder"),
     f"output_dir models_dir {flags.FORMAT}",
 )

@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from posezoo.pipeline.zoo_context import Context
     from posezoo.workers.threads import CancelCheck
 
-SUMMARY = "record what --locked allows: the SHA-384 of each model.yml, file and IR"
+SUMMARY = "record the SHA-384 of each model.yml, file and IR; with --locked, all others are refused"
 
 EXAMPLES = """
 posezoo lock blazepose-full
@@ -46,7 +46,7 @@ FLAGS = (
     Flag("--allow_rollback", "accept a model.yml that is older than the lock's"),
     Flag("--prune", "also remove the models that the registry does not have any more"),
     flags.download_dir_flag("the output folder"),
-    flags.output_dir_flag("the folder of files and IR"),
+    flags.output_dir_flag("folder of the models' files and IR"),
     f"lock models_dir dry_run {flags.FORMAT}",
 )
 

@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from posezoo.registry import Selection
     from posezoo.spec.model import ModelSpec
 
-SUMMARY = "fill a folder for machines without a network, or check one"
+SUMMARY = "create or check a mirror: a folder of models' files, for machines without a network"
 
 EXAMPLES = """
 posezoo mirror create /mnt/mirror --name 'blazepose-*' --samples
@@ -37,12 +37,16 @@ posezoo get blazepose-full --mirror /mnt/mirror --models_dir /mnt/mirror/models
 """
 
 FLAGS = (
-    Flag("what", "what to do with it", choices=("create", "check")),
-    Flag("folder DIR", "the mirror"),
+    Flag(
+        "what",
+        "create: add the files of the selected models to the mirror; check: verify all its files",
+        choices=("create", "check"),
+    ),
+    Flag("folder DIR", "the folder of the mirror"),
     flags.MODELS,
-    Flag("--name PAT[,PAT...]", "the models whose names match, as MODEL, with commas between"),
-    Flag("--list FILE.LST", "the models that a file names, one for each line; # begins a comment", Path),
-    Flag("--samples", "also the two sample photos that posezoo run takes"),
+    Flag("--name PAT[,PAT...]", "like MODEL, but with commas between the names or globs"),
+    Flag("--list FILE.LST", "a file with a name or glob on each line; # begins a comment", Path),
+    Flag("--samples", "also add the two sample photos that posezoo run uses"),
     f"{flags.CACHE} {flags.DOWNLOAD} models_dir dry_run {flags.FORMAT}",
 )
 

@@ -44,7 +44,7 @@ if TYPE_CHECKING:
     from posezoo.spec.supported_mo_args import FrozenValue
     from posezoo.workers.threads import CancelCheck
 
-SUMMARY = "show what would be downloaded, converted and written, or why not"
+SUMMARY = "show what posezoo get would download, convert and write, and what prevents it"
 
 EXAMPLES = """
 posezoo plan blazepose-full

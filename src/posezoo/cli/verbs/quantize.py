@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from posezoo.spec.model import ModelSpec
     from posezoo.workers.threads import CancelCheck
 
-SUMMARY = "make INT8 IR from FP32 IR, and measure how far they differ"
+SUMMARY = "make INT8 IR from FP32 IR, and measure how much their results differ"
 
 EXAMPLES = """
 posezoo quantize person-detection-retail-0013 --dataset_dir photos --output_dir int8
@@ -33,17 +33,17 @@ def quantization_flags(model_dir: str) -> tuple[Flag, ...]:
         Flag("--model_dir DIR", f"folder of the FP32 IR (default: {model_dir})"),
         Flag(
             "--dataset_dir DIR",
-            "folder of photos with people: two of three are used for calibration, the others for comparing "
-            "INT8 with FP32",
+            "folder of photos with people: two thirds are used for calibration, the others to compare INT8 "
+            "with FP32",
         ),
         flags.output_dir_flag("folder of the INT8 IR", "beside the FP32 IR"),
         Flag(
             "--target_device",
-            "the device that the INT8 IR are made for (default: ANY)",
+            "the device that the INT8 IR are optimized for (default: ANY)",
             choices=TARGET_DEVICES,
             default="ANY",
         ),
-        Flag("--force", "quantize again what is up to date"),
+        Flag("--force", "quantize again, even if the INT8 IR is up to date"),
     )
 
 
@@ -52,18 +52,19 @@ FLAGS = (
     *quantization_flags("your cache folder"),
     Flag(
         "--precisions P[,P]",
-        "FP16-INT8, FP32-INT8: how layers in floating point are stored (default: FP16-INT8)",
+        "FP16-INT8, FP32-INT8: layers that stay in floating point are stored as FP16 or FP32 (default: "
+        "FP16-INT8)",
         default=(Precision.FP16_INT8,),
     ),
     Flag(
         "--annotations FILE",
-        "people in the photos, in COCO's format: report AP of FP32 and INT8 on the photos that are not "
-        "used for calibration",
+        "the people in the photos, as a file in COCO's format: also report the AP of FP32 and INT8, on the "
+        "photos that are not used for calibration",
     ),
     Flag(
         "--max_drop D",
-        "with --annotations: the allowed drop of AP, such as 0.01; layers go back to floating point "
-        "until AP is within it",
+        "with --annotations: the largest allowed drop of AP, such as 0.01; more layers stay in floating "
+        "point until the drop is small enough",
         flags.parse_fraction,
     ),
     Flag("--report FILE", "write the measurements as JSON, for posezoo record"),

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from posezoo.spec.model import Model, ModelSpec
     from posezoo.workers.threads import CancelCheck
 
-SUMMARY = "write measurements into a checkout's measured.yml files"
+SUMMARY = "write measurements into the measured.yml files of a registry"
 
 EXAMPLES = """
 posezoo record blazepose-full
@@ -38,14 +38,14 @@ SUFFIX = ".json"
 FLAGS = (
     Flag(
         "models MODEL|FILE",
-        "a model, whose IR's GFLOPs and MParams are counted; or a .json file of measurements",
+        "a model, to count the GFLOPs and MParams of its IR; or a .json file of measurements",
         nargs="+",
     ),
     Flag(
         "--generated",
-        "count posezoo's own networks with random weights: for models whose weights are not available",
+        "count a network of posezoo with random weights, for models whose weights are not available",
     ),
-    Flag("--size H,W", "the image's height and width, to count an IR with dynamic sizes"),
+    Flag("--size H,W", "height and width of the image, to count an IR with dynamic sizes"),
     flags.download_dir_flag("the output folder"),
     f"output_dir {flags.LOCK} models_dir {flags.FORMAT}",
 )

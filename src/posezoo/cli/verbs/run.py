@@ -40,11 +40,11 @@ DOWNLOAD = "download and verify"
 _ANNOTATED = re.compile(r".*_poses(_\d+)?")
 
 FLAGS = (
-    Flag("model MODEL", f"its name (default: {DEFAULT_MODEL})", nargs="?", default=DEFAULT_MODEL),
+    Flag("model MODEL", f"the name of a model (default: {DEFAULT_MODEL})", nargs="?", default=DEFAULT_MODEL),
     Flag(
         "-i, --input IMAGE", "images, folders or globs (default: two public-domain sample photos)", nargs="+"
     ),
-    *flags.results_dir_flags("where images and poses.json go", "results/MODEL"),
+    *flags.results_dir_flags("folder for the drawn images and poses.json", "results/MODEL"),
     "precision",
     Flag(
         "--min_score S",

@@ -25,12 +25,13 @@ COMMANDS = {
     "omz_info_dumper": "posezoo.cli.omz.info_dumper",
 }
 
-SUMMARY = f"write the commands {', '.join(COMMANDS)}, which call posezoo, for scripts that use them"
+SUMMARY = "write Open Model Zoo's commands, such as omz_downloader, which then run posezoo"
 
 FLAGS = (
-    Flag("folder DIR", "where to write them: a folder on PATH"),
+    Flag("folder DIR", f"the folder to write {', '.join(COMMANDS)} to; it should be on PATH"),
     Flag(
-        "--force", "replace commands of another posezoo or another Python; other programs are never replaced"
+        "--force",
+        "also replace commands that run another posezoo or another Python; other programs are never replaced",
     ),
 )
 

@@ -24,7 +24,7 @@ if TYPE_CHECKING:
     from posezoo.registry import Registry, Selection
     from posezoo.verify import ArtifactState
 
-SUMMARY = "check downloaded files and IR for changed, missing and extra ones"
+SUMMARY = "check downloaded files and IR: which have changed, are missing, or do not belong there"
 
 EXAMPLES = """
 posezoo verify blazepose-full
@@ -45,14 +45,16 @@ METADATA_FLAGS = (
     ),
     Flag(
         "--explain RULE",
-        "with --metadata: what a rule demands, why, and an example; `all` explains every rule",
+        "explain what a rule of --metadata demands and why, with an example; all explains every rule",
     ),
     Flag(
         "--changed_since, --changed-since REV",
-        "with --metadata: only models whose folders differ from a Git revision",
+        "with --metadata: check only models whose folders differ from those of a Git revision",
     ),
-    Flag("--baseline FILE", "with --metadata: leave out the known findings of this file"),
-    Flag("--write_baseline FILE", "with --metadata: write the findings to this file as known ones"),
+    Flag(
+        "--baseline FILE", "with --metadata: do not report the known findings, which are listed in this file"
+    ),
+    Flag("--write_baseline FILE", "with --metadata: write all findings to this file, for --baseline"),
     Flag(
         "--artifacts DIR",
         "with --metadata: also check shapes, names, GFLOPs and MParams of the files and IR below DIR",
