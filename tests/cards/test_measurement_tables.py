@@ -60,7 +60,23 @@ def test_counted_complexity_stands_beside_the_published_one(root):
 
 def test_different_counts_and_weights_are_shown_separately(root):
     measure(root, COUNTED + QUANTIZED)
-    assert "| 92.8 (FP32); 92.9 (FP16-INT8; generated weights) |" in card(root)
+    assert "| 92.8 (FP32); 92.9 (FP16-INT8; generated (random) weights) |" in card(root)
+
+
+def test_a_quantization_says_how_many_photos_it_used_and_that_the_size_is_a_ratio(root):
+    text = "quantization:\n  - {precision: FP16-INT8, figures: {bin_share: 0.438}, "
+    measure(root, text + 'settings: {"calibrated on": 12, photos: 5}}\n')
+    assert "| FP16-INT8 | 0.438 |" in card(root)
+    assert "| Size of the .bin (INT8 / FP32) |" in card(root)
+    assert "\nMeasured with: calibrated on 12 photos, compared on 5 other photos.\n" in card(root)
+
+
+def test_a_flip_is_explained_below_the_table_that_has_one(root):
+    claim = {"metric": "AP", "value": 0.65, "dataset": "COCO val2017", "protocol": "single scale"}
+    write_model(root, "net", model_yml(published={"accuracy": [claim]}))
+    assert "mirror image" not in card(root)
+    write_model(root, "net", model_yml(published={"accuracy": [claim, {**claim, "flip": True}]}))
+    assert "\n\nWith flip, the results for the image and for its mirror image are averaged.\n" in card(root)
 
 
 def test_measured_accuracy_and_speed_have_a_section_only_if_they_exist(root):

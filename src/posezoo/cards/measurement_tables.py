@@ -50,7 +50,7 @@ _COLUMN_TITLES = {
     "found_fp32": "People detected by FP32",
     "found_int8": "People detected by INT8",
     "agreement": "Agreement",
-    "bin_share": "Size of the .bin",
+    "bin_share": "Size of the .bin (INT8 / FP32)",
 }
 
 SHIFT_LEGEND = (
@@ -72,7 +72,9 @@ _LEFT_OUT = ("streams",)
 _NO_COLUMN = ("throughput_max_fps", "rounds")
 
 #: The first paragraph of a kind's section.
-_LEGEND = {"quantization": f"{SHIFT_LEGEND} The size is relative to the FP32 IR."}
+_LEGEND = {"quantization": SHIFT_LEGEND}
+
+FLIP_LEGEND = "With flip, the results for the image and for its mirror image are averaged."
 
 COSTS = {"gflops": "GFLOPs", "mparams": "MParams"}
 
@@ -118,6 +120,9 @@ def _describe_conditions(measurement: Measurement) -> str:
     settings = {name: value for name, value in measurement.settings.items() if name not in hidden}
     if "rounds" in measurement.figures:
         settings["rounds"] = f"{measurement.figures['rounds']:g}"
+    if measurement.kind == "quantization" and {"calibrated on", "photos"} <= settings.keys():
+        calibration, comparison = settings.pop("calibrated on"), settings.pop("photos")
+        settings |= {"calibrated on": f"{calibration} photos", "compared on": f"{comparison} other photos"}
     settings = {name.replace("_", " "): value for name, value in settings.items()}
     described = describe_settings(replace(measurement, settings=settings))
     tools = format_pairs(measurement.tools)
@@ -177,6 +182,8 @@ def draw_accuracy_section(facts: ModelFacts) -> Iterator[str]:
         # If a model is published as IR, the IR is the original.
         title = "Value" if all(part.is_ir for part in parts) else "Original model"
         yield draw_compact_table([*HEADERS[:2], title, *HEADERS[3:]], rows)
+        if any(claim.flip for part in parts for claim in part.published.accuracy):
+            yield FLIP_LEGEND
     else:
         yield "No published accuracy is declared."
     for part in parts:

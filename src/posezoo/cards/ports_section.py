@@ -35,13 +35,11 @@ def draw_ports_sections(part: ModelSpec, level: str = "##") -> Iterator[str]:
         yield f"{level} Output"
     if part.outputs and not part.is_ir:
         yield f"{level}# Original Model"
-        if any(output.original for output in part.outputs):
-            yield _outputs([replace(output, note=output.original or output.note) for output in part.outputs])
-        else:
-            yield "The same outputs as those of the converted model."
+        yield _outputs([replace(output, note=output.original or output.note) for output in part.outputs])
         yield f"{level}# Converted Model"
     if part.outputs:
-        yield _outputs(part.outputs)
+        is_same = not part.is_ir and not any(output.original for output in part.outputs)
+        yield "The same outputs as those of the original model." if is_same else _outputs(part.outputs)
     letters = {letter for port in part.inputs + part.outputs for letter in port.layout}
     if meanings := [f"{format_code(letter)} {LEGEND[letter]}" for letter in LEGEND if letter in letters]:
         yield f"Layout: {', '.join(meanings)}."
