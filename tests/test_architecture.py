@@ -6,6 +6,7 @@ Every import counts: at the top of a module, inside a function, and for the type
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -64,6 +65,22 @@ def test_every_package_imports_only_packages_below_it():
 def test_the_layers_name_each_package_once_and_none_that_is_gone():
     named = sorted(package for layer in LAYERS for package in layer)
     assert named == sorted({package_of(path) for path in SOURCE.rglob("*.py")})
+
+
+def test_the_page_lists_the_packages_by_layer():
+    page = (SOURCE.parents[1] / "docs" / "architecture.md").read_text("utf-8")
+    rows = re.findall(r"^\| (\d+) \| (\w+)/? \|", page, re.MULTILINE)
+    expected = [(str(number), name) for number, layer in enumerate(LAYERS, 1) for name in sorted(layer)]
+    assert rows == [row for row in expected if row[1] not in ("__init__", "__main__")]
+
+
+def test_the_modules_that_the_page_names_exist():
+    page = (SOURCE.parents[1] / "docs" / "architecture.md").read_text("utf-8")
+    named = re.findall(r"`([a-z_]+/[a-z_/]+(?:\.py|/))`", page)
+    assert len(named) > 20
+    assert [
+        name for name in named if not any((top / name).exists() for top in (SOURCE, SOURCE.parents[1]))
+    ] == []
 
 
 def test_every_way_to_import_is_seen():
