@@ -81,7 +81,7 @@ QUANTIZER = {
     "calibration, but for a comparison with FP32; if keypoints or boxes are too far apart, no IR is written",
     "--output_dir": "a card (README.md, card.json) and provenance.json are written beside an IR; an IR that "
     "is up to date is kept",
-    "--target_device": "the names of NNCF; 2021.4 had CPU, GPU, VPU and others",
+    "--target_device": "the names of NNCF; VPU of 2021.4 means NPU",
     "--dry_run": "prints the plan that a real run carries out",
     **{f"--{flag}": reason for flag, reason in quantizer.UNUSED_FLAGS.items()},
 }

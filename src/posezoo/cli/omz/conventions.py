@@ -10,7 +10,7 @@ import sys
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from posezoo.cli import flags, run_main
 from posezoo.cli.flags import Flag
@@ -29,6 +29,18 @@ ALARM = "#" * 10
 
 #: The values of --precisions; a file belongs to a precision if its top folder has that name.
 PRECISIONS = ("FP16", "FP16-INT1", "FP16-INT8", "FP32", "FP32-INT1", "FP32-INT8")
+
+
+#: The flags of Open Model Zoo's commands, in 2021.4 and 2024.6, by the names of their values.
+OMZ_FLAGS = (
+    "name list all print_all precisions output_dir download_dir cache_dir num_attempts progress_format jobs "
+    "python mo add_mo_arg dry_run model_dir dataset_dir pot target_device"
+)
+
+#: Flags of older releases, or of copies of the commands, and what takes their place.
+REPLACED_FLAGS = dict.fromkeys(
+    ("-c", "--config", "--model_root"), "--models_dir names the folder of model.yml files"
+)
 
 
 class OmzError(PosezooError):
@@ -74,6 +86,19 @@ class LineBuffer:
             sys.stdout.flush()
 
 
+class _Parser(argparse.ArgumentParser):
+    """Reads an abbreviation as Open Model Zoo's parser does, although there are more flags here."""
+
+    def _get_option_tuples(self, option_string: str) -> list[Any]:
+        matches = super()._get_option_tuples(option_string)
+        matches = [match for match in matches if match[0].dest in OMZ_FLAGS.split()] or matches
+        return matches[:1] if len({match[0].dest for match in matches}) == 1 else matches
+
+    def error(self, message: str) -> NoReturn:
+        hint = next((REPLACED_FLAGS[word] for word in message.split() if word in REPLACED_FLAGS), "")
+        super().error(f"{message} ({hint})" if hint else message)
+
+
 @dataclass(frozen=True, slots=True)
 class OmzCommand:
     """One of the commands.
@@ -94,9 +119,7 @@ class OmzCommand:
 
     def create_parser(self) -> argparse.ArgumentParser:
         """The parser of the command."""
-        parser = argparse.ArgumentParser(
-            prog=self.name, description=self.summary, formatter_class=flags.HelpFormatter
-        )
+        parser = _Parser(prog=self.name, description=self.summary, formatter_class=flags.HelpFormatter)
         flags.add_flags(
             parser,
             Flag(

@@ -40,6 +40,7 @@ def quantization_flags(model_dir: str) -> tuple[Flag, ...]:
         Flag(
             "--target_device",
             "the device that the INT8 IR are optimized for (default: ANY)",
+            lambda name: "NPU" if name == "VPU" else name,  # the name that Open Model Zoo's quantizer took
             choices=TARGET_DEVICES,
             default="ANY",
         ),
