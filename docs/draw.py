@@ -58,6 +58,13 @@ def omz_page() -> str:
     return draw_readme()
 
 
+def omz_projects_page() -> str:
+    """Which command lines of public projects run with our commands, and which do not."""
+    from omz_projects import draw_page
+
+    return draw_page()
+
+
 def rules_page() -> str:
     """The rules of `posezoo verify --metadata`."""
     from posezoo.cards.markdown import format_code, format_table
@@ -182,6 +189,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/rules.md": rules_page,
     "docs/cli.md": cli_page,
     "tools/downloader/README.md": omz_page,
+    "docs/omz_projects.md": omz_projects_page,
     "docs/accuracy.md": accuracy_page,
     "docs/model.schema.json": model_schema,
     "docs/composite-model.schema.json": composite_schema,

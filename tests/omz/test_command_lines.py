@@ -1,0 +1,156 @@
+"""The command lines of public projects go through the parsers of the commands that they call."""
+
+from __future__ import annotations
+
+import argparse
+import importlib.util
+import re
+import sys
+from pathlib import Path
+
+import pytest
+
+from posezoo.cli.omz import converter, downloader, info_dumper, quantizer
+
+DOCS = Path(__file__).parents[2] / "docs"
+_SPEC = importlib.util.spec_from_file_location("omz_projects", DOCS / "omz_projects.py")
+omz_projects = importlib.util.module_from_spec(_SPEC)
+sys.modules[_SPEC.name] = omz_projects  # where its dataclass looks for its types
+_SPEC.loader.exec_module(omz_projects)
+
+LINES = omz_projects.read_lines()
+CALLS = [line for line in LINES if line.tool in omz_projects.PARSERS]
+MAINS = {
+    "downloader": downloader.main,
+    "converter": converter.main,
+    "quantizer": quantizer.main,
+    "info_dumper": info_dumper.main,
+}
+
+#: Models that left Open Model Zoo before 2021.4, and one that was never in it.
+GONE = {
+    "deeplabv3p_person",
+    "face-detection-adas-binary-0001",
+    "person-reidentification-retail-0031",
+    "person-reidentification-retail-0079",
+    "person-reidentification-retail-0248",
+    "person-reidentification-retail-0300",
+    "resnet-50",
+}
+
+#: The flags of Open Model Zoo's commands, as their releases 2021.4 and 2024.6 declare them.
+SELECTION = "--name --list --all --print_all"
+THEIRS = {
+    "downloader": f"{SELECTION} --precisions --output_dir --cache_dir --num_attempts --progress_format --jobs",
+    "converter": f"{SELECTION} --download_dir --output_dir --precisions --python --mo --add_mo_arg --add-mo-arg "
+    "--dry_run --dry-run --jobs",
+    "quantizer": f"{SELECTION} --model_dir --dataset_dir --output_dir --precisions --python --pot --dry_run "
+    "--target_device",
+    "info_dumper": SELECTION,
+}
+
+#: The scripts whose calls follow each other: what is converted was downloaded before.
+IN_ORDER = (
+    ("open-edge-platform/dlstreamer", "samples/download_omz_models.sh"),
+    ("tdorauintc/scenescape", "docker/install-omz-models"),
+    (
+        "open-edge-platform/edge-ai-libraries",
+        "microservices/model-download/src/plugins/external_sources_plugin.py",
+    ),
+    ("openvinotoolkit/model_server", "Makefile"),
+)
+
+
+def ids(line) -> str:
+    return f"{line.project}: {line.line}"
+
+
+def test_the_table_is_large_and_has_no_row_twice():
+    assert len(LINES) >= 150
+    assert len({(line.project, line.path, line.line) for line in LINES}) == len(LINES)
+    for line in LINES:
+        assert re.fullmatch(r"[\w.-]+/[\w.-]+", line.project)
+        assert re.fullmatch(r"|20\d\d(\.\d)?", line.release)
+
+
+@pytest.mark.parametrize("line", [each for each in CALLS if not each.cannot], ids=ids)
+def test_a_line_parses_and_names_the_models_of_its_row(line):
+    args = omz_projects.PARSERS[line.tool]().parse_args(line.arguments)
+    assert sum([args.all, args.print_all, args.name is not None, args.list is not None]) == 1
+    if args.name is not None:
+        assert tuple(args.name.split(",")) == line.models
+
+
+@pytest.mark.parametrize("line", [each for each in CALLS if each.cannot], ids=ids)
+def test_a_line_that_cannot_run_is_refused_with_the_name_of_its_flag(line, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    (tmp_path / "datasets").mkdir()
+    try:
+        code = MAINS[line.tool](line.arguments)
+    except SystemExit as ended:
+        code = ended.code
+    assert code == 2
+    assert line.cannot.partition(": ")[0] in capsys.readouterr().err.splitlines()[-1]
+    assert list(tmp_path.iterdir()) == [tmp_path / "datasets"]
+
+
+@pytest.mark.parametrize("flag", ["-c models.yml", "--config models.yml", "--model_root models"])
+def test_a_flag_of_an_older_command_is_refused_with_what_takes_its_place(flag, capsys):
+    with pytest.raises(SystemExit):
+        downloader.main(["--all", *flag.split()])
+    assert f"{flag} (--models_dir names the folder of model.yml files)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("tool", THEIRS)
+def test_an_abbreviation_means_what_it_means_to_open_model_zoo(tool):
+    reference, parser = argparse.ArgumentParser(), omz_projects.PARSERS[tool]()
+    flags = THEIRS[tool].split()
+    for flag in flags:
+        reference.add_argument(flag, dest=flag)
+    switches = {"--all", "--print_all", "--dry_run", "--dry-run"}
+    values = {"--progress_format": "json", "--jobs": "2", "--num_attempts": "2", "--target_device": "CPU"}
+    for flag in flags:
+        value = [] if flag in switches else [values.get(flag, "value")]
+        expected = parser.parse_args([flag, *value])
+        for end in range(3, len(flag)):
+            short = flag[:end]
+            if len([each for each in flags if each.startswith(short)]) > 1:
+                continue
+            assert vars(parser.parse_args([short, *value])) == {**vars(expected), "parser": parser}, short
+
+
+def test_the_name_of_a_device_of_2021_is_understood():
+    args = quantizer.create_parser().parse_args(["--all", "--dataset_dir", "d", "--target_device", "VPU"])
+    assert args.target_device == "NPU"
+
+
+def test_each_model_is_one_of_a_known_release():
+    names = omz_projects.read_names()
+    unknown = {model for line in LINES for model in line.models if not omz_projects.releases_of(model, names)}
+    assert unknown == GONE
+
+
+def test_the_names_are_those_of_the_releases(shared):
+    rows = {row["name"]: set(row["releases"].split()) for row in omz_projects._read("model_names.tsv")}
+    folder = shared / "data" / "omz-2021.4" / "models"
+    in_2021 = {path.parent.name for path in folder.rglob("*.yml") if path.name.endswith("model.yml")}
+    assert in_2021 == {name for name, releases in rows.items() if "2021.4" in releases}
+    facts = (shared / "facts" / "omz_wheels.md").read_text("utf-8")
+    counts = re.findall(r"openvino-dev (20\d\d\.\d).*\| (\d+) \+ (\d+) \|", facts)
+    assert [release for release, *_ in counts] == list(omz_projects.RELEASES)
+    for release, models, composites in counts:
+        assert sum(release in releases for releases in rows.values()) == int(models) + int(composites)
+
+
+@pytest.mark.parametrize(("project", "path"), IN_ORDER)
+def test_the_calls_of_a_script_are_in_their_order(project, path):
+    folders: dict[str, set[str]] = {}
+    converted = 0
+    for line in (each for each in LINES if (each.project, each.path) == (project, path)):
+        args = omz_projects.PARSERS[line.tool]().parse_args(line.arguments)
+        if line.tool == "downloader":
+            folders.setdefault(str(args.output_dir), set()).update(line.models)
+        else:
+            converted += 1
+            assert set(line.models) <= folders[str(args.download_dir)]
+    assert converted
