@@ -118,7 +118,7 @@ models:
 
   - name: {name}
     launchers:
-      - framework: dlsdk
+      - framework: openvino
         adapter:
           type: human_pose_estimation
     datasets:
@@ -188,7 +188,7 @@ IR_ACCURACY = """\
 models:
   - name: detector-0001
     launchers:
-      - framework: dlsdk
+      - framework: openvino
         adapter: ssd
     datasets:
       - name: ms_coco_detection_80_class_with_background

@@ -54,7 +54,7 @@ def test_what_is_unusual_but_right_is_no_finding(models):
     for name in (
         "single-human-pose-estimation-0001",
         "colorization-v2",  # L and AB channels
-        "resnet-50-pytorch",  # accuracy of two top-k's, a row of several models in the index
+        "densenet-169-tf",  # accuracy of two top-k's, a row of several models in the index
         "efficientnet-b0-pytorch",  # a picture without its batch in the prose
         "mtcnn-o",  # a part whose figures stand in the composite's card
         "face-detection-0205",  # weights that several heads share

@@ -31,6 +31,25 @@ PLANTED = [
     ("dead-link", f"{A}/README.md", "trained for tests.", "trained for tests; see [B](../pose-b/README.md#gone)."),
     ("generated-flag", f"{A}/model.yml", "framework:", "input_info: [{name: data, shape: [1, 3, 224, 288]}]\nframework:"),
     ("axis-words", f"{A}/README.md", "- `H` - height", "- `W` - image height"),
+    ("axis-words", f"{A}/README.md", "- `H` - height", "- `H` - horizontal coordinate of the pixel"),
+    ("another-size", f"{DETECTOR}/README.md", "for keypoints.", "for keypoints, for 300x300 resolution."),
+    ("another-size", f"{DETECTOR}/README.md", "| MParams ", "| Image size | 540x320 |\n| MParams "),
+    ("stated-count", f"{A}/README.md", "trained for tests.", "trained for tests, with 18 keypoints."),
+    ("label-range", f"{DETECTOR}/README.md", "`1, 1, N, 7`.", "`1, 1, N, 7`. IDs in range [1, 81] for 80 categories."),
+    ("label-range", f"{DETECTOR}/README.md", "`1, 1, N, 7`.", "`1, 1, N, 7`. IDs in range [1, 91], see coco_80cl.txt."),
+    ("label-range", f"{DETECTOR}/README.md", "`1, 1, N, 7`.", "`1, 1, N, 7`. IDs in range [1, 80], see coco_80cl.txt."),
+    ("port-count", f"{DETECTOR}/README.md", "The net outputs a blob", "The net outputs four branches, a blob"),
+    ("format", f"{DETECTOR}/README.md", "`1, 1, 200, 7` in the format `1, 1, N, 7`", "`1, 26, 26, 255`, format is `B, N*85, Cx, Cy`"),
+    ("untold-color", f"{DETECTOR}/README.md", "Expected color order is `BGR`.", ""),
+    ("untold-color", f"{DETECTOR}/README.md", "`1, 3, 320, 544`", "`1, 1, 320, 544`"),
+    ("missing-figures", f"{A}/README.md", "| 60.125 |", "| 60,125 |"),
+    ("evaluated-model", f"{A}/accuracy-check.yml", "- name: pose-a", "- name: Pose-A"),
+    ("type", f"{A}/README.md", "| Human pose estimation |", "| Monocular depth estimation |"),
+    ("old-keys", f"{A}/model.yml", "framework:", "quantizable: yes\nframework:"),
+    ("old-keys", f"{A}/accuracy-check.yml", "framework: openvino", "framework: dlsdk"),
+    ("model-labels", f"{DETECTOR}/model.yml", "framework:", "model_info: {labels: [person, car]}\nframework:"),
+    ("index-columns", "public/index.md", "| 60.125 |", "| 60.125<br>30.1 |"),
+    ("row-without-model", "public/index.md", "(./pose-a/README.md)", "(./pose-gone/README.md)"),
     ("video-task", f"{DETECTOR}/model.yml", "task_type: detection", "task_type: action_recognition"),
     ("plausible-figures", f"{A}/README.md", "| 60.125 |", "| 0.0060 |"),
     ("plausible-figures", f"{A}/README.md", "| 60.125 |", "| 601250000 |"),
@@ -72,7 +91,7 @@ PLANTED = [
     ("evaluated-values", f"{A}/accuracy-check.yml", "std: (58.395", "std: (57.12"),
     ("evaluated-values", f"{A}/accuracy-check.yml", "mean: (123.675, 116.28, 103.53)", "mean: (103.53, 116.28, 123.675)"),
     ("evaluated-names", f"{A}/accuracy-check.yml", "type: human_pose_estimation", "type: x\n          heatmaps_out: maps"),
-    ("evaluated-names", f"{A}/accuracy-check.yml", "framework: dlsdk", "framework: dlsdk\n        inputs: [{name: picture}]"),
+    ("evaluated-names", f"{A}/accuracy-check.yml", "framework: openvino", "framework: openvino\n        inputs: [{name: picture}]"),
     ("evaluated-names", f"{A}/accuracy-check.yml", "type: human_pose_estimation", "type: x\n          outputs: [maps]"),
     ("evaluated-names", f"{A}/accuracy-check.yml", "framework: onnx_runtime", "framework: onnx_runtime\n        inputs: [{name: x}]"),
     ("evaluated-keys", f"{A}/accuracy-check.yml", "preprocessing:", "preprocesing:"),
@@ -246,6 +265,87 @@ def test_parts_have_the_license_that_their_composite_states(capsys, tmp_path):
     found = [(each["rule"], each["found"]) for each in check(capsys, tmp_path / "models")[1]]
     assert ("parts", "https://other.invalid/LICENSE") in found
     assert sum(rule == "parts" for rule, _ in found) == 1
+
+
+@pytest.mark.parametrize(
+    ("rule", "file", "old", "new"),
+    [
+        ("misspelt-heading", "README.md", "### Original Model", "### Original Mode"),
+        ("another-name", "README.md", "trained for tests.", "trained for tests. The output of `pose-new-0004` is new."),
+        ("index-row", "../index.md", "| Pose 3 | [pose-new-0003](./pose-new-0003/README.md) |\n", ""),
+        ("index-row", "../device_support.md", "| pose-new-0003 | YES |\n", ""),
+        ("row-without-model", "../device_support.md", "| pose-new-0003 |", "| pose-new-0009 |"),
+    ],
+)  # fmt: skip
+def test_what_most_models_have_is_found_where_it_is_missing(capsys, zoo, rule, file, old, new):
+    names = [f"pose-new-000{number}" for number in (1, 2, 3, 5, 6)]
+    for number, name in zip((1, 2, 3, 5, 6), names, strict=True):
+        shutil.copytree(zoo / A, zoo / "public" / name)
+        for page in ("README.md", "model.yml", "accuracy-check.yml"):
+            plant(zoo, f"public/{name}/{page}", "pose-a", name)
+        index = zoo / "public" / "index.md"
+        if number == 1:
+            index.write_text(f"{index.read_text()}\n\n| Title | Name |\n| --- | --- |\n")
+        index.write_text(f"{index.read_text()}| Pose {number} | [{name}](./{name}/README.md) |\n")
+    rows = "".join(f"| {name} | YES |\n" for name in ("pose-a", "pose-b", *names))
+    (zoo / "public" / "device_support.md").write_text(f"| Model Name | CPU |\n| --- | --- |\n{rows}")
+    before = {each["rule"] for each in check(capsys, zoo)[1]}
+    assert rule not in before
+    plant(zoo, f"public/pose-new-0003/{file}", old, new)
+    assert rule in {each["rule"] for each in check(capsys, zoo)[1]}
+
+
+def test_what_a_part_writes_has_the_shape_that_another_part_reads(capsys, tmp_path):
+    card = "".join(
+        f"## {part} model specification\n\n### Inputs\n\nName: `{read}`, shape: `1, 64, {size}`.\n\n"
+        f"### Outputs\n\nName: `{written}`, shape: `1, 64, 175`.\n\n"
+        for part, read, written, size in (
+            ("Encoder", "image", "features", 9),
+            ("Decoder", "features", "words", 75),
+        )
+    )
+    for name in ("whole-encoder", "whole-decoder"):
+        write_model(tmp_path / "models" / "public", name, omz_yml(), family="whole")
+    folder = tmp_path / "models" / "public" / "whole"
+    (folder / "composite-model.yml").write_text(
+        "description: Both.\ntask_type: human_pose_estimation\nstages_order: [whole-encoder, whole-decoder]\n"
+        "framework: onnx\nlicense: https://models.invalid/LICENSE\n"
+    )
+    (folder / "README.md").write_text(f"# whole\n\n{card}")
+    found = {(each["rule"], each["found"]) for each in check(capsys, tmp_path / "models")[1]}
+    assert ("part-shapes", "1, 64, 175") in found
+    (folder / "README.md").write_text(
+        f"# whole\n\n{card}".replace("75`.\n\n### Outputs", "175`.\n\n### Outputs")
+    )
+    assert "part-shapes" not in {each["rule"] for each in check(capsys, tmp_path / "models")[1]}
+
+
+def test_a_converted_tensorflow_model_has_the_channels_after_the_batch(capsys, zoo):
+    plant(zoo, f"{A}/model.yml", "framework: pytorch", "framework: tf")
+    card = zoo / A / "README.md"
+    original, heading, converted = card.read_text().partition("### Converted Model")
+    wrong = converted.replace(
+        "`1, 3, 224, 288`, format is `B, C, H, W`", "`1, 224, 288, 3`, format is `B, H, W, C`", 1
+    )
+    card.write_text(original + heading + wrong, "utf-8")
+    assert ("layout", "B, H, W, C") in {(each["rule"], each["found"]) for each in check(capsys, zoo)[1]}
+
+
+def test_a_card_tells_all_inputs_that_model_yml_declares(capsys, zoo):
+    plant(
+        zoo, f"{DETECTOR}/model.yml", "framework:", "input_info: [{name: data}, {name: im_info}]\nframework:"
+    )
+    plant(zoo, f"{DETECTOR}/README.md", "Image, name: `data`, shape", "Image, shape")
+    assert ("port-count", "data, im_info") in {
+        (each["rule"], each["expected"]) for each in check(capsys, zoo)[1]
+    }
+
+
+def test_an_expected_value_may_have_more_digits_than_the_card(capsys, zoo):
+    plant(zoo, f"{A}/accuracy-check.yml", "reference: 0.6904", "reference: 0.695")
+    assert "reference" in {each["rule"] for each in check(capsys, zoo)[1]}
+    plant(zoo, f"{A}/README.md", "69.04%", "0.69")
+    assert "reference" not in {each["rule"] for each in check(capsys, zoo)[1]}
 
 
 def test_an_original_source_without_https_is_a_warning(capsys, zoo):

@@ -46,7 +46,8 @@ class CardPorts:
     """The inputs or the outputs in one section of a card.
 
     ``side`` is ``original``, ``converted``, ``preamble`` for text before these two sections, or empty for
-    both; ``values`` are the means and the scales, by ``mean`` and ``scale``.
+    both; ``values`` are the means and the scales, by ``mean`` and ``scale``; ``formats`` are those of all
+    ports, and ``counts`` are the numbers of ports that the text states: "The net outputs are two blobs".
     """
 
     kind: str  # ``input`` or ``output``
@@ -55,6 +56,8 @@ class CardPorts:
     ports: tuple[CardPort, ...]
     colors: tuple[CardValue[str], ...]
     values: Mapping[str, list[CardValue[Numbers]]]
+    formats: tuple[CardValue[Shape], ...] = ()
+    counts: tuple[CardValue[int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -123,6 +126,10 @@ _SCALE = re.compile(
     rf"\bscale(?:\s+values?|\s+factors?)?(?:\s+for\s+each\s+channel)?\s*[-–—:=]\s*{_VALUES}"
     rf"|\bdivided?\b[^\[\]0-9`|]{{0,60}}{_VALUES}",
     re.IGNORECASE,
+)
+_COUNTS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8}
+_COUNT = re.compile(
+    rf"\b(?:outputs?|inputs?)\b[^.\n]{{0,20}}\b({'|'.join(_COUNTS)})\s+(?:blobs|branches|inputs|outputs|tensors)\b"
 )
 _LONG_BLANK = re.compile(r"\s{9,}")
 _BULLET = re.compile(r"\s*(?:[0-9]{1,3}[.)]|[-*+])\s")
@@ -208,8 +215,12 @@ def _read_section(kind: str, side: str, section: CardSection) -> CardPorts:
     ports: list[CardPort] = []
     colors: list[CardValue[str]] = []
     values: dict[str, list[CardValue[Numbers]]] = {"mean": [], "scale": []}
-    for block in _read_blocks(section):
+    formats: list[CardValue[Shape]] = []
+    counts: list[CardValue[int]] = []
+    for block in read_blocks(section):
         ports += block.find_ports()
+        formats += block.find_all(_FORMAT, _dimensions)
+        counts += block.find_all(_COUNT, _COUNTS.__getitem__)
         colors += block.find_all(_COLOR, str.upper)
         values["mean"] += block.find_all(_MEAN, _numbers)
         values["scale"] += block.find_all(_SCALE, _numbers)
@@ -231,11 +242,13 @@ def _read_section(kind: str, side: str, section: CardSection) -> CardPorts:
             for column, found in values.items():
                 if numbers := _numbers(raw.get(column, "")):
                     found.append(CardValue(numbers, raw[column], row.line))
-    return CardPorts(kind, side, section.line, tuple(ports), tuple(colors), values)
+    return CardPorts(
+        kind, side, section.line, tuple(ports), tuple(colors), values, tuple(formats), tuple(counts)
+    )
 
 
 @dataclass(frozen=True)
-class _TextBlock:
+class TextBlock:
     """A paragraph or a list item, with each line's offset in the text and its line number in the card."""
 
     text: str
@@ -249,10 +262,12 @@ class _TextBlock:
         return CardValue(value, match[group], self.numbers[line], match.start(group) - self.starts[line] + 1)
 
     def find_all(self, pattern: re.Pattern[str], read: Callable[[str], ValueT]) -> list[CardValue[ValueT]]:
+        """The values of all matches that are not empty, with their positions."""
         matches = ((match, read(match[match.lastindex or 0])) for match in pattern.finditer(self.text))
         return [self.value(value, match) for match, value in matches if value]
 
     def find_ports(self) -> list[CardPort]:
+        """The inputs or outputs that the text describes."""
         names: list[CardValue[str]] = []
         for match in _NAME.finditer(self.text):
             following: re.Match[str] | None = match
@@ -282,14 +297,15 @@ def _only_value(
     return between[0] if len({value.value for value in between}) == 1 else None
 
 
-def _read_blocks(section: CardSection) -> Iterator[_TextBlock]:
+def read_blocks(section: CardSection) -> Iterator[TextBlock]:
+    """The paragraphs and list items of a section, without code and tables."""
     lines: list[str] = []
     numbers: list[int] = []
     for number, line in (*section.prose_lines, (0, "")):
         is_table = line.lstrip().startswith("|")
         if lines and (not line.strip() or is_table or _BULLET.match(line)):
             starts = accumulate((len(text) + 1 for text in lines[:-1]), initial=0)
-            yield _TextBlock("\n".join(lines), tuple(starts), tuple(numbers))
+            yield TextBlock("\n".join(lines), tuple(starts), tuple(numbers))
             lines, numbers = [], []
         if line.strip() and not is_table:
             # Patterns would be slow on thousands of spaces, so long runs are shortened.

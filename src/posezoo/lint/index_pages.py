@@ -16,6 +16,10 @@ from posezoo.registry import Registry
 
 _BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
 _TARGET = re.compile(r"\]\(([^()\s]{1,300})\)")
+#: The address of a card below an index page.
+_CARD = re.compile(r"(?:\./)?(?:\w[\w.-]*/)+README\.md")
+#: A name with a number and at least three parts, which is no title.
+_MODEL = re.compile(r"[\w.]+(?:-[\w.]+){2,}")
 _COLUMNS = {
     "gflops": re.compile(r"(?:complexity \()?g(?:fl)?ops\)?", re.IGNORECASE),
     "mparams": re.compile(r"m ?params|size \(mp\)", re.IGNORECASE),
@@ -29,19 +33,25 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}:|//|#|@")
 
 @dataclass(frozen=True, slots=True)
 class IndexRow:
-    """What an index page states about one model; ``cells`` are by the keys of ``_COLUMNS``."""
+    """What an index page states about one model.
+
+    Attributes:
+        cells: the values, by the keys of ``_COLUMNS``.
+        unclear: the cells of a row that have another number of values than models; only for its first model.
+    """
 
     file: str
     line: int
     model: str
     cells: dict[str, CardValue[str]]
+    unclear: tuple[str, ...] = ()
 
 
 def read_index(path: Path, page: ParsedCard, names: Collection[str]) -> Iterator[IndexRow]:
     """The rows of an index page about these models; line breaks may separate several models in a row."""
     for table in page.tables:
         columns = {
-            index: kind
+            kind: index
             for kind, pattern in _COLUMNS.items()
             for index, header in enumerate(table.headers)
             if pattern.fullmatch(header)
@@ -56,18 +66,32 @@ def read_index(path: Path, page: ParsedCard, names: Collection[str]) -> Iterator
                     models = found
                     composite = next(filter(None, found)) if is_link else composite
                     break
+            values = {kind: _BREAK.split(row.raw[index]) for kind, index in columns.items()}
+            clear = {kind: parts for kind, parts in values.items() if len(parts) in (1, len(models))}
+            unclear = tuple(row.raw[columns[kind]] for kind in values.keys() - clear.keys())
             for position, model in enumerate(models):
-                if not model:
-                    continue
                 cells = {}
-                for index, kind in columns.items():
-                    parts = _BREAK.split(row.raw[index])
-                    if len(parts) not in (1, len(models)):
-                        continue  # it is unclear which part belongs to which model
+                for kind, parts in clear.items():
                     text = parts[position if len(parts) == len(models) else 0]
                     if text.strip(" -"):
                         cells[kind] = CardValue(to_plain_text(text), text.strip(), row.line)
-                yield IndexRow(str(path), row.line, model, cells)
+                if model:
+                    yield IndexRow(str(path), row.line, model, cells, unclear)
+                    unclear = ()
+
+
+def list_names(page: ParsedCard, names: Collection[str]) -> dict[str, int]:
+    """The models that the rows of a page link to or name in their first cell, with their lines."""
+    listed: dict[str, int] = {}
+    for row in (row for table in page.tables for row in table.rows):
+        folders = [
+            target.split("/")[-2] for target in _TARGET.findall(" ".join(row.raw)) if _CARD.fullmatch(target)
+        ]
+        plain = row.cells[0].strip()
+        is_name = plain in names or (not folders and len(row.cells) > 1 and _MODEL.fullmatch(plain))
+        for name in (*folders, *([plain] if is_name else [])):
+            listed.setdefault(name, row.line)
+    return listed
 
 
 def _find_model(cell: str, names: Collection[str], composite: str) -> str:

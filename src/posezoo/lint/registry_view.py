@@ -7,6 +7,7 @@ None.
 from __future__ import annotations
 
 import re
+from collections import Counter
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
@@ -27,7 +28,7 @@ from posezoo.lint.accuracy_check_yml import (
 )
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
 from posezoo.lint.finding import FileLocation, Place
-from posezoo.lint.index_pages import IndexRow, RegistryLinks, read_index
+from posezoo.lint.index_pages import IndexRow, RegistryLinks, list_names, read_index
 from posezoo.lint.text_comparison import words
 from posezoo.registry import Registry, RegistryEntry
 from posezoo.spec import yaml_nodes
@@ -38,6 +39,7 @@ KeyT = TypeVar("KeyT")
 ItemT = TypeVar("ItemT")
 CARD = "README.md"
 INDEX = "index.md"
+DEVICES = "device_support.md"
 ACCURACY_CHECK = "accuracy-check.yml"
 _ARXIV = re.compile(r"https?://arxiv\.org/(?:abs|pdf)/([0-9]{4}\.[0-9]{4,5})")
 _LICENSE = re.compile(
@@ -92,6 +94,22 @@ class RegistryView:
         return _group((row.model, row) for path, page in pages for row in read_index(path, page, names))
 
     @cached_property
+    def listed_names(self) -> Mapping[Path, Mapping[str, int]]:
+        """The models in the rows of index.md and device_support.md, with their lines; no drawn pages."""
+        pages = {path: page for path, page in self.index_pages.items() if not has_note(path, NOTE)}
+        tables = (root / family / DEVICES for root in self.registry.roots for family in ("public", "intel"))
+        for path in tables:
+            if (page := read_card(path)) is not None:
+                pages[path] = page
+        return {path: list_names(page, self.registry.entries.keys()) for path, page in pages.items()}
+
+    @cached_property
+    def heading_counts(self) -> Counter[str]:
+        """The number of cards with each heading, in lower case."""
+        cards = (view.own_card for view in self.models.values() if view.own_card is not None)
+        return Counter(title for card in cards for title in {each.title.lower() for each in card.sections})
+
+    @cached_property
     def index_links(self) -> Mapping[str, list[tuple[Path, MarkdownLink]]]:
         """The links of the index pages by their text, each with its page."""
         pages = self.index_pages.items()
@@ -133,6 +151,12 @@ class RegistryView:
             if (description := view.claims.description) is not None
         )
         return {folder: sum(are_equal) / len(are_equal) for folder, are_equal in matches.items()}
+
+    @cached_property
+    def is_newest_generation(self) -> bool:
+        """Whether more files have a checksum, which Open Model Zoo's tools read since 2022, than sha256."""
+        files = [file for view in self.models.values() for file in list_below(view.model_yml, "files")]
+        return sum(bool(find_node(file, "checksum")) - bool(find_node(file, "sha256")) for file in files) > 0
 
     @cached_property
     def folders(self) -> Mapping[Path, list[Path]]:
@@ -307,6 +331,11 @@ class ModelView:
     def has_own_card(self) -> bool:
         """Whether the model has its own card, not only its composite's card."""
         return self.card_path.parent == self.folder
+
+    @property
+    def related_names(self) -> set[str]:
+        """The names of the model, of its composite, and of its parts."""
+        return {self.name, self.entry.composite, *self.zoo.parts_by_composite.get(self.name, ())} - {""}
 
     @cached_property
     def own_card(self) -> ParsedCard | None:

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from difflib import get_close_matches
 
 from posezoo.lint.accuracy_check_yml import find_node, list_below, text_below
-from posezoo.lint.card_claims import CardPort
+from posezoo.lint.card_claims import CardPort, CardValue
 from posezoo.lint.finding import RuleViolation
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
@@ -214,11 +214,11 @@ def reference(view: ModelView) -> Iterator[RuleViolation]:
             is_on_card = not names or any(name in each.label.lower() for each in on_card for name in names)
             if node is not None and len(numbers) == 1 and numbers[0][0] and is_on_card:
                 references.append((node, numbers[0][0]))
-        others = [each for each in on_card if not any(_is_same_value(each.value, v) for _, v in references)]
+        others = [each for each in on_card if not any(_is_same_value(each, v) for _, v in references)]
         missing = [
             (node, value)
             for node, value in references
-            if not any(_is_same_value(each.value, value) for each in on_card)
+            if not any(_is_same_value(each, value) for each in on_card)
         ]
         # A card may state fewer metrics, so at most as many references can be wrong as it has unmatched
         # values.
@@ -228,8 +228,10 @@ def reference(view: ModelView) -> Iterator[RuleViolation]:
             yield RuleViolation(node, message, "metrics.reference", f"{value:g}", texts)
 
 
-def _is_same_value(value: float, other: float) -> bool:
-    return any(abs(value / (other * unit) - 1) < MEASURED_TWICE for unit in UNITS)
+def _is_same_value(on_card: CardValue[float], other: float) -> bool:
+    digits = on_card.text.partition(".")[2]
+    tolerance = max(MEASURED_TWICE * on_card.value, 10.0 ** -len(digits) if len(digits) > 1 else 0.0)
+    return any(abs(on_card.value - other * unit) < tolerance for unit in UNITS)
 
 
 @rule(
@@ -262,6 +264,22 @@ def evaluated_classes(view: ModelView) -> Iterator[RuleViolation]:
             )
             message = f"accuracy-check.yml has {stated} classes; the outputs on the card are {texts}"
             yield RuleViolation(place, message, "classes", stated, texts)
+
+
+@rule(
+    "model-labels",
+    "model_info in model.yml has a label for each class of the data set that accuracy-check.yml names, and "
+    "perhaps one for the background.",
+    "80 labels, and the data set ms_coco_detection_91_classes",
+)
+def model_labels(view: ModelView) -> Iterator[RuleViolation]:
+    labels = list_below(view.node("model_info"), "labels")
+    names = [text_below(run.dataset, "name") for run in view.runs if labels]
+    for match in filter(None, (re.search("([0-9]{1,5})_class", name) for name in names[:1])):
+        if len(labels) not in (int(match[1]), int(match[1]) + 1):
+            message = f"model_info has {len(labels)} labels; accuracy-check.yml's data set is {match.string}"
+            location = view.location("model_info", "labels")
+            yield RuleViolation(location, message, "model_info.labels", str(len(labels)), match.string)
 
 
 @rule(
@@ -314,10 +332,9 @@ def evaluated_file(view: ModelView) -> Iterator[RuleViolation]:
 )
 def evaluated_model(view: ModelView) -> Iterator[RuleViolation]:
     for run in view.runs:
-        is_of_zoo = any(run.name.startswith(name) for name in view.zoo.registry.entries)
-        if is_of_zoo and not run.name.startswith(view.name):
+        if not run.name.startswith(view.name):
             place = find_node(run.node, "name") or run.node
-            message = f"accuracy-check.yml calls it {run.name}, which is another model of this registry"
+            message = f"accuracy-check.yml calls it {run.name}, which is not the model's name"
             yield RuleViolation(place, message, "models.name", run.name, view.name)
 
 

@@ -324,8 +324,8 @@ def type_(view: ModelView) -> Iterator[RuleViolation]:
     if spec is None or on_card is None:
         return
     type_words = set(words(on_card.value))
-    is_task = any(type_words == set(task.split("_")) for task in TASKS)
-    if is_task and not type_words & set(spec.task.split("_")):
+    is_task, declared = any(type_words == set(task.split("_")) for task in TASKS), set(spec.task.split("_"))
+    if is_task and not (type_words <= declared or declared <= type_words):
         text = to_plain_text(on_card.value)
         message = f"the type is {text} on the card, task_type is {spec.task} in model.yml"
         yield RuleViolation(view.card_location(on_card), message, "task_type", text, spec.task)

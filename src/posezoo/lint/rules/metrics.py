@@ -33,6 +33,8 @@ COUNTED = 0.02
 MEBI = 2**20 / 1e6
 #: A network that makes an image 16 times as large uses each parameter 32 times for each number of its input.
 MOST_USES = 40
+#: A number whose comma may be a decimal point or separate thousands.
+_COMMA = re.compile(r"([0-9]{1,3}),([0-9]{1,6})")
 #: GFLOPs and MParams that differ by less than this share were computed again or rounded differently.
 ROUNDING = 2e-3
 #: The same for an accuracy.
@@ -267,7 +269,7 @@ def accuracy_order(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "missing-figures",
-    "A card states GFLOPs, or operations of another kind, and MParams.",
+    "A card states GFLOPs, or operations of another kind, and MParams, as numbers without a comma.",
     "a specification without GFLOPs",
 )
 def missing_figures(view: ModelView) -> Iterator[RuleViolation]:
@@ -275,6 +277,9 @@ def missing_figures(view: ModelView) -> Iterator[RuleViolation]:
         return
     for kind, title in TITLES.items():
         on_card = view.claims.metrics.get(kind)
+        if on_card is not None and (match := _COMMA.fullmatch(on_card.value.strip())):
+            message = f"{title} are {on_card.value}: is {match[1]}.{match[2]} or {match[1]}{match[2]} meant?"
+            yield RuleViolation(view.card_location(on_card), message, f"figures.{kind}", on_card.value)
         if on_card is not None and parse_numbers(on_card.value):
             continue
         has_other_operations = any("ops" in label for label in view.claims.labels)

@@ -109,6 +109,29 @@ def untold_preprocessing(view: ModelView) -> Iterator[RuleViolation]:
 
 
 @rule(
+    "untold-color",
+    "A card states the colour order of images with three channels, and none for images with one.",
+    "shape `1, 3, 224, 224`, format `B, C, H, W`, and neither RGB nor BGR",
+)
+def untold_color(view: ModelView) -> Iterator[RuleViolation]:
+    sections = [section for section in view.claims.ports if section.kind == "input"]
+    stated = [color.value for section in sections for color in section.colors]
+    ports = [port for section in sections for port in section.ports]
+    images = [
+        (port.shape, dict(zip(port.format.value, port.shape.value, strict=False)))
+        for port in ports
+        if port.shape is not None and port.format is not None
+    ]
+    channels = {axes["C"] for _, axes in images if {*"CHW"} <= axes.keys()}
+    if (3 in channels and not stated) or (channels == {1} and stated):
+        color, shape = " and ".join(dict.fromkeys(stated)), images[0][0]
+        message = f"the card's colour order is {color or 'not stated'}, and the input is {shape.text}"
+        yield RuleViolation(
+            view.card_location(shape), message, "input.color", color, "" if color else "RGB or BGR"
+        )
+
+
+@rule(
     "reversal",
     "The converter reverses the channels if the colour orders of original and converted model differ.",
     "RGB for the original, BGR for the converted model, no --reverse_input_channels",

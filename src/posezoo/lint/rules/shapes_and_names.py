@@ -9,7 +9,7 @@ from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
 from posezoo.lint.card_claims import CardPort, CardPorts, CardValue, Shape
-from posezoo.lint.finding import RuleViolation
+from posezoo.lint.finding import RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.rules.converter_arguments import EXPORTED_SHAPES
@@ -21,10 +21,13 @@ _LETTERS = {"B": "N", "CH": "C", "CN": "C"}
 _PORT = re.compile(r"^[0-9]{1,3}:|:[0-9]{1,3}$|/(?:sink|placeholder|placeholder_out)_port_[0-9]{1,3}$")
 _COLOR_CHANNELS = 3
 #: The letters of a format for each axis, and a line that explains one letter with an axis.
-AXES = {"batch": "BN", "channel": "C", "channels": "C", "height": "H", "width": "W"}
+AXES = {
+    "batch": "BN", "channel": "C", "channels": "C", "height": "H", "width": "W",
+    "horizontal": "W", "vertical": "H",
+}  # fmt: skip
 _AXIS = re.compile(
     r"\s*[-*+]\s+`?([BCHNW])`?\s*[-–—:]\s*"
-    r"(?:the |number of |input |image |mask )*(batch|channels?|height|width)\b"
+    r"(?:the |number of |input |image |mask )*(batch|channels?|height|width|horizontal|vertical)\b"
 )
 
 
@@ -183,6 +186,53 @@ def card_shapes(view: ModelView) -> Iterator[RuleViolation]:
                 yield RuleViolation(view.card_location(shape), message, f"{kind}.shape", actual, expected)
 
 
+@rule(
+    "part-shapes",
+    "A tensor that one part of a composite writes and another reads has the same shape in both on the card.",
+    "`1, 20, 75, 512` for the encoder's features, and `1, 20, 175, 512` for the decoder's",
+)
+def part_shapes(view: ModelView) -> Iterator[RuleViolation]:
+    parts = view.zoo.parts_by_composite.get(view.entry.composite, ())
+    for other in (view.zoo.models[name] for name in parts if name != view.name):
+        read = _shapes_by_name(other.claims.ports_on("input", "", "converted"))
+        for name, shape in _shapes_by_name(view.claims.ports_on("output", "", "converted")).items():
+            # A part may read only a slice, which then has another number of axes.
+            if name in read and len(read[name].value) == len(shape.value) and read[name].value != shape.value:
+                actual, expected = shape.text, read[name].text
+                message = f"{name} has the shape {actual}, and {expected} as an input of {other.name}"
+                yield RuleViolation(view.card_location(shape), message, "output.shape", actual, expected)
+
+
+@rule(
+    "port-count",
+    "A card describes as many inputs and outputs as its text states and as model.yml declares.",
+    '"The net outputs four branches" and seven outputs',
+)
+def port_count(view: ModelView) -> Iterator[RuleViolation]:
+    for section in view.claims.ports:
+        count = len({port.name.value if port.name else index for index, port in enumerate(section.ports)})
+        for stated in section.counts[:1] if count else ():
+            if stated.value != count:
+                # The text may count the kinds of ports.
+                message = f"the text states {stated.text} {section.kind}s, and the card describes {count}"
+                location = view.card_location(stated)
+                yield RuleViolation(
+                    location, message, section.kind, stated.text, str(count), Severity.WARNING
+                )
+    sections = view.claims.sections_on("input", "converted") or view.claims.sections_on("input", "")
+    declared = [port.name for port in view.inputs if port.name]
+    for section in sections:
+        # Other rules compare names.
+        if (
+            section.ports
+            and not any(port.name for port in section.ports)
+            and len(declared) > len(section.ports)
+        ):
+            expected, actual = ", ".join(declared), str(len(section.ports))
+            message = f"the card describes {actual} input, and model.yml declares {expected}"
+            yield RuleViolation(view.card_line(section.line), message, "inputs", actual, expected)
+
+
 def _shapes_by_name(ports: list[CardPort]) -> dict[str, CardValue[Shape]]:
     """The shapes of the ports whose name occurs once."""
     named = [(port.name.value, port.shape) for port in ports if port.name]
@@ -206,6 +256,26 @@ def format_(view: ModelView) -> Iterator[RuleViolation]:
             letters, shape = port.format.text, port.shape.text
             message = f"the card's format {letters} does not fit the shape {shape}: {reason}"
             yield RuleViolation(view.card_location(port.format), message, f"{kind}.format", letters, shape)
+    for section in view.claims.ports:
+        for format in section.formats:
+            yield from _find_no_multiple(view, section, format)
+
+
+def _find_no_multiple(
+    view: ModelView, section: CardPorts, format: CardValue[Shape]
+) -> Iterator[RuleViolation]:
+    """The ports whose size is no multiple of the number of values of each box: 26 and N*85."""
+    factors = [re.fullmatch(r"[A-Z]\*([0-9]{1,4})", str(letter)) for letter in format.value]
+    for shape in (port.shape for port in section.ports if port.shape is not None):
+        sizes = shape.value if len(shape.value) == len(factors) else ()
+        if any(
+            factor and isinstance(size, int) and size % int(factor[1])
+            for size, factor in zip(sizes, factors, strict=False)
+        ):
+            message = f"the shape {shape.text} does not fit the card's format {format.text}"
+            yield RuleViolation(
+                view.card_location(shape), message, f"{section.kind}.shape", shape.text, format.text
+            )
 
 
 def _layout_mismatch(shape: Shape, letters: Shape, kind: str) -> str:
@@ -245,6 +315,7 @@ def axis_words(view: ModelView) -> Iterator[RuleViolation]:
 def layout(view: ModelView) -> Iterator[RuleViolation]:
     for index, declared in enumerate(view.inputs):
         if not declared.layout:
+            yield from _find_last_channels(view, declared)
             continue
         if declared.shape and (reason := _layout_mismatch(declared.shape, tuple(declared.layout), "input")):
             key, shape = "input_info" if view.node("input_info") else "inputs", _format_shape(declared.shape)
@@ -263,6 +334,27 @@ def layout(view: ModelView) -> Iterator[RuleViolation]:
                 message = f"the format is {letters} on the card, the layout {declared.layout} in model.yml"
                 location = view.card_location(port.format)
                 yield RuleViolation(location, message, "input.format", letters, declared.layout)
+
+
+def _find_last_channels(view: ModelView, declared: Input) -> Iterator[RuleViolation]:
+    """A format with the channels last of a converted TensorFlow model: the converter moves them forward."""
+    flags = {argument.flag for argument in view.arguments}
+    if (
+        view.spec is None
+        or view.spec.framework is not Framework.TF
+        or flags & {"--layout", "--disable_nhwc_to_nchw"}
+    ):
+        return
+    for section in view.claims.sections_on("input", "converted"):
+        port = _find_port(declared, section, len(view.inputs))
+        if port is not None and port.format is not None and port.format.value[1:] == ("H", "W", "C"):
+            letters = port.format.text
+            message = (
+                f"the converted model's format is {letters} on the card; the converter makes it B, C, H, W"
+            )
+            yield RuleViolation(
+                view.card_location(port.format), message, "input.format", letters, "B, C, H, W"
+            )
 
 
 RULES = defined_rules(globals())
