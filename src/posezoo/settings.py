@@ -24,6 +24,9 @@ from posezoo.http_headers import HostHeader, parse_header
 #: With ``default``, the device chooses; many CPUs use bf16, which moves keypoints by some pixels.
 INFERENCE_PRECISIONS = ("f32", "f16", "bf16", "default")
 
+#: The person detector of top-down models, unless the settings name another; docs/accuracy.md compares some.
+USUAL_DETECTOR = "blazepose-full"
+
 #: The maximum number of parallel downloads; more would only use more memory.
 MOST_JOBS = 64
 
@@ -203,7 +206,7 @@ class Settings:
         _text,
         "usual",
         "person detector for models that process one person at a time: the name of a model, or none to "
-        "treat the whole image as one person (default: blazepose-full; for MoveNet none)",
+        f"treat the whole image as one person (default: {USUAL_DETECTOR}; for MoveNet none)",
         "MODEL",
     )
     inference_precision: str = _setting(

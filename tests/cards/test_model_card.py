@@ -335,3 +335,23 @@ def test_an_example_image_is_shown_with_credits_for_its_photos(tmp_path):
         in example
     )
     assert "example.jpg" not in drawn(tmp_path / "models", "net", ModelLayout(tmp_path, tmp_path))
+
+
+def test_a_top_down_model_names_and_links_its_default_detector():
+    registry = open_registry()
+    models = [
+        model for model in registry.select().models if model.decoder and model.decoder.name == "heatmap"
+    ]
+    assert len(models) == 15
+    for model in models:
+        example = section(draw_card(ModelFacts(model, (model,))), "Example")
+        assert "[blazepose-full](../blazepose-full/README.md) finds the people first" in example
+        assert (model.path.parent / "../blazepose-full/README.md").is_file()
+        assert "one person at a time: `blazepose-full` finds" in section(
+            draw_card(ModelFacts(model, (model,), ModelLayout(Path("ir"), Path("ir")))), "Example"
+        )
+    movenet = registry.find("movenet-singlepose-lightning-int8")
+    example = section(draw_card(ModelFacts(movenet, (movenet,))), "Example")
+    assert "treats the whole image as one person. With `--detector blazepose-full`" in example
+    openpose = registry.find("human-pose-estimation-0001")
+    assert "--detector" not in draw_card(ModelFacts(openpose, (openpose,)))

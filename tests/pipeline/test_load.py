@@ -6,20 +6,24 @@ from dataclasses import replace
 from functools import partial
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 import posezoo
+from conftest import by_digest
 from fakes.dots import dots_network
 from posezoo import images
 from posezoo.errors import InferenceError, UnknownModelError
 from posezoo.pipeline import load
 from posezoo.pipeline.zoo_context import Context, open_context
+from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Decoder, Family, Framework, License, ModelSpec
 
-pytest.importorskip("cv2")
+cv2 = pytest.importorskip("cv2")
 
 DETECTOR, MOVENET = "person-detection-retail-0013", "movenet-singlepose-lightning-int8"
+ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3"
 DETECTOR_SIZE, DEFAULT_SIZE, DOTS_SIZE = (544, 320), (224, 224), (192, 256)
 
 
@@ -98,6 +102,24 @@ def test_load_takes_the_name_of_a_detector_or_none(mirror, folder, shared):
     assert skier.score > 0.4
     (by_hand,) = none(photo, boxes=[skier.box])
     assert by_hand.score > 0.4
+
+
+def test_a_detector_has_its_own_options_and_the_minimum_score(context, one_at_a_time, mirror):
+    spec, irs = one_at_a_time
+    irs = {**load.detector_irs(spec, context), **irs}
+    small = cv2.resize(
+        images.read_image(by_digest(mirror, ASTRONAUT)), (112, 112), interpolation=cv2.INTER_AREA
+    )
+    scene = np.full((600, 800, 3), 128, np.uint8)
+    scene[440:552, 640:752] = small  # BlazePose alone does not find it: only as a detector it sees quarters
+    runtime = load.default_runtime(context.settings)
+    for least, people in ((None, 1), (0.1, 1), (0.99, 0)):
+        options = LoadOptions(runtime, min_person_score=least)
+        assert len(load.compile_estimator(spec, context, irs, options)(scene)) == people
+    with pytest.raises(InferenceError, match="dots finds one person in every image") as caught:
+        options = LoadOptions(runtime, min_person_score=0.3)
+        load.compile_estimator(spec, asked(context, "none"), irs, options)
+    assert "--min_person_score" in caught.value.hint
 
 
 def test_load_refuses_a_detector_for_who_finds_people_itself(mirror, folder, tmp_path):

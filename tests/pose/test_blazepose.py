@@ -115,7 +115,7 @@ def test_faces_without_area_are_no_trouble():
 def test_no_detections_give_no_people(weighted):
     assert len(found(weighted=weighted)) == 0
     assert len(suppress_non_maxima(guesses(), BlazePoseOptions(max_overlap=0.3, weighted=weighted))) == 0
-    assert blazepose.body_regions(found(weighted=weighted), letterbox_transform((640, 480), (224, 224))) == []
+    assert blazepose.body_regions(found(weighted=weighted)) == []
 
 
 @pytest.mark.parametrize("poison", [math.nan, math.inf, -math.inf])
@@ -150,9 +150,30 @@ def test_a_body_without_size_has_no_region(top):
 
 def test_regions_are_in_image_pixels():
     view = letterbox_transform((448, 224), (224, 224))  # two image pixels for one; 56 rows of black above
-    (square,) = blazepose.body_regions(found(Face(100, 90, hip=(100, 126), top=(100, 76))), view)
+    faces = found(Face(100, 90, hip=(100, 126), top=(100, 76))).to_image(view)
+    (square,) = blazepose.body_regions(faces)
     corners = square.to_image(np.array([[0, 0], [256, 256]]))
     assert np.allclose(corners, [[200 - 125, 140 - 125], [200 + 125, 140 + 125]], atol=0.01)
+
+
+@pytest.mark.parametrize("size", [(640, 480), (480, 640), (7000, 20), (1, 1)])
+def test_the_quarters_show_the_whole_image_larger(size):
+    whole, *quarters = blazepose.detector_views(size, quarters=True)
+    assert np.array_equal(whole.matrix, letterbox_transform(size, (224, 224)).matrix)
+    assert [view.scales for view in quarters] == [pytest.approx(np.array(whole.scales) / 0.6)] * 4
+    places = np.mgrid[0:1:9j, 0:1:9j].reshape(2, -1).T * size
+    seen = [places @ view.matrix[:, :2].T + view.matrix[:, 2] for view in quarters]
+    inside = [((points > -1e-6) & (points < 224 + 1e-6)).all(axis=1) for points in seen]
+    assert np.any(inside, axis=0).all() and not any(places.all() for places in inside[: size[0] != size[1]])
+    assert len(blazepose.detector_views(size, quarters=False)) == 1
+
+
+def test_a_face_of_the_whole_image_is_kept_over_that_of_a_quarter():
+    whole = guesses((0, 0, 10, 10, 0.5))
+    quarters = guesses((50, 0, 60, 10, 0.6)), guesses((1, 0, 11, 10, 0.9), (51, 0, 61, 10, 0.8))
+    for weighted in (False, True):
+        merged = blazepose.merge_views((whole, *quarters), BlazePoseOptions(weighted=weighted))
+        assert merged.boxes[:, 0].tolist() == [0, 51] and merged.scores == pytest.approx([0.5, 0.8])
 
 
 @pytest.mark.parametrize("seed", range(10))

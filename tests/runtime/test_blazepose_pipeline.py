@@ -219,6 +219,19 @@ def test_every_option_does_something(blazepose_irs, photos, options, people):
         assert moved(poses[0], load_estimator(BLAZEPOSE, blazepose_irs)(tiled)[0]) > 0
 
 
+def test_the_quarters_show_small_people(blazepose_irs, estimator, photos):
+    small = cv2.resize(photos["astronaut"], (112, 112), interpolation=cv2.INTER_AREA)
+    scene = np.full((600, 800, 3), 128, np.uint8)
+    scene[440:552, 640:752] = small
+    closer = load_estimator(BLAZEPOSE, blazepose_irs, LoadOptions(decoder_options={"quarters": True}))
+    assert estimator(scene) == []
+    (pose,) = closer(scene)
+    assert place(pose, "nose") == pytest.approx((640 + 225 * 112 / 512, 440 + 120 * 112 / 512), abs=6)
+    for photo in photos.values():  # whom the whole image shows, is found as before
+        (alone,), (first, *_) = estimator(photo), closer(photo)
+        assert np.array_equal(first.keypoints, alone.keypoints)
+
+
 def test_candidates_of_one_face_are_separate_people_without_suppression(blazepose_irs, photos):
     """With nothing suppressed the same person comes once for every guess."""
     everything: dict[str, Any] = {"max_overlap": 1.0, "max_similarity": 1.0}

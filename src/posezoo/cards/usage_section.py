@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator
+from pathlib import Path
 
-from posezoo.cards.markdown import format_code, format_code_block, format_image
+from posezoo.cards.markdown import format_code, format_code_block, format_image, format_local_link
 from posezoo.facts.model_facts import ModelFacts
+from posezoo.registry import registry_root
+from posezoo.settings import USUAL_DETECTOR
 from posezoo.spec.model import Precision
 
 PHOTO = "photo.jpg"
@@ -44,6 +48,19 @@ def draw_example_section(facts: ModelFacts, *, linked: bool = False) -> Iterator
     run = f"run {facts.name}"
     yield "Run it on two sample photos, or on a photo of your own:"
     yield format_code_block("sh", [_command(facts, run), _command(facts, f"{run} --input {PHOTO}")])
+    if facts.decoder is None or not facts.decoder.detector:
+        return
+    detector: str = format_code(USUAL_DETECTOR)
+    folder = next(registry_root(model).glob(f"*/{USUAL_DETECTOR}"), None) if linked else None
+    if folder is not None:
+        path = os.path.relpath(folder / "README.md", model.path.parent)
+        detector = format_local_link(Path(path).as_posix(), USUAL_DETECTOR)
+    if facts.decoder.detector == "usual":
+        named = format_code("--detector MODEL")
+        yield f"It processes one person at a time: {detector} finds the people first; {named} names another."
+    else:
+        named = format_code(f"--detector {USUAL_DETECTOR}")
+        yield f"It treats the whole image as one person. With {named}, {detector} finds the people first."
 
 
 def draw_usage_sections(facts: ModelFacts) -> Iterator[str]:

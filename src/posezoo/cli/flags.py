@@ -235,6 +235,11 @@ _SHARED = (
     ),
     Flag("--keep_onnx", "also write the intermediate ONNX file"),
     Flag(
+        "--min_person_score S",
+        "minimum score of people, 0 to 1; that of the person detector if one runs (default: the decoder's)",
+        parse_fraction,
+    ),
+    Flag(
         "--model_name M", "with --checkpoint: the name of the IR (default: the name of the model or network)"
     ),
     Flag(

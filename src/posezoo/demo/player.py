@@ -70,6 +70,7 @@ class Player:
         on_poses: receives each frame and its poses, in order.
         steps: the time of each step so far.
         frames: the number of finished frames.
+        has_people: whether a person with a sufficient score was in one of them.
     """
 
     source: FrameSource
@@ -83,6 +84,7 @@ class Player:
     on_poses: Callable[[Frame, list[Pose]], None] = lambda frame, poses: None
     steps: StepTimer = field(default_factory=StepTimer)
     frames: int = 0
+    has_people: bool = False
     _mode_index: int = 0
     _is_exhausted: bool = False
     _is_quitting: bool = False
@@ -144,6 +146,7 @@ class Player:
                 output.write(frame, image)
             self.on_poses(frame, poses)
         self.frames += 1
+        self.has_people |= bool(poses)
         self.mode.speed.frame_done(frame.begun, time.perf_counter())
         if self.screen is None or not self._waits_for_key:
             self._handle_key(key)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,15 +11,15 @@ from posezoo.errors import InferenceError, SettingsError, UnknownModelError
 from posezoo.events import Listener, ignore_event
 from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.zoo_context import Context
-from posezoo.settings import Settings, user_folder
+from posezoo.settings import USUAL_DETECTOR, Settings, user_folder
 from posezoo.spec.model import Model, Precision
 
 if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
     from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
 
-#: The detector of top-down models, unless the settings name another; docs/accuracy.md compares detectors.
-USUAL_DETECTOR = "blazepose-full"
+#: The detector to try if the usual one finds nobody: it finds small people who stand upright.
+OTHER_DETECTOR = "person-detection-retail-0013"
 
 
 def select_detector(context: Context, decoder: str) -> Model | None:
@@ -96,12 +96,7 @@ def compile_estimator(
     from posezoo.runtime.runtime_config import LoadOptions
 
     options = options or LoadOptions(default_runtime(context.settings))
-    estimator = load_estimator(model, irs, options)
-    detector = select_detector(context, estimator.decoder)
-    if detector is None:
-        return estimator
-    # A detector runs where its model does, but sees images at its own size.
-    return estimator.with_detector(compile_estimator(detector, context, irs, LoadOptions(options.runtime)))
+    return _with_detector(load_estimator(model, irs, options), context, options, lambda _detector: irs)
 
 
 def compile_ir_estimator(
@@ -132,12 +127,59 @@ def compile_ir_estimator(
     options = options or LoadOptions(default_runtime(context.settings))
     estimator = load_ir(xml, decoder, options)
     require_detector_used(named_detector, estimator.model, estimator.decoder)
+
+    def get_detector(detector: Model) -> dict[str, Path]:
+        return get_irs(detector, Precision.FP16, context, listener=listener)
+
+    return _with_detector(estimator, context, options, get_detector)
+
+
+def _with_detector(
+    estimator: Estimator,
+    context: Context,
+    options: LoadOptions,
+    find_irs: Callable[[Model], Mapping[str, Path]],
+) -> Estimator:
+    from posezoo.pose.decoders import find_decoder
+    from posezoo.runtime.loading import load_detector
+
     detector = select_detector(context, estimator.decoder)
+    if detector is not None:
+        return estimator.with_detector(load_detector(detector, find_irs(detector), options))
+    if options.min_person_score is not None and not find_decoder(estimator.decoder).person_score:
+        raise InferenceError(
+            f"{estimator.model.full_name} finds one person in every image, whatever the score",
+            hint="leave out --min_person_score, or name a --detector",
+        )
+    return estimator
+
+
+def explain_nobody(estimator: Estimator, context: Context, min_person_score: float | None = None) -> str:
+    """Why a model found nobody, and what to try, for a user of the command line.
+
+    Args:
+        context: names the detector.
+        min_person_score: the minimum score that the user chose; None for the decoder's.
+    """
+    from posezoo.pose.decoders import find_decoder, resolve_options
+    from posezoo.spec.model import Decoder
+
+    detector = select_detector(context, estimator.decoder)
+    model = detector or estimator.model
+    decoder = model.decoder or Decoder(estimator.decoder)
+    option = find_decoder(decoder.name).person_score
+    problem = f"{'the person detector ' if detector else ''}{model.full_name} found nobody"
+    advice = []
+    if option:
+        least = getattr(resolve_options(decoder), option) if min_person_score is None else min_person_score
+        problem += f" with a score of {least:g} or more"
+        advice += [f"--min_person_score {least / 2:g}"] if least else []
     if detector is None:
-        return estimator
-    irs = get_irs(detector, Precision.FP16, context, listener=listener)
-    # A detector runs where its model does, but sees images at its own size.
-    return estimator.with_detector(compile_estimator(detector, context, irs, LoadOptions(options.runtime)))
+        advice += ["a photo in which people are larger", "another model (posezoo list)"]
+    else:
+        other = next(name for name in (USUAL_DETECTOR, OTHER_DETECTOR) if name != detector.name)
+        advice += [f"--detector {other}", "--detector none if one person fills the photo"]
+    return f"{problem}; try {', '.join(advice[:-1])}, or {advice[-1]}"
 
 
 def default_runtime(settings: Settings) -> RuntimeConfig:

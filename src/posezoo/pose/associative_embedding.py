@@ -116,6 +116,7 @@ _MAPS = (1, 17, -1, -1)
 DECODER = DecoderType(
     networks=((Output("", _MAPS, role="heatmaps"), Output("", _MAPS, role="embeddings")),),
     options=AssociativeEmbeddingOptions,
+    person_score="min_score",
     decode=decode_associative_embedding,
     pipeline=BOTTOM_UP,
     needs="17 heatmaps and 17 embeddings",

@@ -8,7 +8,8 @@ the region of interest and the layout of the landmarks are from MediaPipe 0.10.2
 from __future__ import annotations
 
 import math
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
 from functools import lru_cache
 from typing import Any
 
@@ -17,7 +18,12 @@ from numpy.typing import NDArray
 
 from posezoo.pose.decoder_type import DecoderType, Maps, check_options, is_share
 from posezoo.pose.keypoints import Floats, Pose, bounding_box, pose_similarity
-from posezoo.pose.letterbox import ImageTransform, Size, rotated_square_transform
+from posezoo.pose.letterbox import (
+    ImageTransform,
+    Size,
+    letterbox_transform,
+    rotated_square_transform,
+)
 from posezoo.spec.model import Output
 
 SKELETON = "blazepose-33"
@@ -29,6 +35,9 @@ LANDMARK_SIZE: Size = (256, 256)
 # Stride in pixels, and anchors per cell. MediaPipe's SSD options list five layers of two anchors each, with
 # strides 8, 16, 32, 32, 32: the last three share one grid.
 _ANCHORS = ((8, 2), (16, 2), (32, 6))
+
+# The sides of a quarter of the image, relative to the image's: quarters overlap by a fifth of the image.
+_QUARTER_SIDE = 0.6
 
 # The side of the region, relative to the radius of the body (hip to top): the diameter plus 25 %.
 _REGION_SCALE = 2 * 1.25
@@ -53,6 +62,9 @@ class BlazePoseOptions:
         min_presence: poses with a lower presence are left out, 0..1.
         max_similarity: poses with a higher object keypoint similarity count as one, 0..1.
         max_people: the maximum number of faces for which landmarks are computed, highest scores first.
+        quarters: whether faces are also searched in four overlapping quarters of the image, in which small
+            people are larger. The detector then runs five times. People who are found without this option
+            are also found with it. The default as the person detector of another model.
     """
 
     min_detection_score: float = 0.4
@@ -61,6 +73,7 @@ class BlazePoseOptions:
     min_presence: float = 0.5
     max_similarity: float = 0.3
     max_people: int = 20
+    quarters: bool = False
 
     def __post_init__(self) -> None:
         shares = "min_detection_score", "max_overlap", "min_presence", "max_similarity"
@@ -70,7 +83,7 @@ class BlazePoseOptions:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class FaceDetections:
-    """N faces, highest score first, in pixels of the detector's input.
+    """N faces, highest score first, in pixels of the detector's input or of the image.
 
     Attributes:
         boxes: (N, 4) float32: x0, y0, x1, y1 of the face.
@@ -90,6 +103,11 @@ class FaceDetections:
     def __getitem__(self, index: Any) -> FaceDetections:
         return FaceDetections(self.boxes[index], self.keypoints[index], self.scores[index])
 
+    def to_image(self, transform: ImageTransform) -> FaceDetections:
+        """The faces in image pixels; ``transform`` maps from the image to the detector's input."""
+        corners = transform.to_image(self.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
+        return FaceDetections(corners, transform.to_image(self.keypoints), self.scores)
+
 
 @lru_cache(maxsize=1)
 def generate_anchors() -> Floats:
@@ -101,6 +119,22 @@ def generate_anchors() -> Floats:
         centers = (np.stack([x, y], axis=-1) + 0.5) * stride
         layers.append(centers.reshape(-1, 2).repeat(repeat, axis=0))
     return np.concatenate(layers).astype(np.float32)
+
+
+def detector_views(size: Size, *, quarters: bool) -> list[ImageTransform]:
+    """The parts of an image that the detector sees: the whole image first, and optionally its four quarters.
+
+    Each quarter is seen as a square, with the image around it.
+
+    Args:
+        size: width and height of the image, in pixels.
+        quarters: whether the quarters are seen, too.
+    """
+    (width, height), side = size, _QUARTER_SIDE * max(size)
+    shares = (_QUARTER_SIDE / 2, 1 - _QUARTER_SIDE / 2) if quarters else ()
+    centers = [(x * width, y * height) for y in shares for x in shares]
+    squares = [rotated_square_transform(center, side, 0, DETECTOR_SIZE) for center in centers]
+    return [letterbox_transform(size, DETECTOR_SIZE), *squares]
 
 
 def decode_detections(raw_boxes: Floats, raw_scores: Floats, options: BlazePoseOptions) -> FaceDetections:
@@ -150,6 +184,20 @@ def suppress_non_maxima(candidates: FaceDetections, options: BlazePoseOptions) -
     return FaceDetections(boxes, keypoints, scores)[kept]
 
 
+def merge_views(views: Sequence[FaceDetections], options: BlazePoseOptions) -> FaceDetections:
+    """Each face once, of those that were found in several parts of an image; all are in image pixels.
+
+    The faces of the first part, the whole image, are all kept: a quarter may show only half of a body.
+    """
+    boxes = np.concatenate([faces.boxes for faces in views])
+    keypoints = np.concatenate([faces.keypoints for faces in views])
+    scores = np.concatenate([faces.scores for faces in views])
+    first = len(views[0])
+    order = np.concatenate([np.arange(first), first + np.argsort(-scores[first:], kind="stable")])
+    faces = FaceDetections(boxes, keypoints, scores)[order]
+    return suppress_non_maxima(faces, replace(options, weighted=False))
+
+
 def body_region(hip: NDArray[Any], top: NDArray[Any]) -> ImageTransform | None:
     """The square in which the landmark network sees a person upright; None if it has no size.
 
@@ -165,9 +213,9 @@ def body_region(hip: NDArray[Any], top: NDArray[Any]) -> ImageTransform | None:
     return rotated_square_transform((float(hip[0]), float(hip[1])), side, math.atan2(dx, -dy), LANDMARK_SIZE)
 
 
-def body_regions(faces: FaceDetections, transform: ImageTransform) -> list[ImageTransform]:
-    """The regions of all faces; ``transform`` maps from the image to the detector's input."""
-    axes = transform.to_image(faces.keypoints[:, (_HIP, _TOP)])
+def body_regions(faces: FaceDetections) -> list[ImageTransform]:
+    """The regions of faces in image pixels."""
+    axes = faces.keypoints[:, (_HIP, _TOP)]
     return [region for hip, top in axes if (region := body_region(hip, top)) is not None]
 
 
@@ -234,6 +282,8 @@ DECODER = DecoderType(
         (Output("Identity", (1, 195), role="landmarks"), Output("Identity_1", (1, 1), role="presence")),
     ),
     options=BlazePoseOptions,
+    person_score="min_detection_score",
+    detector_options={"quarters": True},
     decode=_decode,
     pipeline="posezoo.runtime.blazepose_pipeline:BlazePosePipeline",
     approach="top-down",

@@ -51,6 +51,8 @@ class DecoderType:
         convert_outputs: converts another form of the outputs to this one; None: they are not changed.
         detector: ``possible`` if a person detector may run first, ``usual`` if it runs unless it is disabled;
             empty: no detector can run.
+        person_score: the name of the option that is the minimum score of a person; empty: there is none.
+        detector_options: the options of a model that runs as the person detector of another model.
         has_pixel_centers: whether integer coordinates are centers of pixels instead of corners.
         visible_score: keypoints with a lower score are guesses and are not drawn.
         input_sizing: how images are fitted to the network's input, for a bottom-up decoder.
@@ -70,6 +72,8 @@ class DecoderType:
     optional: tuple[Output, ...] = ()
     convert_outputs: Callable[[Maps], Maps] | None = None
     detector: str = ""
+    person_score: str = ""
+    detector_options: Mapping[str, Any] = field(default_factory=dict)
     has_pixel_centers: bool = False
     visible_score: float = MIN_SCORE
     input_sizing: InputSizing = field(default_factory=InputSizing)

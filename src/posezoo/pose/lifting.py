@@ -189,6 +189,7 @@ DECODER = DecoderType(
         ),
     ),
     options=LiftingOptions,
+    person_score="min_score",
     decode=decode_lifting,
     pipeline="posezoo.runtime.bottom_up_pipeline:LiftingPipeline",
     needs="57 location maps, 19 heatmaps and 38 PAFs",

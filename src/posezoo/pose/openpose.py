@@ -119,6 +119,7 @@ DECODER = DecoderType(
         (Output("", (1, _HEATMAPS, -1, -1), role="heatmaps"), Output("", (1, _PAFS, -1, -1), role="pafs")),
     ),
     options=OpenPoseOptions,
+    person_score="min_score",
     decode=_decode,
     pipeline=BOTTOM_UP,
     needs="19 heatmaps and 38 PAFs",

@@ -122,6 +122,7 @@ def _parse_box(sides: Sequence[float]) -> Box:
 DECODER = DecoderType(
     networks=((Output("", (1, 1, -1, 7), role="detections"),),),
     options=DetectionOptions,
+    person_score="min_box_score",
     decode=decode_ssd,
     pipeline="posezoo.runtime.network_pipeline:DetectorPipeline",
     needs="boxes of 7 numbers",

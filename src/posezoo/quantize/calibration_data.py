@@ -15,7 +15,7 @@ from posezoo.events import Listener, WarningIssued, ignore_event
 from posezoo.quantize.quantization_plan import PHOTOS_HINT, PhotoSplit, QuantizationTarget
 from posezoo.runtime.compiled_network import Array
 from posezoo.runtime.estimator import Estimator
-from posezoo.runtime.loading import load_estimator
+from posezoo.runtime.loading import load_detector, load_estimator
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import ColorOrder, Input
 
@@ -111,4 +111,4 @@ def create_estimator(target: QuantizationTarget, options: LoadOptions | None = N
         InferenceError: an FP32 IR cannot be run, or there is no pipeline for the model.
     """
     estimator = load_estimator(target.model, target.irs, options)
-    return estimator if target.detector is None else estimator.with_detector(load_estimator(*target.detector))
+    return estimator if target.detector is None else estimator.with_detector(load_detector(*target.detector))

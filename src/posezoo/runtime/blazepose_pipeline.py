@@ -5,7 +5,7 @@ from __future__ import annotations
 from posezoo.errors import InferenceError
 from posezoo.pose import blazepose
 from posezoo.pose.blazepose import BlazePoseOptions
-from posezoo.pose.letterbox import Image, ImageTransform, Size, letterbox_transform
+from posezoo.pose.letterbox import Image, ImageTransform, Size
 from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.runtime.graph import format_shape
 from posezoo.runtime.inference_pipeline import InferenceRequest, PipelineSteps
@@ -37,11 +37,14 @@ class BlazePosePipeline:
     def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image."""
         options = self._options
-        transform = letterbox_transform(image.shape[1::-1], blazepose.DETECTOR_SIZE)
-        outputs = yield _request(self._detector, transform, image)
-        faces = blazepose.decode_detections(outputs["Identity"], outputs["Identity_1"], options)
+        seen = []
+        for view in blazepose.detector_views(image.shape[1::-1], quarters=options.quarters):
+            outputs = yield _request(self._detector, view, image)
+            faces = blazepose.decode_detections(outputs["Identity"], outputs["Identity_1"], options)
+            seen.append(faces.to_image(view))
+        faces = blazepose.merge_views(seen, options) if options.quarters else seen[0]
         poses = []
-        for region in blazepose.body_regions(faces[: options.max_people], transform):
+        for region in blazepose.body_regions(faces[: options.max_people]):
             outputs = yield _request(self._landmarks, region, image)
             presence = float(outputs["Identity_1"].item())
             if presence < options.min_presence:

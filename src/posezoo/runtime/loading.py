@@ -57,6 +57,8 @@ def load_estimator(
         raise InferenceError(f"{model.name} declares no decoder, so its outputs cannot be decoded to poses")
     record = find_decoder(decoder.name)
     overrides = dict(options.decoder_options)
+    if options.min_person_score is not None and record.person_score:
+        overrides[record.person_score] = options.min_person_score
     # Top-down decoders that have the option flip mirror each person instead of the image.
     if options.flip and "flip" in {field.name for field in fields(record.options)}:
         overrides["flip"] = True
@@ -74,6 +76,25 @@ def load_estimator(
         return Estimator(model, decoder.name, TestTimeAugmentation(config))
     create_pipeline: Callable[[PipelineConfig], Pipeline] = import_attribute(record.pipeline)
     return Estimator(model, decoder.name, create_pipeline(config))
+
+
+def load_detector(
+    model: Model, irs: Mapping[str, Path | Graph], options: LoadOptions | None = None
+) -> Estimator:
+    """Compile a model as the person detector of another model.
+
+    Args:
+        model, irs: as for ``load_estimator``.
+        options: those of the other model; the detector runs where that model does, but takes images at its
+            own size. None: the defaults.
+
+    Raises:
+        InferenceError, MissingPackageError: as for ``load_estimator``.
+    """
+    options = options or LoadOptions()
+    own = find_decoder(model.decoder.name).detector_options if model.decoder is not None else {}
+    options = LoadOptions(options.runtime, decoder_options=own, min_person_score=options.min_person_score)
+    return load_estimator(model, irs, options)
 
 
 def load_ir(xml: Path, decoder: str | None = None, options: LoadOptions | None = None) -> Estimator:

@@ -108,6 +108,8 @@ class LoadOptions:
         scales: the relative scales at which each image is run; they must include 1. The results are averaged.
             For openpose and associative_embedding.
         decoder_options: options of the decoder, which override those that the model declares.
+        min_person_score: the minimum score of a person, 0..1; of the person detector if one runs. None: the
+            decoder's default.
 
     Raises:
         InferenceError: a size is below 1, or the layout is unknown.
@@ -123,6 +125,7 @@ class LoadOptions:
     flip: bool = False
     scales: tuple[float, ...] = (1.0,)
     decoder_options: Mapping[str, Option] = field(default_factory=dict)
+    min_person_score: float | None = None
 
     def __post_init__(self) -> None:
         sizes = (1 if self.target_size is None else self.target_size, *(self.aspect_size or ()))

@@ -495,6 +495,20 @@ def test_a_top_down_checkpoint_gets_a_detector(demo, real, shared, tmp_path, mon
     assert sum(line.count(" ") == 51 for line in ended.err.splitlines()) == 1
 
 
+def test_if_nobody_is_found_it_says_why_and_what_to_try(demo, real, mirror, tmp_path):
+    photo = tmp_path / "camera.png"
+    photo.write_bytes(by_digest(mirror, CAMERA).read_bytes())
+    movenet = ("-m", "movenet-singlepose-lightning-int8", "-i", photo, "--detector")
+    missed = demo(*movenet, "person-detection-retail-0013")
+    assert missed.code == 0
+    assert missed.out.splitlines()[-1].startswith(
+        "hint: the person detector person-detection-retail-0013 found nobody with a score of 0.5 or more; try "
+        "--min_person_score 0.25, --detector blazepose-full, or"
+    )
+    assert "found nobody" not in demo(*movenet, "blazepose-full").out
+    assert "with a score of 0.9 or more" in demo(*movenet, "blazepose-full", "--min_person_score", 0.9).out
+
+
 def test_a_detector_for_a_bottom_up_model_is_refused(demo, real, tiny, video):
     for model, name in (("blazepose-full", "blazepose-full"), (tiny, "tiny")):
         ended = demo("-m", model, "-i", video, "--detector", "person-detection-retail-0013")

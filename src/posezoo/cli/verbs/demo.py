@@ -23,6 +23,7 @@ from posezoo.spec.model import Precision
 if TYPE_CHECKING:
     from posezoo.demo.frame_outputs import JsonListWriter
     from posezoo.demo.frame_sources import Frame, FrameSource
+    from posezoo.pipeline.zoo_context import Context
     from posezoo.pose.keypoints import Pose
     from posezoo.runtime.estimator import Estimator
 
@@ -225,7 +226,7 @@ FLAGS = (
         ),
         title="an .xml that does not describe its input",
     ),
-    f"detector {flags.CACHE} {flags.TRUST} models_dir {flags.FORMAT}",
+    f"detector min_person_score {flags.CACHE} {flags.TRUST} models_dir {flags.FORMAT}",
 )
 
 
@@ -252,6 +253,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.demo.player import ExecutionMode, Player, format_summary, summarize_run
     from posezoo.demo.utilization_monitor import UtilizationMonitor
     from posezoo.demo.window import Window, require_display
+    from posezoo.pipeline.load import explain_nobody
 
     failures: list[PosezooError] = []
     ended: BaseException | None = None
@@ -272,7 +274,8 @@ def run(args: argparse.Namespace) -> int:
         frames = stack.enter_context(JsonListWriter(args.json, "frames")) if args.json else None
         results = stack.enter_context(JsonListWriter(args.coco)) if args.coco else None
 
-        load = _model_loader(args, source, console)
+        context = flags.context_from_args(args)
+        load = _model_loader(args, context, source, console)
         estimator = load(args.num_infer_requests, args.num_streams or "", args.num_threads)
         description = _describe(estimator)
         width, height = description["input_size"] or ("any", "any")
@@ -298,21 +301,23 @@ def run(args: argparse.Namespace) -> int:
         summary = {**description, **summarize_run(player, failures)}
         if frames is not None:
             frames.rest = {"report": summary}
-    print_result(args, summary, *format_summary(summary))
+    lines = format_summary(summary)
+    if player.frames and not player.has_people:
+        lines.append(f"hint: {explain_nobody(estimator, context, args.min_person_score)}")
+    print_result(args, summary, *lines)
     if ended is not None:
         raise ended
     return 1 if failures else 0
 
 
 def _model_loader(
-    args: argparse.Namespace, source: FrameSource, console: Console
+    args: argparse.Namespace, context: Context, source: FrameSource, console: Console
 ) -> Callable[[int, str, int], Estimator]:
     """A function that loads the model for a given number of requests, streams and threads."""
     from posezoo.demo.model_loading import find_model
     from posezoo.pipeline import load
     from posezoo.runtime.runtime_config import LoadOptions, require_device
 
-    context = flags.context_from_args(args)
     require_device(context.settings.device)
     load_model = find_model(
         args.model,
@@ -331,6 +336,7 @@ def _model_loader(
             LoadOptions(
                 replace(runtime, requests=requests, streams=streams, threads=threads),
                 target_size=args.tsize,
+                min_person_score=args.min_person_score,
                 aspect_size=source.size,
                 layout=args.layout or "",
                 reverse_input_channels=args.reverse_input_channels or None,

@@ -51,7 +51,7 @@ FLAGS = (
         "the minimum score of keypoints that are drawn (default: the decoder's, 0.1 to 0.5)",
         flags.parse_fraction,
     ),
-    f"{flags.ESTIMATOR} {flags.FORMAT}",
+    f"min_person_score {flags.ESTIMATOR} {flags.FORMAT}",
 )
 
 
@@ -86,7 +86,7 @@ def run(args: argparse.Namespace) -> int:
             with timer.time_step(DOWNLOAD):
                 folder, options = context.layout.samples_dir, context.download_options
                 images = list(download_samples(folder, options, listener=console))
-        estimator, card = _prepare(context, model, args.precision, timer, console)
+        estimator, card = _prepare(context, model, args, timer, console)
         answers, failures = _run_on(images, estimator, results, args.min_score, timer, console)
         summary = {
             "model": model.full_name,
@@ -100,8 +100,10 @@ def run(args: argparse.Namespace) -> int:
         }
         if answers:
             write_atomically(results / "poses.json", (json.dumps(summary, indent=2) + "\n").encode())
-    hints = [] if all(answer["poses"] for answer in answers) else [_nobody_hint(context, model, estimator)]
-    print_result(args, summary, *_summary_lines(summary, results), *hints)
+    lines = [*_summary_lines(summary, results)]
+    if not all(answer["poses"] for answer in answers):
+        lines.append(f"hint        {load.explain_nobody(estimator, context, args.min_person_score)}")
+    print_result(args, summary, *lines)
     return 1 if failures else 0
 
 
@@ -161,27 +163,30 @@ class OutputNames:
 
 
 def _prepare(
-    context: Context, model: Model, precision: Precision, timer: StepTimer, console: Console
+    context: Context, model: Model, args: argparse.Namespace, timer: StepTimer, console: Console
 ) -> tuple[Estimator, Path]:
     from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.pipeline import load
     from posezoo.pipeline.get import convert, download, resolve_model, write_model_card
     from posezoo.pipeline.plan import make_plan
+    from posezoo.runtime.runtime_config import LoadOptions
 
     both = (Precision.FP32, Precision.FP16)
-    precisions = both if precision in both else (precision,)
+    precisions = both if args.precision in both else (args.precision,)
     irs, options = {}, ConversionOptions()
     for part in context.registry.parts(model):
         with timer.time_step(DOWNLOAD):
             plan = make_plan(resolve_model(part, precisions, context), context, options)
             resolved = download(plan, context, listener=console)
         with timer.time_step("convert and self-check"):
-            irs[part.name] = convert(resolved, plan, options, listener=console).irs[precision]
+            irs[part.name] = convert(resolved, plan, options, listener=console).irs[args.precision]
     with timer.time_step(DOWNLOAD):
         irs = {**load.detector_irs(model, context, listener=console), **irs}
     card = write_model_card(model, context)
     with timer.time_step("compile"):
-        estimator = load.compile_estimator(model, context, irs)
+        runtime = load.default_runtime(context.settings)
+        run_options = LoadOptions(runtime, min_person_score=args.min_person_score)
+        estimator = load.compile_estimator(model, context, irs, run_options)
     return estimator, card
 
 
@@ -239,17 +244,3 @@ def _summary_lines(summary: dict[str, Any], results: Path) -> Iterator[str]:
     )
     for name, seconds in summary["seconds"].items():
         yield f"{seconds:9.2f} s  {name}"
-
-
-def _nobody_hint(context: Context, model: Model, estimator: Estimator) -> str:
-    """Why nobody was found in an image, and what to try."""
-    from posezoo.pipeline.load import select_detector
-
-    detector = select_detector(context, estimator.decoder)
-    others = "a photo with larger people"
-    if detector is None:
-        return f"hint        {model.full_name} found nobody in an image; try {others}"
-    return (
-        f"hint        the person detector, {detector.name}, found nobody in an image; try {others}, "
-        "--detector none if one person fills the photo, or another --detector"
-    )
