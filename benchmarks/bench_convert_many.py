@@ -1,9 +1,10 @@
-"""Many models through converter.py: two at once, and none of 264 that is due; and the memory that one takes.
+"""Convert many models with converter.py, and measure the memory of one conversion.
 
-The small models are one network of a few layers under many names, in both precisions with their self-checks
-and cards. Memory is that of the largest of a conversion's processes, against Model Optimizer's for one
-precision, the same file and arguments. Every figure is of whole processes, started in turn. Ends with 1 where
-a bar is missed.
+Measured are two conversions at the same time, a run over 264 models that are all up to date, and the memory
+of a conversion. The small models are one network of a few layers under many names, converted in both
+precisions with self-checks and cards. Memory is the peak of the largest process of a conversion, compared
+with Model Optimizer's peak for one precision of the same file with the same arguments. Each run is a new
+process. The exit code is 1 if a bar is missed.
 
     make mo-env && python benchmarks/bench_convert_many.py [--small]
 """
@@ -25,10 +26,10 @@ from networks import Drawing
 
 ROUNDS = 5
 MODELS, ALL = 20, 264
-#: How many times as fast two at once have to be, how long nothing may take, and how much of mo's memory.
+#: The least speed-up by two jobs, the most seconds if all is up to date, the most memory relative to mo's.
 BARS = {"jobs": 1.5, "nothing_s": 1.0, "memory": 1.1}
 
-# A small process of its own: the system tells of the largest of its children.
+# Run in a small process, since ru_maxrss is the peak of the largest child of the process that asks.
 PEAK = """
 import resource, subprocess, sys
 subprocess.run(sys.argv[1:], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=True)
@@ -47,20 +48,20 @@ def small() -> tuple[Drawing, bytes]:
 
 
 def write_zoo(folder: Path, count: int) -> None:
-    """A registry of as many models, downloaded."""
+    """Write a registry with this number of models, and their files as if downloaded."""
     drawing, content = small()
     for number in range(count):
         declare(f"small-{number:03}", drawing, content, folder / "models", folder, ((1, 2, 3), (4, 5, 6)))
 
 
 def convert_all(folder: Path, *flags: str) -> list[str]:
-    """The command."""
+    """The command that converts all models."""
     places = ["--models_dir", str(folder / "models"), "-d", str(folder), "-o", str(folder / "out")]
     return [sys.executable, str(CONVERTER), "--all", *places, *flags]
 
 
 def race(folder: Path, count: int, rounds: int) -> list[float]:
-    """How many times as fast two at once are, round by round."""
+    """The speed-up by two jobs, in each round."""
     write_zoo(folder, count)
     ratios = []
     for _ in range(rounds + 1):
@@ -69,11 +70,11 @@ def race(folder: Path, count: int, rounds: int) -> list[float]:
             shutil.rmtree(folder / "out", ignore_errors=True)
             taken[jobs] = seconds([convert_all(folder, "--jobs", jobs)], folder)
         ratios.append(taken["1"] / taken["2"])
-        print(f"  {count} models: {taken['1']:.2f} s one by one, {taken['2']:.2f} s two at once")
+        print(f"  {count} models: {taken['1']:.2f} s one by one, {taken['2']:.2f} s two at a time")
     return ratios[1:]
 
 
-def nothing(folder: Path, count: int, rounds: int) -> list[float]:
+def up_to_date(folder: Path, count: int, rounds: int) -> list[float]:
     """Seconds of a run that finds everything up to date."""
     write_zoo(folder, count)
     seconds([convert_all(folder, "--jobs", "auto")], folder)
@@ -81,7 +82,7 @@ def nothing(folder: Path, count: int, rounds: int) -> list[float]:
 
 
 def peak_mib(command: Sequence[str], home: Path) -> float:
-    """Of a command and all that it starts, the memory of the largest process."""
+    """The peak memory of the largest process that a command starts."""
     environment = {**os.environ, "HOME": str(home)}
     ended = subprocess.run(
         [sys.executable, "-c", PEAK, *command], env=environment, capture_output=True, text=True, check=True
@@ -90,7 +91,7 @@ def peak_mib(command: Sequence[str], home: Path) -> float:
 
 
 def memory(folder: Path, name: str) -> dict[str, float]:
-    """Peak MiB of each contestant."""
+    """Peak MiB of Model Optimizer, and of posezoo with and without its self-check."""
     original = prepare(name, folder)
     found = {"mo": peak_mib(theirs(name, folder, original)[0], folder)}
     for title, commands in (("posezoo, no self-check", unchecked), ("posezoo", ours)):
@@ -102,22 +103,22 @@ def memory(folder: Path, name: str) -> dict[str, float]:
 def main() -> int:
     """Measure, print and record."""
     if not MO.is_file():
-        print(f"{MO}: not there: make mo-env", file=sys.stderr)
+        print(f"{MO}: does not exist; run make mo-env", file=sys.stderr)
         return 1
-    tiny = "--small" in sys.argv  # to see whether this script works
+    tiny = "--small" in sys.argv  # a quick test of this script
     count, every, rounds = (4, 10, 1) if tiny else (MODELS, ALL, ROUNDS)
     print(machine())
     with tempfile.TemporaryDirectory() as folder:
         ratio = spread(race(Path(folder), count, rounds))
-    print(f"{count} small models, two at once: {in_words(ratio)} x as fast, bar {BARS['jobs']} x")
+    print(f"{count} small models, two jobs: {in_words(ratio)} x as fast as one, bar {BARS['jobs']} x")
     with tempfile.TemporaryDirectory() as folder:
-        taken = spread(nothing(Path(folder), every, rounds))
+        taken = spread(up_to_date(Path(folder), every, rounds))
     print(f"nothing to do over {every} models: {in_words(taken)} s, bar {BARS['nothing_s']} s")
     with tempfile.TemporaryDirectory() as folder:
         peaks = memory(Path(folder), "resnet50-sized" if tiny else "hrnet-sized")
     share = peaks["posezoo, no self-check"] / peaks["mo"]
-    told = ", ".join(f"{name} {size:.0f} MiB" for name, size in peaks.items())
-    print(f"peak memory: {told}: {share:.2f} of mo's, bar {BARS['memory']}")
+    sizes = ", ".join(f"{name} {size:.0f} MiB" for name, size in peaks.items())
+    print(f"peak memory: {sizes}: {share:.2f} of mo's, bar {BARS['memory']}")
     if not tiny:
         metrics = {"models": count, "times as fast": ratio, "nothing_s": taken, "peak_mib": peaks}
         record("bench_convert_many", metrics)

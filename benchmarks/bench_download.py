@@ -1,12 +1,13 @@
-"""512 MiB from a local server to a verified file: ours beside five peers and the least that requests can do.
+"""Download 512 MiB from a local server, with posezoo, with five other tools, and with a minimal script.
 
-Each round is a process of its own, in turn with the others: wall time, CPU time and peak memory.
-omz_downloader needs ``make mo-env``, huggingface_hub and pooch ``make fetch-env``, curl and aria2c the
-system; who is not here is named and left out. huggingface_hub checks the size alone; curl's file is hashed
-by sha384sum. Ends with 1 where a bar is missed.
+Measured are wall time, CPU time and peak memory. In each round, each tool runs once, in a new process.
+``make mo-env`` installs omz_downloader, ``make fetch-env`` huggingface_hub and pooch; curl and aria2c are
+packages of the system. Tools that are not installed are listed and skipped. All tools verify the SHA-384,
+except that huggingface_hub checks only the size; for curl, sha384sum does it. The exit code is 1 if a bar is
+missed.
 
     python benchmarks/bench_download.py
-    python benchmarks/bench_download.py --mib 16 --rounds 1     # does it run at all?
+    python benchmarks/bench_download.py --mib 16 --rounds 1     # a quick test of this script
 """
 
 from __future__ import annotations
@@ -61,7 +62,7 @@ pooch.retrieve(url, "sha384:" + sha384, fname="weights.bin", path=folder)
 
 
 def commands(url: str, name: str, sha384: str, models: Path) -> dict[str, Callable[[Path], list[object]]]:
-    """How each of those that are here is started for a folder, by name."""
+    """The command of each installed tool, for the folder to write to, by the tool's name."""
     address = f"{url}/{name}"
     found: dict[str, Callable[[Path], list[object]]] = {
         OURS: lambda folder: [
@@ -92,7 +93,7 @@ def commands(url: str, name: str, sha384: str, models: Path) -> dict[str, Callab
 
 def main() -> int:
     """Measure, print, record."""
-    parser = argparse.ArgumentParser(description="512 MiB, ours beside peers")
+    parser = argparse.ArgumentParser(description="download 512 MiB with posezoo and with other tools")
     parser.add_argument("--mib", type=int, default=512)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
@@ -101,59 +102,59 @@ def main() -> int:
     with server() as url, tempfile.TemporaryDirectory() as scratch:
         models = Path(scratch) / "models"
         write_model(models, "big", [("weights.bin", size, sha384, f"{url}/{name}")])
-        ways = commands(url, name, sha384, models)
-        runs: dict[str, list[Run]] = {way: [] for way in ways}
+        tools = commands(url, name, sha384, models)
+        runs: dict[str, list[Run]] = {tool: [] for tool in tools}
         for _ in range(args.rounds):
-            for way, command in ways.items():  # in turn, so that all meet the same machine
+            for tool, command in tools.items():  # in turn, so that other load affects all of them
                 with tempfile.TemporaryDirectory(dir=scratch) as folder:
                     run = timed(command(Path(folder)))
                     found = max((path.stat().st_size for path in Path(folder).rglob("*")), default=0)
-                    assert (run.code, found) == (0, size), f"{way} ends with {run.code}, {found} bytes"
-                    runs[way].append(run)
+                    assert (run.code, found) == (0, size), f"{tool} ends with {run.code}, {found} bytes"
+                    runs[tool].append(run)
     metrics: dict[str, object] = {"size_bytes": size, "rounds": args.rounds}
-    for way, each in runs.items():
+    for tool, each in runs.items():
         columns = {
             "seconds": [run.seconds for run in each],
             "cpu_s": [run.cpu_s for run in each],
             "peak_mib": [run.peak_mib for run in each],
         }
-        metrics[way] = {
+        metrics[tool] = {
             column: spread([round(value, 3) for value in values]) for column, values in columns.items()
         }
-        told = (f"{column} {min(values):.2f} to {max(values):.2f}" for column, values in columns.items())
-        print(f"{way:26} {', '.join(told)}")
+        ranges = (f"{column} {min(values):.2f} to {max(values):.2f}" for column, values in columns.items())
+        print(f"{tool:26} {', '.join(ranges)}")
     for missing in sorted({OMZ, "huggingface_hub", "pooch", "curl", "aria2c"} - set(runs)):
-        print(f"{missing}: not here")
+        print(f"{missing}: not installed")
     print(", ".join(f"{key} {value}" for key, value in machine().items()))
     if size == 512 << 20:
         record("bench_download", metrics)
-    return int(not all([_faster(runs), _as_thrifty(runs), _as_small(runs)]))
+    return int(not all([_check_time(runs), _check_cpu_time(runs), _check_memory(runs)]))
 
 
 def _median(runs: list[Run], column: str) -> float:
     return spread([getattr(run, column) for run in runs])["median"]
 
 
-def _faster(runs: dict[str, list[Run]]) -> bool:
+def _check_time(runs: dict[str, list[Run]]) -> bool:
     if OMZ not in runs:
         return True
     ours, reference = _median(runs[OURS], "seconds"), _median(runs[OMZ], "seconds")
-    return _told(f"{ours:.2f} s, omz_downloader {reference:.2f} s", ours <= reference)
+    return _report(f"{ours:.2f} s, omz_downloader {reference:.2f} s", ours <= reference)
 
 
-def _as_thrifty(runs: dict[str, list[Run]]) -> bool:
+def _check_cpu_time(runs: dict[str, list[Run]]) -> bool:
     times = _median(runs[OURS], "cpu_s") / _median(runs[BARE], "cpu_s")
-    return _told(
+    return _report(
         f"{times:.2f} times the CPU time of {BARE}, bar {TIMES_CPU_OF_BARE}", times <= TIMES_CPU_OF_BARE
     )
 
 
-def _as_small(runs: dict[str, list[Run]]) -> bool:
+def _check_memory(runs: dict[str, list[Run]]) -> bool:
     peak = max(run.peak_mib for run in runs[OURS])
-    return _told(f"{peak:.1f} MiB, limit {LIMIT_MIB:.0f} MiB", peak <= LIMIT_MIB)
+    return _report(f"{peak:.1f} MiB, limit {LIMIT_MIB:.0f} MiB", peak <= LIMIT_MIB)
 
 
-def _told(line: str, kept: bool) -> bool:
+def _report(line: str, kept: bool) -> bool:
     print(f"{line}: {'kept' if kept else 'MISSED'}")
     return kept
 

@@ -1,10 +1,11 @@
-"""What a download may cost where things go wrong, and what a second run costs.
+"""The cost of downloads that fail, and of a second run.
 
-An endless body, a gzip bomb, ^C in the middle; then 1 GiB that is here already: nothing to do, and --verify
-beside plain hashing. Each round is a process of its own. Ends with 1 where a bar is missed.
+Measured are an endless body, a gzip bomb, and ^C during a download. Then 1 GiB is already downloaded: a run
+that has nothing to do, and one with --verify compared with plain hashing. Each round is a new process. The
+exit code is 1 if a bar is missed.
 
     python benchmarks/bench_download_limits.py
-    python benchmarks/bench_download_limits.py --mib 64 --rounds 1     # does it run at all?
+    python benchmarks/bench_download_limits.py --mib 64 --rounds 1     # a quick test of this script
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ with open(sys.argv[1], "rb", buffering=0) as file:
 
 def main() -> int:
     """Measure, print, record."""
-    parser = argparse.ArgumentParser(description="what downloads cost at their limits")
+    parser = argparse.ArgumentParser(description="the cost of downloads that fail, and of a second run")
     parser.add_argument("--mib", type=int, default=1024)
     parser.add_argument("--rounds", type=int, default=5)
     args = parser.parse_args()
@@ -57,13 +58,13 @@ def main() -> int:
 
 
 class Bench:
-    """Models of one file each, and runs of downloader.py over them."""
+    """Models with one file each, and runs of downloader.py that download them."""
 
     def __init__(self, url: str, root: Path, size: int, rounds: int) -> None:
         self._url, self._root, self._size, self._rounds = url, root, size, rounds
 
     def _command(self, name: str, size: int, served: str, *more: object) -> list[object]:
-        """How a file of this size is fetched."""
+        """The command that downloads a file of this size."""
         models = self._root / name
         if not models.exists():
             write_model(models, name, [("w.bin", size, sha384_of(name, size), f"{self._url}/{served}")])
@@ -71,23 +72,23 @@ class Bench:
         return [sys.executable, DOWNLOADER, "--all", "--models_dir", models, "-o", out, *more]
 
     def endless(self) -> list[float]:
-        """MiB beyond the declared one that a server could send, with what the system holds in between."""
+        """MiB that the server could send in addition to the declared one, with the system's buffers."""
         command, sent = self._command("endless", 1 << 20, "endless-0.bin"), []
         for _ in range(self._rounds):
             assert timed(command).code == 1
-            with urlopen(f"{self._url}/told-0.bin") as told:
-                sent.append(int(told.read()) / (1 << 20) - 1)
+            with urlopen(f"{self._url}/sent-0.bin") as response:
+                sent.append(int(response.read()) / (1 << 20) - 1)
         return sent
 
     def bomb(self) -> list[float]:
-        """Peak MiB beside a gzip of 1 GiB of zeros, of which 16 MiB are declared."""
+        """Peak MiB of a download whose gzip expands to 1 GiB, although 16 MiB are declared."""
         command = self._command("bomb", 16 << 20, f"bomb-{self._size}.bin")
         runs = [timed(command) for _ in range(self._rounds)]
         assert all(run.code == 1 for run in runs)
         return [run.peak_mib for run in runs]
 
     def interrupted(self) -> list[float]:
-        """Seconds from ^C in the middle of a body to the end of the process."""
+        """Seconds from ^C, while a body is received, to the end of the process."""
         command = self._command("slow", self._size, f"slow-{self._size}.bin?rate=1000000")
         runs = [timed(command, interrupt_after_s=2.0) for _ in range(self._rounds)]
         assert all(run.code == 130 for run in runs)
@@ -100,7 +101,7 @@ class Bench:
         return [timed(command).seconds for _ in range(self._rounds)]
 
     def verified(self) -> list[float]:
-        """--verify, as so many times the time of plain hashing."""
+        """The time of --verify, divided by that of plain hashing."""
         command = self._command("whole", self._size, f"whole-{self._size}.bin", "--verify")
         (path,) = (self._root / "out").rglob("w.bin")
         times = []

@@ -1,9 +1,14 @@
-"""What the benchmarks of downloads share: a server, models of its files, processes that are timed.
+"""Shared by the benchmarks of downloads: a server, models with files on this server, and timed processes.
 
-A name says what is served: ``SEED-SIZE.bin`` is so many bytes, the seed and zeros; ``bomb-SIZE.bin`` is so
-many zeros packed by gzip, which nobody asked for; ``endless-0.bin`` never ends, and ``told-0.bin`` says how
-many bytes of it were sent. In the query, ``latency_ms`` is a pause before each answer, ``rate`` bytes a
-second of each connection.
+The name of a file decides what the server sends:
+
+- ``SEED-SIZE.bin``: SIZE bytes, the seed and then zeros.
+- ``bomb-SIZE.bin``: SIZE zeros, compressed with gzip although the client did not ask for compression.
+- ``endless-0.bin``: bytes without end.
+- ``sent-0.bin``: the number of bytes of ``endless-0.bin`` that were sent.
+
+In the query, ``latency_ms`` is a pause before each response, and ``rate`` the bytes per second of each
+connection.
 """
 
 from __future__ import annotations
@@ -31,7 +36,7 @@ ZEROS = bytes(1 << 20)
 
 @dataclass(frozen=True)
 class Run:
-    """What a process took."""
+    """The time, memory and exit code of a process."""
 
     seconds: float
     cpu_s: float
@@ -42,7 +47,7 @@ class Run:
 def timed(
     command: Sequence[object], *, cwd: Path | None = None, interrupt_after_s: float | None = None
 ) -> Run:
-    """Run a process to its end, or until it has heeded ^C: then the seconds are those from that on."""
+    """Run a process to its end, or interrupt it with ^C; then the seconds count from the interrupt."""
     start_time = time.perf_counter()
     child = subprocess.Popen(
         [str(word) for word in command],
@@ -59,7 +64,7 @@ def timed(
     _, status, used = os.wait4(child.pid, 0)
     seconds = time.perf_counter() - start_time
     child.returncode = os.waitstatus_to_exitcode(status)
-    # Of Linux in KiB, and never less than what this process, which forked it, had then: some 20 MiB.
+    # On Linux, ru_maxrss is in KiB. It is at least what this process had at the fork, about 20 MiB.
     return Run(seconds, used.ru_utime + used.ru_stime, used.ru_maxrss / 1024, child.returncode)
 
 
@@ -74,7 +79,7 @@ def body_of(seed: str, size: int) -> Iterator[bytes]:
 
 
 def sha384_of(seed: str, size: int) -> str:
-    """What a file hashes to."""
+    """The SHA-384 of a file."""
     hasher = hashlib.sha384()
     for piece in body_of(seed, size):
         hasher.update(piece)
@@ -82,7 +87,11 @@ def sha384_of(seed: str, size: int) -> str:
 
 
 def write_model(root: Path, name: str, files: Sequence[tuple[str, int, str, str]]) -> None:
-    """A model.yml that Open Model Zoo's tools read too: name, size, SHA-384 and address of each file."""
+    """Write a model.yml that Open Model Zoo's tools can read, too.
+
+    Args:
+        files: name, size in bytes, SHA-384 and address of each file.
+    """
     lines = ["description: Bytes.", "task_type: human_pose_estimation", "files:"]
     for file, size, sha384, url in files:
         lines += [f"  - name: {file}", f"    size: {size}", f"    checksum: '{sha384}'", f"    source: {url}"]
@@ -96,7 +105,7 @@ def write_model(root: Path, name: str, files: Sequence[tuple[str, int, str, str]
 
 @contextmanager
 def server() -> Iterator[str]:
-    """The address of a server that runs meanwhile."""
+    """Run a server, and return its address."""
     receiver, sender = multiprocessing.Pipe(duplex=False)
     process = multiprocessing.get_context("spawn").Process(target=_serve, args=(sender,), daemon=True)
     process.start()
@@ -116,7 +125,7 @@ def _serve(ready: Connection) -> None:
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     disable_nagle_algorithm = True
-    endless = 0  # bytes of the last body without end
+    endless_sent = 0  # bytes that were sent of the last endless body
 
     def do_HEAD(self) -> None:
         self.do_GET()
@@ -133,7 +142,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.send_response(206 if "Range" in self.headers else 200)
         if "Range" in self.headers:
             self.send_header("Content-Range", f"bytes {first}-{last}/{size}")
-        # As the Hugging Face Hub says it.
+        # The Hugging Face Hub sends these headers.
         self.send_header("ETag", f'"{seed}"')
         self.send_header("X-Repo-Commit", "0" * 40)
         if seed == "bomb":
@@ -143,16 +152,16 @@ class _Handler(BaseHTTPRequestHandler):
             self._send([packed], len(packed), 0.0)
         elif seed == "endless":
             self.close_connection = True
-            # What waits in between was not taken by anybody.
+            # A small buffer, since bytes in it count as sent although no client has received them.
             self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_SNDBUF, 1 << 16)
             self.end_headers()
-            _Handler.endless = 0
+            _Handler.endless_sent = 0
             while True:
                 self.wfile.write(ZEROS[: 1 << 14])
-                _Handler.endless += 1 << 14
-        elif seed == "told":
-            told = str(_Handler.endless).encode()
-            self._send([told], len(told), 0.0)
+                _Handler.endless_sent += 1 << 14
+        elif seed == "sent":
+            count = str(_Handler.endless_sent).encode()
+            self._send([count], len(count), 0.0)
         elif first:
             self._send(body_of("", last + 1 - first), last + 1 - first, rate)
         else:
@@ -177,11 +186,11 @@ class _Handler(BaseHTTPRequestHandler):
                     time.sleep(max(0.0, start_time + sent / rate - time.monotonic()))
 
     def handle(self) -> None:
-        """A client that hangs up is what some of them are about."""
+        """Answer requests; some benchmarks close the connection early."""
         try:
             super().handle()
         except OSError:
             self.close_connection = True
 
     def log_message(self, format: str, *args: object) -> None:
-        """Quiet."""
+        """Print nothing."""

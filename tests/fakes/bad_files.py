@@ -240,7 +240,7 @@ MEANING: dict[str, Bad] = {
     "a variant without files": ours("variants.b", "the key files is missing", files=None, variants={"a": {"files": [FILE]}, "b": {}}),
     "one tag but for case": ours("variants.A", "the same tag as a", variants={"a": {}, "A": {}}),
     "a variant of another shape": ours("variants.a.inputs[0].layout", "names 4 dimensions", variants={"a": {"inputs": [{"layout": "NHWC", "shape": [1, 2]}]}}),
-    "a variant with more inputs": ours("variants.a.inputs", "has 2 items in place of 1", variants={"a": {"inputs": [{}, {}]}}),
+    "a variant with more inputs": ours("variants.a.inputs", "expected 1 items, got 2", variants={"a": {"inputs": [{}, {}]}}),
     "checkpoint that is nowhere": ours("checkpoint", "not listed under files", network={"name": "x"}, checkpoint="net.pth"),
     "no pattern": ours("postprocessing[0].pattern", "is not a regular expression", postprocessing=[{**REPLACE, "pattern": "("}]),
     "catastrophic pattern": ours("postprocessing[0].pattern", "nested repetitions", postprocessing=[{**REPLACE, "pattern": "(a+)+b"}]),

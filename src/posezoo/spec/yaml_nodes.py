@@ -1,9 +1,10 @@
 """YAML nodes that know their position, so that errors name file:line:column.
 
 A tree of nodes is built from the parser's events without recursion. It contains only what a model.yml needs:
-text, lists and mappings. Dangerous and confusing input is refused while it is read: aliases and anchors (an
-alias bomb needs only a few lines), explicit tags, duplicate keys, deep nesting, huge files, and encodings
-other than UTF-8. The code that reads a value states its type; YAML's own type rules are not used.
+text, lists and mappings. Input that is dangerous or ambiguous is refused while it is read: anchors and
+aliases (a few lines of them can expand to gigabytes), explicit tags, duplicate keys, deep nesting, large
+files, and encodings other than UTF-8. The code that reads a value states its type; YAML's own type rules are
+not used.
 """
 
 from __future__ import annotations
@@ -26,7 +27,7 @@ MAX_BYTES = 1 << 20
 MAX_DEPTH = 16
 MAX_EVENTS = 20_000
 MAX_KEY_LENGTH = 200
-#: The largest number of unknown keys that only cause warnings; more are an error.
+#: If a file has more unknown keys than this, they are an error and not only warnings.
 MAX_UNKNOWN_KEYS = 16
 
 _NOTHING = frozenset({"", "~", "null", "Null", "NULL"})
@@ -216,27 +217,26 @@ class YamlMapping:
         return self._nodes.get(key)
 
     def merged_with(self, other: YamlMapping, item_by_item: Collection[str] = ()) -> YamlMapping:
-        """These keys with the keys of ``other``, which take precedence.
+        """These keys and those of ``other``; if both have a key, the value of ``other`` is used.
 
-        Lists of mappings below the keys ``item_by_item`` are merged mapping by mapping: a key that an item of
-        ``other`` does not contain keeps its value.
+        The lists at the keys ``item_by_item`` contain mappings, which are merged one by one in the same way.
 
         Raises:
             SpecError: the two lists differ in length.
         """
         nodes = {**self._nodes, **other._nodes}
         for key in item_by_item:
-            below, above = self._nodes.get(key), other._nodes.get(key)
-            if below is None or above is None:
+            old_list, new_list = self._nodes.get(key), other._nodes.get(key)
+            if old_list is None or new_list is None:
                 continue
-            old_items, new_items = below.as_list(), above.as_list()
+            old_items, new_items = old_list.as_list(), new_list.as_list()
             if len(old_items) != len(new_items):
-                raise above.make_error(f"has {len(new_items)} items in place of {len(old_items)}")
+                raise new_list.make_error(f"expected {len(old_items)} items, got {len(new_items)}")
             items = [
                 replace(new, value={**old.as_mapping()._nodes, **new.as_mapping()._nodes})
                 for old, new in zip(old_items, new_items, strict=True)
             ]
-            nodes[key] = replace(above, value=items)
+            nodes[key] = replace(new_list, value=items)
         return YamlMapping(other.node, nodes)
 
 
