@@ -147,23 +147,35 @@ def evaluate(
         )
 
     readable = dataset.excluding({image.id for image in dataset.images if image.file_name in unreadable})
-    metrics = compute_coco_metrics(readable, predictions, boxes=of_boxes)
-    matches = tuple(match_dataset(readable, predictions, boxes=of_boxes))
-    mpjpe = None if of_boxes else breakdown.compute_mpjpe(readable, predictions, matches)
+    return _compare(readable, predictions, unreadable, cached_count, of_boxes=of_boxes)
+
+
+def _compare(
+    dataset: CocoDataset,
+    predictions: Mapping[int, ImagePredictions],
+    unreadable: Mapping[str, str],
+    cached_count: int,
+    *,
+    of_boxes: bool,
+) -> EvaluationResult:
+    """Compare the predictions for the readable images with the ground truth."""
+    metrics = compute_coco_metrics(dataset, predictions, boxes=of_boxes)
+    matches = tuple(match_dataset(dataset, predictions, boxes=of_boxes))
+    mpjpe = None if of_boxes else breakdown.compute_mpjpe(dataset, predictions, matches)
     if mpjpe is not None:
         metrics["MPJPE_mm"] = mpjpe
-    people = readable.person_count(keypoints=not of_boxes)
+    people = dataset.person_count(keypoints=not of_boxes)
     intervals = bootstrap_intervals(matches) if people < ENOUGH_PEOPLE else {}
     return EvaluationResult(
         figures=metrics,
         intervals={metric: interval for metric, interval in intervals.items() if metric in metrics},
         people=people,
-        dataset=readable,
+        dataset=dataset,
         unreadable=unreadable,
         predictions=predictions,
         cached_count=cached_count,
         image_scores=tuple(map(breakdown.score_image, matches)),
-        keypoint_scores=() if of_boxes else breakdown.score_keypoints(readable, predictions, matches),
+        keypoint_scores=() if of_boxes else breakdown.score_keypoints(dataset, predictions, matches),
     )
 
 
