@@ -171,7 +171,7 @@ def test_what_cannot_be_meant_of_one_s_own_weights_is_one_line(tmp_path):
         ("higher_hrnet", {"checkpoint": "nowhere.pth"}, "nowhere.pth: does not exist"),
         ("blazepose-full", {"checkpoint": "mine.pth"}, "blazepose-full is a composite"),
         ("movenet-singlepose-lightning-int8", {"checkpoint": "mine.pth"}, "is not one of posezoo's networks"),
-        ("higher_hrnet", {"model_name": "mine"}, "model_name='mine' goes with checkpoint"),
+        ("higher_hrnet", {"model_name": "mine"}, "model_name='mine' is only for a checkpoint"),
         ("higher_hrnet", {}, "no model is called 'higher_hrnet'"),
         ("net.xml", {"checkpoint": "mine.pth"}, "net.xml: is an IR already|no model is called 'net.xml'"),
     ):

@@ -20,10 +20,10 @@ def main(module: str = "posezoo.cli.main") -> int:
     """
     # No command multiplies large matrices, for which numpy's import would start a thread for each core.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
-    # At exit Python looks for reference cycles among all objects, twice, although the process ends anyway: a
-    # tenth of a short command's time.
+    # At exit, Python searches all objects for reference cycles twice. Without that, a short command takes a
+    # tenth less time.
     atexit.register(gc.freeze)
-    # If it is ignored (nohup, a shell's background job), it stays so.
+    # If SIGINT is ignored (by nohup, or for a background job of a shell), it stays ignored.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
     code: int = import_module(module).main()

@@ -142,7 +142,10 @@ def load(
     )
     if not isinstance(name, str) or name.endswith(".xml"):
         if checkpoint is not None or model_name or tag or force:
-            raise PosezooError(f"{name}: is an IR already", hint="checkpoint, tag and force go with a name")
+            raise PosezooError(
+                f"{name}: is an IR already",
+                hint="checkpoint, model_name, tag and force are only for the name of a model",
+            )
         return compile_ir_estimator(Path(name), context, options, named_detector=detector, listener=listener)
     own = None if checkpoint is None else Path(checkpoint)
     model = _find_model(context, name, tag, own, model_name)
@@ -208,7 +211,7 @@ def _find_model(context: Context, name: str, tag: str, checkpoint: Path | None, 
     name = f"{name}{TAG_MARK}{tag}" if tag else name
     if checkpoint is None:
         if model_name:
-            raise PosezooError(f"model_name={model_name!r} goes with checkpoint", hint="leave it out")
+            raise PosezooError(f"model_name={model_name!r} is only for a checkpoint", hint="remove it")
         return context.registry.find(name)
     means_network = name not in context.registry.entries and is_network(name)
     model = name if means_network else _require_single(context, name)

@@ -65,7 +65,7 @@ def test_a_plan_reports_an_obstacle(tmp_path):
     original.write_bytes(b"cut")
     error = plan_conversion(spec, layout).source_error
     assert error is not None
-    assert error.problem == f"{original}: has 3 bytes, model.yml promises {len(network())}"
+    assert error.problem == f"{original}: has 3 bytes, model.yml declares {len(network())}"
     original.unlink()
     assert str(plan_conversion(spec, layout).source_error) == f"{original}: does not exist"
     obstacle = plan_conversion(replace(spec, framework=Framework.CAFFE), layout).obstacle

@@ -121,7 +121,7 @@ def test_an_incomplete_download_is_refused_by_its_size(tmp_path):
     spec = spec_of(network(), tmp_path)
     layout = downloaded(spec, network()[:1000], tmp_path)
     size = len(network())
-    with pytest.raises(ConversionError, match=f"has 1000 bytes, model.yml promises {size}") as failure:
+    with pytest.raises(ConversionError, match=f"has 1000 bytes, model.yml declares {size}") as failure:
         convert_model(spec, layout)
     assert failure.value.hint == "posezoo download tiny-pose"
 

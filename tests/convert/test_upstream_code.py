@@ -653,7 +653,7 @@ def test_a_changed_file_is_refused_before_it_runs(tmp_path):
     spec = open_registry([tmp_path / "models"]).find("net")
     (tmp_path / "downloads/public/net/net.onnx").write_bytes(b"other")
     with (
-        pytest.raises(ConversionError, match=r"model\.yml promises"),
+        pytest.raises(ConversionError, match=r"model\.yml declares"),
         run_upstream_code(spec, ModelLayout(tmp_path / "downloads", tmp_path / "out")),
     ):
         pass

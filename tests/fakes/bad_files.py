@@ -97,7 +97,7 @@ STRUCTURAL: dict[str, Bad] = {
     "unknown kind of checksum": file(".checksum.$type", "sha384", checksum={"$type": "md5", "value": "0"}),
     "checksum without a value": file(".checksum", "value is missing", checksum={"$type": "sha384"}),
     "no checksum": file("", "checksum is missing", checksum=None),
-    "two checksums": file(".checksum", "beside sha256", sha256="0" * 64),
+    "two checksums": file(".checksum", "in addition to sha256", sha256="0" * 64),
     "short sha256": ours("files[0].sha256", "64 hex digits", files=[{**{k: v for k, v in FILE.items() if k != "checksum"}, "sha256": "0"}]),
     # names
     "name: traversal": name("../x", ".. part"),
@@ -162,7 +162,7 @@ STRUCTURAL: dict[str, Bad] = {
     "license in words": theirs("license", "http(s)", license="Apache"),
     "paper on this machine": ours("origin.paper", "http(s)", origin={"paper": "file:///x"}),
     "unknown size without a cap": file("", "max_size is missing", size="unknown"),
-    "a cap beside a size": file(".max_size", "beside a size", max_size=3),
+    "a cap beside a size": file(".max_size", "only if the size is unknown", max_size=3),
     "a cap of nothing": file(".max_size", "from 1", size="unknown", max_size=0),
     "SHA-1 of a whole file": file(".checksum.$type", "sha384", checksum={"$type": "sha1", "value": "0" * 40}),
     "seven digits of a member": file(".contains.a", "a mapping", contains={"a": "0000000"}, name="net.zip"),

@@ -353,7 +353,7 @@ def test_a_composite_of_the_older_generation_has_the_folders_below_it(tmp_path):
         ("stages: [a]\n", "task_type is missing"),
         ("task_type: detection\nstages: [../x]\n", "is not a model name"),
         ("task_type: detection\nstages: [a, a]\n", "is given twice"),
-        ("task_type: detection\nstages: [a]\nstages_order: [a]\n", "given beside stages"),
+        ("task_type: detection\nstages: [a]\nstages_order: [a]\n", "given in addition to stages"),
         ("task_type: detection\nstages: [a]\nfiles: []\n", "unknown key"),
     ],
 )

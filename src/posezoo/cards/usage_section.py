@@ -41,7 +41,7 @@ def draw_example_section(facts: ModelFacts, *, linked: bool = False) -> Iterator
     extras = ["run", *(["torch"] if any(part.network is not None for part in facts.parts) else [])]
     named = " and ".join(map(format_code, extras))
     install = format_code(f"pip install -e '.[{','.join(extras)}]'")
-    yield f"It needs the extra{'s' * (len(extras) > 1)} {named}: {install} in a checkout."
+    yield f"The example needs the extra{'s' * (len(extras) > 1)} {named}: {install} in a checkout."
     if model.decoder is None:
         yield format_code_block("sh", [_command(facts, f"get {facts.name} --precisions {precision}")])
         return

@@ -121,7 +121,7 @@ class FileCursor:
     def read_text(self, size: int, what: str) -> str:
         """The next ``size`` bytes as text; CheckpointFormatError if they are not UTF-8."""
         if size > MAX_HEADER:
-            raise CheckpointFormatError(f"{what} declares {size} bytes")
+            raise CheckpointFormatError(f"{what} declares a text of {size} bytes, more than {MAX_HEADER}")
         content = self.file.read_bytes(self.at, size, what)
         self.at += size
         try:
@@ -155,11 +155,13 @@ def element_count(shape: Sequence[object], what: str) -> int:
         CheckpointFormatError: it is not a shape.
     """
     if len(shape) > MAX_DIMENSIONS:
-        raise CheckpointFormatError(f"{what} declares {len(shape)} dimensions")
+        raise CheckpointFormatError(f"{what} declares {len(shape)} dimensions, more than {MAX_DIMENSIONS}")
     sizes = [require_size(size, f"a size of {what}") for size in shape]
     # NumPy multiplies the other sizes even if one is 0.
     if math.prod(filter(None, sizes)) >= 1 << 56:
-        raise CheckpointFormatError(f"{what} declares the shape {truncate('x'.join(map(str, sizes)))}")
+        raise CheckpointFormatError(
+            f"{what} declares the shape {truncate('x'.join(map(str, sizes)))}, which is too large"
+        )
     return math.prod(sizes)
 
 
@@ -170,7 +172,7 @@ def require_size(value: object, what: str) -> int:
         CheckpointFormatError: it is not such an integer.
     """
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
-        raise CheckpointFormatError(f"{what} is {shorten(value)}")
+        raise CheckpointFormatError(f"{what} is {shorten(value)}, expected an integer from 0 to 2^63 - 1")
     return value
 
 

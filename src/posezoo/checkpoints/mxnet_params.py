@@ -45,7 +45,7 @@ def read_mxnet_params(file: MappedFile) -> dict[str, Array]:
     cursor = FileCursor(file, len(MAGIC))
     (count,) = cursor.unpack("<Q", "the count of arrays")
     if count > MAX_TENSORS:
-        raise CheckpointFormatError(f"declares {count} arrays")
+        raise CheckpointFormatError(f"declares {count} arrays, more than {MAX_TENSORS}")
     arrays = [_array(cursor, f"array {number} of {count}") for number in range(1, count + 1)]
     (named,) = cursor.unpack("<Q", "the count of names")
     if named != count:
@@ -82,7 +82,9 @@ def _array(cursor: FileCursor, what: str) -> Array:
     if ndim == (-1 if magic == _V3 else 0):
         return np.zeros(0, np.float32)
     if not 0 <= ndim <= MAX_DIMENSIONS:
-        raise CheckpointFormatError(f"{what} declares {ndim} dimensions")
+        raise CheckpointFormatError(
+            f"{what} declares {ndim} dimensions, which is not from 0 to {MAX_DIMENSIONS}"
+        )
     shape = cursor.unpack(f"<{ndim}{'q' if magic in (_V1, _V2, _V3) else 'I'}", what)
     count = element_count(shape, what)
     _, _, flag = cursor.unpack("<iii", what)  # before it: type and number of the device

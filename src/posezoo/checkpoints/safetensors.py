@@ -99,7 +99,7 @@ def _entries(text: str) -> dict[str, object]:
         raise CheckpointFormatError("its header is not a JSON object")
     header.pop("__metadata__", None)  # free text about the file
     if len(header) > MAX_TENSORS:
-        raise CheckpointFormatError(f"declares {len(header)} tensors")
+        raise CheckpointFormatError(f"declares {len(header)} tensors, more than {MAX_TENSORS}")
     return header
 
 

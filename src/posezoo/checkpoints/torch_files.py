@@ -116,7 +116,9 @@ def _check_directory(file: MappedFile) -> None:
     if locator.startswith(b"PK\x06\x07"):
         _, size, _ = _END64.unpack(_entry_header(file, _END.size + 20, _END64.size))
     if size > MAX_HEADER:
-        raise CheckpointFormatError(f"is a zip archive with a directory of {size} bytes")
+        raise CheckpointFormatError(
+            f"is a zip archive with a directory of {size} bytes, more than {MAX_HEADER}"
+        )
 
 
 def _entry_header(file: MappedFile, end: int, size: int) -> bytes:

@@ -116,7 +116,7 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> Path:
             )
         size = place.stat().st_size
         if file.size not in (None, size):
-            raise ConversionError(f"{place}: has {size} bytes, model.yml promises {file.size}", hint=hint)
+            raise ConversionError(f"{place}: has {size} bytes, model.yml declares {file.size}", hint=hint)
         if not verified_files.is_verified_file(place, file, trust_record=False, remember=False):
             record = "posezoo.lock" if file.first_use or file.by_lock else "model.yml"
             raise ConversionError(f"{place}: its digest differs from the one in {record}", hint=hint)

@@ -186,10 +186,10 @@ def _check_results(spec: ModelSpec, results: Path) -> None:
                 else:
                     raise ConversionError(
                         f"{spec.full_name}: its code left {sanitize(path.name)}, which is not a regular file",
-                        hint="look at that code: this is not an accident",
+                        hint="inspect that code: it may be malicious",
                     )
     except OSError as error:
         raise ConversionError(
             f"{spec.full_name}: its code left a folder that cannot be read: {error.strerror}",
-            hint="look at that code: this is not an accident",
+            hint="inspect that code: it may be malicious",
         ) from error

@@ -82,7 +82,7 @@ def _unpack_aside(
         key = case_folded(name)
         above = {key[:at] for at, letter in enumerate(key) if letter == "/"}
         if key in names or key in folders or above & names:
-            raise ArchiveError(f"{archive.name}: contains {name} twice, at least where case is ignored")
+            raise ArchiveError(f"{archive.name}: contains {name} twice, at least if case is ignored")
         if len(names) == MAX_MEMBERS:
             raise ArchiveError(f"{archive.name}: contains more than {MAX_MEMBERS} files")
         names.add(key)
@@ -148,12 +148,12 @@ class _BoundedStream:
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _MAX_READ:
-            raise ArchiveError(f"{self._name}: has a header of {size} bytes")
+            raise ArchiveError(f"{self._name}: has a header of {size} bytes, more than {_MAX_READ}")
         return self._stream.read(size)
 
     def seek(self, offset: int, whence: int = 0) -> int:
         if not 0 <= offset <= self._limit + (MAX_MEMBERS << 10):
-            raise ArchiveError(f"{self._name}: continues at byte {offset}")
+            raise ArchiveError(f"{self._name}: has a member at byte {offset}, beyond the limit for its size")
         return self._stream.seek(offset, whence)
 
     def tell(self) -> int:

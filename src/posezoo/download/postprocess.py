@@ -1,7 +1,7 @@
 """The postprocessing steps of model.yml: unpack archives and replace text.
 
-The published files are kept, an archive beside its members, a text as ``<file>.orig`` beside the changed one:
-so they can be verified at any time, and a second run downloads nothing.
+The published files are kept: an archive beside its members, and a text as ``<file>.orig`` beside the changed
+one. So they can be verified at any time, and a second run downloads nothing.
 """
 
 from __future__ import annotations
@@ -31,7 +31,7 @@ from posezoo.spec.model import ModelSpec, RegexReplace, UnpackArchive
 TIMEOUT_S = 10.0
 MAX_BYTES = 16 << 20
 
-# A path below the downloads in an argument of model.yml, which may be the beginning of several names.
+# A path below $dl_dir in an argument of model.yml; it may be a prefix of the names of several files.
 _DOWNLOADED = re.compile(r"\$dl_dir/([^\s,;\[\]\"']+)")
 
 # A pattern from a model.yml may never end on a downloaded text, and ``re`` cannot be interrupted, so a child

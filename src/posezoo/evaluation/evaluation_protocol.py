@@ -54,14 +54,17 @@ class EvaluationProtocol:
             "people_from": self.box_source,
             "arithmetic": self.estimator.executed_precision,
         }
-        named = {key: value for key, value in settings.items() if value not in ("", 0, False)}
-        return named | dict(options.decoder_options)  # also those that are 0 or False: their defaults are not
+        changed = {key: value for key, value in settings.items() if value not in ("", 0, False)}
+        # A decoder option is kept even if it is 0 or False, since its default may be another value.
+        return changed | dict(options.decoder_options)
 
 
 def cache_key(protocol: EvaluationProtocol, irs: Iterable[Path], *others: Path) -> dict[str, Any]:
-    """All that predictions depend on: cached predictions are used only if they have the same key.
+    """Everything that predictions depend on; cached predictions are used only if their key is the same.
 
-    ``irs`` are the .xml of all its networks; ``others`` are other files, such as a file of boxes.
+    Args:
+        irs: the .xml of each of its networks.
+        others: other files, such as a file of boxes.
     """
     estimator = protocol.estimator
     decoder = estimator.model.decoder
@@ -114,7 +117,7 @@ def explain_difference(
         published_set = published.dataset or "another set"
         yield f"measured on {num_images} images of {result.dataset.name}, published for {published_set}"
     if published.flip != protocol.options.flip:
-        yield f"{'published' if published.flip else 'measured'} with the mirrored image averaged in"
+        yield f"{'published' if published.flip else 'measured'} with flip: image and mirror image averaged"
     if protocol.options.scales != (1.0,):
         yield f"measured at {len(protocol.options.scales)} scales"
     if protocol.box_source:
@@ -129,6 +132,6 @@ def explain_difference(
 
 def describe_published_protocol(published: PublishedAccuracy) -> str:
     """How a published value was measured, as far as this is published."""
-    flip = "mirrored image averaged in" if published.flip else ""
+    flip = "with flip" if published.flip else ""
     model = "measured on the converted model" if published.is_of_ir else ""
     return "; ".join(filter(None, (published.dataset, published.protocol, flip, model)))

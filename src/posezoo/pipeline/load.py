@@ -44,7 +44,7 @@ def select_detector(context: Context, decoder: str) -> Model | None:
         raise UnknownModelError(f"the person detector: {error.problem}", hint=hint) from error
     if detector.decoder is not None and find_decoder(detector.decoder.name).detector:
         raise InferenceError(
-            f"{name} is not a detector: it processes one person at a time", hint=f"say {USUAL_DETECTOR}"
+            f"{name} is not a detector: it processes one person at a time", hint=f"use {USUAL_DETECTOR}"
         )
     return detector
 

@@ -181,7 +181,7 @@ def plan_quantization(
         xml = layout.converted_ir_path(spec, precision)
         if spec.is_ir and precision in spec.precisions and xml == layout.ir_path(spec, precision):
             raise QuantizationError(
-                f"{xml}: is the place of its publisher's own {precision}",
+                f"{xml}: would replace the {precision} IR of its publisher",
                 hint="--output_dir names another folder",
             )
         reason = "it was requested"

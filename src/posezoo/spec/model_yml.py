@@ -385,7 +385,7 @@ def read_composite(path: Path, *, family: model.Family, name: str) -> model.Comp
     warnings = _collect_unknown_keys(node)
     top = node.as_mapping(names_of(COMPOSITE_KEYS))
     if "stages" in top and "stages_order" in top:
-        raise top["stages_order"].make_error("is given beside stages: one of them is enough")
+        raise top["stages_order"].make_error("is given in addition to stages: only one of them is allowed")
     values = read_keys(top, COMPOSITE_KEYS)
     listed = values.pop("stages_order", None)
     stages = values.pop("stages", listed)

@@ -241,13 +241,13 @@ def _check_file(fields: YamlMapping, file: model.SourceFile) -> None:
         if name not in fields:
             raise fields.node.make_error(f"the key {name} is missing")
     if file.size is not None and "max_size" in fields:
-        raise fields["max_size"].make_error("is given beside a size that is known")
+        raise fields["max_size"].make_error("is allowed only if the size is unknown")
     if "contains" in fields and not file.name.endswith(".zip"):
         raise fields["contains"].make_error(
             f"{file.name} is not a .zip file, so its members cannot be checked"
         )
     if "sha256" in fields and "checksum" in fields:
-        raise fields["checksum"].make_error("is given beside sha256: one of them is enough")
+        raise fields["checksum"].make_error("is given in addition to sha256: only one of them is allowed")
 
 
 FILE = record(

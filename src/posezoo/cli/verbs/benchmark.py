@@ -149,7 +149,7 @@ def run(args: argparse.Namespace) -> int:
                 if not planner.report.failures:
                     if len(cases) < 2:
                         raise InferenceError(
-                            "there is nothing to compare: only one thing is named",
+                            "there is nothing to compare: only one case is selected",
                             hint="name two models, or several of --precisions, --batch or --requests",
                         )
                     _measure(cases, schedule, results, console)
@@ -191,7 +191,7 @@ def _measure(
     results: list[BenchmarkResult],
     console: Console,
 ) -> None:
-    """Measure the cases in turns, and add their results: after ^C those so far, after a failure none."""
+    """Measure the cases in turns, and add their results; after ^C, those so far; after a failure, none."""
     from posezoo.benchmarking.benchmark_process import run_rounds
 
     latest: tuple[BenchmarkResult, ...] = ()
