@@ -347,7 +347,7 @@ def record_of_an_ir() -> bytes:
         spec,
         None,
         contents,
-        self_check=dataclasses.asdict(checked),
+        self_check={"mode": "", **dataclasses.asdict(checked)},
         complexity=Complexity(1.0, 1.0),
         shift=shift,
     )

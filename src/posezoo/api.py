@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from posezoo.convert.conversion_plan import ConversionOptions
 from posezoo.errors import PosezooError, SettingsError, UnknownModelError, import_optional, suggest
 from posezoo.events import Listener, ignore_event
 from posezoo.networks import build_network, is_network
@@ -70,8 +71,10 @@ def get(
     """
     context = _open(settings, trust_on_first_use)
     own = None if checkpoint is None else Path(checkpoint)
-    model = _find_model(context, name, tag, own, model_name)
-    return get_irs(model, _precision(precision), context, checkpoint=own, force=force, listener=listener)
+    model, conversion = _find_model(context, name, tag, own, model_name), ConversionOptions(force=force)
+    return get_irs(
+        model, _precision(precision), context, checkpoint=own, options=conversion, listener=listener
+    )
 
 
 def load(
@@ -150,7 +153,10 @@ def load(
     own = None if checkpoint is None else Path(checkpoint)
     model = _find_model(context, name, tag, own, model_name)
     require_detector_used(detector, model)
-    irs = get_irs(model, _precision(precision), context, checkpoint=own, force=force, listener=listener)
+    conversion = ConversionOptions(force=force)
+    irs = get_irs(
+        model, _precision(precision), context, checkpoint=own, options=conversion, listener=listener
+    )
     if own is not None and model.decoder is None:  # the outputs decide on the decoder
         xml = irs[model.name]
         return compile_ir_estimator(xml, context, options, named_detector=detector, listener=listener)

@@ -136,13 +136,15 @@ class SelfCheckPassed(ModelEvent):
     """An IR and its original compute the same outputs.
 
     ``difference`` is the largest difference of all outputs, as a share of that output's largest value;
-    ``reference`` names the runtime that ran the original.
+    ``reference`` names the runtime that ran the original. ``unprovable`` lists the outputs whose numbers
+    prove nothing, because a rounding of the input changes them by more than 5 % of their largest value.
     """
 
     precision: str
     difference: float
     tolerance: float
     reference: str
+    unprovable: tuple[str, ...] = ()
 
 
 class ConversionFinished(TaskFinished):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import re
 import subprocess
 import sys
@@ -69,6 +70,18 @@ def numbers_of_the_network():
         for word in ("weight", "running_mean", "running_var", "num_batches_tracked")
     }
     return sum(tensor.numel() for key, tensor in state.items() if key not in folded)
+
+
+def test_the_self_check_of_own_weights_can_be_strict_or_off(checkpoint, tmp_path):
+    ours = ("--network", NETWORK, "--checkpoint", checkpoint, "-o", tmp_path, *FP32)
+    record = tmp_path / "public" / NETWORK / "FP32" / "provenance.json"
+    for mode in ("off", "strict"):
+        ended = posezoo("convert", *ours, "--self_check", mode)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert json.loads(record.read_text())["self_check"]["mode"] == mode
+    refused = posezoo("convert", "blazepose-full", "--self_check", "off")
+    assert refused.returncode == 2
+    assert "--self_check goes with --checkpoint" in refused.stderr
 
 
 def test_the_ir_of_other_weights_is_replaced_only_with_force(converted, other):

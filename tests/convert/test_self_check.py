@@ -10,14 +10,19 @@ import onnx
 import pytest
 
 from convert.test_conversion import detector, tiny
+from fakes.conversion import convert_model, is_up_to_date, resolved_of
 from fakes.network import HEIGHT, KINDS, MEAN, OUTPUTS, SCALE, WIDTH, downloaded, image_of, network, spec_of
+from posezoo.cli.report import result_lines
 from posezoo.convert import frontends, preprocess
+from posezoo.convert.constant_check import find_changed_constant
+from posezoo.convert.conversion_plan import ConversionOptions, plan_irs
+from posezoo.convert.fp16_check import Fp16Comparison, compare_with_fp32
 from posezoo.convert.publish import publish_irs
 from posezoo.convert.reference_outputs import compute_reference
 from posezoo.convert.self_check import compute_difference
 from posezoo.errors import SelfCheckError
 from posezoo.events import Event, SelfCheckPassed
-from posezoo.ir import ir_writer
+from posezoo.ir import ir_writer, provenance
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.resolve.resolved import Converter, Target
 from posezoo.spec.model import Framework, Output, Precision, SelfCheckSettings
@@ -380,3 +385,244 @@ def test_two_different_images_are_checked_at_any_size(tmp_path):
         assert one.seed != other.seed
         for name, picture in one.feed.items():
             assert not np.array_equal(picture, other.feed[name])
+
+
+def amplifying(tmp_path, factor):
+    """A network whose output is the sine of an image, enlarged: its rounding is enlarged as much."""
+    nodes = [
+        onnx.helper.make_node("Mul", ["image", "factor"], ["angle"], "angle"),
+        onnx.helper.make_node("Sin", ["angle"], ["wave"], "wave"),
+    ]
+    ports = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, (1, 3, HEIGHT, WIDTH))
+        for name in ("image", "wave")
+    ]
+    weight = onnx.numpy_helper.from_array(np.array(factor, np.float32), "factor")
+    graph = onnx.helper.make_graph(nodes, "waves", ports[:1], ports[1:], [weight])
+    opsets = [onnx.helper.make_opsetid("", 13)]
+    content = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+    spec = replace(spec_of(content, tmp_path), outputs=(Output("wave", (1, 3, HEIGHT, WIDTH)),))
+    return spec, downloaded(spec, content, tmp_path)
+
+
+def test_a_network_may_differ_by_its_own_rounding(tmp_path):
+    spec, layout = amplifying(tmp_path, 3e3)
+    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP32, FP16))
+    (check,) = provenance.read_provenance(layout.provenance_path(spec, FP32)).checks
+    assert 1e-3 < check.tolerance < 5 * 0.05
+
+
+def test_a_tame_network_may_differ_by_little(tmp_path):
+    """A weight tensor that is 0.02 % off passed the fixed tolerance of 1e-3."""
+    spec, layout = tiny(tmp_path)
+    wrong = read(spec, layout)
+    weights = floats_of(wrong)[0]
+    replace_constant(weights, weights.data * 1.0002)
+    problem = refusal(spec, layout, preprocess.apply_model_yml(wrong, spec))
+    assert "differs from the original in heatmaps" in problem
+
+
+def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_strict(tmp_path):
+    spec, layout = amplifying(tmp_path, 1e5)
+    right = preprocess.apply_model_yml(read(spec, layout), spec)
+    ir_writer.prepare_for_writing(right, spec, None)
+    events: list[Event] = []
+    publish_irs(right, spec, layout, targets_of(spec, layout, (FP32, FP16)), listener=events.append)
+    assert [event.unprovable for event in events if isinstance(event, SelfCheckPassed)] == [("wave",)] * 2
+    line = next(result_lines(events[0]))
+    assert line.startswith(
+        "FP32 cannot be proven by numbers: a rounding of the input changes wave by more than 5 %"
+    )
+    assert provenance.read_provenance(layout.provenance_path(spec, FP16)).unprovable == ("wave",)
+    with pytest.raises(SelfCheckError, match="cannot be proven by numbers"):
+        publish_irs(right, spec, layout, targets_of(spec, layout, (FP32,)), is_strict=True)
+
+
+def test_a_strict_check_makes_an_unproven_ir_again(tmp_path):
+    spec, layout = amplifying(tmp_path, 1e5)
+    convert_model(spec, layout, precisions=[FP16])
+    assert is_up_to_date(spec, layout, FP16)
+    resolved = resolved_of(spec, layout, [FP16])
+    (planned,) = plan_irs(resolved, ConversionOptions(is_strict=True))
+    assert planned.reason == "its self-check could not prove its outputs"
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_an_fp16_ir_is_the_rounding_of_the_fp32_ir(tmp_path, kind):
+    spec, layout = tiny(tmp_path, kind=kind)
+    irs = publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP32, FP16))
+    assert compare_with_fp32(irs[FP32], irs[FP16]) == Fp16Comparison("")
+    weights = irs[FP16].with_suffix(".bin")
+    content = weights.read_bytes()
+    for position in range(0, len(content), 2):  # the last bit of each number
+        weights.write_bytes(content[:position] + bytes([content[position] ^ 1]) + content[position + 1 :])
+        assert "differs first in the constant" in compare_with_fp32(irs[FP32], irs[FP16]).difference, position
+    weights.write_bytes(content)
+    xml = irs[FP16].read_text()
+    for before, after in (
+        ('dilations="1, 1"', 'dilations="2, 2"'),
+        ('type="ReLU"', 'type="Sigmoid"'),
+        ('from-port="0"', 'from-port="9"'),
+    ):
+        assert before in xml
+        irs[FP16].write_text(xml.replace(before, after, 1))
+        assert "differs first in" in compare_with_fp32(irs[FP32], irs[FP16]).difference, before
+
+
+def test_an_fp16_ir_alone_is_proven_by_an_fp32_ir_that_is_not_published(tmp_path):
+    spec, layout = tiny(tmp_path)
+    wrong = read(spec, layout)
+    weights = floats_of(wrong)[0]
+    replace_constant(weights, weights.data * 1.0002)
+    problem = refusal(spec, layout, preprocess.apply_model_yml(wrong, spec), (FP16,))
+    assert "differs from the original in heatmaps" in problem
+    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec), (FP16,))
+    assert not layout.ir_path(spec, FP32).exists()
+
+
+@pytest.mark.parametrize("values", ["subnormal", "all"])
+def test_openvino_rounds_as_the_check_does(tmp_path, values):
+    """On random numbers, some of which FP16 cannot hold."""
+    rng = np.random.default_rng(0)
+    numbers = rng.normal(0, 1e-5 if values == "subnormal" else 1.0, (1, 1000)).astype(np.float32)
+    if values == "all":
+        numbers[0, :4] = 1e6, -1e6, np.inf, 65519
+    ov = import_openvino()
+    image = ov.opset13.parameter([1, numbers.size], ov.Type.f32)
+    model = ov.Model([ov.opset13.add(image, ov.opset13.constant(numbers))], [image])
+    xmls = [ir_writer.write_ir(model, tmp_path / each / "net.xml", each) for each in (FP32, FP16)]
+    comparison = compare_with_fp32(*xmls)
+    assert not comparison.difference
+    assert bool(comparison.clipped) == (values == "all")
+    assert xmls[1].with_suffix(".bin").stat().st_size == 2 * numbers.size
+
+
+def test_loops_are_compared_too(tmp_path):
+    ov = import_openvino()
+    ops = ov.opset13
+    image = ops.parameter([1, 4], ov.Type.f32)
+    inner = ops.parameter([1, 4], ov.Type.f32)
+    doubled = ops.multiply(inner, ops.constant(np.array([[1.1, 2.2, 3.3, 4.4]], np.float32)))
+    body = ov.Model([doubled, ops.constant(True)], [inner])
+    loop = ops.loop(ops.constant(3), ops.constant(True))
+    loop.set_function(body)
+    loop.set_special_body_ports([-1, 1])
+    loop.set_merged_input(inner, image.output(0), doubled.output(0))
+    model = ov.Model([loop.get_iter_value(doubled.output(0), -1)], [image])
+    xmls = [ir_writer.write_ir(model, tmp_path / each / "net.xml", each) for each in (FP32, FP16)]
+    assert compare_with_fp32(*xmls) == Fp16Comparison("")
+    weights = xmls[1].with_suffix(".bin")
+    content = bytearray(weights.read_bytes())
+    place = bytes(content).index(np.float16(2.2).tobytes())
+    content[place] ^= 1
+    weights.write_bytes(content)
+    assert "differs first in the constant" in compare_with_fp32(*xmls).difference
+
+
+def wide(tmp_path):
+    """A network with two kernels of 16 filters; their outputs hardly depend on the second one's last filter."""
+    rng = np.random.default_rng(0)
+    kernels = [
+        rng.normal(size=shape).astype(np.float32) for shape in ((16, 3, 3, 3), (16, 16, 3, 3), (2, 16, 3, 3))
+    ]
+    kernels[2][:, -1] = 1e-9
+    weights = [
+        onnx.numpy_helper.from_array(values, f"kernel{number}") for number, values in enumerate(kernels)
+    ]
+    nodes = [
+        onnx.helper.make_node("Conv", [source, f"kernel{number}"], [target], target, pads=[1, 1, 1, 1])
+        for number, (source, target) in enumerate([("image", "a"), ("ra", "b"), ("rb", "heatmaps")])
+    ] + [onnx.helper.make_node("Relu", [name], [f"r{name}"], f"r{name}") for name in "ab"]
+    nodes = [nodes[index] for index in (0, 3, 1, 4, 2)]
+    ports = [
+        onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, (1, channels, HEIGHT, WIDTH))
+        for name, channels in (("image", 3), ("heatmaps", 2))
+    ]
+    graph = onnx.helper.make_graph(nodes, "wide", ports[:1], ports[1:], weights)
+    opsets = [onnx.helper.make_opsetid("", 13)]
+    content = onnx.helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString()
+    spec = replace(spec_of(content, tmp_path), outputs=(Output("heatmaps", (1, 2, HEIGHT, WIDTH)),))
+    return spec, downloaded(spec, content, tmp_path)
+
+
+def constant_of_shape(network, shape):
+    return next(
+        node
+        for node in network.get_ordered_ops()
+        if node.get_type_name() == "Constant" and list(node.shape) == list(shape)
+    )
+
+
+def test_a_changed_weight_that_outputs_do_not_show_is_detected(tmp_path):
+    spec, layout = wide(tmp_path)
+    publish_as(spec, layout, preprocess.apply_model_yml(read(spec, layout), spec))
+    wrong = preprocess.apply_model_yml(read(spec, layout), spec)
+    weights = constant_of_shape(wrong, (16, 16, 3, 3))
+    values = weights.data.copy()
+    values[-1, 3, 1, 1] *= 1.5
+    replace_constant(weights, values)
+    problem = refusal(spec, layout, wrong)
+    assert "has another constant than the original" in problem
+    assert problem.endswith("differs from the original's in 1 of 16 filters")
+
+
+def test_a_slightly_wrong_mean_is_detected(tmp_path):
+    spec, layout = wide(tmp_path)
+    other = with_image(spec, mean=tuple(value + 1e-4 for value in MEAN))
+    problem = refusal(spec, layout, preprocess.apply_model_yml(read(spec, layout), other))
+    assert problem.endswith("is not the declared mean")
+
+
+def test_filters_may_be_scaled_and_negated(tmp_path):
+    """Folding a normalization into a convolution does this."""
+    rng = np.random.default_rng(0)
+    original = rng.normal(size=(8, 4, 3, 3)).astype(np.float32)
+    original[5] = 0
+    folded = original * rng.uniform(-2, 2, (8, 1, 1, 1)).astype(np.float32)
+    folded[6] = 0
+
+    def changed(kernel):
+        model_input = import_openvino().opset13.parameter([1, 4, 8, 8], import_openvino().Type.f32)
+        convolution = import_openvino().opset13.convolution(
+            model_input, import_openvino().opset13.constant(kernel), [1, 1], [0, 0], [0, 0], [1, 1]
+        )
+        model = import_openvino().Model([convolution], [model_input])
+        xml = ir_writer.write_ir(model, tmp_path / "net.xml", FP32)
+        spec = replace(tiny(tmp_path)[0], inputs=())
+        # As TensorFlow Lite stores it: the input channels are last.
+        return find_changed_constant(
+            spec, [np.zeros((8, 4, 3, 3), np.float32), original.transpose(0, 2, 3, 1)], xml
+        )
+
+    assert not changed(folded)
+    assert not changed(original)
+    assert not changed(rng.normal(size=original.shape).astype(np.float32))
+    for damage in (np.float32(0), np.float16(folded[2, 1, 1, 1]) * np.float32(1.01)):
+        wrong = folded.copy()
+        wrong[2, 1, 1, 1] = damage
+        assert changed(wrong).endswith("in 1 of 8 filters")
+    assert changed(folded.astype(np.float16).astype(np.float32)).endswith("of 8 filters")
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_the_kernels_of_an_original_are_read(tmp_path, kind):
+    spec, layout = tiny(tmp_path, kind=kind)
+    path = layout.file_path(spec, spec.files[0])
+    arrays = frontends.select_format(spec).read_constants(spec, path)
+    shapes = sorted(tuple(sorted(array.shape)) for array in arrays if array.ndim == 4)
+    assert shapes == [(1, 1, 2, 4), (1, 1, 2, 4), (3, 3, 3, 4)]
+    stored = np.concatenate([np.sort(array.reshape(-1)) for array in arrays if array.ndim == 4])
+    read_back = [node.data.astype(np.float32) for node in floats_of(read(spec, layout)) if node.data.size > 4]
+    assert np.array_equal(np.sort(stored), np.sort(np.concatenate([each.reshape(-1) for each in read_back])))
+
+
+def test_the_first_node_that_differs_is_named(tmp_path):
+    spec, layout = wide(tmp_path)
+    for name, node in (("b", "b (Convolution)"), ("heatmaps", "heatmaps (Convolution)")):
+        wrong = preprocess.apply_model_yml(read(spec, layout), spec)
+        convolution = next(each for each in wrong.get_ordered_ops() if each.get_friendly_name() == name)
+        convolution.set_attribute("dilations", [2, 2])
+        for pads in ("pads_begin", "pads_end"):
+            convolution.set_attribute(pads, [2, 2])
+        wrong.validate_nodes_and_infer_types()
+        assert refusal(spec, layout, wrong).endswith(f"the first node that differs is {node}")

@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from convert.test_conversion import tiny
-from fakes.conversion import convert_model
+from fakes.conversion import convert_model, is_up_to_date
 from posezoo.files.verified_files import compute_digest
 from posezoo.ir import provenance
 from posezoo.spec.model import Precision
@@ -21,7 +23,7 @@ def test_a_written_record_is_read_back(tmp_path):
         path = xml.with_suffix(suffix)
         assert record.contents[suffix] == provenance.FileContent(path.stat().st_size, compute_digest(path))
     assert [check.output for check in record.checks] == ["heatmaps", "pafs"]
-    assert all(0 < check.difference < check.tolerance == 2e-2 for check in record.checks)
+    assert all(0 < check.difference < check.tolerance < 1e-4 for check in record.checks)
     assert record.checks[0].reference.startswith("LiteRT ")
 
 
@@ -31,6 +33,28 @@ def test_an_ir_that_was_not_checked_has_no_checks(tmp_path):
     record = provenance.read_provenance(layout.provenance_path(spec, FP16))
     assert record is not None
     assert record.checks == ()
+    assert json.loads(layout.provenance_path(spec, FP16).read_text())["self_check"]["mode"] == "off"
+
+
+def test_a_record_of_an_earlier_version_is_read_and_its_ir_is_kept(tmp_path):
+    """It has no mode, no noise, and the fixed tolerance of FP16."""
+    spec, layout = tiny(tmp_path)
+    convert_model(spec, layout)
+    path = layout.provenance_path(spec, FP16)
+    stored = json.loads(path.read_text())
+    outputs = {name: {"difference": 1e-4, "tolerance": 2e-2} for name in ("heatmaps", "pafs")}
+    stored["self_check"] = {
+        "reference": "LiteRT 2.3", "measure": "max", "inputs": "noise", "seeds": [1, 2], "outputs": outputs,
+    }  # fmt: skip
+    path.write_text(json.dumps(stored))
+    record = provenance.read_provenance(path)
+    assert record is not None
+    assert [(check.difference, check.tolerance) for check in record.checks] == [(1e-4, 2e-2)] * 2
+    assert record.unprovable == ()
+    assert is_up_to_date(spec, layout, FP16)
+    stored["self_check"] = None
+    path.write_text(json.dumps(stored))
+    assert provenance.read_provenance(path).checks == ()
 
 
 @pytest.mark.parametrize(

@@ -15,6 +15,7 @@ from posezoo.settings import INFERENCE_PRECISIONS, SETTING_TYPES, Settings, read
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 if TYPE_CHECKING:
+    from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Registry
     from posezoo.resolve.input_options import InputOptions
@@ -264,6 +265,11 @@ _SHARED = (
     Flag("-q, --quiet", "show only warnings and errors"),
     Flag("--resize", "make an IR that accepts images of any height and width, and resizes them"),
     Flag(
+        "--self_check",
+        "with --checkpoint: strict also refuses an IR whose outputs numbers cannot prove; off checks nothing",
+        choices=("strict", "off"),
+    ),
+    Flag(
         "--trust_on_first_use",
         "accept a file whose publisher states no checksum; its checksum is then recorded in posezoo.lock",
     ),
@@ -278,7 +284,7 @@ FLAGS |= {flag.spellings[-1].removeprefix("--"): flag for flag in _SHARED}
 MODELS = "models all"
 FORMAT = "format quiet"
 CAMERA_INPUT = "input_type input_layout resize"
-CHECKPOINT = "checkpoint model_name dynamic keep_onnx"
+CHECKPOINT = "checkpoint model_name self_check dynamic keep_onnx"
 CONVERSION = "precisions mo allow_upstream_code"
 HTTP = "stall_timeout header ca_bundle allow_http allow_private_redirects"
 CACHE = f"cache_dir mirror attempts {HTTP}"
@@ -401,4 +407,18 @@ def input_options_from_args(args: argparse.Namespace) -> InputOptions:
         layout=args.input_layout or "",
         resize=args.resize,
         dynamic=args.dynamic,
+    )
+
+
+def conversion_options_from_args(args: argparse.Namespace) -> ConversionOptions:
+    """How IR are made, from ``--force`` and ``CHECKPOINT``."""
+    from posezoo.convert.conversion_plan import ConversionOptions
+
+    if args.self_check is not None and args.checkpoint is None:
+        args.parser.error("--self_check goes with --checkpoint")
+    return ConversionOptions(
+        force=args.force,
+        self_check=args.self_check != "off",
+        is_strict=args.self_check == "strict",
+        keep_onnx=getattr(args, "keep_onnx", False),
     )

@@ -142,6 +142,12 @@ class Progress:
 def result_lines(event: events.Event) -> Iterator[str]:
     """The lines about a self-check or a comparison with FP32; none for any other event."""
     match event:
+        case events.SelfCheckPassed(unprovable=outputs) if outputs:
+            yield (
+                f"{event.precision} cannot be proven by numbers: a rounding of the input changes "
+                f"{', '.join(outputs)} by more than 5 %; difference {event.difference:.1e}, "
+                f"compared with {event.reference}"
+            )
         case events.SelfCheckPassed():
             yield (
                 f"{event.precision} self-check passed: difference {event.difference:.1e}, "

@@ -104,6 +104,7 @@ def convert_with_openvino(
             layout,
             targets,
             self_check=self_check,
+            is_strict=options.is_strict,
             reference=reference,
             decoder=resolved.decoder,
             listener=listener,

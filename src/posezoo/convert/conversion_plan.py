@@ -33,12 +33,14 @@ class ConversionOptions:
         force: convert again, even if an IR is up to date or was made from other weights.
         self_check: compare the outputs of each IR with those of the original, and write the IR to its final
             folder only if they are equal within the tolerance.
+        is_strict: also refuse an IR whose outputs the self-check cannot prove.
         keep_onnx: also write the intermediate ONNX of a checkpoint, as ``<name>.onnx`` in the model's folder.
     """
 
     force: bool = False
     self_check: bool = True
     keep_onnx: bool = False
+    is_strict: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,18 +102,29 @@ def plan_irs(
             can_check = target.converter is Converter.OPENVINO and target.obstacle is None
             is_checked = options.self_check and can_check
             reason = explain_stale_ir(
-                resolved, target.xml, is_good, is_checked=is_checked, mo_version=mo_version
+                resolved,
+                target.xml,
+                is_good,
+                is_checked=is_checked,
+                is_proven=is_checked and options.is_strict,
+                mo_version=mo_version,
             )
         irs.append(PlannedIr(target, reason))
     return tuple(irs)
 
 
 def explain_stale_ir(
-    resolved: Resolved, xml: Path, is_good: IsGood, *, is_checked: bool = False, mo_version: str = ""
+    resolved: Resolved,
+    xml: Path,
+    is_good: IsGood,
+    *,
+    is_checked: bool = False,
+    is_proven: bool = False,
+    mo_version: str = "",
 ) -> str:
     """Why an IR differs from the one that a conversion would make now; empty if it does not."""
     key = partial(provenance.conversion_key, resolved.source, resolved.decoder, model_optimizer=mo_version)
-    return provenance.explain_stale_record(xml, key, is_good, is_checked=is_checked)
+    return provenance.explain_stale_record(xml, key, is_good, is_checked=is_checked, is_proven=is_proven)
 
 
 def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[Target]:

@@ -51,12 +51,12 @@ def read_fields(buffer: Buffer, start: int, end: int) -> Iterator[ProtobufField]
         ProtobufError: the bytes between them are not a valid message.
     """
     while start < end:
-        tag, start = _varint(buffer, start, end)
+        tag, start = read_varint(buffer, start, end)
         number, kind = tag >> 3, tag & 7
         if kind == VARINT:
-            _, stop = _varint(buffer, start, end)
+            _, stop = read_varint(buffer, start, end)
         elif kind == LENGTH:
-            size, start = _varint(buffer, start, end)
+            size, start = read_varint(buffer, start, end)
             stop = start + size
         elif kind in _FIXED_SIZES:
             stop = start + _FIXED_SIZES[kind]
@@ -85,7 +85,7 @@ def has_fields(path: Path, fields: Mapping[int, int], *, needed: int) -> bool:
     return needed in kinds and kinds.items() <= fields.items()
 
 
-def _varint(buffer: Buffer, at: int, end: int) -> tuple[int, int]:
+def read_varint(buffer: Buffer, at: int, end: int) -> tuple[int, int]:
     """An integer, stored in groups of seven bits, the lowest first, and the position after it."""
     value = 0
     for shift in range(0, 70, 7):

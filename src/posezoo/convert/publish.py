@@ -12,7 +12,7 @@ from typing import Any
 from posezoo.convert import frontends
 from posezoo.convert.preprocess import fill_in_inputs
 from posezoo.convert.reference_outputs import ReferenceOutputs, compute_reference
-from posezoo.convert.self_check import check_ir
+from posezoo.convert.self_check import SelfCheckResult, check_fp16, check_ir
 from posezoo.errors import OutputError
 from posezoo.events import Listener, SelfCheckPassed, ignore_event
 from posezoo.files import verified_files
@@ -22,7 +22,7 @@ from posezoo.ir.complexity import compute_complexity
 from posezoo.ir.provenance import FileContent
 from posezoo.layout import ModelLayout
 from posezoo.resolve.resolved import Target
-from posezoo.spec.model import Decoder, ModelSpec
+from posezoo.spec.model import Decoder, ModelSpec, Precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,6 +58,7 @@ def publish_irs(
     targets: Sequence[Target],
     *,
     self_check: bool = True,
+    is_strict: bool = False,
     reference: Future[ReferenceOutputs] | None = None,
     decoder: Decoder | None = None,
     listener: Listener = ignore_event,
@@ -68,6 +69,7 @@ def publish_irs(
         network: an ``openvino.Model``, with its preprocessing and description.
         layout: the folders of the model's files, from which the reference runtime reads the original.
         self_check: whether to compare the outputs of the IR with those of the original.
+        is_strict: whether outputs that numbers cannot prove are an error.
         reference: the outputs of the original, if the caller has already started to compute them.
         decoder: the decoder that the record names.
         listener: receives an event for each IR that passed the check.
@@ -80,25 +82,46 @@ def publish_irs(
     spec_with_names = fill_in_inputs(spec, network)
     with staging_dir(layout.model_dir(spec)) as folder, ThreadPoolExecutor() as pool:
         # Most of these steps use one core only, and take seconds for a large network: they run in parallel.
+        source = frontends.source_model_path(spec, layout) if self_check else Path()
         if self_check and reference is None:
-            source = frontends.source_model_path(spec, layout)
             reference = pool.submit(compute_reference, spec_with_names, source)
+        paths = {
+            precision: folder / precision / f"{spec.name}.xml"
+            for precision in (Precision.FP32, *(target.precision for target in targets))
+        }
+        checks: dict[Precision, Future[SelfCheckResult]] = {}
+        if reference:
+            # An IR in FP16 is proven by the FP32 IR, which is written first, also if it was not requested.
+            fp32 = ir_writer.write_ir(network, paths[Precision.FP32], Precision.FP32)
+            checks[Precision.FP32] = pool.submit(
+                check_ir, spec_with_names, fp32, source, reference, is_strict=is_strict
+            )
         written = []
         for target in targets:
-            precision = target.precision
-            xml = ir_writer.write_ir(network, folder / precision / f"{spec.name}.xml", precision)
-            check = pool.submit(check_ir, spec_with_names, xml, precision, reference) if reference else None
-            written.append((target, xml, pool.submit(read_contents, xml), check))
+            precision, xml = target.precision, paths[target.precision]
+            if precision not in checks:
+                ir_writer.write_ir(network, xml, precision)
+                if reference:
+                    checks[precision] = pool.submit(
+                        check_fp16, spec_with_names, xml, source, fp32, checks[Precision.FP32], reference
+                    )
+            written.append((target, xml, pool.submit(read_contents, xml)))
         complexity = compute_complexity(network)
         staged = []
-        for target, xml, hashed, check in written:
-            checked = None
-            if check is not None:
-                result = check.result()
-                worst, checked = result.worst_difference, asdict(result)
+        for target, xml, hashed in written:
+            checked: dict[str, object] = {"mode": "off", "outputs": {}}
+            if target.precision in checks:
+                result = checks[target.precision].result()
+                worst = result.worst_difference
+                checked = {"mode": "strict" if is_strict else "", **asdict(result)}
                 listener(
                     SelfCheckPassed(
-                        spec.full_name, target.precision, worst.difference, worst.tolerance, result.reference
+                        spec.full_name,
+                        target.precision,
+                        worst.difference,
+                        worst.tolerance,
+                        result.reference,
+                        result.unprovable,
                     )
                 )
             contents = hashed.result()

@@ -1,8 +1,8 @@
 """The main function of the PyTorch process: it reads one job, writes one result, and ends.
 
-The standard input is a line of JSON; to run a network, the image follows as .npy. The standard output is the
-ONNX, or the network's outputs as .npz. If the job fails, the output is JSON with the error, and the exit code
-is ``REFUSED``.
+The standard input is a line of JSON; to run a network, images follow as .npz. The standard output is the
+ONNX, or the outputs for each image as .npz, with names such as ``0/heatmaps``. If the job fails, the output
+is JSON with the error, and the exit code is ``REFUSED``.
 """
 
 from __future__ import annotations
@@ -36,10 +36,10 @@ def main() -> int:
     # Libraries may print to the standard output, so it is redirected, and the result has a separate stream.
     result = os.fdopen(os.dup(1), "wb")
     os.dup2(2, 1)
-    job, image = json.loads(sys.stdin.buffer.readline()), sys.stdin.buffer.read()
+    job, images = json.loads(sys.stdin.buffer.readline()), sys.stdin.buffer.read()
     code, error_class, problem, hint = 0, "", "", ""
     try:
-        content = _run(job, image)
+        content = _run(job, images)
     except PosezooError as error:
         code, error_class, problem, hint = REFUSED, type(error).__name__, error.problem, error.hint
     except (RuntimeError, ValueError, MemoryError) as error:  # from PyTorch; only the first line is useful
@@ -52,7 +52,7 @@ def main() -> int:
     return code
 
 
-def _run(job: dict[str, Any], image: bytes) -> bytes:
+def _run(job: dict[str, Any], images: bytes) -> bytes:
     checkpoint = pretrained.read_network_checkpoint(Path(job["checkpoint"]), job["network"], job["arguments"])
     module = checkpoint.load()
     import torch
@@ -63,11 +63,16 @@ def _run(job: dict[str, Any], image: bytes) -> bytes:
         warnings.simplefilter("ignore")  # the exporter warns that it is deprecated
         if job["task"] == "export":
             return _export(checkpoint, module, job["shape"])
-        outputs = module(torch.from_numpy(np.load(io.BytesIO(image), allow_pickle=False)))
-    names = checkpoint.network.output_names(**checkpoint.arguments)
-    tensors = outputs if isinstance(outputs, tuple) else (outputs,)
+        names = checkpoint.network.output_names(**checkpoint.arguments)
+        results = {}
+        with np.load(io.BytesIO(images), allow_pickle=False) as arrays:
+            for number, array in enumerate(arrays.values()):
+                outputs = module(torch.from_numpy(array))
+                tensors = outputs if isinstance(outputs, tuple) else (outputs,)
+                for name, tensor in zip(names, tensors, strict=True):
+                    results[f"{number}/{name}"] = tensor.numpy()
     npz = io.BytesIO()
-    np.savez(npz, **{name: tensor.numpy() for name, tensor in zip(names, tensors, strict=True)})
+    np.savez(npz, **results)
     return npz.getvalue()
 
 

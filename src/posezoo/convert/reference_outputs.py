@@ -6,10 +6,11 @@ The preprocessing is done here in numpy, so that the preprocessing inside the IR
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import zip_longest
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import numpy.typing as npt
@@ -24,6 +25,9 @@ from posezoo.spec import supported_mo_args
 from posezoo.spec.model import Input, ModelSpec
 from posezoo.versions import package_version
 
+if TYPE_CHECKING:
+    from posezoo.convert.formats import TensorSignature
+
 Array = npt.NDArray[Any]
 
 #: The seeds of the random images, one for each seed, on which the original and the IR are run.
@@ -35,19 +39,31 @@ SEEDS = (1, 2)
 EXACT = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1", "ENABLE_CPU_PINNING": "NO"}
 
 
+#: The relative change of an input value that stands for one rounding, in units of its type's epsilon: for f32
+#: it is 2e-7.
+ROUNDING = 5 / 3
+
+
 @dataclass(frozen=True, slots=True)
 class ReferenceSample:
-    """One image and the original's outputs for it.
+    """One image and the original's outputs for it; inputs and outputs are by name.
 
     Attributes:
         seed: the seed of the random image.
-        feed: the IR's inputs by name, with values from 0 to 255.
-        outputs: the original's outputs, by name.
+        feed: the IR's inputs, with values from 0 to 255.
+        prepared: the original's inputs, with the preprocessing done.
+        moved: the original's inputs if each value of the image is moved by one rounding; None if no input has
+            a floating-point type.
+        outputs: the original's outputs.
+        moved_outputs: the original's outputs for ``moved``.
     """
 
     seed: int
     feed: Mapping[str, Array]
-    outputs: Mapping[str, Array]
+    prepared: Mapping[str, Array]
+    moved: Mapping[str, Array] | None
+    outputs: Mapping[str, Array] = field(default_factory=dict)
+    moved_outputs: Mapping[str, Array] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,7 +89,13 @@ def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
         # If a tensor inside the graph is declared as input or output, only OpenVINO can use it as such.
         if runtime is None or not (inputs <= set(runtime.inputs) and outputs <= set(runtime.outputs)):
             runtime = _open_openvino(spec, path, sizes)
-        cases = tuple(_compute_sample(spec, runtime, seed) for seed in SEEDS)
+        samples = [_draw_inputs(spec, runtime, seed) for seed in SEEDS]
+        moved = [sample.moved for sample in samples if sample.moved is not None]
+        results = runtime.run_all([*(sample.prepared for sample in samples), *moved])
+        cases = tuple(
+            replace(sample, outputs=original, moved_outputs=other)
+            for sample, original, other in zip_longest(samples, results[: len(SEEDS)], results[len(SEEDS) :])
+        )
     except (RuntimeError, ValueError) as error:
         raise SelfCheckError(
             f"{spec.full_name}: the original cannot be run: {error_text(error)}",
@@ -89,13 +111,15 @@ def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
     return ReferenceOutputs(runtime.name, cases)
 
 
-def _compute_sample(spec: ModelSpec, runtime: ReferenceRuntime, seed: int) -> ReferenceSample:
+def _draw_inputs(spec: ModelSpec, runtime: ReferenceRuntime, seed: int) -> ReferenceSample:
+    """A sample without outputs."""
     declared = {port.name: port for port in spec.inputs}
     frozen = supported_mo_args.frozen_inputs(spec.mo_args)
-    feed, prepared = {}, {}
+    rng = np.random.default_rng([seed, 1])
+    feed, prepared, moved, is_moved = {}, {}, {}, False
     for number, (name, (shape, dtype)) in enumerate(runtime.inputs.items()):
         if name in frozen:
-            prepared[name] = to_frozen_array(frozen[name], shape, dtype)
+            prepared[name] = moved[name] = to_frozen_array(frozen[name], shape, dtype)
             continue
         port = declared.get(name) or Input(name, shape, "")
         ir_shape = list(shape)
@@ -115,8 +139,12 @@ def _compute_sample(spec: ModelSpec, runtime: ReferenceRuntime, seed: int) -> Re
         feed[name] = np.ascontiguousarray(image.transpose(axes)) if port.to_layout else image
         if port.resize:
             image = resize(image.astype(np.float32), port.layout, shape)
-        prepared[name] = preprocess(image.astype(dtype), port).astype(dtype)
-    return ReferenceSample(seed, feed, runtime.run(prepared))
+        prepared[name] = moved[name] = preprocess(image.astype(dtype), port).astype(dtype)
+        if dtype.kind == "f":
+            is_moved = True
+            step = ROUNDING * float(np.finfo(dtype).eps) * rng.choice((-1.0, 1.0), shape)
+            moved[name] = preprocess((image * (1 + step)).astype(dtype), port).astype(dtype)
+    return ReferenceSample(seed, feed, prepared, moved if is_moved else None)
 
 
 def resize(image: Array, layout: str, shape: Shape) -> Array:
@@ -162,6 +190,17 @@ def _open_openvino(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> R
 
     A comparison with it checks the preprocessing and the written IR, but not how OpenVINO reads the original.
     """
+    network, inputs = read_original(spec, path, sizes)
+    compiled = openvino_core().compile_model(network, "CPU", EXACT)
+    outputs = [name for port in network.outputs for name in port.names]
+    runtime = f"OpenVINO {package_version('openvino')}, reading the original"
+    return ReferenceRuntime(runtime, inputs, outputs, partial(run_compiled, compiled))
+
+
+def read_original(
+    spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]
+) -> tuple[Any, dict[str, TensorSignature]]:
+    """The original as an ``openvino.Model`` of static sizes, and shape and type of its inputs by name."""
     ov = import_openvino()
     network = cut_inputs(frontends.read_network(spec, path), spec)
     declared = {port.name for port in spec.inputs if find_input(network, port.name)}
@@ -171,11 +210,7 @@ def _open_openvino(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> R
         shape = sizes.get(name) or with_default_sizes(static_sizes(port.partial_shape), "")
         inputs[name] = shape, port.element_type.to_dtype()
     network.reshape({name: ov.PartialShape(list(shape)) for name, (shape, _) in inputs.items()})
-    network = cut_outputs(network, [port.name for port in spec.outputs], spec.name)
-    compiled = openvino_core().compile_model(network, "CPU", EXACT)
-    outputs = [name for port in network.outputs for name in port.names]
-    runtime = f"OpenVINO {package_version('openvino')}, reading the original"
-    return ReferenceRuntime(runtime, inputs, outputs, partial(run_compiled, compiled))
+    return cut_outputs(network, [port.name for port in spec.outputs], spec.name), inputs
 
 
 def run_compiled(compiled: Any, feed: Mapping[str, Array]) -> dict[str, Array]:

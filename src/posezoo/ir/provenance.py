@@ -77,6 +77,7 @@ class Provenance:
         key: everything that the bytes of the IR depend on, from ``conversion_key``.
         contents: size and digest of the two files, by suffix: ``.xml`` and ``.bin``.
         checks: the self-check; empty if it was skipped.
+        unprovable: the outputs whose numbers prove nothing (``self_check.LARGEST_NOISE``).
         complexity: the ``gflops`` of one inference, and ``mparams``; empty if sizes are dynamic, or if they
             were not counted.
         shift: for an INT8 IR, the displacement of its keypoints against FP32, measured by ``quantize``.
@@ -87,6 +88,7 @@ class Provenance:
     checks: tuple[OutputCheck, ...]
     complexity: Mapping[str, float] = field(default_factory=dict)
     shift: Mapping[str, float] = field(default_factory=dict)
+    unprovable: tuple[str, ...] = ()
 
 
 def conversion_key(
@@ -156,7 +158,8 @@ def read_provenance(path: Path) -> Provenance | None:
             {name: float(record[part][name]) for name in names} if record.get(part) else {}
             for part, names in (("complexity", ("gflops", "mparams")), ("shift", SHIFT))
         )
-        return Provenance(dict(record["key"]), contents, checks, complexity, shift)
+        unprovable = tuple(map(str, check.get("unprovable", ())))
+        return Provenance(dict(record["key"]), contents, checks, complexity, shift, unprovable)
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
@@ -182,7 +185,12 @@ def camera_input_flags(record: Provenance, spec: ModelSpec) -> str:
 
 
 def explain_stale_record(
-    xml: Path, key_now: Callable[[], Mapping[str, object]], is_good: IsGood, *, is_checked: bool = False
+    xml: Path,
+    key_now: Callable[[], Mapping[str, object]],
+    is_good: IsGood,
+    *,
+    is_checked: bool = False,
+    is_proven: bool = False,
 ) -> str:
     """Why an IR must be made; empty if it exists, is complete, and its record has the same key.
 
@@ -191,6 +199,7 @@ def explain_stale_record(
         key_now: computes the key that a conversion would have now; called only if the IR has a record.
         is_good: whether a file has the size and digest of the record.
         is_checked: whether the IR must also have passed a self-check.
+        is_proven: whether that self-check must have proven all of its outputs.
     """
     if not xml.is_file():
         return "it does not exist yet"
@@ -205,6 +214,8 @@ def explain_stale_record(
             return f"its {suffix} is not the file that was published"
     if is_checked and not record.checks:
         return "it was not self-checked"
+    if is_proven and record.unprovable:
+        return "its self-check could not prove its outputs"
     return ""
 
 
@@ -223,7 +234,7 @@ def format_provenance(
 
     Args:
         contents: size and digest of the .xml and the .bin, by suffix.
-        self_check: the result of the self-check, in JSON's types; None if it was skipped.
+        self_check: the mode and result of the self-check, in JSON's types; None if there is none.
         complexity: the cost of one inference; None if sizes are dynamic.
         quantization: the part of the key that only an INT8 IR has; None for any other IR.
         shift: the displacement of an INT8 IR's keypoints against FP32.

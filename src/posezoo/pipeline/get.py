@@ -238,12 +238,10 @@ def get_irs(
     context: Context,
     *,
     checkpoint: Path | None = None,
-    force: bool = False,
+    options: ConversionOptions | None = None,
     listener: Listener = ignore_event,
 ) -> dict[str, Path]:
     """The .xml of each part of a model by its name; it is downloaded and converted if needed.
-
-    ``force`` converts again even if the IR are up to date.
 
     Raises:
         FetchError: a file cannot be downloaded.
@@ -252,7 +250,7 @@ def get_irs(
     irs = {}
     for part in context.registry.parts(model):
         resolved = resolve_model(part, (precision,), context, checkpoint=checkpoint)
-        converted = get(resolved, context, ConversionOptions(force=force), listener=listener)
+        converted = get(resolved, context, options, listener=listener)
         irs[part.name] = converted.irs[precision]
     return irs
 

@@ -83,7 +83,6 @@ def _run(args: argparse.Namespace) -> int:
     selection = conventions.select_omz_models(registry, args)
     requested = conventions.precisions_from_args(args)
     flags.require_model_optimizer(args)
-    from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.pipeline.for_each import for_each
     from posezoo.pipeline.get import write_model_card
     from posezoo.pipeline.zoo_context import open_context
@@ -107,7 +106,7 @@ def _run(args: argparse.Namespace) -> int:
     task = _ConversionTask(
         context,
         requested,
-        ConversionOptions(force=args.force, keep_onnx=args.keep_onnx),
+        flags.conversion_options_from_args(args),
         flags.input_options_from_args(args),
         args.checkpoint,
         is_dry_run=args.dry_run,

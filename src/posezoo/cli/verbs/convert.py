@@ -53,7 +53,6 @@ def run(args: argparse.Namespace) -> int:
     elif args.all or len(args.models) != (args.network is None):
         args.parser.error("--checkpoint goes with one model, or with --network and no model")
     flags.require_model_optimizer(args)
-    from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.registry import Selection
     from posezoo.resolve.custom_weights import spec_with_checkpoint
 
@@ -64,7 +63,7 @@ def run(args: argparse.Namespace) -> int:
         selection = Selection((spec_with_checkpoint(model, args.checkpoint, args.model_name or ""),))
     if args.onnx_only:
         return _export(args, context, selection)
-    options = ConversionOptions(force=args.force, keep_onnx=args.keep_onnx)
+    options = flags.conversion_options_from_args(args)
     inputs = flags.input_options_from_args(args)
     return convert_selected(args, context, options, downloads=False, selection=selection, inputs=inputs)
 

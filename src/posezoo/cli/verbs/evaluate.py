@@ -113,7 +113,7 @@ FLAGS = (
         "with --checkpoint: the name of the IR and of its folder (default: a folder named after the "
         "checkpoint's digest)",
     ),
-    f"force {flags.ESTIMATOR} {flags.FORMAT}",
+    f"self_check force {flags.ESTIMATOR} {flags.FORMAT}",
 )
 
 
@@ -194,7 +194,7 @@ def _load(
             args.precision,
             with_checkpoint_dir(context, args.checkpoint) if is_unnamed else context,
             checkpoint=args.checkpoint,
-            force=args.force,
+            options=flags.conversion_options_from_args(args),
             listener=console,
         )
         detectors = load.detector_irs(model, context, listener=console)

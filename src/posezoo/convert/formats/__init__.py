@@ -37,12 +37,18 @@ class ReferenceRuntime:
         inputs: shape and type of each input by its name.
         outputs: the names of the outputs.
         run: computes all outputs by name from the inputs by name.
+        run_several: the same for several inputs, if a runtime can do this faster than one by one.
     """
 
     name: str
     inputs: Mapping[str, TensorSignature]
     outputs: Collection[str]
     run: Callable[[Mapping[str, Array]], dict[str, Array]]
+    run_several: Callable[[Sequence[Mapping[str, Array]]], list[dict[str, Array]]] | None = None
+
+    def run_all(self, feeds: Sequence[Mapping[str, Array]]) -> list[dict[str, Array]]:
+        """All outputs by name, for each of several inputs."""
+        return self.run_several(feeds) if self.run_several else [self.run(feed) for feed in feeds]
 
 
 #: Opens a verified file with these input shapes (by name); returns None if the runtime is missing or cannot
@@ -65,6 +71,7 @@ class ModelFormat:
         cut_before_conversion: makes an OpenVINO InputModel end at the outputs with these names.
         runtime_module: the module of a runtime other than OpenVINO; empty if there is none.
         open_runtime: opens the original in that runtime.
+        read_constants: arrays of the constants that a file contains; it may leave out some.
         by_file_name: other formats of the same framework, by the last characters of their files' names.
     """
 
@@ -77,6 +84,7 @@ class ModelFormat:
     cut_before_conversion: Callable[[Any, Sequence[str]], None] | None = None
     runtime_module: str = ""
     open_runtime: OpenRuntime | None = None
+    read_constants: Callable[[ModelSpec, Path], Collection[Array]] = lambda spec, path: ()
     by_file_name: Mapping[str, ModelFormat] = field(default_factory=dict)
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -15,6 +16,7 @@ from posezoo.convert.protobuf_reader import (
     has_fields,
     map_file,
     read_fields,
+    read_varint,
 )
 from posezoo.ir.openvino_import import error_text
 from posezoo.spec.model import ModelSpec
@@ -85,6 +87,33 @@ def _locations(buffer: Buffer, message: str, start: int, end: int, depth: int) -
         yield texts.get(2, b"").decode("utf-8", "replace")
 
 
+def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
+    """The initializers whose values are in the file as they are in memory."""
+    import numpy as np
+
+    arrays = []
+    with map_file(path) as buffer:
+        for graph in read_fields(buffer, 0, len(buffer)):
+            for tensor in read_fields(buffer, graph.start, graph.end) if graph.number == 7 else ():
+                if tensor.number != 5:
+                    continue
+                shape, values, dtype = [], b"", ""
+                for field in read_fields(buffer, tensor.start, tensor.end):
+                    if field.number == 1:  # dims, one by one or packed
+                        at = field.start
+                        while at < field.end:
+                            size, at = read_varint(buffer, at, field.end)
+                            shape.append(size)
+                    elif field.number == 2:  # data_type
+                        kind, _ = read_varint(buffer, field.start, field.end)
+                        dtype = {1: "<f4", 10: "<f2"}.get(kind, "")
+                    elif field.number in (4, 9) and field.kind == LENGTH:  # float_data, raw_data
+                        values = buffer[field.start : field.end]
+                if dtype and len(values) == math.prod(shape) * int(dtype[-1]):
+                    arrays.append(np.frombuffer(values, dtype).reshape(shape))
+    return arrays
+
+
 def _open_runtime(_spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> ReferenceRuntime | None:
     module = import_runtime(_MODULE)
     if module is None:
@@ -129,4 +158,5 @@ ONNX = ModelFormat(
     external_files=external_data_files,
     runtime_module=_MODULE,
     open_runtime=_open_runtime,
+    read_constants=_read_constants,
 )

@@ -6,7 +6,7 @@ import io
 import json
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -79,16 +79,26 @@ def _open_runtime(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Re
     port = checkpoint.network.input
     inputs = {port.name: (sizes.get(port.name, port.shape), np.dtype(np.float32))}
 
-    def run(feed: Mapping[str, Array]) -> dict[str, Array]:
-        (image,) = feed.values()
-        npy = io.BytesIO()
-        np.save(npy, image, allow_pickle=False)
-        answer = _run_child(spec, path, "run", list(image.shape), npy.getvalue())
-        with np.load(io.BytesIO(answer), allow_pickle=False) as outputs:
-            return {name: outputs[name] for name in outputs.files}
-
     names = checkpoint.network.output_names(**checkpoint.arguments)
-    return ReferenceRuntime(f"PyTorch {package_version('torch')}", inputs, names, run)
+
+    def run_several(feeds: Sequence[Mapping[str, Array]]) -> list[dict[str, Array]]:
+        images = [image for feed in feeds for image in feed.values()]
+        npz = io.BytesIO()
+        np.savez(npz, *images)
+        answer = _run_child(spec, path, "run", list(images[0].shape), npz.getvalue())
+        with np.load(io.BytesIO(answer), allow_pickle=False) as outputs:
+            return [{name: outputs[f"{number}/{name}"] for name in names} for number in range(len(images))]
+
+    def run(feed: Mapping[str, Array]) -> dict[str, Array]:
+        return run_several([feed])[0]
+
+    return ReferenceRuntime(f"PyTorch {package_version('torch')}", inputs, names, run, run_several)
+
+
+def _read_constants(spec: ModelSpec, path: Path) -> list[Array]:
+    from posezoo.networks import pretrained
+
+    return list(pretrained.read_network_checkpoint(path, *_network_choice(spec)).tensors.values())
 
 
 def _network_choice(spec: ModelSpec) -> tuple[str, Mapping[str, Any]]:
@@ -96,7 +106,7 @@ def _network_choice(spec: ModelSpec) -> tuple[str, Mapping[str, Any]]:
     return spec.network.name, spec.network.arguments
 
 
-def _run_child(spec: ModelSpec, path: Path, task: str, shape: list[int], image: bytes = b"") -> bytes:
+def _run_child(spec: ModelSpec, path: Path, task: str, shape: list[int], images: bytes = b"") -> bytes:
     """The result of a job in a child process (``pytorch_child``).
 
     When the process ends, its memory is free again, and PyTorch's threads and allocator do not interfere with
@@ -119,7 +129,7 @@ def _run_child(spec: ModelSpec, path: Path, task: str, shape: list[int], image: 
     try:
         result = run_program(
             [sys.executable, "-I", "-c", _START, json.dumps(import_path)],
-            input_bytes=json.dumps(job).encode() + b"\n" + image,
+            input_bytes=json.dumps(job).encode() + b"\n" + images,
             environment={**os.environ, **_ONE_THREAD},
             max_output_bytes=None,
         )
@@ -146,4 +156,5 @@ PYTORCH = ModelFormat(
     image_layout="NCHW",
     openvino_input=export_to_onnx,
     open_runtime=_open_runtime,
+    read_constants=_read_constants,
 )

@@ -2,10 +2,25 @@
 
 from __future__ import annotations
 
+import math
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posezoo.convert.formats import ModelFormat
-from posezoo.convert.protobuf_reader import LENGTH, VARINT, ProtobufError, has_fields, map_file, read_fields
+from posezoo.convert.protobuf_reader import (
+    LENGTH,
+    VARINT,
+    ProtobufError,
+    ProtobufField,
+    has_fields,
+    map_file,
+    read_fields,
+    read_varint,
+)
+from posezoo.spec.model import ModelSpec
+
+if TYPE_CHECKING:
+    from posezoo.convert.formats import Array
 
 # GraphDef of tensorflow/core/framework/graph.proto; its nodes are field 1.
 _GRAPH = {1: LENGTH, 2: LENGTH, 3: VARINT, 4: LENGTH, 5: LENGTH}
@@ -44,11 +59,43 @@ def is_saved_model(path: Path) -> bool:
     return has_fields(path, _SAVED_MODEL, needed=2)
 
 
+def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
+    """The float constants whose values are in the file as they are in memory."""
+    import numpy as np
+
+    arrays = []
+    with map_file(path) as buffer:
+        # The message that contains each tensor: node 1, its attribute 5, the value 2, its tensor 8.
+        tensors = [ProtobufField(0, LENGTH, 0, len(buffer))]
+        for number in (1, 5, 2, 8):
+            tensors = [
+                field
+                for message in tensors
+                for field in read_fields(buffer, message.start, message.end)
+                if (field.number, field.kind) == (number, LENGTH)
+            ]
+        for tensor in tensors:
+            parts = {field.number: field for field in read_fields(buffer, tensor.start, tensor.end)}
+            if not {1, 2, 4} <= set(parts) or buffer[parts[1].start] != 1:  # DT_FLOAT
+                continue
+            sizes = [
+                read_varint(buffer, field.start, field.end)[0]
+                for dim in read_fields(buffer, parts[2].start, parts[2].end)
+                for field in read_fields(buffer, dim.start, dim.end)
+                if field.number == 1
+            ]
+            values = buffer[parts[4].start : parts[4].end]
+            if len(values) == 4 * math.prod(sizes):
+                arrays.append(np.frombuffer(values, "<f4").reshape(sizes))
+    return arrays
+
+
 FROZEN_GRAPH = ModelFormat(
     "a frozen TensorFlow graph",
     is_frozen_graph,
     frontend="tf",
     image_layout="NHWC",
+    read_constants=_read_constants,
     by_file_name={
         SAVED_MODEL_FILE: ModelFormat(
             "a TensorFlow SavedModel",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import math
+import struct
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +30,49 @@ def _cut_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:
     places = [input_model.get_place_by_tensor_name(name) for name in outputs]
     if not names.issuperset(outputs) and all(places):
         input_model.override_all_outputs(places)
+
+
+def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
+    """The float constants, read from the tables of FlatBuffers (schema.fbs)."""
+    import numpy as np
+
+    content = path.read_bytes()
+
+    def number(kind: str, at: int) -> int:
+        return int(struct.unpack_from(f"<{kind}", content, at)[0])
+
+    def find_field(table: int, index: int) -> int:
+        """The position of a table's field; 0 if it has its default."""
+        offsets = table - number("i", table)
+        place = 4 + 2 * index
+        offset = number("H", offsets + place) if place < number("H", offsets) else 0
+        return table + offset if offset else 0
+
+    def read_vector(table: int, index: int) -> range:
+        """The positions of the elements, each of 4 bytes."""
+        field = find_field(table, index)
+        if not field:
+            return range(0)
+        start = field + number("I", field)
+        return range(start + 4, start + 4 + 4 * number("I", start), 4)
+
+    model = number("I", 0)
+    buffers = [at + number("I", at) for at in read_vector(model, 4)]
+    graphs = [at + number("I", at) for at in read_vector(model, 2)]
+    arrays = []
+    for tensor in (at + number("I", at) for graph in graphs for at in read_vector(graph, 0)):
+        kind = number("b", field) if (field := find_field(tensor, 1)) else 0
+        shape = [number("i", at) for at in read_vector(tensor, 0)]
+        field = find_field(tensor, 2)
+        data = find_field(buffers[number("I", field)], 0) if field else 0
+        if not data or kind > 1:  # FLOAT32 is 0, FLOAT16 is 1
+            continue
+        start = data + number("I", data)
+        values = content[start + 4 : start + 4 + number("I", start)]
+        dtype = np.dtype(("<f4", "<f2")[kind])
+        if len(values) == math.prod(shape) * dtype.itemsize:
+            arrays.append(np.frombuffer(values, dtype).reshape(shape))
+    return arrays
 
 
 def _open_runtime(_spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> ReferenceRuntime | None:
@@ -67,4 +112,5 @@ TFLITE = ModelFormat(
     cut_before_conversion=_cut_at_tensors,
     runtime_module=_MODULE,
     open_runtime=_open_runtime,
+    read_constants=_read_constants,
 )

@@ -1,0 +1,128 @@
+"""Compare the constants of an IR with those of its original, where they can be matched.
+
+The outputs do not show a weight that hardly affects them. A kernel of the IR belongs to a kernel of the
+original if most of its filters are similar up to a factor: a normalization that is folded into a convolution
+leaves such factors. Then all of its filters must be equal up to a factor. The declared mean and scale must be
+among the constants if similar values are.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Iterable, Iterator
+from itertools import permutations
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from posezoo.convert.fp16_check import read_constants
+from posezoo.spec.model import ModelSpec
+
+Array = npt.NDArray[Any]
+
+#: The fewest values of a kernel and of one of its filters that can be matched.
+MIN_SIZE, MIN_FILTER = 64, 4
+
+#: The largest difference of a value, relative to the largest of its filter: folding rounds twice.
+ROUNDING = 1e-5
+
+#: Filters are similar if no value differs by more than this: a rounding to FP16 or bf16, not to 8 bits.
+SIMILAR_FILTER = 2e-3
+
+#: Values are similar to a declared mean or scale if they differ by at most this share.
+SIMILAR = 0.05
+
+# So many values of so many filters are compared first.
+_VALUES, _FILTERS = 16, 3
+
+
+def find_changed_constant(spec: ModelSpec, originals: Iterable[Array], xml: Path) -> str:
+    """Which constant of an IR in FP32 differs from the original's, and how; empty if none does.
+
+    Args:
+        originals: the constants of the original.
+    """
+    constants = [(name, values.squeeze()) for name, values in read_constants(xml) if values.dtype.kind == "f"]
+    for port in spec.inputs:
+        for title, declared in (("mean", port.mean), ("scale", port.scale)):
+            if declared and (name := _find_similar(np.asarray(declared, np.float32), constants)):
+                return f"{name} is not the declared {title}"
+    kernels: dict[tuple[int, ...], list[Array]] = defaultdict(list)
+    for array in originals:
+        original = array.squeeze()
+        if original.size >= MIN_SIZE and original.ndim > 1 and original.dtype.kind == "f":
+            kernels[tuple(sorted(original.shape))].append(original)
+    groups: dict[tuple[int, ...], tuple[list[Array], Array]] = {}
+    for name, kernel in constants:
+        if kernel.ndim < 2 or kernel.size < max(MIN_SIZE, MIN_FILTER * len(kernel)):
+            continue
+        if kernel.shape not in groups:
+            views = list(_oriented(kernels[tuple(sorted(kernel.shape))], kernel.shape))
+            groups[kernel.shape] = views, np.array([_directions(view) for view in views])
+        views, directions = groups[kernel.shape]
+        if not views:
+            continue
+        is_near = np.abs(directions - _directions(kernel)).max(-1) < 2 * SIMILAR_FILTER
+        changes = []
+        for index in np.flatnonzero(2 * is_near.sum(-1) > is_near.shape[-1]):
+            changed = _count_changed_filters(kernel, views[index])
+            if changed is not None:
+                changes.append(changed)
+            if changed == 0:
+                break
+        if fewest := min(changes, default=0):
+            return f"{name} differs from the original's in {fewest} of {len(kernel)} filters"
+    return ""
+
+
+def _find_similar(declared: Array, constants: Iterable[tuple[str, Array]]) -> str:
+    """The name of a constant that is similar to a mean or scale, if none is equal."""
+    found = ""
+    wanted = [values[::step] for values in (declared, np.float32(1) / declared) for step in (1, -1)]
+    for name, values in constants:
+        if values.size != declared.size or values.dtype != np.float32:
+            continue
+        for each in wanted:
+            if np.array_equal(values.reshape(-1), each):
+                return ""
+            if np.all(np.abs(values.reshape(-1) - each) <= SIMILAR * np.abs(each)):
+                found = name
+    return found
+
+
+def _oriented(kernels: Iterable[Array], shape: tuple[int, ...]) -> Iterator[Array]:
+    """Views of kernels with their axes in every order that gives the shape."""
+    for kernel in kernels:
+        for axes in permutations(range(kernel.ndim)):
+            if tuple(kernel.shape[axis] for axis in axes) == shape:
+                yield kernel.transpose(axes)
+
+
+def _directions(kernel: Array) -> Array:
+    """Some values of some filters, divided by the largest of them."""
+    chosen = kernel[np.linspace(0, len(kernel) - 1, _FILTERS).astype(int)].reshape(_FILTERS, -1)
+    values = chosen[:, np.linspace(0, chosen.shape[1] - 1, _VALUES).astype(int)].astype(np.float32)
+    largest = np.take_along_axis(values, np.abs(values).argmax(1)[:, None], 1)
+    with np.errstate(invalid="ignore"):  # inf in a damaged kernel
+        directions: Array = np.divide(values, largest, out=np.zeros_like(values), where=largest != 0)
+    return directions
+
+
+def _count_changed_filters(kernel: Array, original: Array) -> int | None:
+    """How many filters are not equal up to a factor; None if fewer than half of them are similar."""
+    if np.array_equal(kernel, original):
+        return 0
+    rows, wanted = (each.reshape(len(kernel), -1).astype(np.float32) for each in (kernel, original))
+    products, squares = np.einsum("ij,ij->i", rows, wanted), np.einsum("ij,ij->i", wanted, wanted)
+    factors = np.divide(products, squares, out=np.zeros_like(products), where=squares != 0)
+    # Factors of exactly 1 mean that nothing was folded into this kernel.
+    is_equal = np.all(rows == wanted, axis=1)
+    if 2 * is_equal.sum() > len(rows):
+        return int((~is_equal).sum())
+    differences = np.abs(rows - factors[:, None] * wanted).max(1)
+    differences /= np.maximum(np.abs(rows).max(1), np.finfo(np.float32).tiny)
+    if 2 * (differences <= SIMILAR_FILTER).sum() <= len(rows):
+        return None
+    return int((differences > ROUNDING).sum())

@@ -1,0 +1,166 @@
+"""Compare an IR in FP16 with the IR in FP32 of the same network: the same graph, and rounded constants.
+
+OpenVINO stores a constant in FP16 followed by a conversion to FP32, or keeps it in FP32.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from itertools import zip_longest
+from pathlib import Path
+from typing import Any
+
+# The files are written by this process.
+from xml.etree import ElementTree
+
+import numpy as np
+import numpy.typing as npt
+
+Array = npt.NDArray[Any]
+
+#: The largest number of FP16; OpenVINO replaces larger ones with it.
+LARGEST = 65504.0
+
+_TYPES = {"f64": "<f8", "f32": "<f4", "f16": "<f2"}
+
+
+@dataclass(frozen=True, slots=True)
+class Fp16Comparison:
+    """How an IR in FP16 differs from the FP32 IR with its constants rounded.
+
+    Attributes:
+        difference: the first node that differs, and how; empty if none does.
+        clipped: the names of constants with values that are too large for FP16.
+    """
+
+    difference: str
+    clipped: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class _Node:
+    """An operation in a form that does not depend on the numbers of layers.
+
+    Attributes:
+        facts: the type, attributes, shapes and sources of the operation.
+        constant: type, offset and size in the .bin; None for another operation.
+    """
+
+    name: str
+    facts: tuple[object, ...]
+    constant: tuple[str, int, int] | None = None
+
+
+def compare_with_fp32(fp32_xml: Path, fp16_xml: Path) -> Fp16Comparison:
+    """Compare every operation and every value of two IR on disk."""
+    weights32, weights16 = _open_weights(fp32_xml), _open_weights(fp16_xml)
+    clipped = []
+    for node32, node16 in zip_longest(_read_nodes(fp32_xml), _read_nodes(fp16_xml)):
+        if node32 is None or node16 is None:
+            return Fp16Comparison(f"only one of them has {(node32 or node16).name}")
+        if node32.name != node16.name or node32.facts != node16.facts:
+            return Fp16Comparison(f"it differs first in {node16.name}")
+        if node32.constant is None or node16.constant is None:
+            continue
+        values32 = _read_values(weights32, node32.constant)
+        values16 = _read_values(weights16, node16.constant)
+        if values32.dtype == values16.dtype:
+            is_equal = values32.tobytes() == values16.tobytes()
+        else:
+            is_equal = values32.dtype.kind == "f" and values16.dtype == np.float16
+            with np.errstate(over="ignore", invalid="ignore"):
+                rounded = values32.astype(np.float16)
+            if is_equal and not np.isfinite(rounded).all():
+                clipped.append(node32.name)
+                rounded = np.clip(values32, -LARGEST, LARGEST).astype(np.float16)
+                rounded[np.isnan(values32)] = values16[np.isnan(values32)]
+            is_equal = is_equal and np.array_equal(rounded.view(np.uint16), values16.view(np.uint16))
+        if not is_equal:
+            return Fp16Comparison(f"it differs first in the constant {node16.name}")
+    return Fp16Comparison("", tuple(clipped))
+
+
+def read_constants(xml: Path) -> Iterator[tuple[str, Array]]:
+    """The names and values of the constants of an IR; values of other types than floats are bytes."""
+    weights = _open_weights(xml)
+    for node in _read_nodes(xml):
+        if node.constant is not None:
+            values = _read_values(weights, node.constant)
+            shape = [int(size) for size in str(node.facts[1]).split(",") if size.strip()]
+            yield node.name, values.reshape(shape) if values.dtype.kind == "f" else values
+
+
+def _open_weights(xml: Path) -> Array:
+    path = xml.with_suffix(".bin")
+    return np.memmap(path, np.uint8, "r") if path.stat().st_size else np.empty(0, np.uint8)
+
+
+def _read_values(weights: Array, constant: tuple[str, int, int]) -> Array:
+    element_type, offset, size = constant
+    return weights[offset : offset + size].view(_TYPES.get(element_type, "u1"))
+
+
+def _read_nodes(xml: Path) -> list[_Node]:
+    """The operations of an IR in the order of its file, without conversions of constants from FP16."""
+    nodes: list[_Node] = []
+    _add_nodes(ElementTree.parse(xml).getroot(), nodes)
+    return nodes
+
+
+def _add_nodes(graph: Any, nodes: list[_Node]) -> dict[str, int]:
+    """Add the operations of a graph; returns their numbers, by the numbers in the file."""
+    sources: dict[str, list[tuple[str, str, str]]] = {}
+    for edge in graph.iterfind("edges/edge"):
+        start = edge.get("from-layer"), edge.get("from-port")
+        sources.setdefault(edge.get("to-layer"), []).append((edge.get("to-port"), *start))
+    layers = {layer.get("id"): layer for layer in graph.iterfind("layers/layer")}
+    compressed = {}  # constants in FP16 by the number of their conversion
+    for number, layer in layers.items():
+        if (
+            layer.get("type") == "Convert"
+            and layer.find("rt_info/attribute[@name='decompression']") is not None
+        ):
+            compressed[number] = layers[sources[number][0][1]]
+    skipped = {constant.get("id") for constant in compressed.values()}
+    numbers: dict[str, int] = {}
+    for number, layer in layers.items():
+        if number in skipped:
+            continue
+        numbers[number] = len(nodes)
+        constant = compressed.get(number, layer)
+        if constant.get("type") == "Const":
+            data = constant.find("data")
+            place = data.get("element_type"), int(data.get("offset")), int(data.get("size"))
+            nodes.append(_Node(layer.get("name"), ("Const", data.get("shape")), place))
+            continue
+        inputs = [
+            # A constant has the output 0, its conversion from FP16 the output 1.
+            (
+                port,
+                numbers[source],
+                "" if layers[source].get("type") == "Const" or source in compressed else end,
+            )
+            for port, source, end in sorted(sources.get(number, ()))
+        ]
+        facts = [layer.get("type"), layer.get("version"), inputs]
+        node_index = len(nodes)
+        nodes.append(_Node(layer.get("name"), ()))
+        bodies = [child for child in layer if child.find("layers") is not None]
+        inner: dict[str, int] = {}
+        for body in bodies:
+            inner |= _add_nodes(body, nodes)
+        for part in layer:
+            if part not in bodies and part.tag != "rt_info":
+                facts.append([_facts_of(element, inner) for element in part.iter()])
+        nodes[node_index] = _Node(layer.get("name"), tuple(facts))
+    return numbers
+
+
+def _facts_of(element: Any, inner: Mapping[str, int]) -> tuple[object, ...]:
+    """Tag, attributes and text of an element; numbers of layers are replaced."""
+    attributes = [
+        (name, inner.get(value, value) if name.endswith(("layer_id", "-layer")) else value)
+        for name, value in element.items()
+    ]
+    return element.tag, attributes, (element.text or "").strip()
