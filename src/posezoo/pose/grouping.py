@@ -61,8 +61,8 @@ _SHARES = np.array(
     np.float32,
 )
 _LOG_SHARES = np.log(_SHARES)
-#: The limbs at the ends of the body: forearms and shins.
-_END_LIMBS = frozenset({3, 5, 8, 11})
+# Whether a limb is at the end of the body: forearms and shins.
+_IS_END_LIMB = np.isin(np.arange(len(LIMBS)), (3, 5, 8, 11))
 
 
 @dataclass(frozen=True, slots=True)
@@ -114,9 +114,9 @@ FindWeakLimbs = Callable[[list[int], list[int], list[int]], LimbCandidates]
 def assemble_people(
     points: Floats, kinds: list[int], candidates: LimbCandidates, cell: float, find_weak: FindWeakLimbs
 ) -> tuple[NDArray[Any], NDArray[Any]]:
-    """(N,) the person index of each peak; (G + 1,) the sum of each person's peak and limb scores.
+    """(N,) the group of each peak; (N,) the sum of the peak and limb scores of each group.
 
-    The last index, G, is for all peaks without a limb.
+    A group has the index of one of its peaks. It is a person if it has two peaks or more.
 
     Args:
         points: (N, 3): x and y in cells of the map, and the score, of each peak.
@@ -125,60 +125,62 @@ def assemble_people(
         cell: the size of a cell of the map, in cells of 8 px.
         find_weak: returns the weak candidates among the given limbs, starts and ends.
     """
-    assembly = _PersonAssembly(points[:, 2], kinds, cell, find_weak)
+    assembly = _PersonAssembly(points[:, 2], kinds, candidates, cell, find_weak)
     # True if no other pair of the same limb shares an end.
     offsets = candidates.limbs * len(points)
     starts, ends = offsets + candidates.starts, offsets + candidates.ends
     is_unique = np.bincount(starts).take(starts) + np.bincount(ends).take(ends) == 2
-    assembly.join(candidates[is_unique])
+    assembly.join(is_unique.nonzero()[0])
     if not is_unique.all():
-        assembly.join_conflicting(candidates[~is_unique])
+        assembly.join_conflicting((~is_unique).nonzero()[0])
     assembly.join_parts()
     assembly.swap_crossed_ends()
-    return assembly.to_people()
+    return assembly.to_groups()
 
 
 class _PersonAssembly:
-    """Groups of peaks that become people."""
+    """Groups of peaks that become people. At first, each peak is a group of its own."""
 
-    def __init__(self, scores: Floats, kinds: list[int], cell: float, find_weak: FindWeakLimbs) -> None:
+    def __init__(
+        self, scores: Floats, kinds: list[int], pairs: LimbCandidates, cell: float, find_weak: FindWeakLimbs
+    ) -> None:
         self._scores, self._kinds, self._cell, self._find_weak = scores, kinds, cell, find_weak
-        self._group_of: dict[int, dict[int, int]] = {}  # by peak; a group is a peak for each joint
-        self._joined: list[LimbCandidates] = []
+        self._pairs = pairs
+        self._is_joined = np.zeros(len(pairs.limbs), bool)
+        self._group_of = list(range(len(kinds)))  # by peak
+        self._peaks = [[peak] for peak in self._group_of]  # by group
+        self._joints = [1 << kind for kind in kinds]  # by group, as bits
 
-    def join(self, limbs: LimbCandidates) -> None:
-        """Join the groups of the limbs' ends, unless a person would get two joints of the same kind."""
-        self._joined.append(limbs)
-        group_of, kinds = self._group_of, self._kinds
-        for start, end in zip(limbs.starts.tolist(), limbs.ends.tolist(), strict=True):
-            one, other = group_of.get(start), group_of.get(end)
-            if one is None and other is None:
-                group_of[start] = group_of[end] = {kinds[start]: start, kinds[end]: end}
-            elif one is None or other is None:
-                group, single = (one, end) if one is not None else (other or {}, start)
-                if kinds[single] not in group:
-                    group[kinds[single]] = single
-                    group_of[single] = group
-            elif one is not other and one.keys().isdisjoint(other):
-                one.update(other)
-                for peak in other.values():
+    def join(self, chosen: NDArray[Any]) -> None:
+        """Join the groups at the ends of these pairs, unless a person would get two joints of the same kind."""
+        self._is_joined[chosen] = True
+        group_of, peaks, joints = self._group_of, self._peaks, self._joints
+        starts, ends = self._pairs.starts[chosen].tolist(), self._pairs.ends[chosen].tolist()
+        for start, end in zip(starts, ends, strict=True):
+            one, other = group_of[start], group_of[end]
+            if not joints[one] & joints[other]:  # a group shares all joints with itself
+                joints[one] |= joints[other]
+                peaks[one] += peaks[other]
+                for peak in peaks[other]:
                     group_of[peak] = one
 
-    def join_conflicting(self, pairs: LimbCandidates) -> None:
+    def join_conflicting(self, open_pairs: NDArray[Any]) -> None:
         """Resolve the limbs of people with known height first; each joined limb passes the height on."""
         heights = self._person_heights()
-        while len(pairs.limbs):
+        limbs, starts, ends = self._pairs.limbs, self._pairs.starts, self._pairs.ends
+        while len(open_pairs):
             # A pair is ready if every pair of the same limb has an end whose person has a known height.
-            is_unknown = np.isnan(heights[pairs.starts]) & np.isnan(heights[pairs.ends])
-            is_ready = np.bincount(pairs.limbs, is_unknown, minlength=len(LIMBS))[pairs.limbs] == 0
+            is_unknown = np.isnan(heights[starts[open_pairs]]) & np.isnan(heights[ends[open_pairs]])
+            open_limbs = limbs[open_pairs]
+            is_ready = np.bincount(open_limbs, is_unknown, minlength=len(LIMBS))[open_limbs] == 0
             if not is_ready.any():
                 is_ready[:] = True
-            joined = self._best(pairs[is_ready], heights)
+            joined = self._best(open_pairs[is_ready], heights)
             self.join(joined)
-            one, other = heights[joined.starts], heights[joined.ends]
-            heights[joined.starts] = np.where(np.isnan(one), other, one)
-            heights[joined.ends] = np.where(np.isnan(other), one, other)
-            pairs = pairs[~is_ready]
+            one, other = heights[starts[joined]], heights[ends[joined]]
+            heights[starts[joined]] = np.where(np.isnan(one), other, one)
+            heights[ends[joined]] = np.where(np.isnan(other), one, other)
+            open_pairs = open_pairs[~is_ready]
 
     def join_parts(self) -> None:
         """Join parts of bodies without a neck to people who lack these parts.
@@ -186,26 +188,31 @@ class _PersonAssembly:
         Two limbs of the same kind that cross in opposite directions cancel in the field at the crossing. Only
         weak candidates remain.
         """
-        groups = list({id(group): group for group in self._group_of.values()}.values())
-        parts = [group for group in groups if NECK not in group and len(group) >= _MIN_PART]
+        groups = [group for group in dict.fromkeys(self._group_of) if len(self._peaks[group]) > 1]
+        people = [group for group in groups if self._joints[group] >> NECK & 1]
+        parts = [
+            group
+            for group in groups
+            if not self._joints[group] >> NECK & 1 and len(self._peaks[group]) >= _MIN_PART
+        ]
         if len(parts) > _MAX_PARTS:
             return
         missing = [
-            (limb, merged[start], merged[end])
+            (limb, peaks[start], peaks[end])
             for part in parts
-            for other in groups
-            if NECK in other and other.keys().isdisjoint(part)
-            for merged in ({**part, **other},)
+            for person in people
+            if not self._joints[part] & self._joints[person]
+            for peaks in ({self._kinds[peak]: peak for peak in self._peaks[part] + self._peaks[person]},)
             for limb, ((start, end), _) in enumerate(LIMBS)
-            if start in merged and end in merged and (start in part) != (end in part)
+            if start in peaks and end in peaks and self._group_of[peaks[start]] != self._group_of[peaks[end]]
         ]
         if not missing:
             return
-        found = self._find_weak(*(list(values) for values in zip(*missing, strict=True)))
+        weak = self._find_weak(*(list(values) for values in zip(*missing, strict=True)))
         heights = self._person_heights()
-        expected = _SHARES[found.limbs] * np.sqrt(heights[found.starts] * heights[found.ends])
-        fits = np.abs(np.log(np.maximum(found.lengths, 0.1) / expected)) < _MAX_LOG_RATIO
-        self.join(self._best(found[fits], heights))
+        expected = _SHARES[weak.limbs] * np.sqrt(heights[weak.starts] * heights[weak.ends])
+        fits = np.abs(np.log(np.maximum(weak.lengths, 0.1) / expected)) < _MAX_LOG_RATIO
+        self.join(self._best(self._add(weak[fits]), heights))
 
     def swap_crossed_ends(self) -> None:
         """Exchange the ends of two forearms, or shins, that overlap in opposite directions.
@@ -213,42 +220,44 @@ class _PersonAssembly:
         They cancel in the field except at their ends. What remains looks like two short limbs (stubs), each
         from the elbow of one person to the wrist of the other.
         """
-        stubs = []
-        for limbs in self._joined:
-            is_stub = (limbs.scores < _STUB_SCORE) & (limbs.lengths < _STUB_LENGTH / self._cell)
-            for index in is_stub.nonzero()[0].tolist():
-                limb, start, end = int(limbs.limbs[index]), int(limbs.starts[index]), int(limbs.ends[index])
-                group = self._group_of.get(start)
-                if limb in _END_LIMBS and group is not None and group is self._group_of.get(end):
-                    stubs.append((limb, start, end, float(limbs.lengths[index])))
+        pairs, groups = self._pairs, np.array(self._group_of, np.int64)
+        is_short = (pairs.scores < _STUB_SCORE) & (pairs.lengths < _STUB_LENGTH / self._cell)
+        is_stub = self._is_joined & is_short & (groups[pairs.starts] == groups[pairs.ends])
+        stubs = (is_stub & _IS_END_LIMB[pairs.limbs]).nonzero()[0]
         if not 2 <= len(stubs) <= _MAX_PARTS:
             return
         heights = self._person_heights()
-        for (limb, start, end, length), (limb2, start2, end2, length2) in combinations(stubs, 2):
-            usual = _SHARES[limb] * heights[[start, start2]]
-            are_short = length < _STUB_SHARE * usual[0] and length2 < _STUB_SHARE * usual[1]
-            if limb != limb2 or not are_short:
+        for two in combinations(stubs.tolist(), 2):
+            crossed = pairs[np.array(two)]
+            (limb, limb2), (end, end2) = crossed.limbs.tolist(), crossed.ends.tolist()
+            usual = _SHARES[limb] * heights[crossed.starts]
+            if limb != limb2 or not (crossed.lengths < _STUB_SHARE * usual).all():
                 continue
-            found = self._find_weak([limb, limb], [start, start2], [end2, end])
-            if len(found.limbs) == 2 and (np.abs(np.log(found.lengths / usual)) < _MAX_LOG_RATIO).all():
-                kind, group, group2 = self._kinds[end], self._group_of[end], self._group_of[end2]
-                group[kind], group2[kind] = end2, end
-                self._group_of[end2], self._group_of[end] = group, group2
-                self._joined.append(found)
+            weak = self._find_weak([limb, limb], crossed.starts.tolist(), [end2, end])
+            if len(weak.limbs) == 2 and (np.abs(np.log(weak.lengths / usual)) < _MAX_LOG_RATIO).all():
+                self._group_of[end], self._group_of[end2] = self._group_of[end2], self._group_of[end]
+                added = self._add(weak)
+                self._is_joined[added] = True
 
-    def to_people(self) -> tuple[NDArray[Any], NDArray[Any]]:
+    def to_groups(self) -> tuple[NDArray[Any], NDArray[Any]]:
         """The result of ``assemble_people``."""
-        owners, count = self._owners()
-        totals = np.bincount(owners, self._scores, minlength=count + 1)
-        for limbs in self._joined:
-            people = owners[limbs.starts]
-            # A limb does not count if its ends belong to different people.
-            is_inside = people == owners[limbs.ends]
-            totals += np.bincount(people, is_inside * limbs.scores, minlength=count + 1)
-        return owners, totals
+        groups, count = np.array(self._group_of, np.int64), len(self._group_of)
+        starts, ends = groups[self._pairs.starts], groups[self._pairs.ends]
+        # A limb does not count if its ends belong to different people.
+        scores = self._pairs.scores * (self._is_joined & (starts == ends))
+        totals = np.bincount(groups, self._scores, count) + np.bincount(starts, scores, count)
+        return groups, totals
 
-    def _best(self, pairs: LimbCandidates, heights: Floats) -> LimbCandidates:
-        """The pairs with the largest sum of weights; unknown heights are NaN."""
+    def _add(self, weak: LimbCandidates) -> NDArray[Any]:
+        """Add pairs that were not candidates; returns their indices."""
+        known = len(self._is_joined)
+        self._pairs = self._pairs + weak
+        self._is_joined = np.append(self._is_joined, np.zeros(len(weak.limbs), bool))
+        return np.arange(known, len(self._is_joined))
+
+    def _best(self, chosen: NDArray[Any], heights: Floats) -> NDArray[Any]:
+        """Those of the chosen pairs that have the largest sum of weights; unknown heights are NaN."""
+        pairs = self._pairs[chosen]
         length = pairs.lengths * np.float32(self._cell)
         weights: Floats = 1 + pairs.scores * (1 + _LENGTH_BONUS * length)
         log_heights = np.log(heights)
@@ -263,29 +272,19 @@ class _PersonAssembly:
         weights -= np.where(np.isnan(height), _UNKNOWN_PENALTY * length**2, penalty)
         if len(weights) > _MAX_PAIRS:
             kept = np.sort(np.argpartition(-pairs.scores, _MAX_PAIRS)[:_MAX_PAIRS])
-            pairs, weights = pairs[kept], weights[kept]
+            chosen, pairs, weights = chosen[kept], pairs[kept], weights[kept]
         offsets = pairs.limbs * len(heights)  # a peak may be used once for each limb
         starts, ends = (offsets + pairs.starts).tolist(), (offsets + pairs.ends).tolist()
         best = match_pairs(starts, ends, weights.tolist())
-        return pairs[np.sort(np.array(best, np.int64))]
+        return chosen[np.sort(np.array(best, np.int64))]
 
     def _person_heights(self) -> Floats:
         """(N,) the height of each peak's person in cells, estimated from its limbs; NaN if it is unknown."""
-        owners, count = self._owners()
-        lengths, shares = np.zeros((2, count + 1))
-        for limbs in self._joined:
-            people = owners[limbs.starts]
-            lengths += np.bincount(people, limbs.lengths, minlength=count + 1)
-            shares += np.bincount(people, _SHARES[limbs.limbs], minlength=count + 1)
-        lengths[count] = np.nan
+        groups, count = np.array(self._group_of, np.int64), len(self._group_of)
+        pairs, starts = self._pairs, groups[self._pairs.starts]
+        lengths = np.bincount(starts, pairs.lengths * self._is_joined, count)
+        shares = np.bincount(starts, _SHARES[pairs.limbs] * self._is_joined, count)
         # Above 0, for the logarithm: joints may coincide.
-        heights: Floats = np.maximum(lengths / np.maximum(shares, 1e-6), 1e-3).astype(np.float32)[owners]
-        return heights
-
-    def _owners(self) -> tuple[NDArray[Any], int]:
-        """(N,) the person index of each peak, or the number of people if it has none; and that number."""
-        people: dict[int, int] = {}
-        indices = [people.setdefault(id(group), len(people)) for group in self._group_of.values()]
-        owners = np.full(len(self._scores), len(people))
-        owners[list(self._group_of)] = indices
-        return owners, len(people)
+        heights = np.maximum(lengths / np.maximum(shares, 1e-6), 1e-3).astype(np.float32)
+        heights[np.bincount(groups, minlength=count) == 1] = np.nan
+        return heights[groups]

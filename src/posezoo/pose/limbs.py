@@ -52,6 +52,11 @@ class LimbCandidates:
     def __getitem__(self, index: NDArray[Any]) -> LimbCandidates:
         return LimbCandidates(*(getattr(self, name)[index] for name in self.__slots__))
 
+    def __add__(self, other: LimbCandidates) -> LimbCandidates:
+        return LimbCandidates(
+            *(np.append(getattr(self, name), getattr(other, name)) for name in self.__slots__)
+        )
+
 
 def find_limb_candidates(points: Floats, peaks: Peaks, pafs: Floats, min_affinity: float) -> LimbCandidates:
     """The pairs of peaks for which at least nine of ten samples of the field agree."""

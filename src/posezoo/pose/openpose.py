@@ -70,17 +70,16 @@ def decode_openpose(maps: Maps, size: Size, options: GroupingOptions) -> list[Po
     def find_weak(limbs: list[int], starts: list[int], ends: list[int]) -> LimbCandidates:
         return find_weak_limb_candidates(points, limbs, starts, ends, pafs, options.min_affinity)
 
-    owners, totals = assemble_people(points, peaks.maps.tolist(), limbs, cell, find_weak)
-    counts = np.bincount(owners, minlength=len(totals))
-    is_kept = (counts >= options.min_keypoints) & (totals >= options.min_score * counts)
-    is_kept[-1] = False  # peaks without a person
-    kept_peaks = np.flatnonzero(is_kept[owners])
-    new_indices = is_kept.cumsum() - 1
-    keypoints: Floats = np.zeros((new_indices[-1] + 1, JOINTS, 3), np.float32)
+    groups, totals = assemble_people(points, peaks.maps.tolist(), limbs, cell, find_weak)
+    counts = np.bincount(groups, minlength=len(totals))
+    is_kept = (counts >= max(2, options.min_keypoints)) & (totals >= options.min_score * counts)
+    kept_peaks = is_kept[groups].nonzero()[0]
+    person_of = is_kept.cumsum() - 1  # by group
+    keypoints: Floats = np.zeros((np.count_nonzero(is_kept), JOINTS, 3), np.float32)
     in_pixels = points[kept_peaks]
     in_pixels[:, :2] += np.float32(0.5)
     in_pixels[:, :2] *= np.array((size[0] / width, size[1] / height), np.float32)
-    keypoints[new_indices[owners[kept_peaks]], peaks.maps[kept_peaks]] = in_pixels
+    keypoints[person_of[groups[kept_peaks]], peaks.maps[kept_peaks]] = in_pixels
     scores = np.minimum(keypoints[:, :, 2].sum(axis=1) / np.float32(JOINTS), 1)
     order = np.argsort(-scores, kind="stable")
     return create_poses(keypoints[order], scores[order], SKELETON, size)
