@@ -59,23 +59,23 @@ def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score:
     is_visible = (keypoints[..., 2] >= min_score) & np.isfinite(keypoints).all(axis=2)
     reach = 4 * max(canvas.shape[:2])  # points far outside the image are clipped to this distance
     points = _sixteenths(np.nan_to_num(keypoints[..., :2]).clip(-reach, reach))
-    widths = [_line_width(canvas, pose) for pose in poses]
-    pairs, limb_colors = _limbs(skeleton)
-    lines, bars = points[:, pairs], _bars(points, pairs, np.array(widths))
-    colors = SKELETONS[skeleton].colors
+    widths = _line_widths(canvas, poses)
+    pairs, limb_colors, joints_by_color = _parts(skeleton)
+    lines, bars, spots = points[:, pairs], _bars(points, pairs, widths), points[:, :, None]
     are_limbs: NDArray[np.bool_] = np.asarray(is_visible[:, pairs].all(axis=2))
-    for person, width in enumerate(widths):
-        limbs, joints = are_limbs[person].nonzero()[0], is_visible[person].nonzero()[0]
-        spots = points[person][joints]
-        # All outlines are drawn first, so no outline crosses a limb. They are not anti-aliased, which takes a
-        # third of the time. The outline of a joint is a line from the joint to itself.
+    for person, width in enumerate(widths.tolist()):
+        limbs = are_limbs[person].nonzero()[0]
+        # All outlines are drawn first, so no outline crosses a limb. A joint is a line from the joint to
+        # itself. Only limbs are anti-aliased, because that takes three times as long.
         edge = max(1, width // 3)
         cv2.polylines(canvas, lines[person][limbs], False, _OUTLINE, width + 2 * edge + 2, cv2.LINE_8, _SHIFT)
-        cv2.polylines(canvas, spots[:, None], True, _OUTLINE, 2 * (width + edge + 1), cv2.LINE_8, _SHIFT)
+        seen = spots[person][is_visible[person]]
+        cv2.polylines(canvas, seen, True, _OUTLINE, 2 * (width + edge + 1), cv2.LINE_8, _SHIFT)
         for limb, bar in zip(limbs.tolist(), bars[person][limbs], strict=True):
             cv2.fillConvexPoly(canvas, bar, limb_colors[limb], cv2.LINE_AA, _SHIFT)
-        for joint, spot in zip(joints.tolist(), spots.tolist(), strict=True):
-            cv2.circle(canvas, spot, width << _SHIFT, colors[joint], cv2.FILLED, cv2.LINE_AA, _SHIFT)
+        for color, joints in joints_by_color:
+            seen = spots[person][is_visible[person] & joints]
+            cv2.polylines(canvas, seen, True, color, 2 * width, cv2.LINE_8, _SHIFT)
 
 
 def _bars(points: NDArray[Any], pairs: NDArray[Any], widths: NDArray[Any]) -> NDArray[np.int32]:
@@ -95,20 +95,19 @@ def _bars(points: NDArray[Any], pairs: NDArray[Any], widths: NDArray[Any]) -> ND
 
 def _draw_box(canvas: Image, pose: Pose) -> None:
     cv2 = import_optional("cv2", extra="run")
-    width = _line_width(canvas, pose)
+    (width,) = _line_widths(canvas, [pose]).tolist()
     corners = np.reshape(pose.box, (2, 2)).clip(0, canvas.shape[1::-1])
     first, last = _sixteenths(corners).tolist()
     for color, edge in ((_OUTLINE, max(1, width // 3)), (_BOX, 0)):
         cv2.rectangle(canvas, first, last, color, width + 2 * edge, cv2.LINE_AA, _SHIFT)
 
 
-def _line_width(canvas: Image, pose: Pose) -> int:
-    """The width in pixels: relative to the size of the image, but thinner for small people."""
-    x0, y0, x1, y1 = pose.box
-    height, width = canvas.shape[:2]
-    by_image: float = max(height, width) / 200
-    by_person = max(x1 - x0, y1 - y0) / 60
-    return max(1, round(min(by_image, by_person)))
+def _line_widths(canvas: Image, poses: Sequence[Pose]) -> NDArray[np.int64]:
+    """(P,) the widths in pixels: relative to the size of the image, but thinner for small people."""
+    boxes = np.array([pose.box for pose in poses])
+    by_person = (boxes[:, 2:] - boxes[:, :2]).max(axis=1) / 60
+    widths: NDArray[np.int64] = np.rint(np.minimum(by_person, max(canvas.shape[:2]) / 200)).astype(np.int64)
+    return np.maximum(widths, 1)
 
 
 def _sixteenths(points: NDArray[Any]) -> NDArray[Any]:
@@ -117,7 +116,10 @@ def _sixteenths(points: NDArray[Any]) -> NDArray[Any]:
 
 
 @cache
-def _limbs(skeleton: str) -> tuple[NDArray[Any], list[list[int]]]:
-    """(L, 2) the joints of each limb; and its color, the mean of their colors."""
-    pairs = np.array(SKELETONS[skeleton].limbs)
-    return pairs, (np.array(SKELETONS[skeleton].colors)[pairs].sum(axis=1) // 2).tolist()
+def _parts(skeleton: str) -> tuple[NDArray[Any], list[list[int]], list[tuple[Color, NDArray[np.bool_]]]]:
+    """(L, 2) the joints of each limb; its color, the mean of theirs; and the joints, (K,), of each color."""
+    pairs, colors = np.array(SKELETONS[skeleton].limbs), np.array(SKELETONS[skeleton].colors)
+    joints_by_color = [
+        (color, (colors == color).all(axis=1)) for color in dict.fromkeys(SKELETONS[skeleton].colors)
+    ]
+    return pairs, (colors[pairs].sum(axis=1) // 2).tolist(), joints_by_color
