@@ -190,6 +190,19 @@ class DisplacementMeasured(ModelEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class SpeedCompared(ModelEvent):
+    """The CPU time of one inference on this machine: of INT8, and of the FP32 IR, which is also FP16's.
+
+    The CPU computes FP16 and FP32 IR in f32, as posezoo does by default. Both times are medians in ms.
+    """
+
+    precision: str
+    cpu_ms_int8: float
+    cpu_ms_fp16: float
+    processor: str
+
+
+@dataclass(frozen=True, slots=True)
 class AccuracyCompared(ModelEvent):
     """COCO's AP before and after quantization, 0..1, on photos that were not used for calibration."""
 

@@ -60,6 +60,16 @@ def test_the_console_and_the_report_word_a_self_check_alike(capsys):
     assert report(capsys, CHECKED) == [line]
 
 
+def test_both_name_the_machine_and_say_if_int8_is_no_faster_there(capsys):
+    slow, fast = (events.SpeedCompared("net", "FP16-INT8", ms, 10.0, "Some CPU") for ms in (9.9, 4.0))
+    spoken = (
+        "FP16-INT8 takes {:.2f} ms of CPU time for an inference on this machine (Some CPU), FP16 10.00 ms"
+    )
+    lines = [spoken.format(9.9) + ": INT8 is no faster here", spoken.format(4.0)]
+    assert shown(slow, fast) == [f"net: {line}" for line in lines]
+    assert report(capsys, slow, fast) == lines
+
+
 def test_the_worst_layers_are_shown_in_the_order_in_which_they_run():
     layers = tuple(events.LayerNoise(f"layer{index}", "Convolution", index / 100, 0.5) for index in range(20))
     heading, columns, *rows = result_lines(events.LayerNoiseMeasured("net", layers))

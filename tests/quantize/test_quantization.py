@@ -23,6 +23,7 @@ from posezoo.events import (
     LayerNoiseMeasured,
     QuantizationFinished,
     QuantizationStarted,
+    SpeedCompared,
     WarningIssued,
 )
 from posezoo.pipeline import int8_models
@@ -67,6 +68,8 @@ def test_the_events_of_a_quantization(bench):
     assert [event.samples for event in bench.of(CalibrationProgress)][-1] == 6
     (measured,) = bench.of(DisplacementMeasured)
     assert measured.max_shift_px == 2.0
+    (speed,) = bench.of(SpeedCompared)
+    assert speed.cpu_ms_int8 > 0 and speed.cpu_ms_fp16 > 0 and speed.processor
     assert bench.of(QuantizationFinished) == [QuantizationFinished("seeker", True)]
     assert not bench.of(LayerNoiseMeasured)
 

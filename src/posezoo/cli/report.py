@@ -160,6 +160,12 @@ def result_lines(event: events.Event) -> Iterator[str]:
                 f"it finds {event.found_int8} people, FP32 {event.found_fp32}: "
                 f"{event.agreement:.0%} agreement ({event.min_agreement:.0%} needed)"
             )
+        case events.SpeedCompared():
+            yield (
+                f"{event.precision} takes {event.cpu_ms_int8:.2f} ms of CPU time for an inference on this "
+                f"machine ({event.processor}), FP16 {event.cpu_ms_fp16:.2f} ms"
+                + (": INT8 is no faster here" if event.cpu_ms_int8 > 0.95 * event.cpu_ms_fp16 else "")
+            )
         case events.AccuracyCompared():
             yield (
                 f"{event.precision} has AP {event.ap_int8:.3f}, FP32 {event.ap_fp32:.3f}, "
@@ -225,7 +231,12 @@ class Console:
                     self.print_line(f"{model}: {file}: copied from {origin} and verified")
                 case events.ConversionStarted(model=model, precisions=precisions):
                     self.print_line(f"{model}: converting to {', '.join(precisions)}")
-                case events.SelfCheckPassed() | events.DisplacementMeasured() | events.AccuracyCompared():
+                case (
+                    events.SelfCheckPassed()
+                    | events.DisplacementMeasured()
+                    | events.SpeedCompared()
+                    | events.AccuracyCompared()
+                ):
                     for line in result_lines(event):
                         self.print_line(f"{event.model}: {line}")
                 case events.LayerNoiseMeasured():

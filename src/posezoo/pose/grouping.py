@@ -152,7 +152,7 @@ class _PersonAssembly:
         self._joints = [1 << kind for kind in kinds]  # by group, as bits
 
     def join(self, chosen: NDArray[Any]) -> None:
-        """Join the groups at the ends of these pairs, unless a person would get two joints of the same kind."""
+        """Join the groups at the ends of these pairs, unless a person would get two joints of a kind."""
         self._is_joined[chosen] = True
         group_of, peaks, joints = self._group_of, self._peaks, self._joints
         starts, ends = self._pairs.starts[chosen].tolist(), self._pairs.ends[chosen].tolist()

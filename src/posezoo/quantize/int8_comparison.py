@@ -2,24 +2,31 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
+from statistics import median
 
 import numpy as np
 
 from posezoo.errors import QuantizationError
-from posezoo.events import DisplacementMeasured, Listener
+from posezoo.events import DisplacementMeasured, Listener, SpeedCompared
 from posezoo.pose import blazepose
 from posezoo.pose.decoders import decode_with_options, find_decoder, resolve_options
 from posezoo.quantize.calibration_data import CalibrationSample
 from posezoo.quantize.displacement import DetectedPoints, KeypointDisplacement, measure_keypoint_displacement
 from posezoo.quantize.quantization_plan import QuantizationTarget
-from posezoo.runtime.compiled_network import CompiledNetwork, Outputs
+from posezoo.runtime.compiled_network import Array, CompiledNetwork, Outputs
 from posezoo.runtime.decoder_matching import match_output_roles
 from posezoo.runtime.graph import Graph
+from posezoo.runtime.runtime_config import available_devices
 from posezoo.spec.model import Precision
 
 Size = tuple[int, int]
+
+# Both networks run in turns, because other processes may slow down a round.
+_ROUNDS = 5
+_INFERENCES = 3
 
 #: Reads detections from the outputs by name, and the width and height of the input.
 OutputReader = Callable[[Outputs, Size], DetectedPoints]
@@ -85,7 +92,9 @@ class Fp32Reference:
     def compare(
         self, xml: Path, precision: Precision, listener: Listener
     ) -> tuple[KeypointDisplacement, str]:
-        """Measure and report the displacement of an INT8 IR, whose floating-point layers run in f32.
+        """Measure and report the displacement and the CPU time of an INT8 IR.
+
+        Floating-point layers run in f32.
 
         Returns:
             The displacement, and the reason why it exceeds the model's bounds; empty if it does not.
@@ -124,6 +133,10 @@ class Fp32Reference:
                 settings.min_agreement,
             )
         )
+        inputs = self._samples[0].inputs()
+        rounds = [(_cpu_ms(int8, inputs), _cpu_ms(self._network, inputs)) for _ in range(_ROUNDS)]
+        cpu_ms_int8, cpu_ms_fp32 = (median(times) for times in zip(*rounds, strict=True))
+        listener(SpeedCompared(name, precision, cpu_ms_int8, cpu_ms_fp32, available_devices()["CPU"]))
         problem = ""
         if displacement.agreement < settings.min_agreement:
             problem = (
@@ -137,3 +150,11 @@ class Fp32Reference:
                 f"{settings.max_shift_px:g} px of the network's input are allowed"
             )
         return displacement, problem
+
+
+def _cpu_ms(network: CompiledNetwork, inputs: Mapping[str, Array]) -> float:
+    start_time = time.process_time()
+    for _ in range(_INFERENCES):
+        with network.infer(inputs):
+            pass
+    return 1e3 * (time.process_time() - start_time) / _INFERENCES

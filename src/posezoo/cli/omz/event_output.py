@@ -36,6 +36,7 @@ EVENT_TYPES: dict[type[events.Event], str] = {
     events.QuantizationStarted: "model_quantization_begin",
     events.CalibrationProgress: "model_calibration_progress",
     events.DisplacementMeasured: "model_shift_measured",
+    events.SpeedCompared: "model_speed_compared",
     events.AccuracyCompared: "model_accuracy_held",
     events.LayerNoiseMeasured: "model_layers_compared",
     events.QuantizationFinished: "model_quantization_end",
@@ -126,7 +127,12 @@ class TextReporter:
                     self._calibration = Progress(of)
                 if self._calibration.update(samples):
                     self.print_line(f"... {100 * samples // of}%, {samples} of {of} samples")
-            case events.SelfCheckPassed() | events.DisplacementMeasured() | events.LayerNoiseMeasured():
+            case (
+                events.SelfCheckPassed()
+                | events.DisplacementMeasured()
+                | events.SpeedCompared()
+                | events.LayerNoiseMeasured()
+            ):
                 for line in result_lines(event):
                     self.print_line(line)
 
