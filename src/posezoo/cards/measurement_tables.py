@@ -72,7 +72,10 @@ _LEFT_OUT = ("streams",)
 _NO_COLUMN = ("throughput_max_fps", "rounds")
 
 #: The first paragraph of a kind's section.
-_LEGEND = {"quantization": SHIFT_LEGEND}
+_LEGEND = {
+    "quantization": SHIFT_LEGEND,
+    "speed": "These speeds are of the machine below. On another processor, INT8 may be no faster than FP16.",
+}
 
 FLIP_LEGEND = "With flip, the results for the image and for its mirror image are averaged."
 
