@@ -55,14 +55,13 @@ MISTAKES = [
     ("skeleton-maps", "skeleton with fewer keypoints", f"{OPENPOSE}/model.yml", {"skeleton: openpose-18": "skeleton: coco-17"}),
     ("network-size", "width of the network", f"{HRNET}/model.yml", {"width: 32": "width: 48"}),
     ("network-size", "stages of the network", f"{SINGLE}/model.yml", {"{name: single_human_pose}": "{name: single_human_pose, refinement_stages: 2}"}),
-    ("framework-files", "framework without its file", f"{TFPOSE}/model.yml", {"framework: tf\n": "framework: tflite\n"}),
-    ("framework-files", "framework of another network", f"{SMALL}/model.yml", {"framework: pytorch": "framework: tf"}),
-    ("framework-files", "framework caffe", f"{LIGHT}/model.yml", {"framework: pytorch": "framework: caffe"}),
-    ("hash-name", "SHA-1 of the file", f"{SMALL}/model.yml", {"value: f63d42ac": "value: f63d42ad"}),
-    ("hash-name", "name with another SHA-1", f"{SMALL}/model.yml", {"v1b-f63d42ac.params": "v1b-f63d42ad.params"}),
-    ("hash-name", "tag", f"{SMALL}/model.yml", {"  f63d42ac:": "  f63d42ad:"}),
-    ("hash-name", "address with another SHA-1", f"{SMALL}/model.yml", {"v1b-f63d42ac.zip": "v1b-f63d42ad.zip"}),
-    ("hash-name", "address of another variant", f"{SMALL}/model.yml", {"v1b-f63d42ac.zip": "v1b-ccd24037.zip"}),
+    *(("framework-files", f"framework {new}", f"{model}/model.yml", {f"framework: {old}\n": f"framework: {new}\n"})
+      for model, old, new in ((TFPOSE, "tf", "tflite"), (SMALL, "pytorch", "tf"), (LIGHT, "pytorch", "caffe"))),
+    *(("hash-name", f"{name} with another SHA-1", f"{SMALL}/model.yml", {old: old.replace("f63d42ac", new)})
+      for name, old, new in (
+          ("digest", "value: f63d42ac", "f63d42ad"), ("name", "v1b-f63d42ac.params", "f63d42ad"),
+          ("tag", "  f63d42ac:", "f63d42ad"), ("address", "v1b-f63d42ac.zip", "f63d42ad"),
+          ("address of a variant", "v1b-f63d42ac.zip", "ccd24037"))),
     ("same-source", "one source twice in a model", f"{OPENPOSE}/model.yml", {"2021.4/models_bin/3/human-pose-estimation-0001/FP16-INT8": "2023.0/models_bin/1/human-pose-estimation-0001/FP16"}),
     ("same-source", "one source in two models", f"{SINGLE}/model.yml", {
         "https://storage.openvinotoolkit.org/repositories/open_model_zoo/public/2022.1/single-human-pose-estimation-0001/single-human-pose-estimation-0001.tar.gz":

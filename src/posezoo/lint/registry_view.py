@@ -27,7 +27,7 @@ from posezoo.lint.accuracy_check_yml import (
     text_below,
 )
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
-from posezoo.lint.finding import FileLocation, Place
+from posezoo.lint.finding import FileLocation, Place, RuleViolation
 from posezoo.lint.index_pages import IndexRow, RegistryLinks, list_names, read_index
 from posezoo.lint.text_comparison import words
 from posezoo.registry import Registry, RegistryEntry
@@ -110,12 +110,6 @@ class RegistryView:
         return Counter(title for card in cards for title in {each.title.lower() for each in card.sections})
 
     @cached_property
-    def index_links(self) -> Mapping[str, list[tuple[Path, MarkdownLink]]]:
-        """The links of the index pages by their text, each with its page."""
-        pages = self.index_pages.items()
-        return _group((link.text, (path, link)) for path, page in pages for link in page.links)
-
-    @cached_property
     def links(self) -> RegistryLinks:
         """The links of all cards."""
         views = self.models.values()
@@ -144,13 +138,12 @@ class RegistryView:
     @cached_property
     def description_match_shares(self) -> Mapping[Path, float]:
         """For each folder, the share of its models whose model.yml repeats the card's description."""
-        matches = _group(
+        return _shares(
             (view.folder.parent, words(view.spec.description) == words(description.value))
             for view in self.models.values()
             if view.spec is not None and view.has_own_card
             if (description := view.claims.description) is not None
         )
-        return {folder: sum(are_equal) / len(are_equal) for folder, are_equal in matches.items()}
 
     @cached_property
     def is_newest_generation(self) -> bool:
@@ -181,9 +174,8 @@ class RegistryView:
     @cached_property
     def license_shares(self) -> Mapping[Path, float]:
         """For each folder, the share of its cards with a legal section that name a license there."""
-        named = [(view.folder.parent, view.names_license) for view in self.models.values()]
-        folders = _group((folder, is_named) for folder, is_named in named if is_named is not None)
-        return {folder: sum(are_named) / len(are_named) for folder, are_named in folders.items()}
+        named = ((view.folder.parent, view.names_license) for view in self.models.values())
+        return _shares((folder, is_named) for folder, is_named in named if is_named is not None)
 
     @cached_property
     def paper_titles(self) -> Mapping[str, set[str]]:
@@ -343,10 +335,24 @@ class ModelView:
         return read_card(self.card_path) if self.has_own_card else None
 
     @property
+    def own_sections(self) -> tuple[CardSection, ...]:
+        """The sections of the model's own card."""
+        return self.own_card.sections if self.own_card is not None else ()
+
+    @property
+    def own_lines(self) -> Iterator[tuple[int, str]]:
+        """The lines of the model's own card outside code, each with its number."""
+        return (line for section in self.own_sections for line in section.prose_lines)
+
+    @property
+    def ir_files(self) -> tuple[SourceFile, ...]:
+        """The files of a model that is published as IR; empty for other models."""
+        return self.spec.files if self.spec is not None and self.spec.is_ir else ()
+
+    @property
     def legal_sections(self) -> list[CardSection]:
         """The legal sections of the model's own card."""
-        sections = self.own_card.sections if self.own_card is not None else ()
-        return [section for section in sections if section.title.lower().startswith("legal")]
+        return [section for section in self.own_sections if section.title.lower().startswith("legal")]
 
     @property
     def names_license(self) -> bool | None:
@@ -376,6 +382,10 @@ class ModelView:
         """The location of a value on the card."""
         return self.card_line(value.line, value.column)
 
+    def quote(self, value: CardValue[Any], message: str, field: str, expected: str = "") -> RuleViolation:
+        """A violation at a value of the card, with its text."""
+        return RuleViolation(self.card_location(value), message, field, value.text, expected)
+
     def card_line(self, line: int = 1, column: int = 1) -> FileLocation:
         """A location on the card."""
         return FileLocation(str(self.card_path), line, column)
@@ -386,10 +396,9 @@ class ModelView:
             return
         for link in self.own_card.links:
             yield link.target, self.card_line(link.line, link.column)
-        for section in self.own_card.sections:
-            for number, line in section.prose_lines:
-                for match in _OMZ_PATH.finditer(line) if "<omz_dir>/" in line else ():
-                    yield "/" + match[1].rstrip("."), self.card_line(number, match.start() + 1)
+        for number, line in self.own_lines:
+            for match in _OMZ_PATH.finditer(line) if "<omz_dir>/" in line else ():
+                yield "/" + match[1].rstrip("."), self.card_line(number, match.start() + 1)
 
     @cached_property
     def accuracy_check(self) -> YamlNode | SpecError | None:
@@ -407,6 +416,10 @@ def _group(pairs: Iterable[tuple[KeyT, ItemT]]) -> dict[KeyT, list[ItemT]]:
     for key, item in pairs:
         groups.setdefault(key, []).append(item)
     return groups
+
+
+def _shares(pairs: Iterable[tuple[Path, bool]]) -> dict[Path, float]:
+    return {folder: sum(group) / len(group) for folder, group in _group(pairs).items()}
 
 
 def _read_tree(path: Path) -> YamlNode | SpecError | None:

@@ -11,6 +11,7 @@ from posezoo.lint.registry_view import ModelView
 FindViolations = Callable[[ModelView], Iterator[RuleViolation]]
 #: Ids of rules that are now part of another rule; baselines and users may still use these ids.
 FORMER_IDS = {
+    "description-of-another": "description-differs",
     "index-figures-digits": "index-figures",
     "index-accuracy-digits": "index-accuracy",
     "license-base": "license-project",

@@ -258,10 +258,8 @@ def evaluated_classes(view: ModelView) -> Iterator[RuleViolation]:
             if not isinstance(size, str)
         )
         if sizes and not any(isinstance(size, str) for size in sizes) and not any(fits):
-            place, texts = (
-                find_node(adapter, "classes") or run.dataset,
-                "; ".join(shape.text for shape in shapes),
-            )
+            place = find_node(adapter, "classes") or run.dataset
+            texts = "; ".join(shape.text for shape in shapes)
             message = f"accuracy-check.yml has {stated} classes; the outputs on the card are {texts}"
             yield RuleViolation(place, message, "classes", stated, texts)
 
@@ -298,10 +296,10 @@ def evaluated_data(view: ModelView) -> Iterator[RuleViolation]:
         if name and not is_own and name not in defined:
             place, similar = (
                 find_node(run.dataset, "name") or run.dataset,
-                get_close_matches(name, defined, 1),
+                "".join(get_close_matches(name, defined, 1)),
             )
             message = f"the data set {name} is not defined in data/dataset_definitions.yml"
-            yield RuleViolation(place, message, "datasets.name", name, "".join(similar))
+            yield RuleViolation(place, message, "datasets.name", name, similar)
 
 
 @rule(

@@ -1,12 +1,12 @@
-"""Rules on the text of a card: headings, and names, sizes and counts that were copied from another card."""
+"""Rules on the text of a card: headings, and names and sizes that were copied from another card."""
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import replace
 from difflib import get_close_matches
 
-from posezoo.cards.card_reader import CardSection
 from posezoo.lint.card_claims import read_blocks
 from posezoo.lint.finding import RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
@@ -22,22 +22,9 @@ _SIZE = re.compile(
     r"|(?:resized to|resolutions?(?: of)?|image size\s*\|)\s*([0-9]{2,5}x[0-9]{2,5})\b",
     re.IGNORECASE,
 )
-#: Tasks whose outputs have a value, or two or three coordinates, for each thing that the text counts.
-COUNTED_TASKS = (
-    "classification", "sound_classification", "action_recognition", "object_attributes", "face_recognition",
-    "human_pose_estimation", "human_pose_estimation_3d",
-)  # fmt: skip
-_THINGS = re.compile(
-    r"\b([0-9]{1,5}) (?:[a-z]+ )?"
-    r"(?:attributes|categories|classes|classifications|floats|keypoints|landmarks)\b"
-)
 _RANGE = re.compile(r"(\[\s*[01]\s*,\s*[0-9]{2,5}\s*\])")
 _CATEGORIES = re.compile(r"\b([0-9]{2,5}) (?:categories|classes)\b")
 _LABELS = re.compile(r"\b[a-z0-9]+_([0-9]{2,5})cl(_bkgr)?\.txt")
-
-
-def _own_sections(view: ModelView) -> tuple[CardSection, ...]:
-    return view.own_card.sections if view.own_card is not None else ()
 
 
 @rule(
@@ -48,7 +35,7 @@ def _own_sections(view: ModelView) -> tuple[CardSection, ...]:
 def misspelt_heading(view: ModelView) -> Iterator[RuleViolation]:
     counts = view.zoo.heading_counts
     common = [title for title, count in counts.items() if count >= COMMON]
-    for section in _own_sections(view):
+    for section in view.own_sections:
         title = section.title.lower()
         if section.level < 2 or counts[title] >= COMMON:
             continue
@@ -67,18 +54,16 @@ def misspelt_heading(view: ModelView) -> Iterator[RuleViolation]:
 def another_name(view: ModelView) -> Iterator[RuleViolation]:
     names = view.zoo.registry.entries
     own = [view.name, *view.zoo.parts_by_composite.get(view.name, ())]
-    for section in _own_sections(view):
-        for number, line in section.prose_lines:
-            for match in _NAME.finditer(line):
-                name = match[0].rstrip(".")
-                # The name of an architecture may be the beginning of the model's name.
-                is_file = re.search(r"\.[a-z]", name) is not None
-                if is_file or name in names or any(each.startswith(name) for each in own):
-                    continue
-                if similar := get_close_matches(name, own, 1, cutoff=0.85):
-                    message = f"{name}, which is almost {similar[0]}, is no model of this registry"
-                    location = view.card_line(number, match.start() + 1)
-                    yield RuleViolation(location, message, "card", name, similar[0])
+    matches = ((number, match) for number, line in view.own_lines for match in _NAME.finditer(line))
+    for number, match in matches:
+        name = match[0].rstrip(".")
+        # The name of an architecture may be the beginning of the model's name.
+        is_file = re.search(r"\.[a-z]", name) is not None
+        if is_file or name in names or any(each.startswith(name) for each in own):
+            continue
+        if similar := get_close_matches(name, own, 1, cutoff=0.85):
+            message = f"{name}, which is almost {similar[0]}, is no model of this registry"
+            yield RuleViolation(view.card_line(number, match.start() + 1), message, "card", name, similar[0])
 
 
 @rule(
@@ -88,37 +73,13 @@ def another_name(view: ModelView) -> Iterator[RuleViolation]:
 )
 def another_size(view: ModelView) -> Iterator[RuleViolation]:
     shapes = [port.shape for port in view.claims.ports_on("input", "", "original", "converted") if port.shape]
-    for section in _own_sections(view) if shapes else ():
-        for number, line in section.prose_lines:
-            for match in _SIZE.finditer(line):
-                text = match[1] or match[2]
-                if not any({*map(int, text.split("x"))} <= {*shape.value} for shape in shapes):
-                    message = f"the text states {text}; the input has the shape {shapes[0].text}"
-                    location = view.card_line(number, match.start(match.lastindex or 0) + 1)
-                    yield RuleViolation(location, message, "card", text, shapes[0].text)
-
-
-@rule(
-    "stated-count",
-    "The outputs on a card have the number of classes, keypoints or landmarks that its text states.",
-    "up to 18 keypoints, and heatmaps of `1, 17, 56, 72`",
-)
-def stated_count(view: ModelView) -> Iterator[RuleViolation]:
-    is_counted = view.spec is not None and view.spec.task in COUNTED_TASKS
-    if not is_counted or not view.has_own_card or view.entry.composite:  # a part may have further outputs
-        return
-    shapes = [
-        port.shape for port in view.claims.ports_on("output", "", "original", "converted") if port.shape
-    ]
-    sizes = {size for shape in shapes for size in shape.value if isinstance(size, int) and size > 1}
-    for block in (block for section in _own_sections(view) for block in read_blocks(section)):
-        for stated in block.find_all(_THINGS, int) if sizes else ():
-            count = stated.value
-            # One more for the background, or the coordinates of each.
-            if not sizes & {count, count + 1, 2 * count, 3 * count}:
-                actual, expected = stated.text, "; ".join(dict.fromkeys(shape.text for shape in shapes))
-                message = f"the text states {actual} of them; the outputs on the card are {expected}"
-                yield RuleViolation(view.card_location(stated), message, "output.shape", actual, expected)
+    matches = ((number, match) for number, line in view.own_lines for match in _SIZE.finditer(line))
+    for number, match in matches if shapes else ():
+        text = match[1] or match[2]
+        if not any({*map(int, text.split("x"))} <= {*shape.value} for shape in shapes):
+            message = f"the text states {text}; the input has the shape {shapes[0].text}"
+            location = view.card_line(number, match.start(match.lastindex or 0) + 1)
+            yield RuleViolation(location, message, "card", text, shapes[0].text)
 
 
 @rule(
@@ -128,7 +89,7 @@ def stated_count(view: ModelView) -> Iterator[RuleViolation]:
     "classes in range [1, 81], a version with 80 categories of objects, 0 class is for background",
 )
 def label_range(view: ModelView) -> Iterator[RuleViolation]:
-    for block in (block for section in _own_sections(view) for block in read_blocks(section)):
+    for block in (block for section in view.own_sections for block in read_blocks(section)):
         labels, categories = _LABELS.search(block.text), _CATEGORIES.search(block.text)
         for found in block.find_all(_RANGE, str):
             low, high = (int(number) for number in re.findall("[0-9]+", found.text))
@@ -141,9 +102,7 @@ def label_range(view: ModelView) -> Iterator[RuleViolation]:
                 reason, severity = f"the first label in {labels[0]}", Severity.WARNING
             if reason:
                 message = f"the class IDs {found.text} do not fit {reason}"
-                yield RuleViolation(
-                    view.card_location(found), message, "classes", found.text, reason, severity
-                )
+                yield replace(view.quote(found, message, "classes", reason), severity=severity)
 
 
 RULES = defined_rules(globals())

@@ -148,8 +148,7 @@ def same_source(view: ModelView) -> Iterator[RuleViolation]:
     "FP32/net.bin and FP16/net.bin of the same size",
 )
 def ir_sizes(view: ModelView) -> Iterator[RuleViolation]:
-    files = view.spec.files if view.spec is not None and view.spec.is_ir else ()
-    sizes = {file.name: (index, file.size) for index, file in enumerate(files) if file.size}
+    sizes = {file.name: (index, file.size) for index, file in enumerate(view.ir_files) if file.size}
     for name, (_, fp32_size) in sizes.items():
         if not (name.startswith("FP32/") and name.endswith(".bin")):
             continue
@@ -168,8 +167,7 @@ def ir_sizes(view: ModelView) -> Iterator[RuleViolation]:
     "FP16/net.xml without FP16/net.bin",
 )
 def ir_pairs(view: ModelView) -> Iterator[RuleViolation]:
-    files = view.spec.files if view.spec is not None and view.spec.is_ir else ()
-    sizes = {file.name: file.size or 0 for file in files}
+    sizes = {file.name: file.size or 0 for file in view.ir_files}
     mparams = view.claims.metrics.get("mparams")
     # A weight has at least one byte; some may be used, and counted, in several places.
     least = max((0.7e6 * number for number, _ in parse_numbers(mparams.value if mparams else "")), default=0)
@@ -230,7 +228,7 @@ def framework_files(view: ModelView) -> Iterator[RuleViolation]:
     "FP16/net.bin from https://.../FP32/net.bin",
 )
 def source_name(view: ModelView) -> Iterator[RuleViolation]:
-    for index, file in enumerate(view.spec.files if view.spec is not None and view.spec.is_ir else ()):
+    for index, file in enumerate(view.ir_files):
         for source in file.sources:
             if not isinstance(source, HttpSource):
                 continue

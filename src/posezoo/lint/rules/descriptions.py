@@ -89,12 +89,9 @@ def _project(address: str) -> str:
     "[another model](../no-such-model/README.md)",
 )
 def dead_link(view: ModelView) -> Iterator[RuleViolation]:
-    targets = [(view.folder, target, location) for target, location in view.link_targets()]
-    for page, link in view.zoo.index_links.get(view.name, ()) if view.card is not None else ():
-        targets.append((page.parent, link.target, FileLocation(str(page), link.line, link.column)))
     links = view.zoo.links
-    for folder, target, location in targets:
-        path = links.resolve(folder, target)
+    for target, location in view.link_targets():
+        path = links.resolve(view.folder, target)
         anchor = target.partition("#")[2].lower()
         other = view if target.startswith("#") else view.zoo.views_by_card.get(path or "")
         linked = other.own_card if anchor and other is not None else None
@@ -116,11 +113,10 @@ def dead_link(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule("placeholder", "There is no placeholder that still has to be filled in.", "Mean values - TODO")
 def placeholder(view: ModelView) -> Iterator[RuleViolation]:
-    for section in view.own_card.sections if view.own_card is not None else ():
-        for number, line in section.prose_lines:
-            if match := _PLACEHOLDER.search(line):
-                location = view.card_line(number, match.start() + 1)
-                yield RuleViolation(location, f"the card still contains {match[0]}", "card", match[0])
+    for number, line in view.own_lines:
+        if match := _PLACEHOLDER.search(line):
+            location = view.card_line(number, match.start() + 1)
+            yield RuleViolation(location, f"the card still contains {match[0]}", "card", match[0])
     stack = [view.model_yml] if view.model_yml is not None else []
     while stack:
         node = stack.pop()
@@ -139,7 +135,7 @@ def placeholder(view: ModelView) -> Iterator[RuleViolation]:
 def missing_section(view: ModelView) -> Iterator[RuleViolation]:
     if view.own_card is None:
         return
-    titles = [section.title.lower() for section in view.own_card.sections if section.level]
+    titles = [section.title.lower() for section in view.own_sections if section.level]
     for content, beginnings in SECTIONS.items():
         if not any(title.startswith(beginnings) or beginnings[0] in title for title in titles):
             message = f"the card has no section with {content}"
@@ -152,7 +148,7 @@ def missing_section(view: ModelView) -> Iterator[RuleViolation]:
     "### Input below ## Accuracy",
 )
 def misplaced_section(view: ModelView) -> Iterator[RuleViolation]:
-    for section in view.own_card.sections if view.own_card is not None else ():
+    for section in view.own_sections:
         parent = section.path[-2].lower() if len(section.path) > 1 else ""
         kinds = [title for title in PLAIN_SECTIONS if section.title.lower().startswith(title)]
         if kinds and parent.startswith(PLAIN_SECTIONS) and not parent.startswith(kinds[0]):
@@ -225,8 +221,7 @@ def card_without_model(view: ModelView) -> Iterator[RuleViolation]:
     "# resnet-50 in resnet-101/README.md",
 )
 def title(view: ModelView) -> Iterator[RuleViolation]:
-    sections = view.own_card.sections if view.own_card is not None else ()
-    for section in [section for section in sections if section.level == 1][:1]:
+    for section in [section for section in view.own_sections if section.level == 1][:1]:
         if _simplify(view.name) not in _simplify(section.title):
             message = f"the title of the card is {section.title}"
             yield RuleViolation(view.card_line(section.line), message, "title", section.title, view.name)
@@ -238,7 +233,8 @@ def _simplify(text: str) -> str:
 
 @rule(
     "description-differs",
-    "model.yml repeats the description of the card, if most models in the same folder do.",
+    "model.yml repeats the description of the card, if most models in the same folder do, and never that of "
+    "another model.",
     "an old address in model.yml that the card no longer has",
 )
 def description_differs(view: ModelView) -> Iterator[RuleViolation]:
@@ -246,41 +242,27 @@ def description_differs(view: ModelView) -> Iterator[RuleViolation]:
     if spec is None or on_card is None or not view.has_own_card:
         return
     declared, card_words = words(spec.description), words(on_card.value)
+    others = view.zoo.models_by_description.get(frozenset(declared.items()), ())
     is_usual = view.zoo.description_match_shares.get(view.folder.parent, 0.0) >= REPEATED_SHARE
     # model.yml may use other or fewer words than the card, unless most models in this folder repeat it.
     share = sum((declared & card_words).values()) / max(1, sum(declared.values()), sum(card_words.values()))
-    is_copy = share >= COPIED_SHARE and declared - card_words
+    is_copy = others or (share >= COPIED_SHARE and declared - card_words)
     if declared == card_words or not (is_usual or is_copy):
         return
     only_declared = select_words(spec.description, declared - card_words)
     only_on_card = select_words(on_card.value, card_words - declared)
+    here = (
+        f"{' '.join(only_declared[:8]) or 'nothing'} here{''.join(f', as in {name}' for name in others[:1])}"
+    )
+    place = f"{view.card_path.name}:{on_card.line}"
+    message = f"{here}, {' '.join(only_on_card[:8]) or 'nothing'} in {place}"
     yield RuleViolation(
         view.location("description"),
-        "model.yml and the card describe the model in different words: "
-        f"{' '.join(only_declared[:8]) or 'nothing'} here, {' '.join(only_on_card[:8]) or 'nothing'} in "
-        f"{view.card_path.name}:{on_card.line}",
+        f"model.yml and the card describe the model in different words: {message}",
         "description",
         " ".join(only_declared[:20]),
         " ".join(only_on_card[:20]),
     )
-
-
-@rule(
-    "description-of-another",
-    "The description is not the description of another model.",
-    "the description of resnet-50 in resnet-101/model.yml",
-)
-def description_of_another(view: ModelView) -> Iterator[RuleViolation]:
-    spec = view.spec
-    if spec is None or not view.has_own_card:
-        return
-    declared, description = words(spec.description), _simplify(spec.description)
-    if sum(declared.values()) < 8 or _simplify(view.name) in description:
-        return
-    for other in view.zoo.models_by_description.get(frozenset(declared.items()), ()):
-        if other != view.name and _simplify(other) in description:
-            location, message = view.location("description"), f"this is the description of {other}"
-            yield RuleViolation(location, message, "description", other, view.name)
 
 
 @rule(

@@ -15,33 +15,22 @@ USUAL_SHARE = 0.8
 @rule(
     "index-row",
     "index.md and device_support.md have a row for each model of their folder, or for its composite or "
-    "parts; a page that posezoo drew has a rule of its own.",
+    "parts, and none for another name; a page that posezoo drew has a rule of its own.",
     "a new model that index.md does not list",
 )
 def index_row(view: ModelView) -> Iterator[RuleViolation]:
+    models = [*view.zoo.models.values()]
     for path, listed in view.zoo.listed_names.items():
-        inside = [each for each in view.zoo.models.values() if path.parent in each.folder.parents]
-        if view not in inside:
-            continue
+        inside = [each for each in models if path.parent in each.folder.parents]
         missing = [each for each in inside if not listed.keys() & each.related_names]
         if view in missing and len(missing) < (1 - USUAL_SHARE) * len(inside):
             message = f"{path.name} has no row for {view.name}"
             yield RuleViolation(FileLocation(str(path)), message, "index", "", view.name)
-
-
-@rule(
-    "row-without-model",
-    "Each row of index.md and device_support.md is about an existing model; the first model reports others.",
-    "a row that links to a folder that was removed",
-)
-def row_without_model(view: ModelView) -> Iterator[RuleViolation]:
-    if view is not next(iter(view.zoo.models.values())):
-        return
-    for path, listed in view.zoo.listed_names.items():
-        for name, line in listed.items():
-            if name not in view.zoo.registry.entries:
-                message = f"{path.name} has a row for {name}, which is no model of this registry"
-                yield RuleViolation(FileLocation(str(path), line), message, "index", name)
+        # The first model reports the rows of no model.
+        others = listed.keys() - view.zoo.registry.entries.keys() if view is models[0] else ()
+        for name in sorted(others):
+            message = f"{path.name} has a row for {name}, which is no model of this registry"
+            yield RuleViolation(FileLocation(str(path), listed[name]), message, "index", name)
 
 
 @rule(

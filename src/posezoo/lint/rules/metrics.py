@@ -103,7 +103,7 @@ def mparams_size(view: ModelView) -> Iterator[RuleViolation]:
     else:
         return
     message = f"MParams are {text} on the card: {reason}"
-    yield RuleViolation(view.card_location(size.on_card), message, "figures.mparams", text, f"{millions:.4g}")
+    yield view.quote(size.on_card, message, "figures.mparams", f"{millions:.4g}")
 
 
 @rule(
@@ -146,8 +146,7 @@ def swapped_figures(view: ModelView) -> Iterator[RuleViolation]:
         if abs(other.mparams / size.millions - 1) < 0.01 and abs(size.mparams / other.millions - 1) < 0.01:
             actual, expected = size.on_card.value, other.on_card.value
             message = f"MParams are {actual} on the card, which fits {name}; {expected} fits the files here"
-            location = view.card_location(size.on_card)
-            yield RuleViolation(location, message, "figures.mparams", actual, expected)
+            yield view.quote(size.on_card, message, "figures.mparams", expected)
             return
 
 
@@ -279,7 +278,7 @@ def missing_figures(view: ModelView) -> Iterator[RuleViolation]:
         on_card = view.claims.metrics.get(kind)
         if on_card is not None and (match := _COMMA.fullmatch(on_card.value.strip())):
             message = f"{title} are {on_card.value}: is {match[1]}.{match[2]} or {match[1]}{match[2]} meant?"
-            yield RuleViolation(view.card_location(on_card), message, f"figures.{kind}", on_card.value)
+            yield view.quote(on_card, message, f"figures.{kind}")
         if on_card is not None and parse_numbers(on_card.value):
             continue
         has_other_operations = any("ops" in label for label in view.claims.labels)
@@ -311,7 +310,7 @@ def plausible_figures(view: ModelView) -> Iterator[RuleViolation]:
         message = (
             f"{gflops:g} GFLOPs are implausible for {mparams:g} MParams and an input of {elements} numbers"
         )
-        yield RuleViolation(view.card_location(on_card), message, "figures.gflops", on_card.text)
+        yield view.quote(on_card, message, "figures.gflops")
 
 
 @rule(

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import fields, replace
 
 from posezoo.cards.card_reader import read_text
@@ -94,10 +94,7 @@ def known_decoder(view: ModelView) -> Iterator[RuleViolation]:
         return
     from posezoo.pose.decoders import DECODERS  # imports NumPy, which most registries do not need
 
-    if DECODERS.find(spec.decoder.name) is None:
-        name, known = spec.decoder.name, ", ".join(DECODERS.names())
-        message = f"decoder.name: no decoder is called {name}; the decoders: {known}"
-        yield RuleViolation(view.location("decoder", "name"), message, "decoder.name", name, known)
+    yield from _find_unknown(view, spec.decoder.name, "decoder", DECODERS.names(), ("decoder", "name"))
 
 
 @rule("known-skeleton", "The skeleton is one that posezoo has.", "skeleton: coco-71")
@@ -107,10 +104,16 @@ def known_skeleton(view: ModelView) -> Iterator[RuleViolation]:
         return
     from posezoo.pose.keypoints import SKELETONS
 
-    if spec.skeleton not in SKELETONS:
-        known = ", ".join(SKELETONS)
-        message = f"skeleton: no skeleton is called {spec.skeleton}; the skeletons: {known}"
-        yield RuleViolation(view.location("skeleton"), message, "skeleton", spec.skeleton, known)
+    yield from _find_unknown(view, spec.skeleton, "skeleton", SKELETONS, ("skeleton",))
+
+
+def _find_unknown(
+    view: ModelView, name: str, kind: str, known: Collection[str], keys: tuple[str, ...]
+) -> Iterator[RuleViolation]:
+    if name not in known:
+        field, names = ".".join(keys), ", ".join(known)
+        message = f"{field}: no {kind} is called {name}; the {kind}s: {names}"
+        yield RuleViolation(view.location(*keys), message, field, name, names)
 
 
 @rule(

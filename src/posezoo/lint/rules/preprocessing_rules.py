@@ -154,6 +154,19 @@ def reversal(view: ModelView) -> Iterator[RuleViolation]:
         yield RuleViolation(location, message, "input.color", actual, expected)
 
 
+def _stated_values(view: ModelView) -> Iterator[tuple[Place, str, Numbers, str]]:
+    """Every mean and scale of the card and of model.yml: its place, ``mean`` or ``scale``, and its text."""
+    for section in view.claims.sections_on("input", "original", "", "preamble", "converted"):
+        for kind, values in section.values.items():
+            yield from ((view.card_location(each), kind, each.value, each.text) for each in values)
+    for kind in ("mean", "scale"):
+        argument = view.argument(f"--{kind}_values")
+        for index, port in enumerate(view.inputs):
+            values = getattr(port, kind)
+            place = argument.node if argument is not None else view.location("inputs", index, kind)
+            yield place, kind, values, argument.value if argument is not None else format_numbers(values)
+
+
 @rule(
     "unusual-constant",
     "Means and scales are those that networks are trained with, in every digit: a slip costs accuracy "
@@ -161,21 +174,8 @@ def reversal(view: ModelView) -> Iterator[RuleViolation]:
     "[58.624, 57.12, 57.375], where 58.395 is meant",
 )
 def unusual_constant(view: ModelView) -> Iterator[RuleViolation]:
-    stated: list[tuple[Place, str, Numbers, str]] = [
-        (view.card_location(on_card), f"the card's {kind}", on_card.value, on_card.text)
-        for section in view.claims.sections_on("input", "original", "", "preamble", "converted")
-        for kind, values in section.values.items()
-        for on_card in values
-    ]
-    for kind, flag in (("mean", "--mean_values"), ("scale", "--scale_values")):
-        argument = view.argument(flag)
-        for index, port in enumerate(view.inputs):
-            place = argument.node if argument is not None else view.location("inputs", index, kind)
-            values = getattr(port, kind)
-            text = argument.value if argument is not None else format_numbers(values)
-            stated.append((place, f"the {kind}", values, text))
     orders = [order for constant in CONSTANTS for order in (constant, constant[::-1])]
-    for place, subject, values, actual in stated:
+    for place, kind, values, actual in _stated_values(view):
         if len(values) != 3 or values in CONSTANTS:
             continue
         for usual in orders:
@@ -183,8 +183,8 @@ def unusual_constant(view: ModelView) -> Iterator[RuleViolation]:
             differences = sorted(abs(a - b) / b for a, b in zip(values, usual, strict=True))
             if differences[1] <= 1e-6 < differences[2] < 0.05:
                 expected = format_numbers(usual)
-                message = f"{subject} {actual} is not the usual {expected}"
-                yield RuleViolation(place, message, subject.split()[-1], actual, expected)
+                message = f"the {kind} {actual} is not the usual {expected}"
+                yield RuleViolation(place, message, kind, actual, expected)
                 break
 
 
@@ -194,20 +194,12 @@ def unusual_constant(view: ModelView) -> Iterator[RuleViolation]:
     "scale: 0.00390625 (1/256), where 256 is meant",
 )
 def factor(view: ModelView) -> Iterator[RuleViolation]:
-    stated = [
-        (view.location("inputs", index, "scale"), "a", "scale", port.scale)
-        for index, port in enumerate(view.inputs)
-    ]
-    for section in view.claims.sections_on("input", "original", "", "preamble", "converted"):
-        for on_card in section.values["scale"]:
-            stated.append((view.card_location(on_card), "the card's", "input.scale", on_card.value))
-    for location, subject, field, values in stated:
-        if _is_factor(values):
-            actual, inverse = format_numbers(values), format_numbers(tuple(1 / v for v in values if v))
-            message = (
-                f"{subject} scale of {actual} divides, which makes the input larger; did you mean {inverse}?"
-            )
-            yield RuleViolation(location, message, field, actual, inverse)
+    for place, kind, values, actual in _stated_values(view):
+        if kind == "scale" and _is_factor(values):
+            inverse = format_numbers(tuple(1 / value for value in values if value))
+            message = f"a scale of {actual} divides, which makes the input larger; did you mean {inverse}?"
+            field = "input.scale" if place.file == str(view.card_path) else "scale"
+            yield RuleViolation(place, message, field, actual, inverse)
 
 
 def _is_factor(scale: Numbers) -> bool:

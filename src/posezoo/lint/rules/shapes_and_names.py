@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections import Counter
 from collections.abc import Collection, Iterator
+from dataclasses import replace
 from difflib import get_close_matches
 from fnmatch import fnmatchcase
 
@@ -78,10 +79,10 @@ def _compare_names(view: ModelView, kind: str, declared: list[str]) -> Iterator[
             continue
         declared_names = {base_name(name) for name in declared}
         unknown = [name for name in on_card if base_name(name.value) not in declared_names]
-        actual, expected = (unknown or on_card)[0], ", ".join(missing)
+        expected = ", ".join(missing)
         listed = ", ".join(dict.fromkeys(name.value for name in on_card))
         message = f"the card has no {kind} {expected}, which model.yml names; it has {listed}"
-        yield RuleViolation(view.card_location(actual), message, f"{kind}.name", actual.value, expected)
+        yield view.quote((unknown or on_card)[0], message, f"{kind}.name", expected)
         return
 
 
@@ -110,11 +111,10 @@ def input_shape(view: ModelView) -> Iterator[RuleViolation]:
             if port is None or port.shape is None:
                 continue
             if not _is_same_shape(shape, port.shape.value, may_transpose=section.side != "original"):
-                actual, expected = port.shape.text, _format_shape(shape)
-                name, model = declared.name or "the input", section.side or "model"
-                message = f"{name} of the {model} has the shape {actual} on the card, {expected} in model.yml"
-                location = view.card_location(port.shape)
-                yield RuleViolation(location, message, "input.shape", actual, expected)
+                name, expected = declared.name or "the input", _format_shape(shape)
+                of_model, actual = f"of the {section.side or 'model'}", port.shape.text
+                message = f"{name} {of_model} has the shape {actual} on the card, {expected} in model.yml"
+                yield view.quote(port.shape, message, "input.shape", expected)
 
 
 @rule(
@@ -129,9 +129,9 @@ def output_shape(view: ModelView) -> Iterator[RuleViolation]:
             continue
         shape = declared.get(base_name(port.name.value))
         if shape and not _is_same_shape(shape, port.shape.value, may_transpose=False):
-            actual, expected = port.shape.text, _format_shape(shape)
-            message = f"{port.name.value} has the shape {actual} on the card, {expected} in model.yml"
-            yield RuleViolation(view.card_location(port.shape), message, "output.shape", actual, expected)
+            name, actual, expected = port.name.value, port.shape.text, _format_shape(shape)
+            message = f"{name} has the shape {actual} on the card, {expected} in model.yml"
+            yield view.quote(port.shape, message, "output.shape", expected)
 
 
 def _find_port(declared: Input, section: CardPorts, count: int) -> CardPort | None:
@@ -179,11 +179,9 @@ def card_shapes(view: ModelView) -> Iterator[RuleViolation]:
                 continue
             has_letters = any(isinstance(size, str) for size in (*other.value, *shape.value))
             if not has_letters and Counter(other.value) != Counter(shape.value):
-                actual, expected = shape.text, other.text
-                message = (
-                    f"{name} has the shape {actual} in the converted model and {expected} in the original"
-                )
-                yield RuleViolation(view.card_location(shape), message, f"{kind}.shape", actual, expected)
+                expected = f"{other.text} in the original"
+                message = f"{name} has the shape {shape.text} in the converted model and {expected}"
+                yield view.quote(shape, message, f"{kind}.shape", other.text)
 
 
 @rule(
@@ -198,9 +196,9 @@ def part_shapes(view: ModelView) -> Iterator[RuleViolation]:
         for name, shape in _shapes_by_name(view.claims.ports_on("output", "", "converted")).items():
             # A part may read only a slice, which then has another number of axes.
             if name in read and len(read[name].value) == len(shape.value) and read[name].value != shape.value:
-                actual, expected = shape.text, read[name].text
-                message = f"{name} has the shape {actual}, and {expected} as an input of {other.name}"
-                yield RuleViolation(view.card_location(shape), message, "output.shape", actual, expected)
+                expected = read[name].text
+                message = f"{name} has the shape {shape.text}, and {expected} as an input of {other.name}"
+                yield view.quote(shape, message, "output.shape", expected)
 
 
 @rule(
@@ -215,19 +213,13 @@ def port_count(view: ModelView) -> Iterator[RuleViolation]:
             if stated.value != count:
                 # The text may count the kinds of ports.
                 message = f"the text states {stated.text} {section.kind}s, and the card describes {count}"
-                location = view.card_location(stated)
-                yield RuleViolation(
-                    location, message, section.kind, stated.text, str(count), Severity.WARNING
-                )
+                violation = view.quote(stated, message, section.kind, str(count))
+                yield replace(violation, severity=Severity.WARNING)
     sections = view.claims.sections_on("input", "converted") or view.claims.sections_on("input", "")
     declared = [port.name for port in view.inputs if port.name]
     for section in sections:
-        # Other rules compare names.
-        if (
-            section.ports
-            and not any(port.name for port in section.ports)
-            and len(declared) > len(section.ports)
-        ):
+        is_named = any(port.name for port in section.ports)  # another rule compares names
+        if not is_named and 0 < len(section.ports) < len(declared):
             expected, actual = ", ".join(declared), str(len(section.ports))
             message = f"the card describes {actual} input, and model.yml declares {expected}"
             yield RuleViolation(view.card_line(section.line), message, "inputs", actual, expected)
@@ -253,29 +245,20 @@ def format_(view: ModelView) -> Iterator[RuleViolation]:
         is_format = all(isinstance(letter, int) or len(letter) == 1 for letter in port.format.value)
         # Longer words may name the coordinates of a box.
         if is_format and (reason := _layout_mismatch(port.shape.value, port.format.value, kind)):
-            letters, shape = port.format.text, port.shape.text
-            message = f"the card's format {letters} does not fit the shape {shape}: {reason}"
-            yield RuleViolation(view.card_location(port.format), message, f"{kind}.format", letters, shape)
-    for section in view.claims.ports:
-        for format in section.formats:
-            yield from _find_no_multiple(view, section, format)
-
-
-def _find_no_multiple(
-    view: ModelView, section: CardPorts, format: CardValue[Shape]
-) -> Iterator[RuleViolation]:
-    """The ports whose size is no multiple of the number of values of each box: 26 and N*85."""
-    factors = [re.fullmatch(r"[A-Z]\*([0-9]{1,4})", str(letter)) for letter in format.value]
-    for shape in (port.shape for port in section.ports if port.shape is not None):
-        sizes = shape.value if len(shape.value) == len(factors) else ()
-        if any(
-            factor and isinstance(size, int) and size % int(factor[1])
-            for size, factor in zip(sizes, factors, strict=False)
-        ):
-            message = f"the shape {shape.text} does not fit the card's format {format.text}"
-            yield RuleViolation(
-                view.card_location(shape), message, f"{section.kind}.shape", shape.text, format.text
+            message = (
+                f"the card's format {port.format.text} does not fit the shape {port.shape.text}: {reason}"
             )
+            yield view.quote(port.format, message, f"{kind}.format", port.shape.text)
+    pairs = [(s, port.shape, format) for s in view.claims.ports for port in s.ports for format in s.formats]
+    for section, shape, format in pairs:
+        # 26 does not fit N*85, the values of N boxes.
+        products = [re.fullmatch(r"[A-Z]\*([0-9]{1,4})", str(letter)) for letter in format.value]
+        if shape is None or len(shape.value) != len(products):
+            continue
+        axes = zip(shape.value, products, strict=True)
+        if any(factor and isinstance(size, int) and size % int(factor[1]) for size, factor in axes):
+            message = f"the shape {shape.text} does not fit the card's format {format.text}"
+            yield view.quote(shape, message, f"{section.kind}.shape", format.text)
 
 
 def _layout_mismatch(shape: Shape, letters: Shape, kind: str) -> str:
@@ -298,13 +281,12 @@ def _layout_mismatch(shape: Shape, letters: Shape, kind: str) -> str:
     "- `H` - width",
 )
 def axis_words(view: ModelView) -> Iterator[RuleViolation]:
-    for section in view.own_card.sections if view.own_card is not None else ():
-        for number, line in section.prose_lines:
-            match = _AXIS.match(line)
-            if match and match[1] not in AXES[match[2]]:
-                message = f"the letter {match[1]} is explained as {match[2]}"
-                location, expected = view.card_line(number, match.start(1) + 1), AXES[match[2]][0]
-                yield RuleViolation(location, message, "format", match[1], expected)
+    for number, line in view.own_lines:
+        match = _AXIS.match(line)
+        if match and match[1] not in AXES[match[2]]:
+            message = f"the letter {match[1]} is explained as {match[2]}"
+            location, expected = view.card_line(number, match.start(1) + 1), AXES[match[2]][0]
+            yield RuleViolation(location, message, "format", match[1], expected)
 
 
 @rule(
@@ -332,29 +314,18 @@ def layout(view: ModelView) -> Iterator[RuleViolation]:
             is_permutation = sorted(letters) == sorted(declared.layout)
             if is_permutation and letters not in (declared.layout, declared.ir_layout):
                 message = f"the format is {letters} on the card, the layout {declared.layout} in model.yml"
-                location = view.card_location(port.format)
-                yield RuleViolation(location, message, "input.format", letters, declared.layout)
+                yield view.quote(port.format, message, "input.format", declared.layout)
 
 
 def _find_last_channels(view: ModelView, declared: Input) -> Iterator[RuleViolation]:
     """A format with the channels last of a converted TensorFlow model: the converter moves them forward."""
-    flags = {argument.flag for argument in view.arguments}
-    if (
-        view.spec is None
-        or view.spec.framework is not Framework.TF
-        or flags & {"--layout", "--disable_nhwc_to_nchw"}
-    ):
-        return
-    for section in view.claims.sections_on("input", "converted"):
+    is_moved = not any(view.argument(flag) for flag in ("--layout", "--disable_nhwc_to_nchw"))
+    is_tf = view.spec is not None and view.spec.framework is Framework.TF
+    for section in view.claims.sections_on("input", "converted") if is_tf and is_moved else ():
         port = _find_port(declared, section, len(view.inputs))
         if port is not None and port.format is not None and port.format.value[1:] == ("H", "W", "C"):
-            letters = port.format.text
-            message = (
-                f"the converted model's format is {letters} on the card; the converter makes it B, C, H, W"
-            )
-            yield RuleViolation(
-                view.card_location(port.format), message, "input.format", letters, "B, C, H, W"
-            )
+            message = f"the converter makes the card's format {port.format.text} B, C, H, W"
+            yield view.quote(port.format, message, "input.format", "B, C, H, W")
 
 
 RULES = defined_rules(globals())
