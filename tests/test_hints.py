@@ -7,6 +7,7 @@ import ast
 import re
 import shlex
 from functools import cache
+from itertools import islice, product
 from pathlib import Path
 
 import pytest
@@ -24,8 +25,36 @@ PAGES = [
 #: What stands for a placeholder whose type argparse checks.
 VALUES = {"H,W": "368,432", "P[,P]": "FP16", "N": "8", "S": "0.5", "PX": "368", "PRECISION": "FP16"}
 
-#: The verbs that download models; each offers every flag that a hint of the download names.
 DOWNLOADING = ("download", "get", "run", "demo", "evaluate", "benchmark", "mirror")
+CONVERTING = ("plan", "convert", "get", "run", "demo", "evaluate", "benchmark")
+#: The verbs that show the hints of a package. Each takes every flag that such a hint names.
+SHOWN_BY = {
+    "download": DOWNLOADING,
+    "convert": CONVERTING,
+    "resolve": CONVERTING,
+    "spec": CONVERTING,
+    "pipeline": CONVERTING,
+    "runtime": ("run", "demo", "evaluate", "benchmark"),
+    "evaluation": ("evaluate",),
+    "quantize": ("quantize",),
+    "lint": ("verify",),
+    "gallery": ("gallery",),
+    "demo": ("demo",),
+    "draft": ("new",),
+}
+#: Flags that only users of some of these verbs can have given, or that belong to Model Optimizer.
+ONLY = {
+    "--model_name": ("convert", "evaluate"),
+    "--force": ("convert", "evaluate"),
+    "--input_type": ("convert",),
+    "--input_layout": ("convert",),
+    "--resize": ("convert",),
+    "--dynamic": ("convert",),
+    "--add_mo_arg": (),  # of converter.py
+    "--size": ("benchmark",),
+    "--min_person_score": ("run", "demo"),
+    "--detector": ("run", "demo", "evaluate"),
+}
 
 
 @cache
@@ -39,17 +68,46 @@ def offered(verb: str) -> set[str]:
 
 
 def texts(path: Path) -> list[tuple[int, str]]:
-    """The texts of a module with their lines; what an f-string inserts is a model's name."""
+    """The texts of a module with their lines; what an f-string inserts is known, or a model's name."""
+    tree = ast.parse(path.read_text("utf-8"))
+    assigned: dict[str, list[ast.expr]] = {}
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Assign):
+            pairs = zip(
+                *(getattr(side, "elts", [side]) for side in (node.targets[0], node.value)), strict=False
+            )
+            for name, value in pairs:
+                assigned.setdefault(ast.unparse(name), []).append(value)
     found, inner = [], set()
-    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+    for node in ast.walk(tree):
         if isinstance(node, ast.JoinedStr):
             inner |= {id(child) for child in ast.walk(node) if child is not node}
-            words = [part.value if isinstance(part, ast.Constant) else "\0" for part in node.values]
-            text = re.sub(r"(?<=[\w\0])\0", "", "".join(map(str, words)))
-            found.append((node.lineno, text.replace("\0", "blazepose-full")))
+            for text in forms(node, assigned):
+                text = re.sub(r"(?<=[\w\0])\0", "", text)
+                found.append((node.lineno, text.replace("\0", "blazepose-full")))
         elif isinstance(node, ast.Constant) and isinstance(node.value, str) and id(node) not in inner:
             found.append((node.lineno, node.value))
     return found
+
+
+def forms(node: ast.expr, assigned: dict[str, list[ast.expr]], depth: int = 0) -> list[str]:
+    """The texts that an expression can be; a null byte stands for what is known only at run time."""
+    match node:
+        case ast.Constant(value=str(text)):
+            return [text]
+        case ast.FormattedValue(value=value):
+            return forms(value, assigned, depth)
+        case ast.IfExp(body=body, orelse=orelse):
+            return forms(body, assigned, depth) + forms(orelse, assigned, depth)
+        case ast.Name(id=name) if name in assigned and depth < 3:
+            texts = [text for value in assigned[name] for text in forms(value, assigned, depth + 1)]
+            return list(dict.fromkeys(texts))[:6]
+        case ast.Call(func=ast.Name(id="format_command"), args=[ast.Constant(value=verb), *_]):
+            return [f"posezoo {verb} blazepose-full --models_dir zoo --output_dir ir"]
+        case ast.JoinedStr(values=values):
+            parts = [forms(value, assigned, depth) for value in values]
+            return ["".join(each) for each in islice(product(*parts), 24)]
+    return ["\0"]
 
 
 def words_of(line: str) -> list[str]:
@@ -133,9 +191,41 @@ def test_every_command_of_the_pages_and_cards_parses(capsys):
     assert not wrong, "\n".join(wrong)
 
 
-@pytest.mark.parametrize("verb", DOWNLOADING)
-def test_a_verb_that_downloads_has_the_flags_that_the_hints_of_a_download_name(verb):
-    hints = [text for path in SOURCES if "download" in path.parts for _, text in texts(path)]
-    named = set(re.findall(r"(?<![\w-])--[a-z][a-z_]+", " ".join(hints))) & offered("download")
-    assert {"--trust_on_first_use", "--mirror", "--allow_http", "--ca_bundle"} <= named
-    assert named - offered(verb) == set()
+def hints_of(path: Path) -> list[tuple[int, str]]:
+    """The hints in a module: what is given as ``hint`` or to ``Obstacle``, or has such a name."""
+    places = set()
+    for node in ast.walk(ast.parse(path.read_text("utf-8"))):
+        values: list[ast.expr] = []
+        match node:
+            case ast.keyword(arg="hint", value=value):
+                values = [value]
+            case ast.Assign(targets=[ast.Name(id=name)], value=value) if "hint" in name.lower():
+                values = [value]
+            case ast.Call(func=ast.Name(id="Obstacle"), args=[_, _, *others]):
+                values = others
+        places |= {child.lineno for value in values for child in ast.walk(value) if hasattr(child, "lineno")}
+    return [(line, text) for line, text in texts(path) if line in places]
+
+
+def flags_alone(text: str) -> set[str]:
+    """The flags that a hint names, without those of its commands."""
+    in_commands = {word for words in commands_in_text(text) for word in words}
+    named = set(re.findall(r"(?<![\w=-])--[a-z][a-z_]+", text))
+    return set() if "in model.yml" in text else named - in_commands  # there Model Optimizer's are meant
+
+
+def test_every_flag_in_a_hint_is_one_of_each_verb_that_shows_it():
+    known = set().union(*map(offered, VERBS))
+    wrong, checked = [], 0
+    for path in SOURCES:
+        inside = path.relative_to(ROOT / "src" / "posezoo")
+        verbs = SHOWN_BY.get(inside.parts[0], ())
+        if inside.parent == Path("cli/verbs"):
+            verbs = (inside.stem.replace("_", "-"),)
+        for line, text in hints_of(path):
+            for flag in flags_alone(text) & (known | {"--add_mo_arg"}):
+                for verb in set(verbs) & set(ONLY.get(flag, verbs)) & set(VERBS):
+                    checked += 1
+                    if flag not in offered(verb):
+                        wrong.append(f"{inside}:{line}: {flag} is no flag of {verb}: {text}")
+    assert checked > 60 and not wrong, "\n".join(wrong)

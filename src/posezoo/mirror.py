@@ -11,6 +11,7 @@ Any static file server can serve it, and every copy of it is a mirror too.
 from __future__ import annotations
 
 import os
+import shlex
 from collections.abc import Collection, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -159,7 +160,7 @@ class Mirror:
         if not (self.root / NAME).is_file():
             raise LockError(
                 f"{self.root}: is not a mirror: it has no {NAME}",
-                hint=f"posezoo mirror create {self.root} --all",
+                hint=f"posezoo mirror create {shlex.quote(str(self.root))} --all",
             )
         own_registry = open_registry([self.models_dir])
         specs = []

@@ -408,7 +408,7 @@ def test_a_precision_that_is_not_published_is_refused(tmp_path):
     spec = spec_of(b"<net/>", tmp_path, framework=Framework.DLDT, files=files)
     with pytest.raises(ConversionError, match=r"tiny-pose: is not published as FP16-INT8$") as failure:
         convert_model(spec, ModelLayout(tmp_path, tmp_path), precisions=[Precision.FP16_INT8])
-    assert failure.value.hint == "--precisions FP16"
+    assert failure.value.hint == "choose FP16"
 
 
 def test_unsupported_arguments_are_named(tmp_path):

@@ -86,7 +86,7 @@ def test_a_model_published_as_ir_has_nothing_to_convert(tmp_path):
     plan = plan_conversion(spec, layout)
     assert ([(ir.precision, ir.reason) for ir in plan.irs], plan.obstacle) == ([(FP16, "")], None)
     obstacle = plan_conversion(spec, layout, [Precision.FP16_INT8]).obstacle
-    assert obstacle == Obstacle("precision", "is not published as FP16-INT8", "--precisions FP16")
+    assert obstacle == Obstacle("precision", "is not published as FP16-INT8", "choose FP16")
 
 
 def test_a_precision_that_no_conversion_makes_is_used_if_a_quantization_made_it(tmp_path):

@@ -248,7 +248,7 @@ def test_a_precision_that_the_arguments_name_is_the_only_one(tmp_path, argument)
     spec, layout = model(network("onnx"), tmp_path, argument)
     with pytest.raises(ConversionError, match="its arguments ask for FP16 alone") as refused:
         convert_model(spec, layout)
-    assert refused.value.hint == "--precisions FP16"
+    assert refused.value.hint == "choose FP16"
     assert set(convert_model(spec, layout, precisions=[FP16]).irs) == {FP16}
 
 

@@ -285,14 +285,15 @@ MODELS = "models all"
 FORMAT = "format quiet"
 CAMERA_INPUT = "input_type input_layout resize"
 CHECKPOINT = "checkpoint model_name self_check dynamic keep_onnx"
-CONVERSION = "precisions mo allow_upstream_code"
+CONVERTERS = "mo allow_upstream_code"
+CONVERSION = f"precisions {CONVERTERS}"
 HTTP = "stall_timeout header ca_bundle allow_http allow_private_redirects"
 CACHE = f"cache_dir mirror attempts {HTTP}"
 LOCK = "lock locked"
 TRUST = f"{LOCK} trust_on_first_use"
 DOWNLOAD = f"jobs connections {TRUST}"
 INFERENCE = "device inference_precision"
-ESTIMATOR = f"detector {INFERENCE} {CACHE} {TRUST} models_dir"
+ESTIMATOR = f"detector {INFERENCE} {CACHE} {TRUST} {CONVERTERS} models_dir"
 
 
 def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -> None:

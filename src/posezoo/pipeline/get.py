@@ -114,7 +114,7 @@ def resolve_model(
     if spec.is_ir:
         published = tuple(precision for precision in precisions if precision in spec.precisions)
         if not published:
-            hint = f"--precisions {','.join(spec.precisions)}" if spec.precisions else ""
+            hint = f"choose {' or '.join(spec.precisions)}" if spec.precisions else ""
             obstacle = Obstacle(PRECISION, f"is not published as {' or '.join(precisions)}", hint)
         precisions = published or precisions
     layout = replace(context.layout, checkpoint=checkpoint)
@@ -145,7 +145,7 @@ def _target(
         obstacle = Obstacle(PRECISION, why, f"posezoo quantize {spec.full_name} --dataset_dir PHOTOS")
         converter = Converter.QUANTIZATION
     elif (only := supported_mo_args.requested_precision(spec.mo_args)) not in (None, precision):
-        obstacle = Obstacle(PRECISION, f"its arguments ask for {only} alone", f"--precisions {only}")
+        obstacle = Obstacle(PRECISION, f"its arguments ask for {only} alone", f"choose {only}")
     return Target(precision, xml, converter, obstacle, lock.agreed_ir(spec, precision))
 
 

@@ -99,7 +99,7 @@ def test_what_is_published_as_ir_is_fetched_and_not_made(zoo):
     assert (ready["route"], ready["fetch_bytes"], ready["irs"][0]["since"]) == ("ir", 7, None)
     assert ready["irs"][0]["path"] == f"{zoo}/out/public/ready/FP16/ready.xml"
     other = planned(zoo, "ready", "--precisions", "FP32")["ready"]
-    assert (other["route"], other["reason"], other["hint"]) == ("ir", "precision", "--precisions FP16")
+    assert (other["route"], other["reason"], other["hint"]) == ("ir", "precision", "choose FP16")
 
 
 def test_a_real_run_does_what_was_planned_and_then_nothing_is_left(zoo):

@@ -123,8 +123,8 @@ FLAGS = (
     ),
     Flag("--seconds S", "how long a round takes (default: 1)", flags.number(0.01, 600), default=1.0),
     Flag("--output FILE", "write the measurements to a .json file, for posezoo record or compare --figures"),
-    f"detector {flags.INFERENCE} output_dir {flags.CACHE} {flags.TRUST} models_dir dry_run",
-    flags.FORMAT,
+    f"detector {flags.INFERENCE} output_dir {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}",
+    f"models_dir dry_run {flags.FORMAT}",
 )
 
 

@@ -15,6 +15,7 @@ CSV has the same columns, and for each value a column with its origin.
 from __future__ import annotations
 
 import argparse
+import shlex
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
@@ -134,7 +135,8 @@ def measurement_selection(args: argparse.Namespace, registry: Registry) -> Measu
     measurements = []
     for file in args.figures:
         if not file.is_file():
-            raise PosezooError(f"{file}: no such file", hint=f"posezoo benchmark MODEL --output {file}")
+            hint = f"posezoo benchmark MODEL --output {shlex.quote(str(file))}"
+            raise PosezooError(f"{file}: no such file", hint=hint)
         for name, measurement in read_measurement_file(file):
             try:
                 model = flags.require_single_model(registry, name)

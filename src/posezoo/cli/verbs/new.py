@@ -110,7 +110,9 @@ def _writable_root(registry: Registry) -> Path:
     if others:
         raise SettingsError("--models_dir: a new model goes to one registry", hint="name one of them")
     if not root.is_dir():
-        raise OutputError(f"{root}: no such folder of models", hint=f"create it: mkdir -p {root}")
+        raise OutputError(
+            f"{root}: no such folder of models", hint=f"create it: mkdir -p {shlex.quote(str(root))}"
+        )
     if not os.access(root, os.W_OK):
         raise OutputError(f"{root}: cannot be written", hint="name a registry of your own: --models_dir DIR")
     return root

@@ -6,6 +6,7 @@ import argparse
 import json
 import os
 import re
+import shlex
 from collections.abc import Callable, Iterator, Sequence
 from glob import glob
 from pathlib import Path
@@ -71,7 +72,7 @@ def run(args: argparse.Namespace) -> int:
             model = context.registry.find(args.model)
         except UnknownModelError as error:
             if os.path.exists(args.model):
-                hint = f"to run on an image: --input {args.model}"
+                hint = f"to run on an image: --input {shlex.quote(args.model)}"
                 raise UnknownModelError(error.problem, hint=hint) from error
             raise
         # The requirements are checked before anything is downloaded.
