@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import shutil
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -125,8 +127,19 @@ def test_weights_of_one_s_own_become_ir_where_the_command_line_puts_them(shared,
     other = tmp_path / "other.pth"
     write_random_checkpoint(NetworkChoice(name), other)
     with pytest.raises(posezoo.PosezooError, match="is the IR of another checkpoint") as refused:
-        posezoo.load(name, "FP32", checkpoint=other, output_dir=out)
+        posezoo.get(name, "FP32", checkpoint=other, output_dir=out)
     assert "--model_name" in refused.value.hint
+
+
+@pytest.mark.parametrize("model_name", ["", "mine"])
+def test_loaded_weights_of_one_s_own_never_take_the_place_of_the_published(shared, tmp_path, model_name):
+    pytest.importorskip("torch", reason="needs torch")
+    name = "mobile_pose_mobilenetv3_small"
+    file = shared / "data" / "checkpoints" / f"{name}.params"
+    posezoo.load(name, checkpoint=file, model_name=model_name, detector=None, output_dir=tmp_path)
+    apart = Path("checkpoints", hashlib.sha384(file.read_bytes()).hexdigest()[:16])
+    place = Path("public/mine/FP16/mine.xml") if model_name else apart / f"public/{name}/FP16/{name}.xml"
+    assert [xml.relative_to(tmp_path) for xml in tmp_path.rglob("*.xml")] == [place]
 
 
 def test_what_is_fetched_beside_weights_of_one_s_own_never_lands_on_them(tmp_path):
@@ -161,7 +174,7 @@ def test_weights_of_one_s_own_are_ready_to_use_by_the_model_s_name_and_by_the_ne
     found = []
     for name in ("lightweight-openpose-mobilenet-v1", "lightweight_openpose"):
         model = posezoo.load(name, "FP32", checkpoint=tmp_path / "mine.pth", output_dir=tmp_path / "out")
-        assert (tmp_path / "out" / "public" / name / "FP32" / f"{name}.xml").is_file()
+        assert list((tmp_path / "out" / "checkpoints").glob(f"*/public/{name}/FP32/{name}.xml"))
         found.append([pose.to_json() for pose in model(image)])
     assert found[0] == found[1]
 

@@ -11,7 +11,7 @@ from posezoo.convert.conversion_plan import ConversionOptions
 from posezoo.errors import PosezooError, SettingsError, UnknownModelError, import_optional, suggest
 from posezoo.events import Listener, ignore_event
 from posezoo.networks import build_network, is_network
-from posezoo.pipeline.get import get_irs
+from posezoo.pipeline.get import get_irs, with_checkpoint_dir
 from posezoo.pipeline.load import (
     compile_estimator,
     compile_ir_estimator,
@@ -109,7 +109,8 @@ def load(
         tag: one of the model's variants; empty for the default.
         checkpoint: your own weights, as for ``get``; if ``name`` is a network, the outputs decide on the
             decoder.
-        model_name: as for ``get``.
+        model_name: with ``checkpoint``, the name of the IR and their folder; empty for a folder that is named
+            after the weights, so that the published model can still be loaded by its name.
         force: as for ``get``.
         trust_on_first_use: as for ``get``.
         detector: the person detector of a top-down model: a model of the zoo; None for no detector (the whole
@@ -153,10 +154,9 @@ def load(
     own = None if checkpoint is None else Path(checkpoint)
     model = _find_model(context, name, tag, own, model_name)
     require_detector_used(detector, model)
+    place = with_checkpoint_dir(context, model) if own is not None and not model_name else context
     conversion = ConversionOptions(force=force)
-    irs = get_irs(
-        model, _precision(precision), context, checkpoint=own, options=conversion, listener=listener
-    )
+    irs = get_irs(model, _precision(precision), place, checkpoint=own, options=conversion, listener=listener)
     if own is not None and model.decoder is None:  # the outputs decide on the decoder
         xml = irs[model.name]
         return compile_ir_estimator(xml, context, options, named_detector=detector, listener=listener)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
@@ -146,6 +148,8 @@ def zoo(tmp_path, checkpoint):
                 }
             ],
             outputs=[{"name": "heatmaps", "shape": [1, 17, 64, 48]}],
+            decoder={"name": "heatmap"},
+            skeleton="coco-17",
         ),
     )
     return tmp_path / "models"
@@ -164,6 +168,32 @@ def test_a_model_takes_custom_weights_in_both_commands(zoo, checkpoint, tmp_path
     )
     assert (ended.returncode, ended.stderr) == (0, "")
     assert f"{tmp_path}/ir/public/small/FP32/small.xml" in ended.stdout
+
+
+def test_the_published_model_runs_as_before_after_own_weights_were_evaluated(zoo, other, shared, tmp_path):
+    pytest.importorskip("faster_coco_eval", reason="needs faster-coco-eval")
+    photos = shared / "data" / "photos"
+    data = ("--annotations", photos / "person_keypoints.json", "--images", photos, "--limit", 1)
+    own = ("--models_dir", zoo, "--checkpoint", other, "--boxes", "truth")
+
+    def run_published(cache):
+        out = ("-i", photos / "000000000785.jpg", "-o", tmp_path / "out")
+        ended = posezoo(
+            "run", "small", "--models_dir", zoo, "--detector", "none", *out, XDG_CACHE_HOME=str(cache)
+        )
+        assert ended.returncode == 0, ended.stderr
+        return json.loads((tmp_path / "out" / "poses.json").read_text())["images"]
+
+    cache = tmp_path / "cache"
+    for times in (1, 0):  # the second time, the IR is up to date
+        ended = posezoo("evaluate", "small", *own, *data, XDG_CACHE_HOME=str(cache))
+        assert ended.returncode == 0, ended.stderr
+        assert ended.stderr.count("small: converting") == times
+    apart = Path("checkpoints", hashlib.sha384(other.read_bytes()).hexdigest()[:16])
+    assert (cache / "posezoo" / "models" / apart / "public/small/FP16/small.xml").is_file()
+    assert (cache / "posezoo" / "evaluations" / apart / "FP16" / "results.json").is_file()
+    assert not (cache / "posezoo" / "models" / "public").exists()
+    assert run_published(cache) == run_published(tmp_path / "fresh")
 
 
 def test_open_model_zoos_converter_converts_custom_weights(zoo, checkpoint, tmp_path):

@@ -109,7 +109,7 @@ def find_model(
 
 
 def _converted(checkpoint: Path, context: Context, listener: Listener) -> Path:
-    """The IR of a checkpoint, in the user's cache folder; it is converted only once for the same bytes."""
+    """The IR of a checkpoint, in a folder of its own; it is converted only once for the same bytes."""
     from posezoo.networks import pretrained
     from posezoo.pipeline.get import get_irs, with_checkpoint_dir
     from posezoo.resolve.custom_weights import spec_with_checkpoint
@@ -125,7 +125,7 @@ def _converted(checkpoint: Path, context: Context, listener: Listener) -> Path:
             "and makes an .xml for -m",
         )
     spec = spec_with_checkpoint(fitting[0], checkpoint)
-    context = with_checkpoint_dir(context, checkpoint)
+    context = with_checkpoint_dir(context, spec)
     return get_irs(spec, Precision.FP16, context, checkpoint=checkpoint, listener=listener)[spec.name]
 
 

@@ -11,12 +11,16 @@ from posezoo.convert.conversion_plan import ConversionOptions, select_due
 from posezoo.errors import ConversionError, PosezooError, SpecError, UnknownModelError
 from posezoo.events import ConversionFinished, ConversionSkipped, ConversionStarted, Listener, ignore_event
 from posezoo.files.staging import remove_stale_staging_dirs
-from posezoo.files.verified_files import compute_digest
 from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
 from posezoo.pipeline.plan import Plan, make_plan
 from posezoo.pipeline.zoo_context import Context
-from posezoo.resolve.custom_weights import require_network, with_dynamic_shape, with_known_network
+from posezoo.resolve.custom_weights import (
+    checkpoint_dir,
+    require_network,
+    with_dynamic_shape,
+    with_known_network,
+)
 from posezoo.resolve.input_options import InputOptions, with_added_mo_args
 from posezoo.resolve.resolved import INT8_PRECISIONS, UPSTREAM_RESULTS, Converter, Resolved, Target
 from posezoo.spec import supported_mo_args
@@ -223,12 +227,16 @@ def convert(
     return Converted(resolved, {ir.precision: ir.xml for ir in plan.irs})
 
 
-def with_checkpoint_dir(context: Context, checkpoint: Path) -> Context:
-    """The context for IR of the user's own weights that have no name of their own.
+def with_checkpoint_dir(context: Context, model: Model) -> Context:
+    """The context in which the IR of the user's own weights do not take the place of the published model's.
 
-    They go to a folder for these weights, so that they never take the place of the published model's IR.
+    It is used if the IR are only needed to run them, and the user gave them no name. ``convert`` and
+    ``posezoo.get`` write the IR that the user asked for, under the model's name.
+
+    Args:
+        model: from ``spec_with_checkpoint``.
     """
-    folder = context.layout.output_dir / "checkpoints" / compute_digest(checkpoint).value[:16]
+    folder = context.layout.output_dir / checkpoint_dir(model)
     return replace(context, layout=replace(context.layout, output_dir=folder))
 
 

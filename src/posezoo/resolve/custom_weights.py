@@ -19,6 +19,7 @@ from posezoo.spec.model import (
     Family,
     Framework,
     License,
+    Model,
     ModelSpec,
     NetworkChoice,
     Output,
@@ -129,6 +130,17 @@ def spec_with_checkpoint(model: ModelSpec | str, checkpoint: Path, name: str = "
         network=NetworkChoice(choice.name, weights.arguments),
         checkpoint=CHECKPOINT_NAME,
     )
+
+
+def checkpoint_dir(model: Model) -> Path:
+    """The relative folder for results of the user's own weights, named after their digest.
+
+    It never contains results of the published model. ``model`` is from ``spec_with_checkpoint``.
+    """
+    assert isinstance(model, ModelSpec)
+    digest = model.files[0].checksum
+    assert digest is not None
+    return Path("checkpoints", digest.value[:16])
 
 
 def write_random_checkpoint(choice: NetworkChoice, path: Path) -> None:

@@ -192,7 +192,7 @@ def _load(
         irs = get_irs(
             model,
             args.precision,
-            with_checkpoint_dir(context, args.checkpoint) if is_unnamed else context,
+            with_checkpoint_dir(context, model) if is_unnamed else context,
             checkpoint=args.checkpoint,
             options=flags.conversion_options_from_args(args),
             listener=console,
@@ -224,13 +224,13 @@ def _evaluate(
     from posezoo.coco import read_detector_boxes
     from posezoo.evaluation import evaluate
     from posezoo.evaluation.evaluation_protocol import cache_key
-    from posezoo.files.verified_files import compute_digest
+    from posezoo.resolve.custom_weights import checkpoint_dir
     from posezoo.settings import user_folder
 
-    name = protocol.estimator.model.full_name
-    place = Path(name)
-    if args.checkpoint is not None and not args.model_name:
-        place = Path("checkpoints", compute_digest(args.checkpoint).value[:16])
+    model = protocol.estimator.model
+    name = model.full_name
+    is_unnamed = args.checkpoint is not None and not args.model_name
+    place = checkpoint_dir(model) if is_unnamed else Path(name)
     folder = args.results_dir or user_folder("cache") / "evaluations" / place / protocol.precision.value
     boxes, box_files = None, []
     if args.boxes == "truth":
