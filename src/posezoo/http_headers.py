@@ -14,7 +14,8 @@ class HostHeader:
     """A header for one host; its value is often secret.
 
     Args:
-        host: ``example.org``, or ``example.org:8443`` for a port that is not the default of https or http.
+        host: ``example.org`` for https at its default port; ``example.org:8443`` for another port, or
+            ``example.org:80`` for plain http.
         name: such as ``Authorization``.
         value: the value to send, which is never shown.
     """
@@ -28,11 +29,12 @@ class HostHeader:
         return f"{self.host}={self.name}: ***"
 
     def applies_to(self, url: str) -> bool:
-        """Whether a URL has the host and port of this header."""
+        """Whether a URL has the host and port of this header; without a port, those of https are meant."""
         try:
             address, own = urlsplit(url), urlsplit(f"//{self.host}")
-            default = _PORTS.get(address.scheme)
-            return own.hostname == address.hostname and (own.port or default) == (address.port or default)
+            port = address.port or _PORTS.get(address.scheme)
+            is_port = own.port == port if own.port else address.scheme == "https" and port == 443
+            return own.hostname == address.hostname and is_port
         except ValueError:
             return False
 

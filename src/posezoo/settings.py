@@ -227,8 +227,8 @@ class Settings:
     header: tuple[HostHeader, ...] = _setting(
         lambda value: tuple(parse_header(str(item)) for item in _split_list(value, "\n")),
         (),
-        "HTTP header to send only to HOST, for example for authorization; unlike this flag, the variable "
-        "POSEZOO_HEADER is not visible in the list of processes",
+        "HTTP header to send only to HOST, for example for authorization, and over https unless HOST has a "
+        "port; unlike this flag, the variable POSEZOO_HEADER is not visible in the list of processes",
         "HOST=NAME: VALUE",
         repeats=True,
     )

@@ -97,6 +97,9 @@ def test_plain_http_is_for_files_with_a_digest_and_for_this_machine():
         ("example.org", "https://cdn.example.org/net", False),
         ("example.org", "https://example.org.evil.net/net", False),
         ("example.org", "https://example.org@evil.net/net", False),
+        ("example.org", "http://example.org/net", False),
+        ("example.org", "http://example.org:443/net", False),
+        ("example.org:80", "http://example.org/net", True),
         ("[::1]:80", "http://[::1]/net", True),
     ],
 )

@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
+
 import pytest
 
 from fakes.files import declared
+from posezoo.download.sources import hugging_face
 from posezoo.errors import SourceError
 from posezoo.events import CachedFileUsed
 from posezoo.http_headers import HostHeader
@@ -48,6 +51,14 @@ def test_the_users_own_header_counts_before_the_token(hub, file, fetch, monkeypa
     host = hub.url().split("/")[2]
     fetch(file, headers=(HostHeader(host, "Authorization", "Basic own"),))
     assert hub.requests[0].headers["Authorization"] == "Basic own"
+
+
+def test_the_token_goes_to_a_hub_at_the_port_of_http(file, monkeypatch):
+    monkeypatch.setenv("HF_ENDPOINT", "http://hub.example")
+    monkeypatch.setenv("HF_TOKEN", "hf_secret")
+    monkeypatch.setattr(hugging_face, "open_url", lambda url, *_, headers: nullcontext((url, headers)))
+    with hugging_face.open_hugging_face(file.sources[0], file, None, None) as (url, (header,)):
+        assert header.applies_to(url)
 
 
 def test_a_token_that_is_none_is_named_and_not_shown(hub, file, fetch, monkeypatch):

@@ -42,7 +42,9 @@ def open_hugging_face(
         if not (token.isascii() and token.isprintable()) or " " in token:
             raise SourceError("HF_TOKEN is not a token", hint="check HF_TOKEN: it is one word")
         try:
-            host = urlsplit(hub).netloc.rpartition("@")[2]
+            address = urlsplit(hub)
+            host = address.netloc.rpartition("@")[2]
+            host += ":80" if address.scheme == "http" and host and address.port is None else ""
         except ValueError:
             host = ""
         if not host:
