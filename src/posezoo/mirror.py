@@ -130,6 +130,11 @@ class Mirror:
         lock.update(lambda entries: merge_entries(entries, present))
         return paths
 
+    def plan_samples(self, download_options: DownloadOptions) -> tuple[PlannedFile, ...]:
+        """What ``add_samples`` would do for each photo; nothing is written and no server is asked."""
+        context = DownloadContext("samples", download_options)
+        return tuple(plan_file(photo, self._download_path(photo), context) for photo in SAMPLES)
+
     def add_samples(self, download_options: DownloadOptions, listener: Listener = ignore_event) -> list[Path]:
         """Add the sample photos.
 

@@ -141,6 +141,15 @@ def test_a_dry_run_plans_and_touches_nothing(zoo):
     assert plans["b"].startswith("would download b.tflite")
 
 
+def test_a_dry_run_plans_the_sample_photos_too(zoo):
+    ended = run(zoo, "mirror", "create", "m", "a", "--samples", "--dry_run", "--format", "json")
+    (plan,) = (each["plan"] for each in json.loads(ended.stdout)["models"] if each["name"] == "samples")
+    assert [line.split(" from ")[0] for line in plan] == [
+        f"would download {photo.name} ({photo.size:,} bytes)" for photo in SAMPLES
+    ]
+    assert not (zoo / "m").exists()
+
+
 def _list(zoo: Path, text: str) -> Path:
     path = zoo / "models.lst"
     path.write_text(text)

@@ -96,7 +96,10 @@ def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> in
             context, select_models(context.registry, patterns or None, console), console
         )
         report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all, jobs=jobs)
-        if args.samples and not args.dry_run:
+        if args.samples and args.dry_run:
+            plan = map(model_jobs.format_planned_file, mirror.plan_samples(context.download_options))
+            report.answers.append({"name": "samples", "plan": list(plan)})
+        elif args.samples:
             try:
                 paths = mirror.add_samples(context.download_options, console)
                 report.answers.append({"name": "samples", "files": [str(path) for path in paths]})
