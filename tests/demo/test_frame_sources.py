@@ -14,6 +14,7 @@ import pytest
 from fakes.server import Server
 from fakes.videos import MJPEG, SIZE, frame, mjpeg, number_of, write_video
 from fakes.waiting import HANG_S
+from posezoo.demo import frame_sources
 from posezoo.demo.frame_sources import FrameSource, open_source
 from posezoo.errors import ImageError, PosezooError
 
@@ -76,6 +77,23 @@ def test_a_video_gives_every_frame_in_order_with_its_rate(tmp_path, reported, na
     assert numbers(source) == list(range(20))
     assert (source.fps, source.size) == (12.5, SIZE)
     assert not reported
+
+
+def test_a_video_whose_frames_are_too_large_is_closed(tmp_path, reported, monkeypatch):
+    class Recorded:
+        def __init__(self, *args):
+            self.capture = capture(*args)
+            opened.append(self.capture)
+
+        def __getattr__(self, name):
+            return getattr(self.capture, name)
+
+    capture, opened = cv2.VideoCapture, []
+    monkeypatch.setattr(cv2, "VideoCapture", Recorded)
+    monkeypatch.setattr(frame_sources, "MAX_PIXELS", SIZE[0] * SIZE[1] - 1)
+    with pytest.raises(ImageError, match="pixels are too many"):
+        open_source(str(write_video(tmp_path / "v.avi")), report_error=reported.append)
+    assert [each.isOpened() for each in opened] == [False]
 
 
 def test_grey_frames_of_infrared_cameras_get_three_channels(tmp_path, reported):

@@ -198,6 +198,13 @@ class VideoSource(FrameSource):
         self._is_live = is_stream or self._is_camera
         self._rounds = 1 if self._is_live else rounds
         self._capture = self._open()
+        try:
+            self._read_properties()
+        except ImageError:
+            self._capture.release()
+            raise
+
+    def _read_properties(self) -> None:
         cv2 = import_quiet_opencv()
         self._stated_frames = self._capture.get(cv2.CAP_PROP_FRAME_COUNT)
         fps = self._capture.get(cv2.CAP_PROP_FPS)
