@@ -3,6 +3,7 @@ from __future__ import annotations
 import hashlib
 import io
 import os
+import sys
 import zipfile
 from dataclasses import replace
 from pathlib import Path
@@ -12,7 +13,7 @@ import pytest
 from fakes.conversion import convert_model
 from fakes.network import downloaded, network, source_file, spec_of, with_weights_beside
 from posezoo.convert import frontends
-from posezoo.errors import ConversionError
+from posezoo.errors import ConversionError, MissingPackageError
 from posezoo.files import verified_files
 from posezoo.spec.model import Digest, Framework, NetworkChoice, Precision
 
@@ -115,6 +116,15 @@ def test_weights_in_any_other_file_are_refused_before_openvino_sees_it(tmp_path,
         convert_model(spec, layout)
     assert "tiny.onnx: keeps weights in " in failure.value.problem
     assert failure.value.problem.isprintable()
+
+
+def test_a_missing_openvino_is_reported_as_such(tmp_path, monkeypatch):
+    content = network("onnx")
+    spec = spec_of(content, tmp_path, framework=Framework.ONNX)
+    path = downloaded(spec, content, tmp_path).file_path(spec, spec.files[0])
+    monkeypatch.setitem(sys.modules, "openvino", None)
+    with pytest.raises(MissingPackageError, match="openvino"):
+        frontends.read_network(spec, path)
 
 
 def test_an_incomplete_download_is_refused_by_its_size(tmp_path):

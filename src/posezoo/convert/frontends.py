@@ -15,7 +15,7 @@ from typing import Any
 
 from posezoo.convert.formats import FORMATS, ModelFormat
 from posezoo.convert.formats.tensorflow import SAVED_MODEL_FILE
-from posezoo.errors import ConversionError, sanitize
+from posezoo.errors import ConversionError, MissingPackageError, sanitize
 from posezoo.files import verified_files
 from posezoo.files.postprocess_state import is_unpacked
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
@@ -194,6 +194,8 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
         verified_files.write_atomically(keep_onnx, source)
     try:
         return _read(select_format(spec), source, [port.name for port in spec.outputs])
+    except MissingPackageError:
+        raise
     except Exception as error:  # OpenVINO's frontends raise classes that derive from Exception directly
         raise ConversionError(f"{path}: OpenVINO cannot read it: {error_text(error)}") from error
 
