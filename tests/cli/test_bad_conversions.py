@@ -10,6 +10,7 @@ import pytest
 
 from fakes.network import network
 from fakes.zoo import declared_file, omz_yml, write_model
+from posezoo.cli.omz import converter as converter_command
 from posezoo.ir.openvino_import import import_openvino
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -191,3 +192,10 @@ def test_contradicting_flags_are_wrong_usage(made, flags, problem):
     assert ended.returncode == 2
     assert problem in ended.stderr
     assert "Traceback" not in ended.stderr
+
+
+def test_contradicting_flags_are_wrong_usage_besides_print_all_too(capsys):
+    with pytest.raises(SystemExit) as ended:
+        converter_command.main(["--print_all", "--dynamic", "--resize"])
+    assert ended.value.code == 2
+    assert "give one of them" in capsys.readouterr().err

@@ -109,6 +109,7 @@ class OmzCommand:
         verb: what it does with models, for the help of the flags that select them.
         run: does the work, and returns the exit code.
         own_flags: its flags besides those that select models.
+        contradiction: an error message if the flags contradict each other, for any model; empty if not.
     """
 
     name: str
@@ -116,6 +117,7 @@ class OmzCommand:
     verb: str
     run: Callable[[argparse.Namespace], int]
     own_flags: Sequence[Flag | str] = ()
+    contradiction: Callable[[argparse.Namespace], str] = lambda args: ""
 
     def create_parser(self) -> argparse.ArgumentParser:
         """The parser of the command."""
@@ -146,6 +148,8 @@ class OmzCommand:
 
         def work() -> int:
             args = self.create_parser().parse_args(argv)
+            if reason := self.contradiction(args):
+                args.parser.error(reason)
             if not args.print_all:
                 return self.run(args)
             registry = open_registry(to_settings(omz_settings_from_args(args)).models_dir)

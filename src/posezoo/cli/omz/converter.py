@@ -76,8 +76,6 @@ FLAGS = (
 
 
 def _run(args: argparse.Namespace) -> int:
-    if reason := _contradiction(args):
-        args.parser.error(reason)
     settings = to_settings(conventions.omz_settings_from_args(args))
     registry = open_registry(settings.models_dir)
     selection = conventions.select_omz_models(registry, args)
@@ -236,7 +234,7 @@ class _ConversionTask:
 
 
 COMMAND = conventions.OmzCommand(
-    "converter.py", "Convert downloaded models to OpenVINO IR.", "convert", _run, FLAGS
+    "converter.py", "Convert downloaded models to OpenVINO IR.", "convert", _run, FLAGS, _contradiction
 )
 create_parser, main = COMMAND.create_parser, COMMAND.main
 
