@@ -108,6 +108,7 @@ def test_a_damaged_photo_is_one_line_of_error(blazepose, tmp_path):
     assert ended.returncode == 1
     (line,) = [line for line in ended.stderr.splitlines() if "blazepose-full" not in line]
     assert line.startswith(f"error: {tmp_path}/deep.tiff: the image is damaged, or of a kind")
+    assert ended.stdout == ""
 
 
 def test_an_input_is_never_overwritten_by_its_annotated_image(blazepose, camera, tmp_path):

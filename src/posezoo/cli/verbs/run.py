@@ -101,7 +101,8 @@ def run(args: argparse.Namespace) -> int:
         }
         if answers:
             write_atomically(results / "poses.json", (json.dumps(summary, indent=2) + "\n").encode())
-    lines = [*_summary_lines(summary, results)]
+    # If no image could be read, the errors say all there is to say.
+    lines = [*_summary_lines(summary, results)] if answers else []
     if not all(answer["poses"] for answer in answers):
         lines.append(f"hint        {load.explain_nobody(estimator, context, args.min_person_score)}")
     print_result(args, summary, *lines)
@@ -236,8 +237,7 @@ def _summary_lines(summary: dict[str, Any], results: Path) -> Iterator[str]:
     for answer in summary["images"]:
         count = len(answer["poses"])
         yield f"{answer['image']}: {count} {'person' if count == 1 else 'people'} -> {answer['picture']}"
-    if summary["images"]:
-        yield f"keypoints   {results / 'poses.json'}"
+    yield f"keypoints   {results / 'poses.json'}"
     yield f"model card  {summary['card']}"
     yield (
         f"ran         {summary['model']} ({summary['precision']} IR) on {summary['device']} "
