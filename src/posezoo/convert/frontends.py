@@ -194,7 +194,7 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
         verified_files.write_atomically(keep_onnx, source)
     try:
         return _read(select_format(spec), source, [port.name for port in spec.outputs])
-    except MissingPackageError:
+    except (MissingPackageError, MemoryError):
         raise
     except Exception as error:  # OpenVINO's frontends raise classes that derive from Exception directly
         raise ConversionError(f"{path}: OpenVINO cannot read it: {error_text(error)}") from error
