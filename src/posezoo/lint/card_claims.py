@@ -40,14 +40,20 @@ class CardPort:
     shape: CardValue[Shape] | None = None
     format: CardValue[Shape] | None = None
 
+    @property
+    def sizes(self) -> dict[int | str, int | str]:
+        """The sizes by the letters of the format; empty if one of both is not stated or they do not fit."""
+        letters, shape = (value.value if value is not None else () for value in (self.format, self.shape))
+        return dict(zip(letters, shape, strict=True)) if len(letters) == len(shape) else {}
+
 
 @dataclass(frozen=True, slots=True)
 class CardPorts:
     """The inputs or the outputs in one section of a card.
 
     ``side`` is ``original``, ``converted``, ``preamble`` for text before these two sections, or empty for
-    both; ``values`` are the means and the scales, by ``mean`` and ``scale``; ``formats`` are those of all
-    ports, and ``counts`` are the numbers of ports that the text states: "The net outputs are two blobs".
+    both; ``values`` are the means and the scales, by ``mean`` and ``scale``; ``formats`` also has those that
+    the text states once for all ports.
     """
 
     kind: str  # ``input`` or ``output``
@@ -57,7 +63,6 @@ class CardPorts:
     colors: tuple[CardValue[str], ...]
     values: Mapping[str, list[CardValue[Numbers]]]
     formats: tuple[CardValue[Shape], ...] = ()
-    counts: tuple[CardValue[int], ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -126,10 +131,6 @@ _SCALE = re.compile(
     rf"\bscale(?:\s+values?|\s+factors?)?(?:\s+for\s+each\s+channel)?\s*[-–—:=]\s*{_VALUES}"
     rf"|\bdivided?\b[^\[\]0-9`|]{{0,60}}{_VALUES}",
     re.IGNORECASE,
-)
-_COUNTS = {"two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8}
-_COUNT = re.compile(
-    rf"\b(?:outputs?|inputs?)\b[^.\n]{{0,20}}\b({'|'.join(_COUNTS)})\s+(?:blobs|branches|inputs|outputs|tensors)\b"
 )
 _LONG_BLANK = re.compile(r"\s{9,}")
 _BULLET = re.compile(r"\s*(?:[0-9]{1,3}[.)]|[-*+])\s")
@@ -216,11 +217,9 @@ def _read_section(kind: str, side: str, section: CardSection) -> CardPorts:
     colors: list[CardValue[str]] = []
     values: dict[str, list[CardValue[Numbers]]] = {"mean": [], "scale": []}
     formats: list[CardValue[Shape]] = []
-    counts: list[CardValue[int]] = []
     for block in read_blocks(section):
         ports += block.find_ports()
         formats += block.find_all(_FORMAT, _dimensions)
-        counts += block.find_all(_COUNT, _COUNTS.__getitem__)
         colors += block.find_all(_COLOR, str.upper)
         values["mean"] += block.find_all(_MEAN, _numbers)
         values["scale"] += block.find_all(_SCALE, _numbers)
@@ -242,9 +241,7 @@ def _read_section(kind: str, side: str, section: CardSection) -> CardPorts:
             for column, found in values.items():
                 if numbers := _numbers(raw.get(column, "")):
                     found.append(CardValue(numbers, raw[column], row.line))
-    return CardPorts(
-        kind, side, section.line, tuple(ports), tuple(colors), values, tuple(formats), tuple(counts)
-    )
+    return CardPorts(kind, side, section.line, tuple(ports), tuple(colors), values, tuple(formats))
 
 
 @dataclass(frozen=True)

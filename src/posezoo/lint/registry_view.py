@@ -105,9 +105,11 @@ class RegistryView:
 
     @cached_property
     def heading_counts(self) -> Counter[str]:
-        """The number of cards with each heading, in lower case."""
-        cards = (view.own_card for view in self.models.values() if view.own_card is not None)
-        return Counter(title for card in cards for title in {each.title.lower() for each in card.sections})
+        """The number of cards with each heading."""
+        cards = (
+            {normalize_heading(each.title) for each in view.own_sections} for view in self.models.values()
+        )
+        return Counter(title for card in cards for title in card)
 
     @cached_property
     def links(self) -> RegistryLinks:
@@ -211,6 +213,11 @@ class RegistryView:
             for file in variant.files
             for key in (*map(str, file.sources), *((file.checksum.value,) if file.checksum else ()))
         )
+
+
+def normalize_heading(title: str) -> str:
+    """A heading in lower case, with spaces for hyphens, and in the singular: tools read both forms."""
+    return title.lower().replace("-", " ").rstrip("s:")
 
 
 def read_paper(link: MarkdownLink) -> tuple[str, str]:

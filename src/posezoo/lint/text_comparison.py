@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter
+from collections.abc import Iterable
 from itertools import takewhile
 
 _DIGITS = re.compile(r"[0-9]+")
@@ -39,6 +40,11 @@ def is_misspelling(word: str, intended: str) -> bool:
 def _common_length(one: str, other: str) -> int:
     """The number of letters with which both words begin."""
     return len(list(takewhile(lambda pair: pair[0] == pair[1], zip(one, other, strict=False))))
+
+
+def find_intended(word: str, known: Iterable[str]) -> str:
+    """The first of the known words of which a word is a misspelling; empty if there is none."""
+    return next((other for other in known if is_misspelling(word, other)), "")
 
 
 def select_words(text: str, selected: Counter[str]) -> list[str]:

@@ -18,7 +18,7 @@ from posezoo.lint.rules.preprocessing_rules import (
     is_usual,
 )
 from posezoo.lint.rules.shapes_and_names import base_name, is_listed
-from posezoo.lint.text_comparison import is_misspelling, parse_numbers
+from posezoo.lint.text_comparison import find_intended, parse_numbers
 from posezoo.spec.model import UnpackArchive
 from posezoo.spec.yaml_nodes import YamlNode
 
@@ -120,8 +120,7 @@ def evaluated_keys(view: ModelView) -> Iterator[RuleViolation]:
                 # Singular and plural are different words.
                 if word in known or f"{word}s" in known or word.removesuffix("s") in known:
                     continue
-                similar = (other for other in known if len(other) > 4 and is_misspelling(word, other))
-                if intended := next(similar, ""):
+                if intended := find_intended(word, (other for other in known if len(other) > 4)):
                     message = f"{child.field_path}: {word}: did you mean {intended}?"
                     yield RuleViolation(place, message, child.field_path, word, intended)
 
@@ -189,10 +188,7 @@ def evaluated_size(view: ModelView) -> Iterator[RuleViolation]:
 
 
 def _image_size(port: CardPort) -> str:
-    if port.shape is None or port.format is None or len(port.shape.value) != len(port.format.value):
-        return ""
-    sizes = dict(zip(port.format.value, port.shape.value, strict=True))
-    height, width = sizes.get("H"), sizes.get("W")
+    height, width = port.sizes.get("H"), port.sizes.get("W")
     return f"{height}x{width}" if isinstance(height, int) and isinstance(width, int) else ""
 
 

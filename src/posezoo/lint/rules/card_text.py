@@ -9,9 +9,9 @@ from difflib import get_close_matches
 
 from posezoo.lint.card_claims import read_blocks
 from posezoo.lint.finding import RuleViolation, Severity
-from posezoo.lint.registry_view import ModelView
+from posezoo.lint.registry_view import ModelView, normalize_heading
 from posezoo.lint.rule import defined_rules, rule
-from posezoo.lint.text_comparison import is_misspelling
+from posezoo.lint.text_comparison import find_intended
 
 #: A heading on at least this many cards is correct, and one with almost the same spelling is a mistake.
 COMMON = 5
@@ -36,12 +36,8 @@ def misspelt_heading(view: ModelView) -> Iterator[RuleViolation]:
     counts = view.zoo.heading_counts
     common = [title for title, count in counts.items() if count >= COMMON]
     for section in view.own_sections:
-        title = section.title.lower()
-        if section.level < 2 or counts[title] >= COMMON:
-            continue
-        # Singular and plural are both right.
-        similar = (other for other in common if is_misspelling(title.rstrip("s:"), other.rstrip("s:")))
-        if intended := next(similar, ""):
+        title = normalize_heading(section.title)
+        if section.level > 1 and title not in common and (intended := find_intended(title, common)):
             message = f"the heading is {section.title}: did you mean {intended}?"
             yield RuleViolation(view.card_line(section.line), message, "card", section.title, intended)
 

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from itertools import chain
 
 from posezoo.lint.accuracy_check_yml import list_below
 from posezoo.lint.finding import RuleViolation
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
-from posezoo.lint.text_comparison import is_misspelling
+from posezoo.lint.text_comparison import find_intended
 from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED
 from posezoo.spec.model import UnpackArchive
 from posezoo.spec.supported_mo_args import CARRIED_OUT
@@ -95,9 +94,8 @@ def misspelt_flag(view: ModelView) -> Iterator[RuleViolation]:
             # argparse accepts an abbreviated flag.
             if not argument.flag.startswith("-") or any(flag.startswith(argument.flag) for flag in flags):
                 continue
-            same_words = (flag for flag in flags if flag.replace("_", "-") == argument.flag.replace("_", "-"))
-            similar = (flag for flag in flags if is_misspelling(argument.flag, flag))
-            if intended := next(chain(similar, same_words), ""):
+            same_words = [flag for flag in flags if flag.replace("_", "-") == argument.flag.replace("_", "-")]
+            if intended := find_intended(argument.flag, flags) or "".join(same_words[:1]):
                 node, message = argument.node, f"there is no flag {argument.flag}: did you mean {intended}?"
                 yield RuleViolation(node, message, node.field_path, argument.flag, intended)
 

@@ -9,7 +9,7 @@ from posezoo.cards.card_reader import to_plain_text
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView, read_paper
 from posezoo.lint.rule import defined_rules, rule
-from posezoo.lint.text_comparison import is_misspelling, select_words, words
+from posezoo.lint.text_comparison import find_intended, select_words, words
 from posezoo.spec.model import Framework, HttpSource
 from posezoo.spec.model_yml import TASKS
 
@@ -104,8 +104,7 @@ def dead_link(view: ModelView) -> Iterator[RuleViolation]:
             yield RuleViolation(location, f"{target} leads to {path}, which does not exist", "link", target)
             continue
         counts: Mapping[str, int] = links.counts.get(kind, {})
-        others = [other for other, count in counts.items() if count >= COMMON]
-        common = next((other for other in others if is_misspelling(path, other)), "")
+        common = find_intended(path, (other for other, count in counts.items() if count >= COMMON))
         if common and counts.get(path, 0) < COMMON:
             message = f"{target} leads elsewhere than links like it: they lead to {common}"
             yield RuleViolation(location, message, "link", target, common)

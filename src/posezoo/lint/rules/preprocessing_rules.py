@@ -115,20 +115,13 @@ def untold_preprocessing(view: ModelView) -> Iterator[RuleViolation]:
 )
 def untold_color(view: ModelView) -> Iterator[RuleViolation]:
     sections = [section for section in view.claims.ports if section.kind == "input"]
-    stated = [color.value for section in sections for color in section.colors]
-    ports = [port for section in sections for port in section.ports]
-    images = [
-        (port.shape, dict(zip(port.format.value, port.shape.value, strict=False)))
-        for port in ports
-        if port.shape is not None and port.format is not None
-    ]
-    channels = {axes["C"] for _, axes in images if {*"CHW"} <= axes.keys()}
+    stated = ", ".join(dict.fromkeys(color.value for section in sections for color in section.colors))
+    ports = [port for section in sections for port in section.ports if {*"CHW"} <= port.sizes.keys()]
+    channels = {port.sizes["C"] for port in ports}
     if (3 in channels and not stated) or (channels == {1} and stated):
-        color, shape = " and ".join(dict.fromkeys(stated)), images[0][0]
-        message = f"the card's colour order is {color or 'not stated'}, and the input is {shape.text}"
-        yield RuleViolation(
-            view.card_location(shape), message, "input.color", color, "" if color else "RGB or BGR"
-        )
+        place, text = next((view.card_location(port.shape), port.shape.text) for port in ports if port.shape)
+        message = f"the card's colour order is {stated or 'not stated'}, and the input is {text}"
+        yield RuleViolation(place, message, "input.color", stated, "" if stated else "RGB or BGR")
 
 
 @rule(
