@@ -140,3 +140,13 @@ def text_below(node: YamlNode | None, key: str) -> str:
     """The text of a mapping's key; empty if there is none."""
     child = find_node(node, key)
     return child.value if child is not None and isinstance(child.value, str) else ""
+
+
+def list_leaves(node: YamlNode | None) -> Iterator[YamlNode]:
+    """The nodes of a tree that are neither mappings nor lists."""
+    value = node.value if node is not None else None
+    if isinstance(value, dict | list):
+        for child in value.values() if isinstance(value, dict) else value:
+            yield from list_leaves(child)
+    elif node is not None:
+        yield node

@@ -83,8 +83,9 @@ class RegistryView:
 
     @cached_property
     def index_pages(self) -> Mapping[Path, ParsedCard]:
-        """The index pages by their paths."""
-        paths = (root / folder / INDEX for root in self.registry.roots for folder in ("", "public", "intel"))
+        """The index pages and tables of devices by their paths."""
+        folders = [root / family for root in self.registry.roots for family in ("", "public", "intel")]
+        paths = (folder / name for folder in folders for name in (INDEX, DEVICES))
         return {path: page for path in paths if (page := read_card(path)) is not None}
 
     @cached_property
@@ -96,12 +97,8 @@ class RegistryView:
     @cached_property
     def listed_names(self) -> Mapping[Path, Mapping[str, int]]:
         """The models in the rows of index.md and device_support.md, with their lines; no drawn pages."""
-        pages = {path: page for path, page in self.index_pages.items() if not has_note(path, NOTE)}
-        tables = (root / family / DEVICES for root in self.registry.roots for family in ("public", "intel"))
-        for path in tables:
-            if (page := read_card(path)) is not None:
-                pages[path] = page
-        return {path: list_names(page, self.registry.entries.keys()) for path, page in pages.items()}
+        pages = ((path, page) for path, page in self.index_pages.items() if not has_note(path, NOTE))
+        return {path: list_names(page, self.registry.entries.keys()) for path, page in pages}
 
     @cached_property
     def heading_counts(self) -> Counter[str]:

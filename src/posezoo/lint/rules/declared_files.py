@@ -6,8 +6,8 @@ import re
 from collections.abc import Iterator
 
 from posezoo.errors import SpecError
-from posezoo.lint.accuracy_check_yml import find_node, list_below, text_below
-from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
+from posezoo.lint.accuracy_check_yml import find_node, list_below, list_leaves, text_below
+from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.rules.metrics import ARCHIVES
@@ -95,22 +95,12 @@ def old_keys(view: ModelView) -> Iterator[RuleViolation]:
 def safe_sources(view: ModelView) -> Iterator[RuleViolation]:
     for index, file, source in view.sources:
         if isinstance(source, HttpSource) and not source.url.startswith("https://"):
-            place, expected = _find_source(view, index, source.url), f"https{source.url[4:]}"
+            nodes = (node for node in list_leaves(view.model_yml) if node.value == source.url)
+            place, expected = next(nodes, view.location("files", index)), f"https{source.url[4:]}"
             message = f"{file.name} comes from {source.url}, which is not https"
             is_origin = isinstance(place, YamlNode) and "original_source" in place.field_path
             field, severity = f"files[{index}].source", Severity.WARNING if is_origin else None
             yield RuleViolation(place, message, field, source.url, expected, severity)
-
-
-def _find_source(view: ModelView, index: int, address: str) -> Place:
-    """The location of a file's address in model.yml; the file may belong to a variant."""
-    for keys in (("files", index), *(("variants", each.tag, "files", index) for each in view.variants)):
-        for key in ("source", "original_source"):
-            node = view.node(*keys, key)
-            for candidate in (node, find_node(node, "url"), *list_below(view.node(*keys), key)):
-                if candidate is not None and candidate.value == address:
-                    return candidate
-    return view.location("files", index)
 
 
 @rule(

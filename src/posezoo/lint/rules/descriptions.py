@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Mapping
 
 from posezoo.cards.card_reader import to_plain_text
+from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView, read_paper
 from posezoo.lint.rule import defined_rules, rule
@@ -116,12 +117,8 @@ def placeholder(view: ModelView) -> Iterator[RuleViolation]:
         if match := _PLACEHOLDER.search(line):
             location = view.card_line(number, match.start() + 1)
             yield RuleViolation(location, f"the card still contains {match[0]}", "card", match[0])
-    stack = [view.model_yml] if view.model_yml is not None else []
-    while stack:
-        node = stack.pop()
-        if not isinstance(node.value, str):
-            stack += node.value if isinstance(node.value, list) else (node.value or {}).values()
-        elif match := _PLACEHOLDER.search(str(node.value)):
+    for node in list_leaves(view.model_yml):
+        if match := _PLACEHOLDER.search(str(node.value)):
             message = f"{node.field_path} still contains {match[0]}"
             yield RuleViolation(node, message, node.field_path, match[0])
 

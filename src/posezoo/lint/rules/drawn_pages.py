@@ -10,6 +10,7 @@ from pathlib import Path
 
 from posezoo.cards.card_reader import read_text
 from posezoo.cards.model_card import FACTS
+from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
 from posezoo.lint.registry_view import CARD, INDEX, ModelView
 from posezoo.lint.rule import defined_rules, rule
@@ -96,7 +97,7 @@ def _wrong_declarations(view: ModelView, severity: Severity | None) -> Iterator[
         stated = {}
     differences = [*_differences(stated, json.loads(view.zoo.drawn_pages[path]))]
     nodes: dict[str, list[YamlNode]] = {}
-    for node in _leaves(view.model_yml):
+    for node in list_leaves(view.model_yml):
         nodes.setdefault(str(node.value).rstrip("0"), []).append(node)
     found: list[tuple[Place, str, str, str]] = []
     for key, on_card, value in differences:
@@ -112,15 +113,6 @@ def _wrong_declarations(view: ModelView, severity: Severity | None) -> Iterator[
         change = f"is {new}" if new else "has changed"
         message = f"{field} {change}; its drawn card and card.json have {old}: correct it, or draw them again"
         yield RuleViolation(place, message, field, new, old, severity)
-
-
-def _leaves(node: YamlNode | None) -> Iterator[YamlNode]:
-    value = node.value if node is not None else None
-    if isinstance(value, dict | list):
-        for child in value.values() if isinstance(value, dict) else value:
-            yield from _leaves(child)
-    elif node is not None:
-        yield node
 
 
 def _differences(stated: object, drawn: object, key: str = "") -> Iterator[tuple[str, object, object]]:
