@@ -1,8 +1,8 @@
-"""How long the command line takes to answer: its help, names for TAB, and a run that has nothing to do.
+"""Measure how fast the command line answers: its help, names for TAB, and a run that has nothing to do.
 
-Each figure is a whole process, started in turn with its peers: Python doing nothing, pip's own help, and
-the least that a tool without our stamps would do for an up-to-date model, hashing its files. Ends with 1
-where the best of ten runs misses its bar.
+Each value is the time of a whole process. The processes that are compared run in turn: Python that does
+nothing, pip's help, and, for a model that is up to date, a script that only hashes its files. The exit code
+is 1 if the best of ten runs misses its bar.
 
     python benchmarks/bench_command_line.py
 """
@@ -21,7 +21,7 @@ ROUNDS = 10
 HELP_BAR_S = 0.10
 GET_BAR_S = 0.30
 NAMES_BAR_S = 0.25
-MODELS = 300  # whose names are asked for; the command that answers TAB reads none of their files
+MODELS = 300  # in the registry whose names are listed for TAB; none of its files is read
 
 HASH = "import hashlib, sys\nfor name in sys.argv[1:]: hashlib.sha384(open(name, 'rb').read()).hexdigest()"
 
@@ -34,7 +34,7 @@ def seconds(command: list[str]) -> float:
 
 
 def main() -> int:
-    """Fetch and convert the default model once, then time everything in turn."""
+    """Download and convert the default model once, then measure all commands in turn."""
     posezoo = str(Path(sys.executable).with_name("posezoo"))
     with tempfile.TemporaryDirectory() as folder:
         get = [posezoo, "get", "blazepose-full", "--quiet", "--output_dir", folder]

@@ -1,7 +1,8 @@
-"""How long one ONNX takes into both precisions: ours, with and without its self-check, against ``mo`` twice.
+"""Convert an ONNX model to both precisions, with and without the self-check, and twice with ``mo``.
 
-The peer is Model Optimizer of openvino-dev 2024.6, called as Open Model Zoo's converter calls it: once for
-each precision. Every figure is of whole processes, started in turn. Ends with 1 where a bar is missed.
+The comparison is with Model Optimizer of openvino-dev 2024.6, which Open Model Zoo's converter calls once for
+each precision. Each value is the time of whole processes, which run in turn. The exit code is 1 if a bar is
+missed.
 
     make mo-env && python benchmarks/bench_convert.py
 """
@@ -26,8 +27,8 @@ from posezoo.files import verified_files
 ROUNDS = 5
 MO = Path(__file__).resolve().parents[1] / "build" / "mo-env" / "bin" / "mo"
 
-#: How many times as fast as ``mo`` ours has to be, in the median of the rounds. HigherHRNet, which looks at
-#: five times as many pixels in its self-check, has no bar.
+#: The least speed-up relative to ``mo``, in the median of the rounds. HigherHRNet has no bar, because its
+#: self-check processes five times as many pixels.
 BARS = {
     ("hrnet-sized", "posezoo, no self-check"): 4.0,
     ("hrnet-sized", "posezoo"): 2.5,
@@ -56,7 +57,7 @@ outputs: [{outputs}]
 
 CONVERTER = Path(__file__).resolve().parents[1] / "tools" / "downloader" / "converter.py"
 
-# The command has no flag for leaving out the self-check.
+# The command has no flag that disables the self-check.
 UNCHECKED = """
 import sys
 from pathlib import Path
@@ -75,7 +76,7 @@ convert(resolved, make_plan(resolved, context, options, downloads=False), option
 
 
 def seconds(commands: Sequence[Sequence[str]], home: Path) -> float:
-    """The wall time of processes one after another, from the first's start to the last's end."""
+    """The wall time of processes that run one after another."""
     environment = {**os.environ, "HOME": str(home)}
     start_time = time.perf_counter()
     for command in commands:
@@ -84,7 +85,7 @@ def seconds(commands: Sequence[Sequence[str]], home: Path) -> float:
 
 
 def prepare(name: str, folder: Path) -> Path:
-    """A registry and a download folder with one model, as the downloader leaves it; its original's path."""
+    """Write a registry with one model, and its file as if downloaded; returns the path of this file."""
     drawing, content = NETWORKS[name]()
     return declare(name, drawing, content, folder / "models", folder / "downloads", (MEAN, SCALE))
 
@@ -97,7 +98,7 @@ def declare(
     downloads: Path,
     mean_and_scale: tuple[Sequence[float], Sequence[float]],
 ) -> Path:
-    """Write a model's model.yml and its original, as the downloader leaves it; the original's path."""
+    """Write a model.yml, and the model's file as if downloaded; returns the path of this file."""
     original = downloads / "public" / name / f"{name}.onnx"
     original.parent.mkdir(parents=True)
     original.write_bytes(content)
@@ -122,20 +123,20 @@ def declare(
 
 
 def ours(name: str, folder: Path) -> list[list[str]]:
-    """Our one process, as users start it."""
+    """The command of posezoo, which is one process."""
     models, downloads, output = (str(folder / each) for each in ("models", "downloads", "ours"))
     flags = ["--models_dir", models, "--download_dir", downloads, "--output_dir", output, "--name", name]
     return [[sys.executable, str(CONVERTER), *flags]]
 
 
 def unchecked(name: str, folder: Path) -> list[list[str]]:
-    """The same by the library, without its self-check."""
+    """The same conversion by the Python API, without the self-check."""
     places = [str(folder / each) for each in ("models", "downloads", "ours")]
     return [[sys.executable, "-c", UNCHECKED, *places, name]]
 
 
 def theirs(name: str, folder: Path, original: Path) -> list[list[str]]:
-    """Model Optimizer's two processes."""
+    """The two commands of Model Optimizer."""
     arguments = [
         f"--input_model={original}",
         f"--model_name={name}",
@@ -151,7 +152,7 @@ def theirs(name: str, folder: Path, original: Path) -> list[list[str]]:
 
 
 def rounds_of(name: str, folder: Path) -> list[dict[str, float]]:
-    """The seconds of each contestant, round by round; a first round warms the disk and is not counted."""
+    """The seconds of each program in each round; a first round fills the disk cache and is not counted."""
     original = prepare(name, folder)
     contestants = {
         "mo, twice": theirs(name, folder, original),
@@ -170,12 +171,12 @@ def rounds_of(name: str, folder: Path) -> list[dict[str, float]]:
 
 
 def in_words(found: Mapping[str, float]) -> str:
-    """The median and how far the rounds were apart."""
+    """The median, and the range of the rounds."""
     return f"{found['median']:.2f} ({found['min']:.2f} to {found['max']:.2f})"
 
 
 def main() -> int:
-    """Race them over each network, print and record the figures."""
+    """Measure all programs with each network; print and record the results."""
     if not MO.is_file():
         print(f"{MO}: not there: make mo-env", file=sys.stderr)
         return 1

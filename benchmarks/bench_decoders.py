@@ -1,11 +1,12 @@
-"""How long decoding takes, beside the decoders that Open Model Zoo's Python demo runs.
+"""Compare the time of posezoo's decoders with that of the decoders in Open Model Zoo's Python demo.
 
-Both get the same maps of drawn crowds in turns, one thread each: ours in its default mode through
-``posezoo.decode``, NMS included where it is ours to do; the peer (``peer_model_api.py``, in an environment of
-its own) what its ``postprocess`` does, the pooling that it leaves to the network done beforehand. For
-associative embedding NMS is in the graph for both. A frame's time is the median of its turns, a case's the
-median over its frames and rounds, a ratio the median of the rounds' own. On the way ``compatible=True`` is
-held against what the peer returns. Ends with 1 where a bar is missed.
+Both decode the same maps of drawn crowds in turn, with one thread each. posezoo runs ``posezoo.decode`` in
+its default mode, with NMS if the decoder needs it. The other side (``peer_model_api.py``, in its own
+environment) runs its ``postprocess``; the pooling that it expects in the network is done before the
+measurement. For associative embedding, NMS is in the graph on both sides. The time of a frame is the median
+of its turns, that of a case the median over frames and rounds; a ratio is the median of the ratios of the
+rounds. The results of ``compatible=True`` are also compared with those of the other side. The exit code is 1
+if a bar is missed.
 
     make peer-env && python benchmarks/bench_decoders.py
 """
@@ -35,7 +36,7 @@ ROUNDS = 10
 TURNS = 7
 SEEDS = range(3)
 
-#: Each case: people, how often the maps are finer, the most milliseconds, the least ratio to the peer.
+#: Each case: people, how much finer the maps are, the most milliseconds, the least ratio to the other side.
 BARS: dict[str, tuple[int, int, float | None, float | None]] = {
     "openpose/5": (5, 1, 0.5, 7),
     "openpose/20": (20, 1, 1.5, 12),
@@ -47,12 +48,12 @@ BARS: dict[str, tuple[int, int, float | None, float | None]] = {
     "associative_embedding/30": (30, 1, 2.5, 3),
 }
 
-#: The most milliseconds that a hundred peaks a channel take, with a field that agrees to half of all pairs.
+#: The most milliseconds with a hundred peaks in each channel, if the field supports half of all pairs.
 MOST_CROWDED_MS = 20.0
 
 
 def crowded() -> dict[str, Any]:
-    """A hundred peaks a channel, and a field that points the same way everywhere."""
+    """Maps with a hundred peaks in each channel, and a field that has the same direction everywhere."""
     rng = np.random.default_rng(1)
     heatmaps = np.zeros((1, 19, 32, 57), np.float32)
     rows, columns = (each.ravel() for each in np.mgrid[1:31:3, 1:56:4])
@@ -63,7 +64,7 @@ def crowded() -> dict[str, Any]:
 
 
 def drawn(case: str, seed: int) -> dict[str, Any]:
-    """The maps of one frame by role; NMS of the peer's is added under names of its own."""
+    """The maps of one frame by role; those after the other side's NMS are added under other names."""
     crowds = import_module("fakes.crowds")
     people, finer, _, _ = BARS[case]
     if case.startswith("openpose"):
@@ -74,12 +75,12 @@ def drawn(case: str, seed: int) -> dict[str, Any]:
     group = crowds.group("crowd", seed, crowds.EMBEDDINGS_SIZE, people)
     plain, embeddings = crowds.embedding_maps(group, seed)
     negated = crowds.negated(plain)
-    # With zeros for non-peaks the peer takes ten times as long: numpy 2.4 selects slowly among equals.
+    # With zeros between peaks, the other side is ten times slower: numpy 2.4 selects slowly among equals.
     return {"heatmaps": negated, "embeddings": embeddings, "nms_heatmaps": negated, "plain": plain}
 
 
 def decode(case: str, maps: dict[str, Any], **options: bool) -> list[posezoo.Pose]:
-    """Ours, as a program calls it; the peer's own maps are left out."""
+    """Decode with posezoo, without the maps that only the other side needs."""
     name = case.split("/")[0]
     size = (456, 256) if name == "openpose" else (512, 512)
     roles = ("heatmaps", "pafs", "embeddings")
@@ -87,7 +88,7 @@ def decode(case: str, maps: dict[str, Any], **options: bool) -> list[posezoo.Pos
 
 
 def milliseconds(case: str, maps: dict[str, Any]) -> float:
-    """The median of some turns of ours."""
+    """The median time of some turns of posezoo."""
     times = []
     for _ in range(TURNS):
         start_time = time.perf_counter()
@@ -106,7 +107,7 @@ class Peer:
         )
 
     def ask(self, case: str, turns: int) -> Any:
-        """What it answers, as JSON."""
+        """Send a line, and return the JSON of the answer."""
         stdin: IO[str] | None = self._process.stdin
         stdout: IO[str] | None = self._process.stdout
         assert stdin is not None and stdout is not None
@@ -115,12 +116,12 @@ class Peer:
         return json.loads(stdout.readline())
 
     def end(self) -> None:
-        """Close its stdin and wait."""
+        """Close its stdin, and wait for its end."""
         self._process.communicate()
 
 
 def equal(case: str, maps: dict[str, Any], peer: Peer, key: str) -> bool:
-    """Whether ``compatible=True`` returns the peer's numbers."""
+    """Whether ``compatible=True`` returns the results of the other side."""
     poses, scores = peer.ask(key, 0)
     ours = decode(case, maps, compatible=True)
     stride = 8 / BARS[case][1] if case.startswith("openpose") else 2
@@ -133,7 +134,7 @@ def equal(case: str, maps: dict[str, Any], peer: Peer, key: str) -> bool:
 
 
 def main() -> int:
-    """Draw the maps, let both decode them in turns, and hold the medians against the bars."""
+    """Draw the maps, decode them on both sides in turn, and compare the medians with the bars."""
     if not PEER.exists():
         print(f"{PEER} is not there: make peer-env", file=sys.stderr)
         return 2
@@ -172,7 +173,7 @@ def main() -> int:
 def report(
     rounds: list[dict[str, tuple[float, float]]], own_nms: dict[str, float], same: int, frames: int
 ) -> int:
-    """Print and record; the exit status."""
+    """Print and record the results; returns the exit code."""
     print(machine())
     metrics: dict[str, Any] = {}
     missed = [] if same == frames else [f"compatible equals the peer on {same} of {frames} frames"]

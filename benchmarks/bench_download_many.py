@@ -1,11 +1,12 @@
-"""200 files of 1 MB with 50 ms of latency, eight at once: as 200 models and as one, beside an ideal client.
+"""Download 200 files of 1 MB, eight at a time, from a server with 50 ms of latency.
 
-The ideal client is eight threads that keep a connection each, write what comes and hash it: no parts, no
-locks, no stamps, nothing is made lasting. Each round is a process of its own, in turn with the others.
-Besides: a host that gives each connection 10 MB/s, asked by eight. Ends with 1 where a bar is missed.
+The files are 200 models, or one model with 200 files. They are compared with an ideal client: eight threads,
+each with one connection, that write and hash the bytes, without temporary files, locks, records or syncs.
+Each round is a new process, and the clients run in turn. A second case is a server that sends 10 MB/s on each
+connection, with eight connections. The exit code is 1 if a bar is missed.
 
     python benchmarks/bench_download_many.py
-    python benchmarks/bench_download_many.py --files 40 --mb 40 --rounds 1     # does it run at all?
+    python benchmarks/bench_download_many.py --files 40 --mb 40 --rounds 1     # a quick test of this script
 """
 
 from __future__ import annotations
@@ -50,7 +51,7 @@ for thread in threads:
 
 
 def declare(url: str, root: Path, count: int) -> None:
-    """The same files as so many models, and as one."""
+    """Declare the same files as one model each, and as one model."""
     query = f"latency_ms={LATENCY_MS}"
     rows = []
     for number in range(count):
@@ -62,12 +63,12 @@ def declare(url: str, root: Path, count: int) -> None:
 
 
 def ours(models: Path, folder: Path, *more: object) -> list[object]:
-    """downloader.py for all models of a folder."""
+    """The command that downloads all models of a folder."""
     return [sys.executable, DOWNLOADER, "--all", "--models_dir", models, "-o", folder, "-j", JOBS, *more]
 
 
 def measured(command: Sequence[object], folder: Path, count: int) -> Run:
-    """A run that brought so many files."""
+    """Measure a run, and check that it downloaded this number of files."""
     run = timed(command)
     found = sum(path.stat().st_size == SIZE for path in folder.rglob("*"))
     assert (run.code, found) == (0, count), f"{command} ends with {run.code} and {found} files"
@@ -108,7 +109,7 @@ def main() -> int:
 
 
 def _slow_host(url: str, root: Path, size_mb: int, number: int) -> float:
-    """MB/s of one file from a host that is slow for each connection, by eight; Python's start is in it."""
+    """MB/s of one file over eight connections to a server that limits each; includes Python's start."""
     name, size = f"slow{number}", size_mb * 1_000_000
     address = f"{url}/{name}-{size}.bin?rate={RATE}&latency_ms={LATENCY_MS}"
     write_model(root / name, name, [("w.bin", size, sha384_of(name, size), address)])

@@ -1,7 +1,7 @@
-"""How much memory a download takes: 512 MiB from a local server to a verified file.
+"""Measure the memory of a download of 512 MiB from a local server.
 
-Beside it, in the same run, the least that requests can do: a loop that writes and hashes. Each round
-is a process of its own, so that its peak is its own. Ends with 1 where a peak exceeds the limit.
+It is compared with a minimal script that uses requests, and only writes and hashes the bytes. Each round is a
+new process, because a process has only one peak. The exit code is 1 if a peak exceeds the limit.
 
     python benchmarks/bench_download_memory.py
 """
@@ -42,7 +42,7 @@ def serve(ready: Connection) -> None:
 
 
 def ours(url: str, folder: Path, sha384: str) -> None:
-    """posezoo: a part beside the target, hashed on its way, renamed when it is right."""
+    """Download with posezoo."""
     from posezoo.download.model_download import download_model
     from posezoo.download.options import DownloadOptions
     from posezoo.layout import ModelLayout
@@ -57,7 +57,7 @@ def ours(url: str, folder: Path, sha384: str) -> None:
 
 
 def bare(url: str, folder: Path, sha384: str) -> None:
-    """requests and hashlib alone."""
+    """Download with requests and hashlib only."""
     import requests
 
     hasher = hashlib.sha384()
@@ -72,7 +72,7 @@ WAYS = {"posezoo": ours, "bare requests": bare}
 
 
 def measure(way: str, url: str, sha384: str) -> tuple[float, float]:
-    """Peak RSS in MiB and wall time in seconds of one round in a process of its own."""
+    """Peak RSS in MiB and wall time in seconds of one round in a new process."""
     with tempfile.TemporaryDirectory() as folder:
         command = [sys.executable, __file__, way, url, folder, sha384]
         said = subprocess.run(command, stdout=subprocess.PIPE, text=True, check=True).stdout
@@ -91,7 +91,7 @@ def run_round(way: str, url: str, folder: str, sha384: str) -> None:
 def peak_mib() -> float:
     """This process's largest resident set so far, in MiB.
 
-    Linux's own figure first: there, getrusage also counts what the parent had before the exec.
+    On Linux, /proc is read: getrusage there also counts the memory of the parent before the exec.
     """
     try:
         status = Path("/proc/self/status").read_text(encoding="ascii")
@@ -102,7 +102,7 @@ def peak_mib() -> float:
 
 
 def expected_sha384() -> str:
-    """What 512 MiB of zeros hash to."""
+    """The SHA-384 of 512 MiB of zeros."""
     hasher = hashlib.sha384()
     for _ in range(SIZE // len(PIECE)):
         hasher.update(PIECE)
@@ -117,7 +117,7 @@ def main() -> int:
     rounds: dict[str, list[tuple[float, float]]] = {way: [] for way in WAYS}
     try:
         for _ in range(ROUNDS):
-            for way, measured in rounds.items():  # in turn, so that both meet the same machine
+            for way, measured in rounds.items():  # in turn, so that other load affects both
                 measured.append(measure(way, url, sha384))
     finally:
         server.terminate()

@@ -1,9 +1,9 @@
-"""What COCO's ten figures cost: ours, against pycocotools, from files on disk to figures.
+"""Compare the time of COCO's ten metrics with that of pycocotools, from files on disk to metrics.
 
-5000 images with 11,000 people and 100,000 detections, made up with crowds, people without keypoints and ties.
-Ours reads the annotations and the predictions that a run keeps; pycocotools the annotations and a file of
-results. Every figure is of a whole process, started in turn; imports are left out of the CPU time. Ends with
-1 where a bar is missed or a figure is not pycocotools'.
+The data are generated: 5000 images with 11,000 people and 100,000 detections, among them crowds, people
+without keypoints, and equal scores. posezoo reads the annotations and its cached predictions, pycocotools the
+annotations and a file of results. Each value is of a whole process, and the processes run in turn; the CPU
+time does not include imports. The exit code is 1 if a bar is missed, or a metric differs from pycocotools'.
 
     python benchmarks/bench_evaluate.py
 """
@@ -27,14 +27,14 @@ from harness import machine, record, spread
 
 ROUNDS = 5
 IMAGES, PEOPLE, DETECTIONS = 5000, 11_000, 100_000
-CPU_BAR = 0.6  # of pycocotools' in the same round
+CPU_BAR = 0.6  # relative to pycocotools in the same round
 MEMORY_BAR_MIB = 600.0
 
 HEADING = {"made": "up"}
 
 
 def prepare(folder: Path) -> None:
-    """Annotations, results as COCO's tools take them, and the same as a run of ours keeps them."""
+    """Write annotations, COCO results, and the same results as posezoo's cached predictions."""
     import numpy as np
 
     from posezoo import coco
@@ -58,7 +58,7 @@ def prepare(folder: Path) -> None:
 
 
 def ours(folder: Path) -> Callable[[], list[float]]:
-    """posezoo: what is kept, scored."""
+    """Compute the metrics from posezoo's cached predictions."""
     import faster_coco_eval  # noqa: F401
 
     from posezoo import coco
@@ -78,7 +78,7 @@ def ours(folder: Path) -> Callable[[], list[float]]:
 
 
 def pycocotools(folder: Path) -> Callable[[], list[float]]:
-    """COCO's own tools, as their demo calls them."""
+    """Compute the metrics with pycocotools, as its demo does."""
     from pycocotools.coco import COCO
     from pycocotools.cocoeval import COCOeval
 

@@ -1,7 +1,8 @@
-"""What a gallery takes: 100 models drawn as a site, carried as bytes, and drawn again in a browser.
+"""Measure a gallery of 100 models: writing the site, its size, and showing it in a browser.
 
-Models are made up, each with two precisions, published and measured figures. The browser is Chromium with its
-driver, headless; each round opens the index in a new page. Ends with 1 where a bar is missed.
+The models are generated; each has two precisions, and published and measured values. The browser is headless
+Chromium with its driver; in each round, it opens the index in a new page. The exit code is 1 if a bar is
+missed.
 
     python benchmarks/bench_gallery.py [MODELS]
 """
@@ -24,8 +25,8 @@ MODELS = 100
 
 BAR_INDEX_BYTES = 60_000  # compressed
 BAR_PAGE_BYTES = 15_000
-BAR_DRAWN_S = 1.0  # from the request for the page until the chart and the table stand
-BAR_TYPED_S = 0.15  # from a key in the search box until they stand again
+BAR_DRAWN_S = 1.0  # from the request for the page until the chart and the table are shown
+BAR_TYPED_S = 0.15  # from a key in the search box until both are shown again
 
 FLAGS = (
     *("--headless", "--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-run"),
@@ -81,7 +82,7 @@ requestAnimationFrame(() => requestAnimationFrame(() => done(performance.now() -
 
 
 def main() -> int:
-    """Run the rounds, print and record what they took."""
+    """Run the rounds; print and record the results."""
     count = int(sys.argv[1]) if len(sys.argv) > 1 else MODELS
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
@@ -107,7 +108,7 @@ def main() -> int:
 
 
 def make_models(root: Path, count: int) -> None:
-    """A registry of made-up models of six families."""
+    """Write a registry of generated models of six families."""
     (root.parent / "licenses").mkdir()
     (root.parent / "licenses" / "LICENSE").write_text("Copyright 2026 Nobody\n")
     for number in range(count):
@@ -130,7 +131,7 @@ def make_models(root: Path, count: int) -> None:
 
 
 def written_s(folder: Path, number: int) -> float:
-    """What the whole command takes, from its start to its end."""
+    """The seconds of the whole command."""
     command = [sys.executable, "-m", "posezoo", "gallery", "--quiet", "--models_dir", str(folder / "models")]
     start_time = time.perf_counter()
     subprocess.run([*command, "--output", str(folder / f"site-{number}")], check=True, capture_output=True)
@@ -138,7 +139,7 @@ def written_s(folder: Path, number: int) -> float:
 
 
 def in_the_browser(index: Path, profile: Path) -> tuple[list[float], list[float]]:
-    """For each round, what opening the index takes, and what a key in its search box does."""
+    """The seconds to open the index, and to update it after a key in its search box, in each round."""
     options = webdriver.ChromeOptions()
     for flag in (*FLAGS, f"--user-data-dir={profile}"):
         options.add_argument(flag)

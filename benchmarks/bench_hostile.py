@@ -1,7 +1,7 @@
-"""What it takes to refuse a checkpoint that was made to harm: CPU time, and memory on top of the process.
+"""Measure the CPU time and the additional memory with which malicious checkpoints are refused.
 
-One process reads all of tests/checkpoints/test_hostile.py's bombs, each by itself. Ends with 1 where the
-slowest or the largest of them misses its bar.
+One process reads all the files of tests/checkpoints/test_hostile.py, one after the other. The exit code is 1
+if the slowest file, or the one that takes the most memory, misses its bar.
 
     python benchmarks/bench_hostile.py
 """
@@ -26,21 +26,21 @@ BAR_MIB = 200
 
 
 def peak_mib() -> int:
-    """The most that this process ever held; getrusage would count the process that started it, too."""
+    """The peak memory of this process; getrusage would also count the process that started it."""
     found = re.search(r"VmHWM:\s+(\d+)", Path("/proc/self/status").read_text(encoding="ascii"))
     assert found is not None
     return int(found[1]) // 1024
 
 
 def main() -> int:
-    """Write the bombs, read each, print and record the worst."""
+    """Write the files, read each, and print and record the worst values."""
     sys.path.insert(0, str(Path(__file__).resolve().parents[1] / "tests"))
     bombs = import_module("checkpoints.test_hostile").BOMBS
     took: dict[str, float] = {}
     with tempfile.TemporaryDirectory() as folder:
         for name, make in bombs.items():
             Path(folder, name).write_bytes(make())
-        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # begin the peak anew
+        Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # reset the peak
         before = peak_mib()
         for name in bombs:
             start_time = time.process_time()

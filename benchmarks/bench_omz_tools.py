@@ -1,8 +1,8 @@
-"""How long Open Model Zoo's own commands and ours take to name, list, describe and plan its 264 models.
+"""Compare the time in which Open Model Zoo's commands and posezoo's handle its 264 models.
 
-Each figure is a whole process, started in turn with its peers, best of 20, over the folder of models that
-openvino-dev 2024.6 brings (`make mo-env`). Cold is the first run ever: nothing is remembered of the folder.
-Ends with 1 where a bar is missed.
+The commands print names, list, describe and plan all models. Each value is the best of 20 runs of a whole
+process, and the processes run in turn. The models are those in openvino-dev 2024.6 (``make mo-env``). A cold
+run is the first one, without a cache of the parsed models. The exit code is 1 if a bar is missed.
 
     python benchmarks/bench_omz_tools.py
 """
@@ -39,7 +39,7 @@ TIMES_FASTER = 15
 
 
 def commands(models: Path) -> dict[str, list[str]]:
-    """What is timed, by name."""
+    """The commands to measure, by name."""
     posezoo = str(Path(sys.executable).with_name("posezoo"))
     there = ["--models_dir", str(models)]
     info = [posezoo, "info", "--all", "--format", "json", *there]
@@ -55,7 +55,7 @@ def commands(models: Path) -> dict[str, list[str]]:
 
 
 def seconds(name: str, command: Sequence[str], home: Path) -> float:
-    """The wall time of one run from start to end, in a home folder of its own."""
+    """The wall time of one run, in its own home folder."""
     if name.endswith("cold"):
         shutil.rmtree(home / ".cache", ignore_errors=True)
     kept = {key: value for key, value in os.environ.items() if not key.startswith(("POSEZOO_", "XDG_"))}
@@ -68,14 +68,14 @@ def seconds(name: str, command: Sequence[str], home: Path) -> float:
         check=False,
     )
     taken = time.perf_counter() - start_time
-    # 1: one model.yml of the 264 has a mistake, which is told (oroginal_source).
+    # 1: one of the 264 model.yml has a mistake (oroginal_source), which is reported.
     if ended.returncode not in (0, 1):
         sys.exit(f"{name}: {ended.stderr.decode(errors='replace')}")
     return taken
 
 
 def main() -> int:
-    """Time everything in turn."""
+    """Measure all commands in turn."""
     folders = list((MO_ENV / "lib").glob("python*/site-packages/omz_tools/models"))
     if not folders:
         sys.exit("needs make mo-env")

@@ -1,9 +1,10 @@
-"""What HigherHRNet takes from checkpoint to both IR: CPU seconds and memory of all processes together.
+"""Convert a checkpoint of HigherHRNet to both IR: CPU seconds and memory of all processes together.
 
-The peer is the way that Open Model Zoo's converter goes, with the scripts of openvino-dev 2024.6:
-pytorch_to_onnx.py, here with our module and our own environment's PyTorch, and then Model Optimizer once for
-each precision. The weights are PyTorch's initial ones: neither time nor memory depends on them. Imports are
-counted; the self-check, which the peer has none of, is measured beside. Ends with 1 where a bar is missed.
+The comparison is with the steps of Open Model Zoo's converter, with the scripts of openvino-dev 2024.6:
+pytorch_to_onnx.py, here with posezoo's network and the PyTorch of this environment, and then Model Optimizer
+once for each precision. The weights are PyTorch's initial ones, since neither time nor memory depends on
+them. Imports are included. The self-check is measured separately, because the other side has none. The exit
+code is 1 if a bar is missed.
 
     make mo-env && python benchmarks/bench_pytorch.py
 """
@@ -25,9 +26,9 @@ ROUNDS = 3
 ROOT = Path(__file__).resolve().parents[1]
 MO_ENV = ROOT / "build" / "mo-env"
 
-#: CPU seconds, and GiB that the processes hold at once, without the self-check.
+#: The most CPU seconds, and the most GiB of all processes together, without the self-check.
 MOST_CPU_S, MOST_GIB = 6.0, 1.25
-#: How many times the CPU seconds of ours the peer takes at least, in the median of the rounds.
+#: The least CPU seconds of the other side relative to posezoo, in the median of the rounds.
 LEAST_RATIO = 3.0
 
 OURS, CHECKED, PEER = "posezoo, no self-check", "posezoo", "pytorch_to_onnx.py and mo, twice"
@@ -39,7 +40,7 @@ torch.manual_seed(0)
 torch.save(networks.build("higher_hrnet").state_dict(), sys.argv[1])
 """
 
-# What the command does, which has no flag for leaving out the self-check.
+# The same steps as the command, which has no flag that disables the self-check.
 CONVERT = """
 import sys
 from pathlib import Path
@@ -57,12 +58,12 @@ resolved = resolve_model(spec, both, context, checkpoint=Path(checkpoint))
 get(resolved, context, ConversionOptions(force=True, self_check=self_check == "yes"))
 """
 
-# Memory is looked at so often, in seconds: the peak lasts for some tenths.
+# Seconds between two looks at the memory; the peak lasts for some tenths of a second.
 _PAUSE_S = 0.02
 
 
 def ours(checkpoint: Path, folder: Path, self_check: str) -> list[list[str]]:
-    """Our one command, which starts PyTorch's process itself."""
+    """The command of posezoo, which starts the process with PyTorch itself."""
     return [[sys.executable, "-c", CONVERT, str(checkpoint), str(folder / "ours"), self_check]]
 
 
@@ -101,7 +102,7 @@ def theirs(checkpoint: Path, folder: Path) -> list[list[str]]:
 
 
 def measured(commands: Sequence[Sequence[str]], home: Path) -> dict[str, float]:
-    """CPU seconds, wall seconds and peak GiB of commands one after another."""
+    """CPU seconds, wall seconds and peak GiB of commands that run one after another."""
     before, start_time, gib = os.times(), time.perf_counter(), 0.0
     for command in commands:
         environment = {**os.environ, "HOME": str(home)}
@@ -122,7 +123,7 @@ def measured(commands: Sequence[Sequence[str]], home: Path) -> dict[str, float]:
 
 
 class _Peak(threading.Thread):
-    """The most memory that a process and its children held at once; what they share counts once (PSS)."""
+    """The peak memory of a process and its children together; shared memory counts once (PSS)."""
 
     def __init__(self, pid: int) -> None:
         super().__init__()
@@ -141,14 +142,14 @@ def _held(pid: int) -> int:
         # A child's parent is the thread that started it.
         families = [path / "children" for path in Path(f"/proc/{pid}/task").iterdir()]
         children = [int(child) for family in families for child in family.read_text().split()]
-    except (OSError, ValueError):  # it has ended meanwhile
+    except (OSError, ValueError):  # it has ended in the meantime
         return 0
     own = sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("Pss:"))
     return own + sum(map(_held, children))
 
 
 def rounds_of(folder: Path) -> list[dict[str, dict[str, float]]]:
-    """What each contestant took, round by round; in turn, so that all see the same machine."""
+    """The measurements of each side in each round; they run in turn, so that other load affects both."""
     checkpoint = folder / "higher_hrnet.pth"
     subprocess.run([sys.executable, "-c", SAVE, str(checkpoint)], check=True)
     contestants = {
@@ -162,7 +163,7 @@ def rounds_of(folder: Path) -> list[dict[str, dict[str, float]]]:
 
 
 def in_words(found: Mapping[str, Mapping[str, float]]) -> str:
-    """Median, and how far the rounds were apart."""
+    """The median, and the range of the rounds."""
     return ", ".join(
         f"{each['median']:.2f} ({each['min']:.2f} to {each['max']:.2f}) {key}" for key, each in found.items()
     )

@@ -1,12 +1,12 @@
-"""What quantizing takes: networks of 15 GFLOPs on 100 photos, as whole processes.
+"""Quantize two networks of 15 GFLOPs on 100 photos, in whole processes.
 
-Two of them: Lightweight OpenPose with its 57 convolutions, for which the bar holds, and HRNet-W32 with 293,
-where NNCF's own work for each layer takes more than all inferences together. Weights are of a fixed seed,
-photos are drawn. Two photos in three calibrate, the others are shown to FP32 and INT8. Ends with 1 where the
-bar is missed.
+Lightweight OpenPose has 57 convolutions; the bar is for this network. HRNet-W32 has 293, and NNCF's work for
+each layer takes more time than all inferences together. The weights have a fixed seed, and the photos are
+drawn. Two thirds of the photos are used for calibration, the others to compare FP32 with INT8. The exit code
+is 1 if the bar is missed.
 
-Of the first one, also the CPU time of inferences in INT8 beside FP16. It has no bar, since it depends on the
-processor's instructions: where AMX runs FP16 as bf16, INT8 gains little.
+For Lightweight OpenPose, the CPU time of inferences in INT8 is compared with FP16. This has no bar, because
+it depends on the processor's instructions: if AMX runs FP16 as bf16, INT8 is hardly faster.
 
     python benchmarks/bench_quantize.py
 """
@@ -39,7 +39,7 @@ ROUNDS = 3
 PHOTOS = 100
 INFERENCES = 10
 
-#: CPU seconds by network, importing NNCF (2) and reading pictures included; HRNet has none.
+#: CPU seconds by network, including the import of NNCF (2 s) and reading the photos; HRNet has none.
 BARS_CPU_S = {"lightweight-openpose": 20.0, "hrnet-sized": None}
 
 MODEL_YML = """\
@@ -57,7 +57,7 @@ quantization: {{max_shift_px: 64, min_agreement: 0.001}}
 
 
 def main() -> int:
-    """Run the rounds, print and record what they took."""
+    """Run the rounds; print and record the results."""
     print(machine())
     missed = 0
     for network, bar in BARS_CPU_S.items():
@@ -120,7 +120,7 @@ MADE = {"hrnet-sized": hrnet, "lightweight-openpose": lightweight_openpose}
 
 
 def prepare(folder: Path, network: str) -> float:
-    """A registry of one model, its FP32 IR, and photos; returns its GFLOPs."""
+    """Write a registry with one model, its FP32 IR, and photos; returns its GFLOPs."""
     xml = folder / "models" / "public" / "net" / "FP32" / "net.xml"
     xml.parent.mkdir(parents=True)
     lines = MADE[network](xml)
@@ -139,7 +139,7 @@ def prepare(folder: Path, network: str) -> float:
 
 
 def declared_file(path: Path) -> str:
-    """A file in place, as model.yml declares it."""
+    """The entry of an existing file in model.yml."""
     digest = hashlib.sha384(path.read_bytes()).hexdigest()
     return (
         f"{{name: FP32/{path.name}, size: {path.stat().st_size}, checksum: {digest}, "
@@ -148,7 +148,7 @@ def declared_file(path: Path) -> str:
 
 
 def int8_shares(folder: Path) -> list[float]:
-    """INT8's CPU time for some inferences over FP16's, by round, in turn."""
+    """The CPU time of some inferences in INT8, divided by that in FP16, for each round."""
     fp32 = folder / "models" / "public" / "net" / "FP32" / "net.xml"
     fp16 = folder / "FP16" / "net.xml"
     fp16.parent.mkdir()
@@ -161,7 +161,7 @@ def int8_shares(folder: Path) -> list[float]:
 
 
 def inference_cpu_s(network: CompiledNetwork) -> float:
-    """CPU seconds of some inferences, after one that warms up."""
+    """CPU seconds of some inferences, after a warm-up."""
     ((name, shape),) = network.inputs.items()
     feed = {name: np.random.default_rng(0).uniform(0, 255, shape).astype(np.float32)}
     network(feed)
@@ -172,12 +172,12 @@ def inference_cpu_s(network: CompiledNetwork) -> float:
 
 
 def cpu_s_of(folder: Path, number: int) -> float:
-    """CPU seconds of one process, its children's included."""
+    """CPU seconds of a process and its children."""
     command: list[object] = [sys.executable, "-m", "posezoo", "quantize", "net", "--quiet"]
     command += ["--models_dir", folder / "registry", "--model_dir", folder / "models"]
     command += ["--dataset_dir", folder / "photos", "--output_dir", folder / f"int8-{number}"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
-    # Each picture is one person: no detector looks first.
+    # Each photo shows one person, so no detector is needed.
     subprocess.run(list(map(str, command)), check=True, env={**os.environ, "POSEZOO_DETECTOR": "none"})
     after = resource.getrusage(resource.RUSAGE_CHILDREN)
     return (after.ru_utime - before.ru_utime) + (after.ru_stime - before.ru_stime)

@@ -1,11 +1,12 @@
-"""How much of OpenVINO's own speed is left when frames of 720p go in and pictures with poses come out.
+"""Compare the throughput of a whole pose pipeline, from 720p frames to drawn poses, with OpenVINO alone.
 
-Beside ``Estimator.stream``, in turns: the bare asynchronous loop of OpenVINO (AsyncInferQueue), the same IR,
-with the same streams, requests and precision hint, fed with the IR's own input and asked for nothing. A ratio
-is the bare loop's time a frame over ours, wall and CPU; a case's is the median over the rounds' own. Two
-networks of about 15 GFLOPs: human-pose-estimation-0001 in FP16-INT8, and Lightweight OpenPose in FP32 with
-weights of a fixed seed. Neither sees the people who are drawn: after each inference, which is carried out and
-waited for, maps of a drawn crowd of 5 or 20 take the place of its outputs. Ends with 1 where a bar is missed.
+``Estimator.stream`` runs in turn with OpenVINO's own asynchronous loop (AsyncInferQueue), which gets the same
+IR with the same streams, requests and precision hint, has ready inputs, and does nothing with the outputs. A
+ratio is the loop's time for a frame divided by posezoo's, for wall time and CPU time; the ratio of a case is
+the median over the rounds. The two networks have about 15 GFLOPs: human-pose-estimation-0001 in FP16-INT8,
+and Lightweight OpenPose in FP32 with weights of a fixed seed. Since they do not detect the drawn people, the
+outputs of each finished inference are replaced by maps of a drawn crowd of 5 or 20 people. The exit code is 1
+if a bar is missed.
 
     python benchmarks/bench_throughput.py [ROUNDS [FRAMES]]
 """
@@ -40,7 +41,7 @@ ROOT = Path(__file__).resolve().parents[1]
 ROUNDS, FRAMES = 10, 60
 REQUESTS = 4
 HEIGHT, WIDTH = 720, 1280
-MIN_SCORE = 0.1  # draw all that is found
+MIN_SCORE = 0.1  # draw all keypoints that are found
 
 #: Each case: people, whether they are drawn, whether one after the other; the least ratio of wall and of CPU
 #: time in FP32, and in INT8.
@@ -54,21 +55,21 @@ BARS: dict[str, tuple[int, bool, bool, tuple[float, float], tuple[float, float]]
 
 @dataclass(frozen=True)
 class Seconds:
-    """What a frame took."""
+    """The wall and CPU seconds of a frame."""
 
     wall: float
     cpu: float
 
 
 def timed(work: Callable[[], None], frames: int) -> Seconds:
-    """The mean of a frame."""
+    """The mean seconds of a frame."""
     wall, cpu = time.perf_counter(), time.process_time()
     work()
     return Seconds((time.perf_counter() - wall) / frames, (time.process_time() - cpu) / frames)
 
 
 class Bare:
-    """OpenVINO's own loop."""
+    """OpenVINO's own asynchronous loop."""
 
     def __init__(self, xml: Path) -> None:
         ov = import_openvino()
@@ -79,14 +80,14 @@ class Bare:
         self._input = np.random.default_rng(1).uniform(0, 255, compiled.input(0).shape).astype(np.float32)
 
     def run(self, frames: int) -> None:
-        """As many inferences."""
+        """Run this number of inferences."""
         for _ in range(frames):
             self._queue.start_async({0: self._input}, share_inputs=True)
         self._queue.wait_all()
 
 
 def loaded(xml: Path, requests: int, outputs: Mapping[str, Any], people: int) -> Estimator:
-    """Ours, whose network answers with the drawn maps once it has answered itself."""
+    """An estimator whose outputs are replaced by the drawn maps after each inference."""
     estimator = load_ir(xml, options=LoadOptions(RuntimeConfig(requests=requests)))
     network: CompiledNetwork = estimator._pipeline.networks[0]
     answer = network.infer
@@ -113,7 +114,7 @@ def maps(xml: Path, people: int) -> dict[str, Any]:
 
 
 def ours(estimator: Estimator, frame: Any, frames: int, *, drawn: bool, synchronous: bool) -> None:
-    """As many frames."""
+    """Run posezoo on this number of frames."""
     images = repeat(frame, frames)
     answers = ((image, estimator(image)) for image in images) if synchronous else estimator.stream(images)
     for image, poses in answers:
@@ -137,7 +138,7 @@ def generated(folder: Path) -> Path:
 
 
 def measured(xml: Path, rounds: int, frames: int) -> tuple[list[Seconds], dict[str, list[Seconds]]]:
-    """The bare loop's times and each case's, by rounds."""
+    """The times of the bare loop and of each case, by round."""
     frame = np.random.default_rng(2).integers(0, 255, (HEIGHT, WIDTH, 3), np.uint8)
     bare = Bare(xml)
     estimators = {
@@ -166,7 +167,7 @@ def measured(xml: Path, rounds: int, frames: int) -> tuple[list[Seconds], dict[s
 
 
 def main(rounds: int = ROUNDS, frames: int = FRAMES) -> int:
-    """Run both networks, and hold the medians of the ratios against the bars."""
+    """Run both networks, and compare the medians of the ratios with the bars."""
     sys.path.insert(0, str(ROOT / "tests"))
     print(machine())
     metrics: dict[str, Any] = {}

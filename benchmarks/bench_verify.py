@@ -1,12 +1,12 @@
-"""How long posezoo verify --metadata takes over a registry of hundreds of models, and over one of them.
+"""Measure posezoo verify --metadata on a registry of hundreds of models, and on one of its models.
 
-Each figure is a whole process. Beside them: PyYAML's C loader reading the same files, which is the least that
-any checker of them would do. Ends with 1 where the best run misses its bar.
+Each value is the time of a whole process. It is compared with PyYAML's C loader, which only reads the same
+files. The exit code is 1 if the best run misses its bar.
 
     python benchmarks/bench_verify.py [FOLDER [MODEL]]
 
-FOLDER is Open Model Zoo's models/, with its cards; without one, that of openvino-dev (`make mo-env`),
-which has none.
+FOLDER is Open Model Zoo's models/ with its cards; the default is the one in openvino-dev (`make mo-env`),
+which has no cards.
 """
 
 from __future__ import annotations
@@ -32,7 +32,7 @@ LOAD = (
 
 
 def seconds(command: list[str]) -> float:
-    """The wall time of one run; findings make it end with 1."""
+    """The wall time of one run; its exit code is 1 if there are findings."""
     start_time = time.perf_counter()
     ended = subprocess.run(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, check=False)
     assert ended.returncode in (0, 1), command
@@ -40,7 +40,7 @@ def seconds(command: list[str]) -> float:
 
 
 def main() -> int:
-    """Time everything in turn."""
+    """Measure all commands in turn."""
     there = sorted(MO_ENV.glob("lib/python*/site-packages/omz_tools/models"))
     folder, *names = sys.argv[1:] or map(str, there[:1])
     name = names[0] if names else min(path.parent.name for path in Path(folder).rglob("model.yml"))

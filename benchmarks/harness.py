@@ -1,4 +1,4 @@
-"""What every benchmark shares: rounds with their spread, the machine and versions, a file of results."""
+"""Shared by all benchmarks: rounds and their ranges, the machine and versions, and the file of results."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ _PACKAGES = ("posezoo", "numpy", "opencv-python-headless", "openvino", "requests
 
 
 def machine() -> dict[str, object]:
-    """What figures depend on: processor, cores that we may use, memory in GiB, system, Python, packages."""
+    """What measurements depend on: processor, available cores, memory in GiB, system, Python, packages."""
     return {
         "processor": _processor(),
         "cores": len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count(),
@@ -35,12 +35,12 @@ def machine() -> dict[str, object]:
 
 
 def spread(values: Sequence[float]) -> dict[str, float]:
-    """Least, median and greatest of what the rounds gave."""
+    """Least, median and greatest value of the rounds."""
     return {"min": min(values), "median": statistics.median(values), "max": max(values)}
 
 
 def record(name: str, metrics: Mapping[str, object]) -> None:
-    """Append one line to ``results/<name>.jsonl``: when, where, and what came out."""
+    """Append a line to ``results/<name>.jsonl``: the time, the machine, and the results."""
     RESULTS.mkdir(exist_ok=True)
     line = {
         "time": datetime.now(timezone.utc).isoformat(timespec="seconds"),

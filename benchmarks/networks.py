@@ -1,4 +1,4 @@
-"""ONNX networks with the depth and size of known ones, and weights of a fixed seed: nothing to download."""
+"""ONNX networks with the depth and size of known networks, and weights of a fixed seed."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Shape = tuple[int, ...]
 
 
 class Drawing:
-    """A network on its way: each method adds layers behind a tensor and returns theirs.
+    """A network that is being built: each method adds layers after a tensor and returns their output.
 
     Normalization is folded into the convolutions, as exporters leave it.
     """
@@ -34,7 +34,7 @@ class Drawing:
         return name
 
     def weight(self, *shape: int, fan_in: int) -> Node:
-        """Weights that keep the size of what goes through."""
+        """Random weights that preserve the scale of the values."""
         values = self._rng.standard_normal(shape, np.float32) * math.sqrt(1 / fan_in)
         return self.constant(values.astype(np.float32))
 
@@ -60,7 +60,7 @@ class Drawing:
         return self.add("Relu", self.add("Add", y, x))
 
     def bottleneck(self, x: Node, into: int, channels: int, stride: int = 1) -> Node:
-        """ResNet's block of three convolutions: four times ``channels`` come out."""
+        """ResNet's block of three convolutions: it has four times ``channels`` outputs."""
         out = 4 * channels
         y = self.conv(self.conv(x, into, channels, 1), channels, channels, 3, stride)
         y = self.conv(y, channels, out, 1, relu=False)
@@ -73,7 +73,7 @@ class Drawing:
         return self.add("Resize", x, "", scales, mode="nearest", coordinate_transformation_mode="asymmetric")
 
     def finish(self, shape: Shape, outputs: Mapping[Node, Shape]) -> bytes:
-        """The ONNX file of everything; its input is called image."""
+        """The ONNX file of the network; its input is called image."""
         self.shape, self.outputs = shape, outputs
         image = helper.make_tensor_value_info("image", onnx.TensorProto.FLOAT, shape)
         ends = [
@@ -108,7 +108,7 @@ def hrnet_w32() -> tuple[Drawing, bytes]:
 
 
 def higher_hrnet_w32() -> tuple[Drawing, bytes]:
-    """HigherHRNet-W32 (Cheng and others, arXiv 1908.10357) for everybody at 512x512."""
+    """HigherHRNet-W32 (Cheng and others, arXiv 1908.10357) for several people at 512x512."""
     net = Drawing(32)
     x = _hrnet_w32(net)
     low = net.conv(x, 32, 34, 1, relu=False)
@@ -123,7 +123,7 @@ def higher_hrnet_w32() -> tuple[Drawing, bytes]:
 
 
 def _hrnet_w32(net: Drawing) -> Node:
-    """Four stages, each with one branch more than the last; the finest one comes out."""
+    """Four stages, each with one branch more than the one before; returns the finest branch."""
     x = net.conv(net.conv("image", 3, 64, 3, 2), 64, 64, 3, 2)
     for block in range(4):
         x = net.bottleneck(x, 256 if block else 64, 64)
@@ -139,7 +139,7 @@ def _hrnet_w32(net: Drawing) -> Node:
 
 
 def _exchange(net: Drawing, branches: list[Node], widths: list[int], *, outputs: int) -> list[Node]:
-    """Four blocks on each branch, and then the sum of all, each brought to the other's size."""
+    """Four blocks on each branch, then the sum of all branches, each resized to the other's size."""
     for number in range(len(branches)):
         for _ in range(4):
             branches[number] = net.basic(branches[number], widths[number])

@@ -1,7 +1,7 @@
-"""The peer of bench_decoders: Open Model Zoo's decoders as openvino-model-api 0.2.5.4 has them.
+"""The other side of bench_decoders: Open Model Zoo's decoders in openvino-model-api 0.2.5.4.
 
-Runs in an environment of its own (`make peer-env`). Given a file of maps, it answers each line `case turns`
-on stdin by a line of JSON: milliseconds of each turn, or poses and scores for 0 turns.
+It runs in its own environment (`make peer-env`) and loads a file of maps. For each line `case turns` on
+stdin, it prints a line of JSON: the milliseconds of each turn; or, for 0 turns, poses and scores.
 
     build/model-api-env/bin/python benchmarks/peer_model_api.py maps.npz
 """
@@ -18,11 +18,11 @@ from typing import Any
 import cv2
 import numpy as np
 
-warnings.simplefilter("ignore")  # openvino.runtime was on its way out
+warnings.simplefilter("ignore")  # openvino.runtime is deprecated
 
 
 def decoders() -> dict[str, Callable[[Mapping[str, Any]], Any]]:
-    """By role of the maps, what model_api does once the network has run."""
+    """The decoders of model_api, by the role of the maps."""
     from model_api.models.hpe_associative_embedding import (  # type: ignore[import-not-found]
         AssociativeEmbeddingDecoder,
     )
