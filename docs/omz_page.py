@@ -64,7 +64,7 @@ CONVERTER = {
     "--progress_format": "new here: events as JSON, one for each line; the last one lists the failures and "
     "their reasons",
     "--checkpoint": "new: weights of your own in place of the published ones",
-    "--model_name": "new: goes with --checkpoint",
+    "--model_name": "new: requires --checkpoint",
     "--dynamic": "new: an input of any height and width, for posezoo's own networks",
     "--keep_onnx": "new: Open Model Zoo always left the ONNX beside the IR",
     "--allow_upstream_code": "new: Open Model Zoo always runs the code that comes with a model, with all "

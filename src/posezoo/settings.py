@@ -308,17 +308,15 @@ def read_settings(
     return _read_each(flags or {}, environ, folder, refuse)
 
 
-def read_settings_leniently(
-    environ: Mapping[str, str] = os.environ, folder: Path | None = None
-) -> tuple[dict[str, Setting], list[SettingsError]]:
+def read_settings_leniently() -> tuple[dict[str, Setting], list[SettingsError]]:
     """Read every setting without raising; an invalid one gets its default, and its error is returned."""
     variables = [f"POSEZOO_{name.upper()}" for name in SETTING_TYPES]
     problems = [
         SettingsError(f"{name}: unknown setting", hint=suggest(name, variables))
-        for name in environ
+        for name in os.environ
         if name.startswith("POSEZOO_") and name not in variables
     ]
-    return _read_each({}, environ, folder, problems.append), problems
+    return _read_each({}, os.environ, None, problems.append), problems
 
 
 def to_settings(settings: Mapping[str, Setting]) -> Settings:

@@ -183,7 +183,7 @@ def test_an_invalid_argument_is_shown_as_it_was_given(made, argument):
         (["--input_layout", "NHWC", "--add_mo_arg=--layout=nchw"], "exclude each other"),
         (["--jobs", "none"], "must be a positive integer"),
         (["--input_type", "u9"], "invalid choice"),
-        (["--model_name", "x"], "--model_name goes with --checkpoint"),
+        (["--model_name", "x"], "--model_name requires --checkpoint"),
         (["--all"], "at most one of"),
     ],
 )

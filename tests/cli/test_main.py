@@ -47,8 +47,8 @@ def test_the_version_is_that_of_the_package():
         (("get", "x", "--attempts", "0"), "expected a whole number from 1 to 100"),
         (("run", "--min_score", "2"), "expected a number from 0 to 1"),
         (("verify", "--metadata", "x", "--all"), "either name models or use --all"),
-        (("verify", "--all", "--baseline", "x.json"), "--baseline goes with --metadata"),
-        (("verify", "--all", "--format", "sarif"), "--format sarif goes with --metadata"),
+        (("verify", "--all", "--baseline", "x.json"), "--baseline requires --metadata"),
+        (("verify", "--all", "--format", "sarif"), "--format sarif requires --metadata"),
     ],
 )
 def test_wrong_flags_end_with_2_and_are_named(args, problem):

@@ -213,11 +213,11 @@ def test_open_model_zoos_converter_converts_custom_weights(zoo, checkpoint, tmp_
 @pytest.mark.parametrize(
     ("args", "said"),
     [
-        (("--network", NETWORK), "--network goes with --checkpoint"),
-        (("small", "--model_name", "mine"), "--model_name goes with --checkpoint"),
-        (("small", "--network", NETWORK, "--checkpoint", "x.pth"), "and no model"),
-        (("--checkpoint", "x.pth"), "goes with one model"),
-        (("--all", "--checkpoint", "x.pth"), "goes with one model"),
+        (("--network", NETWORK), "--network requires --checkpoint"),
+        (("small", "--model_name", "mine"), "--model_name requires --checkpoint"),
+        (("small", "--network", NETWORK, "--checkpoint", "x.pth"), "without a model"),
+        (("--checkpoint", "x.pth"), "requires one model"),
+        (("--all", "--checkpoint", "x.pth"), "requires one model"),
     ],
 )
 def test_incompatible_flags_are_wrong_usage(args, said):

@@ -63,7 +63,7 @@ def test_a_failure_stops_no_other_model_and_the_summary_has_its_reason(zoo, jobs
     assert ended.stdout.endswith("FAILED:\nbroken\n")
     last = ended.stderr.splitlines()[-1]
     assert last.startswith("########## Failed: broken: ")
-    assert "has 6 bytes, model.yml promises" in last
+    assert "has 6 bytes, model.yml declares" in last
     made = {path.relative_to(zoo / "out").as_posix() for path in (zoo / "out").rglob("*.xml")}
     assert made == {
         f"public/{name}/{half}/{name}.xml" for name in ("first", "second") for half in ("FP16", "FP32")
@@ -80,7 +80,7 @@ def test_in_json_each_line_is_an_event_and_the_last_one_names_each_failure_with_
     assert told[-1]["converted"] == ["first", "second"]
     (failure,) = told[-1]["failed"]
     assert failure["name"] == "broken"
-    assert "has 6 bytes, model.yml promises" in failure["reason"]
+    assert "has 6 bytes, model.yml declares" in failure["reason"]
     assert failure["hint"] == "posezoo download broken"
 
 

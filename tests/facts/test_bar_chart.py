@@ -28,7 +28,7 @@ def comparison():
         row("slow", throughput_fps=slow),
         row("unknown"),
     )
-    return ModelComparison(rows, speed_way="A processor")
+    return ModelComparison(rows, speed_setting="A processor")
 
 
 def bars(chart):

@@ -54,7 +54,7 @@ def test_only_speeds_of_one_machine_are_compared(zoo):
     )
     assert column(comparison, "throughput_fps") == [10, 20, None]
     assert column(comparison, "latency_p50_ms") == [100, 50, None]
-    assert comparison.speed_way == f"{MACHINE}; batch 1, device CPU"
+    assert comparison.speed_setting == f"{MACHINE}; batch 1, device CPU"
 
 
 def test_speeds_with_other_settings_are_not_mixed_in(zoo):
@@ -79,7 +79,7 @@ def test_a_machine_and_settings_can_be_selected(zoo):
     requested = MeasurementSelection(settings={"hint": "LATENCY"})
     assert column(zoo(metrics=requested, **measured), "throughput_fps") == [7, None]
     nothing = zoo(metrics=MeasurementSelection(settings={"batch": "64"}), **measured)
-    assert (column(nothing, "throughput_fps"), nothing.speed_way) == ([None, None], "")
+    assert (column(nothing, "throughput_fps"), nothing.speed_setting) == ([None, None], "")
 
 
 def test_the_users_measurements_replace_all_recorded_ones_of_their_kind(zoo):

@@ -44,7 +44,7 @@ def format_json(comparison: ModelComparison) -> str:
         )
     answer = {
         "models": models,
-        "speed_way": comparison.speed_way,
+        "speed_way": comparison.speed_setting,
         "accuracy_way": comparison.accuracy_conditions,
     }
     return json.dumps(answer, indent=2)

@@ -22,16 +22,17 @@ _LETTER = 0.64
 _BASELINE = 12  # px from the top of a line's bar to the baseline of its text
 
 Color = tuple[int, int, int]
-_INK: Color = (33, 37, 41)
+#: The colours that all charts share.
+INK: Color = (33, 37, 41)
 _PALE: Color = (134, 142, 150)
-_RULE: Color = (222, 226, 230)
-_WHITE: Color = (255, 255, 255)
-_FULL: Color = (25, 113, 194)
+RULE: Color = (222, 226, 230)
+WHITE: Color = (255, 255, 255)
+FULL: Color = (25, 113, 194)
 
 #: The fill and the edge of a bar, by the origin of its value.
 _STYLES: dict[MetricSource, tuple[Color, Color]] = {
-    MetricSource.MEASURED: (_FULL, _FULL),
-    MetricSource.GENERATED: (_WHITE, _FULL),
+    MetricSource.MEASURED: (FULL, FULL),
+    MetricSource.GENERATED: (WHITE, FULL),
     MetricSource.DECLARED: ((165, 216, 255), (165, 216, 255)),
 }
 
@@ -55,7 +56,7 @@ class TextLabel:
     x: float
     y: float
     text: str
-    color: Color = _INK
+    color: Color = INK
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,14 +108,14 @@ def draw_chart(comparison: ModelComparison) -> Chart:
         labels.append(TextLabel(_GAP, y + _BASELINE, note, _PALE))
         y += _LINE
     width = max(right + _width([*licenses, "LICENSE"]), _width(notes) + _GAP) + _GAP
-    rule = Rectangle(_GAP, _LINE + 8, width - 2 * _GAP, 1, _RULE, _RULE)
+    rule = Rectangle(_GAP, _LINE + 8, width - 2 * _GAP, 1, RULE, RULE)
     return Chart(round(width), y + _GAP, (rule, *rectangles), tuple(labels))
 
 
 def describe_measurement_settings(comparison: ModelComparison) -> Iterator[str]:
     """The settings that the compared measurements share."""
-    if comparison.speed_way:
-        yield f"speed: {comparison.speed_way}"
+    if comparison.speed_setting:
+        yield f"speed: {comparison.speed_setting}"
     if comparison.accuracy_conditions:
         yield f"AP measured with: {comparison.accuracy_conditions}"
 
@@ -124,7 +125,7 @@ def to_svg(chart: Chart) -> str:
     lines = [
         f'<svg xmlns="http://www.w3.org/2000/svg" width="{chart.width}" height="{chart.height}" '
         f'viewBox="0 0 {chart.width} {chart.height}" font-family="sans-serif" font-size="{_TEXT}">',
-        f'<rect width="{chart.width}" height="{chart.height}" fill="{_hex(_WHITE)}"/>',
+        f'<rect width="{chart.width}" height="{chart.height}" fill="{_hex(WHITE)}"/>',
     ]
     for box in chart.rectangles:
         lines.append(

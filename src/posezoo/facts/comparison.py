@@ -18,7 +18,7 @@ from posezoo.measured import WEIGHTS, Measurement
 from posezoo.spec.model import ModelSpec, Precision
 
 #: Settings that the tool chooses, or that follow from the model; they may differ between models.
-_OWN = frozenset({"requests", "streams", "executed_precision", "people", "height", "width"})
+_MODEL_DEPENDENT = frozenset({"requests", "streams", "executed_precision", "people", "height", "width"})
 
 
 class MetricSource(str, Enum):
@@ -107,7 +107,7 @@ class ModelComparison:
     """All rows, and the settings of their measured speeds and accuracies (empty if none was measured)."""
 
     rows: tuple[ComparisonRow, ...]
-    speed_way: str = ""
+    speed_setting: str = ""
     accuracy_conditions: str = ""
 
 
@@ -192,7 +192,7 @@ def format_measurement_setting(measurement: Measurement) -> str:
     settings = ", ".join(
         f"{name} {value if isinstance(value, str) else json.dumps(value)}"
         for name, value in sorted(measurement.settings.items())
-        if name not in _OWN
+        if name not in _MODEL_DEPENDENT
     )
     return join(measurement.machine, settings, separator="; ")
 

@@ -127,8 +127,8 @@ class GalleryData:
 
     entries: tuple[GalleryEntry, ...]
     axes: Mapping[str, ChartAxis]
-    speed_way: str = ""
-    accuracy_way: str = ""
+    speed_setting: str = ""
+    accuracy_conditions: str = ""
 
 
 def collect_gallery_data(
@@ -174,7 +174,7 @@ def collect_gallery_data(
         for key in sorted(keys - AXES.keys())
     }
     axes = {key: axis for key, axis in {**AXES, **others}.items() if key in keys}
-    return GalleryData(tuple(entries), axes, compared.speed_way, compared.accuracy_conditions)
+    return GalleryData(tuple(entries), axes, compared.speed_setting, compared.accuracy_conditions)
 
 
 def name_family(name: str) -> str:

@@ -77,7 +77,7 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
     models    name, page, description, facts (by the names of ``FACETS``), precisions, published and, by
               precision, figures: [number, origin (m, g, d), conditions]; conditions only if known
     """
-    settings = (("Speed", gallery.speed_way), ("AP measured with", gallery.accuracy_way))
+    settings = (("Speed", gallery.speed_setting), ("AP measured with", gallery.accuracy_conditions))
     return {
         "axes": {key: asdict(axis) for key, axis in gallery.axes.items()},
         "families": len({entry.facets["family"] for entry in gallery.entries}),
@@ -173,9 +173,9 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData) -> dict[str, objec
     origins = {value.origin for line in measured.values() for value in line.values()}
     notes = [note for origin, note in _NOTES.items() if origin in origins]
     if "throughput_fps" in axes:
-        notes.append(f"speed: {gallery.speed_way}")
-    if gallery.accuracy_way and any("AP" in line for line in measured.values()):
-        notes.append(f"AP measured with: {gallery.accuracy_way}")
+        notes.append(f"speed: {gallery.speed_setting}")
+    if gallery.accuracy_conditions and any("AP" in line for line in measured.values()):
+        notes.append(f"AP measured with: {gallery.accuracy_conditions}")
     rows = []
     for name, line in lines.items():
         row = [name]

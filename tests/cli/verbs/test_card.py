@@ -85,7 +85,7 @@ def test_a_page_that_posezoo_did_not_write_stays_as_it_is(zoo):
     ("args", "code", "message"),
     [
         (["nobody"], 1, "no model is called 'nobody'"),
-        (["alone", "--check"], 2, "--check goes with --in_place"),
+        (["alone", "--check"], 2, "--check requires --in_place"),
         (["alone", "--in_place", "-o", "out"], 2, "not allowed with"),
         (["alone", "-o", "file"], 1, "file"),
         ([], 2, "MODEL"),

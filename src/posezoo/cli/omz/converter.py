@@ -95,11 +95,11 @@ def _run(args: argparse.Namespace) -> int:
     )
     if args.checkpoint is not None:
         if len(selection.models) != 1:
-            args.parser.error("--checkpoint goes with --name of one model")
+            args.parser.error("--checkpoint requires --name with one model")
         spec = spec_with_checkpoint(selection.models[0], args.checkpoint, args.model_name or "")
         selection = replace(selection, models=(spec,), composites=())
     elif args.model_name is not None:
-        args.parser.error("--model_name goes with --checkpoint")
+        args.parser.error("--model_name requires --checkpoint")
     jobs = 1 if args.dry_run else args.jobs
     task = _ConversionTask(
         context,

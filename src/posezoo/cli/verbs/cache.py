@@ -66,7 +66,7 @@ def run(args: argparse.Namespace) -> int:
     if args.what != "prune" and (
         args.damaged or args.everything or args.dry_run or args.older_than is not None
     ):
-        args.parser.error("--damaged, --older_than, --everything and --dry_run go with prune")
+        args.parser.error("--damaged, --older_than, --everything and --dry_run are only for prune")
     settings = flags.settings_from_args(args)
     registry = open_registry(settings.models_dir)
     selection = registry.select(None)

@@ -55,7 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.registry import open_registry
 
     if args.check and not args.in_place:
-        args.parser.error("--check goes with --in_place")
+        args.parser.error("--check requires --in_place")
     patterns = flags.patterns_from_args(args)
     registry = open_registry(flags.settings_from_args(args).models_dir)
     with Console(quiet=args.quiet) as console:

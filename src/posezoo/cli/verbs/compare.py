@@ -110,7 +110,7 @@ def run(args: argparse.Namespace) -> int:
             raise PosezooError(
                 f"none of these models is available in {requested}", hint="--precisions selects others"
             )
-        if (args.setting or args.machine) and not comparison.speed_way:
+        if (args.setting or args.machine) and not comparison.speed_setting:
             console.warn("no speed measurement matches --machine and --setting")
         if args.picture:
             chart = draw_chart(comparison)

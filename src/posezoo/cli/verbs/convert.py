@@ -49,9 +49,9 @@ def run(args: argparse.Namespace) -> int:
     if args.checkpoint is None:
         for flag in ("network", "model_name"):
             if getattr(args, flag) is not None:
-                args.parser.error(f"--{flag} goes with --checkpoint")
+                args.parser.error(f"--{flag} requires --checkpoint")
     elif args.all or len(args.models) != (args.network is None):
-        args.parser.error("--checkpoint goes with one model, or with --network and no model")
+        args.parser.error("--checkpoint requires one model, or --network without a model")
     flags.require_model_optimizer(args)
     from posezoo.registry import Selection
     from posezoo.resolve.custom_weights import spec_with_checkpoint

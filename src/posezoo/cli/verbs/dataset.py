@@ -74,7 +74,7 @@ FLAGS = (
 def refuse_invalid_flags(args: argparse.Namespace) -> None:
     """Exit with code 2 if flags contradict each other."""
     if (args.annotations is None) != (args.images is None):
-        args.parser.error("--annotations and --images go together")
+        args.parser.error("--annotations and --images require each other")
     if args.annotations is not None and args.coco_home is not None:
         args.parser.error("either --annotations and --images, or --coco_home")
 

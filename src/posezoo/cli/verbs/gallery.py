@@ -67,7 +67,7 @@ def run(args: argparse.Namespace) -> int:
         if not models:
             raise PosezooError("there is no model to show", hint="posezoo list shows the models of the zoo")
         data = collect_gallery_data(models, context.layout, own)
-        if (args.setting or args.machine) and not data.speed_way:
+        if (args.setting or args.machine) and not data.speed_setting:
             console.warn("no speed measurement matches --machine and --setting")
         pages = draw_gallery_pages(data, args.title or TITLE)
         write = plan_site if args.dry_run else write_site

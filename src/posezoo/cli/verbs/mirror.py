@@ -70,7 +70,9 @@ def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> in
     if not args.all and not patterns:
         if args.list is not None:
             args.parser.error(f"{args.list} names no model")
-        args.parser.error("name models, as by --name or --list, or use --all (posezoo list shows them)")
+        args.parser.error(
+            "name models (as MODEL, or by --name or --list), or use --all; posezoo list shows all models"
+        )
     if args.folder.exists() and not args.folder.is_dir():
         raise OutputError(f"{args.folder}: is not a folder", hint="name a folder; a missing one is created")
     context = flags.context_from_args(args)
@@ -124,7 +126,7 @@ def _with_required_models(context: Context, selection: Selection, console: Conso
                 detector = select_detector(context, whole.decoder.name)
                 parts += context.registry.parts(detector) if detector is not None else ()
             except UnknownModelError as error:
-                console.warn(f"{error.problem}; it is left out")
+                console.warn(f"{error.problem}; it is skipped")
         for part in parts:
             models.setdefault(part.full_name, part)
     return replace(selection, models=tuple(models.values()))

@@ -81,7 +81,7 @@ def run(args: argparse.Namespace) -> int:
     """Quantize, and print the paths of the IR."""
     require_dataset_dir(args)
     if args.max_drop is not None and args.annotations is None:
-        args.parser.error("--max_drop goes with --annotations")
+        args.parser.error("--max_drop requires --annotations")
     import json
     from dataclasses import replace
 

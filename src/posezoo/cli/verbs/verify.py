@@ -156,9 +156,9 @@ def is_metadata_check(args: argparse.Namespace) -> bool:
     given = [name for name in names if getattr(args, name) is not None]
     if not args.metadata and given != ["explain"]:
         if given:
-            args.parser.error(f"--{given[0]} goes with --metadata")
+            args.parser.error(f"--{given[0]} requires --metadata")
         if args.format not in ("text", "json"):
-            args.parser.error(f"--format {args.format} goes with --metadata")
+            args.parser.error(f"--format {args.format} requires --metadata")
     return bool(args.metadata or given)
 
 
