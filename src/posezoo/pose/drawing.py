@@ -55,7 +55,7 @@ def draw(
 
 def _draw_people(canvas: Image, skeleton: str, poses: Sequence[Pose], min_score: float) -> None:
     cv2 = import_optional("cv2", extra="run")
-    keypoints = np.stack([pose.keypoints for pose in poses])
+    keypoints = np.concatenate([pose.keypoints for pose in poses]).reshape(len(poses), -1, 3)
     is_visible = (keypoints[..., 2] >= min_score) & np.isfinite(keypoints).all(axis=2)
     reach = 4 * max(canvas.shape[:2])  # points far outside the image are clipped to this distance
     points = _sixteenths(np.nan_to_num(keypoints[..., :2]).clip(-reach, reach))

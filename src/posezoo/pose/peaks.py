@@ -83,9 +83,7 @@ def find_peaks(maps: Floats, *, threshold: float, radius: int, limit: int, negat
         cells = cells[flat[cells] >= near.max(axis=1, initial=-np.inf)]
     near = flat[cells[:, None] + earlier]
     cells = cells[flat[cells] > near.max(axis=1, initial=-np.inf)]
-    line, column = np.divmod(cells, padded.shape[2])
-    kind, row = np.divmod(line, padded.shape[1])
-    return select_highest(maps, (kind * height + row) * width + column, limit)
+    return select_highest(padded, cells, limit)  # columns and rows are the same without the margin
 
 
 @lru_cache(maxsize=16)
