@@ -237,7 +237,8 @@ _SHARED = (
     Flag("--keep_onnx", "also write the intermediate ONNX file"),
     Flag(
         "--min_person_score S",
-        "minimum score of people, 0 to 1; that of the person detector if one runs (default: the decoder's)",
+        "the minimum score, 0 to 1, of a person; if a person detector runs, of its detections (default: the "
+        "decoder's)",
         parse_fraction,
     ),
     Flag(
@@ -266,7 +267,8 @@ _SHARED = (
     Flag("--resize", "make an IR that accepts images of any height and width, and resizes them"),
     Flag(
         "--self_check",
-        "with --checkpoint: strict also refuses an IR whose outputs numbers cannot prove; off checks nothing",
+        "with --checkpoint: strict also refuses an IR if the self-check cannot prove its outputs; off skips "
+        "the self-check",
         choices=("strict", "off"),
     ),
     Flag(
@@ -416,7 +418,7 @@ def conversion_options_from_args(args: argparse.Namespace) -> ConversionOptions:
     from posezoo.convert.conversion_plan import ConversionOptions
 
     if args.self_check is not None and args.checkpoint is None:
-        args.parser.error("--self_check goes with --checkpoint")
+        args.parser.error("--self_check requires --checkpoint")
     return ConversionOptions(
         force=args.force,
         self_check=args.self_check != "off",

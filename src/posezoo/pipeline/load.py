@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
     from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
 
-#: The detector to try if the usual one finds nobody: it finds small people who stand upright.
+#: The detector to try if the usual one finds no person: it finds small people who stand upright.
 OTHER_DETECTOR = "person-detection-retail-0013"
 
 
@@ -154,8 +154,8 @@ def _with_detector(
     return estimator
 
 
-def explain_nobody(estimator: Estimator, context: Context, min_person_score: float | None = None) -> str:
-    """Why a model found nobody, and what to try, for a user of the command line.
+def explain_no_people(estimator: Estimator, context: Context, min_person_score: float | None = None) -> str:
+    """Why a model found no person, and what to try, for a user of the command line.
 
     Args:
         context: names the detector.
@@ -168,7 +168,7 @@ def explain_nobody(estimator: Estimator, context: Context, min_person_score: flo
     model = detector or estimator.model
     decoder = model.decoder or Decoder(estimator.decoder)
     option = find_decoder(decoder.name).person_score
-    problem = f"{'the person detector ' if detector else ''}{model.full_name} found nobody"
+    problem = f"{'the person detector ' if detector else ''}{model.full_name} found no person"
     advice = []
     if option:
         least = getattr(resolve_options(decoder), option) if min_person_score is None else min_person_score

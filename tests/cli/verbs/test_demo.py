@@ -502,10 +502,10 @@ def test_if_nobody_is_found_it_says_why_and_what_to_try(demo, real, mirror, tmp_
     missed = demo(*movenet, "person-detection-retail-0013")
     assert missed.code == 0
     assert missed.out.splitlines()[-1].startswith(
-        "hint: the person detector person-detection-retail-0013 found nobody with a score of 0.5 or more; try "
+        "hint: the person detector person-detection-retail-0013 found no person with a score of 0.5 or more; try "
         "--min_person_score 0.25, --detector blazepose-full, or"
     )
-    assert "found nobody" not in demo(*movenet, "blazepose-full").out
+    assert "found no person" not in demo(*movenet, "blazepose-full").out
     assert "with a score of 0.9 or more" in demo(*movenet, "blazepose-full", "--min_person_score", 0.9).out
 
 

@@ -205,16 +205,18 @@ def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirror, camera
     missed = posezoo(*run, "person-detection-retail-0013", **environ)
     assert missed.returncode == 0 and "0 people" in missed.stdout
     (hint,) = [line for line in missed.stdout.splitlines() if line.startswith("hint ")]
-    assert "person-detection-retail-0013 found nobody with a score of 0.5 or more" in hint
+    assert "person-detection-retail-0013 found no person with a score of 0.5 or more" in hint
     assert all(
         word in hint for word in ("--min_person_score 0.25", "--detector blazepose-full", "--detector none")
     )
     found = posezoo(*run, "blazepose-full", **environ)  # the default of the other top-down models
-    assert "1 person" in found.stdout and "found nobody" not in found.stdout
+    assert "1 person" in found.stdout and "found no person" not in found.stdout
     strict = posezoo(*run, "blazepose-full", "--min_person_score", "0.99", **environ)
-    assert "0 people" in strict.stdout and "blazepose-full found nobody with a score of 0.99" in strict.stdout
+    assert (
+        "0 people" in strict.stdout and "blazepose-full found no person with a score of 0.99" in strict.stdout
+    )
     alone = posezoo("run", "-i", camera, "-o", tmp_path / "out", "--min_person_score", "0.99", **environ)
-    assert "hint        blazepose-full found nobody" in alone.stdout and "--detector" not in alone.stdout
+    assert "hint        blazepose-full found no person" in alone.stdout and "--detector" not in alone.stdout
 
 
 def test_a_detector_for_a_bottom_up_model_is_refused(mirror, shared, tmp_path):

@@ -253,7 +253,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.demo.player import ExecutionMode, Player, format_summary, summarize_run
     from posezoo.demo.utilization_monitor import UtilizationMonitor
     from posezoo.demo.window import Window, require_display
-    from posezoo.pipeline.load import explain_nobody
+    from posezoo.pipeline.load import explain_no_people
 
     failures: list[PosezooError] = []
     ended: BaseException | None = None
@@ -303,7 +303,7 @@ def run(args: argparse.Namespace) -> int:
             frames.rest = {"report": summary}
     lines = format_summary(summary)
     if player.frames and not player.has_people:
-        lines.append(f"hint: {explain_nobody(estimator, context, args.min_person_score)}")
+        lines.append(f"hint: {explain_no_people(estimator, context, args.min_person_score)}")
     print_result(args, summary, *lines)
     if ended is not None:
         raise ended

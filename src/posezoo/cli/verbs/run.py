@@ -104,7 +104,7 @@ def run(args: argparse.Namespace) -> int:
     # If no image could be read, the errors say all there is to say.
     lines = [*_summary_lines(summary, results)] if answers else []
     if not all(answer["poses"] for answer in answers):
-        lines.append(f"hint        {load.explain_nobody(estimator, context, args.min_person_score)}")
+        lines.append(f"hint        {load.explain_no_people(estimator, context, args.min_person_score)}")
     print_result(args, summary, *lines)
     return 1 if failures else 0
 
