@@ -131,7 +131,7 @@ def _fold_shapes(network: Any, spec: ModelSpec) -> None:
     if any(port.partial_shape.is_dynamic for port in network.inputs):
         raise ConversionError(
             f"{spec.full_name}: --static_shape needs a size for every dimension of its inputs",
-            hint="give them with --input_shape",
+            hint="give them as --input_shape in model.yml",
         )
     manager = Manager()
     manager.register_pass(ConstantFolding())

@@ -163,14 +163,18 @@ def read_entries(path: Path) -> LockEntries:
         PosezooError: the lock cannot be read, or a line is not an entry.
     """
     if path.exists() and not path.is_file():  # reading a pipe may never end
-        raise PosezooError(f"{path}: cannot be read: it is not a file", hint="check --lock")
+        raise PosezooError(
+            f"{path}: cannot be read: it is not a file", hint="the setting lock names this file"
+        )
     try:
         text = path.read_text("utf-8")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise PosezooError(f"{path}: cannot be read: {reason}", hint="check --lock") from error
+        raise PosezooError(
+            f"{path}: cannot be read: {reason}", hint="the setting lock names this file"
+        ) from error
     entries: LockEntries = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
