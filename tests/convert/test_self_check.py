@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from concurrent.futures import Future
 from dataclasses import replace
 
 import numpy as np
@@ -19,7 +20,7 @@ from posezoo.convert.conversion_plan import ConversionOptions, plan_irs
 from posezoo.convert.fp16_check import Fp16Comparison, compare_with_fp32
 from posezoo.convert.publish import publish_irs
 from posezoo.convert.reference_outputs import compute_reference
-from posezoo.convert.self_check import compute_difference
+from posezoo.convert.self_check import check_ir, compute_difference
 from posezoo.errors import SelfCheckError
 from posezoo.events import Event, SelfCheckPassed
 from posezoo.ir import ir_writer, provenance
@@ -626,3 +627,25 @@ def test_the_first_node_that_differs_is_named(tmp_path):
             convolution.set_attribute(pads, [2, 2])
         wrong.validate_nodes_and_infer_types()
         assert refusal(spec, layout, wrong).endswith(f"the first node that differs is {node}")
+
+
+def test_a_difference_is_refused_only_after_the_noise_was_measured_again(tmp_path, monkeypatch):
+    """One draw may show too little noise by chance."""
+    spec, layout = amplifying(tmp_path, 3e3)
+    computed = compute_reference(spec, frontends.source_model_path(spec, layout))
+    quiet = replace(
+        computed, cases=tuple(replace(case, moved_outputs=case.outputs) for case in computed.cases)
+    )
+    (first, *_), *_ = quiet.move_again()
+    assert compute_difference(quiet.cases[0].outputs["wave"], first["wave"]) > 1e-4
+    running = Future()
+    running.set_result(quiet)
+    right = preprocess.apply_model_yml(read(spec, layout), spec)
+    xml = ir_writer.write_ir(right, tmp_path / "net.xml", FP32)
+    source = frontends.source_model_path(spec, layout)
+    monkeypatch.setattr("posezoo.convert.self_check.WITHOUT_NOISE", 1e-9)
+    assert check_ir(spec, xml, source, running).outputs["wave"].noise > 1e-4
+    silent = Future()
+    silent.set_result(replace(quiet, move_again=lambda: [[case.outputs] for case in quiet.cases]))
+    with pytest.raises(SelfCheckError, match="differs from the original"):
+        check_ir(spec, xml, source, silent)

@@ -5,7 +5,7 @@ The preprocessing is done here in numpy, so that the preprocessing inside the IR
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from itertools import zip_longest
@@ -43,6 +43,10 @@ EXACT = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1", "ENABLE_CPU_PINN
 #: it is 2e-7.
 ROUNDING = 5 / 3
 
+#: How many more times an image is moved if an IR differs by too much. On 48 of 780 pairs of images, a correct
+#: IR of BlazePose differed by more than 5 times the noise of one draw; with three draws on none.
+MORE_DRAWS = 4
+
 
 @dataclass(frozen=True, slots=True)
 class ReferenceSample:
@@ -68,10 +72,16 @@ class ReferenceSample:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceOutputs:
-    """The outputs that the IR of a model must reproduce, and the runtime that computed them."""
+    """The outputs that the IR of a model must reproduce, and the runtime that computed them.
+
+    Attributes:
+        move_again: computes further outputs for each case, each time moved by other roundings; empty if no
+            input can be moved.
+    """
 
     runtime: str
     cases: tuple[ReferenceSample, ...]
+    move_again: Callable[[], Sequence[Sequence[Mapping[str, Array]]]]
 
 
 def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
@@ -108,14 +118,24 @@ def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
                     f"{spec.full_name}: the original itself computes inf or nan in {name}",
                     hint="its weights may be damaged: compare the file with the one that its authors publish",
                 )
-    return ReferenceOutputs(runtime.name, cases)
+
+    def move_again() -> list[list[dict[str, Array]]]:
+        samples = [
+            _draw_inputs(spec, runtime, case.seed, draw=2 + draw)
+            for case in cases
+            for draw in range(MORE_DRAWS)
+        ]
+        results = runtime.run_all([sample.moved for sample in samples if sample.moved is not None])
+        return [results[start : start + MORE_DRAWS] for start in range(0, len(results), MORE_DRAWS)]
+
+    return ReferenceOutputs(runtime.name, cases, move_again)
 
 
-def _draw_inputs(spec: ModelSpec, runtime: ReferenceRuntime, seed: int) -> ReferenceSample:
-    """A sample without outputs."""
+def _draw_inputs(spec: ModelSpec, runtime: ReferenceRuntime, seed: int, draw: int = 1) -> ReferenceSample:
+    """A sample without outputs; the draw decides how the image is moved."""
     declared = {port.name: port for port in spec.inputs}
     frozen = supported_mo_args.frozen_inputs(spec.mo_args)
-    rng = np.random.default_rng([seed, 1])
+    rng = np.random.default_rng([seed, draw])
     feed, prepared, moved, is_moved = {}, {}, {}, False
     for number, (name, (shape, dtype)) in enumerate(runtime.inputs.items()):
         if name in frozen:
