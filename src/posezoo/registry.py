@@ -11,9 +11,9 @@ from __future__ import annotations
 import os
 import re
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
 from functools import cached_property
 from pathlib import Path
@@ -21,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from posezoo.errors import PosezooError, SettingsError, SpecError, UnknownModelError, sanitize, suggest
 from posezoo.settings import user_folder
-from posezoo.spec.model import CompositeSpec, Family, Model, ModelSpec
+from posezoo.spec.model import CompositeSpec, Family, Model, ModelSpec, PythonPackageSource, Wheel
 from posezoo.spec.safe_names import case_folded, explain_invalid_model_name
 
 if TYPE_CHECKING:
@@ -31,6 +31,37 @@ if TYPE_CHECKING:
 CACHED_FROM = 50
 #: Separates a model's name from a variant's tag; no name contains it.
 TAG_MARK = "@"
+
+#: Open Model Zoo's models as the wheels of openvino-dev contain them: each source names a folder of a wheel.
+WHEEL_REGISTRIES = {
+    name: PythonPackageSource("openvino-dev", version, Wheel(file, size, sha256), folder)
+    for name, version, file, size, sha256, folder in (
+        (
+            "omz",
+            "2024.6.0",
+            "openvino_dev-2024.6.0-17404-py3-none-any.whl",
+            4583462,
+            "b8f4a1baeea1b138bc9b75b53dc3bdad3307c2cd4d58526ad977df81635870c5",
+            "omz_tools/models",
+        ),
+        (
+            "omz@2022.1",
+            "2022.1.0",
+            "openvino_dev-2022.1.0-7019-py3-none-any.whl",
+            5774377,
+            "3d911b31a89e92dcb92a29026cfb396920211aca9525ea50032419f10169098d",
+            "openvino/model_zoo/models",
+        ),
+        (
+            "omz@2021.4",
+            "2021.4.2",
+            "openvino_dev-2021.4.2-3976-py3-none-any.whl",
+            6217877,
+            "66b25ebf526c4ee08e7d6f18f397e80395e05c3d620a5caaa5cf17059eab2f37",
+            "open_model_zoo/model_tools/models",
+        ),
+    )
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,6 +73,7 @@ class RegistryEntry:
     path: Path
     composite: str = ""  # the composite that it is a part of
     twin: Path | None = None  # another file of the same root that declares the same name
+    also_in: tuple[str, ...] = ()  # the later registries that have the name too, and are not used for it
 
     @property
     def is_composite(self) -> bool:
@@ -70,11 +102,15 @@ class RegistryEntry:
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """The models and composites that a user asked for, and the files that cannot be read."""
+    """The models and composites that a user asked for, and the files that cannot be read.
+
+    ``also_in`` has, for a name, the later registries that have it too; their model is not used.
+    """
 
     models: tuple[ModelSpec, ...]
     composites: tuple[CompositeSpec, ...] = ()
     problems: tuple[SpecError, ...] = ()
+    also_in: Mapping[str, tuple[str, ...]] = field(default_factory=dict)
 
     @property
     def warnings(self) -> tuple[str, ...]:
@@ -94,7 +130,7 @@ class Registry:
     """
 
     def __init__(self, roots: Sequence[Path], *, cache_dir: Path | None = None) -> None:
-        self.roots = tuple(roots)
+        self.roots = tuple(dict.fromkeys(roots))
         self._cache_dir = cache_dir
         self._parsed: dict[Path, Model | SpecError] = {}
 
@@ -119,7 +155,9 @@ class Registry:
                     if entry.name != twin.name:
                         entries.setdefault(entry.name, replace(entry, twin=twin.path))
             for entry in by_name.values():
-                entries.setdefault(entry.name, entry)
+                first = entries.setdefault(entry.name, entry)
+                if first is not entry:
+                    entries[entry.name] = replace(first, also_in=(*first.also_in, registry_name(root)))
         return dict(sorted(entries.items()))
 
     @cached_property
@@ -208,7 +246,14 @@ class Registry:
                     models.setdefault(part.full_name, part)
         if patterns is None and self._cache is not None:
             self._cache.update({p: spec for p, spec in self._parsed.items() if isinstance(spec, ModelSpec)})
-        return Selection(tuple(models.values()), tuple(composites.values()), tuple(problems.values()))
+        also_in = {name: entry.also_in for name, entry in self.entries.items() if entry.also_in}
+        return Selection(
+            tuple(models.values()), tuple(composites.values()), tuple(problems.values()), also_in
+        )
+
+    def has_name(self, pattern: str) -> bool:
+        """Whether a name, or a glob, matches any model or composite; no file is read."""
+        return any(fnmatchcase(name, pattern) for name in self.entries)
 
     def matches_any(self, pattern: str) -> bool:
         """Whether a pattern of ``select`` matches any model, even if its file cannot be read."""
@@ -257,8 +302,18 @@ class Registry:
         return parsed
 
     def _unknown(self, name: str) -> UnknownModelError:
-        hint = self.empty_message or suggest(name, self.entries) or "posezoo list shows them all"
+        hint = self.empty_message or self._other_registry(name) or suggest(name, self.entries)
+        hint = hint or "posezoo list shows them all; --registry omz adds Open Model Zoo's"
         return UnknownModelError(f"no model is called {sanitize(name)}", hint=hint)
+
+    def _other_registry(self, name: str) -> str:
+        """A hint that names the registry that has a model, if it was read before and is not open."""
+        with suppress(PosezooError):
+            for registry in WHEEL_REGISTRIES:
+                root = wheel_registry_root(registry)
+                if root not in self.roots and root.is_dir() and Registry([root]).has_name(name):
+                    return f"the registry {registry} has it: --registry {registry}"
+        return ""
 
 
 def _variants_of(spec: Model) -> tuple[ModelSpec, ...]:
@@ -318,6 +373,19 @@ def registry_root(spec: Model) -> Path:
     return spec.path.parents[3 if isinstance(spec, ModelSpec) and spec.composite else 2]
 
 
+def wheel_registry_root(name: str) -> Path:
+    """The folder to which a registry of ``WHEEL_REGISTRIES`` is read; it exists once that is complete."""
+    return user_folder("cache") / "registries" / name / "models"
+
+
+def registry_name(root: Path) -> str:
+    """The name of a registry, as the setting ``registries`` has it; the path of any other."""
+    if root == builtin_models_dir():
+        return "posezoo"
+    is_wheel = root.parent.name in WHEEL_REGISTRIES and root.parents[1].name == "registries"
+    return root.parent.name if is_wheel else str(root)
+
+
 def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
     """A command of posezoo about a model, with its registry and folder if they are not the default.
 
@@ -326,7 +394,10 @@ def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
     """
     name = spec.full_name if isinstance(spec, ModelSpec) else spec.name
     words, root = ["posezoo", verb, name], registry_root(spec)
-    words += ["--models_dir", str(root)] if root != builtin_models_dir() and root.is_dir() else []
+    if (registry := registry_name(root)) in WHEEL_REGISTRIES:
+        words += ["--registry", registry]
+    elif registry != "posezoo" and root.is_dir():
+        words += ["--models_dir", str(root)]
     usual = None
     with suppress(SettingsError):  # a user without a home folder
         usual = user_folder("cache") / "models"

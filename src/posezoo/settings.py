@@ -27,6 +27,10 @@ INFERENCE_PRECISIONS = ("f32", "f16", "bf16", "default")
 #: The person detector of top-down models, unless the settings name another; docs/accuracy.md compares some.
 USUAL_DETECTOR = "blazepose-full"
 
+#: The names of the registries that need no folder: posezoo's own, and three releases of Open Model Zoo.
+REGISTRIES = ("posezoo", "omz", "omz@2022.1", "omz@2021.4")
+_REGISTRY_ALIASES = {"omz@2024.6": "omz"}
+
 #: The maximum number of parallel downloads; more would only use more memory.
 MOST_JOBS = 64
 
@@ -90,6 +94,17 @@ def _mirrors(value: object) -> tuple[str, ...]:
     return tuple(str(item) if "://" in str(item) else str(_folder(item)) for item in _split_list(value, ","))
 
 
+def _registry_names(value: object) -> tuple[str, ...]:
+    given = [str(item) for item in _split_list(value, ",")]
+    names = [_REGISTRY_ALIASES.get(name, name) for name in given]
+    for at, name in enumerate(names):
+        if name not in REGISTRIES:
+            raise ValueError(f"there is no registry {given[at]!r}; there are {', '.join(REGISTRIES)}")
+        if name in names[:at]:
+            raise ValueError(f"the registry {name} is named twice; name it once")
+    return tuple(names)
+
+
 def _license_globs(value: object) -> tuple[str, ...]:
     globs = tuple(str(item) for item in _split_list(value, ","))
     if not all(globs) or not globs:
@@ -150,6 +165,7 @@ class SettingType:
     help: str
     metavar: str  # the placeholder in the flag's help; empty for a switch
     repeats: bool  # whether the flag may be given several times
+    flag: str = ""  # the flag, if it has not the setting's name
 
     def default_value(self, environ: Mapping[str, str]) -> Any:
         """The value that is used if the setting is not set."""
@@ -157,9 +173,15 @@ class SettingType:
 
 
 def _setting(
-    parse: Callable[[Any], Any], default: Any, help: str, metavar: str = "", *, repeats: bool = False
+    parse: Callable[[Any], Any],
+    default: Any,
+    help: str,
+    metavar: str = "",
+    *,
+    repeats: bool = False,
+    flag: str = "",
 ) -> Any:
-    return field(metadata={"type": SettingType(parse, default, help, metavar, repeats)})
+    return field(metadata={"type": SettingType(parse, default, help, metavar, repeats, flag)})
 
 
 def _cached(name: str) -> Callable[[Mapping[str, str]], Path]:
@@ -195,6 +217,16 @@ class Settings:
         "own models",
         "DIR",
         repeats=True,
+    )
+    registries: tuple[str, ...] = _setting(
+        _registry_names,
+        (),
+        "also take models from this registry, if none before it has the name: omz (Open Model Zoo 2024.6), "
+        "omz@2022.1 or omz@2021.4, each of which is read once from a wheel of openvino-dev on your package "
+        "index, without running any of it; or posezoo",
+        "NAME",
+        repeats=True,
+        flag="--registry",
     )
     device: str = _setting(
         _text,
@@ -339,9 +371,9 @@ def _read_each(
         report(error)
     settings = {}
     for name, kind in SETTING_TYPES.items():
-        variable = f"POSEZOO_{name.upper()}"
+        variable, flag = f"POSEZOO_{name.upper()}", kind.flag or f"--{name}"
         for value, origin, where in (
-            (flags.get(name), f"--{name}", f"--{name}"),
+            (flags.get(name), flag, flag),
             (environ.get(variable) or None, variable, variable),
             (configured.get(name), str(path), f"{path}: {name}"),
         ):

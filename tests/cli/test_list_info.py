@@ -98,6 +98,8 @@ def test_list_prints_json(zoo):
         "revision": 1,
         "deprecated": None,
         "description": "Two small models in a row.",
+        "registry": str(zoo / "models"),
+        "also_in": [],
     }
     assert (rows[1]["name"], rows[1]["composite"], rows[1]["parts"]) == ("second", "whole", [])
 

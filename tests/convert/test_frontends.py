@@ -133,7 +133,7 @@ def test_an_incomplete_download_is_refused_by_its_size(tmp_path):
     size = len(network())
     with pytest.raises(ConversionError, match=f"has 1000 bytes, model.yml declares {size}") as failure:
         convert_model(spec, layout)
-    assert failure.value.hint == "posezoo download tiny-pose"
+    assert failure.value.hint.startswith("posezoo download tiny-pose --models_dir ")
 
 
 def test_a_file_with_other_bytes_is_refused_by_its_digest(tmp_path):
@@ -202,4 +202,4 @@ def test_an_unpacked_checkpoint_that_changed_since_is_refused(tmp_path, digits):
         ConversionError, match=r"net\.params: differs from the file in weights/net\.zip$"
     ) as failure:
         frontends.verify_source_model(spec, layout)
-    assert failure.value.hint == f"remove it; posezoo download {spec.name} unpacks it again"
+    assert failure.value.hint.startswith(f"remove it; posezoo download {spec.name} --models_dir ")

@@ -17,7 +17,8 @@ from posezoo.spec.model import License
 
 def test_other_terms_are_refused_before_any_request(tmp_path):
     with Server() as server:
-        spec = model(declared("net.pth", b"x", server.serve("net.pth", b"x")))
+        path = tmp_path / "models" / "public" / "pose" / "model.yml"
+        spec = model(declared("net.pth", b"x", server.serve("net.pth", b"x")), path=path)
         layout, strict = (
             ModelLayout(tmp_path / "out", tmp_path / "out"),
             DownloadOptions(None, allow_licenses=("MIT", "BSD-*")),

@@ -47,6 +47,6 @@ def serve_index(server: Server, path: Path) -> str:
     link = server.serve(f"files/{path.name}", content)
     digest = hashlib.sha256(content).hexdigest()
     page = f'<!DOCTYPE html><html><body><a href="{link}#sha256={digest}">{path.name}</a></body></html>'
-    package = path.name.split("-")[0]
+    package = path.name.split("-")[0].replace("_", "-")
     server.serve(f"simple/{package}/", page.encode(), headers={"Content-Type": "text/html"})
     return server.url("simple")

@@ -31,6 +31,7 @@ CONFIG = "--transformations_config"
         ({"framework": Framework.PYTORCH, "network": NetworkChoice("higher_hrnet")}, (Route.NETWORK, "")),
         ({"framework": Framework.PYTORCH}, (Route.UPSTREAM_CODE, "pytorch-export")),
         ({"framework": Framework.CAFFE2}, (Route.REMOVED, "caffe2")),
+        ({"framework": Framework.PADDLE}, (Route.MO, "paddle")),
         ({"has_pre_convert": True}, (Route.UPSTREAM_CODE, "pre-convert")),
         ({"input_model": "$conv_dir/net.pb"}, (Route.UPSTREAM_CODE, "made-by-upstream")),
         ({"mo_args": ((CONFIG, "a.json"),)}, (Route.MO, "transformations-config")),

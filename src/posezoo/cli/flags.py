@@ -195,9 +195,9 @@ def _setting_flag(name: str) -> Flag:
         except ValueError as error:
             raise argparse.ArgumentTypeError(str(error)) from error
 
-    usage = f"{SPELLINGS.get(name, f'--{name}')} {kind.metavar}".rstrip()
+    usage = f"{SPELLINGS.get(name, kind.flag or f'--{name}')} {kind.metavar}".rstrip()
     if kind.repeats:
-        return Flag(usage, f"{kind.help}; may be given several times", repeats=True)
+        return Flag(usage, f"{kind.help}; may be given several times", repeats=True, dest=name)
     return Flag(usage, kind.help, parse if kind.metavar and kind.metavar not in TYPES else None)
 
 
@@ -295,7 +295,8 @@ LOCK = "lock locked"
 TRUST = f"{LOCK} trust_on_first_use"
 DOWNLOAD = f"jobs connections {TRUST}"
 INFERENCE = "device inference_precision"
-ESTIMATOR = f"detector {INFERENCE} {CACHE} {TRUST} {CONVERTERS} models_dir"
+REGISTRY = "models_dir registries"
+ESTIMATOR = f"detector {INFERENCE} {CACHE} {TRUST} {CONVERTERS} {REGISTRY}"
 
 
 def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -> None:
@@ -357,7 +358,8 @@ def given_settings(
 
 def registry_arguments(args: argparse.Namespace) -> list[str]:
     """The flags that select the registry, for use in a suggested command."""
-    return [word for folder in args.models_dir or () for word in ("--models_dir", str(folder))]
+    words = [word for folder in args.models_dir or () for word in ("--models_dir", str(folder))]
+    return words + [word for name in getattr(args, "registries", None) or () for word in ("--registry", name)]
 
 
 def patterns_from_args(args: argparse.Namespace) -> Sequence[str] | None:

@@ -46,10 +46,10 @@ def select_filtered(
     Args:
         patterns: names and globs; None selects all models, or those that only the filters select.
     """
-    from posezoo.registry import open_registry
+    from posezoo.pipeline.zoo_context import registry_from_settings
     from posezoo.settings import user_folder
 
-    registry = open_registry(settings_from_args(args).models_dir, cache_dir=user_folder("cache") / "registry")
+    registry = registry_from_settings(settings_from_args(args), cache_dir=user_folder("cache") / "registry")
     filters = describe_filters(args)
     is_all = getattr(args, "all", False)
     selection = select_models(

@@ -20,6 +20,7 @@ from posezoo.files import verified_files
 from posezoo.files.postprocess_state import is_unpacked
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.layout import ModelLayout
+from posezoo.registry import format_command
 from posezoo.resolve.resolved import UPSTREAM_RESULTS
 from posezoo.spec.model import ModelSpec
 from posezoo.spec.routes import describe_obstacle, select_route
@@ -102,7 +103,7 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> Path:
     Raises:
         ConversionError: a file is missing, or its content differs from that declared in model.yml.
     """
-    path, hint = source_model_path(spec, layout), f"posezoo download {spec.full_name}"
+    path, hint = source_model_path(spec, layout), format_command("download", spec)
     for file in spec.files:
         if is_unpacked(file, spec, layout, rehash=True):
             continue

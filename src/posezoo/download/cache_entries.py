@@ -10,8 +10,10 @@ from pathlib import Path
 
 from posezoo.download.digest_store import remove_stale_staging
 from posezoo.download.published_photos import SAMPLES
+from posezoo.download.sources.python_package import wheel_file
 from posezoo.errors import OutputError
 from posezoo.files.verified_files import is_verified, writing
+from posezoo.registry import WHEEL_REGISTRIES
 from posezoo.spec.model import Digest, ModelSpec, PythonPackageSource, SourceFile
 
 # By the number of hex digits in the file name, which lacks the two digits of the folder name.
@@ -34,13 +36,14 @@ class CacheEntry:
 
 
 def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, ...]]:
-    """The names of all files of models, their variants and the sample photos, by digest in hex digits."""
+    """The names of all files of models, of the sample photos and of registries, by digest in hex digits."""
     names_by_digits: dict[str, dict[str, None]] = {}
     files: list[tuple[str, SourceFile]] = []
     for spec in specs:
         for variant in (spec, *spec.variants):
             files += [(variant.full_name, file) for file in variant.files]
     files += [("samples", photo) for photo in SAMPLES]
+    files += [(name, wheel_file(source.wheel)) for name, source in WHEEL_REGISTRIES.items()]
     for model, file in files:
         wheels = [source.wheel for source in file.sources if isinstance(source, PythonPackageSource)]
         names = [(wheel.sha256.lower(), wheel.name) for wheel in wheels]

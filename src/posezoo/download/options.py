@@ -11,6 +11,7 @@ from pathlib import Path
 
 from posezoo.errors import LicenseError
 from posezoo.http_headers import HostHeader
+from posezoo.registry import format_command
 from posezoo.spec.model import Digest, License, ModelSpec, SourceFile
 
 #: Receives a file of a model, its size in bytes and its SHA-384.
@@ -71,7 +72,7 @@ def refuse_license(spec: ModelSpec, allowed: Collection[str]) -> None:
     terms = spec.license.spdx or spec.license.url or "an undeclared license"
     raise LicenseError(
         f"{spec.full_name}: its license is {terms}, but allow_licenses permits only {', '.join(allowed)}",
-        hint=f"posezoo info {spec.full_name} shows its license; allow_licenses is set in posezoo.cfg",
+        hint=f"{format_command('info', spec)} shows its license; allow_licenses is set in posezoo.cfg",
     )
 
 

@@ -16,6 +16,7 @@ FRAMEWORKS = {
     Framework.DLDT: "OpenVINO IR",
     Framework.MXNET: "MXNet",
     Framework.ONNX: "ONNX",
+    Framework.PADDLE: "PaddlePaddle",
     Framework.PYTORCH: "PyTorch",
     Framework.TF: "TensorFlow",
     Framework.TFLITE: "TensorFlow Lite",

@@ -19,6 +19,7 @@ from posezoo.errors import LockError, PosezooError
 from posezoo.files.verified_files import compute_digest, is_verified, is_verified_file
 from posezoo.ir import provenance
 from posezoo.layout import ModelLayout
+from posezoo.registry import format_command
 from posezoo.spec.model import ModelSpec, Precision, SourceFile
 
 NAME = "posezoo.lock"
@@ -115,7 +116,7 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
             continue
         xml = layout.converted_ir_path(spec, precision)
         if record.key.get("sources") != provenance.source_digests(spec):
-            again = f"posezoo convert {spec.full_name}{provenance.camera_input_flags(record, spec)}"
+            again = format_command("convert", spec) + provenance.camera_input_flags(record, spec)
             warnings.append(f"{xml}: was converted from another file: {again} converts it again")
             continue
         converted = []

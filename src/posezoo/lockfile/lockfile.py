@@ -119,7 +119,7 @@ class LockFile:
             raise LockError(
                 f"{self.path} has {gone[0]}{others}, but this registry does not: "
                 "it is older, or a different one",
-                hint="check --models_dir, or which posezoo this is",
+                hint="check --models_dir and --registry, or which posezoo this is",
             )
 
     def record_first_use(self, spec: ModelSpec, file: SourceFile, size: int, digest: Digest) -> None:

@@ -15,6 +15,7 @@ from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
 from posezoo.pipeline.plan import Plan, make_plan
 from posezoo.pipeline.zoo_context import Context
+from posezoo.registry import format_command
 from posezoo.resolve.custom_weights import (
     checkpoint_dir,
     require_network,
@@ -200,7 +201,7 @@ def convert(
         irs = {ir.precision: ir.xml for ir in plan.irs if ir.xml.is_file()}
         if not irs:
             places = ", ".join(str(ir.xml) for ir in plan.irs)
-            raise ConversionError(f"{places}: missing", hint=f"posezoo download {spec.full_name}")
+            raise ConversionError(f"{places}: missing", hint=format_command("download", spec))
         return Converted(resolved, irs)
     remove_stale_staging_dirs(resolved.layout.model_dir(spec))
     if due := select_due(spec.full_name, plan.irs, listener):

@@ -13,6 +13,7 @@ from posezoo.pipeline.get import resolve_model
 from posezoo.pipeline.load import select_detector
 from posezoo.pipeline.plan import require_current_ir
 from posezoo.pipeline.zoo_context import Context
+from posezoo.registry import format_command
 from posezoo.spec.model import Model, ModelSpec, Precision
 
 if TYPE_CHECKING:
@@ -103,10 +104,8 @@ def _target(spec: ModelSpec, context: Context) -> QuantizationTarget:
         resolved = resolve_model(part, (Precision.FP32,), context)
         (target,) = resolved.targets
         if not target.xml.is_file():
-            made_by = "posezoo download" if part.is_ir else "posezoo convert"
-            raise QuantizationError(
-                f"{target.xml}: missing; INT8 is made from the FP32 IR", hint=f"{made_by} {part.full_name}"
-            )
+            made_by = format_command("download" if part.is_ir else "convert", part)
+            raise QuantizationError(f"{target.xml}: missing; INT8 is made from the FP32 IR", hint=made_by)
         require_current_ir(resolved, target, "quantized")
         irs[part.name] = target.xml
     spec = context.lock.with_pins(spec)
@@ -118,7 +117,7 @@ def _target(spec: ModelSpec, context: Context) -> QuantizationTarget:
     if missing := [str(xml) for xml in detector_irs.values() if not xml.is_file()]:
         raise QuantizationError(
             f"{missing[0]}: missing; {detector.name} finds the people for {model.full_name}",
-            hint=f"posezoo get {detector.name}",
+            hint=format_command("get", detector),
         )
     return QuantizationTarget(spec, model, irs, (detector, detector_irs))
 

@@ -11,6 +11,7 @@ from posezoo.download.model_download import PlannedFile, plan_download
 from posezoo.errors import ConversionError
 from posezoo.files import verified_files
 from posezoo.pipeline.zoo_context import Context
+from posezoo.registry import format_command
 from posezoo.resolve.resolved import Converter, Resolved, Target
 from posezoo.spec.routes import Obstacle
 
@@ -122,5 +123,5 @@ def require_current_ir(resolved: Resolved, target: Target, done: str) -> None:
     if reason:
         raise ConversionError(
             f"{target.xml}: not {done}, since {reason}",
-            hint=f"posezoo get {spec.full_name} converts it again",
+            hint=f"{format_command('get', spec)} converts it again",
         )

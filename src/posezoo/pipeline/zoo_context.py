@@ -4,12 +4,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TYPE_CHECKING
 
-from posezoo.download.options import DownloadOptions, FirstUse
-from posezoo.layout import ModelLayout
-from posezoo.lockfile import LockFile
-from posezoo.registry import Registry, open_registry
+from posezoo.registry import Registry, builtin_models_dir
 from posezoo.settings import Settings
+
+if TYPE_CHECKING:  # importing these takes 30 ms, which commands that only list models do not need
+    from posezoo.download.options import DownloadOptions, FirstUse
+    from posezoo.layout import ModelLayout
+    from posezoo.lockfile import LockFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -43,10 +46,13 @@ def open_context(
         mo_python, allow_upstream_code: as in ``Context``.
 
     Raises:
-        PosezooError: the lock cannot be read.
+        PosezooError: the lock cannot be read, or a registry.
         LockError: the lock is strict, and lists models that the registry lacks.
     """
-    lock, registry = LockFile(settings.lock, strict=settings.locked), open_registry(settings.models_dir)
+    from posezoo.layout import ModelLayout
+    from posezoo.lockfile import LockFile
+
+    lock, registry = LockFile(settings.lock, strict=settings.locked), registry_from_settings(settings)
     lock.require_registry(registry)
     return Context(
         settings,
@@ -59,10 +65,33 @@ def open_context(
     )
 
 
+def registry_from_settings(settings: Settings, *, cache_dir: Path | None = None) -> Registry:
+    """The models of models_dir, or else posezoo's own, and then those of the setting ``registries``.
+
+    Args:
+        cache_dir: as in ``Registry``.
+
+    Raises:
+        DownloadError: a registry was not read before, and its wheel cannot be downloaded.
+        OutputError: it cannot be kept in the user's cache folder.
+    """
+    roots = list(settings.models_dir) or [builtin_models_dir()]
+    for name in settings.registries:
+        if name == "posezoo":
+            roots.append(builtin_models_dir())
+        else:
+            from posezoo.download.wheel_registry import read_wheel_registry
+
+            roots.append(read_wheel_registry(name, download_options(settings)))
+    return Registry(roots, cache_dir=cache_dir)
+
+
 def download_options(
     settings: Settings, first_use: FirstUse | None = None, *, verify: bool = False
 ) -> DownloadOptions:
     """The download options that the settings describe."""
+    from posezoo.download.options import DownloadOptions
+
     return DownloadOptions(
         cache_dir=settings.cache_dir,
         mirrors=settings.mirror,

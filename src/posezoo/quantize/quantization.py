@@ -30,6 +30,7 @@ from posezoo.quantize.int8_comparison import Fp32Reference
 from posezoo.quantize.layer_noise import compare_layers
 from posezoo.quantize.nncf_compression import quantize_network
 from posezoo.quantize.quantization_plan import QuantizationPlan, QuantizationTarget
+from posezoo.registry import format_command
 from posezoo.spec.model import Precision
 from posezoo.versions import package_versions
 
@@ -170,7 +171,7 @@ def _read_fp32(target: QuantizationTarget) -> Any:
         raise InferenceError(
             f"{target.fp32_xml}: is not {target.spec.full_name}: "
             f"it has no input {', '.join(sorted(declared))}",
-            hint=f"posezoo convert {target.spec.full_name}",
+            hint=format_command("convert", target.spec),
         )
     return network
 

@@ -18,7 +18,14 @@ from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
 from posezoo.pose.decoders import DECODERS
 from posezoo.resolve.resolved import INT8_PRECISIONS, Converter, Target
-from posezoo.spec.model import CompositeSpec, Decoder, Framework, ModelSpec, Precision, QuantizationSettings
+from posezoo.spec.model import (
+    UNREAD_FRAMEWORKS,
+    CompositeSpec,
+    Decoder,
+    ModelSpec,
+    Precision,
+    QuantizationSettings,
+)
 from posezoo.versions import package_version
 
 #: One photo in three is used only for comparison, up to this many.
@@ -77,7 +84,7 @@ def explain_unsupported(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> st
     """Why a model cannot be quantized; empty if it can."""
     if spec.quantized:
         return "its weights are quantized already"
-    if spec.framework in (Framework.CAFFE, Framework.CAFFE2, Framework.MXNET):
+    if spec.framework in UNREAD_FRAMEWORKS:
         return f"{spec.framework} cannot be converted"
     if model.decoder is None or DECODERS.find(model.decoder.name) is None:
         return "quantization not supported: there is no decoder for its outputs"

@@ -32,6 +32,7 @@ class Framework(_StrEnum):
     DLDT = "dldt"  # already OpenVINO IR, which needs no conversion
     MXNET = "mxnet"
     ONNX = "onnx"
+    PADDLE = "paddle"
     PYTORCH = "pytorch"
     TF = "tf"
     TFLITE = "tflite"
@@ -45,6 +46,10 @@ class Framework(_StrEnum):
         member._name_, member._value_ = value.upper(), value
         cls._value2member_map_[value] = member
         return member
+
+
+#: Current OpenVINO reads these only by way of another program, or not at all.
+UNREAD_FRAMEWORKS = (Framework.CAFFE, Framework.CAFFE2, Framework.MXNET, Framework.PADDLE)
 
 
 class Precision(_StrEnum):
@@ -495,8 +500,7 @@ class ModelSpec:
         if self.is_ir:
             folders = {file.name.split("/")[0] for file in self.files}
             return tuple(precision for precision in Precision if precision in folders)
-        # Current OpenVINO does not read the files of these frameworks.
-        is_unreadable = self.framework in (Framework.CAFFE, Framework.CAFFE2, Framework.MXNET)
+        is_unreadable = self.framework in UNREAD_FRAMEWORKS
         return () if is_unreadable else (Precision.FP32, Precision.FP16)
 
 

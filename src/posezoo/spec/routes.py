@@ -76,6 +76,11 @@ RULES: tuple[RouteRule, ...] = (
         Obstacle("made-by-upstream", "its authors' code makes the file to convert", _AUTHORS),
     ),
     (
+        lambda spec: spec.framework is Framework.PADDLE,
+        Route.MO,
+        Obstacle("paddle", "posezoo does not read PaddlePaddle networks", _MO),
+    ),
+    (
         lambda spec: spec.framework is Framework.CAFFE,
         Route.MO,
         Obstacle("caffe", "OpenVINO does not read Caffe networks", _MO),

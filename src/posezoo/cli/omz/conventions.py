@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import sys
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -16,11 +16,12 @@ from posezoo.cli import flags, run_main
 from posezoo.cli.flags import Flag
 from posezoo.cli.selection import read_list_file, select_models
 from posezoo.errors import PosezooError, escape_control_characters, suggest
-from posezoo.registry import open_registry
-from posezoo.settings import Setting, read_settings, to_settings
+from posezoo.pipeline.zoo_context import registry_from_settings
+from posezoo.registry import WHEEL_REGISTRIES
+from posezoo.settings import Setting, Settings, read_settings, to_settings
 
 if TYPE_CHECKING:
-    from posezoo.registry import Registry, Selection
+    from posezoo.registry import Selection
     from posezoo.spec.model import ModelSpec
 
 GROUP = "#" * 16 + "||"
@@ -137,7 +138,7 @@ class OmzCommand:
             ),
             Flag("--all", f"{self.verb} all models"),
             Flag("--print_all", "print the names of all models and exit; ignore other flags"),
-            "models_dir",
+            flags.REGISTRY,
             *self.own_flags,
         )
         parser.set_defaults(parser=parser)
@@ -152,7 +153,7 @@ class OmzCommand:
                 args.parser.error(reason)
             if not args.print_all:
                 return self.run(args)
-            registry = open_registry(to_settings(omz_settings_from_args(args)).models_dir)
+            registry = registry_from_settings(to_settings(omz_settings_from_args(args)))
             if registry.empty_message:
                 LineBuffer().warn(registry.empty_message)
             for name in registry.names():  # parts but not composites; no model.yml is read
@@ -192,25 +193,52 @@ def omz_patterns_from_args(args: argparse.Namespace) -> list[str] | None:
     return args.name.split(",") if args.list is None else read_list_file(args.list)
 
 
-def select_omz_models(registry: Registry, args: argparse.Namespace) -> Selection:
+def select_omz_models(
+    args: argparse.Namespace, settings: Settings, *, cache_dir: Path | None = None
+) -> tuple[Settings, Selection]:
     """The models that the flags select. Errors in their files are shown at once.
+
+    Names that posezoo's own registry lacks are looked up in Open Model Zoo's, unless the settings name the
+    folders or registries to search.
+
+    Args:
+        cache_dir: as in ``Registry``.
+
+    Returns:
+        The settings, with the registries that are needed for these models, and the models.
 
     Raises:
         OmzError: a pattern matches no name.
-        PosezooError: the file of --list cannot be read.
+        PosezooError: the file of --list cannot be read, or a registry that the settings name.
     """
-    patterns = omz_patterns_from_args(args)
-    for pattern in patterns or ():
-        if not registry.matches_any(pattern):
-            near = suggest(pattern, registry.entries)
-            hint = registry.empty_message or near or "--print_all names them all"
-            raise OmzError(f'No matching models: "{pattern}"', hint=hint)
-    output = LineBuffer()
+    output, patterns = LineBuffer(), omz_patterns_from_args(args)
+    registry = registry_from_settings(settings, cache_dir=cache_dir)
+    missing = [pattern for pattern in patterns or () if not registry.matches_any(pattern)]
+    names, not_searched = list(registry.entries), ""
+    for name in () if settings.models_dir or settings.registries else WHEEL_REGISTRIES:
+        if not missing:
+            break
+        wider = replace(settings, registries=(*settings.registries, name))
+        try:
+            wider_registry = registry_from_settings(wider, cache_dir=cache_dir)
+        except PosezooError as error:
+            not_searched = f"; Open Model Zoo's own models were not searched: {error.problem}"
+            break
+        names += wider_registry.entries
+        found = [pattern for pattern in missing if wider_registry.matches_any(pattern)]
+        if found:
+            settings, registry = wider, wider_registry
+            missing = [pattern for pattern in missing if pattern not in found]
+            output.warn(f"{', '.join(found)}: not among posezoo's own models; taken from --registry {name}")
+    if missing:
+        hint = registry.empty_message or suggest(missing[0], names) or "--print_all names them all"
+        hint += not_searched
+        raise OmzError(f'No matching models: "{missing[0]}"', hint=hint)
     selection = select_models(registry, patterns, output)
     for composite in selection.composites:
         if composite.deprecated is not None:  # for models, the download prints this warning
             output.warn(f"{composite.name}: {composite.deprecated}")
-    return selection
+    return settings, selection
 
 
 def names_of_unreadable(selection: Selection) -> list[str]:

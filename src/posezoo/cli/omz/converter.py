@@ -17,7 +17,6 @@ from posezoo.cli.omz import conventions
 from posezoo.cli.omz.conventions import LineBuffer
 from posezoo.cli.omz.event_output import JsonConversionReporter, TextReporter, print_planned_ir
 from posezoo.errors import ConversionError, PosezooError
-from posezoo.registry import open_registry
 from posezoo.settings import to_settings
 
 if TYPE_CHECKING:
@@ -77,8 +76,7 @@ FLAGS = (
 
 def _run(args: argparse.Namespace) -> int:
     settings = to_settings(conventions.omz_settings_from_args(args))
-    registry = open_registry(settings.models_dir)
-    selection = conventions.select_omz_models(registry, args)
+    settings, selection = conventions.select_omz_models(args, settings)
     requested = conventions.precisions_from_args(args)
     flags.require_model_optimizer(args)
     from posezoo.pipeline.for_each import for_each

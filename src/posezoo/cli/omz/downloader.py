@@ -14,7 +14,6 @@ from posezoo.cli.omz import conventions
 from posezoo.cli.omz.conventions import LineBuffer
 from posezoo.cli.omz.event_output import JsonReporter, TextReporter
 from posezoo.errors import PosezooError, UnpinnedFileError
-from posezoo.registry import open_registry
 from posezoo.settings import MOST_JOBS, to_settings
 
 if TYPE_CHECKING:
@@ -58,8 +57,7 @@ def _run(args: argparse.Namespace) -> int:
     jobs = min(args.jobs, MOST_JOBS) if args.jobs else None
     said = conventions.omz_settings_from_args(args, {"attempts": args.num_attempts, "jobs": jobs})
     settings = to_settings(said)
-    registry = open_registry(settings.models_dir)
-    selection = conventions.select_omz_models(registry, args)
+    settings, selection = conventions.select_omz_models(args, settings)
     # As in Open Model Zoo, no cache is used unless a flag or setting names one.
     is_cached = said["cache_dir"].origin != "default"
     from posezoo.download.context import ConnectionPool

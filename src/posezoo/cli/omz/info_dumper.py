@@ -9,7 +9,6 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.omz import conventions
-from posezoo.registry import open_registry
 from posezoo.settings import to_settings, user_folder
 
 if TYPE_CHECKING:
@@ -17,9 +16,9 @@ if TYPE_CHECKING:
 
 
 def _run(args: argparse.Namespace) -> int:
-    models_dir = to_settings(conventions.omz_settings_from_args(args)).models_dir
-    registry = open_registry(models_dir, cache_dir=user_folder("cache") / "registry")
-    selection = conventions.select_omz_models(registry, args)
+    settings = to_settings(conventions.omz_settings_from_args(args))
+    cache_dir = user_folder("cache") / "registry"
+    _, selection = conventions.select_omz_models(args, settings, cache_dir=cache_dir)
     print(json.dumps([collect_omz_facts(spec) for spec in selection.models], indent=4))
     return 1 if selection.problems else 0
 

@@ -13,7 +13,6 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.omz import conventions
 from posezoo.cli.omz.event_output import TextReporter, print_planned_ir
 from posezoo.cli.verbs.quantize import quantization_flags, require_dataset_dir
-from posezoo.registry import open_registry
 from posezoo.settings import to_settings
 from posezoo.spec.model import Precision
 
@@ -45,9 +44,8 @@ FLAGS: tuple[Flag | str, ...] = (
 
 def _run(args: argparse.Namespace) -> int:
     settings = to_settings(conventions.omz_settings_from_args(args))
-    registry = open_registry(settings.models_dir)
     require_dataset_dir(args)
-    selection = conventions.select_omz_models(registry, args)
+    settings, selection = conventions.select_omz_models(args, settings)
     requested = conventions.precisions_from_args(args)
     for flag, reason in UNUSED_FLAGS.items():
         if getattr(args, flag) is not None:

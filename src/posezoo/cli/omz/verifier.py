@@ -34,13 +34,13 @@ def _run(args: argparse.Namespace) -> int:
     from posezoo.lockfile import LockFile
 
     settings = to_settings(conventions.omz_settings_from_args(args))
-    registry = open_registry(settings.models_dir)
     if verify.is_metadata_check(args):
+        registry = open_registry(settings.models_dir)
         chosen = args.name is not None or args.list is not None
         return verify.run_metadata_check(
             args, registry, conventions.omz_patterns_from_args(args) if chosen else None
         )
-    selection = conventions.select_omz_models(registry, args)
+    settings, selection = conventions.select_omz_models(args, settings)
     output_dir = args.output_dir or Path.cwd()
     layout = ModelLayout(download_dir=args.download_dir or output_dir, output_dir=output_dir)
     lock = LockFile(settings.lock, strict=settings.locked)

@@ -124,7 +124,7 @@ FLAGS = (
     Flag("--seconds S", "how long a round takes (default: 1)", flags.number(0.01, 600), default=1.0),
     Flag("--output FILE", "write the measurements to a .json file, for posezoo record or compare --figures"),
     f"detector {flags.INFERENCE} output_dir {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}",
-    f"models_dir dry_run {flags.FORMAT}",
+    f"{flags.REGISTRY} dry_run {flags.FORMAT}",
 )
 
 

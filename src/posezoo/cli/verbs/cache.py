@@ -52,7 +52,7 @@ FLAGS = (
     ),
     Flag("--everything", "with prune: remove all files"),
     Flag("--cache_dir DIR", "folder of the cache (default: the one that downloads use)"),
-    "models_dir",
+    flags.REGISTRY,
     Flag("--dry_run", "with prune: only report what would be removed"),
     flags.FORMAT,
 )
@@ -61,14 +61,14 @@ FLAGS = (
 def run(args: argparse.Namespace) -> int:
     """List the cache, verify it, or remove files from it."""
     from posezoo.download.cache_entries import file_names_by_digest, list_entries, remove_entries
-    from posezoo.registry import open_registry
+    from posezoo.pipeline.zoo_context import registry_from_settings
 
     if args.what != "prune" and (
         args.damaged or args.everything or args.dry_run or args.older_than is not None
     ):
         args.parser.error("--damaged, --older_than, --everything and --dry_run are only for prune")
     settings = flags.settings_from_args(args)
-    registry = open_registry(settings.models_dir)
+    registry = registry_from_settings(settings)
     selection = registry.select(None)
     with Console(quiet=args.quiet) as console:
         for problem in selection.problems:  # the files of this model may look unused

@@ -46,18 +46,22 @@ FLAGS = (
         ),
     ),
     Flag("--check", "with --in_place: only report stale files"),
-    f"models_dir {flags.FORMAT}",
+    f"{flags.REGISTRY} {flags.FORMAT}",
 )
 
 
 def run(args: argparse.Namespace) -> int:
     """Print or write; 1 if a file is unreadable, outdated (``--check``), or not written by posezoo."""
+    from posezoo.pipeline.zoo_context import registry_from_settings
     from posezoo.registry import open_registry
 
     if args.check and not args.in_place:
         args.parser.error("--check requires --in_place")
+    if args.in_place and args.registries:
+        args.parser.error("--in_place writes into the folders of --models_dir, not into a --registry")
     patterns = flags.patterns_from_args(args)
-    registry = open_registry(flags.settings_from_args(args).models_dir)
+    settings = flags.settings_from_args(args)
+    registry = open_registry(settings.models_dir) if args.in_place else registry_from_settings(settings)
     with Console(quiet=args.quiet) as console:
         selection = select_models(registry, patterns, console)
         models = facts_of(selection)

@@ -38,7 +38,7 @@ FLAGS = (
     flags.download_dir_flag("the output folder"),
     f"output_dir {flags.LOCK} {flags.CONVERSION}",
     Flag("--onnx_only", "write no IR, only the ONNX of posezoo's own network"),
-    f"{flags.CAMERA_INPUT} force models_dir dry_run {flags.FORMAT}",
+    f"{flags.CAMERA_INPUT} force {flags.REGISTRY} dry_run {flags.FORMAT}",
 )
 
 

@@ -226,7 +226,8 @@ FLAGS = (
         ),
         title="an .xml that does not describe its input",
     ),
-    f"detector min_person_score {flags.CACHE} {flags.TRUST} {flags.CONVERTERS} models_dir {flags.FORMAT}",
+    f"detector min_person_score {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}",
+    f"{flags.REGISTRY} {flags.FORMAT}",
 )
 
 

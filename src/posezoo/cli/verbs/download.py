@@ -19,7 +19,8 @@ posezoo download --all --mirror /mnt/models --dry_run
 """
 
 FLAGS = (
-    f"{flags.MODELS} output_dir {flags.CACHE} verify {flags.DOWNLOAD} models_dir dry_run {flags.FORMAT}",
+    f"{flags.MODELS} output_dir {flags.CACHE} verify {flags.DOWNLOAD}",
+    f"{flags.REGISTRY} dry_run {flags.FORMAT}",
 )
 
 

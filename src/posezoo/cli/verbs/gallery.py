@@ -44,7 +44,7 @@ FLAGS = (
     ),
     *MEASUREMENT_FLAGS,
     flags.output_dir_flag("folder of the IR, to show their sizes on the site"),
-    f"models_dir dry_run {flags.FORMAT}",
+    f"{flags.REGISTRY} dry_run {flags.FORMAT}",
 )
 
 

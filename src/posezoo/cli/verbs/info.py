@@ -51,7 +51,7 @@ from __future__ import annotations
 import argparse
 from collections.abc import Mapping
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
 from posezoo.cli.model_filters import FILTER_FLAGS, describe_filters, select_filtered
@@ -61,6 +61,9 @@ from posezoo.errors import escape_control_characters
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.spec.model import ModelSpec, RegexReplace, UnpackArchive
 from posezoo.spec.routes import select_route
+
+if TYPE_CHECKING:
+    from posezoo.registry import Selection
 
 SUMMARY = "show what is declared about models: files, license, inputs, outputs"
 
@@ -79,7 +82,7 @@ _STEP_NAMES: dict[type[RegexReplace | UnpackArchive], str] = {
 FLAGS = (
     flags.MODELS,
     FILTER_FLAGS,
-    f"models_dir {flags.FORMAT}",
+    f"{flags.REGISTRY} {flags.FORMAT}",
 )
 
 
@@ -89,7 +92,7 @@ def run(args: argparse.Namespace) -> int:
     patterns = None if by_filters else flags.patterns_from_args(args)
     with Console(quiet=args.quiet) as console:
         models, selection = select_filtered(args, patterns, console)
-        answers = [info_json(facts) for facts in models]
+        answers = [info_json(facts, selection) for facts in models]
     lines: list[str] = []
     for answer in answers:
         lines += [""] if lines else []  # between two models
@@ -106,12 +109,12 @@ def run(args: argparse.Namespace) -> int:
     return 1 if selection.problems else 0
 
 
-def info_json(facts: ModelFacts) -> dict[str, Any]:
+def info_json(facts: ModelFacts, selection: Selection) -> dict[str, Any]:
     """The object of a model for ``--format json``; the module's docstring explains the keys."""
     model = facts.model
     card = model.path.with_name("README.md")
     return {
-        **list_json(facts),
+        **list_json(facts, selection),
         **(_declared(model) if isinstance(model, ModelSpec) else {}),
         "decoder": model.decoder.name if model.decoder else None,
         "skeleton": model.skeleton or None,

@@ -27,7 +27,7 @@ FLAGS = (
     Flag("models MODEL", "names or globs (default: all models with a downloaded file or an IR)", nargs="*"),
     Flag("--output FILE", "write the NOTICE to this file"),
     flags.download_dir_flag("the output folder"),
-    f"output_dir models_dir {flags.FORMAT}",
+    f"output_dir {flags.REGISTRY} {flags.FORMAT}",
 )
 
 

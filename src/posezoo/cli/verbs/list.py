@@ -13,6 +13,8 @@ With ``--format json``, the output is a list of objects; a composite comes befor
     revision     int           increases when the files change; 1 for a composite
     deprecated   object | null since (a date or a version), use (the model to use instead, or empty)
     description  str
+    registry     str           posezoo, omz, omz@2022.1, omz@2021.4, or the path of a models folder
+    also_in      list of str   later registries that have a model of this name, too; it is not used
 
 If no model passes the filters, the list or table is empty, a message on the standard error says so, and the
 exit code is 0. If a file cannot be read, this is an error (exit code 1) if models are named or there are no
@@ -23,7 +25,7 @@ from __future__ import annotations
 
 import argparse
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
@@ -31,6 +33,10 @@ from posezoo.cli.model_filters import FILTER_FLAGS, select_filtered
 from posezoo.cli.report import Console, align_columns, print_result, terminal_width, truncate_to_width
 from posezoo.facts.labels import format_megabytes, join
 from posezoo.facts.model_facts import ModelFacts
+from posezoo.registry import WHEEL_REGISTRIES, registry_name, registry_root
+
+if TYPE_CHECKING:
+    from posezoo.registry import Selection
 
 SUMMARY = "list the models of the zoo"
 
@@ -39,6 +45,7 @@ posezoo list
 posezoo list 'pose-*'
 posezoo list --task human_pose_estimation --framework tflite
 posezoo list --search detector --format json
+posezoo list 'resnet-*' --registry omz
 """
 
 HEADERS = ("MODEL", "TASK", "FRAMEWORK", "SIZE", "LICENSE", "DESCRIPTION")
@@ -46,7 +53,7 @@ HEADERS = ("MODEL", "TASK", "FRAMEWORK", "SIZE", "LICENSE", "DESCRIPTION")
 FLAGS = (
     Flag("models MODEL", "names or globs (default: all)", nargs="*"),
     FILTER_FLAGS,
-    f"models_dir {flags.FORMAT}",
+    f"{flags.REGISTRY} {flags.FORMAT}",
 )
 
 
@@ -58,7 +65,14 @@ def run(args: argparse.Namespace) -> int:
     rows = [HEADERS]
     for facts in models:
         revision = f"revision {facts.revision}" if facts.revision > 1 else ""
-        note = join(revision, str(facts.model.deprecated or ""))
+        registry = registry_name(registry_root(facts.model))
+        others = ", ".join(selection.also_in.get(facts.model.name, ()))
+        note = join(
+            registry if registry in WHEEL_REGISTRIES else "",
+            f"also in {others}" if others else "",
+            revision,
+            str(facts.model.deprecated or ""),
+        )
         sentence, full_stop, _ = facts.model.description.partition(". ")
         sentence += full_stop.rstrip()
         row = (
@@ -72,12 +86,12 @@ def run(args: argparse.Namespace) -> int:
         rows.append(row)
     width = terminal_width()
     lines = align_columns(rows, right=frozenset({HEADERS.index("SIZE")}))
-    answer = [list_json(facts) for facts in models]
+    answer = [list_json(facts, selection) for facts in models]
     print_result(args, answer, *(truncate_to_width(line, width) for line in lines))
     return 1 if selection.problems else 0
 
 
-def list_json(facts: ModelFacts) -> dict[str, Any]:
+def list_json(facts: ModelFacts, selection: Selection) -> dict[str, Any]:
     """The object of a model for ``--format json``; the module's docstring explains the keys."""
     model = facts.model
     return {
@@ -92,6 +106,8 @@ def list_json(facts: ModelFacts) -> dict[str, Any]:
         "revision": facts.revision,
         "deprecated": asdict(model.deprecated) if model.deprecated else None,
         "description": model.description,
+        "registry": registry_name(registry_root(model)),
+        "also_in": list(selection.also_in.get(model.name, ())),
     }
 
 

@@ -47,7 +47,7 @@ FLAGS = (
     Flag("--prune", "also remove the models that the registry does not have any more"),
     flags.download_dir_flag("the output folder"),
     flags.output_dir_flag("folder of the models' files and IR"),
-    f"lock models_dir dry_run {flags.FORMAT}",
+    f"lock {flags.REGISTRY} dry_run {flags.FORMAT}",
 )
 
 
@@ -85,6 +85,7 @@ def _record(
     from posezoo.cli.selection import select_models
     from posezoo.errors import LockError
     from posezoo.lockfile.entries import ModelSnapshot, collect_entries, list_changes, merge_entries
+    from posezoo.registry import format_command
     from posezoo.spec.model import ModelSpec
 
     patterns, gone = _patterns(args, context)
@@ -102,7 +103,7 @@ def _record(
         for name in snapshot.unpinned:
             console.warn(
                 f"{spec.full_name}: {name}: its SHA-384 is unknown until it is downloaded: "
-                f"posezoo download {spec.full_name}"
+                f"{format_command('download', spec)}"
             )
         snapshots.append(snapshot)
         return {}

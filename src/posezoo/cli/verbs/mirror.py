@@ -9,7 +9,9 @@ The exit code is 1 if a model cannot be added, or if the state of a file is not 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -21,6 +23,7 @@ from posezoo.errors import DownloadError, OutputError, UnknownModelError
 from posezoo.workers.threads import CancelCheck, cancellable
 
 if TYPE_CHECKING:
+    from posezoo.download.model_download import PlannedFile
     from posezoo.mirror import Mirror
     from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
@@ -32,6 +35,7 @@ EXAMPLES = """
 posezoo mirror create /mnt/mirror --name 'blazepose-*' --samples
 posezoo mirror create /mnt/mirror --list models.lst --dry_run
 posezoo mirror create /mnt/mirror --all
+posezoo mirror create /mnt/mirror --registry omz --name resnet-50-tf
 posezoo mirror check /mnt/mirror
 posezoo get blazepose-full --mirror /mnt/mirror --models_dir /mnt/mirror/models
 """
@@ -47,7 +51,7 @@ FLAGS = (
     Flag("--name PAT[,PAT...]", "like MODEL, but with commas between the names or globs"),
     Flag("--list FILE.LST", "a file with a name or glob on each line; # begins a comment", Path),
     Flag("--samples", "also add the two sample photos that posezoo run uses"),
-    f"{flags.CACHE} {flags.DOWNLOAD} models_dir dry_run {flags.FORMAT}",
+    f"{flags.CACHE} {flags.DOWNLOAD} {flags.REGISTRY} dry_run {flags.FORMAT}",
 )
 
 
@@ -64,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> int:
     from posezoo.download.context import ConnectionPool
+    from posezoo.registry import WHEEL_REGISTRIES
 
     if args.all and patterns:
         args.parser.error("either name models or use --all")
@@ -98,16 +103,24 @@ def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> in
             context, select_models(context.registry, patterns or None, console), console
         )
         report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all, jobs=jobs)
-        if args.samples and args.dry_run:
-            plan = map(model_jobs.format_planned_file, mirror.plan_samples(context.download_options))
-            report.answers.append({"name": "samples", "plan": list(plan)})
-        elif args.samples:
+        extras: dict[str, tuple[Callable[..., Sequence[PlannedFile]], Callable[..., list[Path]]]] = {
+            name: (partial(mirror.plan_registry, name), partial(mirror.add_registry, name))
+            for name in settings.registries
+            if name in WHEEL_REGISTRIES
+        }
+        if args.samples:
+            extras["samples"] = (mirror.plan_samples, mirror.add_samples)
+        for name, (plan, add) in extras.items():
+            if args.dry_run:
+                lines = map(model_jobs.format_planned_file, plan(context.download_options))
+                report.answers.append({"name": name, "plan": list(lines)})
+                continue
             try:
-                paths = mirror.add_samples(context.download_options, console)
-                report.answers.append({"name": "samples", "files": [str(path) for path in paths]})
+                paths = add(context.download_options, console)
+                report.answers.append({"name": name, "files": [str(path) for path in paths]})
             except DownloadError as error:
                 console.print_error(error)
-                report.add_failure("samples", error)
+                report.add_failure(name, error)
         if not args.dry_run and mirror.open_lock().entries:
             mirror.write_notice()
     return report.print(args.format)

@@ -73,7 +73,7 @@ FLAGS = (
     Flag(
         "--measure_only", "quantize nothing: compare existing INT8 IR, converted here or published, with FP32"
     ),
-    f"{flags.LOCK} models_dir dry_run {flags.FORMAT}",
+    f"{flags.LOCK} {flags.REGISTRY} dry_run {flags.FORMAT}",
 )
 
 

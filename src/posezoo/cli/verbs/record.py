@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.registry import Selection
     from posezoo.workers.processes import run_in_child
 
-    context = flags.context_from_args(args)
+    context = flags.context_from_args(args, {"registries": ()})  # measurements go beside model.yml
     files = [Path(model) for model in args.models if model.endswith(SUFFIX)]
     patterns = [model for model in args.models if not model.endswith(SUFFIX)]
 

@@ -65,7 +65,7 @@ FLAGS = (
     flags.MODELS,
     *METADATA_FLAGS,
     flags.download_dir_flag("the output folder"),
-    f"output_dir {flags.LOCK} models_dir",
+    f"output_dir {flags.LOCK} {flags.REGISTRY}",
     flags.format_flag(FORMATS),
     "quiet",
 )
@@ -159,6 +159,8 @@ def is_metadata_check(args: argparse.Namespace) -> bool:
             args.parser.error(f"--{given[0]} requires --metadata")
         if args.format not in ("text", "json"):
             args.parser.error(f"--format {args.format} requires --metadata")
+    elif args.registries:
+        args.parser.error("--registry does not go with --metadata, which checks folders: --models_dir")
     return bool(args.metadata or given)
 
 

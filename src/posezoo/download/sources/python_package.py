@@ -28,7 +28,7 @@ from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SourceType
 from posezoo.errors import ArchiveError, OutputError, SizeError, SourceError
 from posezoo.files.verified_files import CHUNK
-from posezoo.spec.model import Digest, PythonPackageSource, SourceFile
+from posezoo.spec.model import Digest, PythonPackageSource, SourceFile, Wheel
 
 # PEP 427: {distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}.whl
 _WHEEL_NAME = re.compile(
@@ -58,13 +58,8 @@ def open_wheel_member(
         ArchiveError: the member is missing, or cannot be read; reading the pieces can raise it too.
         SizeError: the member's size is not the file's.
     """
-    wheel = SourceFile(
-        source.wheel.name, source.wheel.size, Digest("sha256", source.wheel.sha256.lower()), sources=()
-    )
-    temp_dir, arguments = context.temp_dir(), pip_arguments(wheel.name)  # refuses a name with a separator
-    pip = Candidate("pip", CandidateKind.SOURCE, partial(_open_pip_download, source, arguments, temp_dir))
-    target = temp_dir / wheel.name
-    download_file(wheel, target, context.warnings_only(), (*store_candidates(wheel, context), pip))
+    target = context.temp_dir() / source.wheel.name
+    download_wheel(source, target, context.warnings_only())
     try:
         archive = zipfile.ZipFile(target)
     except (zipfile.BadZipFile, NotImplementedError) as error:
@@ -90,6 +85,24 @@ def open_wheel_member(
                 raise ArchiveError(problem) from error
 
         yield ByteStream(read_pieces())
+
+
+def download_wheel(source: PythonPackageSource, target: Path, context: DownloadContext) -> None:
+    """Download a wheel from the cache or a mirror by its SHA-256, else from pip's index.
+
+    Raises:
+        DownloadError: the wheel cannot be downloaded, or is not the expected one.
+    """
+    arguments = pip_arguments(source.wheel.name)  # refuses a name with a separator
+    wheel = wheel_file(source.wheel)
+    opener = partial(_open_pip_download, source, arguments, context.temp_dir())
+    pip = Candidate("pip", CandidateKind.SOURCE, opener)
+    download_file(wheel, target, context, (*store_candidates(wheel, context), pip))
+
+
+def wheel_file(wheel: Wheel) -> SourceFile:
+    """A wheel as a file that caches and mirrors find by its SHA-256."""
+    return SourceFile(wheel.name, wheel.size, Digest("sha256", wheel.sha256.lower()), sources=())
 
 
 def pip_arguments(wheel_name: str) -> tuple[str, ...]:
@@ -144,6 +157,7 @@ def _pip_download(requirements: Path, folder: Path, arguments: tuple[str, ...]) 
         )
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input"]
     command += ["--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--require-hashes"]
+    command += ["--ignore-requires-python"]  # only the file is needed
     command += [*arguments, "--requirement", str(requirements), "--dest", str(folder)]
     # If pip is killed, its temporary files are removed with our folder. PYTHONSAFEPATH prevents that a pip.py
     # in the current folder is run (from Python 3.11 on).

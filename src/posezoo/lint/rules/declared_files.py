@@ -25,7 +25,7 @@ MAX_COMPARED = 20
 #: The frameworks that write files of each kind.
 FRAMEWORKS = {
     ".xml": "dldt", ".tflite": "tflite", ".caffemodel": "caffe", ".pb": "tf caffe2", ".onnx": "onnx pytorch",
-    ".pth": "pytorch", ".pt": "pytorch", ".params": "mxnet pytorch",
+    ".pth": "pytorch", ".pt": "pytorch", ".params": "mxnet pytorch", ".pdmodel": "paddle",
 }  # fmt: skip
 _PRECISION = re.compile(r"(?:^|/)(FP(?:32|16)(?:-INT(?:8|1))?)/")
 

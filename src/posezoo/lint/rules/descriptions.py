@@ -38,6 +38,7 @@ FRAMEWORKS = {
     Framework.CAFFE: ("caffe",),
     Framework.CAFFE2: ("caffe2",),
     Framework.MXNET: ("mxnet",),
+    Framework.PADDLE: ("paddle",),
     Framework.PYTORCH: ("pytorch",),
     Framework.TF: ("tensorflow", "keras", "tensorflowjs"),
 }

