@@ -156,7 +156,8 @@ lines find, not whether each of these models converts.
 - {cannot} lines cannot run; the last table says why.
 - {optimizer} lines call Model Optimizer itself, which converts a file; posezoo converts a model by its name.
 
-`--models_dir DIR` makes the commands read the model.yml files of any release of Open Model Zoo.
+The commands look up a name that posezoo lacks in the metadata of these releases by themselves
+([how](../tools/downloader/README.md)). `--models_dir DIR` makes them read any folder of model.yml files.
 
 ## Lines by project
 
