@@ -116,8 +116,9 @@ def forms(node: ast.expr, assigned: dict[str, list[ast.expr]], depth: int = 0) -
         case ast.Name(id=name) if name in assigned and depth < 3:
             texts = [text for value in assigned[name] for text in forms(value, assigned, depth + 1)]
             return list(dict.fromkeys(texts))[:6]
-        case ast.Call(func=ast.Name(id="format_command"), args=[ast.Constant(value=verb), *_]):
-            return [f"posezoo {verb} blazepose-full --models_dir zoo --output_dir ir"]
+        case ast.Call(func=ast.Name(id="format_command"), args=[ast.Constant(value=verb), _, *folder]):
+            output_dir = " --output_dir ir" if folder else ""
+            return [f"posezoo {verb} blazepose-full --models_dir zoo{output_dir}"]
         case ast.JoinedStr(values=values):
             parts = [forms(value, assigned, depth) for value in values]
             return ["".join(each) for each in islice(product(*parts), 24)]
