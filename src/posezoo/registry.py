@@ -303,7 +303,7 @@ class Registry:
 
     def _unknown(self, name: str) -> UnknownModelError:
         hint = self.empty_message or self._other_registry(name) or suggest(name, self.entries)
-        hint = hint or "posezoo list shows them all; --registry omz adds Open Model Zoo's"
+        hint = hint or "posezoo list shows them all"
         return UnknownModelError(f"no model is called {sanitize(name)}", hint=hint)
 
     def _other_registry(self, name: str) -> str:
