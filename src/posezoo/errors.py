@@ -243,12 +243,14 @@ def sanitize(text: str) -> str:
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """A hint with the known word that is most similar to the given one; empty if none is similar.
+    """A hint with the known word that is similar to the given one, or else begins with it; empty if none.
 
     >>> suggest("chekpoint", ["checkpoint", "files"])
     'did you mean checkpoint?'
     """
-    matches = get_close_matches(word, list(known), n=1, cutoff=0.6)
+    words = list(known)
+    matches = get_close_matches(word, words, n=1, cutoff=0.6)
+    matches += [each for each in words if len(word) > 2 and each.startswith(word)]
     return f"did you mean {matches[0]}?" if matches else ""
 
 
