@@ -618,6 +618,14 @@ def test_a_bundle_that_is_not_there_is_named(authority, fetch, monkeypatch):
         fetch(declared("net.tflite", WEIGHTS, server.serve("net.tflite", WEIGHTS)))
 
 
+def test_a_warning_names_the_host_and_only_the_last_error_the_address(server, fetch):
+    url = server.serve("net.tflite", WEIGHTS, status=[503] * 9)
+    with pytest.raises(SourceError) as caught:
+        fetch(declared("net.tflite", WEIGHTS, url), attempts=3)
+    assert "net.tflite: localhost: HTTP 503" in fetch.warnings
+    assert (fetch.warnings.count(url), caught.value.problem.count(url)) == (0, 1)
+
+
 def test_a_redirect_from_https_to_http_is_refused(authority, server, fetch, monkeypatch):
     secure, bundle = authority
     monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(bundle))

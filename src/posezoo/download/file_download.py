@@ -13,6 +13,7 @@ from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from posezoo.download.candidates import (
     ByteStream,
@@ -169,7 +170,9 @@ def _fill_from(
     candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext
 ) -> None:
     """Fill the part from one candidate; ask it again if another attempt may succeed."""
-    options, name = context.options, f"{file.name}: {candidate.name}"
+    host = urlsplit(candidate.name).hostname
+    # The error at the end has the whole address.
+    options, name = context.options, f"{file.name}: {host or candidate.name}"
     attempt, is_restarted = 1, False
     while True:
         try:
