@@ -96,6 +96,15 @@ def test_another_networks_names_without_dots_do_not_match(tmp_path):
         pretrained.read_network_checkpoint(tmp_path / "net.params", SMALL).load()
 
 
+def test_the_network_that_a_checkpoint_fits_is_named(checkpoint):
+    with pytest.raises(CheckpointError) as caught:
+        pretrained.read_network_checkpoint(checkpoint, "higher_hrnet").load()
+    assert caught.value.problem == (
+        f"{checkpoint}: does not fit higher_hrnet: its tensors are those of {NAME}"
+    )
+    assert caught.value.hint == f"posezoo convert --network {NAME} --checkpoint {checkpoint}"
+
+
 def test_sorted_names_without_dots_are_refused(tmp_path):
     """The 36 blocks of a layer have one shape: block 10 would be taken for block 2."""
     name = "simple_pose_resnet152_v1b"

@@ -18,7 +18,7 @@ _COUNTER = "num_batches_tracked"
 
 # The most keys that a message names: a checkpoint of another network may differ in all keys, for example in
 # 1 900 of HigherHRNet.
-_MAX_NAMED = 20
+_MAX_NAMED = 5
 
 # The number of keys that are compared with difflib, which takes 0.1 ms for each; those that share the most
 # words are chosen.
@@ -56,7 +56,7 @@ def match_tensors(tensors: Mapping[str, Array], requested: Shapes) -> dict[str, 
         checkpoint lacks is 0, and a single number may be saved with the shape [1].
 
     Raises:
-        CheckpointError: keys are missing or unexpected, or have other shapes. The error names the first 20 of
+        CheckpointError: keys are missing or unexpected, or have other shapes. The error names the first 5 of
             each kind with the most similar known key; :func:`compare_keys` returns all.
     """
     if differences := compare_keys(tensors, requested):

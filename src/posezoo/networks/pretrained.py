@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
@@ -47,9 +48,17 @@ class NetworkCheckpoint:
             module = self.network.build(**self.arguments)
         requested: dict[str, Any] = module.state_dict()
         with _prefix_errors(self.path):
-            arrays = checkpoints.match_tensors(
-                rename_tensors(self.tensors, requested), networks.tensor_shapes(module)
-            )
+            tensors = rename_tensors(self.tensors, requested)
+            try:
+                arrays = checkpoints.match_tensors(tensors, networks.tensor_shapes(module))
+            except CheckpointError:
+                fitting = matching_networks(self.path)
+                if not fitting or self.network.name in fitting:
+                    raise
+                raise CheckpointError(
+                    f"does not fit {self.network.name}: its tensors are those of {' or '.join(fitting)}",
+                    hint=f"posezoo convert --network {fitting[0]} --checkpoint {shlex.quote(str(self.path))}",
+                ) from None
         state = {
             key: torch.tensor(array, dtype=requested[key].dtype, device="cpu")
             for key, array in arrays.items()
