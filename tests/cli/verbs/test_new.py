@@ -217,8 +217,19 @@ def test_names_with_a_meaning_in_yaml_are_quoted(zoo, server):
         assert yaml.safe_load(f"k: {format_scalar(text)}") == {"k": text}
 
 
-def test_a_missing_registry_is_an_error_that_says_how_to_create_it(zoo):
-    ended = posezoo(
+def test_a_missing_registry_is_created(zoo, server):
+    address = server.serve("net.onnx", network("onnx"))
+    words = ("new", "my-pose", "--from", address, "--license", "MIT", "--models_dir", "mine/zoo")
+    ended = posezoo(*words, "-o", zoo / "out", "--dry_run", cwd=zoo)
+    assert (ended.returncode, (zoo / "mine").exists()) == (0, False)
+    ended = posezoo(*words, "-o", zoo / "out", cwd=zoo)
+    assert ended.returncode == 0, ended.stderr
+    assert (zoo / "mine" / "zoo" / "public" / "my-pose" / "model.yml").is_file()
+
+
+def test_a_file_in_the_place_of_a_registry_is_named(zoo):
+    (zoo / "mine").write_text("a file")
+    words = (
         "new",
         "my-pose",
         "--from",
@@ -227,10 +238,10 @@ def test_a_missing_registry_is_an_error_that_says_how_to_create_it(zoo):
         "MIT",
         "--models_dir",
         "mine",
-        cwd=zoo,
     )
+    ended = posezoo(*words, cwd=zoo)
     assert ended.returncode == 1
-    assert ended.stderr == "error: mine: no such folder of models\n  hint: create it: mkdir -p mine\n"
+    assert ended.stderr.startswith("error: mine: is not a folder\n")
 
 
 def test_a_file_on_this_machine_needs_an_address_for_others(zoo):

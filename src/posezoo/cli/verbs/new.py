@@ -109,11 +109,10 @@ def _writable_root(registry: Registry) -> Path:
     root, *others = registry.roots
     if others:
         raise SettingsError("--models_dir: a new model goes to one registry", hint="name one of them")
-    if not root.is_dir():
-        raise OutputError(
-            f"{root}: no such folder of models", hint=f"create it: mkdir -p {shlex.quote(str(root))}"
-        )
-    if not os.access(root, os.W_OK):
+    existing = next(folder for folder in (root, *root.absolute().parents) if folder.exists())
+    if not existing.is_dir():
+        raise OutputError(f"{existing}: is not a folder", hint="name another folder: --models_dir DIR")
+    if not os.access(existing, os.W_OK):
         raise OutputError(f"{root}: cannot be written", hint="name a registry of your own: --models_dir DIR")
     return root
 
@@ -127,7 +126,9 @@ def _check_arguments(args: argparse.Namespace, registry: Registry) -> None:
 
     if reason := explain_invalid_model_name(args.name):
         raise SettingsError(f"{args.name!a} cannot be the name of a model: {reason}")
-    for name, entry in registry.entries.items():
+    # A missing folder is created.
+    entries = registry.entries if registry.roots[0].exists() else {}
+    for name, entry in entries.items():
         if case_folded(name) == case_folded(args.name):
             hint = "take another name, or change that file"
             raise PosezooError(f"{name} exists already: {entry.path}", hint=hint)
