@@ -100,7 +100,7 @@ def test_preprocessing_outputs_and_figures_are_open_model_zoos(shared, name):
         numbers(arguments["--scale_values"]),
     )
     assert port.reverse_input_channels == ("--reverse_input_channels" in row["model_optimizer_args"])
-    assert {output.name for output in spec.outputs} == set(arguments["--output"].split(","))
+    assert [output.name for output in spec.outputs] == arguments["--output"].split(",")
     card = {key.lower(): text.rstrip("%") for key, text in row["card"].items()}
     assert (spec.published.gflops, spec.published.mparams) == (float(card["gflops"]), float(card["mparams"]))
     accuracy = spec.published.accuracy[0]
@@ -118,7 +118,7 @@ def test_lightweight_openpose_is_declared_as_its_authors_published_it():
         (256.0,) * 3,
     )
     assert [(output.name, output.shape) for output in spec.outputs] == [
-        ("stage_1_output_1_heatmaps", (1, 19, 32, 57)), ("stage_1_output_0_pafs", (1, 38, 32, 57)),
+        ("stage_1_output_0_pafs", (1, 38, 32, 57)), ("stage_1_output_1_heatmaps", (1, 19, 32, 57)),
     ]  # fmt: skip
     assert not spec.files[0].is_pinned
     assert spec.published.accuracy[0].value == 0.40

@@ -164,8 +164,24 @@ def test_higher_hrnet_refuses_sizes_that_are_not_multiples():
 
 def test_stages_name_the_outputs_of_lightweight_openpose():
     network = NETWORKS["lightweight_openpose"]
-    assert network.output_names() == ("stage_1_output_1_heatmaps", "stage_1_output_0_pafs")
-    assert network.output_names(refinement_stages=3) == ("stage_3_output_1_heatmaps", "stage_3_output_0_pafs")
+    assert network.output_names() == ("stage_1_output_0_pafs", "stage_1_output_1_heatmaps")
+    assert network.output_names(refinement_stages=3) == ("stage_3_output_0_pafs", "stage_3_output_1_heatmaps")
+
+
+@pytest.mark.parametrize(
+    ("name", "ir", "module"),
+    [
+        ("higher_hrnet", ("embeddings", "heatmaps"), ("heatmaps", "embeddings")),
+        (
+            "lightweight_openpose",
+            ("stage_1_output_0_pafs", "stage_1_output_1_heatmaps"),
+            ("stage_1_output_1_heatmaps", "stage_1_output_0_pafs"),
+        ),
+    ],
+)
+def test_an_ir_has_the_published_order_of_outputs_and_a_module_its_own(name, ir, module):
+    network = NETWORKS[name]
+    assert (network.output_names(), network.module_outputs()) == (ir, module)
 
 
 def test_every_network_names_its_paper_and_its_upstream():

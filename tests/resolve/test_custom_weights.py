@@ -56,8 +56,8 @@ PUBLISHED = ModelSpec(
     files=(),
     inputs=(NETWORKS["lightweight_openpose"].input,),
     outputs=(
-        Output("stage_1_output_1_heatmaps", (1, 19, 32, 57), "NCHW", "heatmaps"),
         Output("stage_1_output_0_pafs", (1, 38, 32, 57), "NCHW", "pafs"),
+        Output("stage_1_output_1_heatmaps", (1, 19, 32, 57), "NCHW", "heatmaps"),
     ),
     decoder=Decoder("openpose"),
     skeleton="openpose-18",
@@ -70,7 +70,7 @@ def test_a_network_s_checkpoint_becomes_a_model_with_the_network_s_ends(tmp_path
     model = spec_with_checkpoint("lightweight_openpose", keys(tmp_path, stages=3))
     assert (model.name, model.subdirectory) == ("lightweight_openpose", "public/lightweight_openpose")
     assert model.inputs == (NETWORKS["lightweight_openpose"].input,)
-    assert [port.name for port in model.outputs] == ["stage_3_output_1_heatmaps", "stage_3_output_0_pafs"]
+    assert [port.name for port in model.outputs] == ["stage_3_output_0_pafs", "stage_3_output_1_heatmaps"]
     assert model.network.arguments["refinement_stages"] == 3
 
 
@@ -120,8 +120,8 @@ def test_a_finished_graph_keeps_the_sizes_that_it_was_published_with():
 def test_other_stages_have_other_names_and_the_same_meaning(tmp_path):
     model = spec_with_checkpoint(PUBLISHED, keys(tmp_path, stages=2))
     assert [(port.name, port.role, port.shape) for port in model.outputs] == [
-        ("stage_2_output_1_heatmaps", "heatmaps", ()),
         ("stage_2_output_0_pafs", "pafs", ()),
+        ("stage_2_output_1_heatmaps", "heatmaps", ()),
     ]
     assert model.decoder == PUBLISHED.decoder
 

@@ -63,7 +63,7 @@ def _run(job: dict[str, Any], images: bytes) -> bytes:
         warnings.simplefilter("ignore")  # the exporter warns that it is deprecated
         if job["task"] == "export":
             return _export(checkpoint, module, job["shape"])
-        names = checkpoint.network.output_names(**checkpoint.arguments)
+        names = checkpoint.network.module_outputs(**checkpoint.arguments)
         results = {}
         with np.load(io.BytesIO(images), allow_pickle=False) as arrays:
             for number, array in enumerate(arrays.values()):
@@ -80,7 +80,7 @@ def _export(checkpoint: NetworkCheckpoint, module: Any, shape: Sequence[int]) ->
     import torch
 
     network = checkpoint.network
-    outputs = network.output_names(**checkpoint.arguments)
+    outputs = network.module_outputs(**checkpoint.arguments)
     axes = {axis: name for axis, name in ((0, "batch"), (2, "height"), (3, "width")) if shape[axis] < 0}
     sizes = [default if size < 0 else size for size, default in zip(shape, network.input.shape, strict=True)]
     file: Any = io.BytesIO()  # the exporter accepts it, although its types say otherwise

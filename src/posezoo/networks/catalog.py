@@ -88,6 +88,7 @@ _ALL = (
             measure="p99",
             reason="of two neighbours a rounding apart either may be the peak, and the other is negated",
         ),
+        ir_order=(1, 0),  # as Open Model Zoo's IR: embeddings, heatmaps
     ),
     NetworkDefinition(
         "single_human_pose",
@@ -110,6 +111,7 @@ _ALL = (
             "heatmaps": _channels(19, "initial_stage.heatmaps.1.0.weight"),
             "pafs": _channels(38, "initial_stage.pafs.1.0.weight"),
         },
+        ir_order=(1, 0),  # as the IR of its authors' commands: pafs, heatmaps
     ),
     NetworkDefinition(
         "human_pose_3d",

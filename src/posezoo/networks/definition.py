@@ -47,10 +47,12 @@ class NetworkDefinition:
         name: the name of the network.
         module_class: its torch module, as ``package.module:Class``.
         input: its name, default shape, colour order, mean and scale, as the published weights expect them.
-        outputs: the names of the outputs, in order; ``{refinement_stages}`` stands for that argument's value.
+        outputs: the names of what the module returns, in order; ``{refinement_stages}`` stands for that
+            argument's value.
         arguments: those that a caller may choose, and that ``infer_arguments`` reads from a checkpoint.
         fixed: further arguments of the class, which depend on the network's name.
         self_check: how an IR is compared with the network, if the default is not suitable.
+        ir_order: the positions of these outputs in the published IR, if it has another order.
     """
 
     name: str
@@ -60,6 +62,7 @@ class NetworkDefinition:
     arguments: Mapping[str, NetworkArgument] = field(default_factory=dict)
     fixed: Mapping[str, ArgumentValue] = field(default_factory=dict)
     self_check: SelfCheckSettings = field(default_factory=SelfCheckSettings)
+    ir_order: tuple[int, ...] = ()
 
     def build(self, **arguments: ArgumentValue) -> nn.Module:
         """The network, in eval mode, with torch's initial weights.
@@ -102,7 +105,12 @@ class NetworkDefinition:
         values = {name: argument.read(shapes) for name, argument in self.arguments.items()}
         return self.complete_arguments(**{name: value for name, value in values.items() if value is not None})
 
-    def output_names(self, **arguments: ArgumentValue) -> tuple[str, ...]:
-        """The names of the outputs, in order; it raises as ``build`` does."""
+    def module_outputs(self, **arguments: ArgumentValue) -> tuple[str, ...]:
+        """The names of what the module returns, in order; it raises as ``build`` does."""
         chosen = self.complete_arguments(**arguments)
         return tuple(name.format(**chosen) for name in self.outputs)
+
+    def output_names(self, **arguments: ArgumentValue) -> tuple[str, ...]:
+        """The names of the IR's outputs, in order; it raises as ``build`` does."""
+        names = self.module_outputs(**arguments)
+        return tuple(names[index] for index in self.ir_order) or names
