@@ -161,7 +161,8 @@ class BenchmarkPlanner:
                 weights = "generated"
             else:
                 xml = get_irs(spec, precision, self._context, listener=self._console)[spec.name]
-        yield from self._cases_by_batch(spec.full_name, precision, xml, weights)
+        size = self._args.size or complexity_count.usual_size(spec)
+        yield from self._cases_by_batch(spec.full_name, precision, xml, weights, size)
 
     def _cases_by_batch(
         self,
@@ -169,12 +170,13 @@ class BenchmarkPlanner:
         precision: Precision | None,
         xml: Path,
         weights: str = "published",
+        size: tuple[int, int] | None = None,
         *,
         is_recordable: bool = True,
     ) -> Iterator[BenchmarkCase]:
         for runtime in self._runtimes():
             for batch in self._args.batch:
-                workload = NetworkWorkload(xml, batch, self._args.size)
+                workload = NetworkWorkload(xml, batch, size or self._args.size)
                 yield BenchmarkCase(name, precision, workload, runtime, weights, is_recordable)
 
     def _pipeline_cases(self, model: Model, precision: Precision) -> Iterator[BenchmarkCase]:

@@ -29,7 +29,7 @@ def count_complexity(resolved: Resolved, size: tuple[int, int] | None = None) ->
 
     Args:
         resolved: the model, in the precisions to count.
-        size: height and width of the image, if these are dynamic in the IR.
+        size: height and width of the image, if these are dynamic in the IR; None for model.yml's usual_size.
 
     Raises:
         ConversionError: no IR exists, one is not what model.yml describes, or its sizes are dynamic.
@@ -40,6 +40,7 @@ def count_complexity(resolved: Resolved, size: tuple[int, int] | None = None) ->
     from posezoo.measured import Measurement
 
     spec, measurements = resolved.spec, []
+    size = size or usual_size(spec)
     shapes = {port.name: _full_shape(port, size) for port in spec.inputs if -1 in port.shape} if size else {}
     settings = {"height": size[0], "width": size[1]} if size and shapes else {}
     tools = {"openvino": package_version("openvino")}
@@ -108,6 +109,11 @@ def record_measurements(spec: Model, found: Collection[Measurement]) -> Path:
     path = spec.path.with_name(measured.NAME)
     measured.update_measured_yml(path, found)
     return path
+
+
+def usual_size(spec: ModelSpec) -> tuple[int, int] | None:
+    """Height and width for measurements of a model whose sizes are dynamic; None if none are declared."""
+    return next((port.usual_size for port in spec.inputs if -1 in port.shape and port.usual_size), None)
 
 
 def _full_shape(port: Input, size: tuple[int, int]) -> tuple[int, ...]:

@@ -103,6 +103,14 @@ _LETTERS = list_of(
     unique=str,
 )
 _DYNAMIC = FieldType(_LETTERS.read, _LETTERS.schema | {"uniqueItems": True})
+_SIZE = list_of(
+    FieldType(
+        lambda node: node.integer(minimum=1, maximum=MAX_DIMENSION),
+        {"type": "integer", "minimum": 1, "maximum": MAX_DIMENSION},
+    ),
+    minimum=2,
+    maximum=2,
+)
 _PORT_KEYS = (Key("name", TEXT, required=True), Key("shape", SHAPE, required=True), Key("layout", LAYOUT))
 
 INPUT_KEYS = (
@@ -112,6 +120,7 @@ INPUT_KEYS = (
     Key("scale", _VALUES),
     Key("reverse_input_channels", BOOLEAN),
     Key("dynamic", _DYNAMIC, note="Dimensions of the layout that --dynamic leaves open."),
+    Key("usual_size", _SIZE, note="Height and width for measurements, if the shape leaves them open."),
 )
 OUTPUT_KEYS = (
     *_PORT_KEYS,

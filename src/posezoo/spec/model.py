@@ -264,6 +264,7 @@ class Input:
     to_layout: str = ""  # the layout that the IR takes, if it differs (``--layout=nhwc->nchw``)
     element_type: str = ""  # the IR's, in OpenVINO's words (u8); empty for the network's own
     resize: bool = False  # whether the IR takes images of any height and width and resizes them
+    usual_size: tuple[int, int] | None = None  # height and width for measurements, if ``shape`` has -1
 
     @property
     def ir_layout(self) -> str:

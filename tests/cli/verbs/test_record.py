@@ -159,6 +159,11 @@ def test_an_ir_of_any_height_is_counted_at_the_one_that_is_said(checkout):
     assert (low.settings, high.settings) == ({"height": 12, "width": 999}, {"height": 24, "width": 999})
     assert high.figures["gflops"] == pytest.approx(2 * low.figures["gflops"], rel=1e-3)
     assert high.figures["mparams"] == low.figures["mparams"]
+    path = checkout / "models" / "public" / "small" / "model.yml"
+    path.write_text(path.read_text().replace("layout: NCHW", "layout: NCHW\n  usual_size: [18, 999]", 1))
+    assert record(checkout, "small", "-q").returncode == 0
+    found = read_measured(checkout / "models" / "public" / "small" / "measured.yml")
+    assert {"height": 18, "width": 999} in [each.settings for each in found]
 
 
 def test_a_network_s_figures_come_out_again_on_generated_weights(checkout):

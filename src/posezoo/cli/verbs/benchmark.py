@@ -83,7 +83,10 @@ FLAGS = (
         "--generated",
         "use random weights for posezoo's networks that have no IR here; their results are marked",
     ),
-    Flag("--size H,W", "the image's height and width, for an IR with dynamic sizes"),
+    Flag(
+        "--size H,W",
+        "height and width of the image, for an IR with dynamic sizes (default: usual_size in model.yml)",
+    ),
     Flag(
         "--batch N[,N]",
         f"number of images in one inference, 1 to {MAX_BATCH}; if several are given, the one with the "

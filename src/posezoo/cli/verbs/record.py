@@ -45,7 +45,10 @@ FLAGS = (
         "--generated",
         "count a network of posezoo with random weights, for models whose weights are not available",
     ),
-    Flag("--size H,W", "height and width of the image, to count an IR with dynamic sizes"),
+    Flag(
+        "--size H,W",
+        "height and width of the image, for an IR with dynamic sizes (default: usual_size in model.yml)",
+    ),
     flags.download_dir_flag("the output folder"),
     f"output_dir {flags.LOCK} models_dir {flags.FORMAT}",
 )
