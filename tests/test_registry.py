@@ -11,7 +11,7 @@ import pytest
 from fakes.zoo import model_yml, write_composite, write_model
 from posezoo import parse_cache
 from posezoo.errors import PosezooError, SpecError, UnknownModelError
-from posezoo.registry import CACHED_FROM, Registry, read_copyright_line
+from posezoo.registry import CACHED_FROM, Registry, open_registry, read_copyright_line
 from posezoo.spec.model import CompositeSpec, ModelSpec
 
 
@@ -60,6 +60,20 @@ def test_an_unknown_name_hints_at_the_nearest(root):
     with pytest.raises(UnknownModelError) as caught:
         Registry([root]).find("pose-aa")
     assert caught.value.hint == "did you mean pose-a?"
+
+
+def test_an_unknown_name_hints_at_a_name_that_begins_with_it():
+    with pytest.raises(UnknownModelError) as caught:
+        open_registry().find("higher-hrnet-w32")
+    assert caught.value.hint == "did you mean higher-hrnet-w32-human-pose-estimation?"
+
+
+def test_a_composite_of_another_registry_keeps_its_parts(root, tmp_path):
+    other = Registry([root])
+    registry = Registry([tmp_path / "elsewhere"])
+    parts = registry.parts(other.find("whole"))
+    assert parts == other.parts(other.find("whole"))
+    assert registry.composite_of(parts[0]).name == "whole"
 
 
 def test_a_bad_file_is_set_aside_and_the_others_go_on(root):

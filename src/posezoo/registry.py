@@ -205,11 +205,15 @@ class Registry:
     def parts(self, model: Model) -> tuple[ModelSpec, ...]:
         """A composite's parts in the order in which they run; for a model, only the model itself.
 
+        The composite may be one of another registry.
+
         Raises:
             SpecError: a stage is not a part of the composite, or its file has a mistake.
         """
         if isinstance(model, ModelSpec):
             return (model,)
+        if (registry := self._registry_of(model)) is not self:
+            return registry.parts(model)
         parts = []
         for stage in model.stages:
             entry = self.entries.get(stage)
@@ -219,6 +223,19 @@ class Registry:
                 raise SpecError(str(model.path), 1, 1, "stages", f"{model.name} has no part {stage}")
             parts.append(spec)
         return tuple(parts)
+
+    def composite_of(self, spec: ModelSpec) -> Model:
+        """The composite that a model is a part of, also in another registry; else the model itself.
+
+        Raises:
+            UnknownModelError: there is no such composite.
+            SpecError: its file has a mistake.
+        """
+        return self._registry_of(spec).find(spec.composite) if spec.composite else spec
+
+    def _registry_of(self, spec: Model) -> Registry:
+        root = registry_root(spec)
+        return self if root in self.roots else open_registry((root,))
 
     def select(self, patterns: Iterable[str] | None = None) -> Selection:
         """The models that match any of the patterns, in the patterns' order; all models for None.
@@ -393,12 +410,13 @@ def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
         folder: the root of the model's files or IR, as ``--output_dir``.
     """
     name = spec.full_name if isinstance(spec, ModelSpec) else spec.name
-    words, root = ["posezoo", verb, name], registry_root(spec)
-    if (registry := registry_name(root)) in WHEEL_REGISTRIES:
-        words += ["--registry", registry]
-    elif registry != "posezoo" and root.is_dir():
-        words += ["--models_dir", str(root)]
-    usual = None
+    words, usual = ["posezoo", verb, name], None
+    if spec.path.name.endswith("model.yml") and spec.path.is_file():  # the user's own weights are in no registry
+        root = registry_root(spec)
+        if (registry := registry_name(root)) in WHEEL_REGISTRIES:
+            words += ["--registry", registry]
+        elif registry != "posezoo":
+            words += ["--models_dir", str(root)]
     with suppress(SettingsError):  # a user without a home folder
         usual = user_folder("cache") / "models"
     words += ["--output_dir", str(folder)] if folder not in (None, usual) else []

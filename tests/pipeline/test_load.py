@@ -15,10 +15,11 @@ from fakes.dots import dots_network
 from posezoo import images
 from posezoo.errors import InferenceError, UnknownModelError
 from posezoo.pipeline import load
+from posezoo.pipeline.get import resolve_model
 from posezoo.pipeline.zoo_context import Context, open_context
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import Decoder, Family, Framework, License, ModelSpec
+from posezoo.spec.model import Decoder, Family, Framework, License, ModelSpec, Precision
 
 cv2 = pytest.importorskip("cv2")
 
@@ -54,6 +55,18 @@ def one_at_a_time(folder) -> tuple[ModelSpec, dict[str, Path]]:
         decoder=Decoder("heatmap"),
     )
     return spec, {"dots": dots_network(folder)}
+
+
+def test_the_default_detector_is_found_beside_another_registry(tmp_path):
+    (tmp_path / "mine" / "public").mkdir(parents=True)
+    settings = {"models_dir": (str(tmp_path / "mine"),), "output_dir": tmp_path / "out"}
+    context = open_context(to_settings(read_settings(settings)))
+    detector = load.select_detector(context, "heatmap")
+    assert detector.name == "blazepose-full"
+    part = context.registry.parts(detector)[0]
+    own = open_context(to_settings(read_settings({"output_dir": tmp_path / "out"})))
+    (found,) = {resolve_model(part, (Precision.FP16,), each).decoder.name for each in (context, own)}
+    assert found == "blazepose"
 
 
 def asked(context: Context, detector: str) -> Context:

@@ -11,6 +11,7 @@ from posezoo.errors import InferenceError, SettingsError, UnknownModelError
 from posezoo.events import Listener, ignore_event
 from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.zoo_context import Context
+from posezoo.registry import open_registry
 from posezoo.settings import USUAL_DETECTOR, Settings, user_folder
 from posezoo.spec.model import Model, Precision
 
@@ -26,7 +27,7 @@ def select_detector(context: Context, decoder: str) -> Model | None:
     """The person detector for a model with this decoder, from the settings; None if it needs none.
 
     Raises:
-        UnknownModelError: the registry has no model of the detector's name.
+        UnknownModelError: neither this registry nor posezoo's own has a model of the detector's name.
         InferenceError: the named model is not a detector, but itself takes images of one person.
     """
     from posezoo.pose.decoders import DECODERS, find_decoder
@@ -37,8 +38,11 @@ def select_detector(context: Context, decoder: str) -> Model | None:
     if not taken or named == "none" or (named == "usual" and taken != "usual"):
         return None
     name = USUAL_DETECTOR if named == "usual" else named
+    registry = context.registry
+    if name not in registry.entries and name in (own := open_registry()).entries:
+        registry = own
     try:
-        detector = context.registry.find(name)
+        detector = registry.find(name)
     except UnknownModelError as error:
         hint = error.hint or "name another detector, or none"
         raise UnknownModelError(f"the person detector: {error.problem}", hint=hint) from error

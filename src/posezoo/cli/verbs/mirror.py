@@ -132,7 +132,7 @@ def _with_required_models(context: Context, selection: Selection, console: Conso
 
     models: dict[str, ModelSpec] = {}
     for spec in selection.models:
-        whole = context.registry.find(spec.composite) if spec.composite else spec
+        whole = context.registry.composite_of(spec)
         parts = [spec, *(context.registry.parts(whole) if spec.composite else ())]
         if whole.decoder is not None:
             try:
