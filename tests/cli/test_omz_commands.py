@@ -326,6 +326,21 @@ def test_the_info_dumper_has_the_keys_of_2021_and_2024(zoo):
     assert facts[1]["license_url"] == "https://spdx.org/licenses/Apache-2.0.html"
 
 
+def test_the_info_dumper_names_the_precisions_that_the_quantizer_makes(zoo):
+    def made(*names):
+        ended = tool("info_dumper", "--name", ",".join(names), cwd=zoo)
+        facts = json.loads(ended.stdout)
+        return {fact["name"]: fact["quantization_output_precisions"] for fact in facts}
+
+    assert made(
+        "person-detection-retail-0013", "pose-detection-mediapipe", "movenet-singlepose-lightning-int8"
+    ) == {
+        "person-detection-retail-0013": ["FP16-INT8", "FP32-INT8"],
+        "pose-detection-mediapipe": ["FP16-INT8", "FP32-INT8"],
+        "movenet-singlepose-lightning-int8": [],
+    }
+
+
 def test_the_verifier_reads_every_byte(zoo):
     run("downloader", zoo, "--name", "a,b", "-o", "out")
     assert run("verifier", zoo, "--name", "a,b", "-o", "out").returncode == 0

@@ -12,19 +12,23 @@ from posezoo.cli.omz import conventions
 from posezoo.settings import to_settings, user_folder
 
 if TYPE_CHECKING:
+    from posezoo.registry import Registry
     from posezoo.spec.model import ModelSpec
 
 
 def _run(args: argparse.Namespace) -> int:
     settings = to_settings(conventions.omz_settings_from_args(args))
     cache_dir = user_folder("cache") / "registry"
-    _, selection = conventions.select_omz_models(args, settings, cache_dir=cache_dir)
-    print(json.dumps([collect_omz_facts(spec) for spec in selection.models], indent=4))
+    registry, selection = conventions.select_omz_models(args, settings, cache_dir=cache_dir)
+    print(json.dumps([collect_omz_facts(spec, registry) for spec in selection.models], indent=4))
     return 1 if selection.problems else 0
 
 
-def collect_omz_facts(spec: ModelSpec) -> dict[str, Any]:
+def collect_omz_facts(spec: ModelSpec, registry: Registry) -> dict[str, Any]:
     """The JSON object of a model: first Open Model Zoo's keys, then posezoo's own keys."""
+    from posezoo.quantize.quantization_plan import explain_unsupported
+
+    is_quantizable = spec.quantizable or not explain_unsupported(spec, registry.composite_of(spec))
     config = spec.path.with_name("accuracy-check.yml")
     return {
         "name": spec.full_name,
@@ -35,7 +39,7 @@ def collect_omz_facts(spec: ModelSpec) -> dict[str, Any]:
         "accuracy_config": str(config) if config.is_file() else None,
         "model_config": str(spec.path),
         "precisions": sorted(conventions.available_precisions(spec)),
-        "quantization_output_precisions": ["FP16-INT8", "FP32-INT8"] if spec.quantizable else [],
+        "quantization_output_precisions": ["FP16-INT8", "FP32-INT8"] if is_quantizable else [],
         "subdirectory": spec.subdirectory,
         "task_type": spec.task,
         "input_info": [
