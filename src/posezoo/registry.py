@@ -411,7 +411,9 @@ def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
     """
     name = spec.full_name if isinstance(spec, ModelSpec) else spec.name
     words, usual = ["posezoo", verb, name], None
-    if spec.path.name.endswith("model.yml") and spec.path.is_file():  # the user's own weights are in no registry
+    if (
+        spec.path.name.endswith("model.yml") and spec.path.is_file()
+    ):  # the user's own weights are in no registry
         root = registry_root(spec)
         if (registry := registry_name(root)) in WHEEL_REGISTRIES:
             words += ["--registry", registry]

@@ -327,18 +327,11 @@ def test_the_info_dumper_has_the_keys_of_2021_and_2024(zoo):
 
 
 def test_the_info_dumper_names_the_precisions_that_the_quantizer_makes(zoo):
-    def made(*names):
-        ended = tool("info_dumper", "--name", ",".join(names), cwd=zoo)
-        facts = json.loads(ended.stdout)
-        return {fact["name"]: fact["quantization_output_precisions"] for fact in facts}
-
-    assert made(
-        "person-detection-retail-0013", "pose-detection-mediapipe", "movenet-singlepose-lightning-int8"
-    ) == {
-        "person-detection-retail-0013": ["FP16-INT8", "FP32-INT8"],
-        "pose-detection-mediapipe": ["FP16-INT8", "FP32-INT8"],
-        "movenet-singlepose-lightning-int8": [],
-    }
+    names = ("person-detection-retail-0013", "pose-detection-mediapipe")
+    ended = tool("info_dumper", "--name", ",".join(names), cwd=zoo)
+    facts = json.loads(ended.stdout)
+    made = {fact["name"]: fact["quantization_output_precisions"] for fact in facts}
+    assert made == {name: ["FP16-INT8", "FP32-INT8"] for name in names}
 
 
 def test_the_verifier_reads_every_byte(zoo):

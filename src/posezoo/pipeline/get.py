@@ -130,7 +130,7 @@ def resolve_model(
     decoder = spec.decoder
     if decoder is None and spec.composite:
         with suppress(SpecError, UnknownModelError):  # reported if the composite itself is requested
-            decoder = context.registry.find(spec.composite).decoder
+            decoder = context.registry.composite_of(spec).decoder
     return Resolved(spec, source, shown_route, runs_upstream_code, decoder, layout, targets)
 
 
