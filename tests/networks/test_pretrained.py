@@ -100,7 +100,7 @@ def test_the_network_that_a_checkpoint_fits_is_named(checkpoint):
     with pytest.raises(CheckpointError) as caught:
         pretrained.read_network_checkpoint(checkpoint, "higher_hrnet").load()
     assert caught.value.problem == (
-        f"{checkpoint}: does not fit higher_hrnet: its tensors are those of {NAME}"
+        f"{checkpoint}: does not fit the network higher_hrnet: its tensors are those of {NAME}"
     )
     assert caught.value.hint == f"posezoo convert --network {NAME} --checkpoint {checkpoint}"
 

@@ -56,7 +56,8 @@ class NetworkCheckpoint:
                 if not fitting or self.network.name in fitting:
                     raise
                 raise CheckpointError(
-                    f"does not fit {self.network.name}: its tensors are those of {' or '.join(fitting)}",
+                    f"does not fit the network {self.network.name}: "
+                    f"its tensors are those of {' or '.join(fitting)}",
                     hint=f"posezoo convert --network {fitting[0]} --checkpoint {shlex.quote(str(self.path))}",
                 ) from None
         state = {
