@@ -20,6 +20,7 @@ from posezoo.download.digest_store import entry_path
 from posezoo.download.options import DownloadOptions
 from posezoo.download.wheel_registry import read_wheel_registry
 from posezoo.errors import ConversionError, DownloadError, OutputError, SettingsError, UnknownModelError
+from posezoo.files.verified_files import sync
 from posezoo.registry import WHEEL_REGISTRIES, open_registry, wheel_registry_root
 from posezoo.settings import REGISTRIES, read_settings
 from posezoo.spec.model import Digest
@@ -152,6 +153,20 @@ def test_a_wheel_is_read_once_and_then_not_needed(wheels, run, tmp_path):
     shutil.rmtree(wheel_registry_root("omz").parents[2] / "files")  # the cache of files
     assert verb(run, "list", "newer", "--registry", "omz")[0] == 0
     assert left_in_cache() == ["omz"]
+
+
+def test_the_models_reach_the_disk_before_their_folder_gets_its_name(wheels, run, monkeypatch):
+    root = wheel_registry_root("omz")
+    synced_early = set()
+
+    def sync_and_note(path):
+        sync(path)
+        if not root.exists():
+            synced_early.add(path.name)
+
+    monkeypatch.setattr("posezoo.download.wheel_registry.sync", sync_and_note)
+    assert verb(run, "list", "newer", "--registry", "omz")[0] == 0
+    assert synced_early >= {path.name for path in root.rglob("*")}
 
 
 def test_the_users_index_is_asked_for_the_wheel_alone(tmp_path, server: Server, wheels, run, monkeypatch):

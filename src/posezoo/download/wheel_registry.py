@@ -10,6 +10,7 @@ from posezoo.download.options import DownloadOptions
 from posezoo.download.sources.python_package import download_wheel
 from posezoo.errors import DownloadError, OutputError
 from posezoo.files.staging import remove_stale_staging_dirs, staging_dir
+from posezoo.files.verified_files import sync
 from posezoo.registry import WHEEL_REGISTRIES, wheel_registry_root
 
 
@@ -36,7 +37,11 @@ def read_wheel_registry(name: str, options: DownloadOptions) -> Path:
 
             unpack_archive(wheel, "zip", place)
             try:
+                # Otherwise a power failure could leave empty files under the final name.
+                for path in [*unpacked.rglob("*"), unpacked]:
+                    sync(path)
                 unpacked.rename(root.parent)
+                sync(parent)
             except OSError as error:
                 if not root.is_dir():  # otherwise another process was faster
                     raise OutputError(
