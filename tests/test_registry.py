@@ -5,14 +5,16 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
 from fakes.zoo import model_yml, write_composite, write_model
 from posezoo import parse_cache
 from posezoo.errors import PosezooError, SpecError, UnknownModelError
-from posezoo.registry import CACHED_FROM, Registry, open_registry, read_copyright_line
-from posezoo.spec.model import CompositeSpec, ModelSpec
+from posezoo.registry import CACHED_FROM, Registry, format_command, open_registry, read_copyright_line
+from posezoo.spec.model import CompositeSpec, License, ModelSpec
 
 
 @pytest.fixture
@@ -74,6 +76,12 @@ def test_a_composite_of_another_registry_keeps_its_parts(root, tmp_path):
     parts = registry.parts(other.find("whole"))
     assert parts == other.parts(other.find("whole"))
     assert registry.composite_of(parts[0]).name == "whole"
+
+
+def test_weights_beside_the_user_have_no_copyright_line_and_no_registry():
+    spec = replace(open_registry().find("person-detection-retail-0013"), path=Path("mine.pth"))
+    assert read_copyright_line(replace(spec, license=License())) == ""
+    assert format_command("get", spec) == "posezoo get person-detection-retail-0013"
 
 
 def test_a_bad_file_is_set_aside_and_the_others_go_on(root):

@@ -386,8 +386,9 @@ def builtin_models_dir() -> Path:
 
 
 def registry_root(spec: Model) -> Path:
-    """The root of the registry that contains a model or composite."""
-    return spec.path.parents[3 if isinstance(spec, ModelSpec) and spec.composite else 2]
+    """The root of the registry that contains a model or composite; for own weights, a folder above them."""
+    folders = spec.path.parents
+    return folders[min(3 if isinstance(spec, ModelSpec) and spec.composite else 2, len(folders) - 1)]
 
 
 def wheel_registry_root(name: str) -> Path:
@@ -411,13 +412,11 @@ def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
     """
     name = spec.full_name if isinstance(spec, ModelSpec) else spec.name
     words, usual = ["posezoo", verb, name], None
-    if (
-        spec.path.name.endswith("model.yml") and spec.path.is_file()
-    ):  # the user's own weights are in no registry
+    if spec.path.name.endswith("model.yml"):  # the user's own weights are in no registry
         root = registry_root(spec)
         if (registry := registry_name(root)) in WHEEL_REGISTRIES:
             words += ["--registry", registry]
-        elif registry != "posezoo":
+        elif registry != "posezoo" and root.is_dir():
             words += ["--models_dir", str(root)]
     with suppress(SettingsError):  # a user without a home folder
         usual = user_folder("cache") / "models"

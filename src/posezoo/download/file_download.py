@@ -170,9 +170,9 @@ def _fill_from(
     candidate: Candidate, file: SourceFile, partial: PartialFile, context: DownloadContext
 ) -> None:
     """Fill the part from one candidate; ask it again if another attempt may succeed."""
-    host = urlsplit(candidate.name).hostname
-    # The error at the end has the whole address.
-    options, name = context.options, f"{file.name}: {host or candidate.name}"
+    options, name = context.options, f"{file.name}: {candidate.name}"
+    with suppress(ValueError):  # an address that is invalid; the error at the end has the whole address
+        name = f"{file.name}: {urlsplit(candidate.name).hostname or candidate.name}"
     attempt, is_restarted = 1, False
     while True:
         try:
