@@ -25,8 +25,8 @@ PAGES = [
 #: What stands for a placeholder whose type argparse checks.
 VALUES = {"H,W": "368,432", "P[,P]": "FP16", "N": "8", "S": "0.5", "PX": "368", "PRECISION": "FP16"}
 
-DOWNLOADING = ("download", "get", "run", "demo", "evaluate", "benchmark", "mirror")
-CONVERTING = ("plan", "convert", "get", "run", "demo", "evaluate", "benchmark")
+DOWNLOADING = ("download", "get", "quantize", "run", "demo", "evaluate", "benchmark", "mirror")
+CONVERTING = ("plan", "convert", "get", "quantize", "run", "demo", "evaluate", "benchmark")
 #: The verbs that show the hints of a package. Each takes every flag that such a hint names.
 SHOWN_BY = {
     "download": DOWNLOADING,
@@ -45,7 +45,6 @@ SHOWN_BY = {
         *CONVERTING,
         "download",
         "mirror",
-        "quantize",
         "compare",
         "gallery",
         "verify",

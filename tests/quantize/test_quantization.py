@@ -206,7 +206,7 @@ def test_without_an_fp32_ir_the_error_says_how_to_get_one(bench):
     bench.fp32.unlink()
     with pytest.raises(QuantizationError, match="missing; INT8 is made from the FP32 IR") as failure:
         bench.quantize()
-    assert failure.value.hint.startswith("posezoo download seeker --models_dir ")
+    assert failure.value.hint.startswith("posezoo get seeker --models_dir ")
 
 
 def test_an_fp32_ir_that_is_not_the_models_is_not_quantized(bench):

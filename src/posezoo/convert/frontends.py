@@ -103,7 +103,7 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> Path:
     Raises:
         ConversionError: a file is missing, or its content differs from that declared in model.yml.
     """
-    path, hint = source_model_path(spec, layout), format_command("download", spec)
+    path, hint = source_model_path(spec, layout), format_command("download", spec, layout.download_dir)
     for file in spec.files:
         if is_unpacked(file, spec, layout, rehash=True):
             continue

@@ -201,7 +201,9 @@ def convert(
         irs = {ir.precision: ir.xml for ir in plan.irs if ir.xml.is_file()}
         if not irs:
             places = ", ".join(str(ir.xml) for ir in plan.irs)
-            raise ConversionError(f"{places}: missing", hint=format_command("download", spec))
+            raise ConversionError(
+                f"{places}: missing", hint=format_command("download", spec, resolved.layout.download_dir)
+            )
         return Converted(resolved, irs)
     remove_stale_staging_dirs(resolved.layout.model_dir(spec))
     if due := select_due(spec.full_name, plan.irs, listener):

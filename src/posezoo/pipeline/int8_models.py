@@ -11,7 +11,7 @@ from posezoo.events import Listener, ignore_event
 from posezoo.layout import ModelLayout
 from posezoo.pipeline.get import resolve_model
 from posezoo.pipeline.load import select_detector
-from posezoo.pipeline.plan import require_current_ir
+from posezoo.pipeline.plan import Plan, make_plan, require_current_ir
 from posezoo.pipeline.zoo_context import Context
 from posezoo.registry import format_command
 from posezoo.spec.model import Model, ModelSpec, Precision
@@ -43,6 +43,37 @@ def plan_int8(
 
     layout = _int8_layout(context, output_dir)
     return plan_quantization(_target(spec, context), layout, context.lock, dataset_dir, options)
+
+
+def plan_required_irs(
+    spec: ModelSpec, context: Context, dataset_dir: Path, *, is_dry_run: bool = False
+) -> list[Plan]:
+    """Plan the IR that have to be made before a quantization; nothing is downloaded yet.
+
+    It needs the FP32 IR of the networks of its pipeline, and the FP16 IR of its detector.
+
+    Args:
+        dataset_dir: a folder of photos, which is only checked here.
+        is_dry_run: as for ``make_plan``.
+
+    Raises:
+        QuantizationError: the model cannot be quantized, or there are too few photos.
+        ConversionError, LicenseError: as for ``make_plan``.
+    """
+    from posezoo.quantize.quantization_plan import split_photos
+
+    model = _quantizable_model(spec, context)
+    detector = select_detector(context, model.decoder.name) if model.decoder else None
+    needed = [(part, Precision.FP32) for part in context.registry.parts(model)]
+    needed += [(part, Precision.FP16) for part in context.registry.parts(detector)] if detector else []
+    plans = [
+        make_plan(resolve_model(part, (precision,), context), context, is_dry_run=is_dry_run)
+        for part, precision in needed
+    ]
+    due = [plan for plan in plans if plan.is_due]
+    if due:
+        split_photos(dataset_dir, 1)  # fails before anything is downloaded if there are too few photos
+    return due
 
 
 def compare_ir_with_fp32(
@@ -89,23 +120,23 @@ def explain_unsupported_int8(spec: ModelSpec, context: Context) -> str:
     """Why a model cannot be quantized, independent of which files exist; empty if it can."""
     from posezoo.quantize.quantization_plan import explain_unsupported
 
-    return explain_unsupported(spec, _composite_of(spec, context))
+    return explain_unsupported(spec, context.registry.composite_of(spec))
 
 
 def _target(spec: ModelSpec, context: Context) -> QuantizationTarget:
     """The model to quantize, with the FP32 IR of its pipeline and the FP16 IR of its detector."""
-    from posezoo.quantize.quantization_plan import QuantizationTarget, explain_unsupported
+    from posezoo.quantize.quantization_plan import QuantizationTarget
 
-    model = _composite_of(spec, context)
-    if reason := explain_unsupported(spec, model):
-        raise QuantizationError(f"{spec.full_name}: is not quantized: {reason}")
+    model = _quantizable_model(spec, context)
     irs = {}
-    for part in context.registry.parts(model) if spec.composite else (spec,):
+    for part in context.registry.parts(model):
         resolved = resolve_model(part, (Precision.FP32,), context)
         (target,) = resolved.targets
         if not target.xml.is_file():
-            made_by = format_command("download" if part.is_ir else "convert", part)
-            raise QuantizationError(f"{target.xml}: missing; INT8 is made from the FP32 IR", hint=made_by)
+            raise QuantizationError(
+                f"{target.xml}: missing; INT8 is made from the FP32 IR",
+                hint=format_command("get", part, context.layout.output_dir),
+            )
         require_current_ir(resolved, target, "quantized")
         irs[part.name] = target.xml
     spec = context.lock.with_pins(spec)
@@ -117,14 +148,16 @@ def _target(spec: ModelSpec, context: Context) -> QuantizationTarget:
     if missing := [str(xml) for xml in detector_irs.values() if not xml.is_file()]:
         raise QuantizationError(
             f"{missing[0]}: missing; {detector.name} finds the people for {model.full_name}",
-            hint=format_command("get", detector),
+            hint=format_command("get", detector, context.layout.output_dir),
         )
     return QuantizationTarget(spec, model, irs, (detector, detector_irs))
 
 
-def _composite_of(spec: ModelSpec, context: Context) -> Model:
-    """The composite that a model is a part of; the model itself if it is not a part of one."""
-    return context.registry.find(spec.composite) if spec.composite else spec
+def _quantizable_model(spec: ModelSpec, context: Context) -> Model:
+    """The composite that a model is a part of, else the model itself; an error if it cannot be quantized."""
+    if reason := explain_unsupported_int8(spec, context):
+        raise QuantizationError(f"{spec.full_name}: is not quantized: {reason}")
+    return context.registry.composite_of(spec)
 
 
 def _int8_layout(context: Context, output_dir: Path | None) -> ModelLayout:

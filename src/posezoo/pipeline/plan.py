@@ -32,6 +32,12 @@ class Plan:
     source_error: ConversionError | None = None  # dry run: why the file to convert cannot be used
 
     @property
+    def is_due(self) -> bool:
+        """Whether an IR has to be made, or a file downloaded."""
+        missing = any(file.candidate_names or file.is_unpinned for file in self.files)
+        return missing or not all(ir.is_up_to_date for ir in self.irs)
+
+    @property
     def missing_files(self) -> tuple[PlannedFile, ...]:
         """The files that would be downloaded; an unpinned file would not."""
         return tuple(file for file in self.files if file.candidate_names)
@@ -115,13 +121,15 @@ def require_current_ir(resolved: Resolved, target: Target, done: str) -> None:
     """
     spec, layout = resolved.spec, resolved.layout
     if target.converter is Converter.PUBLISHED:
+        folder = layout.download_dir
         files = [file for file in spec.files if file.name.startswith(f"{target.precision}/")]
         is_whole = all(verified_files.is_verified_file(layout.file_path(spec, file), file) for file in files)
         reason = "" if is_whole else "it is not the file that was published"
     else:
+        folder = layout.output_dir
         reason = explain_stale_ir(resolved, target.xml, verified_files.is_verified)
     if reason:
         raise ConversionError(
             f"{target.xml}: not {done}, since {reason}",
-            hint=f"{format_command('get', spec)} converts it again",
+            hint=f"{format_command('get', spec, folder)} converts it again",
         )

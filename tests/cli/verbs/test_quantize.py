@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
+import yaml
 
 from fakes import seeker
 from fakes.command import posezoo
-from fakes.zoo import model_yml, write_model
+from fakes.zoo import declared_file, model_yml, write_model
 
 ROOT = Path(__file__).resolve().parents[3]
 
@@ -84,6 +87,63 @@ def test_a_dry_run_says_what_would_be_done(place):
     assert not xml.parent.exists()
 
 
+def test_a_missing_fp32_ir_is_downloaded_first(place):
+    fp32 = place.root / "models" / "public" / "seeker" / "FP32"
+    origin = Path(shutil.copytree(fp32, place.root / "origin"))
+    files = [
+        declared_file(origin / name, name=f"FP32/{name}")
+        for name in sorted(path.name for path in origin.iterdir())
+    ]
+    declaration = place.root / "registry" / "public" / "seeker" / "model.yml"
+    declaration.write_text(yaml.safe_dump({**yaml.safe_load(declaration.read_text()), "files": files}))
+    shutil.rmtree(fp32)
+    planned = posezoo("quantize", "seeker", *place.flags, "--dry_run")
+    assert planned.returncode == 0, planned.stderr
+    assert "seeker: would download FP32/seeker.xml (" in planned.stdout
+    assert planned.stdout.endswith("\nseeker: would then quantize to FP16-INT8\n")
+    assert not fp32.exists()
+    ended = posezoo("quantize", "seeker", *place.flags)
+    assert ended.returncode == 0, ended.stderr
+    assert place.xml(place.root / "models").is_file()
+
+
+def test_without_photos_in_the_folder_nothing_is_downloaded(place):
+    fp32 = place.root / "models" / "public" / "seeker" / "FP32"
+    (fp32 / "seeker.xml").unlink()
+    shutil.rmtree(place.root / "photos")
+    ended = posezoo("quantize", "seeker", *place.flags)
+    assert ended.returncode == 1
+    assert f"{place.root / 'photos'}: is not a folder" in ended.stderr
+    assert not (fp32 / "seeker.xml").exists()
+
+
+@pytest.mark.parametrize(
+    ("name", "needed"),
+    [
+        (
+            "pose-landmark-full-mediapipe",
+            {("pose-detection-mediapipe", "FP32"), ("pose-landmark-full-mediapipe", "FP32")},
+        ),
+        (
+            "simple_pose_resnet18_v1b",
+            {
+                ("simple_pose_resnet18_v1b", "FP32"),
+                ("pose-detection-mediapipe", "FP16"),
+                ("pose-landmark-full-mediapipe", "FP16"),
+            },
+        ),
+    ],
+)
+def test_a_dry_run_plans_the_ir_of_the_whole_composite_or_of_the_detector(tmp_path, name, needed):
+    seeker.write_photos(tmp_path / "photos")
+    flags = ["--model_dir", tmp_path / "models", "--dataset_dir", tmp_path / "photos", "--dry_run"]
+    ended = posezoo("quantize", name, *flags)
+    assert ended.returncode == 0, ended.stderr
+    assert set(re.findall(r": (\S+): would convert to (\S+), since", ended.stdout)) == needed
+    assert f"{name}: would then quantize to FP16-INT8" in ended.stdout
+    assert not (tmp_path / "models").exists()
+
+
 def test_layers_are_shown_on_request(place):
     ended = posezoo("quantize", "seeker", *place.flags, "--layers")
     assert "the 2 of 2 layers with the most noise" in ended.stderr
@@ -151,7 +211,8 @@ def test_a_missing_fp32_ir_fails_that_model_alone(place):
     assert ended.returncode == 1
     assert ended.stdout.endswith("FAILED:\nseeker\n")
     assert "########## Error: " in ended.stderr
-    assert "hint: posezoo download seeker" in ended.stderr
+    folders = f"--models_dir {place.root / 'registry'} --output_dir {place.root / 'models'}"
+    assert f"hint: posezoo get seeker {folders}\n" in ended.stderr
 
 
 def test_print_all_wins(place):

@@ -103,7 +103,7 @@ def _record(
         for name in snapshot.unpinned:
             console.warn(
                 f"{spec.full_name}: {name}: its SHA-384 is unknown until it is downloaded: "
-                f"{format_command('download', spec)}"
+                f"{format_command('download', spec, context.layout.download_dir)}"
             )
         snapshots.append(snapshot)
         return {}

@@ -73,7 +73,7 @@ FLAGS = (
     Flag(
         "--measure_only", "quantize nothing: compare existing INT8 IR, converted here or published, with FP32"
     ),
-    f"{flags.LOCK} {flags.REGISTRY} dry_run {flags.FORMAT}",
+    f"{flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} dry_run {flags.FORMAT}",
 )
 
 
@@ -85,9 +85,10 @@ def run(args: argparse.Namespace) -> int:
     import json
     from dataclasses import replace
 
+    from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.files.verified_files import write_atomically
     from posezoo.pipeline import int8_models
-    from posezoo.pipeline.get import write_model_card
+    from posezoo.pipeline.get import convert, download, write_model_card
     from posezoo.quantize.quantization import quantize, to_measurements
     from posezoo.quantize.quantization_plan import QuantizationOptions
 
@@ -104,6 +105,16 @@ def run(args: argparse.Namespace) -> int:
     measurements: list[dict[str, object]] = []
 
     def work(spec: ModelSpec, _check: CancelCheck) -> dict[str, Any]:
+        required = int8_models.plan_required_irs(spec, context, args.dataset_dir, is_dry_run=args.dry_run)
+        if required and args.dry_run:
+            lines = [
+                f"{plan.resolved.spec.full_name}: {line}"
+                for plan in required
+                for line in model_jobs.format_plan(plan)
+            ]
+            return {"plan": [*lines, f"would then quantize to {' and '.join(args.precisions)}"]}
+        for due in required:
+            convert(download(due, context, listener=console), due, ConversionOptions(), listener=console)
         if args.measure_only and not args.dry_run:
             return _measure_only(spec, context, args, console)
         plan = int8_models.plan_int8(spec, context, args.dataset_dir, options, output_dir=output_dir)
@@ -131,7 +142,7 @@ def run(args: argparse.Namespace) -> int:
                 else:
                     quantizable.append(spec)
             selection = replace(selection, models=tuple(quantizable))
-        report = model_jobs.run_for_each(selection, work, console)
+        report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all)
     if args.report is not None and not args.dry_run:
         write_atomically(args.report, json.dumps(measurements, indent=2).encode() + b"\n")
     return report.print(args.format)
