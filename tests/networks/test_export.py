@@ -24,7 +24,7 @@ TOLERANCE = {name: 1e-3 for name in NETWORKS if "101" in name or "152" in name o
 def exported(network, name, *, dynamic):
     """The network as OpenVINO reads it from ONNX, for one thread and in float32."""
     known, file = NETWORKS[name], io.BytesIO()
-    outputs = known.output_names()
+    outputs = known.module_outputs()
     any_size = {0: "batch", 2: "height", 3: "width"}
     with warnings.catch_warnings():
         warnings.simplefilter("ignore")  # the exporter is deprecated, and says so
@@ -46,7 +46,7 @@ def exported(network, name, *, dynamic):
 def assert_same(network, compiled, name, shape, *, leeway=1):
     image = noise(shape)
     found = compiled(image.numpy())
-    for output, tensor in zip(NETWORKS[name].output_names(), outputs_of(network, image), strict=True):
+    for output, tensor in zip(NETWORKS[name].module_outputs(), outputs_of(network, image), strict=True):
         ours, requested = found[output], tensor.numpy()
         assert ours.shape == requested.shape
         if (name, output) == ("higher_hrnet", "heatmaps"):
