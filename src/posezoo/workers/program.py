@@ -68,9 +68,9 @@ def run_program(
         Thread(target=_keep_tail, args=(process.stdout, output, max_output_bytes), daemon=True),
         Thread(target=_keep_tail, args=(process.stderr, errors, TAIL_BYTES), daemon=True),
     ]
-    for reader in readers:
-        reader.start()
     try:
+        for reader in readers:
+            reader.start()
         with suppress(BrokenPipeError), process.stdin as stream:
             stream.write(input_bytes)
         process.wait(timeout_s)
