@@ -37,34 +37,18 @@ SAVE = """
 import sys, torch
 from posezoo import networks
 torch.manual_seed(0)
-torch.save(networks.build("higher_hrnet").state_dict(), sys.argv[1])
-"""
-
-# The same steps as the command, which has no flag that disables the self-check.
-CONVERT = """
-import sys
-from pathlib import Path
-from posezoo.convert.conversion_plan import ConversionOptions
-from posezoo.pipeline.get import get, resolve_model
-from posezoo.pipeline.zoo_context import open_context
-from posezoo.resolve.custom_weights import spec_for_network
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import Precision
-checkpoint, output, self_check = sys.argv[1:]
-context = open_context(to_settings(read_settings({"output_dir": Path(output)})))
-spec = spec_for_network("higher_hrnet", Path(checkpoint))
-both = (Precision.FP32, Precision.FP16)
-resolved = resolve_model(spec, both, context, checkpoint=Path(checkpoint))
-get(resolved, context, ConversionOptions(force=True, self_check=self_check == "yes"))
+torch.save(networks.build_network("higher_hrnet").state_dict(), sys.argv[1])
 """
 
 # Seconds between two looks at the memory; the peak lasts for some tenths of a second.
 _PAUSE_S = 0.02
 
 
-def ours(checkpoint: Path, folder: Path, self_check: str) -> list[list[str]]:
+def ours(checkpoint: Path, folder: Path, *, self_check: bool) -> list[list[str]]:
     """The command of posezoo, which starts the process with PyTorch itself."""
-    return [[sys.executable, "-c", CONVERT, str(checkpoint), str(folder / "ours"), self_check]]
+    command = [sys.executable, "-m", "posezoo", "convert", "--network", "higher_hrnet", "--force"]
+    command += ["--checkpoint", str(checkpoint), "--output_dir", str(folder / "ours")]
+    return [[*command, *([] if self_check else ["--self_check", "off"])]]
 
 
 def theirs(checkpoint: Path, folder: Path) -> list[list[str]]:
@@ -154,8 +138,8 @@ def rounds_of(folder: Path) -> list[dict[str, dict[str, float]]]:
     subprocess.run([sys.executable, "-c", SAVE, str(checkpoint)], check=True)
     contestants = {
         PEER: theirs(checkpoint, folder),
-        OURS: ours(checkpoint, folder, "no"),
-        CHECKED: ours(checkpoint, folder, "yes"),
+        OURS: ours(checkpoint, folder, self_check=False),
+        CHECKED: ours(checkpoint, folder, self_check=True),
     }
     return [
         {name: measured(commands, folder) for name, commands in contestants.items()} for _ in range(ROUNDS)
