@@ -69,6 +69,23 @@ def read_fields(buffer: Buffer, start: int, end: int) -> Iterator[ProtobufField]
         start = stop
 
 
+def find_messages(buffer: Buffer, *path: int) -> list[ProtobufField]:
+    """The messages inside a file's message at a path of field numbers, in the file's order.
+
+    Raises:
+        ProtobufError: the bytes of a message on the path are not valid.
+    """
+    found = [ProtobufField(0, LENGTH, 0, len(buffer))]
+    for number in path:
+        found = [
+            field
+            for message in found
+            for field in read_fields(buffer, message.start, message.end)
+            if (field.number, field.kind) == (number, LENGTH)
+        ]
+    return found
+
+
 def has_fields(path: Path, fields: Mapping[int, int], *, needed: int) -> bool:
     """Whether a file is a message that has the needed field, and only fields from a table.
 

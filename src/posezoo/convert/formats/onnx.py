@@ -13,6 +13,7 @@ from posezoo.convert.protobuf_reader import (
     VARINT,
     Buffer,
     ProtobufError,
+    find_messages,
     has_fields,
     map_file,
     read_fields,
@@ -93,24 +94,21 @@ def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
 
     arrays = []
     with map_file(path) as buffer:
-        for graph in read_fields(buffer, 0, len(buffer)):
-            for tensor in read_fields(buffer, graph.start, graph.end) if graph.number == 7 else ():
-                if tensor.number != 5:
-                    continue
-                shape, values, dtype = [], b"", ""
-                for field in read_fields(buffer, tensor.start, tensor.end):
-                    if field.number == 1:  # dims, one by one or packed
-                        at = field.start
-                        while at < field.end:
-                            size, at = read_varint(buffer, at, field.end)
-                            shape.append(size)
-                    elif field.number == 2:  # data_type
-                        kind, _ = read_varint(buffer, field.start, field.end)
-                        dtype = {1: "<f4", 10: "<f2"}.get(kind, "")
-                    elif field.number in (4, 9) and field.kind == LENGTH:  # float_data, raw_data
-                        values = buffer[field.start : field.end]
-                if dtype and len(values) == math.prod(shape) * int(dtype[-1]):
-                    arrays.append(np.frombuffer(values, dtype).reshape(shape))
+        for tensor in find_messages(buffer, 7, 5):  # the graph, its initializers
+            shape, values, dtype = [], b"", ""
+            for field in read_fields(buffer, tensor.start, tensor.end):
+                if field.number == 1:  # dims, one by one or packed
+                    at = field.start
+                    while at < field.end:
+                        size, at = read_varint(buffer, at, field.end)
+                        shape.append(size)
+                elif field.number == 2:  # data_type
+                    kind, _ = read_varint(buffer, field.start, field.end)
+                    dtype = {1: "<f4", 10: "<f2"}.get(kind, "")
+                elif field.number in (4, 9) and field.kind == LENGTH:  # float_data, raw_data
+                    values = buffer[field.start : field.end]
+            if dtype and len(values) == math.prod(shape) * int(dtype[-1]):
+                arrays.append(np.frombuffer(values, dtype).reshape(shape))
     return arrays
 
 

@@ -11,7 +11,7 @@ from posezoo.convert.protobuf_reader import (
     LENGTH,
     VARINT,
     ProtobufError,
-    ProtobufField,
+    find_messages,
     has_fields,
     map_file,
     read_fields,
@@ -65,16 +65,7 @@ def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
 
     arrays = []
     with map_file(path) as buffer:
-        # The message that contains each tensor: node 1, its attribute 5, the value 2, its tensor 8.
-        tensors = [ProtobufField(0, LENGTH, 0, len(buffer))]
-        for number in (1, 5, 2, 8):
-            tensors = [
-                field
-                for message in tensors
-                for field in read_fields(buffer, message.start, message.end)
-                if (field.number, field.kind) == (number, LENGTH)
-            ]
-        for tensor in tensors:
+        for tensor in find_messages(buffer, 1, 5, 2, 8):  # the nodes, their attributes, values, tensors
             parts = {field.number: field for field in read_fields(buffer, tensor.start, tensor.end)}
             if not {1, 2, 4} <= set(parts) or buffer[parts[1].start] != 1:  # DT_FLOAT
                 continue
