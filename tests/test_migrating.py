@@ -1,0 +1,193 @@
+"""The page for users of openvino-dev: its commands run as they stand there, and its numbers are right."""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shlex
+import subprocess
+import sys
+from collections import Counter
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.model_optimizer import ENVIRONMENT, needs_mo
+from fakes.network import network
+from fakes.zoo import declared_file, omz_yml, write_model
+from posezoo.cli.main import create_parser
+from posezoo.cli.omz import converter, downloader, info_dumper, quantizer
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE = (ROOT / "docs" / "migrating.md").read_text("utf-8")
+TOOLS = {tool.__name__.rpartition(".")[2]: tool for tool in (converter, downloader, info_dumper, quantizer)}
+IR = "intel/person-detection-retail-0013/FP16/person-detection-retail-0013"
+OWN_IR = "public/resnet-50-tf/FP16/resnet-50-tf"
+
+
+def section(title: str) -> str:
+    return re.split(r"\n## ", PAGE.partition(f"\n## {title}")[2])[0]
+
+
+def blocks(text: str, kind: str) -> list[str]:
+    return re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
+
+
+def commands(text: str) -> list[str]:
+    lines = "".join(blocks(text, "console")).splitlines()
+    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
+
+
+@pytest.fixture(scope="module")
+def links(tmp_path_factory) -> Path:
+    """A folder with posezoo's wheel, for pip."""
+    folder = tmp_path_factory.mktemp("links")
+    build = [
+        "-m",
+        "pip",
+        "wheel",
+        "--quiet",
+        "--no-deps",
+        "--no-build-isolation",
+        "-w",
+        str(folder),
+        str(ROOT),
+    ]
+    subprocess.run([sys.executable, *build], check=True, capture_output=True, timeout=120)
+    return folder
+
+
+@pytest.fixture
+def user(tmp_path, links, mirror):
+    """Runs lines of the page in a fresh environment, whose packages are ours, but without posezoo.
+
+    What the page downloads comes from the mirror, and resnet-50-tf is a small network.
+    """
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    for path in map(Path, sys.path):
+        for each in path.iterdir() if path.name == "site-packages" else ():
+            if not each.name.startswith(("posezoo", "__editable__", "pip", "setuptools")):
+                (packages / each.name).symlink_to(each)
+    environment = tmp_path / "environment"
+    subprocess.run([sys.executable, "-m", "venv", environment], check=True, timeout=120)
+    (site,) = environment.glob("lib/python*/site-packages")
+    (site / "packages.pth").write_text(f"{packages}\n")
+    origin = tmp_path / "resnet_v1-50.pb"
+    origin.write_bytes(network("pb"))
+    write_model(
+        tmp_path / "cache/posezoo/registries/omz/models",
+        "resnet-50-tf",
+        omz_yml(
+            framework="tf",
+            files=[declared_file(origin)],
+            input_info=[{"name": "image", "shape": [1, 12, 20, 3], "layout": "NHWC"}],
+            model_optimizer_args=["--input_model=$dl_dir/resnet_v1-50.pb", "--output=heatmaps"],
+        ),
+    )
+    home = tmp_path / "home"
+    (home / ".local" / "bin").mkdir(parents=True)
+    desk = tmp_path / "desk"
+    desk.mkdir()
+    environ = {
+        **os.environ,
+        "HOME": str(home),
+        "PATH": os.pathsep.join(
+            [str(environment / "bin"), str(home / ".local" / "bin"), "/usr/local/bin", "/usr/bin", "/bin"]
+        ),
+        "PIP_FIND_LINKS": str(links),
+        "POSEZOO_MIRROR": str(mirror),
+        "XDG_CACHE_HOME": str(tmp_path / "cache"),
+    }
+
+    def run(line: str, **changes: str) -> subprocess.CompletedProcess[str]:
+        ended = subprocess.run(
+            line, shell=True, cwd=desk, env=environ | changes, capture_output=True, text=True, timeout=300
+        )
+        assert ended.returncode == 0, f"{line}: {ended.stdout}{ended.stderr}"
+        return ended
+
+    run.desk = desk
+    return run
+
+
+def left(user, folder: str = "models") -> set[str]:
+    """The IR and the published files below a folder."""
+    files = (path for path in (user.desk / folder).rglob("*") if path.suffix in (".xml", ".bin", ".pb"))
+    return {str(path.relative_to(user.desk / folder)) for path in files}
+
+
+@pytest.mark.slow
+def test_the_old_names_run_as_the_page_shows(user):
+    lines = commands(section("1. Change one line"))
+    assert len(lines) == 5
+    outputs = [user(line).stdout for line in lines]
+    assert left(user) >= {f"{IR}.xml", f"{IR}.bin", f"{OWN_IR}.xml", f"{OWN_IR}.bin"}
+    assert [model["name"] for model in json.loads(outputs[-1])] == ["resnet-50-tf"]
+
+
+@pytest.mark.slow
+def test_posezoos_verbs_run_as_the_page_shows_and_leave_what_the_old_names_leave(user):
+    for line in commands(section("2. Change over")):
+        user(line)
+    assert left(user) == {
+        f"{OWN_IR}.xml",
+        f"{OWN_IR}.bin",
+        f"{IR}.xml",
+        f"{IR}.bin",
+        "public/resnet-50-tf/resnet_v1-50.pb",
+    }
+    (code,) = blocks(section("2. Change over"), "python")
+    assert user(f"python -c {shlex.quote(code)}").stdout == f"models/{IR}.xml\n"
+
+
+@pytest.mark.slow
+def test_the_new_dockerfile_makes_the_models(user):
+    _, after = blocks(section("A Dockerfile"), "dockerfile")
+    for line in re.findall(r"^RUN (.+)", after, re.MULTILINE):
+        user(line.replace("/models", str(user.desk / "image")))
+    assert left(user, "image") == {f"{IR}.xml", f"{IR}.bin"}
+
+
+def test_both_commands_of_each_row_are_read():
+    rows = [
+        re.findall("`([^`]+)`", row) for row in section("2. Change over").splitlines() if row[:3] == "| `"
+    ]
+    assert len(rows) > 15
+    for row in rows:
+        for command in row:
+            first, *words = shlex.split(command) if " " in command else [command]
+            if first == "posezoo":
+                args = create_parser().parse_args(words)
+            elif first.startswith("omz_") and words:
+                args = TOOLS[first.removeprefix("omz_")].create_parser().parse_args(words)
+            else:
+                continue
+            assert vars(args)
+
+
+def planned(models: Path) -> list[dict[str, object]]:
+    arguments = ("--models_dir", models, "--allow_upstream_code", "--format", "json")
+    return json.loads(posezoo("plan", "--all", *arguments).stdout)["models"]
+
+
+@needs_mo
+def test_the_models_of_2024_6_are_counted_by_how_they_are_made():
+    (models,) = ENVIRONMENT.glob("lib/python*/site-packages/omz_tools/models")
+    counts = Counter(
+        "refused" if model["route"] == "upstream-code" and model["why"] else model["route"]
+        for model in planned(models)
+    )
+    routes = ("ir", "convert", "network", "mo", "upstream-code", "refused")
+    numbers = re.findall(r"^\| (\d+) \|", section("What does not move"), re.MULTILINE)
+    assert [counts.pop(route) for route in routes] == list(map(int, numbers))
+    assert not counts
+
+
+def test_the_models_of_2021_4_that_do_not_move_are_counted(shared):
+    frameworks = Counter(model["framework"] for model in planned(shared / "data" / "omz-2021.4" / "models"))
+    text = section("What does not move")
+    for framework in ("Caffe", "MXNet", "Caffe2"):
+        assert f"{frameworks[framework.lower()]} {framework} " in text
