@@ -113,6 +113,61 @@ def test_a_wrong_flag_is_refused_even_if_no_model_needs_model_optimizer(zoo, ver
     assert run(POSEZOO_MO=str(zoo / "nope")).returncode == 0
 
 
+@pytest.fixture
+def stand_in(tmp_path) -> Path:
+    """The mo that pip installs with the stand-in for openvino-dev."""
+    mo = tmp_path / "env" / "bin" / "mo"
+    mo.parent.mkdir(parents=True)
+    mo.write_text(
+        f"#!{sys.executable}\nimport re\nimport sys\nfrom posezoo_openvino_dev import mo\nsys.exit(mo())\n"
+    )
+    mo.chmod(0o755)
+    (mo.parent / "python").symlink_to(sys.executable)
+    return mo
+
+
+@pytest.mark.parametrize("how", ["mo", "environment", "setting", "mo and python"])
+def test_the_mo_of_the_stand_in_is_ignored(zoo, stand_in, how):
+    content = (zoo / "models/public/net/model.yml").read_text()
+    (zoo / "models/public/net/model.yml").write_text(content.replace("--log_level=ERROR", "--scale=2"))
+    given, environ = {
+        "mo": (("--mo", stand_in), {}),
+        "environment": (("--mo", stand_in.parents[1]), {}),
+        "setting": ((), {"POSEZOO_MO": str(stand_in)}),
+        "mo and python": (("--mo", stand_in, "--python", stand_in.with_name("python")), {}),
+    }[how]
+    ended = converter(zoo, *given, **environ)
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert irs(zoo) == ["public/net/FP16/net.xml", "public/net/FP32/net.xml"]
+
+
+@pytest.mark.parametrize("how", ["flag", "setting"])
+def test_a_model_that_needs_model_optimizer_is_refused_with_the_stand_in(zoo, stand_in, how):
+    given = {"flag": ("--mo", stand_in), "setting": ()}[how]
+    ended = converter(zoo, *given, **({} if given else {"POSEZOO_MO": str(stand_in)}))
+    assert ended.returncode == 1
+    assert "(mo, argument)" in ended.stderr
+    assert (
+        f"--mo PATH, or POSEZOO_MO; {stand_in} is that of posezoo's stand-in for openvino-dev" in ended.stderr
+    )
+    assert irs(zoo) == []
+
+
+def test_the_python_of_the_stand_in_has_no_model_optimizer(tmp_path):
+    site = tmp_path / "site"
+    (site / "openvino" / "tools" / "mo").mkdir(parents=True)
+    for package in ("openvino", "openvino/tools", "openvino/tools/mo"):
+        (site / package / "__init__.py").write_text("")
+    (site / "openvino_dev-2024.6.0+posezoo.dist-info").mkdir()
+    metadata = "Metadata-Version: 2.1\nName: openvino-dev\nVersion: 2024.6.0+posezoo\n"
+    (site / "openvino_dev-2024.6.0+posezoo.dist-info" / "METADATA").write_text(metadata)
+    python = tmp_path / "python"
+    python.write_text(f'#!/bin/sh\nPYTHONPATH={site} exec {sys.executable} "$@"\n')
+    python.chmod(0o755)
+    with pytest.raises(ConversionError, match=r"has no Model Optimizer: its OpenVINO is 2024\.6\.0\+posezoo"):
+        find_model_optimizer(python)
+
+
 @needs_mo
 def test_it_is_found_by_its_path_and_makes_both_precisions_in_the_usual_place(zoo):
     ended = converter(zoo, "--mo", ENVIRONMENT / "bin" / "mo")

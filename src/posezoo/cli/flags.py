@@ -375,16 +375,18 @@ def require_model_optimizer(args: argparse.Namespace) -> None:
     """Check that --mo names a Model Optimizer, even if no selected model needs one.
 
     Only the flag is checked here. A value from posezoo.cfg or the environment may not be meant for these
-    models, so it is checked only if a model needs it.
+    models, so it is checked only if a model needs it. The ``mo`` of our stand-in for openvino-dev is accepted
+    and ignored, since old scripts name whatever ``mo`` is installed.
 
     Raises:
         ConversionError: the file is not a Model Optimizer.
     """
     if args.mo is None:
         return
-    from posezoo.convert.model_optimizer import find_model_optimizer
+    from posezoo.convert.model_optimizer import find_model_optimizer, is_stand_in
 
-    find_model_optimizer(args.mo, getattr(args, "python", None))
+    if not is_stand_in(args.mo):
+        find_model_optimizer(args.mo, getattr(args, "python", None))
 
 
 def require_single_model(registry: Registry, name: str) -> ModelSpec:

@@ -50,6 +50,9 @@ _PATHS = (
 # Large TensorFlow models take some minutes.
 _TIMEOUT_S = 3600.0
 
+#: The module with the commands of posezoo's stand-in for openvino-dev, and its local version.
+STAND_IN_MODULE, STAND_IN_VERSION = "posezoo_openvino_dev", "posezoo"
+
 HINT = "make mo-env makes an environment with it; --mo build/mo-env/bin/mo"
 
 # Prints the folder of Model Optimizer, the version of OpenVINO, and that of Python.
@@ -94,19 +97,15 @@ def find_model_optimizer(named: Path | None, python: Path | None = None) -> Mode
 
     Args:
         named: the path of its ``mo``, of an old release's ``mo.py``, of the folder of its environment, or of
-            the Python in that environment.
+            the Python in that environment. The ``mo`` of our stand-in is ignored.
         python: the Python that starts it; None for the one in the folder of ``mo``.
 
     Raises:
         ConversionError: the path does not exist, or its Python has no Model Optimizer.
     """
     script: Path | None = None
-    if named is not None:
-        # Not resolved: an environment is recognised by the path of its links.
-        candidates = (named / "bin" / "mo", named / "Scripts" / "mo.exe") if named.is_dir() else (named,)
-        script = next((path.absolute() for path in candidates if path.is_file()), None)
-        if script is None:
-            raise ConversionError(f"{candidates[0]}: there is no such file", hint=HINT)
+    if named is not None and not is_stand_in(named):
+        script = _find_script(named)
         if script.name.startswith("python"):
             script, python = None, python or script
         else:
@@ -114,6 +113,8 @@ def find_model_optimizer(named: Path | None, python: Path | None = None) -> Mode
     if python is None:
         raise ConversionError("no Model Optimizer was named", hint=HINT)
     folder, version, python_version = _probe(python)
+    if version.endswith(f"+{STAND_IN_VERSION}"):
+        folder = ""  # its openvino.tools.mo only says that it is missing
     if script is not None and script.suffix == ".py":
         return ModelOptimizer((str(python), str(script)), script.parent, version)
     if not folder:
@@ -128,6 +129,24 @@ def find_model_optimizer(named: Path | None, python: Path | None = None) -> Mode
         raise ConversionError(f"{python}: has no Model Optimizer{version_note}", hint=hint)
     command = (str(python), "-m", "openvino.tools.mo") if script is None else (str(script),)
     return ModelOptimizer(command, Path(folder), version)
+
+
+def is_stand_in(named: Path) -> bool:
+    """Whether a path is the ``mo`` of our stand-in for openvino-dev, or an environment with that ``mo``."""
+    try:
+        with open(_find_script(named), "rb") as stream:
+            return f"from {STAND_IN_MODULE} import".encode() in stream.read(4096)
+    except (OSError, ConversionError):
+        return False
+
+
+def _find_script(named: Path) -> Path:
+    # Not resolved: an environment is recognised by the path of its links.
+    candidates = (named / "bin" / "mo", named / "Scripts" / "mo.exe") if named.is_dir() else (named,)
+    script = next((path.absolute() for path in candidates if path.is_file()), None)
+    if script is None:
+        raise ConversionError(f"{candidates[0]}: there is no such file", hint=HINT)
+    return script
 
 
 def _find_python(script: Path) -> Path:

@@ -87,7 +87,12 @@ def resolve_model(
         PosezooError: an argument for Model Optimizer is unknown or not valid.
         LockError: the lock is strict, and does not list the model as it is declared.
     """
-    has_model_optimizer = context.settings.mo is not None or context.mo_python is not None
+    mo = context.settings.mo
+    if mo is not None:
+        from posezoo.convert.model_optimizer import is_stand_in
+
+        mo = None if is_stand_in(mo) else mo
+    has_model_optimizer = mo is not None or context.mo_python is not None
     spec = with_known_network(spec)
     if inputs is not None and inputs != InputOptions():
         from posezoo.convert.camera_input import with_camera_input
@@ -115,6 +120,9 @@ def resolve_model(
         runs_upstream_code, converter_route = False, route
     if converter_route is Route.MO and has_model_optimizer:
         obstacle = None
+    elif obstacle is not None and converter_route is Route.MO and context.settings.mo is not None:
+        note = f"{context.settings.mo} is that of posezoo's stand-in for openvino-dev"
+        obstacle = replace(obstacle, hint=f"{obstacle.hint}; {note}")
     precisions = tuple(dict.fromkeys(precisions))
     if spec.is_ir:
         published = tuple(precision for precision in precisions if precision in spec.precisions)
