@@ -53,7 +53,7 @@ CONVERTER = {
     "--precisions": "FP32 and FP16 are made from one reading of the model, not by one process each",
     "--python": "only starts Model Optimizer, if there is no Python beside --mo or --mo is not given",
     "--mo": "converts only models that today's OpenVINO does not read (`posezoo info` says which). It may be "
-    "an environment's folder, too; POSEZOO_MO sets it for all commands",
+    "an environment's folder, too; POSEZOO_MO sets it for all commands. The mo of the stand-in is ignored",
     "--add_mo_arg": "arguments that change the network are supported (--input, --input_shape, --layout, "
     "--mean_values, --scale_values, --scale, --reverse_input_channels, --output, "
     "--freeze_placeholder_with_value, --static_shape); --data_type and --compress_to_fp16 must agree with "
@@ -128,6 +128,10 @@ INTRODUCTION = """\
 models, for Open Model Zoo's, and with `--models_dir` for any folder of Open Model Zoo's model.yml files. They
 run from a checkout (`python tools/downloader/downloader.py`), whether posezoo is installed or not. `posezoo
 shims DIR` writes the commands `omz_downloader`, `omz_converter`, `omz_quantizer` and `omz_info_dumper`.
+
+If a script or a Dockerfile installs openvino-dev itself, `posezoo shims --wheel DIR` writes a stand-in for
+it. With `PIP_FIND_LINKS=DIR`, `pip install "openvino-dev[onnx]==2024.6.0"` installs these commands with a
+current OpenVINO. `--wheel_version 2022.1.0` writes a stand-in for that version. Do not publish these wheels.
 
 ```sh
 python tools/downloader/downloader.py --print_all

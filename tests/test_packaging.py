@@ -7,6 +7,7 @@ import os
 import re
 import subprocess
 import sys
+import sysconfig
 import tarfile
 import zipfile
 from pathlib import Path
@@ -63,6 +64,63 @@ def test_the_wheel_holds_every_module_model_and_license_and_nothing_else(built, 
     where, holder = find(tmp_path, cwd=tmp_path)
     assert where.startswith(str(tmp_path / "posezoo" / "models"))
     assert holder == "Copyright 2019-2025 The MediaPipe Authors."
+
+
+def test_posezoo_packs_the_same_wheel_of_itself_in_a_checkout_and_installed(built, tmp_path):
+    wheel = next(built.glob("*.whl"))
+    with zipfile.ZipFile(wheel) as archive:
+        names = {
+            name for name in archive.namelist() if not name.endswith(("/WHEEL", "/RECORD", "/top_level.txt"))
+        }
+        archive.extractall(tmp_path / "installed")
+    (tmp_path / "installed" / "posezoo" / "__pycache__").mkdir()
+    (tmp_path / "installed" / "posezoo" / "__pycache__" / "api.pyc").write_bytes(b"")
+    for place, source in (("checkout", ROOT / "src"), ("installed", tmp_path / "installed")):
+        command = [sys.executable, "-m", "posezoo", "shims", "--wheel", tmp_path / place / "wheels"]
+        environ = {**os.environ, "PYTHONPATH": str(source)}
+        subprocess.run(command, cwd=tmp_path, env=environ, check=True, capture_output=True, timeout=60)
+        with (
+            zipfile.ZipFile(tmp_path / place / "wheels" / wheel.name) as packed,
+            zipfile.ZipFile(wheel) as archive,
+        ):
+            assert names == {name for name in packed.namelist() if not name.endswith(("/WHEEL", "/RECORD"))}
+            for name in names:
+                if "METADATA" not in name or place == "installed":  # the checkout's may be older
+                    assert packed.read(name) == archive.read(name), name
+        # pip verifies the digests of RECORD.
+        pip = [
+            sys.executable,
+            "-m",
+            "pip",
+            "install",
+            "--no-deps",
+            "--no-index",
+            "--target",
+            tmp_path / place / "new",
+        ]
+        subprocess.run(
+            [*pip, tmp_path / place / "wheels" / wheel.name], check=True, capture_output=True, timeout=60
+        )
+        where, _ = find(tmp_path / place / "new", cwd=tmp_path)
+        assert where.startswith(str(tmp_path / place / "new" / "posezoo" / "models"))
+
+
+def test_posezoo_that_is_not_installed_is_not_packed(tmp_path):
+    packages = tmp_path / "packages"
+    packages.mkdir()
+    for path in Path(sysconfig.get_path("purelib")).iterdir():
+        if "posezoo" not in path.name and path.suffix != ".pth":
+            (packages / path.name).symlink_to(path)
+    environ = {**os.environ, "PYTHONPATH": f"{ROOT / 'src'}{os.pathsep}{packages}"}
+    command = [sys.executable, "-S", "-m", "posezoo", "shims", "--wheel", tmp_path / "wheels"]
+    ended = subprocess.run(command, env=environ, capture_output=True, text=True, timeout=60, check=False)
+    assert ended.returncode == 1
+    problem, hint = ended.stderr.splitlines()
+    assert problem == (
+        "error: posezoo is not installed in this Python, so that a wheel of it would lack its requirements"
+    )
+    assert hint == f"  hint: pip install -e {ROOT}"
+    assert not (tmp_path / "wheels").exists()
 
 
 def test_the_sdist_holds_what_a_build_needs(built):

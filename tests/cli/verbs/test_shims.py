@@ -8,6 +8,7 @@ import subprocess
 import pytest
 
 from fakes.command import posezoo
+from posezoo.versions import version
 
 COMMANDS = ["omz_converter", "omz_downloader", "omz_info_dumper", "omz_quantizer"]
 
@@ -67,6 +68,38 @@ def test_others_on_the_path_are_named(tmp_path):
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):
     (tmp_path / "file").write_text("")
     ended = posezoo("shims", tmp_path / "file" / "bin")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: ")
+    assert len(ended.stderr.splitlines()) <= 2
+
+
+def test_without_a_folder_both_kinds_are_named():
+    ended = posezoo("shims")
+    assert ended.returncode == 2
+    assert "name a folder for the commands, or --wheel DIR" in ended.stderr
+
+
+def test_a_stand_in_for_an_older_release_lies_beside_the_others(tmp_path):
+    for release in ("2022.1.0", "2023.0"):
+        assert posezoo("shims", "--wheel", tmp_path, "--wheel_version", release).returncode == 0
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        "openvino_dev-2022.1.0+posezoo-py3-none-any.whl",
+        "openvino_dev-2023.0+posezoo-py3-none-any.whl",
+        f"posezoo-{version()}-py3-none-any.whl",
+    ]
+
+
+@pytest.mark.parametrize("release", ["2022.1.0+mine", "newest", "../2022", ""])
+def test_a_wrong_release_is_refused(tmp_path, release):
+    ended = posezoo("shims", "--wheel", tmp_path, "--wheel_version", release)
+    assert ended.returncode == 2
+    assert "expected a release such as 2022.1.0" in ended.stderr
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_folder_of_wheels_that_cannot_be_made_is_one_line(tmp_path):
+    (tmp_path / "file").write_text("")
+    ended = posezoo("shims", "--wheel", tmp_path / "file" / "wheels")
     assert ended.returncode == 1
     assert ended.stderr.startswith("error: ")
     assert len(ended.stderr.splitlines()) <= 2

@@ -1,4 +1,7 @@
-"""posezoo shims: write commands with Open Model Zoo's names, so that old scripts find them."""
+"""posezoo shims: write commands with Open Model Zoo's names, so that old scripts find them.
+
+With --wheel, pip installs these commands wherever a script asks for openvino-dev.
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,7 @@ from posezoo.errors import OutputError
 EXAMPLES = """
 posezoo shims ~/.local/bin
 posezoo shims ./bin && PATH=$PWD/bin:$PATH omz_downloader --print_all
+posezoo shims --wheel wheels && PIP_FIND_LINKS=$PWD/wheels pip install "openvino-dev[onnx]==2024.6.0"
 """
 
 #: The module of each command, by the command's name.
@@ -27,8 +31,34 @@ COMMANDS = {
 
 SUMMARY = "write Open Model Zoo's commands, such as omz_downloader, which then run posezoo"
 
+
+def _release(text: str) -> str:
+    from packaging.version import InvalidVersion, Version
+
+    try:
+        version = Version(text)
+    except InvalidVersion:
+        version = None
+    if version is None or version.local:
+        raise argparse.ArgumentTypeError(f"expected a release such as 2022.1.0, got {text!r}")
+    return str(version)
+
+
 FLAGS = (
-    Flag("folder DIR", f"the folder to write {', '.join(COMMANDS)} to; it should be on PATH"),
+    Flag(
+        "folder DIR", f"the folder to write {', '.join(COMMANDS)} to; it should be on PATH", Path, nargs="?"
+    ),
+    Flag(
+        "--wheel DIR",
+        "write two wheels to this folder: posezoo, and a stand-in for openvino-dev that pip prefers to the "
+        "real one; never publish them",
+    ),
+    Flag(
+        "--wheel_version VERSION",
+        "the version of openvino-dev that the stand-in satisfies (default: %(default)s)",
+        _release,
+        default="2024.6.0",
+    ),
     Flag(
         "--force",
         "also replace commands that run another posezoo or another Python; other programs are never replaced",
@@ -37,11 +67,38 @@ FLAGS = (
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the commands and print their paths; if one cannot be replaced, none is written.
+    """Write the commands or the wheels, and print their paths.
 
     Raises:
-        OutputError: another program has one of the names, or the folder cannot be written.
+        OutputError: another program has the name of a command, or a folder cannot be written.
+        PosezooError: with --wheel, posezoo is not installed.
     """
+    if args.folder is None and args.wheel is None:
+        args.parser.error("name a folder for the commands, or --wheel DIR")
+    if args.wheel is not None:
+        _write_wheels(args.wheel, args.wheel_version)
+    if args.folder is not None:
+        _write_commands(args)
+    return 0
+
+
+def _write_wheels(folder: Path, release: str) -> None:
+    """Write the wheels of posezoo and of the stand-in for openvino-dev, and print how to use them."""
+    from posezoo.cli.stand_in_wheel import pack_posezoo, pack_stand_in
+    from posezoo.files.verified_files import write_atomically
+
+    for name, content in (pack_posezoo(), pack_stand_in(release, COMMANDS)):
+        write_atomically(folder / name, content)
+        print(folder / name)
+    path = folder.resolve()
+    # pip separates several values at blanks.
+    value = path.as_uri() if " " in str(path) else shlex.quote(str(path))
+    print(f'Use: PIP_FIND_LINKS={value} pip install "openvino-dev=={release}"')
+    print("These wheels are for this machine, or for a package index of your own: never publish them.")
+
+
+def _write_commands(args: argparse.Namespace) -> None:
+    """Write the commands; if one cannot be replaced, none is written."""
     from posezoo.files.verified_files import write_atomically
 
     requested = {args.folder / name: shim_script(module) for name, module in COMMANDS.items()}
@@ -69,7 +126,6 @@ def run(args: argparse.Namespace) -> int:
                 text = "is on your PATH too, and not from posezoo: the first of the two is run"
                 print(f"warning: {other} {text}", file=sys.stderr)
                 break
-    return 0
 
 
 def shim_script(module: str) -> str:

@@ -1,0 +1,181 @@
+"""Packs two wheels: posezoo itself, and a stand-in for openvino-dev whose commands run posezoo.
+
+With both in a folder that pip searches, ``pip install openvino-dev==2024.6.0`` installs the stand-in: its
+local version 2024.6.0+posezoo satisfies that requirement and sorts above 2024.6.0 (PEP 440).
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import io
+import zipfile
+from collections.abc import Mapping
+from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from pathlib import Path
+
+from posezoo.convert.model_optimizer import STAND_IN_MODULE, STAND_IN_VERSION
+from posezoo.errors import PosezooError
+from posezoo.registry import builtin_models_dir
+
+# What the extras of openvino-dev install here. OpenVINO reads all these formats itself; ONNX Runtime compares
+# each IR of an ONNX file with its original, and posezoo needs PyTorch for what comes as a checkpoint.
+_EXTRAS = {
+    **dict.fromkeys(("caffe", "kaldi", "mxnet", "paddle", "tensorflow", "tensorflow2")),
+    "onnx": "proof",
+    "pytorch": "torch",
+}
+
+_QUANTIZE = "posezoo quantize makes INT8 of pose models, the package nncf of any model"
+_EVALUATE = "posezoo evaluate measures pose models; nothing replaces it for other models"
+_OMZ = "run omz_downloader, omz_converter or omz_info_dumper, or call posezoo.get"
+
+# What openvino-dev had and the stand-in has not, from 2021.4 to 2024.6, and what to use. The package openvino
+# contains openvino, openvino.tools and benchmark_app: the stand-in must not have files of the same name.
+_MISSING_COMMANDS = {
+    "accuracy_check": _EVALUATE,
+    "convert_annotation": "posezoo evaluate reads annotations in COCO's format",
+    "omz_data_downloader": "its files are at https://github.com/openvinotoolkit/open_model_zoo/tree/master/data",
+    "pot": _QUANTIZE,
+}
+_MISSING_PACKAGES = {
+    "compression": _QUANTIZE,
+    "omz_tools": _OMZ,
+    "open_model_zoo": _OMZ,
+    "openvino.model_zoo": _OMZ,
+    "openvino.tools.accuracy_checker": _EVALUATE,
+    "openvino.tools.mo": "call openvino.convert_model, or run mo or ovc",
+    "openvino.tools.pot": _QUANTIZE,
+}
+
+_DESCRIPTION = """\
+This is not Intel's openvino-dev, but posezoo's stand-in for it, written by `posezoo shims`. Its
+commands run posezoo with a current OpenVINO.
+
+It is for one machine, or for a package index of your own. Do not publish it.
+"""
+
+_MODULE = '''\
+"""The commands of posezoo's stand-in for openvino-dev."""
+
+import sys
+from functools import partial
+
+from posezoo.__main__ import main
+
+
+def _refuse(text):
+    print(text, file=sys.stderr)
+    return 2
+
+
+'''
+
+
+def pack_posezoo() -> tuple[str, bytes]:
+    """The name and the bytes of a wheel of the running posezoo, whether it is installed or in a checkout.
+
+    Raises:
+        PosezooError: posezoo is not installed, so that its requirements are unknown.
+    """
+    installed = _installed_posezoo()
+    package = Path(__file__).resolve().parents[1]
+    models = builtin_models_dir()
+    folders = {"posezoo": package, "posezoo/models": models, "posezoo/licenses": models.parent / "licenses"}
+    members: dict[str, bytes] = {}
+    for prefix, folder in folders.items():
+        for path in folder.rglob("*"):
+            parts = path.relative_to(folder).parts
+            if path.is_file() and not any(part == "__pycache__" or part.startswith(".") for part in parts):
+                members["/".join((prefix, *parts))] = path.read_bytes()
+    info = {
+        name: text
+        for name in ("METADATA", "entry_points.txt", "licenses/LICENSE")
+        if (text := installed.read_text(name))
+    }
+    return _pack_wheel("posezoo", installed.version, members, info)
+
+
+def pack_stand_in(release: str, commands: Mapping[str, str]) -> tuple[str, bytes]:
+    """The name and the bytes of the stand-in for openvino-dev, which requires the running posezoo.
+
+    Args:
+        release: the version of openvino-dev that it stands in for, as in ``2024.6.0``.
+        commands: the module of each command that posezoo has, by the command's name.
+
+    Raises:
+        PosezooError: posezoo is not installed, so that its version is unknown.
+    """
+    posezoo = _installed_posezoo()
+    version = f"{release}+{STAND_IN_VERSION}"
+    metadata = [
+        "Metadata-Version: 2.1",
+        "Name: openvino-dev",
+        f"Version: {version}",
+        "Summary: posezoo's stand-in for openvino-dev",
+        "License: Apache-2.0",
+        "Classifier: Private :: Do Not Upload",
+        f"Requires-Python: {posezoo.metadata['Requires-Python']}",
+        "Description-Content-Type: text/markdown",
+        f"Requires-Dist: posezoo[convert]=={posezoo.version}",
+    ]
+    for name, extra in sorted(_EXTRAS.items()):
+        metadata.append(f"Provides-Extra: {name}")
+        if extra:
+            metadata.append(f'Requires-Dist: posezoo[{extra}]=={posezoo.version}; extra == "{name}"')
+    module = _MODULE
+    for name, target in commands.items():
+        module += f"{name} = partial(main, {target!r})\n"
+    for name, instead in _MISSING_COMMANDS.items():
+        module += f"{name} = partial(_refuse, {_explain_missing(name, instead)!r})\n"
+    members = {f"{STAND_IN_MODULE}.py": module.encode()}
+    for name, instead in _MISSING_PACKAGES.items():
+        code = f"raise ImportError({_explain_missing(name, instead)!r}, name={name!r})\n"
+        members[f"{name.replace('.', '/')}/__init__.py"] = code.encode()
+    names = sorted((*commands, *_MISSING_COMMANDS))
+    info = {
+        "METADATA": "\n".join((*metadata, "", _DESCRIPTION)),
+        "entry_points.txt": "[console_scripts]\n"
+        + "".join(f"{name} = {STAND_IN_MODULE}:{name}\n" for name in names),
+    }
+    return _pack_wheel("openvino_dev", version, members, info)
+
+
+def _explain_missing(name: str, instead: str) -> str:
+    return f"{name} is not in posezoo's stand-in for openvino-dev: {instead}"
+
+
+def _installed_posezoo() -> Distribution:
+    try:
+        return distribution("posezoo")
+    except PackageNotFoundError as error:
+        raise PosezooError(
+            "posezoo is not installed in this Python, so that a wheel of it would lack its requirements",
+            hint=f"pip install -e {Path(__file__).resolve().parents[3]}",
+        ) from error
+
+
+def _pack_wheel(
+    name: str, version: str, members: Mapping[str, bytes], info: Mapping[str, str]
+) -> tuple[str, bytes]:
+    """A wheel whose bytes depend only on its contents (PEP 427)."""
+    folder = f"{name}-{version}.dist-info"
+    wheel = "Wheel-Version: 1.0\nGenerator: posezoo\nRoot-Is-Purelib: true\nTag: py3-none-any\n"
+    texts = {**info, "WHEEL": wheel}
+    # PEP 427 recommends that .dist-info is the last folder.
+    contents = dict(sorted(members.items())) | {
+        f"{folder}/{key}": texts[key].encode() for key in sorted(texts)
+    }
+    record = ""
+    for path, content in contents.items():
+        digest = base64.urlsafe_b64encode(hashlib.sha256(content).digest()).decode().rstrip("=")
+        record += f"{path},sha256={digest},{len(content)}\n"
+    contents[f"{folder}/RECORD"] = f"{record}{folder}/RECORD,,\n".encode()
+    buffer = io.BytesIO()
+    with zipfile.ZipFile(buffer, "w") as archive:
+        for path, content in contents.items():
+            member = zipfile.ZipInfo(path)  # its time is 1980-01-01
+            member.compress_type = zipfile.ZIP_DEFLATED
+            member.external_attr = 0o100644 << 16
+            archive.writestr(member, content)
+    return f"{name}-{version}-py3-none-any.whl", buffer.getvalue()

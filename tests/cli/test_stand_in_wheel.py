@@ -1,0 +1,219 @@
+"""The wheels of posezoo shims --wheel: what pip makes of them, and what old scripts find."""
+
+from __future__ import annotations
+
+import os
+import re
+import subprocess
+import sys
+import sysconfig
+import zipfile
+from pathlib import Path
+
+import pytest
+from packaging.specifiers import SpecifierSet
+from packaging.utils import parse_wheel_filename
+
+from fakes.command import posezoo
+from fakes.server import Server
+from fakes.waiting import HANG_S
+from fakes.wheels import make_wheel, serve_index
+from posezoo.versions import version
+
+STAND_IN = "openvino_dev-2024.6.0+posezoo-py3-none-any.whl"
+POSEZOO = f"posezoo-{version()}-py3-none-any.whl"
+NOT_HERE = "is not in posezoo's stand-in for openvino-dev: "
+
+# The environment of the user, for pip's index: the tests' own has none.
+USER = dict(os.environ)
+
+
+def run(*command: object, **environ: str) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [*map(str, command)],
+        env={**os.environ, **environ},
+        capture_output=True,
+        text=True,
+        timeout=HANG_S * 10,
+        check=False,
+    )
+
+
+@pytest.fixture(scope="module")
+def wheels(tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("wheels") / "new"
+    written = posezoo("shims", "--wheel", folder)
+    assert (written.returncode, written.stderr) == (0, "")
+    assert written.stdout.splitlines()[:2] == [str(folder / POSEZOO), str(folder / STAND_IN)]
+    assert f'PIP_FIND_LINKS={folder} pip install "openvino-dev==2024.6.0"' in written.stdout
+    assert "never publish" in written.stdout
+    assert {path.name for path in folder.iterdir()} == {POSEZOO, STAND_IN}
+    return folder
+
+
+@pytest.fixture(scope="module")
+def installed(wheels, tmp_path_factory) -> dict[str, str]:
+    """The stand-in in a folder of its own, beside what this Python has: PATH and PYTHONPATH."""
+    prefix = tmp_path_factory.mktemp("installed")
+    pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--prefix", prefix]
+    ended = run(*pip, "openvino-dev[onnx]==2024.6.0", PIP_FIND_LINKS=str(wheels))
+    assert ended.returncode == 0, ended.stderr
+    places = sysconfig.get_paths(vars={"base": str(prefix), "platbase": str(prefix)})
+    return {"PATH": f"{places['scripts']}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": places["purelib"]}
+
+
+def members_of(wheel: Path) -> dict[str, str]:
+    with zipfile.ZipFile(wheel) as archive:
+        return {path: archive.read(path).decode() for path in archive.namelist()}
+
+
+def test_writing_them_again_gives_the_same_bytes(wheels, tmp_path):
+    assert posezoo("shims", "--wheel", tmp_path).returncode == 0
+    for name in (POSEZOO, STAND_IN):
+        assert (tmp_path / name).read_bytes() == (wheels / name).read_bytes()
+
+
+def test_the_stand_in_is_private_and_requires_this_posezoo(wheels):
+    metadata = members_of(wheels / STAND_IN)["openvino_dev-2024.6.0+posezoo.dist-info/METADATA"]
+    assert "Name: openvino-dev\nVersion: 2024.6.0+posezoo\n" in metadata
+    assert "\nClassifier: Private :: Do Not Upload\n" in metadata
+    assert f"\nRequires-Dist: posezoo[convert]=={version()}\n" in metadata
+    extras = ["caffe", "kaldi", "mxnet", "onnx", "paddle", "pytorch", "tensorflow", "tensorflow2"]
+    assert re.findall(r"Provides-Extra: (\w+)", metadata) == extras
+
+
+def test_the_stand_in_has_no_file_of_the_package_openvino(wheels):
+    pytest.importorskip("openvino")
+    from importlib.metadata import files
+
+    theirs = {str(path) for path in files("openvino") or ()}
+    assert "openvino/tools/__init__.py" in theirs
+    assert not theirs & set(members_of(wheels / STAND_IN))
+    commands = {Path(path).name for path in theirs if "/bin/" in path}
+    assert {"benchmark_app", "ovc"} <= commands
+    entry_points = members_of(wheels / STAND_IN)["openvino_dev-2024.6.0+posezoo.dist-info/entry_points.txt"]
+    assert not commands & set(re.findall(r"^(\w+) =", entry_points, re.MULTILINE))
+
+
+@pytest.mark.parametrize(
+    ("requested", "is_taken"),
+    [
+        ("==2024.6.0", True),
+        ("==2024.6", True),
+        ("~=2024.0", True),
+        (">=2023", True),
+        ("", True),
+        ("==2022.1.0", False),
+        ("==2023.0", False),
+        ("<2024", False),
+        ("===2024.6.0", False),
+    ],
+)
+def test_it_satisfies_what_the_real_2024_6_satisfies(requested, is_taken):
+    _, found, _, _ = parse_wheel_filename(STAND_IN)
+    assert SpecifierSet(requested).contains(found) == is_taken
+
+
+def test_pip_prefers_it_to_the_real_one_of_the_index(wheels, tmp_path, monkeypatch):
+    name = "openvino_dev-2024.6.0-17404-py3-none-any.whl"
+    real = make_wheel(tmp_path / "real", {"omz_tools/__init__.py": b""}, name)
+    monkeypatch.delenv("PIP_NO_INDEX")
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "openvino-dev==2024.6.0"]
+    with Server() as server:
+        monkeypatch.setenv("PIP_INDEX_URL", serve_index(server, real))
+        assert run(*pip, "-d", tmp_path / "without").returncode == 0
+        assert run(*pip, "-d", tmp_path / "with", PIP_FIND_LINKS=str(wheels)).returncode == 0
+    assert [path.name for path in (tmp_path / "without").iterdir()] == [real.name]
+    assert [path.name for path in (tmp_path / "with").iterdir()] == [STAND_IN]
+
+
+def test_blanks_in_the_folder_are_written_as_pip_reads_them(tmp_path):
+    written = posezoo("shims", "--wheel", tmp_path / "my wheels")
+    value = re.search(r"PIP_FIND_LINKS=(\S+) ", written.stdout)[1]
+    pip = [sys.executable, "-m", "pip", "download", "--quiet", "--no-deps", "openvino-dev==2024.6.0"]
+    assert run(*pip, "-d", tmp_path, PIP_FIND_LINKS=value).returncode == 0
+    assert (tmp_path / STAND_IN).is_file()
+
+
+def test_a_script_finds_the_package_and_its_commands(installed):
+    shown = run(sys.executable, "-m", "pip", "show", "openvino-dev", **installed)
+    assert "\nVersion: 2024.6.0+posezoo\n" in shown.stdout
+    listed = run("omz_info_dumper", "--print_all", **installed)
+    assert (listed.returncode, listed.stderr) == (0, "")
+    assert "pose-detection-mediapipe" in listed.stdout.split()
+    for command in ("omz_downloader", "omz_converter", "omz_quantizer"):
+        assert run(command, "--help", **installed).returncode == 0
+        assert run(command, "--no_such_flag", **installed).returncode == 2
+
+
+@pytest.mark.parametrize("command", ["accuracy_check", "convert_annotation", "omz_data_downloader", "pot"])
+def test_a_command_without_successor_says_in_one_line_what_to_use(installed, command):
+    ended = run(command, "--help", **installed)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert ended.stderr.startswith(f"{command} {NOT_HERE}")
+    assert len(ended.stderr.splitlines()) == 1
+
+
+@pytest.mark.parametrize(
+    ("code", "package", "instead"),
+    [
+        ("from openvino.tools.mo import convert_model", "openvino.tools.mo", "openvino.convert_model"),
+        ("from openvino.tools import mo", "openvino.tools.mo", "openvino.convert_model"),
+        ("from openvino.model_zoo.omz_downloader import main", "openvino.model_zoo", "omz_downloader"),
+        ("import omz_tools.models", "omz_tools", "omz_downloader"),
+        ("import openvino.tools.pot as pot", "openvino.tools.pot", "nncf"),
+        ("import openvino.tools.accuracy_checker", "openvino.tools.accuracy_checker", "posezoo evaluate"),
+    ],
+)
+def test_importing_its_packages_says_in_one_line_what_to_use(installed, code, package, instead):
+    pytest.importorskip("openvino")
+    ended = run(sys.executable, "-c", code, **installed)
+    assert ended.returncode == 1
+    last = ended.stderr.splitlines()[-1]
+    assert last.startswith(f"ImportError: {package} {NOT_HERE}")
+    assert instead in last
+
+
+def test_the_package_openvino_still_works_beside_it(installed):
+    pytest.importorskip("openvino")
+    code = "import openvino, openvino.tools.ovc, openvino.tools.benchmark; openvino.Core"
+    assert run(sys.executable, "-c", code, **installed).returncode == 0
+
+
+@pytest.mark.slow
+def test_a_fresh_environment_installs_it_from_the_users_index_and_converts(wheels, tmp_path, mirror):
+    user = {**USER, "HOME": str(tmp_path), "PIP_FIND_LINKS": str(wheels), "POSEZOO_MIRROR": str(mirror)}
+    python, commands = tmp_path / "env/bin/python", tmp_path / "env" / "bin"
+
+    def succeed(*command: object) -> str:
+        ended = subprocess.run(
+            [*map(str, command)],
+            env=user,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=900,
+            check=False,
+        )
+        assert ended.returncode == 0, f"{command}: {ended.stdout}{ended.stderr}"
+        return ended.stdout
+
+    succeed(sys.executable, "-m", "venv", tmp_path / "env")
+    try:
+        succeed(python, "-m", "pip", "download", "--no-deps", "-d", tmp_path / "probe", "openvino")
+    except AssertionError:
+        pytest.skip("needs a package index")
+    succeed(python, "-m", "pip", "install", "openvino-dev[onnx]==2024.6.0")
+    assert "Version: 2024.6.0+posezoo" in succeed(python, "-m", "pip", "show", "openvino-dev")
+    succeed(python, "-m", "pip", "check")
+    for requested in ("openvino-dev==2024.6", "openvino-dev[caffe,onnx,tensorflow2]>=2023"):
+        succeed(python, "-m", "pip", "install", "--dry-run", requested)
+    name = ("--name", "pose-detection-mediapipe")
+    succeed(commands / "omz_downloader", *name, "-o", "models")
+    succeed(commands / "omz_converter", *name, "-d", "models", "-o", "models", "--mo", commands / "mo")
+    irs = sorted(path.parent.name for path in (tmp_path / "models").rglob("pose-detection-mediapipe.xml"))
+    assert irs == ["FP16", "FP32"]
+    # Removing it removes nothing of the package openvino.
+    succeed(python, "-m", "pip", "uninstall", "--yes", "openvino-dev")
+    succeed(python, "-c", "import openvino, openvino.tools.ovc")
+    succeed(commands / "benchmark_app", "--help")
