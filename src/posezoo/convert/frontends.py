@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import io
 import posixpath
+import tempfile
 from collections.abc import Callable, Sequence
 from functools import partial
 from pathlib import Path
@@ -137,7 +138,7 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> Path:
 
 
 def open_for_frontend(spec: ModelSpec, path: Path) -> Path | bytes:
-    """OpenVINO's input for a verified file: its path, or the ONNX that a checkpoint is exported to.
+    """OpenVINO's input for a verified file: its path, or the content of a file that is made from it.
 
     Raises:
         ConversionError: the file does not have the declared format, or refers to files that the model does
@@ -190,15 +191,34 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
         OutputError: the ONNX cannot be written.
         MissingPackageError: OpenVINO is not installed, or too old; or torch is missing, for a checkpoint.
     """
-    source = open_for_frontend(spec, path)
+    model_format, source = select_format(spec), open_for_frontend(spec, path)
     if isinstance(source, bytes) and keep_onnx is not None:
         verified_files.write_atomically(keep_onnx, source)
+    declared = model_format.output_names(path)
+    names = [*(port.name for port in spec.outputs), *declared.values()]
     try:
-        return _read(select_format(spec), source, [port.name for port in spec.outputs])
+        with tempfile.TemporaryDirectory(prefix="posezoo-") as folder:
+            if isinstance(source, bytes) and model_format.frontend == "tf":  # it reads only .pb files
+                graph = Path(folder, "graph.pb")
+                graph.write_bytes(source)
+                source = graph
+            network = _read(model_format, source, names)
     except (MissingPackageError, MemoryError):
         raise
     except Exception as error:  # OpenVINO's frontends raise classes that derive from Exception directly
         raise ConversionError(f"{path}: OpenVINO cannot read it: {error_text(error)}") from error
+    if declared:  # without this, the outputs have the order of their names
+        from posezoo.convert.graph_cutting import cut_outputs, find_output
+
+        for title, name in declared.items():
+            port = find_output(network, name)
+            if port is None:
+                raise ConversionError(f"{path}: its output {sanitize(name)} is not in its graph")
+            if find_output(network, title) is None:
+                port.add_names({title})
+        if not spec.outputs:
+            network = cut_outputs(network, list(dict.fromkeys(declared.values())), spec.name)
+    return network
 
 
 def _read(model_format: ModelFormat, source: Path | bytes, outputs: Sequence[str]) -> Any:

@@ -8,9 +8,10 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 from urllib.parse import unquote, urlsplit
 
+from posezoo.convert.frontends import read_network
 from posezoo.download.model_download import download_model
 from posezoo.download.options import DownloadOptions
-from posezoo.errors import SettingsError, sanitize
+from posezoo.errors import ConversionError, SettingsError, sanitize
 from posezoo.events import Listener, ignore_event
 from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.layout import ModelLayout
@@ -23,6 +24,7 @@ _FRAMEWORKS = {
     ".tflite": model.Framework.TFLITE,
     ".onnx": model.Framework.ONNX,
     ".pb": model.Framework.TF,
+    ".json": model.Framework.TF,  # TensorFlow.js; its weights are in .bin files
     ".xml": model.Framework.DLDT,
     ".pth": model.Framework.PYTORCH,
     ".pt": model.Framework.PYTORCH,
@@ -112,13 +114,21 @@ def describe_files(
     for file in spec.files:  # an existing file of this name may have other content
         layout.file_path(spec, file).unlink(missing_ok=True)
     download_model(spec, layout, replace(download_options, first_use=remember, mirrors=()), listener=listener)
-    files = (replace(file, size=pins[file.name][0], checksum=pins[file.name][1]) for file in spec.files)
-    spec = replace(spec, files=tuple(files))
+    files = [replace(file, size=pins[file.name][0], checksum=pins[file.name][1]) for file in spec.files]
     if spec.framework is model.Framework.PYTORCH:
-        return spec, ""
-    networks = [file for file in spec.files if not file.name.endswith((".bin", ".prototxt"))]
+        return replace(spec, files=tuple(files)), ""
+    # A model's first file is the one to convert.
+    spec = replace(
+        spec, files=tuple(sorted(files, key=lambda file: file.name.endswith((".bin", ".prototxt"))))
+    )
+    path = layout.file_path(spec, spec.files[0])
     try:
-        network = import_openvino().Core().read_model(layout.file_path(spec, (networks or spec.files)[0]))
+        if path.suffix == ".json":  # no frontend of OpenVINO reads it
+            network = read_network(spec, path)
+        else:
+            network = import_openvino().Core().read_model(path)
+    except ConversionError as error:
+        return spec, error.problem
     except RuntimeError as error:
         return spec, error_text(error)
     inputs = []

@@ -59,7 +59,11 @@ def openvino_core(*, extra: str = "convert") -> Any:
 def error_text(error: BaseException) -> str:
     """An error of OpenVINO in one line.
 
-    Its messages begin with the failed check and a position in its own sources; only the last line is useful.
+    Its messages begin with the failed check and a position in its own sources; only the last line is useful,
+    or the summary of the operations that it cannot convert.
     """
-    lines = [line.strip() for line in str(error).splitlines() if line.strip()]
+    lines = [line.strip().removeprefix("-- ") for line in str(error).splitlines() if line.strip()]
+    if "Summary:" in lines:
+        summary = lines[lines.index("Summary:") + 1 :]
+        return "; ".join(line for line in summary if not line.startswith("To facilitate the conversion"))
     return lines[-1].rstrip(".") if lines else type(error).__name__

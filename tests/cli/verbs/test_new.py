@@ -7,10 +7,12 @@ import json
 import shlex
 from pathlib import Path
 
+import numpy as np
 import pytest
 import yaml
 
 from fakes.command import posezoo
+from fakes.graph_models import constant, graph_model, node, placeholder, weight
 from fakes.network import HEIGHT, WIDTH, network
 from fakes.server import Server
 from fakes.zoo import model_yml, write_model
@@ -61,6 +63,24 @@ def test_size_digest_inputs_and_outputs_come_from_the_file(zoo, server, kind):
     assert {each["name"] for each in written["outputs"]} == {"heatmaps", "pafs"}
     assert written["framework"] == {"onnx": "onnx", "tflite": "tflite", "pb": "tf"}[kind]
     assert "# color: RGB" in model_of(zoo).read_text()
+
+
+def test_a_graph_model_of_tensorflow_js_is_drafted_and_converted(zoo, server):
+    """Its weights may be named first; the IR has the names of its signature."""
+    halves = weight("slope", np.float16([0.25, -2, 1]))
+    nodes = [placeholder(-1, HEIGHT, WIDTH, 3), constant("slope"), node("out", "Prelu", "image", "slope")]
+    model, shards = graph_model(nodes, [halves], {"heatmaps": "out:0"})
+    ((shard, content),) = shards.items()
+    addresses = [server.serve(shard, content), server.serve("model.json", json.dumps(model).encode())]
+    ended = new(zoo, "my-pose", "--from", *addresses, "--license", "MIT")
+    assert ended.returncode == 0, ended.stderr
+    written = yaml.safe_load(model_of(zoo).read_text())
+    assert [file["name"] for file in written["files"]] == ["model.json", shard]
+    assert (written["framework"], written["inputs"][0]["shape"]) == ("tf", [-1, HEIGHT, WIDTH, 3])
+    assert [(each["name"], each["shape"]) for each in written["outputs"]] == [("out", [-1, HEIGHT, WIDTH, 3])]
+    got = run(zoo, "get", "my-pose", "--precisions", "FP16")
+    assert got.returncode == 0, got.stderr
+    assert Path(got.stdout.strip()).stat().st_size > 0
 
 
 def test_the_commands_of_contributing_lead_from_an_address_to_an_ir(zoo, server):

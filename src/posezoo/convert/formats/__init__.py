@@ -67,7 +67,9 @@ class ModelFormat:
         image_layout: the usual layout of images in this format; empty if there is none.
         external_files: the further files that a reader opens, relative to the file's folder; raises
             ProtobufError if the file is damaged.
-        openvino_input: the input of OpenVINO: a path, or ONNX that is made from the file.
+        openvino_input: the input of OpenVINO: a path, or the content of a file for its frontend.
+        output_names: the outputs that the file itself declares, in its order: the name of each tensor by the
+            output's title; empty if it declares none.
         cut_before_conversion: makes an OpenVINO InputModel end at the outputs with these names.
         runtime_module: the module of a runtime other than OpenVINO; empty if there is none.
         open_runtime: opens the original in that runtime.
@@ -81,6 +83,7 @@ class ModelFormat:
     image_layout: str
     external_files: Callable[[Path], Collection[str]] = lambda path: ()
     openvino_input: Callable[[ModelSpec, Path], Path | bytes] = lambda spec, path: path
+    output_names: Callable[[Path], Mapping[str, str]] = lambda path: {}
     cut_before_conversion: Callable[[Any, Sequence[str]], None] | None = None
     runtime_module: str = ""
     open_runtime: OpenRuntime | None = None

@@ -1,4 +1,4 @@
-"""TensorFlow's formats: frozen graph, MetaGraph and SavedModel."""
+"""TensorFlow's formats: frozen graph, MetaGraph, SavedModel and TensorFlow.js graph model."""
 
 from __future__ import annotations
 
@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.convert.formats import ModelFormat
+from posezoo.convert.formats.tensorflow_js import GRAPH_MODEL
 from posezoo.convert.protobuf_reader import (
     LENGTH,
     VARINT,
@@ -95,6 +96,7 @@ FROZEN_GRAPH = ModelFormat(
             image_layout="NHWC",
             openvino_input=lambda spec, path: path.parent,
         ),
+        ".json": GRAPH_MODEL,
         ".meta": ModelFormat("a TensorFlow MetaGraph", is_meta_graph, frontend="tf", image_layout="NHWC"),
     },
 )

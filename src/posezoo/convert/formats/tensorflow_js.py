@@ -1,0 +1,352 @@
+"""TensorFlow.js graph models: a model.json, and files with weights that it names.
+
+OpenVINO reads a TensorFlow graph only as protobuf, so the graph is written as a frozen one (GraphDef of
+tensorflow/core/framework/graph.proto). Operations that TensorFlow.js fuses become the operations that they
+consist of. Weights become constants as TensorFlow.js reads them (tfjs-core, src/io/io_utils.ts).
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import math
+import struct
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+from posezoo.convert.formats import ModelFormat
+from posezoo.convert.protobuf_reader import FIXED32, LENGTH, VARINT
+from posezoo.errors import ConversionError, sanitize
+from posezoo.spec.model import ModelSpec
+from posezoo.spec.safe_names import explain_unsafe_file_name
+
+if TYPE_CHECKING:
+    from posezoo.convert.formats import Array
+
+# tensorflow/core/framework/types.proto
+_TYPES = {
+    "DT_FLOAT": 1, "DT_DOUBLE": 2, "DT_INT32": 3, "DT_UINT8": 4, "DT_INT16": 5, "DT_INT8": 6, "DT_STRING": 7,
+    "DT_COMPLEX64": 8, "DT_INT64": 9, "DT_BOOL": 10, "DT_BFLOAT16": 14, "DT_UINT16": 17, "DT_HALF": 19,
+    "DT_RESOURCE": 20, "DT_VARIANT": 21, "DT_UINT32": 22, "DT_UINT64": 23,
+}  # fmt: skip
+
+# The types of constants in numpy; TensorFlow.js itself computes only with float32, int32 and bool.
+_CONSTANTS = {"DT_FLOAT": "<f4", "DT_DOUBLE": "<f8", "DT_INT32": "<i4", "DT_INT64": "<i8", "DT_BOOL": "?"}
+_WEIGHTS = {"float32": "<f4", "int32": "<i4", "bool": "?"}
+_QUANTIZED = {"uint8": "<u1", "uint16": "<u2", "float16": "<f2"}
+
+_FUSED = {
+    "_FusedConv2D": "Conv2D",
+    "FusedDepthwiseConv2dNative": "DepthwiseConv2dNative",
+    "_FusedMatMul": "MatMul",
+}
+_FUSION_ATTRIBUTES = ("fused_ops", "epsilon", "num_args", "leakyrelu_alpha")
+_ACTIVATIONS = ("Relu", "Relu6", "Elu", "Sigmoid", "Tanh")
+
+
+class _Node(NamedTuple):
+    """An operation; the attributes are as in the JSON, or already encoded."""
+
+    name: str
+    operation: str
+    inputs: Sequence[str]
+    attributes: Mapping[str, Any]
+
+
+def is_graph_model(path: Path) -> bool:
+    """Whether a file is JSON, complete or not, with a network of TensorFlow.js."""
+    with open(path, "rb") as stream:
+        if not stream.read(64).lstrip().startswith(b"{"):
+            return False
+        stream.seek(0)
+        content = stream.read()
+    return b'"modelTopology"' in content or b'"weightsManifest"' in content
+
+
+def find_shards(path: Path) -> list[str]:
+    """The names of the files with weights, relative to the folder of a model.json.
+
+    Raises:
+        ConversionError: the file is damaged, or names a file outside its folder.
+    """
+    return [name for group in _read_json(path)["weightsManifest"] for name in _shard_names(path, group)]
+
+
+def read_output_names(path: Path) -> dict[str, str]:
+    """The titles of the outputs in a model.json's signature, in its order, with the names of their tensors.
+
+    Raises:
+        ConversionError: the file is damaged.
+    """
+    with _reading(path, "signature.outputs"):
+        outputs = (_read_json(path).get("signature") or {}).get("outputs") or {}
+        return {str(title): str(output["name"]) for title, output in outputs.items()}
+
+
+def write_graph_def(spec: ModelSpec, path: Path) -> bytes:
+    """The network of a model.json as a frozen TensorFlow graph.
+
+    Args:
+        spec: the model; the shapes of its inputs are used for inputs of unknown rank.
+
+    Raises:
+        ConversionError: a file is damaged, or contains an operation or a type that is not supported.
+    """
+    model = _read_json(path)
+    weights = _read_weights(path, model)
+    with _reading(path, "signature.inputs"):
+        declared = ((model.get("signature") or {}).get("inputs") or {}).values()
+        shapes = {port["name"].partition(":")[0]: port.get("tensorShape") for port in declared}
+    for port in spec.inputs:
+        if port.shape:
+            shapes[port.name.partition(":")[0]] = {"dim": [{"size": size} for size in port.shape]}
+    encoded = []
+    for index, entry in enumerate(model["modelTopology"]["node"]):
+        with _reading(path, f"modelTopology.node[{index}]"):
+            name, operation, attributes = entry["name"], entry["op"], dict(entry.get("attr", {}))
+        with _reading(path, f"the node {name!s:.60} ({operation!s:.60})"):
+            if operation == "Const":
+                kind = attributes["dtype"]["type"]
+                if name not in weights:
+                    raise ValueError("is a constant without weights")
+                if kind not in _CONSTANTS:
+                    raise ValueError(f"is a constant of type {kind}, which is not supported")
+                attributes["value"] = _encode_constant(weights[name], kind)
+            elif operation == "Placeholder" and name in shapes:
+                shape = attributes.get("shape", {}).get("shape", {})
+                if "dim" not in shape and shape.get("unknownRank", not shape):
+                    attributes["shape"] = {"shape": shapes[name]}
+            node = _Node(name, operation, entry.get("input", []), attributes)
+            encoded += [_encode_node(part) for part in _unfuse(node)]
+    return b"".join(encoded)
+
+
+def _end_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:
+    """Make the network end at these tensors; otherwise this frontend removes an Identity that others read."""
+    names = dict.fromkeys(name if ":" in name else f"{name}:0" for name in outputs)
+    places = [input_model.get_place_by_tensor_name(name) for name in names]
+    if found := [place for place in places if place]:
+        input_model.override_all_outputs(found)
+
+
+def _read_json(path: Path) -> dict[str, Any]:
+    """A model.json whose graph and weights are lists."""
+    try:
+        model = json.loads(path.read_bytes())
+    except json.JSONDecodeError as error:
+        raise ConversionError(
+            f"{path}:{error.lineno}:{error.colno}: is not valid JSON: {error.msg}"
+        ) from error
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConversionError(f"{path}: cannot be read as JSON: {error}") from error
+    with _reading(path, "model.json"):
+        if (kind := model.get("format", "graph-model")) != "graph-model":
+            raise ConversionError(
+                f"{path}: format is {sanitize(str(kind))}; only a graph-model can be converted",
+                hint="tensorflowjs_converter --output_format=tfjs_graph_model makes one of a layers-model",
+            )
+        for place, value in (
+            ("modelTopology.node", model["modelTopology"].get("node")),
+            ("weightsManifest", model.get("weightsManifest")),
+        ):
+            if not isinstance(value, list):
+                raise ConversionError(f"{path}: {place} is not a list")
+        if (model["modelTopology"].get("library") or {}).get("function"):
+            raise ConversionError(f"{path}: modelTopology.library has functions, which are not supported")
+        return dict(model)
+
+
+def _shard_names(path: Path, group: Any) -> list[str]:
+    with _reading(path, "weightsManifest"):
+        names = [str(name) for name in group["paths"]]
+    for name in names:
+        if reason := explain_unsafe_file_name(name):
+            raise ConversionError(f"{path}: weightsManifest: the path {sanitize(name)} {reason}")
+    return names
+
+
+def _read_weights(path: Path, model: Mapping[str, Any]) -> dict[str, Array]:
+    """The weights by name: float32, int32 or bool."""
+    import numpy as np
+
+    arrays: dict[str, Array] = {}
+    for index, group in enumerate(model["weightsManifest"]):
+        specs = []
+        with _reading(path, f"weightsManifest[{index}].weights"):
+            for weight in group["weights"]:
+                quantized = weight.get("quantization") or {}
+                name, shape, kind = str(weight["name"]), weight["shape"], weight["dtype"]
+                stored = quantized.get("dtype", kind)
+                types = _QUANTIZED if quantized else _WEIGHTS
+                if kind not in _WEIGHTS or stored not in types or (stored == "float16" and kind != "float32"):
+                    raise ValueError(f"{name} has the type {stored} for {kind}, which is not supported")
+                if not all(isinstance(size, int) and size >= 0 for size in shape):
+                    raise ValueError(f"{name} has the shape {shape}")
+                specs.append((name, tuple(shape), kind, np.dtype(types[stored]), quantized))
+        shards = _shard_names(path, group)
+        try:
+            # A weight may begin in one file and end in the next.
+            content = b"".join((path.parent / shard).read_bytes() for shard in shards)
+        except OSError as error:
+            raise ConversionError(f"{error.filename}: cannot be read: {error.strerror}") from error
+        needed = sum(math.prod(shape) * dtype.itemsize for _, shape, _, dtype, _ in specs)
+        if len(content) != needed:
+            raise ConversionError(
+                f"{path.parent / shards[0] if shards else path}: {len(shards)} files of weights have "
+                f"{len(content)} bytes, the weights in {path.name} need {needed}",
+                hint="a file is incomplete, or belongs to another model",
+            )
+        start = 0
+        for name, shape, kind, dtype, quantized in specs:
+            with _reading(path, f"the weight {name:.60}"):
+                count = math.prod(shape)
+                values = np.frombuffer(content, dtype, count, start).reshape(shape)
+                start += count * dtype.itemsize
+                if dtype.kind == "u":
+                    values = values * float(quantized["scale"]) + float(quantized["min"])
+                    if kind == "int32":  # JavaScript rounds .5 up
+                        values = np.floor(values + 0.5)
+                arrays[name] = values.astype(_WEIGHTS[kind])
+    return arrays
+
+
+def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
+    return [array for array in _read_weights(path, _read_json(path)).values() if array.dtype.kind == "f"]
+
+
+def _unfuse(node: _Node) -> list[_Node]:
+    """The operations that a node consists of; the last one has its name."""
+    if node.operation not in (*_FUSED, "Prelu"):
+        return [node]
+    kept = {key: value for key, value in node.attributes.items() if key not in _FUSION_ATTRIBUTES}
+    typed = {"T": kept.get("T", {"type": "DT_FLOAT"})}
+    inputs = [name for name in node.inputs if not name.startswith("^")]  # control inputs only set an order
+    nodes: list[_Node] = []
+
+    def add(operation: str, *inputs: str, attributes: Mapping[str, Any] = typed) -> str:
+        nodes.append(_Node(f"{node.name}/unfused_{len(nodes)}", operation, inputs, attributes))
+        return nodes[-1].name
+
+    if node.operation == "Prelu":
+        value, steps, arguments = inputs[0], ["Prelu"], inputs[1:]
+    else:
+        value, arguments = add(_FUSED[node.operation], *inputs[:2], attributes=kept), inputs[2:]
+        names = node.attributes.get("fused_ops", {}).get("list", {}).get("s", [])
+        steps = [_decode_text(name).decode() for name in names]
+    for step in steps:
+        if step in ("BiasAdd", "Prelu") and not arguments:
+            raise ValueError(f"has no input for {step}")
+        if step == "BiasAdd":
+            order = {key: value for key, value in kept.items() if key == "data_format"}
+            value = add(step, value, arguments.pop(0), attributes=typed | order)
+        elif step == "Prelu":
+            negative = add("Relu", add("Neg", value))
+            value = add("Sub", add("Relu", value), add("Mul", arguments.pop(0), negative))
+        elif step == "LeakyRelu":
+            value = add(step, value, attributes=typed | {"alpha": node.attributes["leakyrelu_alpha"]})
+        elif step in _ACTIVATIONS:
+            value = add(step, value)
+        else:
+            raise ValueError(f"contains the fused operation {step}, which is not supported")
+    nodes[-1] = nodes[-1]._replace(name=node.name)
+    return nodes
+
+
+def _encode_node(node: _Node) -> bytes:
+    """A node of GraphDef (node_def.proto)."""
+    parts = [_field(1, node.name.encode()), _field(2, node.operation.encode())]
+    parts += [_field(3, name.encode()) for name in node.inputs]
+    for key, value in node.attributes.items():
+        encoded = value if isinstance(value, bytes) else _encode_attribute(value)
+        parts.append(_field(5, _field(1, key.encode()) + _field(2, encoded)))
+    return _field(1, b"".join(parts))
+
+
+def _encode_attribute(value: Mapping[str, Any]) -> bytes:
+    """An AttrValue (attr_value.proto); a list has the same fields, repeated."""
+    encoded = b""
+    for kind, content in value.items():
+        if kind == "list":
+            entries = [_encode_attribute({key: each}) for key, values in content.items() for each in values]
+            encoded += _field(1, b"".join(entries))
+        elif kind == "s":
+            encoded += _field(2, _decode_text(content))
+        elif kind == "i":
+            encoded += _field(3, int(content))
+        elif kind == "f":
+            encoded += _field(4, float(content))
+        elif kind == "b":
+            encoded += _field(5, int(content is True))
+        elif kind == "type":
+            if content not in _TYPES:
+                raise ValueError(f"has the type {content}, which is not supported")
+            encoded += _field(6, _TYPES[content])
+        elif kind == "shape":
+            encoded += _field(7, _encode_shape(content))
+        else:
+            raise ValueError(f"has an attribute of kind {kind}, which is not supported")
+    return encoded
+
+
+def _decode_text(value: str) -> bytes:
+    return base64.b64decode(value, validate=True)
+
+
+def _encode_shape(shape: Mapping[str, Any]) -> bytes:
+    """A TensorShapeProto (tensor_shape.proto); JSON omits a size of 0."""
+    if shape.get("unknownRank"):
+        return _field(3, 1)
+    return b"".join(_field(2, _field(1, int(dim.get("size", 0)))) for dim in shape.get("dim", ()))
+
+
+def _encode_constant(array: Array, kind: str) -> bytes:
+    """A TensorProto (tensor.proto) in an AttrValue."""
+    shape = _encode_shape({"dim": [{"size": size} for size in array.shape]})
+    values = array.astype(_CONSTANTS[kind]).tobytes()
+    return _field(8, _field(1, _TYPES[kind]) + _field(2, shape) + _field(4, values))
+
+
+def _field(number: int, value: bytes | int | float) -> bytes:
+    """A field of a protobuf message."""
+    if isinstance(value, bytes):
+        return _varint(number << 3 | LENGTH) + _varint(len(value)) + value
+    if isinstance(value, float):
+        return _varint(number << 3 | FIXED32) + struct.pack("<f", value)
+    return _varint(number << 3 | VARINT) + _varint(value & (1 << 64) - 1)
+
+
+def _varint(value: int) -> bytes:
+    groups = bytearray()
+    while value > 0x7F:
+        groups.append(value & 0x7F | 0x80)
+        value >>= 7
+    return bytes([*groups, value])
+
+
+@contextmanager
+def _reading(path: Path, place: str) -> Iterator[None]:
+    """Translate the errors of a JSON value of another form than expected."""
+    try:
+        yield
+    except ConversionError:
+        raise
+    except KeyError as error:
+        raise ConversionError(f"{path}: {place}: has no {error}") from error
+    except (AttributeError, IndexError, OverflowError, RecursionError, TypeError, ValueError) as error:
+        problem = str(error) if type(error) is ValueError else "has an unexpected form"
+        raise ConversionError(f"{path}: {place}: {problem:.200}") from error
+
+
+GRAPH_MODEL = ModelFormat(
+    "a TensorFlow.js graph model",
+    is_graph_model,
+    frontend="tf",
+    image_layout="NHWC",
+    external_files=find_shards,
+    openvino_input=write_graph_def,
+    output_names=read_output_names,
+    cut_before_conversion=_end_at_tensors,
+    read_constants=_read_constants,
+)
