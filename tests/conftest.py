@@ -44,12 +44,14 @@ def _alone(monkeypatch, tmp_path_factory):
     monkeypatch.setattr(socket.socket, "connect", _connect_locally)
     monkeypatch.setattr(socket, "getaddrinfo", _resolve_locally)
     for name in list(os.environ):
-        if name.startswith(("POSEZOO_", "PIP_", "XDG_")) or name.lower().endswith("_proxy"):
+        own = ("posezoo_", "pip_", "xdg_", "npm_config_")
+        if name.lower().startswith(own) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
     home = tmp_path_factory.mktemp("home")
     monkeypatch.setenv("HOME", str(home))
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
+    monkeypatch.setenv("NPM_CONFIG_GLOBALCONFIG", os.devnull)
     monkeypatch.setenv("PIP_DISABLE_PIP_VERSION_CHECK", "1")
 
 

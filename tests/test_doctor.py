@@ -101,6 +101,35 @@ def test_a_mirrors_password_is_not_shown(tmp_path):
         assert "s3cret" not in shown
 
 
+def test_the_npm_registries_are_listed_without_their_logins(tmp_path):
+    npmrc = tmp_path / "npmrc"
+    npmrc.write_text(
+        "registry=https://ann:s3cret@npm.invalid/all\n//npm.invalid/all/:_authToken=s3cret\n"
+        "@pose-lab:registry=https://lab.invalid\n"
+    )
+    shown = doctor(npm_config_userconfig=str(npmrc)).stdout
+    assert (
+        f"  all packages         https://npm.invalid/all/                           {npmrc}, with a login\n"
+        in shown
+    )
+    answer = doctor("--format", "json", npm_config_userconfig=str(npmrc)).stdout
+    assert json.loads(answer)["npm_registries"] == [
+        {"scope": "", "url": "https://npm.invalid/all/", "origin": str(npmrc), "has_login": True},
+        {"scope": "@pose-lab", "url": "https://lab.invalid/", "origin": str(npmrc), "has_login": False},
+    ]
+    assert "s3cret" not in shown + answer
+
+
+def test_an_npm_configuration_that_is_not_valid_is_a_problem(tmp_path):
+    npmrc = tmp_path / "npmrc"
+    npmrc.write_text("_authToken=s3cret")
+    ended = doctor("--format", "json", npm_config_userconfig=str(npmrc))
+    reported = problems(ended)
+    problem = f"{npmrc}: _authToken without a host would be sent to every host, so npm refuses it"
+    assert reported[problem] == "write //HOST/:_authToken=..., or run npm config fix"
+    assert "s3cret" not in ended.stdout
+
+
 def test_an_nncf_that_does_not_go_with_this_openvino_is_found(tmp_path):
     install(tmp_path, "nncf", "3.4.0")
     install(tmp_path, "openvino", "2025.4.1")

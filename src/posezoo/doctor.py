@@ -10,6 +10,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
 
+from posezoo.download.npm_config import NpmRegistry, read_npm_config
 from posezoo.errors import PosezooError, SettingsError, install_command
 from posezoo.plugins import installed
 from posezoo.settings import Setting
@@ -85,6 +86,7 @@ class Diagnosis:
     settings: tuple[Setting, ...]
     devices: dict[str, str]
     problems: tuple[DoctorIssue, ...]
+    npm_registries: tuple[NpmRegistry, ...] = ()
 
 
 def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] = ()) -> Diagnosis:
@@ -121,6 +123,11 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
             subject = f"device ({setting.origin}): " if devices else ""
             problems.append(DoctorIssue(f"{subject}{error.problem}", error.hint))
     problems += _folder_problems(settings)
+    registries: tuple[NpmRegistry, ...] = ()
+    try:
+        registries = read_npm_config().find_registries()
+    except PosezooError as error:
+        problems.append(DoctorIssue(error.problem, error.hint))
     plugins = []
     for group in PLUGIN_GROUPS:
         for name, entry_point in sorted(installed(group).items()):
@@ -136,6 +143,7 @@ def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] =
         settings=tuple(settings.values()),
         devices=devices,
         problems=tuple(problems),
+        npm_registries=registries,
     )
 
 

@@ -25,6 +25,19 @@ class HostHeader:
     def __init__(self, host: str, name: str, value: str) -> None:
         self.host, self.name, self.value = host, name, value
 
+    @classmethod
+    def for_url(cls, url: str, name: str, value: str) -> HostHeader:
+        """A header for the host and port of a URL.
+
+        Raises:
+            ValueError: the URL has no host; the message does not contain it, because it may be secret.
+        """
+        address = urlsplit(url)
+        host = address.netloc.rpartition("@")[2]
+        if not host:
+            raise ValueError("the URL has no host")
+        return cls(host + (":80" if address.scheme == "http" and address.port is None else ""), name, value)
+
     def __repr__(self) -> str:
         return f"{self.host}={self.name}: ***"
 

@@ -33,6 +33,13 @@ WHEEL = {
     },
     "member": "mediapipe/a.tflite",
 }
+NPM = {
+    "$type": "npm_package",
+    "package": "@mediapipe/pose",
+    "version": "0.5.1675469404",
+    "integrity": f"sha512-{'A' * 86}==",
+    "member": "package/pose.tflite",
+}
 UNPACK = {"$type": "unpack_archive", "format": "zip", "file": "net.tflite"}
 REPLACE = {"$type": "regex_replace", "file": "net.tflite", "pattern": "a", "replacement": "b"}
 
@@ -139,6 +146,13 @@ STRUCTURAL: dict[str, Bad] = {
     "unknown key of a source": file(".source.md5", "unknown key", source={"$type": "http", "url": "https://x/y", "md5": "0"}),
     "package that is a flag": file(".source.package", "a package name", source={**WHEEL, "package": "-rf"}),
     "version that is a flag": file(".source.version", "expected letters", source={**WHEEL, "version": "--pre"}),
+    "npm package that is a path": file(".source.package", "npm package", source={**NPM, "package": "../x"}),
+    "npm package with two slashes": file(".source.package", "npm package", source={**NPM, "package": "@a/b/c"}),
+    "npm tag": file(".source.version", "an exact version", source={**NPM, "version": "latest"}),
+    "npm range": file(".source.version", "an exact version", source={**NPM, "version": "^1.2.3"}),
+    "npm member that climbs": file(".source.member", "..", source={**NPM, "member": "package/../../x"}),
+    "integrity that is hex": file(".source.integrity", "an integrity", source={**NPM, "integrity": "0" * 128}),
+    "short integrity": file(".source.integrity", "an integrity", source={**NPM, "integrity": "sha512-AAAA"}),
     "absolute member": file(".source.member", "absolute", source={**WHEEL, "member": "/x"}),
     "bad original source": file(".original_source", "http(s) or file", original_source="gopher://x"),
     # what goes in and out

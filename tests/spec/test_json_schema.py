@@ -6,7 +6,7 @@ import pytest
 import yaml
 from jsonschema import Draft202012Validator
 
-from fakes.bad_files import FILE, INPUT, STRUCTURAL, WHEEL
+from fakes.bad_files import FILE, INPUT, NPM, STRUCTURAL, WHEEL
 from fakes.zoo import as_yaml, model_yml, omz_yml
 from posezoo.registry import builtin_models_dir
 from posezoo.spec.json_schema import composite_schema, model_schema
@@ -33,7 +33,7 @@ def test_a_mistake_of_structure_is_seen_by_the_schema_too(failed):
     [
         model_yml(),
         omz_yml(),
-        model_yml(files=[{**FILE, "source": ["file:///x", {"$type": "file", "path": "x"}, WHEEL]}]),
+        model_yml(files=[{**FILE, "source": ["file:///x", {"$type": "file", "path": "x"}, WHEEL, NPM]}]),
         model_yml(files=[{**FILE, "checksum": {"$type": "sha256", "value": "0" * 64}}]),
         model_yml(inputs=[{**INPUT, "shape": [-1, 4, 6, 3], "mean": [1, 2.5, 3], "scale": [1, 2, 3]}]),
         model_yml(decoder={"name": "x", "deep": True, "rate": 0.5}, self_check={"tolerance": {"*": 1e-3}, "reason": "x"}),

@@ -8,7 +8,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.bad_files import ALL, FILE, INPUT, WHEEL
+from fakes.bad_files import ALL, FILE, INPUT, NPM, WHEEL
 from fakes.waiting import HANG_S
 from fakes.zoo import as_yaml, model_yml, omz_yml, write_model
 from posezoo.errors import SpecError
@@ -25,6 +25,7 @@ from posezoo.spec.model import (
     License,
     ModelSpec,
     NetworkChoice,
+    NpmPackageSource,
     PublishedAccuracy,
     PythonPackageSource,
     QuantizationSettings,
@@ -92,10 +93,11 @@ def test_a_file_may_have_several_sources_of_every_kind(tmp_path):
         {"$type": "http", "url": "http://b.invalid/x"},
         {"$type": "file", "path": "/x"},
         WHEEL,
+        NPM,
     ]
     spec = spec_of(tmp_path, files=[{**FILE, "source": sources}])
     assert [type(source) for source in spec.files[0].sources] == [
-        HttpSource, HttpSource, FileSource, PythonPackageSource,
+        HttpSource, HttpSource, FileSource, PythonPackageSource, NpmPackageSource,
     ]  # fmt: skip
 
 

@@ -11,7 +11,7 @@ import os
 import stat
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Generator, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import IO
@@ -46,7 +46,7 @@ def unpack_archive(archive: Path, format: str, place: Callable[[str], Path | Non
     """
     remove_stale_staging_dirs(archive.parent)
     with staging_dir(archive.parent) as folder:
-        with _translated(archive):
+        with translate_archive_errors(archive.name):
             targets = _unpack_aside(archive, format, place, folder)
         for target in targets:
             with writing(target):
@@ -72,7 +72,7 @@ def _unpack_aside(
     too_large = (
         f"{archive.name}: contains more than {limit >> 20} MiB, which is too much for an archive of its size"
     )
-    for member, declared, stream in _open_members(archive, format):
+    for member, declared, stream in open_members(archive, format):
         name = member
         while name.startswith("./"):  # `tar czf x.tgz ./folder` creates such names
             name = name[2:]
@@ -94,7 +94,7 @@ def _unpack_aside(
             continue
         with writing(target), open(folder / str(len(targets)), "xb") as written:
             while True:
-                with _translated(archive):  # an error here is the archive's, not the disk's
+                with translate_archive_errors(archive.name):  # an error here is the archive's, not the disk's
                     piece = stream.read(CHUNK)
                 if not piece:
                     break
@@ -111,8 +111,21 @@ def _limit(archive: Path) -> int:
     return min(MAX_BYTES, max(SMALL_BYTES, MAX_RATIO * archive.stat().st_size))
 
 
-def _open_members(path: Path, format: str) -> Iterator[tuple[str, int, IO[bytes]]]:
-    """The name, the declared size in bytes and the open stream of each member, in the archive's order."""
+def open_members(
+    path: Path, format: str, label: str = ""
+) -> Generator[tuple[str, int, IO[bytes]], None, None]:
+    """The name, the declared size in bytes and the open stream of each member, in the archive's order.
+
+    Use it within ``translate_archive_errors``.
+
+    Args:
+        format: ``zip``, ``tar`` or ``gztar``.
+        label: the archive's name in errors; empty for that of the path.
+
+    Raises:
+        ArchiveError: a member is a link or a device, or lies beyond the limits of ``unpack_archive``.
+    """
+    label = label or path.name
     not_regular = "is a link or a device, not a regular file"
     if format == "zip":
         with zipfile.ZipFile(path) as zip_file:
@@ -121,13 +134,13 @@ def _open_members(path: Path, format: str) -> Iterator[tuple[str, int, IO[bytes]
                     continue
                 # The upper 16 bits are the file mode if the zip was made on Unix, else 0.
                 if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
-                    raise ArchiveError(f"{path.name}: {info.filename[:60]!a} {not_regular}")
+                    raise ArchiveError(f"{label}: {info.filename[:60]!a} {not_regular}")
                 with zip_file.open(info) as stream:
                     yield info.filename, info.file_size, stream
         return
     with (
         gzip.open(path) if format == "gztar" else open(path, "rb") as packed,
-        tarfile.open(fileobj=_BoundedStream(path, packed), mode="r:") as archive,  # type: ignore[call-overload]
+        tarfile.open(fileobj=_BoundedStream(path, label, packed), mode="r:") as archive,  # type: ignore[call-overload]
     ):
         for member in archive:
             archive.members = []  # else it would keep all headers in memory
@@ -135,7 +148,7 @@ def _open_members(path: Path, format: str) -> Iterator[tuple[str, int, IO[bytes]
                 continue
             content = archive.extractfile(member) if member.isreg() else None
             if content is None:
-                raise ArchiveError(f"{path.name}: {member.name[:60]!a} {not_regular}")
+                raise ArchiveError(f"{label}: {member.name[:60]!a} {not_regular}")
             with content:
                 yield member.name, member.size, content
 
@@ -143,8 +156,8 @@ def _open_members(path: Path, format: str) -> Iterator[tuple[str, int, IO[bytes]
 class _BoundedStream:
     """A stream that refuses to read a huge piece at once, or to seek beyond the limit."""
 
-    def __init__(self, path: Path, stream: IO[bytes] | gzip.GzipFile) -> None:
-        self._name, self._stream, self._limit = path.name, stream, _limit(path)
+    def __init__(self, path: Path, label: str, stream: IO[bytes] | gzip.GzipFile) -> None:
+        self._name, self._stream, self._limit = label, stream, _limit(path)
 
     def read(self, size: int = -1) -> bytes:
         if not 0 <= size <= _MAX_READ:
@@ -161,11 +174,12 @@ class _BoundedStream:
 
 
 @contextmanager
-def _translated(archive: Path) -> Iterator[None]:
+def translate_archive_errors(label: str) -> Iterator[None]:
+    """Raise an ArchiveError for any error of the libraries that read the archive of this name."""
     try:
         yield
     except PosezooError:
         raise
     # zipfile, tarfile, gzip, zlib and lzma raise many types of errors for damaged archives.
     except Exception as error:
-        raise ArchiveError(f"{archive.name}: cannot be unpacked: {error or type(error).__name__}") from error
+        raise ArchiveError(f"{label}: cannot be unpacked: {error or type(error).__name__}") from error

@@ -5,19 +5,23 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Collection, Iterable, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.download.digest_store import remove_stale_staging
 from posezoo.download.published_photos import SAMPLES
+from posezoo.download.sources.npm_package import tarball_name
 from posezoo.download.sources.python_package import wheel_file
 from posezoo.errors import OutputError
+from posezoo.files.file_lock import lock_file, remove_lock
+from posezoo.files.file_record import RECORDS_DIR, record_path, update_record
 from posezoo.files.verified_files import is_verified, writing
 from posezoo.registry import WHEEL_REGISTRIES
-from posezoo.spec.model import Digest, ModelSpec, PythonPackageSource, SourceFile
+from posezoo.spec.model import Digest, ModelSpec, NpmPackageSource, PythonPackageSource, SourceFile
 
 # By the number of hex digits in the file name, which lacks the two digits of the folder name.
-_ALGORITHMS = {94: "sha384", 62: "sha256"}
+_ALGORITHMS = {126: "sha512", 94: "sha384", 62: "sha256", 38: "sha1"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -45,8 +49,12 @@ def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, 
     files += [("samples", photo) for photo in SAMPLES]
     files += [(name, wheel_file(source.wheel)) for name, source in WHEEL_REGISTRIES.items()]
     for model, file in files:
-        wheels = [source.wheel for source in file.sources if isinstance(source, PythonPackageSource)]
-        names = [(wheel.sha256.lower(), wheel.name) for wheel in wheels]
+        names = []
+        for source in file.sources:
+            if isinstance(source, PythonPackageSource):
+                names.append((source.wheel.sha256.lower(), source.wheel.name))
+            elif isinstance(source, NpmPackageSource) and source.integrity is not None:
+                names.append((source.integrity.value, tarball_name(source)))
         if file.checksum is not None:
             names.append((file.checksum.value, file.name))
         for digits, name in names:
@@ -79,7 +87,7 @@ def list_entries(root: Path, names: Mapping[str, Collection[str]]) -> tuple[Cach
 
 
 def remove_entries(root: Path, entries: Iterable[CacheEntry]) -> None:
-    """Remove entries, folders that become empty, and files that killed runs left in the staging folder.
+    """Remove entries, folders that become empty, and files that killed or interrupted runs left.
 
     Raises:
         OutputError: an entry cannot be removed.
@@ -88,5 +96,12 @@ def remove_entries(root: Path, entries: Iterable[CacheEntry]) -> None:
     for entry in entries:
         with writing(entry.path):
             entry.path.unlink(missing_ok=True)
-        if not any(entry.path.parent.iterdir()):
-            entry.path.parent.rmdir()
+            record_path(entry.path).unlink(missing_ok=True)
+    for part in (root / "1").glob("??/.*.part"):  # of packages, which resume here
+        with suppress(OSError):
+            handle = lock_file(part, wait_s=0)
+            update_record(part.with_name(part.name[1 : -len(".part")]), partial={})
+            remove_lock(part, handle)
+    for folder in (*(root / "1").glob(f"??/{RECORDS_DIR}"), *(root / "1").glob("??")):
+        with suppress(OSError):
+            folder.rmdir()  # only if it is empty

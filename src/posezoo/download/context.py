@@ -208,6 +208,12 @@ class DownloadContext:
         quiet._listener = lambda event: listener(event) if isinstance(event, WarningIssued) else None
         return quiet
 
+    def with_options(self, options: DownloadOptions) -> DownloadContext:
+        """A copy of the context with other options for requests."""
+        changed = copy(self)
+        changed.options = options
+        return changed
+
     def temp_dir(self) -> Path:
         """A temporary folder that is removed on exit.
 

@@ -34,7 +34,7 @@ from posezoo.files.verified_files import hard_link, has_size, reflink, replace_a
 from posezoo.spec.model import Digest, SourceFile
 
 _LOCK = ".lock"
-_OURS = re.compile(r"[0-9a-f]{64,96}\.(new|lock)")
+_OURS = re.compile(r"[0-9a-f]{40,128}\.(new|lock)")
 
 
 def entry_path(digest: Digest) -> str:
@@ -62,6 +62,21 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
                 Candidate(address, CandidateKind.MIRROR, partial(_open_folder, root, path), path)
             )
     return tuple(candidates)
+
+
+def package_path(package: SourceFile, context: DownloadContext) -> Path:
+    """Where to download a package whose members are the wanted files.
+
+    It is the package's entry in the cache, where an interrupted download resumes; without a cache, it is a
+    temporary file for the other members of this call.
+    """
+    if context.cache_dir is not None and package.checksum is not None:
+        path = context.cache_dir / entry_path(package.checksum)
+        with suppress(OSError):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            if os.access(path.parent, os.W_OK):
+                return path
+    return context.temp_dir() / package.name
 
 
 @contextmanager
@@ -95,6 +110,8 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
         return
     staged = _staging_path(context.cache_dir, file.checksum)
     target = context.cache_dir / entry_path(file.checksum)
+    if path == target:
+        return
     try:
         staged.parent.mkdir(parents=True, exist_ok=True)
         target.parent.mkdir(parents=True, exist_ok=True)

@@ -13,7 +13,7 @@ from itertools import chain
 from urllib.parse import urljoin, urlsplit
 
 import requests
-from requests.utils import get_environ_proxies, select_proxy
+from requests.utils import get_environ_proxies, select_proxy, should_bypass_proxies
 
 from posezoo.download.candidates import (
     ByteStream,
@@ -118,9 +118,12 @@ def _parse_content_range(
     if response.status_code == HTTPStatus.OK:
         return 0, None
     content_range = response.headers.get("Content-Range", "")
-    stop = (file.size or 0) if last is None else last + 1
+    total, stated = file.size, content_range.rpartition("/")[2]
+    if total is None and stated.isascii() and stated.isdecimal() and len(stated) < _MOST_DIGITS:
+        total = int(stated)
+    stop = (total or 0) if last is None else last + 1
     expected = f"bytes {resume.size}-{stop - 1}/"
-    is_expected = content_range in (f"{expected}{file.size}", f"{expected}*")
+    is_expected = content_range in (f"{expected}{total}", f"{expected}*")
     if not is_expected or content_encoding(response) != "identity":
         returned = content_range or "no range"
         raise RangeMismatchError(
@@ -168,6 +171,7 @@ def _follow_redirects(
                 headers={**headers, **own},
                 auth=(lambda request: request) if has_login else None,  # else requests prefers ~/.netrc
                 verify=ca_bundle,
+                proxies=_find_proxies(url, download_options),
             )
         location = session.get_redirect_target(response)
         if location is None:
@@ -175,8 +179,8 @@ def _follow_redirects(
         response.close()
         with translate_errors(timeout_s):
             target = urljoin(url, location)
-        is_internal = not _uses_proxy(url) and is_private(last_address())
-        by_proxy = _uses_proxy(target)
+        is_internal = not _uses_proxy(url, download_options) and is_private(last_address())
+        by_proxy = _uses_proxy(target, download_options)
         refuse_unsafe_redirect(url, target, download_options, by_proxy=by_proxy)
         public_only = not (by_proxy or is_internal or download_options.allow_private_redirects)
         if target in requested and not response.cookies:  # with a cookie the next response may differ
@@ -186,8 +190,16 @@ def _follow_redirects(
     raise SourceError(f"redirects more than {_MOST_REDIRECTS} times")
 
 
-def _uses_proxy(url: str) -> bool:
-    return bool(select_proxy(url, get_environ_proxies(url)))
+def _find_proxies(url: str, download_options: DownloadOptions) -> dict[str, str]:
+    """The proxies for a URL by scheme, of the options or else of the environment; empty for none."""
+    no_proxy = download_options.proxies.get("no_proxy")
+    if should_bypass_proxies(url, no_proxy):
+        return {"http": "", "https": ""}
+    return {**get_environ_proxies(url, no_proxy), **download_options.proxies}
+
+
+def _uses_proxy(url: str, download_options: DownloadOptions) -> bool:
+    return bool(select_proxy(url, _find_proxies(url, download_options)))
 
 
 def _refuse_status(response: requests.Response, resume: ResumeState, last: int | None) -> None:

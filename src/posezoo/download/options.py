@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import re
 import time
-from collections.abc import Callable, Collection
-from dataclasses import dataclass
+from collections.abc import Callable, Collection, Mapping
+from dataclasses import dataclass, field
 from fnmatch import fnmatchcase
 from pathlib import Path
 
@@ -33,6 +33,7 @@ class DownloadOptions:
         headers: headers for certain hosts.
         ca_bundle: trusted certificates (PEM); None for those that REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or
             SSL_CERT_FILE name, else the usual ones.
+        proxies: proxies by scheme, and ``no_proxy``, that replace those of the environment.
         allow_http: also use plain http for files without a SHA-256 or SHA-384.
         allow_licenses: the licenses that a model may have, see ``refuse_license``; empty for all.
         allow_private_redirects: follow redirects from a public host to an address of this machine or network.
@@ -49,6 +50,7 @@ class DownloadOptions:
     first_use: FirstUse | None = None
     headers: tuple[HostHeader, ...] = ()
     ca_bundle: Path | None = None
+    proxies: Mapping[str, str] = field(default_factory=dict)
     allow_http: bool = False
     allow_private_redirects: bool = False
     verify: bool = False

@@ -97,7 +97,7 @@ class PartialFile:
         record = read_record(self._target).partial if self._is_findable else {}
         size = os.fstat(self._handle).st_size
         is_same = file.checksum is not None and record.get(file.checksum.algorithm) == file.checksum.value
-        if is_same and file.size is not None and 0 < size <= file.size:
+        if is_same and 0 < size <= file.read_limit:
             return ResumeState(size, str(record.get("source", "")), str(record.get("etag", "")))
         self.truncate()
         return ResumeState()
@@ -111,7 +111,7 @@ class PartialFile:
         """
         if start.size == 0:
             self.truncate()
-        if resumable and self._is_findable and file.checksum is not None and file.size is not None:
+        if resumable and self._is_findable and file.checksum is not None:
             state = {file.checksum.algorithm: file.checksum.value, "source": start.source, "etag": start.etag}
             update_record(self._target, partial=state)
         hasher = hashlib.new(file.checksum.algorithm if file.checksum is not None else "sha384")

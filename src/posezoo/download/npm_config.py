@@ -1,0 +1,244 @@
+"""npm's configuration: the registry of a package, and the credentials, proxies and certificates for it.
+
+It is read from npm's own files and environment variables, so what works for npm works here:
+https://docs.npmjs.com/cli/configuring-npm/npmrc
+"""
+
+from __future__ import annotations
+
+import base64
+import json
+import os
+import re
+import shutil
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from urllib.parse import urlsplit
+
+from posezoo.errors import SourceError, redact_secrets
+
+PUBLIC_REGISTRY = "https://registry.npmjs.org/"
+
+# A setting of npm 6 that npm itself refuses today, because it would be sent to every host.
+_LOGINS_WITHOUT_HOST = ("_authToken", "_auth", "username", "_password")
+_VARIABLE = re.compile(r"(?<!\\)(\\*)\$\{([^${}?]+)(\??)\}")
+_DEFAULT_PORTS = {"https": 443, "http": 80}
+
+
+@dataclass(frozen=True, slots=True)
+class NpmRegistry:
+    """A registry that npm is configured with.
+
+    Attributes:
+        scope: such as ``@mediapipe``; empty for the registry of all other packages.
+        url: its URL, without secrets.
+        origin: the file that names it, ``environment``, or ``default``.
+        has_login: whether credentials are configured for it.
+    """
+
+    scope: str
+    url: str
+    origin: str
+    has_login: bool
+
+
+@dataclass(frozen=True, slots=True)
+class NpmConfig:
+    """The settings by key, in layers by their origin: the environment, then a file each; the first counts."""
+
+    layers: Mapping[str, Mapping[str, str]]
+
+    def get(self, key: str) -> str:
+        """A setting; empty if it is not given."""
+        value = next((layer[key] for layer in self.layers.values() if key in layer), "")
+        return "" if value in ("null", "false") else value
+
+    def registry_for(self, package: str) -> str:
+        """The URL of a package's registry: that of its scope, else that of all packages.
+
+        Raises:
+            SourceError: it is not an http(s) URL.
+        """
+        scope = package.partition("/")[0] if package.startswith("@") else ""
+        url = (scope and self.get(f"{scope}:registry")) or self.get("registry") or PUBLIC_REGISTRY
+        if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url):
+            raise SourceError(
+                f"npm's registry is not an http(s) URL: {redact_secrets(url)}",
+                hint="see npm config get registry",
+            )
+        return url if url.endswith("/") else f"{url}/"
+
+    def find_registries(self) -> tuple[NpmRegistry, ...]:
+        """The registry of all packages, then those of scopes.
+
+        Raises:
+            SourceError: one of them, or a login, is invalid.
+        """
+        keys = {key for layer in self.layers.values() for key in layer}
+        scopes = sorted(key.removesuffix(":registry") for key in keys if re.fullmatch("@.+:registry", key))
+        registries = []
+        for scope in ("", *scopes):
+            key = f"{scope}:registry" if scope else "registry"
+            origin = next((origin for origin, layer in self.layers.items() if key in layer), "default")
+            url = self.registry_for(f"{scope}/")
+            login = bool(self.authorization(url, url))
+            registries.append(NpmRegistry(scope, redact_secrets(url), origin, login))
+        return tuple(registries)
+
+    def tarball_url(self, url: str) -> str:
+        """The URL to download a tarball from, given the one that its registry states.
+
+        By default, a URL of the public registry is replaced by one of the registry in use, since mirrors
+        often repeat the public one's: https://docs.npmjs.com/cli/using-npm/config#replace-registry-host
+        """
+        replaced, address = self.get("replace-registry-host") or "npmjs", urlsplit(url)
+        host = urlsplit(PUBLIC_REGISTRY).hostname if replaced == "npmjs" else replaced
+        if replaced != "always" and host != address.hostname:
+            return url
+        registry = self.registry_for("")
+        return registry + address.path.removeprefix(urlsplit(registry).path).lstrip("/")
+
+    def authorization(self, url: str, registry: str) -> str:
+        """The ``Authorization`` header for a URL: the login with the longest path, or that of the registry.
+
+        Args:
+            url: the URL to request.
+            registry: the registry of the package; its login counts for all of its host.
+
+        Returns:
+            The value, or an empty text. A login whose environment variable is not set is left out.
+
+        Raises:
+            SourceError: the login is not valid; the error does not contain it.
+        """
+        if url.startswith("http:") and registry.startswith("https:"):
+            return ""
+        prefix = f"//{_host(url)}{urlsplit(url).path}"
+        while len(prefix) > 2:
+            if value := self._login(prefix):
+                return value
+            prefix = re.sub(r"([^/]+|/)$", "", prefix)  # as npm does: first the name, then the slash
+        is_same_host = url != registry and _host(url) == _host(registry)
+        return self.authorization(registry, registry) if is_same_host else ""
+
+    def _login(self, prefix: str) -> str:
+        key, word, value = "_authToken", "Bearer", self.get(f"{prefix}:_authToken")
+        if not value:
+            key, word, value = "_auth", "Basic", self.get(f"{prefix}:_auth")
+        user, password = self.get(f"{prefix}:username"), self.get(f"{prefix}:_password")
+        try:
+            if not value and user and password:
+                key, login = "_password", f"{user}:".encode() + base64.b64decode(password)
+                value = base64.b64encode(login).decode()
+        except ValueError as error:
+            raise SourceError(f"{prefix}:_password of npm's configuration is not base64") from error
+        if not value or "${" in value:
+            return ""
+        if not re.fullmatch(r"[!-~]+", value):
+            raise SourceError(f"{prefix}:{key} of npm's configuration is not one word of plain characters")
+        return f"{word} {value}"
+
+    def proxies(self) -> dict[str, str]:
+        """The proxies for http and https, and ``no_proxy``, as far as npm's own settings name them."""
+        proxy = self.get("https-proxy") or self.get("proxy")
+        named = {"http": proxy, "https": proxy, "no_proxy": self.get("noproxy")}
+        return {key: value for key, value in named.items() if value}
+
+    def ca_file(self) -> Path | None:
+        """The file with the trusted certificates; None if npm names none that exists."""
+        path = Path(self.get("cafile")).expanduser() if self.get("cafile") else None
+        return path if path is not None and path.is_file() else None
+
+
+def read_npm_config() -> NpmConfig:
+    """npm's configuration for the current folder: environment, project, user and global file.
+
+    Raises:
+        SourceError: a file cannot be read, or has a login without a host, which npm refuses too.
+    """
+    environment = {}
+    for name, value in os.environ.items():
+        if value and name.lower().startswith("npm_config_"):
+            key = name[len("npm_config_") :]
+            if not key.startswith("//"):
+                key = key[:1] + key[1:].replace("_", "-")
+                key = key.lower()
+            environment[key] = _expand(value)
+    layers: dict[str, Mapping[str, str]] = {"environment": environment}
+    config = NpmConfig(layers)
+    home = Path("~").expanduser()
+    project = _find_project() / ".npmrc"
+    user = Path(config.get("userconfig") or home / ".npmrc").expanduser()
+    if project != user:
+        layers[str(project)] = dict(_read_npmrc(project))
+        user = Path(config.get("userconfig") or user).expanduser()
+    layers[str(user)] = dict(_read_npmrc(user))
+    node = shutil.which("node")
+    prefix = os.environ.get("PREFIX") or (Path(node).resolve().parents[1] if node else "/usr/local")
+    shared = Path(config.get("globalconfig") or Path(config.get("prefix") or prefix) / "etc" / "npmrc")
+    layers.setdefault(str(shared), dict(_read_npmrc(shared)))
+    for path, layer in layers.items():
+        for key in _LOGINS_WITHOUT_HOST:
+            if key in layer:
+                raise SourceError(
+                    f"{path}: {key} without a host would be sent to every host, so npm refuses it",
+                    hint=f"write //HOST/:{key}=..., or run npm config fix",
+                )
+    return config
+
+
+def _find_project() -> Path:
+    """The folder whose .npmrc npm reads: the nearest one with package.json or node_modules, else this one."""
+    try:
+        here = Path.cwd()
+    except OSError:  # the current folder was removed
+        return Path("/")
+    marks = ("package.json", "node_modules")
+    projects = (each for each in (here, *here.parents) if any((each / mark).exists() for mark in marks))
+    return next(projects, here)
+
+
+def _read_npmrc(path: Path) -> Iterator[tuple[str, str]]:
+    """The keys and values of a file; none if it does not exist."""
+    try:
+        text = path.read_text(encoding="utf-8-sig", errors="replace") if path.exists() else ""
+    except OSError as error:
+        raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
+    for line in text.splitlines():
+        if line.startswith("["):  # npm has no settings in sections
+            return
+        key, separator, value = line.partition("=")
+        if key.strip() and key.strip()[0] not in ";#":
+            yield _expand(_unquote(key)), _expand(_unquote(value)) if separator else "true"
+
+
+def _unquote(text: str) -> str:
+    """A key or value without quotes, escapes and a comment at its end."""
+    text = text.strip()
+    if len(text) > 1 and text[0] == text[-1] and text[0] in "\"'":
+        try:
+            return str(json.loads(text if text[0] == '"' else text[1:-1]))
+        except ValueError:
+            return text if text[0] == '"' else text[1:-1]
+    plain = re.match(r"(?:\\.|[^;#\\]|\\$)*", text)
+    return re.sub(r"\\([;#\\])", r"\1", plain[0] if plain else "").strip()
+
+
+def _expand(text: str) -> str:
+    """Replace ``${NAME}`` by the environment variable; if it is not set, only ``${NAME?}`` becomes empty."""
+
+    def replace(found: re.Match[str]) -> str:
+        escapes, name, optional = found.groups()
+        if len(escapes) % 2:
+            return found[0][(len(escapes) + 1) // 2 :]
+        return escapes[: len(escapes) // 2] + os.environ.get(name, "" if optional else f"${{{name}}}")
+
+    return _VARIABLE.sub(replace, text)
+
+
+def _host(url: str) -> str:
+    """Host and port in the form of npm's keys: lower case, without the scheme's own port."""
+    address = urlsplit(url)
+    name = (address.hostname or "") if ":" not in (address.hostname or "") else f"[{address.hostname}]"
+    return name if address.port in (None, _DEFAULT_PORTS.get(address.scheme)) else f"{name}:{address.port}"

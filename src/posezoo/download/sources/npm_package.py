@@ -1,0 +1,192 @@
+"""Read a member of the tarball of an npm package, from the registry that npm is configured with.
+
+npm itself is not needed. The tarball is verified by the digest of model.yml or of the registry, and kept in
+the cache for its other members. It is not installed, and nothing of it is run.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, closing, contextmanager
+from dataclasses import dataclass, replace
+from pathlib import Path
+from urllib.parse import quote, urljoin, urlsplit, urlunsplit
+
+from posezoo.download.archive import MAX_BYTES, open_members, translate_archive_errors
+from posezoo.download.candidates import ByteStream, Candidate, CandidateKind, NotFoundError
+from posezoo.download.context import DownloadContext
+from posezoo.download.digest_store import package_path, store_candidates
+from posezoo.download.file_download import download_file
+from posezoo.download.npm_config import read_npm_config
+from posezoo.download.parallel_ranges import open_url
+from posezoo.download.partial import ResumeState
+from posezoo.download.source_types import SourceType
+from posezoo.errors import ArchiveError, SizeError, SourceError
+from posezoo.files.verified_files import CHUNK
+from posezoo.http_headers import HostHeader
+from posezoo.spec.model import Digest, NpmPackageSource, SourceFile
+from posezoo.spec.source_files import parse_integrity
+
+# The largest known document of a package has about 30 MB.
+_MAX_DOCUMENT = 64 << 20
+_ACCEPT = "application/vnd.npm.install-v1+json; q=1.0, application/json; q=0.8"
+_HINT = "see which registry is in use: posezoo doctor; or give a folder with a copy: --mirror DIR"
+_LOGIN_HINT = "log in with npm login, or write //HOST/:_authToken=... to ~/.npmrc"
+
+
+@dataclass(frozen=True, slots=True)
+class Tarball:
+    """Where a registry has the tarball of a version, and its digest; None if the registry states none."""
+
+    url: str
+    digest: Digest | None
+
+
+class NpmClient:
+    """Requests to the registry of a package, as npm would make them.
+
+    Args:
+        source: the package and its version.
+        file: the wanted member; without a checksum it is not requested over plain http.
+        context: the user's options have priority over npm's.
+
+    Raises:
+        SourceError: npm's configuration is invalid; its methods can raise it too.
+    """
+
+    def __init__(self, source: NpmPackageSource, file: SourceFile, context: DownloadContext) -> None:
+        self._source, self._config = source, read_npm_config()
+        self._registry = self._config.registry_for(source.package)
+        self._host = urlsplit(self._registry).hostname
+        options = context.options
+        self._context = context.with_options(
+            replace(
+                options,
+                ca_bundle=options.ca_bundle or self._config.ca_file(),
+                proxies=options.proxies or self._config.proxies(),
+                allow_http=options.allow_http or file.checksum is not None,
+            )
+        )
+
+    def find_tarball(self) -> Tarball:
+        """Ask the registry for the tarball of the version.
+
+        Raises:
+            NotFoundError: it does not have the package, or this version.
+            TransientSourceError: another attempt may succeed.
+            SourceError: it refuses access, or does not answer as a registry.
+        """
+        package, version = self._source.package, self._source.version
+        url = self._registry + quote(package, safe="@")
+        description = SourceFile("package document", None, None, (), _MAX_DOCUMENT)
+        with self._open(url, description, ResumeState(), accept=_ACCEPT) as stream:
+            content = b"".join(stream.pieces)
+        try:
+            versions = json.loads(content)["versions"]
+            if version not in versions:
+                raise NotFoundError(f"{self._host} has no version {version} of {package}", hint=_HINT)
+            stated = versions[version]["dist"]
+            digest = parse_integrity(str(stated.get("integrity")))
+            if digest is None and re.fullmatch("[0-9a-fA-F]{40}", str(stated.get("shasum"))):
+                digest = Digest("sha1", stated["shasum"].lower())
+            return Tarball(self._tarball_url(urljoin(url, "" + stated["tarball"])), digest)
+        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+            problem = f"{self._host} does not describe {package} as an npm registry does"
+            raise SourceError(problem, hint=_HINT) from error
+
+    def open(
+        self, tarball: Tarball, expected: SourceFile, resume: ResumeState
+    ) -> AbstractContextManager[ByteStream]:
+        """Read a tarball; raises the same errors as ``open_url``."""
+        return self._open(tarball.url, expected, resume)
+
+    @contextmanager
+    def _open(
+        self, url: str, file: SourceFile, resume: ResumeState, *, accept: str = ""
+    ) -> Iterator[ByteStream]:
+        headers = [HostHeader.for_url(url, "Accept", accept)] if accept else []
+        if login := self._config.authorization(url, self._registry):
+            headers.append(HostHeader.for_url(url, "Authorization", login))
+        try:
+            with open_url(url, file, self._context, resume, headers=tuple(headers)) as stream:
+                yield stream
+        except SourceError as error:
+            error.problem = f"{self._host}: {error.problem}"
+            error.hint = _LOGIN_HINT if "HTTP 401" in error.problem else error.hint or _HINT
+            raise
+
+    def _tarball_url(self, stated: str) -> str:
+        """The URL of a tarball: encrypted if the registry's own are, and not in a private network unasked."""
+        from posezoo.download.http import refuse_unsafe_redirect
+
+        url = self._config.tarball_url(stated)
+        address, registry = urlsplit(url), urlsplit(self._registry)
+        if address.hostname == registry.hostname and address.port == registry.port:
+            url = urlunsplit(address._replace(scheme=registry.scheme))
+        refuse_unsafe_redirect(self._registry, url, self._context.options, by_proxy=False)
+        return url
+
+
+@contextmanager
+def open_npm_member(
+    source: NpmPackageSource, file: SourceFile, context: DownloadContext, _resume: ResumeState
+) -> Iterator[ByteStream]:
+    """Read a member of a package's tarball.
+
+    The tarball comes from the cache or a mirror by its digest, else from the registry.
+
+    Raises:
+        DownloadError: the tarball cannot be downloaded, or is not the expected one.
+        ArchiveError: the member is missing, or the tarball cannot be read or is not safe; reading the pieces
+            can raise it too.
+        SizeError: the member's size is not the file's.
+    """
+    tarball = tarball_name(source)
+    members = open_members(_download_tarball(source, file, context), "gztar", tarball)
+    with closing(members):
+        with translate_archive_errors(tarball):
+            found = next((member for member in members if member[0] == source.member), None)
+        if found is None:
+            hint = "" if source.member.startswith("package/") else f"is it package/{source.member}?"
+            raise ArchiveError(f"{tarball} has no member {source.member}", hint=hint)
+        _, size, stream = found
+        if file.size not in (None, size):
+            raise SizeError(f"{source.member} has {size} bytes, {file.size} are declared")
+
+        def read_pieces() -> Iterator[bytes]:
+            with translate_archive_errors(tarball):
+                while piece := stream.read(CHUNK):
+                    yield piece
+
+        yield ByteStream(read_pieces())
+
+
+def _download_tarball(source: NpmPackageSource, file: SourceFile, context: DownloadContext) -> Path:
+    """The path of a verified tarball, for this member and later ones."""
+    known, digest = None, source.integrity
+    if digest is None:
+        known = NpmClient(source, file, context).find_tarball()
+        digest = known.digest
+    if digest is None:
+        raise SourceError(f"the registry states no digest of {tarball_name(source)}", hint=_HINT)
+    tarball = SourceFile(tarball_name(source), None, digest, (), MAX_BYTES)
+    quiet = context.warnings_only()
+
+    def open_tarball(resume: ResumeState) -> AbstractContextManager[ByteStream]:
+        client = NpmClient(source, file, quiet)
+        return client.open(known or client.find_tarball(), tarball, resume)
+
+    path = package_path(tarball, context)
+    npm = Candidate("npm", CandidateKind.SOURCE, open_tarball)
+    download_file(tarball, path, quiet, (*store_candidates(tarball, quiet), npm))
+    return path
+
+
+def tarball_name(source: NpmPackageSource) -> str:
+    """The file name of a version's tarball, as npm pack names it but for the scope."""
+    return f"{source.package.rpartition('/')[2]}-{source.version}.tgz"
+
+
+SOURCE_TYPE = SourceType(NpmPackageSource, open_npm_member)
