@@ -130,8 +130,10 @@ run from a checkout (`python tools/downloader/downloader.py`), whether posezoo i
 shims DIR` writes the commands `omz_downloader`, `omz_converter`, `omz_quantizer` and `omz_info_dumper`.
 
 If a script or a Dockerfile installs openvino-dev itself, `posezoo shims --wheel DIR` writes a stand-in for
-it. With `PIP_FIND_LINKS=DIR`, `pip install "openvino-dev[onnx]==2024.6.0"` installs these commands with a
-current OpenVINO. `--wheel_version 2022.1.0` writes a stand-in for that version. Do not publish these wheels.
+it. With `PIP_FIND_LINKS=DIR` (for uv `UV_FIND_LINKS`), `pip install "openvino-dev[onnx]==2024.6.0"` installs
+these commands with a current OpenVINO. `--wheel_version 2022.1.0` writes a stand-in for that version. A line
+that also asks for openvino before 2025.2, or Python before 3.10, still gets the real openvino-dev. Do not
+publish the wheels.
 
 ```sh
 python tools/downloader/downloader.py --print_all

@@ -73,8 +73,14 @@ def test_posezoo_packs_the_same_wheel_of_itself_in_a_checkout_and_installed(buil
             name for name in archive.namelist() if not name.endswith(("/WHEEL", "/RECORD", "/top_level.txt"))
         }
         archive.extractall(tmp_path / "installed")
-    (tmp_path / "installed" / "posezoo" / "__pycache__").mkdir()
-    (tmp_path / "installed" / "posezoo" / "__pycache__" / "api.pyc").write_bytes(b"")
+    # What running Python and downloading models to the folder of the registry leave behind.
+    for name in (
+        "gallery/__pycache__/pages.pyc",
+        "models/public/net/net.onnx",
+        "models/public/.posezoo/net.json",
+    ):
+        (tmp_path / "installed" / "posezoo" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "installed" / "posezoo" / name).write_bytes(b"")
     for place, source in (("checkout", ROOT / "src"), ("installed", tmp_path / "installed")):
         command = [sys.executable, "-m", "posezoo", "shims", "--wheel", tmp_path / place / "wheels"]
         environ = {**os.environ, "PYTHONPATH": str(source)}

@@ -18,8 +18,9 @@ from posezoo.convert.model_optimizer import STAND_IN_MODULE, STAND_IN_VERSION
 from posezoo.errors import PosezooError
 from posezoo.registry import builtin_models_dir
 
-# What the extras of openvino-dev install here. OpenVINO reads all these formats itself; ONNX Runtime compares
-# each IR of an ONNX file with its original, and posezoo needs PyTorch for what comes as a checkpoint.
+# The extras of openvino-dev from 2021.4 to 2024.6, and the extra of posezoo that each installs. ONNX Runtime
+# compares an IR with its ONNX file, and only PyTorch reads checkpoints. OpenVINO itself reads TensorFlow and
+# Paddle; models of Caffe, Kaldi and MXNet cannot be converted here, whatever is installed.
 _EXTRAS = {
     **dict.fromkeys(("caffe", "kaldi", "mxnet", "paddle", "tensorflow", "tensorflow2")),
     "onnx": "proof",
@@ -42,7 +43,7 @@ _MISSING_PACKAGES = {
     "compression": _QUANTIZE,
     "omz_tools": _OMZ,
     "open_model_zoo": _OMZ,
-    "openvino.model_zoo": _OMZ,
+    "openvino.model_zoo": f"{_OMZ}; model_api is in the package openvino-model-api",
     "openvino.tools.accuracy_checker": _EVALUATE,
     "openvino.tools.mo": "call openvino.convert_model, or run mo or ovc",
     "openvino.tools.pot": _QUANTIZE,
@@ -79,15 +80,19 @@ def pack_posezoo() -> tuple[str, bytes]:
         PosezooError: posezoo is not installed, so that its requirements are unknown.
     """
     installed = _installed_posezoo()
-    package = Path(__file__).resolve().parents[1]
     models = builtin_models_dir()
-    folders = {"posezoo": package, "posezoo/models": models, "posezoo/licenses": models.parent / "licenses"}
+    # As in setup.cfg. The folder of the models may be an output folder too, so weights must be left out.
+    sources = {
+        "posezoo": (Path(__file__).resolve().parents[1], ("**/*.py", "py.typed", "gallery/*/*.*")),
+        "posezoo/models": (models, ("**/*.yml", "**/*.md", "**/*.jpg", "**/*.json", "**/*.svg")),
+        "posezoo/licenses": (models.parent / "licenses", ("*.txt",)),
+    }
     members: dict[str, bytes] = {}
-    for prefix, folder in folders.items():
-        for path in folder.rglob("*"):
-            parts = path.relative_to(folder).parts
-            if path.is_file() and not any(part == "__pycache__" or part.startswith(".") for part in parts):
-                members["/".join((prefix, *parts))] = path.read_bytes()
+    for prefix, (folder, patterns) in sources.items():
+        for path in (path for pattern in patterns for path in folder.glob(pattern)):
+            name = f"{prefix}/{path.relative_to(folder).as_posix()}"
+            if "/." not in name and "/__pycache__/" not in name:
+                members[name] = path.read_bytes()
     info = {
         name: text
         for name in ("METADATA", "entry_points.txt", "licenses/LICENSE")
