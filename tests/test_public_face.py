@@ -26,7 +26,7 @@ from posezoo import coco, errors, evaluation, events
 from posezoo.cards.registry_pages import draw_pages
 from posezoo.cli import main as command_line
 from posezoo.cli import run_main
-from posezoo.cli.omz import converter, downloader, info_dumper, quantizer, verifier
+from posezoo.cli.omz import converter, downloader, info_dumper, mo, quantizer, verifier
 from posezoo.cli.omz.event_output import EVENT_TYPES
 from posezoo.convert.self_check import OutputDifference, SelfCheckResult
 from posezoo.files.verified_files import compute_digest
@@ -164,7 +164,7 @@ def flags(parser: argparse.ArgumentParser) -> Iterator[str]:
 
 
 def test_verbs_and_flags_are_the_stored_ones():
-    tools = (downloader, converter, quantizer, info_dumper, verifier)
+    tools = (downloader, converter, quantizer, info_dumper, verifier, mo)
     lines = [
         *flags(command_line.create_parser()),
         *(line for tool in tools for line in flags(tool.create_parser())),

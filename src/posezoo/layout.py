@@ -71,3 +71,19 @@ class ModelLayout:
     def provenance_path(self, spec: ModelSpec, precision: Precision) -> Path:
         """The path of the record of how posezoo made an IR: its inputs, the tools, and the time."""
         return self.converted_ir_path(spec, precision).with_name("provenance.json")
+
+
+class FlatLayout(ModelLayout):
+    """The folders of one model outside of any registry: its files and its IR lie directly in them."""
+
+    def model_download_dir(self, spec: ModelSpec) -> Path:  # noqa: ARG002
+        """The folder of the file to convert."""
+        return self.download_dir
+
+    def model_dir(self, spec: Model) -> Path:  # noqa: ARG002
+        """The folder of the IR."""
+        return self.output_dir
+
+    def converted_ir_path(self, spec: ModelSpec, precision: Precision) -> Path:  # noqa: ARG002
+        """The .xml of the IR; the folder has one IR of that name, in any precision."""
+        return self.output_dir / f"{spec.name}.xml"

@@ -101,7 +101,7 @@ BAD = {
     "a shape that does not fit": (
         asking("--input=image", "--input_shape=[1,5,12,20]", input_info=None),
         "do not match the network",
-        "check layout, mean and scale",
+        "check the declared shape, layout, mean and scale",
     ),
     "a declared shape that is not the network's": (
         asking(input_info=[{"name": "image", "shape": [1, 3, 12, 24], "layout": "NCHW"}]),

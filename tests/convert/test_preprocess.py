@@ -92,7 +92,7 @@ def test_another_output_shape_is_refused(tmp_path):
 def test_preprocessing_that_does_not_match_the_input_is_refused(tmp_path, image):
     error = refusal(tmp_path, inputs=(image,))
     assert error.problem.startswith("tiny-pose: the declared inputs and outputs do not match the network: ")
-    assert error.hint == "check layout, mean and scale in model.yml"
+    assert error.hint == "check the declared shape, layout, mean and scale"
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -3,19 +3,23 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from concurrent.futures import ThreadPoolExecutor
+from concurrent.futures import Future, ThreadPoolExecutor
+from dataclasses import replace
 from pathlib import Path
 
 from posezoo.convert import frontends
 from posezoo.convert.conversion_plan import KEEP_OR_REPLACE, ConversionOptions, refuse_to_replace
 from posezoo.convert.formats import import_runtime
-from posezoo.errors import ConversionError
-from posezoo.events import Listener, ignore_event
+from posezoo.errors import ConversionError, SelfCheckError
+from posezoo.events import Listener, WarningIssued, ignore_event
 from posezoo.files import verified_files
+from posezoo.files.staging import remove_stale_staging_dirs
 from posezoo.ir.openvino_import import import_openvino
-from posezoo.layout import ModelLayout
+from posezoo.layout import FlatLayout, ModelLayout
 from posezoo.resolve.custom_weights import require_network
-from posezoo.resolve.resolved import Resolved, Target
+from posezoo.resolve.resolved import Converter, Resolved, Target
+from posezoo.spec.model import ModelSpec, Precision, SourceFile
+from posezoo.spec.safe_names import explain_unsafe_file_name
 
 
 def export_onnx(resolved: Resolved, *, force: bool = False) -> Path:
@@ -109,3 +113,65 @@ def convert_with_openvino(
             decoder=resolved.decoder,
             listener=listener,
         )
+
+
+def convert_file(
+    spec: ModelSpec,
+    layout: FlatLayout,
+    precision: Precision,
+    *,
+    batch: int | None = None,
+    self_check: bool = True,
+    listener: Listener = ignore_event,
+) -> Path:
+    """Convert a file outside of any registry to one IR, with no other file beside it.
+
+    Args:
+        spec: what the user declares; its first file is the one to convert, in ``layout.download_dir``.
+        batch: the first size of all inputs, or that of N if they declare a layout; None for the file's own.
+        self_check: whether to compare the outputs of the IR with those of the original. If these cannot be
+            computed, the listener receives a warning, and the IR is written without the comparison.
+
+    Returns:
+        The path of the .xml; the .bin is beside it.
+
+    Raises:
+        ConversionError: the file does not exist or cannot be converted.
+        SelfCheckError: the outputs of the IR differ from those of the original.
+        OutputError: the IR cannot be written.
+        MissingPackageError: OpenVINO is not installed, or too old.
+    """
+    model_format, path = frontends.select_format(spec), frontends.source_model_path(spec, layout)
+    from posezoo.convert import preprocess
+    from posezoo.convert.publish import publish_irs
+    from posezoo.convert.reference_outputs import ReferenceOutputs, compute_reference
+    from posezoo.ir import ir_writer
+
+    if model_format.recognises(path):  # files with weights in the same folder belong to it
+        external = (name for name in model_format.external_files(path) if not explain_unsafe_file_name(name))
+        spec = replace(spec, files=(*spec.files, *(SourceFile(name, None, None, ()) for name in external)))
+    network = frontends.read_network(spec, path)
+    if batch is not None:
+        spec = preprocess.with_batch(spec, network, batch)
+    network = preprocess.apply_model_yml(network, spec)
+    ir_writer.prepare_for_writing(network, spec, None)
+    reference: Future[ReferenceOutputs] = Future()
+    if self_check:
+        try:
+            reference.set_result(compute_reference(preprocess.fill_in_inputs(spec, network), path))
+        except SelfCheckError as error:
+            self_check = False
+            listener(WarningIssued(f"the IR is not compared with the original: {error.problem}"))
+    target = Target(precision, layout.converted_ir_path(spec, precision), Converter.OPENVINO)
+    remove_stale_staging_dirs(layout.output_dir)
+    publish_irs(
+        network,
+        spec,
+        layout,
+        [target],
+        self_check=self_check,
+        reference=reference if self_check else None,
+        has_record=False,
+        listener=listener,
+    )
+    return target.xml

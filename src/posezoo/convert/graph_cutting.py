@@ -117,7 +117,7 @@ def cut_inputs(network: Any, spec: ModelSpec) -> Any:
     except RuntimeError as error:
         raise ConversionError(
             f"{spec.full_name}: the network does not match the requested inputs: {error_text(error)}",
-            hint="check --input, --input_shape and --freeze_placeholder_with_value in model.yml",
+            hint="check the declared inputs, their shapes, and the inputs that become constants",
         ) from error
     return cut
 

@@ -49,7 +49,7 @@ def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
         if not names & port.names:
             raise ConversionError(
                 f"{spec.full_name}: the network's input {join_names([port])} is not declared",
-                hint="add it to the inputs in model.yml",
+                hint="declare it among the inputs, too",
             )
     try:
         if any(port.reshaped or network.input(port.name).partial_shape.is_dynamic for port in spec.inputs):
@@ -67,7 +67,7 @@ def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
         raise ConversionError(
             f"{spec.full_name}: the declared inputs and outputs do not match the network: "
             f"{error_text(error)}",
-            hint="check layout, mean and scale in model.yml",
+            hint="check the declared shape, layout, mean and scale",
         ) from error
     return network
 
@@ -96,6 +96,41 @@ def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
         name, layout = declared.name or port.any_name, declared.layout or layout
         completed.append(replace(declared, name=name, layout=layout))
     return replace(spec, inputs=(*completed, *inputs[len(network.inputs) :]))
+
+
+def with_batch(spec: ModelSpec, network: Any, batch: int) -> ModelSpec:
+    """The model with a new size of N, or of the first dimension of inputs without a layout.
+
+    Args:
+        network: an ``openvino.Model`` as read, whose other sizes are kept.
+
+    Raises:
+        ConversionError: an input has a batch size that is part of the network, or no known number of sizes.
+    """
+    spec = fill_in_inputs(spec, network)
+    found = {port.name: find_input(network, port.name) for port in spec.inputs}
+    known = {*found, *supported_mo_args.frozen_inputs(spec.mo_args)}
+    others = [Input(port.any_name, ()) for port in network.inputs if not known & port.names]
+    inputs = []
+    for declared in (*spec.inputs, *others):
+        port = found.get(declared.name) or find_input(network, declared.name)
+        if port is None:  # the network will begin inside
+            inputs.append(declared)
+            continue
+        problem = f"{spec.full_name}: --batch cannot be applied to {declared.name}"
+        if port.partial_shape.rank.is_dynamic:
+            raise ConversionError(f"{problem}: its number of sizes is unknown", hint="declare its shape")
+        sizes = list(static_sizes(port.partial_shape))
+        axis = declared.layout.find("N") if declared.layout else 0
+        if not declared.layout and sizes and sizes[0] > 1:
+            raise ConversionError(
+                f"{problem}: its first size is {sizes[0]}, which may not be a batch",
+                hint="declare its layout, or its shape instead",
+            )
+        if sizes and axis >= 0:
+            sizes[axis] = batch
+        inputs.append(replace(declared, shape=tuple(sizes), reshaped=True))
+    return replace(spec, inputs=tuple(inputs))
 
 
 def _check_ports(kind: str, spec: ModelSpec, declared: Sequence[Input | Output], network: Any) -> None:
@@ -131,7 +166,7 @@ def _fold_shapes(network: Any, spec: ModelSpec) -> None:
     if any(port.partial_shape.is_dynamic for port in network.inputs):
         raise ConversionError(
             f"{spec.full_name}: --static_shape needs a size for every dimension of its inputs",
-            hint="give them as --input_shape in model.yml",
+            hint="declare a shape without -1",
         )
     manager = Manager()
     manager.register_pass(ConstantFolding())

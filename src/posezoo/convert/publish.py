@@ -33,13 +33,13 @@ class StagedIr:
         xml: the .xml, on the file system of its target; its .bin is in the same folder.
         target: the IR that it becomes.
         contents: size and digest of its two files, from ``read_contents``.
-        record: the content of its provenance.json.
+        record: the content of its provenance.json; None if it gets none.
     """
 
     xml: Path
     target: Target
     contents: Mapping[str, FileContent]
-    record: bytes
+    record: bytes | None
 
 
 def read_contents(xml: Path) -> dict[str, FileContent]:
@@ -61,6 +61,7 @@ def publish_irs(
     is_strict: bool = False,
     reference: Future[ReferenceOutputs] | None = None,
     decoder: Decoder | None = None,
+    has_record: bool = True,
     listener: Listener = ignore_event,
 ) -> None:
     """Write, check and publish the IR of a network; no file is replaced unless all IR pass the check.
@@ -72,6 +73,7 @@ def publish_irs(
         is_strict: whether outputs that numbers cannot prove are an error.
         reference: the outputs of the original, if the caller has already started to compute them.
         decoder: the decoder that the record names.
+        has_record: whether a provenance.json is written beside each IR.
         listener: receives an event for each IR that passed the check.
 
     Raises:
@@ -124,10 +126,11 @@ def publish_irs(
                         result.unprovable,
                     )
                 )
-            contents = hashed.result()
-            record = provenance.format_provenance(
-                spec, decoder, contents, self_check=checked, complexity=complexity
-            )
+            contents, record = hashed.result(), None
+            if has_record:
+                record = provenance.format_provenance(
+                    spec, decoder, contents, self_check=checked, complexity=complexity
+                )
             staged.append(StagedIr(xml, target, contents, record))
         replace_irs(staged)
 
@@ -148,14 +151,19 @@ def replace_irs(staged: Sequence[StagedIr]) -> None:
         if ir.target.agreed is not None:
             ir.target.agreed.require(ir.contents)
     for ir in staged:
-        verified_files.write_atomically(ir.xml.with_name("provenance.json"), ir.record, lasting=False)
+        if ir.record is not None:
+            verified_files.write_atomically(ir.xml.with_name("provenance.json"), ir.record, lasting=False)
     for ir in staged:  # all bytes are written: a full disk cannot interrupt these moves
         xml = ir.target.xml
         try:
             xml.parent.mkdir(parents=True, exist_ok=True)
             is_same = all(
                 verified_files.is_verified(
-                    xml.with_suffix(suffix), content.size, content.digest, trust_record=False
+                    xml.with_suffix(suffix),
+                    content.size,
+                    content.digest,
+                    trust_record=False,
+                    remember=ir.record is not None,
                 )
                 for suffix, content in ir.contents.items()
             )
@@ -163,9 +171,10 @@ def replace_irs(staged: Sequence[StagedIr]) -> None:
                 xml.unlink(missing_ok=True)
                 os.replace(ir.xml.with_suffix(".bin"), xml.with_suffix(".bin"))
                 os.replace(ir.xml, xml)
-                for suffix, content in ir.contents.items():
+                for suffix, content in ir.contents.items() if ir.record is not None else ():
                     verified_files.remember_verified(xml.with_suffix(suffix), content.digest)
-            os.replace(ir.xml.with_name("provenance.json"), xml.with_name("provenance.json"))
+            if ir.record is not None:
+                os.replace(ir.xml.with_name("provenance.json"), xml.with_name("provenance.json"))
         except OSError as error:
             raise OutputError(
                 f"{xml}: cannot be moved to its folder: {error.strerror or error}",

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from posezoo.errors import PosezooError, SpecError, suggest
-from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED, read_arguments
-from posezoo.spec.model import ModelSpec
+from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED, MoArguments, read_arguments
+from posezoo.spec.model import Input, ModelSpec
 from posezoo.spec.supported_mo_args import CARRIED_OUT
 from posezoo.spec.yaml_nodes import parse_yaml
 
@@ -63,16 +63,30 @@ def with_added_mo_args(spec: ModelSpec, arguments: Sequence[str], *, has_mo: boo
                 hint=suggest(flag, known)
                 or f"it supports {', '.join(sorted(known))}; with --mo PATH all others are possible",
             )
+    added = read_given_arguments(requested, spec.inputs, flag="--add_mo_arg=")
+    outputs = added.outputs or spec.outputs
+    if [port.shape for port in added.inputs] != [port.shape for port in spec.inputs]:
+        outputs = tuple(replace(port, shape=()) for port in outputs)  # their new sizes are unknown
+    return replace(spec, inputs=added.inputs, outputs=outputs, mo_args=(*spec.mo_args, *added.kept))
+
+
+def read_given_arguments(
+    arguments: Sequence[str], inputs: tuple[Input, ...] = (), flag: str = ""
+) -> MoArguments:
+    """The meaning of arguments from a command line, added to the inputs that are declared.
+
+    Args:
+        flag: the text before an argument in messages.
+
+    Raises:
+        PosezooError: an argument has no valid form, is given twice, or contradicts the inputs.
+    """
     try:
-        added = read_arguments(parse_yaml(json.dumps(requested).encode(), "--add_mo_arg"), spec.inputs)
+        return read_arguments(parse_yaml(json.dumps(list(arguments)).encode(), "arguments"), inputs)
     except SpecError as error:  # the error to raise names the argument, not a place in a file
         number = error.field.strip("[]")
         if not number.isdecimal():
             raise
         where = f"{error.file}:{error.line}:{error.column}: {error.field}: "
-        problem = f"--add_mo_arg={requested[int(number)]}: {error.problem.removeprefix(where)}"
+        problem = f"{flag}{arguments[int(number)]}: {error.problem.removeprefix(where)}"
         raise PosezooError(problem, hint=error.hint) from error
-    outputs = added.outputs or spec.outputs
-    if [port.shape for port in added.inputs] != [port.shape for port in spec.inputs]:
-        outputs = tuple(replace(port, shape=()) for port in outputs)  # their new sizes are unknown
-    return replace(spec, inputs=added.inputs, outputs=outputs, mo_args=(*spec.mo_args, *added.kept))

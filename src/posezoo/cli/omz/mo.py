@@ -1,0 +1,275 @@
+"""mo: convert one file to IR, with the arguments and the output of Model Optimizer (OpenVINO 2024.6).
+
+Model Optimizer is no longer part of OpenVINO. This command carries out those of its arguments that posezoo's
+converter supports, and refuses each other one by its name.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import sys
+from collections.abc import Callable, Sequence
+from pathlib import Path
+
+from posezoo import events
+from posezoo.cli import flags, run_main
+from posezoo.cli.report import result_lines
+from posezoo.errors import ConversionError, PosezooError, SelfCheckError, sanitize
+from posezoo.layout import FlatLayout
+from posezoo.resolve.input_options import read_given_arguments
+from posezoo.spec.model import Family, Framework, License, ModelSpec, Precision, SourceFile
+from posezoo.spec.supported_mo_args import requested_precision
+from posezoo.versions import version
+
+#: The release whose arguments these are.
+RELEASE = "2024.6.0"
+
+# The real program, for what this one refuses.
+_REAL_MO = f"Model Optimizer can: install openvino-dev {RELEASE} from a package index, in its own environment"
+
+#: By usage: the help. A value in brackets may be left out, and then is True.
+CARRIED_OUT = {
+    "--input_model, -w, -m FILE": "the file to convert: ONNX, a frozen TensorFlow graph or TFLite; or the "
+    "folder of a SavedModel",
+    "--saved_model_dir DIR": "the folder of a TensorFlow SavedModel",
+    "--input_meta_graph FILE": "a TensorFlow MetaGraph (.meta); its variables are beside it",
+    "--framework NAME": "onnx, tf or tflite (default: by the ending of the file's name)",
+    "--model_name, -n NAME": "the name of the IR and of its files (default: the file's name without ending)",
+    "--output_dir, -o DIR": "the folder of the IR (default: the working folder)",
+    "--input NAMES": "the inputs, separated by commas, each as name[shape]{type}->value; an inner tensor "
+    "becomes an input; a value makes the input a constant",
+    "--output NAMES": "the outputs, separated by commas; an inner tensor becomes an output",
+    "--input_shape SHAPES": "the shape of each input, such as [1,3,448,448],[1,10]; -1 or ? for any size",
+    "--batch, -b SIZE": "the batch size of all inputs",
+    "--layout LAYOUTS": "the layouts of the inputs, such as nhwc, image(nchw) or nhwc->nchw",
+    "--mean_values VALUES": "what is subtracted from each channel, such as [123,117,104] or "
+    "data[123,117,104]",
+    "--scale_values VALUES": "what each channel is divided by, after the mean was subtracted",
+    "--scale, -s N": "what all inputs are divided by",
+    "--reverse_input_channels [BOOL]": "reverse the channels, RGB to BGR, before mean and scale are applied",
+    "--freeze_placeholder_with_value VALUES": "inputs that become constants, such as is_training->False",
+    "--static_shape [BOOL]": "replace what depends only on shapes with constants",
+    "--compress_to_fp16 [BOOL]": "store the weights in FP16 (default: True, as in Model Optimizer 2024.6)",
+    "--data_type TYPE": "FP16, half, FP32 or float, as older releases had it; the same as --compress_to_fp16 "
+    "True or False",
+}
+#: Arguments that cannot change the IR here; they are accepted and not used.
+WITHOUT_EFFECT = {
+    "--use_new_frontend [BOOL]": "OpenVINO's frontends are always used",
+    "--share_weights [BOOL]": "it only saves memory",
+    "--disable_nhwc_to_nchw [BOOL]": "the layouts of TensorFlow are always kept",
+    "--silent [BOOL]": "little is printed anyway",
+    "--progress [BOOL]": "no progress is printed",
+    "--stream_output [BOOL]": "no progress is printed",
+    "--log_level LEVEL": "errors and warnings are always printed",
+}
+#: Arguments that are refused, and why.
+REFUSED = {
+    "--source_layout [V]": "give both layouts with --layout, as in nhwc->nchw",
+    "--target_layout [V]": "give both layouts with --layout, as in nhwc->nchw",
+    "--use_legacy_frontend [V]": "these frontends are part of Model Optimizer",
+    "--transformations_config [V]": "a program inside Model Optimizer rewrites the network",
+    "--tensorflow_use_custom_operations_config [V]": "a program inside Model Optimizer rewrites the network",
+    "--tensorflow_object_detection_api_pipeline_config [V]": "a program inside Model Optimizer rewrites the "
+    "network",
+    "--tensorflow_custom_operations_config_update [V]": "it belongs to a program inside Model Optimizer",
+    "--tensorflow_custom_layer_libraries [V]": "no code is loaded from files",
+    "--tensorboard_logdir [V]": "nothing is written for TensorBoard",
+    "--input_model_is_text [V]": "graphs stored as text are not read; a binary graph (.pb) is",
+    "--input_checkpoint [V]": "variables are not read from a checkpoint; a frozen graph or a SavedModel is",
+    "--saved_model_tags [V]": "the tag is always serve",
+    "--example_input [V]": "it is for PyTorch modules in memory",
+    "--extensions [V]": "no code is loaded from files",
+    "--transform [V]": "LowLatency2, MakeStateful and Pruning are not applied",
+    "--input_proto, -d [V]": "files of Caffe are not read",
+    "--caffe_parser_path [V]": "files of Caffe are not read",
+    "--k, -k [V]": "files of Caffe are not read",
+    "--disable_omitting_optional [V]": "files of Caffe are not read",
+    "--enable_flattening_nested_params [V]": "files of Caffe are not read",
+    "--counts [V]": "files of Kaldi are not read",
+    "--remove_output_softmax [V]": "files of Kaldi are not read",
+    "--remove_memory [V]": "files of Kaldi are not read",
+}
+#: The framework of a file, by the ending of its name.
+FRAMEWORKS = {
+    ".onnx": "onnx", ".pb": "tf", ".meta": "tf", ".tflite": "tflite", ".pdmodel": "paddle", ".pt": "pytorch",
+    ".pth": "pytorch", ".caffemodel": "caffe", ".prototxt": "caffe", ".params": "mxnet", ".nnet": "kaldi",
+    ".mdl": "kaldi", ".pbtxt": "tf-text",
+}  # fmt: skip
+#: The frameworks whose files are read.
+READ = ("onnx", "tf", "tflite")
+#: What to do with a file of another framework.
+UNREAD = {
+    "caffe": _REAL_MO,
+    "kaldi": _REAL_MO,
+    "tf-text": f"convert a binary graph (.pb); {_REAL_MO}",
+    "mxnet": "Model Optimizer has not read MXNet files since 2024; look for the same model as ONNX",
+    "paddle": _REAL_MO,
+    "pytorch": "export the network to ONNX first",
+}
+
+
+SAVED_MODEL_FILE = "saved_model.pb"
+
+# The arguments whose text is read as in model.yml.
+_TEXTS = (
+    "--input", "--output", "--input_shape", "--layout", "--mean_values", "--scale_values", "--scale",
+    "--freeze_placeholder_with_value", "--data_type",
+)  # fmt: skip
+
+
+def create_parser() -> argparse.ArgumentParser:
+    """The parser of the command; it accepts the abbreviations that Model Optimizer accepts."""
+    parser = argparse.ArgumentParser(
+        prog="mo",
+        usage="mo [options]",
+        description=f"Convert one file to IR, with the arguments of Model Optimizer {RELEASE[:-2]}.",
+        formatter_class=flags.HelpFormatter,
+    )
+    parser.add_argument(
+        "--version",
+        action="version",
+        version=f"Version of Model Optimizer is: {RELEASE}+posezoo (posezoo {version()})",
+    )
+    parser.add_argument(
+        "--self_check",
+        choices=("off",),
+        help="off: do not compare the outputs of the IR with those of the original (posezoo's own argument)",
+    )
+    types: dict[str, Callable[[str], object]] = {
+        "FILE": os.path.expanduser,
+        "DIR": os.path.expanduser,
+        "SIZE": flags.whole_number(1),
+    }
+    for title, usages in (
+        ("arguments that are carried out", CARRIED_OUT),
+        ("arguments without effect, because they cannot change the IR here", WITHOUT_EFFECT),
+        ("arguments that are refused, and why", REFUSED),
+    ):
+        group = parser.add_argument_group(title)
+        for usage, text in usages.items():
+            spellings, _, value = usage.rpartition(" ")
+            names = spellings.split(", ")
+            if usages is REFUSED:
+                group.add_argument(*names, nargs="?", const="", metavar="V", help=text)
+            elif value == "[BOOL]":
+                group.add_argument(
+                    *names, nargs="?", const=True, metavar="BOOL", type=_parse_truth, help=text
+                )
+            else:
+                group.add_argument(*names, metavar=value, type=types.get(value, str), help=text)
+    parser.set_defaults(parser=parser)
+    return parser
+
+
+def main(argv: Sequence[str] | None = None) -> int:
+    """Convert the file, and return the exit code: 0, or 1 for a failure. Wrong usage exits with code 2."""
+    return run_main.run_main(lambda: _run(create_parser().parse_args(argv)), report_error=_print_error)
+
+
+def _parse_truth(text: str) -> bool:
+    """An argparse type, with the words that Model Optimizer accepts."""
+    if text.lower() not in ("true", "1", "false", "0"):
+        raise argparse.ArgumentTypeError(f"expected True or False, got {text!r}")
+    return text.lower() in ("true", "1")
+
+
+def _run(args: argparse.Namespace) -> int:
+    spec, original = read_command_line(args)
+    requested = requested_precision(spec.mo_args)
+    if args.compress_to_fp16 is not None:
+        requested = Precision.FP16 if args.compress_to_fp16 else Precision.FP32
+    if not original.is_file():
+        raise ConversionError(f"{original}: does not exist")
+    from posezoo.convert.conversion import convert_file
+
+    xml = convert_file(
+        spec,
+        FlatLayout(original.parent, Path(args.output_dir or ".").absolute(), checkpoint=original),
+        requested or Precision.FP16,
+        batch=args.batch,
+        self_check=args.self_check != "off",
+        listener=_print_event,
+    )
+    print("[ SUCCESS ] Generated IR version 11 model.")
+    print(f"[ SUCCESS ] XML file: {xml}")
+    print(f"[ SUCCESS ] BIN file: {xml.with_suffix('.bin')}")
+    return 0
+
+
+def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
+    """The model that the arguments declare, and the path of the file to convert, which may not exist.
+
+    Raises:
+        PosezooError: an argument or a framework is refused, contradicts another one, or has a wrong value.
+    """
+    for usage, why in REFUSED.items():
+        flag = usage.split()[0].rstrip(",")
+        if getattr(args, flag.lstrip("-")) is not None:
+            raise ConversionError(f"{flag}: is not carried out here: {why}", hint=_REAL_MO)
+    if args.batch is not None and args.input_shape is not None:
+        raise ConversionError("give either --batch or --input_shape")
+    if args.compress_to_fp16 is not None and args.data_type is not None:
+        raise ConversionError("give either --data_type or --compress_to_fp16")
+    given = [path for path in (args.input_model, args.saved_model_dir, args.input_meta_graph) if path]
+    if len(given) != 1:
+        raise ConversionError(
+            "give one file to convert",
+            hint="--input_model FILE, or --saved_model_dir DIR, or --input_meta_graph FILE",
+        )
+    original = Path(given[0])
+    is_saved_model = args.saved_model_dir is not None or original.is_dir()
+    framework = args.framework or ("tf" if is_saved_model else FRAMEWORKS.get(original.suffix.lower(), ""))
+    if framework in UNREAD:
+        raise ConversionError(f"{original}: files of {framework} are not read here", hint=UNREAD[framework])
+    if framework not in READ:
+        problem = f"{original}: the ending of its name does not tell the framework"
+        if framework:
+            problem = f"--framework {sanitize(framework)}: there is no such framework"
+        raise ConversionError(problem, hint=f"give --framework {', --framework '.join(READ)}")
+    name = args.model_name or ("saved_model" if args.saved_model_dir else original.stem) or "model"
+    if "/" in name or name in (".", ".."):
+        raise ConversionError(
+            f"--model_name {sanitize(name)}: is not the name of a file", hint="--output_dir names the folder"
+        )
+    texts = {flag: getattr(args, flag.lstrip("-")) for flag in _TEXTS}
+    switches = {"--reverse_input_channels": args.reverse_input_channels, "--static_shape": args.static_shape}
+    declared = read_given_arguments(
+        [f"{flag}={text}" for flag, text in texts.items() if text is not None]
+        + [flag for flag, is_on in switches.items() if is_on]
+    )
+    # The file gets another name here, because it may have one that a model.yml cannot declare.
+    file_name = SAVED_MODEL_FILE if is_saved_model else f"model{original.suffix.lower()}"
+    spec = ModelSpec(
+        name=name,
+        family=Family.PUBLIC,
+        path=original,
+        description="",
+        task="",
+        framework=Framework(framework),
+        license=License(),
+        files=(SourceFile(file_name, None, None, ()),),
+        inputs=declared.inputs,
+        outputs=declared.outputs,
+        mo_args=declared.kept,
+    )
+    return spec, original / SAVED_MODEL_FILE if is_saved_model else original
+
+
+def _print_event(event: events.Event) -> None:
+    if isinstance(event, events.WarningIssued):
+        run_main.print_to_stderr(f"[ WARNING ]  {event.message}")
+    for line in result_lines(event):
+        print(f"[ INFO ] {line}")
+
+
+def _print_error(error: PosezooError) -> None:
+    hint = error.hint
+    if isinstance(error, SelfCheckError):
+        hint = "nothing was written; --self_check off writes the IR without this comparison"
+    run_main.print_to_stderr(f"[ ERROR ]  {error.problem}" + (f"\n  hint: {hint}" if hint else ""))
+
+
+if __name__ == "__main__":
+    sys.exit(main())

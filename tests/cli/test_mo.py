@@ -1,0 +1,275 @@
+"""The command mo: Model Optimizer's arguments for one file, carried out or refused by name."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+from pathlib import Path
+
+import onnx
+import pytest
+
+from fakes import graphs
+from fakes.network import network
+from posezoo.cli.omz import mo
+from posezoo.ir.openvino_import import import_openvino
+from test_import_cost import imported
+
+#: The arguments of the real program, from its help (OpenVINO 2024.6).
+ARGUMENTS = [
+    "-h",
+    "--help",
+    "--framework",
+    "--model_name",
+    "-n",
+    "--output_dir",
+    "-o",
+    "--freeze_placeholder_with_value",
+    "--static_shape",
+    "--use_new_frontend",
+    "--use_legacy_frontend",
+    "--input_model",
+    "-w",
+    "-m",
+    "--input",
+    "--output",
+    "--input_shape",
+    "--example_input",
+    "--batch",
+    "-b",
+    "--mean_values",
+    "--scale_values",
+    "--scale",
+    "-s",
+    "--reverse_input_channels",
+    "--source_layout",
+    "--target_layout",
+    "--layout",
+    "--compress_to_fp16",
+    "--extensions",
+    "--transform",
+    "--transformations_config",
+    "--silent",
+    "--log_level",
+    "--version",
+    "--progress",
+    "--stream_output",
+    "--share_weights",
+    "--input_model_is_text",
+    "--input_checkpoint",
+    "--input_meta_graph",
+    "--saved_model_dir",
+    "--saved_model_tags",
+    "--tensorflow_custom_operations_config_update",
+    "--tensorflow_object_detection_api_pipeline_config",
+    "--tensorboard_logdir",
+    "--tensorflow_custom_layer_libraries",
+    "--input_proto",
+    "-d",
+    "--caffe_parser_path",
+    "--k",
+    "-k",
+    "--disable_omitting_optional",
+    "--enable_flattening_nested_params",
+    "--counts",
+    "--remove_output_softmax",
+    "--remove_memory",
+]
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """The working folder, with a network in each format."""
+    for kind in ("onnx", "tflite", "pb"):
+        (tmp_path / f"net.{kind}").write_bytes(network(kind))
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def run(capfd, *args: str) -> tuple[int, str, str]:
+    """The exit code, the standard output and the standard error."""
+    capfd.readouterr()
+    try:
+        code = mo.main(args)
+    except SystemExit as ended:
+        code = ended.code
+    return code, *capfd.readouterr()
+
+
+def read(xml: Path):
+    return import_openvino().Core().read_model(xml)
+
+
+def weight_types(xml: Path) -> set[str]:
+    constants = [op for op in read(xml).get_ops() if op.get_type_name() == "Constant"]
+    return {op.get_element_type().get_type_name() for op in constants if len(op.get_output_shape(0)) == 4}
+
+
+def test_every_argument_of_model_optimizer_is_known():
+    known = {name for action in mo.create_parser()._actions for name in action.option_strings}
+    assert set(ARGUMENTS) <= known
+
+
+@pytest.mark.parametrize("kind", ["onnx", "tflite", "pb"])
+def test_a_file_becomes_the_two_files_of_an_ir(folder, capfd, kind):
+    code, out, err = run(capfd, "--input_model", f"net.{kind}", "--output_dir", "out/FP16")
+    assert (code, err) == (0, "")
+    assert sorted(path.name for path in (folder / "out/FP16").iterdir()) == ["net.bin", "net.xml"]
+    assert out.splitlines()[-3:] == [
+        "[ SUCCESS ] Generated IR version 11 model.",
+        f"[ SUCCESS ] XML file: {folder}/out/FP16/net.xml",
+        f"[ SUCCESS ] BIN file: {folder}/out/FP16/net.bin",
+    ]
+    assert weight_types(folder / "out/FP16/net.xml") == {"f16"}
+
+
+@pytest.mark.parametrize(
+    ("args", "expected"),
+    [
+        (["--compress_to_fp16"], "f16"),
+        (["--compress_to_fp16=False"], "f32"),
+        (["--compress_to_fp16", "False"], "f32"),
+        (["--data_type", "FP16"], "f16"),
+        (["--data_type=half"], "f16"),
+        (["--data_type", "FP32"], "f32"),
+        (["--data_type", "float"], "f32"),
+    ],
+)
+def test_the_precision_is_that_of_the_arguments(folder, capfd, args, expected):
+    assert run(capfd, "--input_model", "net.onnx", "--model_name", "other", *args)[0] == 0
+    assert weight_types(folder / "other.xml") == {expected}
+
+
+def test_the_arguments_of_a_long_line_are_carried_out(folder, capfd):
+    line = (
+        "-m net.onnx --fram onnx -n n --input image --input_shape [1,3,18,24] --output pafs --data_type FP32"
+        " --mean_values [100,110,120] --scale_v image[50,60,70] --reverse_input_channels --layout nchw->nhwc"
+        " --log_level ERROR --silent --progress"
+    )
+    code, _, err = run(capfd, *line.split())
+    assert (code, err) == (0, "")
+    network = read(folder / "n.xml")
+    assert [port.any_name for port in network.inputs] == ["image"]
+    assert list(network.inputs[0].shape) == [1, 18, 24, 3]
+    assert [port.any_name for port in network.outputs] == ["pafs"]
+
+
+@pytest.mark.parametrize(
+    ("graph", "args", "shapes"),
+    [
+        (network("onnx"), [], {"image": [4, 3, 12, 20]}),
+        (graphs.rows(), [], {"x": [4, 4]}),
+        (graphs.pair(), ["--input=right,left"], {"right": [4, 3, 4, 6], "left": [4, 3, 4, 6]}),
+    ],
+)
+def test_a_batch_applies_to_all_inputs(folder, capfd, graph, args, shapes):
+    (folder / "net.onnx").write_bytes(graph)
+    code, _, err = run(capfd, "--input_model", "net.onnx", "-b", "4", *args)
+    assert (code, err) == (0, "")
+    assert {port.any_name: list(port.shape) for port in read(folder / "net.xml").inputs} == shapes
+
+
+def test_weights_beside_an_onnx_file_belong_to_it(folder, capfd):
+    model = onnx.load_from_string(network("onnx"))
+    onnx.save(model, "split.onnx", save_as_external_data=True, location="split.data", size_threshold=0)
+    assert run(capfd, "--input_model", "split.onnx")[0] == 0
+    assert weight_types(folder / "split.xml") == {"f16"}
+
+
+def test_an_existing_ir_is_replaced_only_by_a_complete_one(folder, capfd):
+    (folder / "net.xml").write_text("old xml")
+    (folder / "net.bin").write_text("old bin")
+    assert run(capfd, "--input_model", "net.onnx", "--output", "nothing")[0] == 1
+    assert ((folder / "net.xml").read_text(), (folder / "net.bin").read_text()) == ("old xml", "old bin")
+    assert run(capfd, "--input_model", "net.onnx")[0] == 0
+    assert read(folder / "net.xml").outputs
+    assert sorted(path.name for path in folder.iterdir()) == [
+        "net.bin", "net.onnx", "net.pb", "net.tflite", "net.xml",
+    ]  # fmt: skip
+
+
+def test_a_network_that_cannot_be_run_is_converted_with_a_warning(folder, capfd):
+    (folder / "net.onnx").write_bytes(network("onnx", largest_weight=float("nan")))
+    code, out, err = run(capfd, "--input_model", "net.onnx", "--data_type", "FP32")
+    assert code == 0
+    assert err.startswith("[ WARNING ]  the IR is not compared with the original: net: the original itself")
+    assert "[ SUCCESS ] XML file" in out
+    assert run(capfd, "--input_model", "net.onnx", "--self_check", "off")[2] == ""
+
+
+REFUSED = {
+    "--input_model gone.onnx": "gone.onnx: does not exist",
+    "--saved_model_dir gone": "gone/saved_model.pb: does not exist",
+    "": "give one file to convert",
+    "--input_model net.onnx --saved_model_dir x": "give one file to convert",
+    "--input_model net.zip": "net.zip: the ending of its name does not tell the framework",
+    "--input_model net.onnx --framework keras": "--framework 'keras': there is no such framework",
+    "--input_model net.tflite --framework onnx": "net.tflite: not an ONNX model, but a TFLite model",
+    "--input_model damaged.onnx": "damaged.onnx: not an ONNX model, but something else",
+    "--input_model net.caffemodel": "net.caffemodel: files of caffe are not read here",
+    "--input_model net.params --framework mxnet": "net.params: files of mxnet are not read here",
+    "--input_model net.pbtxt": "net.pbtxt: files of tf-text are not read here",
+    "--input_model net.onnx --output_dir net.pb/x": "net.pb/x: cannot be written to: Not a directory",
+    "--input_model net.onnx --model_name a/b": "--model_name 'a/b': is not the name of a file",
+    "--input_model net.onnx --input_shape [1,4,12,20]": (
+        "net: the declared inputs and outputs do not match the network: Data batch channel count (4) does not "
+        "match filter input channel count (3)"
+    ),
+    "--input_model net.onnx --input_shape 1,3": "--input_shape=1,3: expected name[...] or [...], got '1,3'",
+    "--input_model net.onnx --input photo": "net: the network has no input named photo",
+    "--input_model net.onnx --output photo": "net: the network has no output named photo",
+    "--input_model net.onnx --mean_values [1,2]": (
+        "net: the declared inputs and outputs do not match the network: Number of channels and mean/values size "
+        "mismatch: Channels = 3, mean/scale = 2, shape = [1,3,12,20], layout = [N,C,H,W]"
+    ),
+    "--input_model net.onnx --batch 2 --input_shape [1,3,12,20]": "give either --batch or --input_shape",
+    "--input_model net.onnx --data_type FP16 --compress_to_fp16": (
+        "give either --data_type or --compress_to_fp16"
+    ),
+    "--input_model net.onnx --data_type INT8": (
+        "--data_type=INT8: --data_type: expected FP16, half, FP32 or float, got 'INT8'"
+    ),
+}
+
+
+@pytest.mark.parametrize("line", REFUSED)
+def test_bad_input_gets_one_line_and_writes_nothing(folder, capfd, line):
+    (folder / "damaged.onnx").write_bytes(network("onnx")[:300])
+    before = sorted(path.name for path in folder.iterdir())
+    code, out, err = run(capfd, *line.split())
+    first, *others = err.splitlines()
+    assert (code, out) == (1, "")
+    assert first.replace(f"{folder}/", "") == f"[ ERROR ]  {REFUSED[line]}"
+    assert [each[:8] for each in others] in ([], ["  hint: "])
+    assert "model.yml" not in err
+    assert sorted(path.name for path in folder.iterdir()) == before
+
+
+@pytest.mark.parametrize("usage", mo.REFUSED)
+def test_an_argument_that_is_not_carried_out_is_refused_by_name(folder, capfd, usage):
+    flag = usage.split()[0].rstrip(",")
+    for value in (["x"], []):
+        code, out, err = run(capfd, "--input_model", "net.onnx", flag, *value)
+        assert (code, out) == (1, "")
+        assert err.startswith(f"[ ERROR ]  {flag}: is not carried out here: ")
+    assert not (folder / "net.xml").exists()
+
+
+@pytest.mark.parametrize("line", ["--nonsense", "net.onnx", "--input_m net.onnx", "--static_shape perhaps"])
+def test_wrong_usage_exits_with_2(folder, capfd, line):
+    code, out, err = run(capfd, *line.split())
+    assert (code, out) == (2, "")
+    assert err.startswith("usage: mo [options]\nmo: error: ")
+
+
+@pytest.mark.parametrize("flag", ["--help", "--version"])
+def test_help_and_version_import_nothing_heavy(flag):
+    code = f"from posezoo.cli.omz.mo import main\ntry: main([{flag!r}])\nexcept SystemExit: pass"
+    assert imported(code) == set()
+
+
+def test_the_module_runs_as_a_program(folder):
+    ended = subprocess.run(
+        [sys.executable, "-m", "posezoo.cli.omz.mo", "--version"], capture_output=True, text=True, check=True
+    )
+    assert ended.stdout.startswith("Version of Model Optimizer is: 2024.6.0")
