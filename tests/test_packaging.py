@@ -15,8 +15,6 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fakes.package import build_posezoo
-
 ROOT = Path(__file__).resolve().parents[1]
 
 FIND = (
@@ -30,8 +28,18 @@ FIND = (
 @pytest.fixture(scope="module")
 def built(tmp_path_factory) -> Path:
     """A folder with the wheel and the sdist, built from a copy of what git would hand out."""
-    out = tmp_path_factory.mktemp("dist")
-    build_posezoo(out, tmp_path_factory.mktemp("source"), "build_wheel", "build_sdist")
+    source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
+    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
+    names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
+    for name in filter(None, names):
+        if (ROOT / name).is_file():
+            (source / name).parent.mkdir(parents=True, exist_ok=True)
+            (source / name).write_bytes((ROOT / name).read_bytes())
+    for kind in ("build_wheel", "build_sdist"):
+        code = f"import sys, setuptools.build_meta as backend; backend.{kind}(sys.argv[1])"
+        subprocess.run(
+            [sys.executable, "-c", code, out], cwd=source, check=True, capture_output=True, timeout=120
+        )
     return out
 
 

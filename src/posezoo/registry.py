@@ -320,7 +320,10 @@ class Registry:
 
     def _unknown(self, name: str) -> UnknownModelError:
         hint = self.empty_message or self._other_registry(name) or suggest(name, self.entries)
-        hint = hint or "posezoo list shows them all"
+        if not hint:
+            hint = "posezoo list shows them all"
+            if not any(registry_name(root) in WHEEL_REGISTRIES for root in self.roots):
+                hint += "; --registry omz adds the models of Open Model Zoo"
         return UnknownModelError(f"no model is called {sanitize(name)}", hint=hint)
 
     def _other_registry(self, name: str) -> str:

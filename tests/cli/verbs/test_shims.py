@@ -55,14 +55,31 @@ def test_a_shim_of_another_python_is_replaced_only_by_force(tmp_path):
     assert shim.read_text() == good
 
 
-def test_others_on_the_path_are_named(tmp_path):
+def test_others_that_the_path_finds_first_are_named(tmp_path):
     other = tmp_path / "env" / "bin"
     other.mkdir(parents=True)
     (other / "omz_downloader").write_text("#!/usr/bin/python\n")
     (other / "omz_downloader").chmod(0o755)
-    ended = posezoo("shims", tmp_path / "shims", PATH=f"{other}{os.pathsep}{os.environ['PATH']}")
-    assert ended.returncode == 0
-    assert f"{other}/omz_downloader is on your PATH too" in ended.stderr
+    shims, rest = tmp_path / "shims", os.environ["PATH"]
+    ended = posezoo("shims", shims, PATH=os.pathsep.join([str(other), str(shims), rest]))
+    assert (ended.returncode, ended.stderr) == (
+        0,
+        f"warning: your PATH finds {other}/omz_downloader, and not the one in {shims}; "
+        f"put it first: export PATH={shims}:$PATH\n",
+    )
+    ended = posezoo("shims", shims, PATH=os.pathsep.join([str(shims), str(other), rest]))
+    assert (ended.returncode, ended.stderr) == (0, "")
+    (other / "omz_downloader").write_text("from posezoo_openvino_dev import omz_downloader\n")
+    ended = posezoo("shims", shims, PATH=os.pathsep.join([str(other), str(shims), rest]))
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_a_folder_that_is_not_on_the_path_is_named(tmp_path):
+    ended = posezoo("shims", tmp_path / "shims", PATH="/usr/bin:/bin")
+    assert (ended.returncode, ended.stderr) == (
+        0,
+        f"warning: {tmp_path}/shims is not on your PATH; put it first: export PATH={tmp_path}/shims:$PATH\n",
+    )
 
 
 def test_a_folder_that_cannot_be_made_is_one_line(tmp_path):

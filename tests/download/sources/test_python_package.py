@@ -105,9 +105,28 @@ def test_a_damaged_wheel_in_the_cache_is_named_and_downloaded_again(wheel, fetch
 def test_another_wheel_of_that_name_is_refused(wheel, fetch):
     source = member_of(wheel, "skeletons/net.tflite")
     make_wheel(wheel.parent, {"skeletons/net.tflite": OTHER})
-    with pytest.raises(SourceError, match="DO NOT MATCH THE HASHES"):
+    expected = f"has another wheel of that name: its SHA-256 is [0-9a-f]{{64}}, not {source.wheel.sha256}$"
+    with pytest.raises(SourceError, match=expected):
         fetch(declared("net.tflite", WEIGHTS, source))
     assert fetch.left() == []
+
+
+def test_an_index_that_cannot_be_reached_is_told_from_one_without_the_wheel(
+    wheel, fetch, server, monkeypatch
+):
+    file = declared("net.tflite", WEIGHTS, member_of(wheel, "skeletons/net.tflite"))
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    monkeypatch.delenv("PIP_NO_INDEX")
+    monkeypatch.setenv("PIP_RETRIES", "1")
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple")
+    with pytest.raises(SourceError, match="pip: cannot connect to a package index: No match") as caught:
+        fetch(file)
+    assert caught.value.hint.startswith(
+        "check the network connection and the proxy settings, and which index"
+    )
+    monkeypatch.setenv("PIP_INDEX_URL", server.url("simple"))
+    with pytest.raises(SourceError, match="pip: No matching distribution found"):
+        fetch(file)
 
 
 def test_a_wheel_of_another_size_is_refused(wheel, fetch):

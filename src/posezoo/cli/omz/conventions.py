@@ -222,7 +222,8 @@ def select_omz_models(
         try:
             wider_registry = registry_from_settings(wider, cache_dir=cache_dir)
         except PosezooError as error:
-            not_searched = f"; Open Model Zoo's own models were not searched: {error.problem}"
+            not_searched = "Open Model Zoo's own models were not searched: "
+            not_searched += "; ".join(filter(None, (error.problem, error.hint)))
             break
         names += wider_registry.entries
         found = [pattern for pattern in missing if wider_registry.matches_any(pattern)]
@@ -231,8 +232,8 @@ def select_omz_models(
             missing = [pattern for pattern in missing if pattern not in found]
             output.warn(f"{', '.join(found)}: not among posezoo's own models; taken from --registry {name}")
     if missing:
-        hint = registry.empty_message or suggest(missing[0], names) or "--print_all names them all"
-        hint += not_searched
+        hint = registry.empty_message or suggest(missing[0], names)
+        hint = "; ".join(filter(None, (hint, not_searched))) or "--print_all names them all"
         raise OmzError(f'No matching models: "{missing[0]}"', hint=hint)
     selection = select_models(registry, patterns, output)
     for composite in selection.composites:

@@ -98,7 +98,8 @@ def _write_wheels(folder: Path, release: str) -> None:
 
 
 def _write_commands(args: argparse.Namespace) -> None:
-    """Write the commands; if one cannot be replaced, none is written."""
+    """Write the commands; if one cannot be replaced, none is written. Warn if PATH does not find them."""
+    from posezoo.convert.model_optimizer import is_stand_in
     from posezoo.files.verified_files import write_atomically
 
     requested = {args.folder / name: shim_script(module) for name, module in COMMANDS.items()}
@@ -119,13 +120,18 @@ def _write_commands(args: argparse.Namespace) -> None:
         except OSError as error:
             raise OutputError(f"{path}: cannot be made executable: {error.strerror or error}") from error
         print(path)
-    for name in COMMANDS:
-        for place in filter(None, os.environ.get("PATH", "").split(os.pathsep)):
-            other = shutil.which(name, path=place)
-            if other and Path(other).resolve().parent != args.folder.resolve() and not _is_ours(Path(other)):
-                text = "is on your PATH too, and not from posezoo: the first of the two is run"
-                print(f"warning: {other} {text}", file=sys.stderr)
-                break
+    folder = args.folder.resolve()
+    first = f"put it first: export PATH={shlex.quote(str(folder))}:$PATH"
+    found = [Path(command) for name in COMMANDS if (command := shutil.which(name))]
+    others = [
+        command
+        for command in found
+        if command.parent.resolve() != folder and not _is_ours(command) and not is_stand_in(command)
+    ]
+    if others:
+        print(f"warning: your PATH finds {others[0]}, and not the one in {folder}; {first}", file=sys.stderr)
+    elif not found:
+        print(f"warning: {folder} is not on your PATH; {first}", file=sys.stderr)
 
 
 def shim_script(module: str) -> str:

@@ -37,6 +37,8 @@ _WHEEL_NAME = re.compile(
 _PYTHON_TAG = re.compile(r"(?P<implementation>[a-z]+)(?P<version>\d*)")
 # A line of a requirements file may contain options and URLs; ours must not contain any.
 _REQUIREMENT = re.compile(r"[A-Za-z0-9][\w.-]*===[\w.!+]+ --hash=sha256:[0-9a-f]{64}", re.ASCII)
+# What pip says of a wheel with another digest.
+_OTHER_DIGEST = re.compile(r"Expected sha256 ([0-9a-f]{64})\s+Got\s+([0-9a-f]{64})")
 
 # zipfile raises RuntimeError for a member that needs a password.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
@@ -184,7 +186,14 @@ def _pip_download(requirements: Path, folder: Path, arguments: tuple[str, ...]) 
         lines = [line.strip() for line in ended.stderr.splitlines() if line.strip()]
         errors = [line.removeprefix("ERROR:").strip() for line in lines if line.startswith("ERROR:")]
         problem = (errors or lines or [""])[-1][:200]  # pip's last ERROR, else its last line
-        raise SourceError(problem or f"pip ended with {ended.returncode}", hint=_HINT)
+        hint = _HINT
+        if digests := _OTHER_DIGEST.search(ended.stderr):
+            problem = "the package index has another wheel of that name: "
+            problem += f"its SHA-256 is {digests[2]}, not {digests[1]}"
+        elif "connection broken by" in ended.stderr:
+            problem = f"cannot connect to a package index: {problem}"
+            hint = _HINT.replace("see", "check the network connection and the proxy settings, and", 1)
+        raise SourceError(problem or f"pip ended with {ended.returncode}", hint=hint)
 
 
 SOURCE_TYPE = SourceType(PythonPackageSource, open_wheel_member)
