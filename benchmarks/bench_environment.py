@@ -1,7 +1,7 @@
 """Compare environments with openvino-dev and with posezoo: their bytes, and the time to install them.
 
 The wheels are downloaded first, from the index that pip is configured for (3 GB, if torch brings CUDA there).
-Then pip installs them without a network into an empty environment, all environments in turn in each round. The
+Then pip installs them without a network into an empty environment, all in turn in each round. The
 stand-in is that of `posezoo shims --wheel`.
 Bytes are those of the files in site-packages and bin that pip installed. The script also counts for how many
 of the command lines of public projects (docs/omz) each environment is enough: `posezoo plan` tells how each

@@ -61,11 +61,15 @@ def user(tmp_path, links, mirror):
     packages.mkdir()
     for path in map(Path, sys.path):
         for each in path.iterdir() if path.name == "site-packages" else ():
-            if not each.name.startswith(("posezoo", "__editable__", "pip", "setuptools")):
+            if not each.name.startswith(("posezoo", "__editable__", "pip")):
                 (packages / each.name).symlink_to(each)
     environment = tmp_path / "environment"
     subprocess.run([sys.executable, "-m", "venv", environment], check=True, timeout=120)
     (site,) = environment.glob("lib/python*/site-packages")
+    for old in site.glob(
+        "setuptools*"
+    ):  # up to Python 3.11, an environment has one that is too old for torch
+        shutil.rmtree(old)
     (site / "packages.pth").write_text(f"{packages}\n")
     origin = tmp_path / "resnet_v1-50.pb"
     origin.write_bytes(network("pb"))

@@ -11,7 +11,7 @@ import hashlib
 import io
 import zipfile
 from collections.abc import Mapping
-from importlib.metadata import Distribution, PackageNotFoundError, distribution
+from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from posezoo.convert.model_optimizer import STAND_IN_MODULE, STAND_IN_VERSION
@@ -151,13 +151,13 @@ def _explain_missing(name: str, instead: str) -> str:
 
 
 def _installed_posezoo() -> Distribution:
-    try:
-        return distribution("posezoo")
-    except PackageNotFoundError as error:
-        raise PosezooError(
-            "posezoo is not installed in this Python, so that a wheel of it would lack its requirements",
-            hint=f"pip install -e {Path(__file__).resolve().parents[3]}",
-        ) from error
+    for found in distributions(name="posezoo"):
+        if found.read_text("METADATA"):  # else it is the .egg-info that a build leaves in a checkout
+            return found
+    raise PosezooError(
+        "posezoo is not installed in this Python, so that a wheel of it would lack its requirements",
+        hint=f"pip install -e {Path(__file__).resolve().parents[3]}",
+    )
 
 
 def _pack_wheel(
