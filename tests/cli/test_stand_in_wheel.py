@@ -141,7 +141,7 @@ def test_a_script_finds_the_package_and_its_commands(installed):
     listed = run("omz_info_dumper", "--print_all", **installed)
     assert (listed.returncode, listed.stderr) == (0, "")
     assert "pose-detection-mediapipe" in listed.stdout.split()
-    for command in ("omz_downloader", "omz_converter", "omz_quantizer"):
+    for command in ("omz_downloader", "omz_converter", "omz_quantizer", "mo"):
         assert run(command, "--help", **installed).returncode == 0
         assert run(command, "--no_such_flag", **installed).returncode == 2
 
@@ -213,6 +213,9 @@ def test_a_fresh_environment_installs_it_from_the_users_index_and_converts(wheel
     succeed(commands / "omz_converter", *name, "-d", "models", "-o", "models", "--mo", commands / "mo")
     irs = sorted(path.parent.name for path in (tmp_path / "models").rglob("pose-detection-mediapipe.xml"))
     assert irs == ["FP16", "FP32"]
+    (original,) = (tmp_path / "models").rglob("*.tflite")
+    succeed(commands / "mo", "--input_model", original, "-o", "by_mo")
+    assert (tmp_path / "by_mo" / f"{original.stem}.xml").is_file()
     # Removing it removes nothing of the package openvino.
     succeed(python, "-m", "pip", "uninstall", "--yes", "openvino-dev")
     succeed(python, "-c", "import openvino, openvino.tools.ovc")

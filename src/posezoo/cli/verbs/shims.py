@@ -87,7 +87,8 @@ def _write_wheels(folder: Path, release: str) -> None:
     from posezoo.cli.stand_in_wheel import pack_posezoo, pack_stand_in
     from posezoo.files.verified_files import write_atomically
 
-    for name, content in (pack_posezoo(), pack_stand_in(release, COMMANDS)):
+    commands = {**COMMANDS, "mo": "posezoo.cli.omz.mo"}
+    for name, content in (pack_posezoo(), pack_stand_in(release, commands)):
         write_atomically(folder / name, content)
         print(folder / name)
     path = folder.resolve()
