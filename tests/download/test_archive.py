@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import json
 import os
 import stat
 import subprocess
@@ -34,6 +35,21 @@ def tar_of(path: Path, *members: tuple[str | tarfile.TarInfo, bytes], mode: str 
     return path
 
 
+def data_of(path: Path, *members: tuple[str, bytes], **changes: object) -> tuple[Path, Path]:
+    """A .data file of Emscripten's file_packager, and the end of the script that loads it."""
+    content, files = b"", []
+    for name, values in members:
+        start, content = len(content), content + values
+        files.append({"filename": name, "start": start, "end": len(content)})
+    path.write_bytes(content)
+    listed = {"files": files, "remote_package_size": len(content), **changes}
+    script = path.with_suffix(".js")
+    script.write_text(
+        f"function loadPackage(metadata) {{}}\n    loadPackage({json.dumps(listed)});\n\n  }})();\n"
+    )
+    return path, script
+
+
 def link(name: str, target: str, kind: bytes) -> tarfile.TarInfo:
     member = tarfile.TarInfo(name)
     member.type, member.linkname = kind, target
@@ -59,6 +75,56 @@ def test_folders_and_a_leading_dot_are_no_obstacle(tmp_path):
     folder.type = tarfile.DIRTYPE
     archive = tar_of(tmp_path / "x.tgz", (folder, b""), ("./net/a.pb", b"a"))
     assert unpack_archive(archive, "gztar", lambda name: tmp_path / name) == [tmp_path / "net" / "a.pb"]
+
+
+def test_a_packed_data_file_is_cut_where_its_script_says(tmp_path):
+    """Names begin at the root of the program's own file system; the real script has 8 KB of code before."""
+    out = tmp_path / "out"
+    data, script = data_of(tmp_path / "assets.data", *((f"/{name}", values) for name, values in MEMBERS))
+    unpacked = unpack_archive(data, "emscripten", lambda name: out / name, index=script)
+    assert unpacked == [out / name for name, _ in MEMBERS]
+    assert [path.read_bytes() for path in unpacked] == [values for _, values in MEMBERS]
+
+
+@pytest.mark.parametrize(
+    ("changes", "problem"),
+    [
+        ({"remote_package_size": 4}, "belongs to a file of 4 bytes, x.data has 5"),
+        ({"files": [{"filename": "/net", "start": 0, "end": 6}]}, "the member 'net' is not inside x.data"),
+        ({"files": [{"filename": "/net", "start": -1, "end": 3}]}, "the member 'net' is not inside x.data"),
+        ({"files": [{"filename": "/net", "start": 3, "end": 2}]}, "the member 'net' is not inside x.data"),
+        ({"files": [{"filename": "/net", "start": 0.5, "end": 2}]}, "the member 'net' is not inside x.data"),
+        ({"files": [{"filename": "//net", "start": 0, "end": 2}]}, "the member '/net' is absolute"),
+        ({"files": [{"filename": "/../net", "start": 0, "end": 2}]}, "the member '../net' has an empty, ."),
+        ({"files": [{"filename": "/net", "start": 0, "end": 2}] * 2}, "contains net twice"),
+        ({"files": [{}]}, "cannot be unpacked: 'filename'"),
+        ({"files": 5}, "cannot be unpacked: "),
+    ],
+)
+def test_a_script_that_does_not_fit_its_data_file_is_refused(tmp_path, changes, problem):
+    data, script = data_of(tmp_path / "x.data", ("/net", b"graph"), **changes)
+    with pytest.raises(ArchiveError) as failure:
+        unpack_archive(data, "emscripten", lambda name: tmp_path / "out" / name, index=script)
+    assert problem in failure.value.problem
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["x.data", "x.js"]
+
+
+@pytest.mark.parametrize(
+    "script", ["", "loadPackage(metadata)", "loadPackage({", "<html>", "\udcff loadPackage({}"]
+)
+def test_a_script_without_a_list_of_members_is_refused(tmp_path, script):
+    data, index = data_of(tmp_path / "x.data", ("/net", b"graph"))
+    index.write_bytes(script.encode(errors="surrogateescape"))
+    with pytest.raises(ArchiveError, match=r"does not list the members of x\.data|cannot be unpacked"):
+        unpack_archive(data, "emscripten", tmp_path.joinpath, index=index)
+
+
+def test_members_that_overlap_count_together(tmp_path, monkeypatch):
+    monkeypatch.setattr(archive_module, "SMALL_BYTES", 1 << 20)
+    files = [{"filename": f"/{number}", "start": 0, "end": 1 << 20} for number in range(101)]
+    data, script = data_of(tmp_path / "x.data", ("/net", bytes(1 << 20)), files=files)
+    with pytest.raises(ArchiveError, match="contains more than 100 MiB"):
+        unpack_archive(data, "emscripten", lambda name: tmp_path / "out" / name, index=script)
 
 
 @pytest.mark.parametrize(

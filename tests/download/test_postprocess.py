@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import os
 import zipfile
 from dataclasses import replace
@@ -93,6 +94,26 @@ def test_what_was_published_stays_and_is_verified(spec, fetch, tmp_path):
     layout = ModelLayout(tmp_path / "out", tmp_path / "out")
     assert (layout.model_download_dir(spec) / "run.py.orig").read_bytes() == SCRIPT
     assert {artifact.state for artifact in check_artifacts(spec, layout)} == {"good"}
+
+
+def test_a_task_file_and_a_packed_data_file_are_unpacked_once(tmp_path, fetch):
+    """MediaPipe publishes networks in both; a script lists the members of the second."""
+    listed = {"files": [{"filename": "/modules/net.tflite", "start": 0, "end": 5}], "remote_package_size": 5}
+    script = f"loadPackage({json.dumps(listed)});".encode()
+    files = []
+    contents = {"pose.task": zipped(net_pb=b"graph"), "assets.data": b"graph", "loader.js": script}
+    for name, body in contents.items():
+        (tmp_path / name).write_bytes(body)
+        files.append(declared(name, body, FileSource(tmp_path / name)))
+    steps = (
+        UnpackArchive("pose.task", "zip"),
+        UnpackArchive("assets.data", "emscripten", "loader.js"),
+    )
+    spec = replace(model(*files), postprocessing=steps)
+    assert done(fetch(spec)) == [("unpack", "pose.task"), ("unpack", "assets.data")]
+    folder = tmp_path / "out" / "public" / "pose"
+    assert (folder / "net.pb").read_bytes() == (folder / "modules" / "net.tflite").read_bytes() == b"graph"
+    assert done(fetch(spec)) == []
 
 
 def test_a_second_run_has_nothing_to_do_even_without_a_source(spec, fetch, tmp_path):

@@ -194,6 +194,20 @@ def test_what_is_done_to_the_files_is_read_in_its_order(tmp_path):
     assert spec.source_model == "sub/a.pb"
 
 
+def test_a_packed_data_file_names_the_script_that_lists_its_members(tmp_path):
+    files = [{**FILE, "name": name} for name in ("net.data", "loader.js")]
+    step = {"$type": "unpack_archive", "format": "emscripten", "file": "net.data"}
+    spec = omz_spec_of(tmp_path, files=files, postprocessing=[{**step, "index": "loader.js"}])
+    assert spec.postprocessing == (UnpackArchive("net.data", "emscripten", "loader.js"),)
+    for changes, problem in (
+        ({}, "emscripten needs an index"),
+        ({"format": "zip", "index": "loader.js"}, "zip has no index"),
+        ({"index": "other.js"}, r"other\.js is not listed under files"),
+    ):
+        with pytest.raises(SpecError, match=problem):
+            omz_spec_of(tmp_path, files=files, postprocessing=[{**step, **changes}])
+
+
 def test_of_several_files_the_original_is_the_one_that_the_arguments_name(tmp_path):
     files = [{**FILE, "name": name} for name in ("net.prototxt", "net.caffemodel")]
     arguments = ["--input_proto=$dl_dir/net.prototxt", "--input_model=$dl_dir/net.caffemodel"]

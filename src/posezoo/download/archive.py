@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import errno
 import gzip
+import json
 import os
+import re
 import stat
 import tarfile
 import zipfile
@@ -27,16 +29,21 @@ MAX_BYTES = 4 << 30
 # Weights and graphs become at most ten times smaller; contents of SMALL_BYTES may have any ratio.
 MAX_RATIO = 100
 SMALL_BYTES = 64 << 20
+# The script of a .data file; MediaPipe's has 8 KB.
+_MAX_INDEX = 16 << 20
 # The extended header of a tar states its own length, and is read in one piece.
 _MAX_READ = 64 << 20
 
 
-def unpack_archive(archive: Path, format: str, place: Callable[[str], Path | None]) -> list[Path]:
+def unpack_archive(
+    archive: Path, format: str, place: Callable[[str], Path | None], *, index: Path | None = None
+) -> list[Path]:
     """Write each member of an archive to its path, and return the paths; if one is refused, none is written.
 
     Args:
-        format: ``zip``, ``tar`` or ``gztar``.
+        format: ``zip``, ``tar``, ``gztar`` or ``emscripten``.
         place: returns the path for a member's name (with / between folders), or None to skip the member.
+        index: for ``emscripten``, the script that lists the members.
 
     Raises:
         ArchiveError: it cannot be read, or contains a link, an unsafe name, two members with the same name,
@@ -47,7 +54,9 @@ def unpack_archive(archive: Path, format: str, place: Callable[[str], Path | Non
     remove_stale_staging_dirs(archive.parent)
     with staging_dir(archive.parent) as folder:
         with translate_archive_errors(archive.name):
-            targets = _unpack_aside(archive, format, place, folder)
+            opened: Iterator[tuple[str, int, IO[bytes] | _Part]]
+            opened = _open_packed(archive, index) if index else open_members(archive, format)
+            targets = _unpack_aside(archive, opened, place, folder)
         for target in targets:
             with writing(target):
                 target.parent.mkdir(parents=True, exist_ok=True)
@@ -61,7 +70,10 @@ def unpack_archive(archive: Path, format: str, place: Callable[[str], Path | Non
 
 
 def _unpack_aside(
-    archive: Path, format: str, place: Callable[[str], Path | None], folder: Path
+    archive: Path,
+    members: Iterator[tuple[str, int, IO[bytes] | _Part]],
+    place: Callable[[str], Path | None],
+    folder: Path,
 ) -> list[Path]:
     """Write the members into a temporary folder, with numbers as names, and return their final paths."""
     names: set[str] = set()
@@ -72,7 +84,7 @@ def _unpack_aside(
     too_large = (
         f"{archive.name}: contains more than {limit >> 20} MiB, which is too much for an archive of its size"
     )
-    for member, declared, stream in open_members(archive, format):
+    for member, declared, stream in members:
         name = member
         while name.startswith("./"):  # `tar czf x.tgz ./folder` creates such names
             name = name[2:]
@@ -151,6 +163,43 @@ def open_members(
                 raise ArchiveError(f"{label}: {member.name[:60]!a} {not_regular}")
             with content:
                 yield member.name, member.size, content
+
+
+def _open_packed(path: Path, index: Path) -> Iterator[tuple[str, int, _Part]]:
+    """The members, as in ``open_members``, of a .data file of Emscripten's file_packager.
+
+    Its script calls ``loadPackage({"files": [{"filename": ..., "start": ..., "end": ...}], ...})``; the
+    script is not run.
+    """
+    size = path.stat().st_size
+    with open(index, "rb") as stream:
+        script = stream.read(_MAX_INDEX + 1)
+    call = re.search(rb"\bloadPackage\(\s*(?=\{)", script)
+    if call is None or len(script) > _MAX_INDEX:
+        raise ArchiveError(f"{index.name}: does not list the members of {path.name}")
+    listed, _ = json.JSONDecoder().raw_decode(script[call.end() :].decode())
+    if (declared := int(listed["remote_package_size"])) != size:
+        raise ArchiveError(f"{index.name}: belongs to a file of {declared} bytes, {path.name} has {size}")
+    with open(path, "rb") as packed:
+        for each in listed["files"]:
+            # Names begin at the root of the program's own file system.
+            name, start, end = str(each["filename"]).removeprefix("/"), each["start"], each["end"]
+            if not (isinstance(start, int) and isinstance(end, int) and 0 <= start <= end <= size):
+                raise ArchiveError(f"{index.name}: the member {name[:60]!a} is not inside {path.name}")
+            packed.seek(start)
+            yield name, end - start, _Part(packed, end - start)
+
+
+class _Part:
+    """A part of a file, from its current position."""
+
+    def __init__(self, stream: IO[bytes], size: int) -> None:
+        self._stream, self._left = stream, size
+
+    def read(self, size: int) -> bytes:
+        piece = self._stream.read(min(size, self._left))
+        self._left -= len(piece)
+        return piece
 
 
 class _BoundedStream:

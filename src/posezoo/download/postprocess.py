@@ -133,7 +133,8 @@ def _unpack(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout, listener:
             unnamed.append(member)
         return path
 
-    unpacked = unpack_archive(archive, step.format, place)
+    index = layout.published_path(spec, step.index) if step.index else None
+    unpacked = unpack_archive(archive, step.format, place, index=index)
     for members, problem in ((skipped, "not unpacked, since it has no checksum"), (unnamed, "unpacked")):
         if members:
             more = f" and {len(members) - 3} more" if len(members) > 3 else ""

@@ -87,7 +87,8 @@ def archive_record(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout) ->
     expected = {
         name: str(value.value) for file in spec.files for name, value in file.declared_digests.items()
     }
-    recipe = {"unpack": step.format, "rewritten": rewritten, "promised": expected}
+    unpack = f"{step.format} {step.index}".rstrip()
+    recipe = {"unpack": unpack, "rewritten": rewritten, "promised": expected}
     return PostprocessRecord(layout.model_download_dir(spec) / step.file, recipe, removable=True)
 
 

@@ -261,7 +261,8 @@ class UnpackArchive:
     """A downloaded archive that is unpacked into its own folder."""
 
     file: str  # relative, with / between folders
-    format: str  # zip, tar or gztar
+    format: str  # zip (as .task files of MediaPipe), tar, gztar, or emscripten: a packed .data file
+    index: str = ""  # emscripten: the published script that lists the members
 
 
 PostprocessingStep = RegexReplace | UnpackArchive

@@ -351,7 +351,11 @@ def _check_references(top: YamlMapping, spec: model.ModelSpec) -> None:
         if step.file not in published and not unpacked:
             file = top["postprocessing"].as_list()[index].as_mapping()["file"]
             raise file.make_error(f"{step.file} is not listed under files")
-        unpacked = unpacked or isinstance(step, model.UnpackArchive)
+        if isinstance(step, model.UnpackArchive):
+            unpacked = True
+            if step.index and step.index not in published:
+                node = top["postprocessing"].as_list()[index].as_mapping()["index"]
+                raise node.make_error(f"{step.index} is not listed under files")
     if spec.network is None and (checkpoint := top.get("checkpoint")) is not None:
         raise checkpoint.make_error(
             "is given without `network`: declare the network that these weights belong to"

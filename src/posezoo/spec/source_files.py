@@ -409,6 +409,15 @@ def _check_replacement(fields: YamlMapping, step: model.PostprocessingStep) -> N
         raise fields["replacement"].make_error(f"cannot replace its pattern: {error}") from error
 
 
+def _check_index(fields: YamlMapping, step: model.PostprocessingStep) -> None:
+    assert isinstance(step, model.UnpackArchive)
+    if (step.format == "emscripten") != bool(step.index):
+        problem = "emscripten needs an index" if not step.index else f"{step.format} has no index"
+        raise fields["format"].make_error(
+            problem, hint="index names the script of emscripten that loads the .data file"
+        )
+
+
 _PATTERN_SCHEMA: Schema = {"allOf": [ref("text"), {"maxLength": MAX_PATTERN_LENGTH}]}
 #: The steps by ``$type``.
 STEPS: Mapping[str, FieldType[model.PostprocessingStep]] = {
@@ -432,7 +441,9 @@ STEPS: Mapping[str, FieldType[model.PostprocessingStep]] = {
     "unpack_archive": record(
         model.UnpackArchive,
         Key("file", FILE_NAME, required=True),
-        Key("format", one_of(("zip", "tar", "gztar")), required=True),
+        Key("format", one_of(("zip", "tar", "gztar", "emscripten")), required=True),
+        Key("index", FILE_NAME, note="Of emscripten: the script that lists the members of a .data file."),
+        check=_check_index,
         tag="unpack_archive",
     ),
 }

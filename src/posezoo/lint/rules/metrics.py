@@ -19,7 +19,7 @@ from posezoo.spec.model import Precision
 TITLES = {"gflops": "GFLOPs", "mparams": "MParams"}
 #: Files that contain only weights, and archives, which may also contain other files.
 PLAIN = (".bin", ".caffemodel", ".onnx", ".pb", ".pth", ".pt", ".params", ".h5", ".safetensors", ".tflite")
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".task")
 #: Compressed weights have at least this fraction of their original size.
 COMPRESSED = 0.85
 #: If weights are used in several places, they may be counted in each: the files contain at least this
