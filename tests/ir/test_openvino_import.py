@@ -55,6 +55,20 @@ def test_an_openvino_that_does_not_load_is_reported_in_one_line(tmp_path):
     )
 
 
+def test_an_openvino_without_its_files_is_reported_with_how_to_repair_it(tmp_path):
+    """Uninstalling the real openvino-dev removes files of the package openvino, which has some with the same name."""
+    record = tmp_path / "openvino-2026.4.1.dist-info"
+    record.mkdir()
+    (record / "METADATA").write_text("Metadata-Version: 2.1\nName: openvino\nVersion: 2026.4.1\n")
+    (tmp_path / "openvino").mkdir()
+    (tmp_path / "openvino" / "__init__.py").write_text("")
+    said = in_an_environment_with(tmp_path)
+    assert said == (
+        "openvino is installed but does not load: files of it are missing, as after uninstalling openvino-dev"
+        " | pip install --force-reinstall --no-deps openvino==2026.4.1"
+    )
+
+
 def test_its_telemetry_is_never_imported(tmp_path):
     (tmp_path / "openvino_telemetry").mkdir()
     (tmp_path / "openvino_telemetry" / "__init__.py").write_text("raise SystemExit('telemetry was imported')")

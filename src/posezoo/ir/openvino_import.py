@@ -39,6 +39,12 @@ def import_openvino(*, extra: str = "convert") -> ModuleType:
     # threads that both infer for the first time would deadlock (7 of 20 processes in 2026.4.1).
     with _FIRST_CALL:
         module = import_optional("openvino", extra=extra)
+        if not hasattr(module, "Core"):
+            # Both packages have openvino/__init__.py, and pip removes it with either of them.
+            reason = "files of it are missing, as after uninstalling openvino-dev"
+            error = MissingPackageError("openvino", extra=extra, reason=reason)
+            error.hint = f"pip install --force-reinstall --no-deps openvino=={installed}"
+            raise error
         module.Type.f32.to_dtype()
     return module
 
