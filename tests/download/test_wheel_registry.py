@@ -348,7 +348,8 @@ def test_a_broken_mirror_is_named(is_damaged, wheels, run, tmp_path, monkeypatch
         path.parent.mkdir(parents=True)
         path.write_bytes(b"damaged")
     reason = "sends 7 bytes" if is_damaged else "is neither a folder nor"
-    refused(run, "--registry", "omz", problem=f"every source failed: {tmp_path}/m: {reason}", hint=INDEX_HINT)
+    hint = INDEX_HINT if is_damaged else "hint: correct or remove this mirror: --mirror, POSEZOO_MIRROR"
+    refused(run, "--registry", "omz", problem=f"every source failed: {tmp_path}/m: {reason}", hint=hint)
 
 
 def test_a_wheel_that_cannot_be_unpacked_leaves_nothing(wheels, run, tmp_path, monkeypatch):

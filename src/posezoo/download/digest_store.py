@@ -161,7 +161,10 @@ def _staging_path(root: Path, digest: Digest) -> Path:
 def _open_folder(root: Path, path: Path, resume: ResumeState) -> Iterator[ByteStream]:
     with reading():
         if not root.is_dir():  # otherwise a mistyped mirror would look like an empty one
-            raise SourceError("is neither a folder nor an http(s) URL")
+            raise SourceError(
+                "is neither a folder nor an http(s) URL",
+                hint="correct or remove this mirror: --mirror, POSEZOO_MIRROR, or mirror in posezoo.cfg",
+            )
     if not os.path.exists(path):
         raise NotFoundError("does not have it")
     with open_local_file(path, resume) as stream:
