@@ -110,7 +110,8 @@ def _write_commands(args: argparse.Namespace) -> None:
         if not _is_ours(path):
             raise OutputError(
                 f"{path}: exists already, and is not from posezoo",
-                hint="choose another folder, and put it first on PATH",
+                hint="pip uninstall openvino-dev, if it is from there; "
+                "or choose another folder, and put it first on PATH",
             )
         if not args.force and path.read_text("utf-8") != content:
             raise OutputError(f"{path}: runs another Python or another posezoo", hint="--force replaces it")
