@@ -5,8 +5,8 @@ IR with the same streams, requests and precision hint, has ready inputs, and doe
 ratio is the loop's time for a frame divided by posezoo's, for wall time and CPU time; the ratio of a case is
 the median over the rounds. The two networks have about 15 GFLOPs: human-pose-estimation-0001 in FP16-INT8,
 and Lightweight OpenPose in FP32 with weights of a fixed seed. Since they do not detect the drawn people, the
-outputs of each finished inference are replaced by maps of a drawn crowd of 5 or 20 people. The exit code is 1
-if a bar is missed.
+outputs of each finished inference are replaced by maps of a drawn crowd of 5 or 20 people. OpenCV has one
+thread, as in posezoo's commands. The exit code is 1 if a bar is missed.
 
     python benchmarks/bench_throughput.py [ROUNDS [FRAMES]]
 """
@@ -25,6 +25,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any
 
+import cv2
 import numpy as np
 from harness import machine, record, spread
 
@@ -170,6 +171,7 @@ def main(rounds: int = ROUNDS, frames: int = FRAMES) -> int:
     """Run both networks, and compare the medians of the ratios with the bars."""
     sys.path.insert(0, str(ROOT / "tests"))
     print(machine())
+    cv2.setNumThreads(1)
     metrics: dict[str, Any] = {}
     missed = []
     with tempfile.TemporaryDirectory() as folder:

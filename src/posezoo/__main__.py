@@ -20,6 +20,9 @@ def main(module: str = "posezoo.cli.main") -> int:
     """
     # No command multiplies large matrices, for which numpy's import would start a thread for each core.
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    # OpenCV would resize each frame in all its threads, which then spin for a while and take CPU time from
+    # the inference.
+    os.environ.setdefault("OPENCV_FOR_THREADS_NUM", "1")
     # At exit, Python searches all objects for reference cycles twice. Without that, a short command takes a
     # tenth less time.
     atexit.register(gc.freeze)

@@ -223,3 +223,18 @@ def test_an_ignored_interrupt_stays_ignored():
         "sys.exit(main())"
     )
     assert subprocess.run([sys.executable, "-c", code], timeout=60, check=False).returncode == 7
+
+
+@pytest.mark.parametrize(("chosen", "threads"), [({}, 1), ({"OPENCV_FOR_THREADS_NUM": "3"}, 3)])
+def test_commands_run_opencv_in_one_thread_unless_the_user_chooses(chosen, threads):
+    pytest.importorskip("cv2")
+    code = (
+        "import sys; from posezoo.__main__ import main; from posezoo.cli import main as command_line\n"
+        "command_line.main = lambda: __import__('cv2').getNumThreads()\n"
+        "sys.exit(main())"
+    )
+    environment = {name: value for name, value in os.environ.items() if name != "OPENCV_FOR_THREADS_NUM"}
+    done = subprocess.run(
+        [sys.executable, "-c", code], timeout=HANG_S, check=False, env={**environment, **chosen}
+    )
+    assert done.returncode == threads
