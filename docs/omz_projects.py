@@ -25,6 +25,10 @@ PARSERS = {
 RELEASES = ("2024.6", "2022.1", "2021.4")
 OWN, UNNAMED, OPTIMIZER, CANNOT = "posezoo", "None named", "Model Optimizer", "Cannot"
 
+#: How posezoo runs a line, as the replay found.
+UNCHANGED, MORE, DIFFERENT, ALONE = "Unchanged", "Needs more", "Differs", "Not compared"
+VERDICTS = (UNCHANGED, MORE, DIFFERENT, CANNOT, ALONE)
+
 
 @dataclass(frozen=True)
 class CommandLine:
@@ -78,6 +82,41 @@ class CommandLine:
         return next((release for release in (OWN, *RELEASES) if release in shared), CANNOT)
 
 
+@dataclass(frozen=True)
+class ReplayedLine:
+    """A row of replay.tsv: what tests/omz/test_replay.py found when it ran a command line.
+
+    Attributes:
+        outcome: same; differs; refused, by 2024.6 too; unconverted, if neither side converts what was
+            generated; alone, if 2024.6 has no such command.
+        needs: the settings and flags without which posezoo does less; empty if the line runs unchanged.
+        differences: the allowed differences, each as a command and the flag that explains it in the README of
+            tools/downloader.
+        why: what differs, or why models need more, as ``posezoo info`` names it.
+    """
+
+    project: str
+    path: str
+    line: str
+    outcome: str
+    needs: str
+    differences: str
+    why: str
+
+    @property
+    def verdict(self) -> str:
+        """How posezoo runs the line: one of ``VERDICTS``."""
+        if self.outcome in ("refused", "alone", "differs"):
+            return {"refused": CANNOT, "alone": ALONE, "differs": DIFFERENT}[self.outcome]
+        return MORE if self.needs or self.outcome == "unconverted" else UNCHANGED
+
+
+def read_results() -> dict[tuple[str, str, str], ReplayedLine]:
+    """The replayed lines, by project, path and line."""
+    rows = [ReplayedLine(**row) for row in _read("replay.tsv")]
+    return {(row.project, row.path, row.line): row for row in rows}
+
+
 def read_lines() -> list[CommandLine]:
     """The command lines, in the order of their files."""
     return [CommandLine(models=tuple(row.pop("models").split()), **row) for row in _read("command_lines.tsv")]
@@ -117,7 +156,38 @@ def draw_page() -> str:
         for line, source in sources.items()
         if source == CANNOT
     ]
+    replayed = list(read_results().values())
+    outcomes = Counter(row.outcome for row in replayed)
+    compared = outcomes["same"] + outcomes["differs"]
+    verdicts = []
+    for project in sorted({row.project for row in replayed}, key=str.casefold):
+        found = [row for row in replayed if row.project == project]
+        counts = Counter(row.verdict for row in found)
+        needs = dict.fromkeys(each for row in found for each in row.needs.split(", ") if each)
+        verdicts.append(
+            (
+                project,
+                *(str(counts[each] or "") for each in VERDICTS),
+                format_code(", ".join(needs)) if needs else "",
+            )
+        )
+    more = [
+        (row.project, format_code(row.line), format_code(row.needs) if row.needs else "", row.why)
+        for row in replayed
+        if row.verdict in (MORE, DIFFERENT)
+    ]
     return PAGE.format(
+        replayed=len(replayed),
+        compared=compared,
+        same=outcomes["same"],
+        percent=f"{100 * outcomes['same'] / compared:.1f}",
+        unconverted=outcomes["unconverted"],
+        refused=outcomes["refused"],
+        alone=outcomes["alone"],
+        found=len({model for line in lines for model in line.models if releases_of(model, names)}),
+        unchanged=sum(row.verdict == UNCHANGED for row in replayed),
+        verdicts=format_table(["Project", *VERDICTS, "What it needs"], verdicts),
+        more=format_table(["Project", "Line", "Needs", "Why"], more),
         lines=len(lines),
         projects=len(rows),
         commands=sum(line.tool in PARSERS for line in lines),
@@ -169,4 +239,42 @@ registry, or in which release of Open Model Zoo.
 ## Lines that cannot run, and why
 
 {obstacles}
+
+## What a replay found
+
+`make test-mo` runs each of the {replayed} lines by `sh`, the lines of a script in their order and in one
+folder: with the commands of openvino-dev 2024.6, and beside it in a fresh environment into which pip
+installed the stand-in wheel of `posezoo shims --wheel`. Both download from a server on this machine, which
+has the models that the lines name with their published names, file trees and arguments, but with small
+generated files. A converter that has nothing to convert gets the models downloaded first, and a list that was
+not read has two models. openvino-dev is changed in two places: it accepts the frameworks of older releases,
+and finds a module named tensorflow, which its Model Optimizer imports only to ask what type a path has.
+
+Compared are folders, file names, digests of downloads, the inputs of each IR, exit codes, and the names of
+models that are printed. What may differ is explained at the flags in the
+[README](../tools/downloader/README.md) that the column `differences` of [omz/replay.tsv](omz/replay.tsv)
+names. `STORE_REPLAY=1` writes that table; the test holds every run against it.
+
+- Every flag that a release since 2019 had is understood, and each of the {found} names and patterns of models
+  that a release had is found.
+- {same} of {compared} compared lines ({percent} %) leave the same.
+- {unchanged} of all {replayed} lines run unchanged.
+- {unconverted} lines convert models that neither side can convert from generated files: PyTorch models and
+  those with a pre-convert.py need the code of their authors, and Model Optimizer rewrites only the real
+  networks of TensorFlow's object detection and of YOLO. Both sides end with exit code 1 and leave no IR.
+- {refused} lines are refused by both, for a flag or a name that 2024.6 does not know.
+- {alone} lines call the quantizer, which 2024.6 no longer has.
+
+What lines need: `POSEZOO_MO` names a Model Optimizer of 2024.6, for Caffe networks and for those that a
+program inside it rewrites. `POSEZOO_REGISTRIES=omz` makes `--all` and `--print_all` include Open Model Zoo's
+models; the replay runs `--all` with a zoo of three models. `--allow_upstream_code` cannot be set by a
+variable: the converter's line itself has to allow that the authors' code runs, in a sandbox.
+
+{verdicts}
+
+### Lines that need more, and why
+
+The last column has the reasons as `posezoo info` names them.
+
+{more}
 """

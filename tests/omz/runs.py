@@ -22,14 +22,18 @@ ROOT = Path(__file__).resolve().parents[2]
 MO_ENV = ROOT / "build" / "mo-env"
 
 # Open Model Zoo's tools find their models beside themselves; telemetry would wait a second for a network.
-_THEIRS = """
+THEIRS = """
 import sys
 from importlib import import_module
 from pathlib import Path
 sys.modules["openvino_telemetry"] = None
+import yaml
 from omz_tools import _common
+yaml.safe_load = lambda stream: yaml.load(stream, yaml.CSafeLoader)  # the same in a tenth of the time
 tool, root = sys.argv[1:3]
 _common.MODEL_ROOT = Path(root)
+# Those of older releases, whose models it would refuse.
+_common.KNOWN_FRAMEWORKS.update(dict.fromkeys(("caffe", "mxnet", "paddle")), caffe2="caffe2_to_onnx.py")
 sys.argv[:3] = [tool]
 import_module(f"omz_tools.omz_{tool}").main()
 """
@@ -39,7 +43,7 @@ Command = Callable[[str, Path, Sequence[str]], list[str]]
 
 def theirs(tool: str, zoo: Path, args: Sequence[str]) -> list[str]:
     """Runs Open Model Zoo's own tool with a zoo."""
-    return [str(MO_ENV / "bin" / "python"), "-c", _THEIRS, tool, str(zoo), *args]
+    return [str(MO_ENV / "bin" / "python"), "-c", THEIRS, tool, str(zoo), *args]
 
 
 def ours(tool: str, zoo: Path, args: Sequence[str]) -> list[str]:

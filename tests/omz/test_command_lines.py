@@ -3,20 +3,12 @@
 from __future__ import annotations
 
 import argparse
-import importlib.util
 import re
-import sys
-from pathlib import Path
 
 import pytest
 
+from omz.projects import omz_projects
 from posezoo.cli.omz import converter, downloader, info_dumper, quantizer
-
-DOCS = Path(__file__).parents[2] / "docs"
-_SPEC = importlib.util.spec_from_file_location("omz_projects", DOCS / "omz_projects.py")
-omz_projects = importlib.util.module_from_spec(_SPEC)
-sys.modules[_SPEC.name] = omz_projects  # where its dataclass looks for its types
-_SPEC.loader.exec_module(omz_projects)
 
 LINES = omz_projects.read_lines()
 CALLS = [line for line in LINES if line.tool in omz_projects.PARSERS]

@@ -83,8 +83,7 @@ def open_storage(
             raise SizeError(f"announces {size} bytes, {file.size} are declared")
         if resume.size:
             timed(lambda: stream.seek(resume.size))
-        stated = size if isinstance(size, int) else None
-        yield ByteStream(read_pieces(stream), resume.size, is_resumable=True, size=stated)
+        yield ByteStream(read_pieces(stream), resume.size, is_resumable=True)
     finally:
         if stream is not None:
             with suppress(DownloadError):

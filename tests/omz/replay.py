@@ -1,0 +1,451 @@
+"""Runs the command lines of public projects with posezoo and with openvino-dev 2024.6, and compares what they leave."""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import io
+import json
+import os
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+from collections.abc import Callable, Iterable, Mapping, Sequence, Set
+from contextlib import redirect_stderr
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+from xml.etree import ElementTree
+
+from fakes.model_optimizer import KEPT
+from fakes.server import Server
+from omz.projects import omz_projects
+from omz.replay_zoo import GeneratedZoo, find_declarations
+from omz.runs import ROOT, THEIRS, known
+
+TOOLS = ("downloader", "converter", "info_dumper", "quantizer")
+RELEASES = ("omz", "omz@2022.1", "omz@2021.4")
+#: The models of --all: an IR, a composite of two, and one to convert. A list that is unknown has only the IR.
+SAMPLE = ("face-detection-retail-0004", "action-recognition-0001", "open-closed-eye-0001")
+
+#: The files that only posezoo leaves, by the command that leaves them and the flag at which the README of
+#: tools/downloader gives the reason.
+EXTRA_FILES = {
+    "downloader --output_dir": r"(.*/)?(provenance\.json|\.posezoo/.*|[^/]+\.(tar|tgz|tar\.gz|zip|whl|orig))",
+    "downloader --precisions": r".*/human-pose-estimation-0001/FP16-INT8/[^/]+",
+    "converter --output_dir": r"(.*/)?(provenance\.json|README\.md|card\.json|\.posezoo/.*)",
+}
+
+
+_TENSORFLOW = """
+from types import SimpleNamespace
+class Module: pass
+Graph = GenericFunction = ConcreteFunction = Module
+keras = SimpleNamespace(Model=Module, layers=SimpleNamespace(Layer=Module))
+types = SimpleNamespace(experimental=SimpleNamespace(GenericFunction=Module, ConcreteFunction=Module))
+"""
+
+# Model Optimizer, asked once for each file and arguments: what it makes is kept outside of the clone.
+_KEEPING_MO = """#!{python}
+import hashlib, json, os, shutil, subprocess, sys
+from pathlib import Path
+told = [argument.partition("=") for argument in sys.argv[1:]]
+said = {{flag: value for flag, _, value in told if flag in ("--output_dir", "--model_name")}}
+digests = [hashlib.sha256(Path(value).read_bytes()).hexdigest() for _, _, value in told if os.path.isfile(value)]
+key = json.dumps([digests, [each for each in told if each[0] != "--output_dir" and not os.path.isfile(each[2])]])
+kept = Path("{kept}") / hashlib.sha256(key.encode()).hexdigest()
+out = Path(said["--output_dir"])
+if not (kept / "done").exists():
+    code = subprocess.run([sys.executable, "{mo}", *sys.argv[1:]]).returncode
+    if code == 0:
+        kept.mkdir(parents=True, exist_ok=True)
+        for path in out.glob(said["--model_name"] + ".*"):
+            shutil.copyfile(path, kept / path.name)
+        (kept / "done").touch()
+    sys.exit(code)
+out.mkdir(parents=True, exist_ok=True)
+for path in kept.glob(said["--model_name"] + ".*"):
+    shutil.copyfile(path, out / path.name)
+"""
+
+
+@dataclass(frozen=True)
+class Side:
+    """An environment whose commands are on PATH."""
+
+    bin: Path
+    python: Path
+    environ: Mapping[str, str]
+    mo: Path  # what a path of --mo names
+
+    def run(self, line: str, folder: Path) -> subprocess.CompletedProcess[str]:
+        """Run a command line in a folder, by sh."""
+        environ = {"PATH": f"{self.bin}{os.pathsep}/usr/bin{os.pathsep}/bin", "CI": "true", **self.environ}
+        return subprocess.run(
+            ["sh", "-c", line],
+            cwd=folder,
+            env=environ,
+            capture_output=True,
+            text=True,
+            timeout=300,
+            check=False,
+        )
+
+
+class Zoos:
+    """The zoos of both sides, in a folder, and their environments.
+
+    Args:
+        releases: the roots of Open Model Zoo's metadata, by the names in ``RELEASES``.
+        models: the models whose files are generated.
+    """
+
+    def __init__(
+        self, folder: Path, server: Server, releases: Mapping[str, Path], models: Iterable[str], mo_env: Path
+    ) -> None:
+        zoo, models = GeneratedZoo(server), {*models, *SAMPLE}
+        self.folder = folder
+        home = folder / "home"
+        found: set[str] = set()
+        for release, root in releases.items():
+            names = set(find_declarations(root)) - found
+            registry = home / ".cache" / "posezoo" / "registries" / release / "models"
+            zoo.write(root, registry, models, names)
+            zoo.write(root, folder / "all", models, names & models)  # their tools read all that is there
+            found |= names
+        zoo.write(releases["omz"], folder / "sample", SAMPLE, SAMPLE)
+        self.newest = folder / "newest"
+        shutil.copytree(home / ".cache" / "posezoo" / "registries" / "omz" / "models", self.newest)
+        environment = _own_environment(folder)
+        for tool in TOOLS:
+            _write_command(environment / "bin", f"{tool}.py", f'exec omz_{tool} "$@"')
+        package = next(environment.glob("lib/*/site-packages/posezoo"))
+        zoo.write(ROOT / "models", package / "models", models)
+        # Model Optimizer imports TensorFlow only to ask whether the name of a file is one of its objects.
+        (folder / "tensorflow" / "tensorflow").mkdir(parents=True)
+        (folder / "tensorflow" / "tensorflow" / "__init__.py").write_text(_TENSORFLOW)
+        (folder / "home-theirs" / "intel").mkdir(parents=True)
+        (folder / "home-theirs" / "intel" / "openvino_telemetry").write_text("0")  # no telemetry
+        self.composites = {
+            name for name, path in find_declarations(self.newest).items() if path.name != "model.yml"
+        }
+        self.home, self.mo_env, self._environment = home, mo_env, environment
+        for each in ("all", "newest", "sample"):
+            self._write_their_commands(each)
+
+    def theirs(self, zoo: str) -> Side:
+        """Open Model Zoo's side with a zoo: "all", the "newest" release, or the "sample"."""
+        environ = {"HOME": str(self.folder / "home-theirs"), "PYTHONPATH": str(self.folder / "tensorflow")}
+        python = self.mo_env / "bin" / "python"
+        folder = self.folder / f"bin-{zoo}"
+        return Side(folder, python, environ, folder / "mo")
+
+    def _write_their_commands(self, zoo: str) -> None:
+        folder = self.folder / f"bin-{zoo}"
+        folder.mkdir()
+        mo = _KEEPING_MO.format(
+            python=self.mo_env / "bin" / "python", kept=KEPT, mo=self.mo_env / "bin" / "mo"
+        )
+        (folder / "mo").write_text(mo)
+        (folder / "mo").chmod(0o755)
+        for tool in TOOLS:
+            words = [str(self.mo_env / "bin" / "python"), "-c", THEIRS, tool, str(self.folder / zoo)]
+            if tool != "quantizer":  # the last release with it is 2022.3
+                _write_command(folder, f"omz_{tool}", f'exec {shlex.join(words)} "$@"')
+            _write_command(folder, f"{tool}.py", f'exec omz_{tool} "$@"')
+
+    def ours(self, zoo: str, settings: Mapping[str, str]) -> Side:
+        """posezoo's side with a zoo and environment variables."""
+        environ = {"HOME": str(self.home), **settings}
+        if zoo == "sample":
+            environ["POSEZOO_MODELS_DIR"] = str(self.folder / "sample")
+        elif zoo == "newest":
+            environ["POSEZOO_REGISTRIES"] = "omz"
+        python = self._environment / "bin" / "python"
+        return Side(python.parent, python, environ, self.mo_env / "bin" / "mo")
+
+
+def _own_environment(folder: Path) -> Path:
+    """A fresh environment with the stand-in for openvino-dev; it shares the packages of the one that runs the tests."""
+    wheels, environment = folder / "wheels", folder / "environment"
+    subprocess.run(
+        [sys.executable, "-m", "posezoo", "shims", "--wheel", wheels], check=True, stdout=subprocess.DEVNULL
+    )
+    subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
+    pip = [
+        sys.executable,
+        "-m",
+        "pip",
+        "--python",
+        environment,
+        "install",
+        "--quiet",
+        "--no-index",
+        "--no-deps",
+    ]
+    subprocess.run([*pip, "--find-links", wheels, "openvino-dev==2024.6.0", "posezoo"], check=True)
+    packages = next(environment.glob("lib/*/site-packages"))
+    others = [path for path in sys.path if Path(path).name == "site-packages"]
+    (packages / "others.pth").write_text("\n".join(others))
+    _write_command(environment / "bin", "pip", 'exec python -m pip "$@"')
+    return environment
+
+
+def _write_command(folder: Path, name: str, script: str) -> None:
+    (folder / name).write_text(f"#!/bin/sh\n{script}\n")
+    (folder / name).chmod(0o755)
+
+
+@dataclass(frozen=True)
+class Left:
+    """What a command line left, as far as scripts rely on it."""
+
+    code: int
+    stderr: str
+    models: tuple[str, ...]  # that it names on the standard output
+    failed: tuple[str, ...]  # the names below FAILED:
+    files: Mapping[str, str]  # the digest of each file of the script so far, by path
+    changed: frozenset[str]  # those of them that the command line changed
+    converted: frozenset[str]  # those of them that a converter wrote
+    inputs: Mapping[str, Set[tuple[str, ...]]]  # of each IR that it wrote: name, shape and type
+    info: Sequence[Mapping[str, Any]] = ()  # of the information dumper
+
+
+@dataclass(frozen=True)
+class Call:
+    """A row of command_lines.tsv with its parsed arguments; None if the parser refuses them."""
+
+    line: Any
+    args: argparse.Namespace | None
+
+    @classmethod
+    def of(cls, line: Any) -> Call:
+        """The call of a row."""
+        try:
+            with redirect_stderr(io.StringIO()):
+                return cls(line, omz_projects.PARSERS[line.tool]().parse_args(line.arguments))
+        except SystemExit:
+            return cls(line, None)
+
+    @property
+    def zoo(self) -> str:
+        """The zoo that the line is run with."""
+        if self.args is not None and (self.args.print_all or self.args.all):
+            return "newest" if self.args.print_all else "sample"
+        return "all"
+
+
+@dataclass(frozen=True)
+class Result:
+    """The comparison of a command line.
+
+    Attributes:
+        outcome: same; differs; refused, with the same exit code, for a flag or a name that 2024.6 does not know;
+            unconverted, if neither side converts what was generated; alone, if 2024.6 has no such command.
+        needs: the settings and flags without which posezoo does less; empty if the line runs unchanged.
+        differences: the allowed differences, each as the command and the flag that explain it in the README of
+            tools/downloader.
+        why: what differs; or the reasons, as ``posezoo info`` names them, why models need more.
+    """
+
+    outcome: str
+    needs: str = ""
+    differences: str = ""
+    why: str = ""
+
+
+def replay(calls: Sequence[Call], zoos: Zoos, folder: Path) -> list[Result]:
+    """Run the calls of one script in their order, in one folder for each side."""
+    theirs = _run_script(calls, lambda zoo: zoos.theirs(zoo), folder / "theirs")
+    ours = _run_script(calls, lambda zoo: zoos.ours(zoo, {}), folder / "ours")
+    results = [_compare(*each, zoos.composites) for each in zip(calls, theirs, ours, strict=True)]
+    wanting = [
+        number
+        for number, (left, result) in enumerate(zip(ours, results, strict=True))
+        if "POSEZOO_MO" in left.stderr and result.outcome == "differs"
+    ]
+    if wanting:
+        settings = {"POSEZOO_MO": str(zoos.mo_env / "bin" / "mo")}
+        again = _run_script(calls, lambda zoo: zoos.ours(zoo, settings), folder / "ours-mo")
+        for number in wanting:
+            result = _compare(calls[number], theirs[number], again[number], zoos.composites)
+            needs, reasons = _needs(ours[number])
+            results[number] = replace(
+                result, needs=needs, why=result.why if result.outcome == "differs" else reasons
+            )
+    return results
+
+
+def _run_script(calls: Sequence[Call], side_of: Callable[[str], Side], root: Path) -> list[Left]:
+    """Run the calls; what a converter converts is downloaded before, unless the script did so."""
+    folder = root / "work" / "here"
+    folder.mkdir(parents=True)
+    downloaded: set[tuple[Path, str]] = set()
+    converted: set[str] = set()
+    left = []
+    for call in calls:
+        side, args = side_of(call.zoo), call.args
+        if args is not None:
+            _seed(call, folder, root, side)
+            names = ["*"] if args.all else list(call.line.models)
+            if call.line.tool == "downloader":
+                downloaded.update((args.output_dir or Path(), name) for name in names)
+            elif call.line.tool == "converter":
+                source = args.download_dir or Path()
+                missing = [name for name in names if (source, name) not in downloaded]
+                if missing:
+                    chosen = "--all" if missing == ["*"] else f"--name {','.join(missing)}"
+                    side.run(_rooted(f"omz_downloader {chosen} -o {source}", root), folder)
+                    downloaded.update((source, name) for name in missing)
+        before = _files(root)
+        ended = side.run(_command(call, folder, root, side), folder)
+        files = _files(root)
+        changed = frozenset(path for path, digest in files.items() if before.get(path) != digest)
+        if call.line.tool == "converter":
+            converted |= changed
+        info = (
+            json.loads(ended.stdout)
+            if call.line.tool == "info_dumper" and ended.stdout.startswith("[")
+            else []
+        )
+        told = re.findall(r"(?:#\|\| Downloading|Converting|Skipping) (\S+)", ended.stdout)
+        left.append(
+            Left(
+                ended.returncode,
+                ended.stderr,
+                tuple(
+                    sorted({*told, *(ended.stdout.split() if args is not None and args.print_all else [])})
+                ),
+                tuple(sorted(ended.stdout.partition("FAILED:\n")[2].splitlines())),
+                files,
+                changed,
+                frozenset(converted),
+                {path: _inputs(root / path) for path in converted if path.endswith(".xml")},
+                [part for each in info for part in (each["model_stages"] or [each])],
+            )
+        )
+    return left
+
+
+def _command(call: Call, folder: Path, root: Path, side: Side) -> str:
+    """The line as it is run: with absolute paths below a folder, and with the mo beside the commands, if there is one."""
+    line = call.line.line
+    if " --mo bin/mo" in line:
+        if (side.bin / "mo").exists():
+            (folder / "bin").unlink(missing_ok=True)
+            (folder / "bin").symlink_to(side.bin)
+        else:
+            line = line.replace(" --mo bin/mo", "")
+    return _rooted(line, root)
+
+
+def _rooted(line: str, root: Path) -> str:
+    """The line with its absolute paths moved below a folder."""
+    return re.sub(r"(?<=[ =])/", f"{root}/", line)
+
+
+def _seed(call: Call, folder: Path, root: Path, side: Side) -> None:
+    """Write the files that a call reads besides models."""
+    args = call.args
+    assert args is not None
+    texts = {
+        "python": f'#!/bin/sh\nexec {side.python} "$@"\n',
+        "mo": f"import os, sys\nos.execv({str(side.mo)!r}, ['mo', *sys.argv[1:]])\n",
+    }
+    for flag, text in texts.items():
+        path = getattr(args, flag, None)
+        if path is not None and path != Path("bin/mo"):
+            path = Path(_rooted(f" {path}", root).strip())
+            (folder / path).parent.mkdir(parents=True, exist_ok=True)
+            (folder / path).write_text(text)
+            (folder / path).chmod(0o755)
+    if args.list is not None:
+        (folder / args.list).write_text("\n".join(call.line.models or SAMPLE[:2]))
+    if getattr(args, "dataset_dir", None) is not None:
+        (folder / args.dataset_dir).mkdir(parents=True, exist_ok=True)
+
+
+def _files(root: Path) -> dict[str, str]:
+    paths = sorted(path for path in root.rglob("*") if path.is_file())
+    return {str(path.relative_to(root)): hashlib.sha256(path.read_bytes()).hexdigest() for path in paths}
+
+
+def _inputs(xml: Path) -> set[tuple[str, ...]]:
+    """The inputs of an IR, once for each of their names."""
+    layers = ElementTree.parse(xml).iter("layer")
+    return {
+        (name, *layer.find("data").attrib.values())
+        for layer in layers
+        if layer.get("type") == "Parameter"
+        for name in layer.find("output/port").get("names").split(",")
+    }
+
+
+def _compare(call: Call, theirs: Left, ours: Left, composites: Set[str]) -> Result:
+    if call.line.tool == "quantizer":
+        return Result("alone", why="2024.6 has no quantizer")
+    found, allowed = [], set()
+    converted = theirs.converted | ours.converted
+    for path in sorted({*theirs.changed, *ours.changed}):
+        if path not in ours.files:
+            found.append(f"ours lacks {path}")
+        elif path not in theirs.files:
+            command = "converter" if path in converted else "downloader"
+            flags = [
+                flag
+                for flag, extra in EXTRA_FILES.items()
+                if flag.startswith(command) and re.fullmatch(extra, path)
+            ]
+            allowed.update(flags)
+            if not flags:
+                found.append(f"only ours has {path}")
+        elif (
+            path in converted
+            and path.endswith(".xml")
+            and not theirs.inputs.get(path, set()) <= ours.inputs.get(path, set())
+        ):
+            found.append(f"the inputs of {path} differ")
+        elif path not in converted and theirs.files[path] != ours.files[path]:
+            found.append(f"{path} differs")
+    for aspect in ("code", "failed"):
+        if getattr(theirs, aspect) != getattr(ours, aspect):
+            found.append(f"{aspect}: {getattr(theirs, aspect)} and {getattr(ours, aspect)}")
+    if call.args is not None and call.args.print_all:  # ours prints the parts of a composite in its place
+        allowed.add(f"{call.line.tool} --print_all")
+        if lacking := set(theirs.models) - set(ours.models) - composites:
+            found.append(f"ours does not print {', '.join(sorted(lacking))}")
+    elif call.line.tool == "downloader" and theirs.models != ours.models:
+        found.append(f"models: {theirs.models} and {ours.models}")
+    if any(each["composite_model_name"] for each in theirs.info):
+        allowed.add("info_dumper --name")
+    if list(map(_facts, theirs.info)) != list(map(_facts, ours.info)):
+        found.append("the facts differ")
+    needs, why = _needs(ours)
+    if call.zoo != "all":
+        needs = "POSEZOO_REGISTRIES=omz"
+    outcome = "same"
+    if found:
+        outcome, why = "differs", "; ".join(found)
+    elif theirs.code == 2 or "No matching models" in theirs.stderr:
+        outcome = "refused"
+    elif ours.failed and set(ours.failed) >= set(call.line.models):
+        outcome, why = "unconverted", why or "Model Optimizer does not convert what was generated"
+    return Result(outcome, needs, ", ".join(sorted(allowed)), why)
+
+
+def _needs(left: Left) -> tuple[str, str]:
+    """What would convert the models that posezoo did not convert, and the reasons as ``posezoo info`` names them."""
+    obstacles = re.findall(r"cannot be converted here \(([\w-]+), ([\w-]+)\)", left.stderr)
+    means = {"upstream-code": "--allow_upstream_code", "mo": "POSEZOO_MO"}
+    return ", ".join(sorted({means[route] for route, _ in obstacles})), ", ".join(
+        sorted({reason for _, reason in obstacles})
+    )
+
+
+def _facts(info: Mapping[str, Any]) -> dict[str, Any]:
+    """What the information dumper of 2024.6 says; posezoo joins the lines of a description."""
+    told = known(dict(info))
+    config = Path(told["model_config"]).relative_to(Path(told["model_config"]).parents[2])
+    return {**told, "description": " ".join(told["description"].split()), "model_config": str(config)}

@@ -1,0 +1,197 @@
+"""The command lines of public projects do what openvino-dev 2024.6 does, in an environment with the stand-in wheel.
+
+``STORE_REPLAY=1`` writes what the run found to docs/omz/replay.tsv, which docs/omz_projects.md draws.
+"""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import os
+import subprocess
+from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
+
+import pytest
+
+from fakes.server import Server
+from omz.projects import DOCS, omz_projects
+from omz.replay import RELEASES, Call, Result, Zoos, replay
+from omz.runs import MO_ENV
+from posezoo.download.options import DownloadOptions
+from posezoo.download.wheel_registry import read_wheel_registry
+from posezoo.errors import PosezooError
+
+CALLS = [line for line in omz_projects.read_lines() if line.tool in omz_projects.PARSERS]
+STORED = omz_projects.read_results()
+KEYS = ("outcome", "needs", "differences", "why")
+
+needs_mo_env = pytest.mark.skipif(
+    not (MO_ENV / "bin" / "omz_downloader").exists(), reason="needs make mo-env"
+)
+
+
+@pytest.fixture(scope="session")
+def zoos(tmp_path_factory) -> Iterator[Zoos]:
+    """The generated zoos, of the models that the lines name."""
+    try:
+        releases = {name: read_wheel_registry(name, DownloadOptions(None)) for name in RELEASES}
+    except PosezooError as error:
+        pytest.skip(f"Open Model Zoo's metadata cannot be read: {error.problem}")
+    with Server() as server:
+        models = {model for line in CALLS for model in line.models}
+        yield Zoos(tmp_path_factory.mktemp("replay"), server, releases, models, MO_ENV)
+
+
+@pytest.fixture(scope="session")
+def results(zoos, tmp_path_factory, request) -> dict[object, Result]:
+    """The result of each line of the selected tests; the lines of one script are run in their order."""
+    selected = [
+        item.callspec.params.get("line") for item in request.session.items if hasattr(item, "callspec")
+    ]
+    scripts = {(line.project, line.path): [] for line in filter(None, selected)}
+    for line in CALLS:
+        if (line.project, line.path) in scripts:
+            scripts[line.project, line.path].append(Call.of(line))
+    folder = tmp_path_factory.mktemp("scripts")
+
+    def run(number: int, calls: list[Call]) -> list[Result]:
+        return replay(calls, zoos, folder / str(number))
+
+    with ThreadPoolExecutor(os.cpu_count()) as pool:
+        ended = list(pool.map(run, range(len(scripts)), scripts.values()))
+    found = {
+        call.line: result
+        for calls, results in zip(scripts.values(), ended, strict=True)
+        for call, result in zip(calls, results, strict=True)
+    }
+    if os.environ.get("STORE_REPLAY") == "1":
+        _store(found)
+    return found
+
+
+def _store(results: dict[object, Result]) -> None:
+    with (DOCS / "omz" / "replay.tsv").open("w", encoding="utf-8", newline="") as file:
+        writer = csv.writer(file, delimiter="\t", quoting=csv.QUOTE_NONE, quotechar=None, lineterminator="\n")
+        writer.writerow(("project", "path", "line", *KEYS))
+        for line in CALLS:
+            key = (line.project, line.path, line.line)
+            if found := results.get(line, STORED.get(key)):
+                writer.writerow((*key, *(getattr(found, name) for name in KEYS)))
+
+
+@pytest.mark.mo
+@needs_mo_env
+@pytest.mark.parametrize("line", CALLS, ids=lambda line: f"{line.project}: {line.line}")
+def test_a_line_does_what_is_stored(line, results):
+    stored = omz_projects.read_results()[line.project, line.path, line.line]
+    assert results[line] == Result(**{key: getattr(stored, key) for key in KEYS})
+
+
+def test_each_line_was_replayed():
+    assert list(STORED) == [(line.project, line.path, line.line) for line in CALLS]
+
+
+def test_only_what_no_release_had_is_refused():
+    names = omz_projects.read_names()
+    refused = {key for key, row in STORED.items() if row.outcome == "refused"}
+    unknown = [line for line in CALLS if line.obstacle(names) and line.tool != "quantizer"]
+    assert refused == {(line.project, line.path, line.line) for line in unknown}
+
+
+def test_nearly_all_lines_leave_what_2024_6_leaves():
+    outcomes = [row.outcome for row in STORED.values()]
+    assert outcomes.count("same") >= 0.95 * (outcomes.count("same") + outcomes.count("differs"))
+    assert all(row.why for row in STORED.values() if row.outcome in ("differs", "unconverted"))
+
+
+def test_each_difference_is_explained_in_the_readme():
+    spec = importlib.util.spec_from_file_location("omz_page", DOCS / "omz_page.py")
+    omz_page = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(omz_page)
+    reasons = {
+        f"{tool.__name__.rpartition('.')[2]} {flag}": reason
+        for tool, flags in omz_page.DIFFERENCES.items()
+        for flag, reason in flags.items()
+    }
+    found = {each for row in STORED.values() for each in row.differences.split(", ") if each}
+    assert found
+    assert all(reasons[each] for each in found)
+
+
+def run_script(zoos: Zoos, folder: Path, script: str) -> subprocess.CompletedProcess[str]:
+    """Run a script in an empty folder, with the stand-in's commands on PATH."""
+    folder.mkdir(exist_ok=True)
+    return zoos.ours("all", {}).run(script, folder)
+
+
+def lines_of(project: str, path: str, model: str = "") -> list[str]:
+    """The command lines of a script, or those of one of its models."""
+    rows = [line for line in CALLS if (line.project, line.path) == (project, path)]
+    return [row.line for row in rows if not model or row.models == (model,)]
+
+
+@pytest.mark.slow
+def test_dl_streamers_script_gets_a_model(zoos, tmp_path):
+    model = "human-pose-estimation-0001"
+    download, convert = lines_of("open-edge-platform/dlstreamer", "samples/download_omz_models.sh", model)
+    ended = run_script(
+        zoos,
+        tmp_path / "here",
+        f"set -e; python3 -m pip show -qq openvino-dev; mkdir -p models && {download} && {convert}",
+    )
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "here/models/intel" / model / f"FP32/{model}.xml").is_file()
+
+
+@pytest.mark.slow
+def test_scenescapes_script_links_its_default_models(zoos, tmp_path):
+    script = "set -e; mkdir -p models/ovms models/cache"
+    models = (
+        "person-detection-retail-0013",
+        "person-reidentification-retail-0277",
+        "human-pose-estimation-0001",
+    )
+    for model in models:
+        (download,) = lines_of("tdorauintc/scenescape", "docker/install-omz-models", model)
+        script += f"; test -d models/intel/{model} || {download}; test -d models/intel/{model}/FP32"
+        script += f"; mkdir models/ovms/{model}; ln -s ../../intel/{model}/FP32 models/ovms/{model}/1"
+    ended = run_script(zoos, tmp_path / "here", script)
+    assert ended.returncode == 0, ended.stderr
+    for model in models:
+        assert (tmp_path / f"here/models/ovms/{model}/1/{model}.xml").is_file()
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("model", ["age-gender-recognition-retail-0013", "face-detection-retail-0004"])
+def test_the_plugin_of_edge_ai_libraries_moves_what_it_gets(model, zoos, tmp_path):
+    path = "microservices/model-download/src/plugins/external_sources_plugin.py"
+    download, convert = lines_of("open-edge-platform/edge-ai-libraries", path, model)
+    convert = convert.replace(" --mo bin/mo", ' ${mo:+--mo "$mo"}')
+    script = (
+        f"set -e; mo=$(command -v mo || :); {download}; {convert}; mkdir target; mv work/*/{model}/* target"
+    )
+    ended = run_script(zoos, tmp_path / "here", script)
+    assert ended.returncode == 0, ended.stderr
+    assert {"FP16", "FP32"} <= {path.name for path in (tmp_path / "here/target").iterdir()}
+
+
+@pytest.mark.slow
+def test_model_servers_makefile_gets_a_model_with_a_version(zoos, tmp_path):
+    folder = "models/public/resnet-50-tf"
+    lines = lines_of("openvinotoolkit/model_server", "Makefile")
+    script = f"set -e; mkdir models; {'; '.join(lines)}; mv {folder}/FP32 {folder}/1"
+    ended = run_script(zoos, tmp_path / "here", script)
+    assert ended.returncode == 0, ended.stderr
+    assert {"resnet-50-tf.xml", "resnet-50-tf.bin"} <= {
+        path.name for path in (tmp_path / "here" / folder / "1").iterdir()
+    }
+
+
+@pytest.mark.slow
+def test_a_script_finds_the_folder_that_the_information_dumper_names(zoos, tmp_path):
+    read = "python3 -c 'import sys, json; print(json.load(sys.stdin)[0][\"subdirectory\"])'"
+    script = f"omz_info_dumper --name resnet-50-tf | {read}"
+    ended = run_script(zoos, tmp_path / "here", script)
+    assert (ended.returncode, ended.stdout) == (0, "public/resnet-50-tf\n")
