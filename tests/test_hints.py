@@ -63,6 +63,7 @@ ONLY = {
     "--dynamic": ("convert",),
     "--add_mo_arg": (),  # of converter.py
     "--python": (),  # of converter.py
+    "--output_format": (),  # of tensorflowjs_converter
     "--size": ("benchmark",),
     "--min_person_score": ("run", "demo"),
     "--detector": ("run", "demo", "evaluate"),
