@@ -66,12 +66,12 @@ docs: $(VENV)/.installed-run  ## redraw all that is drawn: cards, docs/cli.md
 	$(BIN)/python docs/draw.py
 
 # Open Model Zoo's own commands and Model Optimizer, to hold ours against them, and for --mo. 355 MB; with
-# MO_EXTRAS=caffe,tensorflow2 (2.2 GB) it reads TensorFlow, too.
+# MO_EXTRAS=caffe,tensorflow2 (2.2 GB) it reads TensorFlow, too. === does not accept posezoo's stand-in.
 build/mo-env/.installed-%:
 	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info[:2] > (3, 12))' || \
 	  { echo "Python 3.13 is too new for OpenVINO 2024.6: make mo-env PYTHON=python3.12" >&2; exit 1; }
 	$(PYTHON) -m venv build/mo-env
-	build/mo-env/bin/python -m pip --disable-pip-version-check --quiet install 'openvino-dev[$*]==2024.6.0'
+	build/mo-env/bin/python -m pip --disable-pip-version-check --quiet install 'openvino-dev[$*]===2024.6.0'
 	@touch $@
 
 mo-env: build/mo-env/.installed-$(MO_EXTRAS)  ## an environment with openvino-dev 2024.6: for --mo, and to compare with

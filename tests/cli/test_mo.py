@@ -6,6 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import onnx
 import pytest
 
@@ -167,6 +168,36 @@ def test_a_batch_applies_to_all_inputs(folder, capfd, graph, args, shapes):
     code, _, err = run(capfd, "--input_model", "net.onnx", "-b", "4", *args)
     assert (code, err) == (0, "")
     assert {port.any_name: list(port.shape) for port in read(folder / "net.xml").inputs} == shapes
+
+
+def test_inputs_that_are_not_named_stay(folder, capfd):
+    (folder / "pair.onnx").write_bytes(graphs.pair())
+    line = "--input_model pair.onnx --input right --mean_values right[1,2,3] --data_type FP32"
+    assert run(capfd, *line.split())[0] == 0
+    left, right = (np.random.default_rng(seed).uniform(0, 255, (1, 3, 4, 6)) for seed in (1, 2))
+    results = (
+        import_openvino()
+        .Core()
+        .compile_model(read(folder / "pair.xml"), "CPU")(
+            {"left": left.astype(np.float32), "right": right.astype(np.float32)}
+        )
+    )
+    expected = left - 2 * (right - np.array([1, 2, 3]).reshape(1, 3, 1, 1))
+    assert np.allclose(results["more"], expected, atol=1e-3)
+
+
+@pytest.mark.parametrize(("shape", "axis"), [((1, 4, 6, 3), 3), ((1, 3, 6, 4), 1), ((1, 3, 4, 3), 1)])
+def test_three_channels_show_the_layout(folder, capfd, shape, axis):
+    """Some ONNX files have the channels last; if both can be, the usual layout decides."""
+    ports = [(name, graphs.FLOAT, shape) for name in ("image", "y")]
+    node = onnx.helper.make_node("Abs", ["image"], ["y"], "y")
+    (folder / "net.onnx").write_bytes(graphs.written("net", [node], ports[:1], ports[1:]))
+    line = "--input_model net.onnx --mean_values [1,2,3] --reverse_input_channels --data_type FP32"
+    assert run(capfd, *line.split())[0] == 0
+    image = np.random.default_rng(1).uniform(0, 255, shape).astype(np.float32)
+    result = import_openvino().Core().compile_model(read(folder / "net.xml"), "CPU")([image])["y"]
+    sizes = [-1 if index == axis else 1 for index in range(4)]
+    assert np.allclose(result, np.abs(np.flip(image, axis) - np.array([1, 2, 3]).reshape(sizes)), atol=1e-3)
 
 
 def test_weights_beside_an_onnx_file_belong_to_it(folder, capfd):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import os
 import re
 import subprocess
@@ -64,7 +66,7 @@ def installed(wheels, tmp_path_factory) -> dict[str, str]:
 
 def members_of(wheel: Path) -> dict[str, str]:
     with zipfile.ZipFile(wheel) as archive:
-        return {path: archive.read(path).decode() for path in archive.namelist()}
+        return {path: archive.read(path).decode("utf-8", "replace") for path in archive.namelist()}
 
 
 def test_writing_them_again_gives_the_same_bytes(wheels, tmp_path):
@@ -80,6 +82,21 @@ def test_the_stand_in_is_private_and_requires_this_posezoo(wheels):
     assert f"\nRequires-Dist: posezoo[convert]=={version()}\n" in metadata
     extras = ["caffe", "kaldi", "mxnet", "onnx", "paddle", "pytorch", "tensorflow", "tensorflow2"]
     assert re.findall(r"Provides-Extra: (\w+)", metadata) == extras
+
+    required = re.findall(r"Requires-Dist: posezoo\[(\w+)\]==\S+; extra == \"(\w+)\"", metadata)
+    assert required == [("proof", "onnx"), ("torch", "pytorch")]
+    ours = members_of(wheels / POSEZOO)[f"posezoo-{version()}.dist-info/METADATA"]
+    assert {"convert", "proof", "torch"} <= set(re.findall(r"Provides-Extra: (\w+)", ours))
+
+
+@pytest.mark.parametrize("name", [POSEZOO, STAND_IN])
+def test_record_lists_each_file_with_its_digest_and_size(wheels, name):
+    with zipfile.ZipFile(wheels / name) as archive:
+        *files, record = archive.namelist()
+        for path, line in zip(files, archive.read(record).decode().splitlines()[:-1], strict=True):
+            digest = base64.urlsafe_b64encode(hashlib.sha256(archive.read(path)).digest()).decode()
+            size = archive.getinfo(path).file_size
+            assert line == f"{path},sha256={digest.rstrip('=')},{size}"
 
 
 def test_the_stand_in_has_no_file_of_the_package_openvino(wheels):

@@ -234,6 +234,22 @@ def test_a_static_shape_folds_everything_that_depends_on_sizes(tmp_path):
         convert_model(spec, layout)
 
 
+@pytest.mark.parametrize("output", ["features", "features:0"])
+def test_a_frozen_graph_ends_at_an_inner_tensor(tmp_path, output):
+    """OpenVINO's frontend loses the names of inner tensors, because it changes the layout between them."""
+    ir = converted(*model(network("pb"), tmp_path, f"--output=pafs,{output}"))
+    assert [names & {"pafs", output} for names in (port.names for port in ir.outputs)] == [{"pafs"}, {output}]
+    x = image((1, HEIGHT, WIDTH, 3))
+    whole = onnx.load_from_string(network("onnx"))
+    whole.graph.output.append(helper.make_empty_tensor_value_info("features"))
+    expected = by_onnx_runtime(
+        whole.SerializeToString(), ["pafs", "features"], image=np.ascontiguousarray(x.transpose(0, 3, 1, 2))
+    )
+    results = infer(ir, x)
+    for name, key in (("pafs", "pafs"), (output, "features")):
+        assert close(results[name].transpose(0, 3, 1, 2), expected[key])
+
+
 def test_arguments_without_effect_today_change_nothing(tmp_path):
     content = network("pb")
     plain, idle = (

@@ -153,7 +153,7 @@ def convert_file(
     network = frontends.read_network(spec, path)
     if batch is not None:
         spec = preprocess.with_batch(spec, network, batch)
-    network = preprocess.apply_model_yml(network, spec)
+    network = preprocess.apply_model_yml(network, spec, is_complete=False)
     ir_writer.prepare_for_writing(network, spec, None)
     reference: Future[ReferenceOutputs] = Future()
     if self_check:

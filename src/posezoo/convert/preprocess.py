@@ -26,13 +26,14 @@ from posezoo.spec import supported_mo_args
 from posezoo.spec.model import Input, ModelSpec, Output
 
 
-def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
+def apply_model_yml(network: Any, spec: ModelSpec, *, is_complete: bool = True) -> Any:
     """Give a network the sizes, the outputs in their order, and the preprocessing that model.yml declares.
 
     Args:
         network: an ``openvino.Model`` as read; it is changed.
         spec: the model. If it declares no inputs, outputs or shapes, those of the network are kept. A tensor
             inside the graph may be declared as output.
+        is_complete: whether it is an error if the network has an input besides the declared ones.
 
     Returns:
         An ``openvino.Model`` with the model's name.
@@ -45,7 +46,7 @@ def apply_model_yml(network: Any, spec: ModelSpec) -> Any:
     spec = fill_in_inputs(spec, network)
     _check_ports("input", spec, spec.inputs, network)
     names = {port.name for port in spec.inputs}
-    for port in network.inputs if spec.inputs else ():
+    for port in network.inputs if spec.inputs and is_complete else ():
         if not names & port.names:
             raise ConversionError(
                 f"{spec.full_name}: the network's input {join_names([port])} is not declared",
@@ -76,8 +77,8 @@ def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
     """The model with its inputs completed from the network; model.yml of Open Model Zoo often omit facts.
 
     Inputs without a name get the names of the network's inputs, in order. A colour image without a layout
-    gets the usual layout of its framework. A single input without name, shape and layout describes all
-    inputs.
+    gets the one that its three channels show, or else the usual layout of its framework. A single input
+    without name, shape and layout describes all inputs.
     """
     inputs = spec.inputs
     if len(inputs) == 1 < len(network.inputs) and not (inputs[0].name or inputs[0].shape or inputs[0].layout):
@@ -91,9 +92,12 @@ def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
     completed = []
     for declared, port in zip(inputs, network.inputs, strict=False):
         is_prepared = declared.mean or declared.scale or declared.reverse_input_channels
-        is_image = port.partial_shape.rank.is_static and len(port.partial_shape) == 4
-        layout = image_layout(spec.framework) if is_prepared and is_image else ""
-        name, layout = declared.name or port.any_name, declared.layout or layout
+        name, layout = declared.name or port.any_name, declared.layout
+        shape = (find_input(network, name) or port).partial_shape
+        if is_prepared and not layout and shape.rank.is_static and len(shape) == 4:
+            _, second, _, fourth = static_sizes(shape)
+            shown = {(True, False): "NCHW", (False, True): "NHWC"}.get((second == 3, fourth == 3))
+            layout = shown or image_layout(spec.framework)
         completed.append(replace(declared, name=name, layout=layout))
     return replace(spec, inputs=(*completed, *inputs[len(network.inputs) :]))
 
@@ -117,7 +121,7 @@ def with_batch(spec: ModelSpec, network: Any, batch: int) -> ModelSpec:
         if port is None:  # the network will begin inside
             inputs.append(declared)
             continue
-        problem = f"{spec.full_name}: --batch cannot be applied to {declared.name}"
+        problem = f"{spec.full_name}: {declared.name} cannot get a batch size"
         if port.partial_shape.rank.is_dynamic:
             raise ConversionError(f"{problem}: its number of sizes is unknown", hint="declare its shape")
         sizes = list(static_sizes(port.partial_shape))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
@@ -20,7 +21,11 @@ class TransientSourceError(SourceError):
         problem: what the source did.
         wait_s: how many seconds the source asked us to wait; None if it did not say.
         at_most: the maximum number of attempts; None for as many as the user allows.
+
+    ``silent_host`` is the host, with the port, that does not answer at all; empty if it answered.
     """
+
+    silent_host = ""
 
     def __init__(self, problem: str, *, wait_s: float | None = None, at_most: int | None = None) -> None:
         super().__init__(problem, temporary=True)
@@ -66,6 +71,7 @@ class ByteStream:
     is_resumable: bool = False  # whether the rest alone can be requested if the stream is interrupted
     stop: int | None = None  # the position after the last of these bytes; None for the end of the file
     url: str = ""  # the final URL after all redirects, or ""
+    size: int | None = None  # of the whole file in bytes, as its source states it
 
 
 #: Starts to read; the candidate may skip the bytes that were downloaded before. It raises a DownloadError if
@@ -110,7 +116,7 @@ def open_local_file(path: Path, _resume: ResumeState) -> Iterator[ByteStream]:
                 yield piece
 
     with stream:
-        yield ByteStream(read_pieces())
+        yield ByteStream(read_pieces(), size=os.fstat(stream.fileno()).st_size)
 
 
 @contextmanager

@@ -180,6 +180,7 @@ class DownloadContext:
             self.first_use = partial(options.first_use, model) if options.first_use is not None else None
         self.cache_dir = options.cache_dir  # None after a write failed
         self.records_origins = records_origins
+        self.is_probe = False  # whether only the first byte of a file is wanted
         self._listener = listener
         self._exit_stack = ExitStack()
         self._lock = threading.RLock()  # files come in parallel; listeners need not be thread-safe
@@ -212,6 +213,12 @@ class DownloadContext:
         """A copy of the context with other options for requests."""
         changed = copy(self)
         changed.options = options
+        return changed
+
+    def probing(self) -> DownloadContext:
+        """A copy of the context with which sources are asked for the first byte of a file."""
+        changed = copy(self)
+        changed.is_probe = True
         return changed
 
     def temp_dir(self) -> Path:

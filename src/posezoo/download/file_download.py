@@ -188,7 +188,7 @@ def _fill_from(
         except TransientSourceError as error:
             if isinstance(error, RateLimitedError) and error.new_limit is not None:
                 context.warn(f"{name}: {error.problem}; now at most {error.new_limit} at a time")
-                options.sleep(_pause_s(1, error.retry_after_s, options.timeout_s))
+                options.sleep(retry_pause_s(1, error.retry_after_s, options.timeout_s))
             else:
                 allowed = min(options.attempts, error.at_most or options.attempts)
                 if attempt >= allowed:
@@ -198,7 +198,7 @@ def _fill_from(
                         hint = f"the server asks to wait {asked_s:.0f} s (Retry-After): "
                         hint += "run the command again after that"
                     raise SourceError(f"{error.problem}{attempts}", hint=hint, temporary=True) from error
-                pause_s = _pause_s(attempt, error.retry_after_s, options.timeout_s)
+                pause_s = retry_pause_s(attempt, error.retry_after_s, options.timeout_s)
                 attempt += 1
                 context.warn(f"{name}: {error.problem}; attempt {attempt} of {allowed} in {pause_s:.1f} s")
                 options.sleep(pause_s)
@@ -263,7 +263,7 @@ def _require_expected(file: SourceFile, path: Path, size: int, hasher: _Hash) ->
         raise DigestError(reason, hint="the file changed at its source, or was damaged during the download")
 
 
-def _pause_s(attempt: int, asked_s: float | None, longest_s: float) -> float:
+def retry_pause_s(attempt: int, asked_s: float | None, longest_s: float) -> float:
     """Seconds before the next attempt; a pause that the server asks for is limited to the timeout."""
     if asked_s is not None:
         return min(asked_s, longest_s)

@@ -95,7 +95,11 @@ def open_response(
         first = next(pieces, b"")
         # Exceeded quotas, logins and confirmations are reported as a web page with a success status.
         text_start = first[:512].lstrip(b"\xef\xbb\xbf \t\r\n")[:14].lower()
-        if not start and text_start.startswith((b"<!doctype html", b"<html")):
+        if (
+            not start
+            and not file.name.endswith(".html")
+            and text_start.startswith((b"<!doctype html", b"<html"))
+        ):
             page = bytearray(first)  # the beginning shows the reason; the page may be of any length
             with suppress(DownloadError):
                 while len(page) < _PAGE_BYTES and (piece := next(pieces, b"")):
@@ -103,9 +107,8 @@ def open_response(
             raise HtmlResponseError(page[:_PAGE_BYTES].decode("utf-8", "replace"))
         _refuse_length(response, file, start, stop)
         is_resumable = content_encoding(response) == "identity"
-        yield ByteStream(
-            chain((first,), pieces), start, _strong_etag(response), is_resumable, stop, response.url
-        )
+        etag, size = _strong_etag(response), _stated_size(response)
+        yield ByteStream(chain((first,), pieces), start, etag, is_resumable, stop, response.url, size)
 
 
 def _parse_content_range(
@@ -118,9 +121,7 @@ def _parse_content_range(
     if response.status_code == HTTPStatus.OK:
         return 0, None
     content_range = response.headers.get("Content-Range", "")
-    total, stated = file.size, content_range.rpartition("/")[2]
-    if total is None and stated.isascii() and stated.isdecimal() and len(stated) < _MOST_DIGITS:
-        total = int(stated)
+    total = file.size if file.size is not None else _stated_size(response)
     stop = (total or 0) if last is None else last + 1
     expected = f"bytes {resume.size}-{stop - 1}/"
     is_expected = content_range in (f"{expected}{total}", f"{expected}*")
@@ -132,6 +133,14 @@ def _parse_content_range(
     if resume.etag and _strong_etag(response) not in ("", resume.etag):
         raise RangeMismatchError("has a different version of the file now")
     return resume.size, None if last is None else stop
+
+
+def _stated_size(response: requests.Response) -> int | None:
+    """The size of the whole file in bytes; None if the response does not state it."""
+    is_part = response.status_code == HTTPStatus.PARTIAL_CONTENT
+    stated = response.headers.get("Content-Range" if is_part else "Content-Length", "").rpartition("/")[2]
+    is_plain = content_encoding(response) == "identity" and stated.isascii() and stated.isdecimal()
+    return int(stated) if is_plain and len(stated) < _MOST_DIGITS else None
 
 
 def _strong_etag(response: requests.Response) -> str:
@@ -162,17 +171,22 @@ def _follow_redirects(
         requested.append(url)
         own = {header.name: header.value for header in download_options.headers if header.applies_to(url)}
         has_login = any(name.lower() == "authorization" for name in own)
-        with translate_errors(timeout_s), public_addresses_only(public_only):
-            response = session.get(
-                url,
-                stream=True,
-                allow_redirects=False,
-                timeout=timeout_s,
-                headers={**headers, **own},
-                auth=(lambda request: request) if has_login else None,  # else requests prefers ~/.netrc
-                verify=ca_bundle,
-                proxies=_find_proxies(url, download_options),
-            )
+        try:
+            with translate_errors(timeout_s), public_addresses_only(public_only):
+                response = session.get(
+                    url,
+                    stream=True,
+                    allow_redirects=False,
+                    timeout=timeout_s,
+                    headers={**headers, **own},
+                    auth=(lambda request: request) if has_login else None,  # else requests prefers ~/.netrc
+                    verify=ca_bundle,
+                    proxies=_find_proxies(url, download_options),
+                )
+        except TransientSourceError as error:
+            if error.at_most == ATTEMPTS_WITHOUT_ANSWER:
+                error.silent_host = urlsplit(url).netloc
+            raise
         location = session.get_redirect_target(response)
         if location is None:
             return response

@@ -47,6 +47,10 @@ def open_url(
     # Without a digest, ranges of different versions of the file would not be detected.
     is_split = file.checksum is not None and (file.size or 0) - resume.size >= 2 * RANGE_BYTES
     with limiter.slot():
+        if context.is_probe:
+            with open_range(resume, 0) as stream:
+                yield stream
+            return
         if options.connections == 1 or limiter.uses_single_connection or not is_split:
             with open_range(resume) as stream:
                 yield stream

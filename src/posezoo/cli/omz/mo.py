@@ -25,8 +25,8 @@ from posezoo.versions import version
 #: The release whose arguments these are.
 RELEASE = "2024.6.0"
 
-# The real program, for what this one refuses.
-_REAL_MO = f"Model Optimizer can: install openvino-dev {RELEASE} from a package index, in its own environment"
+# The real program, for what this one refuses. === does not accept our stand-in.
+_REAL_MO = f'Model Optimizer can: pip install "openvino-dev==={RELEASE}" in an environment of its own'
 
 #: By usage: the help. A value in brackets may be left out, and then is True.
 CARRIED_OUT = {

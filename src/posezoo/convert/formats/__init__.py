@@ -104,6 +104,15 @@ FORMATS: LazyTable[ModelFormat] = LazyTable(
 )
 
 
+def cut_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:
+    """Make an OpenVINO InputModel end at inner tensors, whose names its frontend loses at the conversion."""
+    names = {name for place in input_model.get_outputs() for name in place.get_names()}
+    places = [input_model.get_place_by_tensor_name(name) for name in outputs]
+    # TensorFlow's tensor heatmaps:0 is also called heatmaps.
+    if not all(name in names or f"{name}:0" in names for name in outputs) and all(places):
+        input_model.override_all_outputs(places)
+
+
 def image_layout(framework: str) -> str:
     """The usual layout of a framework's images, which Model Optimizer also assumes; empty if unknown."""
     model_format = FORMATS.find(framework)

@@ -6,7 +6,7 @@ import math
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from posezoo.convert.formats import ModelFormat
+from posezoo.convert.formats import ModelFormat, cut_at_tensors
 from posezoo.convert.formats.tensorflow_js import GRAPH_MODEL
 from posezoo.convert.protobuf_reader import (
     LENGTH,
@@ -87,6 +87,7 @@ FROZEN_GRAPH = ModelFormat(
     is_frozen_graph,
     frontend="tf",
     image_layout="NHWC",
+    cut_before_conversion=cut_at_tensors,
     read_constants=_read_constants,
     by_file_name={
         SAVED_MODEL_FILE: ModelFormat(

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import math
 import struct
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
-from posezoo.convert.formats import ModelFormat, ReferenceRuntime, Shape, import_runtime
+from posezoo.convert.formats import ModelFormat, ReferenceRuntime, Shape, cut_at_tensors, import_runtime
 from posezoo.spec.model import ModelSpec
 from posezoo.versions import package_version
 
@@ -22,14 +22,6 @@ def is_tflite(path: Path) -> bool:
     """Whether a FlatBuffers file has TFLite's identifier, "TFL3", after the first offset (schema.fbs)."""
     with open(path, "rb") as stream:
         return stream.read(8)[4:] == b"TFL3"
-
-
-def _cut_at_tensors(input_model: Any, outputs: Sequence[str]) -> None:
-    """Make the network end at inner tensors; this frontend loses their names when it converts the network."""
-    names = {name for place in input_model.get_outputs() for name in place.get_names()}
-    places = [input_model.get_place_by_tensor_name(name) for name in outputs]
-    if not names.issuperset(outputs) and all(places):
-        input_model.override_all_outputs(places)
 
 
 def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
@@ -109,7 +101,7 @@ TFLITE = ModelFormat(
     is_tflite,
     frontend="tflite",
     image_layout="NHWC",
-    cut_before_conversion=_cut_at_tensors,
+    cut_before_conversion=cut_at_tensors,
     runtime_module=_MODULE,
     open_runtime=_open_runtime,
     read_constants=_read_constants,

@@ -23,7 +23,7 @@ from posezoo.download.npm_config import read_npm_config
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SourceType
-from posezoo.errors import ArchiveError, SizeError, SourceError
+from posezoo.errors import ArchiveError, DigestError, SizeError, SourceError
 from posezoo.files.verified_files import CHUNK
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import Digest, NpmPackageSource, SourceFile
@@ -189,4 +189,21 @@ def tarball_name(source: NpmPackageSource) -> str:
     return f"{source.package.rpartition('/')[2]}-{source.version}.tgz"
 
 
-SOURCE_TYPE = SourceType(NpmPackageSource, open_npm_member)
+def check_npm_member(source: NpmPackageSource, file: SourceFile, context: DownloadContext) -> tuple[str, ...]:
+    """Check that the registry has the version with its tarball, and states the digest of model.yml.
+
+    Raises:
+        DigestError: it states another digest.
+        DownloadError: it does not have the version or the tarball, or does not answer.
+    """
+    tarball = NpmClient(source, file, context).find_tarball()
+    expected, stated = source.integrity, tarball.digest
+    is_comparable = expected is not None and stated is not None and expected.algorithm == stated.algorithm
+    if is_comparable and expected != stated:
+        raise DigestError(f"the registry states {stated} for the tarball, {expected} is declared")
+    described = SourceFile(tarball_name(source), None, stated, (), MAX_BYTES)
+    with NpmClient(source, file, context.probing()).open(tarball, described, ResumeState()):
+        return ("digest",) if is_comparable else ()
+
+
+SOURCE_TYPE = SourceType(NpmPackageSource, open_npm_member, check=check_npm_member)

