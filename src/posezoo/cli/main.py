@@ -32,6 +32,15 @@ A human-pose model zoo for OpenVINO: download, verify, convert and run its model
   posezoo list                      show all models
 """
 
+#: What to use in place of flags of Open Model Zoo's commands, which their users try with our verbs.
+OMZ_FLAGS = {
+    "--name": "give the names without a flag",
+    "--list": "give the names without a flag",
+    "--print_all": "posezoo list shows all names",
+    "--precisions": "posezoo get has this flag",
+    "--add_mo_arg": "omz_converter has this flag: posezoo shims writes that command",
+}
+
 
 def create_parser(verb_names: Sequence[str] = VERBS) -> argparse.ArgumentParser:
     """The parser of the whole command line, or of some of its verbs."""
@@ -71,7 +80,12 @@ def main(argv: Sequence[str] | None = None) -> int:
         _, unknown = top.parse_known_args(words, args)
         if unknown:
             known = [flag for action in args.parser._actions for flag in action.option_strings]
-            hints = [suggest(word.partition("=")[0], known) for word in unknown if word.startswith("-")]
+            hints = []
+            for flag in (word.partition("=")[0] for word in unknown if word.startswith("-")):
+                hint = OMZ_FLAGS.get(flag, "")
+                if not hint or flag.removesuffix("s") in known:  # list has --precision
+                    hint = suggest(flag, known)
+                hints.append(hint)
             args.parser.error(
                 "; ".join((f"unrecognized arguments: {' '.join(unknown)}", *filter(None, hints)))
             )
