@@ -11,7 +11,7 @@ import json
 import os
 import re
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -92,12 +92,16 @@ class NpmConfig:
         By default, a URL of the public registry is replaced by one of the registry in use, since mirrors
         often repeat the public one's: https://docs.npmjs.com/cli/using-npm/config#replace-registry-host
         """
-        replaced, address = self.get("replace-registry-host") or "npmjs", urlsplit(url)
-        host = urlsplit(PUBLIC_REGISTRY).hostname if replaced == "npmjs" else replaced
-        if replaced != "always" and host != address.hostname:
+        replaced, address, registry = self.get("replace-registry-host"), urlsplit(url), self.registry_for("")
+        if replaced in ("", "npmjs"):
+            replaced = PUBLIC_REGISTRY
+        named = urlsplit(replaced if "://" in replaced else f"//{replaced}")
+        prefix = f"{named.path.rstrip('/')}/"
+        is_named = named.hostname == address.hostname and address.path.startswith(prefix)
+        if replaced != "always" and not is_named:
             return url
-        registry = self.registry_for("")
-        return registry + address.path.removeprefix(urlsplit(registry).path).lstrip("/")
+        path = address.path.removeprefix(prefix if len(prefix) > 1 else urlsplit(registry).path)
+        return registry + path.lstrip("/")
 
     def authorization(self, url: str, registry: str) -> str:
         """The ``Authorization`` header for a URL: the login with the longest path, or that of the registry.
@@ -171,13 +175,13 @@ def read_npm_config() -> NpmConfig:
     project = _find_project() / ".npmrc"
     user = Path(config.get("userconfig") or home / ".npmrc").expanduser()
     if project != user:
-        layers[str(project)] = dict(_read_npmrc(project))
+        layers[str(project)] = _read_npmrc(project)
         user = Path(config.get("userconfig") or user).expanduser()
-    layers[str(user)] = dict(_read_npmrc(user))
+    layers[str(user)] = _read_npmrc(user)
     node = shutil.which("node")
     prefix = os.environ.get("PREFIX") or (Path(node).resolve().parents[1] if node else "/usr/local")
     shared = Path(config.get("globalconfig") or Path(config.get("prefix") or prefix) / "etc" / "npmrc")
-    layers.setdefault(str(shared), dict(_read_npmrc(shared)))
+    layers.setdefault(str(shared), _read_npmrc(shared))
     for path, layer in layers.items():
         for key in _LOGINS_WITHOUT_HOST:
             if key in layer:
@@ -199,18 +203,24 @@ def _find_project() -> Path:
     return next(projects, here)
 
 
-def _read_npmrc(path: Path) -> Iterator[tuple[str, str]]:
-    """The keys and values of a file; none if it does not exist."""
+def _read_npmrc(path: Path) -> dict[str, str]:
+    """The settings of a file; none if it does not exist."""
     try:
         text = path.read_text(encoding="utf-8-sig", errors="replace") if path.exists() else ""
     except OSError as error:
         raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
-    for line in text.splitlines():
+    values: dict[str, str] = {}
+    for line in re.split(r"[\r\n]+", text):
         if line.startswith("["):  # npm has no settings in sections
-            return
+            break
         key, separator, value = line.partition("=")
         if key.strip() and key.strip()[0] not in ";#":
-            yield _expand(_unquote(key)), _expand(_unquote(value)) if separator else "true"
+            key, value = _expand(_unquote(key)), _expand(_unquote(value)) if separator else "true"
+            if key.endswith("[]"):  # a list
+                key = key.removesuffix("[]")
+                value = ",".join(filter(None, (values.get(key), value)))
+            values[key] = value
+    return values
 
 
 def _unquote(text: str) -> str:

@@ -360,6 +360,10 @@ def test_a_tarball_of_the_public_registry_is_asked_of_the_registry_in_use(server
     config = read_npm_config()
     assert config.tarball_url("https://old.invalid/npm/a.tgz") == "https://own.invalid/npm/a.tgz"
     assert config.tarball_url(public) == public
+    npmrc("registry=https://own.invalid/npm", "replace-registry-host=https://old.invalid/a/")
+    config = read_npm_config()
+    assert config.tarball_url("https://old.invalid/a/b.tgz") == "https://own.invalid/npm/b.tgz"
+    assert config.tarball_url("https://old.invalid/ab/b.tgz") == "https://old.invalid/ab/b.tgz"
     npmrc("registry=https://own.invalid/npm", "replace-registry-host=always")
     assert read_npm_config().tarball_url("http://x.invalid/a.tgz") == "https://own.invalid/npm/a.tgz"
 
@@ -514,6 +518,8 @@ def test_npms_certificates_are_used_unless_the_user_names_others(project, tmp_pa
         ("a=\\${HOME}", "${HOME}"),
         ("# a=b", ""),
         ("\ufeffa=b", "b"),
+        ("a=b\x0bc\r\nd=e", "b\x0bc"),
+        ("a[]=b\na[]=c", "b,c"),
     ],
 )
 def test_lines_are_read_as_npm_reads_them(project, line, value):

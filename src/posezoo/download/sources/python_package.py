@@ -15,12 +15,13 @@ import stat
 import subprocess
 import sys
 import tempfile
+import threading
 import zipfile
 import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
@@ -57,6 +58,7 @@ _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplemented
 _PUBLIC_INDEX = "https://pypi.org/simple"
 # A page of links to the wheels of a package; the largest known one has about 20 MB.
 _INDEX_PAGE = SourceFile("index.html", None, None, (), 256 << 20)
+_PIP_LOCK = threading.Lock()
 _HINT = "see which index pip uses: python -m pip config list; or give a folder with a copy: --mirror DIR"
 
 
@@ -218,7 +220,8 @@ def check_wheel(source: PythonPackageSource, _file: SourceFile, context: Downloa
         NotFoundError: none has a wheel of this name.
         DownloadError: an index does not answer.
     """
-    settings = _pip_settings()
+    with _PIP_LOCK:  # one thread asks pip, for all
+        settings = _pip_settings()
     options = context.options
     proxy, certificates = settings.get("proxy", ""), settings.get("cert", "")
     asking = context.with_options(
@@ -244,6 +247,7 @@ def check_wheel(source: PythonPackageSource, _file: SourceFile, context: Downloa
     raise NotFoundError(f"no index or folder that pip uses has {source.wheel.name}", hint=_HINT)
 
 
+@cache
 def _pip_settings() -> dict[str, str]:
     """pip's settings for downloads, from its files and the environment; empty if pip is not installed."""
     command = [sys.executable, "-m", "pip", "config", "list", "--disable-pip-version-check"]
