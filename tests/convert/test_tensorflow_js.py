@@ -23,11 +23,11 @@ from fakes.graph_models import (
     weight,
 )
 from posezoo.convert.frontends import read_network, source_model_path
-from posezoo.convert.reference_outputs import EXACT
+from posezoo.convert.reference_outputs import EXACT, compute_reference
 from posezoo.errors import ConversionError
 from posezoo.images import read_image
 from posezoo.ir.openvino_import import openvino_core
-from posezoo.spec.model import Input, Precision
+from posezoo.spec.model import ColorOrder, Input, Precision
 
 RNG = np.random.default_rng(3)
 IMAGE = RNG.normal(0, 4, (1, 5, 4, 3)).astype(np.float32)
@@ -197,6 +197,18 @@ def test_the_ir_pass_the_self_check_and_fp16_computes_what_fp32_computes(tmp_pat
     np.testing.assert_array_equal(*outputs)
     expected = np.clip(IMAGE @ halves["kernel"][0, 0].astype(np.float32) + halves["bias"], 0, 6)
     np.testing.assert_allclose(outputs[0], expected, rtol=1e-5, atol=1e-5)
+
+
+def test_an_integer_image_is_checked_with_all_values_of_a_pixel(tmp_path):
+    """The input of MoveNet is int32. Other integer inputs are usually indices, and get 0 and 1."""
+    image = placeholder(1, 5, 4, 3)
+    image["attr"]["dtype"] = {"type": "DT_INT32"}
+    cast = node("out", "Cast", "image", SrcT={"type": "DT_INT32"}, DstT={"type": "DT_FLOAT"})
+    for color, largest in ((ColorOrder.RGB, range(200, 256)), (None, [1])):
+        port = Input("image", (1, 5, 4, 3), "NHWC", color)
+        spec, layout = saved(*graph_model([image, cast], {}), tmp_path, inputs=[port])
+        reference = compute_reference(spec, source_model_path(spec, layout))
+        assert {case.feed["image"].max() in largest for case in reference.cases} == {True}
 
 
 def changed(edit, shards=None):

@@ -152,7 +152,7 @@ def _draw_inputs(spec: ModelSpec, runtime: ReferenceRuntime, seed: int, draw: in
         if port.element_type:
             ir_dtype = np.dtype(getattr(import_openvino().Type, port.element_type).to_dtype())
         image = drawn.astype(ir_dtype)
-        if ir_dtype.kind in "iu" and ir_dtype.itemsize > 1:
+        if ir_dtype.kind in "iu" and ir_dtype.itemsize > 1 and not port.color:
             image = image % 2  # usually these are row indices, and tables have at least two rows
         axes = [port.layout.index(axis) for axis in port.ir_layout]
         feed[name] = np.ascontiguousarray(image.transpose(axes)) if port.to_layout else image

@@ -145,7 +145,7 @@ def _read_json(path: Path) -> dict[str, Any]:
         if (kind := model.get("format", "graph-model")) != "graph-model":
             raise ConversionError(
                 f"{path}: format is {sanitize(str(kind))}; only a graph-model can be converted",
-                hint="tensorflowjs_converter --output_format=tfjs_graph_model makes one of a layers-model",
+                hint="tensorflowjs_converter makes a graph-model of a layers-model",
             )
         for place, value in (
             ("modelTopology.node", model["modelTopology"].get("node")),
