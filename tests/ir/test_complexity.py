@@ -72,6 +72,17 @@ def test_a_dynamic_size_has_no_complexity():
     assert compute_complexity(ov.Model([ops.relu(x)], [x])) is None
 
 
+def test_sizes_that_the_network_computes_are_known_once_its_input_has_a_size(tmp_path):
+    """As in MoveNet MultiPose, which makes a grid of its input's size."""
+    x = image(1, -1)
+    x.output(0).set_names({"image"})
+    width = ops.gather(ops.shape_of(x), ops.constant(1), ops.constant(0))
+    grid = ops.range(ops.constant(np.int64(0)), width, ops.constant(np.int64(1)), "f32")
+    ov.save_model(ov.Model([ops.add(x, grid)], [x]), tmp_path / "net.xml")
+    assert read_complexity(tmp_path / "net.xml") is None
+    assert read_complexity(tmp_path / "net.xml", {"image": (1, 5)}).gflops * 1e9 == pytest.approx(5)
+
+
 def test_both_precisions_on_disk_count_the_same(tmp_path):
     x = image(1, 3, 8, 8)
     rng = np.random.default_rng(0)

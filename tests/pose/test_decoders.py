@@ -77,6 +77,7 @@ NOBODY = {
         "heatmaps": zeros(1, 19, 8, 8),
         "pafs": zeros(1, 38, 8, 8),
     },
+    "movenet_multipose": {"people": zeros(1, 6, 56)},
     "movenet": {"keypoints": np.full((1, 1, 17, 3), np.nan, np.float32)},
 }
 
@@ -196,6 +197,10 @@ def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
         return {"landmarks": np.tile(np.float32([x, y, 0, 9, 9]), 39)[None], "presence": np.ones((1, 1))}
     if decoder == "movenet":
         return {"keypoints": np.tile(np.float32([y / 64, x / 64, 0.9]), (1, 1, 17, 1))}
+    if decoder == "movenet_multipose":
+        people = zeros(1, 6, 56)
+        people[0, 3, :51], people[0, 3, 55] = np.tile(np.float32([y / 64, x / 64, 0.9]), 17), 0.8
+        return {"people": people}
     if decoder == "simcc":  # two bins a pixel, from the center of the first pixel
         bins = np.eye(128, dtype=np.float32)
         return {

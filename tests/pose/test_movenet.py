@@ -23,6 +23,20 @@ def test_values_that_are_not_finite_give_no_people():
     assert decode("movenet", {"keypoints": output}, (192, 192)) == []
 
 
+def test_the_people_of_multipose_are_sorted_and_weak_ones_are_left_out():
+    """An input of any aspect: x counts in its width, y in its height."""
+    people = np.random.default_rng(0).random((1, 6, 56), np.float32)
+    people[0, :, 55] = 0.19, 0.5, 0.2, 0.9, 0, np.nan
+    poses = decode("movenet_multipose", {"people": people}, (352, 256))
+    assert [pose.score for pose in poses] == pytest.approx([0.9, 0.5, 0.2])
+    expected = people[0, 3, :51].reshape(17, 3)[:, [1, 0, 2]] * (352, 256, 1)
+    assert np.allclose(poses[0].keypoints, expected)
+    assert poses[0].skeleton == "coco-17"
+    assert len(decode("movenet_multipose", {"people": people}, (352, 256), min_score=0.0)) == 4
+    people[0, 3, 7] = np.inf
+    assert len(decode("movenet_multipose", {"people": people}, (352, 256))) == 2
+
+
 def test_real_outputs_lie_on_the_people_in_the_photos(shared: Path):
     """Eighteen crops of people: nine of ten joints within a tenth of the crop."""
     runs = np.load(shared / "facts" / "reference" / "runtimes" / "movenet.litert-2.3.npz")

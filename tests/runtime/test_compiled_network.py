@@ -79,6 +79,14 @@ def test_only_the_outputs_that_are_needed_are_computed(small_ir, image):
     assert caught.value.hint == "did you mean double?"
 
 
+def test_an_output_with_several_names_is_given_by_the_name_that_is_asked_for(small_ir, image):
+    """TensorFlow's tensors have the name of the signature and those of operations."""
+    graph = Graph(small_ir[0])
+    graph.model.output("double").add_names({"a:0", "zzz"})
+    graph.keep_outputs(["zzz"])
+    assert np.allclose(CompiledNetwork(graph)({"image": image})["zzz"], 2 * image)
+
+
 def test_bytes_are_taken_for_numbers(small_ir, image):
     outputs = CompiledNetwork(small_ir[0])({"image": image.astype(np.uint8)})
     assert np.array_equal(outputs["double"], 2 * np.floor(image))

@@ -42,9 +42,18 @@ def read_complexity(xml: Path, shapes: Mapping[str, Collection[int]] | None = No
         RuntimeError: there is no IR, or an input cannot have the given shape.
     """
     network = import_openvino().Core().read_model(xml)
-    if shapes:
-        network.reshape({name: list(shape) for name, shape in shapes.items()})
-    return compute_complexity(network)
+    if not shapes:
+        return compute_complexity(network)
+    network.reshape({name: list(shape) for name, shape in shapes.items()})
+    complexity = compute_complexity(network)
+    if complexity is None:  # operations that compute sizes from other sizes become constants
+        from openvino.passes import ConstantFolding, Manager
+
+        manager = Manager()
+        manager.register_pass(ConstantFolding())
+        manager.run_passes(network)
+        complexity = compute_complexity(network)
+    return complexity
 
 
 def compute_complexity(network: Any) -> Complexity | None:

@@ -33,6 +33,7 @@ DECODERS: LazyTable[DecoderType] = LazyTable(
         "openpose": "posezoo.pose.openpose:DECODER",
         "associative_embedding": "posezoo.pose.associative_embedding:DECODER",
         "movenet": "posezoo.pose.movenet:DECODER",
+        "movenet_multipose": "posezoo.pose.movenet_multipose:DECODER",
         "heatmap": "posezoo.pose.heatmap:DECODER",
         "simcc": "posezoo.pose.simcc:DECODER",
         "detection": "posezoo.pose.ssd_detection:DECODER",

@@ -135,6 +135,8 @@ class Graph:
     def keep_outputs(self, outputs: Collection[str]) -> None:
         """Keep only these outputs, in this order; parts that only other outputs need are not computed.
 
+        A tensor with several names keeps only the given one.
+
         Raises:
             InferenceError: there is no such output.
         """
@@ -146,9 +148,11 @@ class Graph:
                     hint=suggest(name, ports),
                 )
         ov = import_openvino(extra="run")
+        for name in outputs:
+            ports[name].set_names({name})
         results = [ports[name].node for name in outputs]
         self.model = ov.Model(results, self.model.get_parameters(), self.model.get_name())
-        self.changes.append(f"keep {list(outputs)}")
+        self.changes.append(f"keep only {list(outputs)}")
 
     def resize(self, name: str, layout: str, size: tuple[int, int]) -> None:
         """Make an input take images of another size.

@@ -1,0 +1,67 @@
+"""Decoder of MoveNet MultiPose, whose network itself computes the keypoints of up to six people.
+
+The layout of the output is that of tfjs-models (pose-detection/src/movenet/detector.ts).
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from posezoo.pose.decoder_type import (
+    BOTTOM_UP,
+    MAXIMUM_IS_VISIBLE,
+    DecoderType,
+    Maps,
+    check_options,
+    is_share,
+)
+from posezoo.pose.keypoints import Pose, create_poses
+from posezoo.pose.letterbox import InputSizing, Size
+from posezoo.spec.model import Output
+
+SKELETON = "coco-17"
+
+
+@dataclass(frozen=True, slots=True)
+class MultiPoseOptions:
+    """Options of MoveNet MultiPose.
+
+    Attributes:
+        min_score: the minimum score of a person, 0..1.
+    """
+
+    min_score: float = 0.2
+
+    def __post_init__(self) -> None:
+        check_options(self, "0 to 1", is_share, "min_score")
+
+
+def decode_multipose(maps: Maps, size: Size, options: MultiPoseOptions) -> list[Pose]:
+    """The people, highest score first.
+
+    Args:
+        maps: ``people`` (6, 56) float32, for each person: 17 times y and x as shares of the input's height
+            and width and a score, 0..1; then a box, which is not used, and the person's score.
+    """
+    people = maps["people"]
+    scores = people[:, 55]
+    people = people[np.isfinite(people).all(axis=1) & (scores > 0) & (scores >= options.min_score)]
+    people = people[np.argsort(-people[:, 55], kind="stable")]
+    points = people[:, :51].reshape(-1, 17, 3)[:, :, [1, 0, 2]] * np.array([*size, 1], np.float32)
+    return create_poses(points, people[:, 55].clip(0, 1), SKELETON, size)
+
+
+DECODER = DecoderType(
+    networks=((Output("", (1, 6, 56), role="people"),),),
+    options=MultiPoseOptions,
+    person_score="min_score",
+    decode=decode_multipose,
+    pipeline=BOTTOM_UP,
+    needs="6 people of 56 numbers",
+    rules=({"people": lambda _name, shape: shape[1:] == (6, 56)},),
+    visible_score=MAXIMUM_IS_VISIBLE,
+    input_sizing=InputSizing(default_target=256),
+    approach="bottom-up",
+)
