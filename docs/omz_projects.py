@@ -10,7 +10,8 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 from posezoo.cards.markdown import format_code, format_link_with_text, format_table
-from posezoo.cli.omz import converter, downloader, info_dumper, quantizer
+from posezoo.cli.omz import converter, downloader, info_dumper, mo, quantizer
+from posezoo.errors import PosezooError
 from posezoo.registry import open_registry
 
 TABLES = Path(__file__).parent / "omz"
@@ -24,6 +25,9 @@ PARSERS = {
 #: The releases whose models are in model_names.tsv.
 RELEASES = ("2024.6", "2022.1", "2021.4")
 OWN, UNNAMED, OPTIMIZER, CANNOT = "posezoo", "None named", "Model Optimizer", "Cannot"
+
+#: What posezoo's mo does with a line that it does not refuse.
+CONVERTED = "Converted"
 
 #: How posezoo runs a line, as the replay found.
 UNCHANGED, MORE, DIFFERENT, ALONE = "Unchanged", "Needs more", "Differs", "Not compared"
@@ -69,6 +73,20 @@ class CommandLine:
         if missing := [model for model in self.models if not releases_of(model, names)]:
             return f"none of {', '.join(RELEASES)} has {', '.join(missing)}"
         return ""
+
+    @property
+    def arguments_of_mo(self) -> list[str]:
+        """The arguments of mo for a line of Model Optimizer, which may name the framework by its command."""
+        framework = {"mo_caffe": "caffe", "mo_onnx": "onnx", "mo_tf": "tf"}.get(self.tool)
+        return [*self.arguments, *(["--framework", framework] if framework else [])]
+
+    def outcome_of_mo(self) -> str:
+        """``CONVERTED`` if posezoo's mo carries out a line of Model Optimizer; otherwise its error."""
+        try:
+            mo.read_command_line(mo.create_parser().parse_args(self.arguments_of_mo))
+        except PosezooError as error:
+            return error.problem
+        return CONVERTED
 
     def source(self, names: dict[str, frozenset[str]]) -> str:
         """Where all models of the line are found: in ``OWN`` or a release; otherwise what hinders that."""
@@ -156,6 +174,7 @@ def draw_page() -> str:
         for line, source in sources.items()
         if source == CANNOT
     ]
+    by_mo = [(line, line.outcome_of_mo()) for line, source in sources.items() if source == OPTIMIZER]
     replayed = list(read_results().values())
     outcomes = Counter(row.outcome for row in replayed)
     compared = outcomes["same"] + outcomes["differs"]
@@ -198,6 +217,11 @@ def draw_page() -> str:
         unnamed=total[UNNAMED],
         optimizer=total[OPTIMIZER],
         cannot=total[CANNOT],
+        converted=sum(outcome == CONVERTED for _, outcome in by_mo),
+        by_mo=format_table(
+            ["Project", "Where", "Line", "Outcome"],
+            [(line.project, line.path, format_code(line.line), outcome) for line, outcome in by_mo],
+        ),
         table=format_table(["Project", "Lines", *columns], rows),
         obstacles=format_table(["Project", "Where", "Line", "Why"], obstacles),
     )
@@ -224,7 +248,8 @@ lines find, not whether each of these models converts.
 - {unnamed} lines name no model: `--all`, `--print_all`, or a list that was not read. The registry decides
   which models `--all` means.
 - {cannot} lines cannot run; the last table says why.
-- {optimizer} lines call Model Optimizer itself, which converts a file; posezoo converts a model by its name.
+- {optimizer} lines call Model Optimizer itself, which converts a file; posezoo's `mo` carries out {converted}
+  of them.
 
 The commands look up a name that posezoo lacks in the metadata of these releases by themselves
 ([how](../tools/downloader/README.md)). `--models_dir DIR` makes them read any folder of model.yml files.
@@ -235,6 +260,15 @@ The projects are repositories on GitHub. A column says where lines find all thei
 registry, or in which release of Open Model Zoo.
 
 {table}
+
+## Lines that call Model Optimizer
+
+The stand-in wheel of `posezoo shims --wheel` has a command `mo`, which converts ONNX, TensorFlow and TFLite
+files with current OpenVINO. It names the format or the argument that it cannot carry out. The scripts
+`mo_onnx.py`, `mo_tf.py` and `mo_caffe.py` of old releases are read as `mo --framework`. A test runs each line
+with generated files of these names and shapes.
+
+{by_mo}
 
 ## Lines that cannot run, and why
 

@@ -11,7 +11,8 @@ import onnx
 import pytest
 
 from fakes import graphs
-from fakes.network import network
+from fakes.network import network, saved_model
+from omz.projects import omz_projects
 from posezoo.cli.omz import mo
 from posezoo.ir.openvino_import import import_openvino
 from test_import_cost import imported
@@ -284,6 +285,51 @@ def test_an_argument_that_is_not_carried_out_is_refused_by_name(folder, capfd, u
         assert (code, out) == (1, "")
         assert err.startswith(f"[ ERROR ]  {flag}: is not carried out here: ")
     assert not (folder / "net.xml").exists()
+
+
+MO_LINES = [line for line in omz_projects.read_lines() if line.tool not in omz_projects.PARSERS]
+
+
+def three_inputs() -> bytes:
+    """The sum of three images, with the names that PyTorch's exporter gives."""
+    ports = [
+        (name, graphs.FLOAT, (1, 3, 448, 448)) for name in ("input.1", "input.4", "input.7", "some", "all")
+    ]
+    nodes = [
+        onnx.helper.make_node("Add", ["input.1", "input.4"], ["some"], "some"),
+        onnx.helper.make_node("Add", ["some", "input.7"], ["all"], "all"),
+    ]
+    return graphs.written("sum", nodes, ports[:3], ports[4:])
+
+
+@pytest.mark.parametrize("line", MO_LINES, ids=lambda line: line.line[:80])
+def test_a_line_of_a_public_project_is_converted_or_refused_by_name(folder, capfd, line):
+    args = mo.create_parser().parse_args(line.arguments_of_mo)
+    original = Path(args.input_model or f"{args.saved_model_dir}/saved_model.pb")
+    original.parent.mkdir(parents=True, exist_ok=True)
+    content = saved_model()[0] if args.saved_model_dir else network("pb")
+    if original.suffix == ".onnx":
+        content = three_inputs() if "3inputs" in original.name else network("onnx")
+    original.write_bytes(content)
+    code, out, err = run(capfd, *line.arguments_of_mo)
+    if (outcome := line.outcome_of_mo()) != omz_projects.CONVERTED:
+        assert (code, out) == (1, "")
+        assert err.startswith(f"[ ERROR ]  {outcome}\n  hint: ")
+        assert any(word in outcome for word in ("caffe", "mxnet", "paddle", "_config: is not carried out"))
+        return
+    assert (code, err) == (0, "")
+    name = args.model_name or original.stem
+    xml = folder / (args.output_dir or ".") / f"{name}.xml"
+    assert f"[ SUCCESS ] XML file: {xml}" in out.splitlines()
+    assert weight_types(xml) <= {"f32" if args.data_type == "FP32" else "f16"}
+    if args.input_shape:
+        shapes = [str(list(port.shape)).replace(" ", "") for port in read(xml).inputs]
+        assert args.input_shape == ",".join(shapes)
+
+
+def test_the_lines_of_model_optimizer_are_those_of_mo_and_its_scripts():
+    assert {line.tool for line in MO_LINES} == {"mo", "mo_caffe", "mo_onnx", "mo_tf"}
+    assert sum(line.outcome_of_mo() == omz_projects.CONVERTED for line in MO_LINES) >= 5
 
 
 @pytest.mark.parametrize("line", ["--nonsense", "net.onnx", "--input_m net.onnx", "--static_shape perhaps"])

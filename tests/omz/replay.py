@@ -39,7 +39,7 @@ EXTRA_FILES = {
 }
 
 
-_TENSORFLOW = """
+TENSORFLOW = """
 from types import SimpleNamespace
 class Module: pass
 Graph = GenericFunction = ConcreteFunction = Module
@@ -125,7 +125,7 @@ class Zoos:
         zoo.write(ROOT / "models", package / "models", models)
         # Model Optimizer imports TensorFlow only to ask whether the name of a file is one of its objects.
         (folder / "tensorflow" / "tensorflow").mkdir(parents=True)
-        (folder / "tensorflow" / "tensorflow" / "__init__.py").write_text(_TENSORFLOW)
+        (folder / "tensorflow" / "tensorflow" / "__init__.py").write_text(TENSORFLOW)
         (folder / "home-theirs" / "intel").mkdir(parents=True)
         (folder / "home-theirs" / "intel" / "openvino_telemetry").write_text("0")  # no telemetry
         self.composites = {
