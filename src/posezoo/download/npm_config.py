@@ -12,6 +12,7 @@ import os
 import re
 import shutil
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from urllib.parse import urlsplit
@@ -62,7 +63,11 @@ class NpmConfig:
         """
         scope = package.partition("/")[0] if package.startswith("@") else ""
         url = (scope and self.get(f"{scope}:registry")) or self.get("registry") or PUBLIC_REGISTRY
-        if not re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url):
+        try:
+            is_valid = re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url) and _host(url)
+        except ValueError:  # the port or the IPv6 address
+            is_valid = ""
+        if not is_valid:
             raise SourceError(
                 f"npm's registry is not an http(s) URL: {redact_secrets(url)}",
                 hint="see npm config get registry",
@@ -151,8 +156,8 @@ class NpmConfig:
 
     def ca_file(self) -> Path | None:
         """The file with the trusted certificates; None if npm names none that exists."""
-        path = Path(self.get("cafile")).expanduser() if self.get("cafile") else None
-        return path if path is not None and path.is_file() else None
+        path = _path(self.get("cafile"))
+        return path if os.path.isfile(path) else None
 
 
 def read_npm_config() -> NpmConfig:
@@ -171,15 +176,14 @@ def read_npm_config() -> NpmConfig:
             environment[key] = _expand(value)
     layers: dict[str, Mapping[str, str]] = {"environment": environment}
     config = NpmConfig(layers)
-    home = Path("~").expanduser()
     project = _find_project() / ".npmrc"
-    user = Path(config.get("userconfig") or home / ".npmrc").expanduser()
+    user = _path(config.get("userconfig") or "~/.npmrc")
     if project != user:
         layers[str(project)] = _read_npmrc(project)
-        user = Path(config.get("userconfig") or user).expanduser()
+        user = _path(config.get("userconfig") or str(user))
     layers[str(user)] = _read_npmrc(user)
     node = shutil.which("node")
-    prefix = os.environ.get("PREFIX") or (Path(node).resolve().parents[1] if node else "/usr/local")
+    prefix = os.environ.get("PREFIX") or (Path(node).resolve().parent.parent if node else "/usr/local")
     shared = Path(config.get("globalconfig") or Path(config.get("prefix") or prefix) / "etc" / "npmrc")
     layers.setdefault(str(shared), _read_npmrc(shared))
     for path, layer in layers.items():
@@ -199,8 +203,14 @@ def _find_project() -> Path:
     except OSError:  # the current folder was removed
         return Path("/")
     marks = ("package.json", "node_modules")
-    projects = (each for each in (here, *here.parents) if any((each / mark).exists() for mark in marks))
+    projects = (each for each in (here, *here.parents) if any(os.path.exists(each / mark) for mark in marks))
     return next(projects, here)
+
+
+def _path(text: str) -> Path:
+    with suppress(RuntimeError):  # the user has no home folder
+        return Path(text).expanduser()
+    return Path(text)
 
 
 def _read_npmrc(path: Path) -> dict[str, str]:
@@ -248,7 +258,12 @@ def _expand(text: str) -> str:
 
 
 def _host(url: str) -> str:
-    """Host and port in the form of npm's keys: lower case, without the scheme's own port."""
+    """Host and port in the form of npm's keys: lower case, without the scheme's own port; or an empty text.
+
+    Raises:
+        ValueError: the port or the IPv6 address is invalid.
+    """
     address = urlsplit(url)
-    name = (address.hostname or "") if ":" not in (address.hostname or "") else f"[{address.hostname}]"
-    return name if address.port in (None, _DEFAULT_PORTS.get(address.scheme)) else f"{name}:{address.port}"
+    name, port = address.hostname or "", address.port
+    name = f"[{name}]" if ":" in name else name
+    return name if not name or port in (None, _DEFAULT_PORTS.get(address.scheme)) else f"{name}:{port}"

@@ -88,13 +88,14 @@ def check_sources(
                 compared = _ask(source, file, context, silent_hosts)
         except PosezooError as error:
             state, problem = _state_after(error), redact_secrets(error.problem)
+        kinds = (name for name, kind in SOURCE_TYPES.items() if isinstance(source, kind.source_class))
         with lock:
             on_answer(next(answers))
         return CheckedSource(
             model=spec.full_name,
             file=file.name,
             source=redact_secrets(str(source)),
-            type=next(name for name, kind in SOURCE_TYPES.items() if isinstance(source, kind.source_class)),
+            type=next(kinds, ""),
             host=_address(source).hostname or "",
             state=state,
             compared=compared,

@@ -207,6 +207,16 @@ def test_folders_of_wheels_and_of_index_pages_are_read(tmp_path):
     assert [answer["state"] for answer in found] == ["good", "changed"]
 
 
+def test_an_index_folder_that_cannot_be_read_is_one_line(tmp_path):
+    made = make_wheel(tmp_path / "made", {"a": WEIGHTS})
+    (tmp_path / "links" / made.name).mkdir(parents=True)
+    (tmp_path / "links" / "index.html").symlink_to("index.html")
+    declare(tmp_path, "pose", wheel(made))
+    (answer,) = answers(tmp_path, PIP_FIND_LINKS=str(tmp_path / "links"))
+    assert answer["state"] == "dead"
+    assert answer["problem"].startswith("no index or folder that pip uses has")
+
+
 def test_a_missing_package_leaves_a_source_unchecked(tmp_path):
     (tmp_path / "site").mkdir()
     (tmp_path / "site" / "fsspec.py").write_text("raise ImportError('broken')")

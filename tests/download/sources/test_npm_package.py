@@ -342,7 +342,13 @@ def test_a_global_file_lies_in_the_prefix(project, tmp_path, monkeypatch):
     assert read_npm_config().registry_for("pose") == "https://prefix.invalid/"
 
 
-@pytest.mark.parametrize("url", ["ftp://host/", "host", "https://", "https://a b/", "https://host/?q=1"])
+@pytest.mark.parametrize(
+    "url",
+    [
+        *("ftp://host/", "host", "https://", "https://a b/", "https://host/?q=1"),
+        *("https://host:99999/", "https://host:x/", "https://[x/", "https://:80/"),
+    ],
+)
 def test_a_registry_that_is_no_url_is_named(project, fetch, url):
     npmrc(f'registry="{url}"')
     with pytest.raises(SourceError, match=r"npm's registry is not an http\(s\) URL"):
@@ -377,6 +383,21 @@ def test_a_tarball_at_a_private_address_is_refused(project):
         with pytest.raises(SourceError, match="from https to http"):
             client._tarball_url("http://other.invalid/a.tgz")
         assert client._tarball_url("http://public.invalid/a.tgz") == "https://public.invalid/a.tgz"
+
+
+def test_folders_that_cannot_be_read_and_a_missing_home_are_passed_over(project, monkeypatch):
+    def refuse(*_: object, **__: object) -> object:
+        raise PermissionError(13, "Permission denied")
+
+    monkeypatch.delenv("HOME")
+    monkeypatch.setattr("pwd.getpwuid", lambda _uid: {}["none"])
+    monkeypatch.delenv("NPM_CONFIG_GLOBALCONFIG")
+    monkeypatch.setattr("shutil.which", lambda _name: "/node")
+    assert read_npm_config().registry_for("pose") == npm_config.PUBLIC_REGISTRY
+    monkeypatch.setattr("os.stat", refuse)
+    assert npm_config._find_project() == project
+    monkeypatch.setattr("os.getcwd", refuse)
+    assert npm_config._find_project() == Path("/")
 
 
 # --- credentials

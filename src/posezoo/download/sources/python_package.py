@@ -31,6 +31,7 @@ from posezoo.download.candidates import (
     CandidateKind,
     NotFoundError,
     open_local_file,
+    reading,
 )
 from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import store_candidates
@@ -252,7 +253,10 @@ def _pip_settings() -> dict[str, str]:
     """pip's settings for downloads, from its files and the environment; empty if pip is not installed."""
     command = [sys.executable, "-m", "pip", "config", "list", "--disable-pip-version-check"]
     environment = {**os.environ, "PYTHONSAFEPATH": "1"}
-    ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    try:
+        ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
+    except OSError as error:
+        raise SourceError(f"pip cannot be started: {error.strerror or error}") from error
     settings: dict[str, dict[str, str]] = {"global": {}, "download": {}, ":env:": {}}
     for line in ended.stdout.splitlines():
         section, _, setting = line.partition("=")[0].rpartition(".")
@@ -266,10 +270,11 @@ def _sha256_at(place: str, wheel: Wheel, context: DownloadContext) -> str | None
     """The SHA-256 of a wheel on a page of links or in a folder: empty if not stated, None if not there."""
     if not place.lower().startswith(("http://", "https://")):
         folder = Path(unquote(re.sub(r"^file:(//[^/]*)?", "", place)))
-        if (folder / wheel.name).is_file():
-            return compute_digest(folder / wheel.name, "sha256").value
-        page = folder if folder.is_file() else folder / "index.html"
-        text = page.read_text("utf-8", "replace") if page.is_file() else ""
+        with reading():
+            if (folder / wheel.name).is_file():
+                return compute_digest(folder / wheel.name, "sha256").value
+            page = folder if folder.is_file() else folder / "index.html"
+            text = page.read_text("utf-8", "replace") if page.is_file() else ""
     else:
         try:
             with open_url(place, _INDEX_PAGE, context, ResumeState()) as stream:
