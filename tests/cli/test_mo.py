@@ -14,6 +14,7 @@ from fakes import graphs
 from fakes.network import network, saved_model
 from omz.projects import omz_projects
 from posezoo.cli.omz import mo
+from posezoo.convert import self_check
 from posezoo.ir.openvino_import import import_openvino
 from test_import_cost import imported
 
@@ -224,9 +225,29 @@ def test_a_network_that_cannot_be_run_is_converted_with_a_warning(folder, capfd)
     (folder / "net.onnx").write_bytes(network("onnx", largest_weight=float("nan")))
     code, out, err = run(capfd, "--input_model", "net.onnx", "--data_type", "FP32")
     assert code == 0
-    assert err.startswith("[ WARNING ]  the IR is not compared with the original: net: the original itself")
+    assert err.startswith("[ WARNING ]  the IR is not proven by its self-check: net: the original itself")
     assert "[ SUCCESS ] XML file" in out
     assert run(capfd, "--input_model", "net.onnx", "--self_check", "off")[2] == ""
+
+
+def test_an_ir_that_differs_is_not_written(folder, capfd, monkeypatch):
+    monkeypatch.setattr(self_check, "OFFSET", -1)  # no difference is small enough
+    code, _, err = run(capfd, "--input_model", "net.onnx")
+    assert code == 1
+    assert err.startswith("[ ERROR ]  net: the FP32 IR differs from the original in heatmaps, pafs")
+    assert "hint: nothing was written; --self_check off writes the IR without this comparison" in err
+    assert not (folder / "net.xml").exists()
+    assert run(capfd, "--input_model", "net.onnx", "--self_check", "off")[0] == 0
+
+
+def test_a_difference_whose_noise_is_unknown_is_a_warning(folder, capfd, mirror):
+    """LiteRT and OpenVINO round MoveNet's quantized values differently; Model Optimizer converts it, too."""
+    (path,) = (mirror / "1" / "a1").glob("fd3cb6*")
+    (folder / "movenet.tflite").write_bytes(path.read_bytes())
+    code, out, err = run(capfd, "--input_model", "movenet.tflite")
+    assert (code, len(err.splitlines())) == (0, 1)
+    assert err.startswith("[ WARNING ]  the IR is not proven by its self-check: movenet: the FP32 IR differs")
+    assert "[ SUCCESS ] XML file" in out
 
 
 REFUSED = {
@@ -242,6 +263,7 @@ REFUSED = {
     "--input_model net.params --framework mxnet": "net.params: files of mxnet are not read here",
     "--input_model net.pbtxt": "net.pbtxt: files of tf-text are not read here",
     "--input_model net.onnx --output_dir net.pb/x": "net.pb/x: cannot be written to: Not a directory",
+    f"--input_model net.onnx --model_name {'n' * 300}": f"--model_name '{'n' * 57}...': is not the name of a file",
     "--input_model net.onnx --model_name a/b": "--model_name 'a/b': is not the name of a file",
     "--input_model net.onnx --input_shape [1,4,12,20]": (
         "net: the declared inputs and outputs do not match the network: Data batch channel count (4) does not "

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 from posezoo.convert import frontends
@@ -130,7 +131,8 @@ def convert_file(
         spec: what the user declares; its first file is the one to convert, in ``layout.download_dir``.
         batch: the first size of all inputs, or that of N if they declare a layout; None for the file's own.
         self_check: whether to compare the outputs of the IR with those of the original. If these cannot be
-            computed, the listener receives a warning, and the IR is written without the comparison.
+            computed, or if they differ and their noise is unknown (``ReferenceOutputs.shows_noise``), the
+            listener receives a warning, and the IR is written nevertheless.
 
     Returns:
         The path of the .xml; the .bin is beside it.
@@ -155,23 +157,19 @@ def convert_file(
         spec = preprocess.with_batch(spec, network, batch)
     network = preprocess.apply_model_yml(network, spec, is_complete=False)
     ir_writer.prepare_for_writing(network, spec, None)
-    reference: Future[ReferenceOutputs] = Future()
-    if self_check:
-        try:
-            reference.set_result(compute_reference(preprocess.fill_in_inputs(spec, network), path))
-        except SelfCheckError as error:
-            self_check = False
-            listener(WarningIssued(f"the IR is not compared with the original: {error.problem}"))
     target = Target(precision, layout.converted_ir_path(spec, precision), Converter.OPENVINO)
     remove_stale_staging_dirs(layout.output_dir)
-    publish_irs(
-        network,
-        spec,
-        layout,
-        [target],
-        self_check=self_check,
-        reference=reference if self_check else None,
-        has_record=False,
-        listener=listener,
-    )
+    publish = partial(publish_irs, network, spec, layout, [target], has_record=False, listener=listener)
+    reference: Future[ReferenceOutputs] = Future()
+    try:
+        if self_check:
+            reference.set_result(compute_reference(preprocess.fill_in_inputs(spec, network), path))
+            publish(reference=reference)
+    except SelfCheckError as error:
+        if reference.done() and reference.result().shows_noise:
+            raise
+        listener(WarningIssued(f"the IR is not proven by its self-check: {error.problem}"))
+        self_check = False
+    if not self_check:
+        publish(self_check=False)
     return target.xml

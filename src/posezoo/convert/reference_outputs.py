@@ -82,6 +82,21 @@ class ReferenceOutputs:
     cases: tuple[ReferenceSample, ...]
     move_again: Callable[[], Sequence[Sequence[Mapping[str, Array]]]]
 
+    @property
+    def shows_noise(self) -> bool:
+        """Whether a rounding of the input changes each output.
+
+        Otherwise its noise is unknown, as in quantized networks, or if the output is the number of a class.
+        """
+        return all(
+            any(
+                case.moved_outputs is not None
+                and not np.array_equal(case.outputs[name], case.moved_outputs[name])
+                for case in self.cases
+            )
+            for name in self.cases[0].outputs
+        )
+
 
 def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
     """Run the original on seeded images.

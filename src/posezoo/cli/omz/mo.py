@@ -19,6 +19,7 @@ from posezoo.errors import ConversionError, PosezooError, SelfCheckError, saniti
 from posezoo.layout import FlatLayout
 from posezoo.resolve.input_options import read_given_arguments
 from posezoo.spec.model import Family, Framework, License, ModelSpec, Precision, SourceFile
+from posezoo.spec.safe_names import MAX_LENGTH
 from posezoo.spec.supported_mo_args import requested_precision
 from posezoo.versions import version
 
@@ -135,7 +136,8 @@ def create_parser() -> argparse.ArgumentParser:
     parser.add_argument(
         "--self_check",
         choices=("off",),
-        help="off: do not compare the outputs of the IR with those of the original (posezoo's own argument)",
+        help="off: write the IR without comparing its outputs with those of the original; by default an IR "
+        "that differs is refused (posezoo's own argument)",
     )
     types: dict[str, Callable[[str], object]] = {
         "FILE": os.path.expanduser,
@@ -229,7 +231,7 @@ def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
             problem = f"--framework {sanitize(framework)}: there is no such framework"
         raise ConversionError(problem, hint=f"give --framework {', --framework '.join(READ)}")
     name = args.model_name or ("saved_model" if args.saved_model_dir else original.stem) or "model"
-    if "/" in name or name in (".", ".."):
+    if "/" in name or name in (".", "..") or len(os.fsencode(name)) > MAX_LENGTH:
         raise ConversionError(
             f"--model_name {sanitize(name)}: is not the name of a file", hint="--output_dir names the folder"
         )
