@@ -145,10 +145,10 @@ class Zoos:
     def _write_their_commands(self, zoo: str) -> None:
         folder = self.folder / f"bin-{zoo}"
         folder.mkdir()
-        mo = _KEEPING_MO.format(
-            python=self.mo_env / "bin" / "python", kept=KEPT, mo=self.mo_env / "bin" / "mo"
-        )
-        (folder / "mo").write_text(mo)
+        version = next(self.mo_env.glob("lib/*/site-packages/openvino_dev-*"), folder).name
+        programs = self.mo_env / "bin"
+        script = _KEEPING_MO.format(python=programs / "python", mo=programs / "mo", kept=KEPT / version)
+        (folder / "mo").write_text(script)
         (folder / "mo").chmod(0o755)
         for tool in TOOLS:
             words = [str(self.mo_env / "bin" / "python"), "-c", THEIRS, tool, str(self.folder / zoo)]
@@ -170,22 +170,12 @@ class Zoos:
 def _own_environment(folder: Path) -> Path:
     """A fresh environment with the stand-in for openvino-dev; it shares the packages of the one that runs the tests."""
     wheels, environment = folder / "wheels", folder / "environment"
-    subprocess.run(
-        [sys.executable, "-m", "posezoo", "shims", "--wheel", wheels], check=True, stdout=subprocess.DEVNULL
-    )
+    shims = [sys.executable, "-m", "posezoo", "shims", "--wheel", wheels]
+    subprocess.run(shims, check=True, stdout=subprocess.DEVNULL)
     subprocess.run([sys.executable, "-m", "venv", "--without-pip", environment], check=True)
-    pip = [
-        sys.executable,
-        "-m",
-        "pip",
-        "--python",
-        environment,
-        "install",
-        "--quiet",
-        "--no-index",
-        "--no-deps",
-    ]
-    subprocess.run([*pip, "--find-links", wheels, "openvino-dev==2024.6.0", "posezoo"], check=True)
+    pip = [sys.executable, "-m", "pip", "--python", environment]
+    install = [*pip, "install", "--quiet", "--no-index", "--no-deps", "--find-links", wheels]
+    subprocess.run([*install, "openvino-dev==2024.6.0", "posezoo"], check=True)
     packages = next(environment.glob("lib/*/site-packages"))
     others = [path for path in sys.path if Path(path).name == "site-packages"]
     (packages / "others.pth").write_text("\n".join(others))
@@ -305,40 +295,32 @@ def _run_script(calls: Sequence[Call], side_of: Callable[[str], Side], root: Pat
         changed = frozenset(path for path, digest in files.items() if before.get(path) != digest)
         if call.line.tool == "converter":
             converted |= changed
-        info = (
-            json.loads(ended.stdout)
-            if call.line.tool == "info_dumper" and ended.stdout.startswith("[")
-            else []
-        )
+        listed = call.line.tool == "info_dumper" and ended.stdout.startswith("[")
+        info = json.loads(ended.stdout) if listed else []
         told = re.findall(r"(?:#\|\| Downloading|Converting|Skipping) (\S+)", ended.stdout)
+        if args is not None and args.print_all:
+            told += ended.stdout.split()
         left.append(
             Left(
-                ended.returncode,
-                ended.stderr,
-                tuple(
-                    sorted({*told, *(ended.stdout.split() if args is not None and args.print_all else [])})
-                ),
-                tuple(sorted(ended.stdout.partition("FAILED:\n")[2].splitlines())),
-                files,
-                changed,
-                frozenset(converted),
-                {path: _inputs(root / path) for path in converted if path.endswith(".xml")},
-                [part for each in info for part in (each["model_stages"] or [each])],
+                code=ended.returncode,
+                stderr=ended.stderr,
+                models=tuple(sorted(set(told))),
+                failed=tuple(sorted(ended.stdout.partition("FAILED:\n")[2].splitlines())),
+                files=files,
+                changed=changed,
+                converted=frozenset(converted),
+                inputs={path: _inputs(root / path) for path in converted if path.endswith(".xml")},
+                info=[part for each in info for part in (each["model_stages"] or [each])],
             )
         )
     return left
 
 
 def _command(call: Call, folder: Path, root: Path, side: Side) -> str:
-    """The line as it is run: with absolute paths below a folder, and with the mo beside the commands, if there is one."""
-    line = call.line.line
-    if " --mo bin/mo" in line:
-        if (side.bin / "mo").exists():
-            (folder / "bin").unlink(missing_ok=True)
-            (folder / "bin").symlink_to(side.bin)
-        else:
-            line = line.replace(" --mo bin/mo", "")
-    return _rooted(line, root)
+    """The line as it is run: its absolute paths lie below a folder, and bin is that of the commands."""
+    if " bin/" in call.line.line and not (folder / "bin").exists():
+        (folder / "bin").symlink_to(side.bin)
+    return _rooted(call.line.line, root)
 
 
 def _rooted(line: str, root: Path) -> str:
