@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import sys
 from concurrent.futures import Future
 from dataclasses import replace
@@ -629,23 +630,53 @@ def test_the_first_node_that_differs_is_named(tmp_path):
         assert refusal(spec, layout, wrong).endswith(f"the first node that differs is {node}")
 
 
-def test_a_difference_is_refused_only_after_the_noise_was_measured_again(tmp_path, monkeypatch):
-    """One draw may show too little noise by chance."""
-    spec, layout = amplifying(tmp_path, 3e3)
-    computed = compute_reference(spec, frontends.source_model_path(spec, layout))
-    quiet = replace(
-        computed, cases=tuple(replace(case, moved_outputs=case.outputs) for case in computed.cases)
+@pytest.mark.parametrize(
+    ("off", "noises", "measured"),
+    [
+        (0, {}, []),
+        (1e-4, {0: 1e-4}, [0]),
+        (1e-4, {0: 1e-6, 1: 1e-4}, [0, 1]),
+        (1e-4, {0: 1e-6, 1: 1e-6}, [0, 1, 5]),
+    ],
+)
+def test_the_noise_is_measured_only_until_the_difference_is_allowed(tmp_path, off, noises, measured):
+    """Each draw takes as long as a run of the original, and one may show too little noise by chance."""
+    spec, layout = wide(tmp_path)
+    source = frontends.source_model_path(spec, layout)
+    computed = compute_reference(spec, source)
+    calls = []
+
+    def move(done):
+        calls.append(done)
+        if done not in noises:
+            return []
+        draws = 4 if done else 1
+        return [[{"heatmaps": case.outputs["heatmaps"] * (1 + noises[done])}] * draws for case in cases]
+
+    cases = tuple(
+        replace(case, outputs={"heatmaps": case.outputs["heatmaps"] * (1 + off)}) for case in computed.cases
     )
-    (first, *_), *_ = quiet.move_again()
-    assert compute_difference(quiet.cases[0].outputs["wave"], first["wave"]) > 1e-4
     running = Future()
-    running.set_result(quiet)
+    running.set_result(replace(computed, cases=cases, move=move))
     right = preprocess.apply_model_yml(read(spec, layout), spec)
     xml = ir_writer.write_ir(right, tmp_path / "net.xml", FP32)
-    source = frontends.source_model_path(spec, layout)
-    monkeypatch.setattr("posezoo.convert.self_check.WITHOUT_NOISE", 1e-9)
-    assert check_ir(spec, xml, source, running).outputs["wave"].noise > 1e-4
-    silent = Future()
-    silent.set_result(replace(quiet, move_again=lambda: [[case.outputs] for case in quiet.cases]))
-    with pytest.raises(SelfCheckError, match="differs from the original"):
-        check_ir(spec, xml, source, silent)
+    if 5 in measured:
+        with pytest.raises(SelfCheckError, match="differs from the original"):
+            check_ir(spec, xml, source, running)
+    else:
+        output = check_ir(spec, xml, source, running).outputs["heatmaps"]
+        assert (output.noise is None) == (not measured)
+        assert output.tolerance == pytest.approx(1e-5 + 5 * max(noises.values(), default=0), rel=0.1)
+    assert calls == measured
+
+
+def test_further_draws_of_the_noise_differ(tmp_path):
+    spec, layout = amplifying(tmp_path, 3e3)
+    computed = compute_reference(spec, frontends.source_model_path(spec, layout))
+    moved = [[*few, *many] for few, many in zip(computed.move(0), computed.move(1), strict=True)]
+    assert computed.move(5) == []
+    for case, draws in zip(computed.cases, moved, strict=True):
+        waves = [case.outputs["wave"], *(draw["wave"] for draw in draws)]
+        assert len(waves) == 6
+        for one, other in itertools.combinations(waves, 2):
+            assert compute_difference(one, other) > 1e-4

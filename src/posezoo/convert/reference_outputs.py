@@ -42,9 +42,10 @@ EXACT = {"INFERENCE_PRECISION_HINT": "f32", "NUM_STREAMS": "1", "ENABLE_CPU_PINN
 #: it is 2e-7.
 ROUNDING = 5 / 3
 
-#: How many more times an image is moved if an IR differs by too much. On 48 of 780 pairs of images, a correct
-#: IR of BlazePose differed by more than 5 times the noise of one draw; with three draws on none.
-MORE_DRAWS = 4
+#: How often each image is moved at first, and at most if an IR still differs by too much. On 48 of 780 pairs
+#: of images, a correct IR of BlazePose differed by more than 5 times the noise of one draw; with three draws
+#: on none.
+DRAWS = (1, 5)
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class ReferenceSample:
         moved: the original's inputs if each value of the image is moved by one rounding; None if no input has
             a floating-point type.
         outputs: the original's outputs.
-        moved_outputs: the original's outputs for ``moved``.
+        moved_outputs: the original's outputs for ``moved``; None if they were not computed yet.
     """
 
     seed: int
@@ -74,13 +75,13 @@ class ReferenceOutputs:
     """The outputs that the IR of a model must reproduce, and the runtime that computed them.
 
     Attributes:
-        move_again: computes further outputs for each case, each time moved by other roundings; empty if no
-            input can be moved.
+        move: computes the outputs of each case if its image is moved by other roundings each time. It takes
+            how often each image was moved already; empty if it is often enough, or no input can be moved.
     """
 
     runtime: str
     cases: tuple[ReferenceSample, ...]
-    move_again: Callable[[], Sequence[Sequence[Mapping[str, Array]]]]
+    move: Callable[[int], Sequence[Sequence[Mapping[str, Array]]]]
 
     @property
     def shows_noise(self) -> bool:
@@ -114,7 +115,8 @@ def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
         if runtime is None or not (inputs <= set(runtime.inputs) and outputs <= set(runtime.outputs)):
             runtime = _open_openvino(spec, path, sizes)
         samples = [_draw_inputs(spec, runtime, seed) for seed in SEEDS]
-        moved = [sample.moved for sample in samples if sample.moved is not None]
+        # It takes longer to start PyTorch's process again than to run a network once more.
+        moved = [each.moved for each in samples if runtime.run_several and each.moved is not None]
         results = runtime.run_all([*(sample.prepared for sample in samples), *moved])
         cases = tuple(
             replace(sample, outputs=original, moved_outputs=other)
@@ -133,23 +135,21 @@ def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
                     hint="its weights may be damaged: compare the file with the one that its authors publish",
                 )
 
-    def move_again() -> list[list[dict[str, Array]]]:
-        samples = [
-            _draw_inputs(spec, runtime, case.seed, draw=2 + draw)
-            for case in cases
-            for draw in range(MORE_DRAWS)
-        ]
+    def move(done: int) -> list[list[dict[str, Array]]]:
+        draws = range(done, next((count for count in DRAWS if count > done), done))
+        samples = [_draw_inputs(spec, runtime, case.seed, draw) for case in cases for draw in draws]
         results = runtime.run_all([sample.moved for sample in samples if sample.moved is not None])
-        return [results[start : start + MORE_DRAWS] for start in range(0, len(results), MORE_DRAWS)]
+        starts = range(0, len(results), len(draws) or 1)
+        return [results[start : start + len(draws)] for start in starts]
 
-    return ReferenceOutputs(runtime.name, cases, move_again)
+    return ReferenceOutputs(runtime.name, cases, move)
 
 
-def _draw_inputs(spec: ModelSpec, runtime: ReferenceRuntime, seed: int, draw: int = 1) -> ReferenceSample:
+def _draw_inputs(spec: ModelSpec, runtime: ReferenceRuntime, seed: int, draw: int = 0) -> ReferenceSample:
     """A sample without outputs; the draw decides how the image is moved."""
     declared = {port.name: port for port in spec.inputs}
     frozen = supported_mo_args.frozen_inputs(spec.mo_args)
-    rng = np.random.default_rng([seed, draw])
+    rng = np.random.default_rng([seed, 1 + draw])
     feed, prepared, moved, is_moved = {}, {}, {}, False
     for number, (name, (shape, dtype)) in enumerate(runtime.inputs.items()):
         if name in frozen:
