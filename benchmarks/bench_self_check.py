@@ -1,14 +1,13 @@
 """Which faults the self-check finds in IR, and whether it refuses a correct IR.
 
-Every network of posezoo is converted with random weights and checked on random images. Each seed has its own
-pair of images and its own weights; a network with more than 8 million weights gets others with every eighth
-seed. Models that were downloaded keep their own weights. One fault at a time is built into the IR of the
-first seed: in preprocessing, weights, hyperparameters or graph, the classes of FetaFix (arXiv 2312.15101).
-The old criterion, 1e-3 for FP32 and 2e-2 for FP16, is applied to the same files. Ends with 1 if a correct IR
-is refused.
+Every network of posezoo is converted with some draws of random weights, and each is checked on some pairs of
+random images; models that were downloaded are checked as often with their own weights. One fault at a time is
+built into the IR of the first weights: in preprocessing, weights, hyperparameters or graph, the classes of
+FetaFix (arXiv 2312.15101). The old criterion, 1e-3 for FP32 and 2e-2 for FP16, is applied to the same files.
+Ends with 1 if a correct IR is refused.
 
-    python benchmarks/bench_self_check.py [--seeds 200] [--only NETWORK ...]
-    python benchmarks/bench_self_check.py --only --downloads DIR --models NAME ...
+    python benchmarks/bench_self_check.py [--weights 1] [--images 12] [--no-faults] [--only NETWORK ...]
+    python benchmarks/bench_self_check.py --only --models NAME ... --downloads DIR
 """
 
 from __future__ import annotations
@@ -52,9 +51,6 @@ FP32, FP16 = Precision.FP32, Precision.FP16
 
 #: The criterion that the measured one replaced.
 OLD = {FP32: 1e-3, FP16: 2e-2}
-
-#: A network with more weights takes seconds to convert, and is checked with this many pairs of images then.
-LARGE, IMAGES = 8_000_000, 8
 
 MEAN, SCALE = (123.675, 116.28, 103.53), (58.395, 57.12, 57.375)
 
@@ -106,9 +102,10 @@ class Converted:
     irs: dict[Precision, Path]
     reference: Future[ReferenceOutputs]
 
-    def draw_images(self, seed: int) -> None:
-        """Compute the original's outputs for another pair of images."""
-        reference_outputs.SEEDS = (2 * seed + 1, 2 * seed + 2)
+    def draw_images(self, *pairs: int) -> None:
+        """Compute the original's outputs for other pairs of images."""
+        seeds: Any = tuple(2 * pair + number for pair in pairs for number in (1, 2))
+        reference_outputs.SEEDS = seeds
         self.reference = Future()
         self.reference.set_result(compute_reference(self.spec, self.source))
 
@@ -498,84 +495,80 @@ def inject(
             yield kind, title, found
 
 
-def measure_margins(converted: Converted, *, is_first: bool) -> dict[str, float]:
-    """The difference of a correct IR divided by its limit, in the output for which this is largest.
+def measure_margins(converted: Converted, pairs: range) -> Iterator[tuple[float, dict[str, float]]]:
+    """How far a correct IR is from being refused, for pairs of images.
 
-    Returns:
-        The quotient by the number of moved images from which the limit is computed: 1, 2, and for the first
-        images of the weights, or if it is above 0.5 for two, 10; 0 if no image can be moved. Empty if numbers
-        cannot prove the outputs.
+    Yields:
+        The largest difference, and the difference divided by its limit in the output for which this is
+        largest, by the number of moved images from which the limit is computed: 1, 2, and for the first pair,
+        or if it is above 0.5 for two, 10; 0 if no image can be moved. Empty if numbers prove no output.
     """
+    converted.draw_images(*pairs)
     reference = converted.reference.result()
     compiled = CORE.compile_model(converted.irs[FP32], "CPU", EXACT)
     computed = [run_compiled(compiled, case.feed) for case in reference.cases]
+    moved = reference.move(0) or [[] for _ in reference.cases]
     names = tuple(reference.cases[0].outputs)
-    margins: dict[str, float] = {}
-
-    def add(moved: Any) -> None:
-        outputs, unprovable = self_check._compare_outputs(
-            converted.spec, FP32, names, reference, computed, moved
-        )
-        quotients = [
-            each.difference / each.tolerance for key, each in outputs.items() if key not in unprovable
-        ]
-        if quotients:
-            margins[str(sum(map(len, moved)))] = max(quotients)
-
-    moved = reference.move(0)
-    if not moved:  # no input has a floating-point type
-        add([[], []])
-        return margins
-    add([moved[0], []])
-    add(moved)
-    if is_first or margins.get("2", 0) > 0.5:
-        add([[*few, *more] for few, more in zip(moved, reference.move(1), strict=True)])
-    return margins
+    for place, pair in enumerate(pairs):
+        both = slice(2 * place, 2 * place + 2)
+        cases = dataclasses.replace(reference, cases=reference.cases[both])
+        one, other = moved[both]
+        draws = [[one, []], [one, other]] if one else [[[], []]]
+        margins: dict[str, float] = {}
+        while draws:
+            chosen = draws.pop(0)
+            outputs, unprovable = self_check._compare_outputs(
+                converted.spec, FP32, names, cases, computed[both], chosen
+            )
+            limits = [
+                each.difference / each.tolerance for key, each in outputs.items() if key not in unprovable
+            ]
+            if limits:
+                margins[str(sum(map(len, chosen)))] = max(limits)
+            if len(margins) == 2 and not draws and (not place or margins["2"] > 0.5):
+                converted.draw_images(pair)
+                further = converted.reference.result().move(1)
+                draws.append([[*few, *more] for few, more in zip((one, other), further, strict=True)])
+        yield max(each.difference for each in outputs.values()), margins
 
 
 def check_correct(name: str, args: argparse.Namespace, counts: dict[str, Counter[str]]) -> dict[str, Any]:
-    """Check correct IR with each seed, and count what is found in faulty ones; returns what to record."""
+    """Check correct IR, and count the faults that are found; returns what to record of the correct ones."""
     refused, margins, found = [], defaultdict(list), Counter[str]()
     start = time.process_time()
-    pairs = args.seeds
-    if name in NETWORKS:
-        size = sum(weights.numel() for weights in build_network(name).parameters())
-        pairs = IMAGES if size > LARGE else 1
-    for first in range(0, args.seeds, pairs):
+    for draw in range(args.weights):
+        pairs = range(draw * args.images, (draw + 1) * args.images)
         with tempfile.TemporaryDirectory() as folder:
             if name in NETWORKS:
-                converted = convert(name, list(NETWORKS).index(name) + first, Path(folder))
+                converted = convert(name, list(NETWORKS).index(name) + draw, Path(folder))
             else:
                 converted = write_irs(open_registry().find(name), args.downloads, Path(folder))
             CORE.forget()
-            for seed in range(first, min(first + pairs, args.seeds)):
-                converted.draw_images(seed)
-                checked: Future[Any] = Future()
-                try:
-                    running = converted.reference
-                    checked.set_result(
-                        check_ir(converted.spec, converted.irs[FP32], converted.source, running)
-                    )
-                    found["unprovable"] += bool(checked.result().unprovable)
-                    problem = refusal(converted, converted.irs, checked) if seed == first else ""
-                except SelfCheckError as error:
-                    problem = error.problem
-                if problem:
-                    refused.append(f"seed {seed}: {problem}")
-                    print(f"{name}, {refused[-1]}", flush=True)
-                found["refused in FP32 by the old criterion"] += (
-                    not difference(converted, converted.irs[FP32]) <= OLD[FP32]
-                )
-                for count, margin in measure_margins(converted, is_first=seed == first).items():
+            for off, by_moved in measure_margins(converted, pairs):
+                found["unprovable"] += not by_moved
+                found["refused in FP32 by the old criterion"] += not off <= OLD[FP32]
+                if by_moved and not (limit := list(by_moved.values())[-1]) <= 1:
+                    refused.append(f"weights {draw}: {limit:.2f} times the limit")
+                for count, margin in by_moved.items():
                     margins[count].append(margin)
-            if first == 0 and name in NETWORKS and not problem and not checked.result().unprovable:
+            converted.draw_images(pairs[0])
+            checked: Future[Any] = Future()
+            if problem := refusal(converted, converted.irs, checked):
+                refused.append(f"weights {draw}: {problem}")
+            if (
+                args.faults
+                and not draw
+                and name in NETWORKS
+                and not problem
+                and not checked.result().unprovable
+            ):
                 for kind, title, finds in inject(converted, checked, Path(folder) / "faulty"):
                     for key in (title, kind, "all"):
                         counts[key].update(["faults", *(each for each, value in finds.items() if value)])
                         counts[key]["faults FP16"] += "old FP16" in finds
     return {
-        "checks": args.seeds,
-        "weights": len(range(0, args.seeds, pairs)),
+        "weights": args.weights if name in NETWORKS else 1,
+        "checks": args.weights * args.images,
         "refused": refused,
         **found,
         "difference by limit, by number of moved images": {
@@ -589,7 +582,9 @@ def check_correct(name: str, args: argparse.Namespace, counts: dict[str, Counter
 def main() -> int:
     """Check all networks; print and record."""
     parser = argparse.ArgumentParser()
-    parser.add_argument("--seeds", type=int, default=200, help="checks of each network")
+    parser.add_argument("--weights", type=int, default=1, help="draws of weights for each network")
+    parser.add_argument("--images", type=int, default=12, help="pairs of images for each draw of weights")
+    parser.add_argument("--faults", action=argparse.BooleanOptionalAction, default=True)
     parser.add_argument("--only", choices=NETWORKS, nargs="*", default=list(NETWORKS))
     parser.add_argument("--models", nargs="*", default=[], help="models of the zoo, with their own weights")
     parser.add_argument("--downloads", type=Path, help="the download folder of --models")
@@ -601,16 +596,18 @@ def main() -> int:
     setattr(self_check, "find_first_difference", lambda *_: "")  # noqa: B010
 
     counts: dict[str, Counter[str]] = defaultdict(Counter)
-    checks = {}
+    checks = refused = 0
     for name in [*args.only, *args.models]:
-        checks[name] = check_correct(name, args, counts)
-        print(f"{name:32} {checks[name]}", flush=True)
+        correct = check_correct(name, args, counts)
+        checks, refused = checks + correct["checks"], refused + len(correct["refused"])
+        print(f"{name:32} {correct}", flush=True)
+        record("bench_self_check", {"network": name, **correct})
     for title, count in counts.items():
         print(f"{title:28} {dict(count)}")
-    refused = sum(len(each["refused"]) for each in checks.values())
-    print(f"correct IR refused: {refused} of {sum(each['checks'] for each in checks.values())}")
-    found = {title: dict(count) for title, count in counts.items()}
-    record("bench_self_check", {"correct": checks, "refused": refused, "found": found})
+    print(f"correct IR refused: {refused} of {checks}")
+    if counts:
+        found = {title: dict(count) for title, count in counts.items()}
+        record("bench_self_check", {"networks": args.only, "found": found})
     return int(bool(refused))
 
 

@@ -22,7 +22,7 @@ from posezoo.convert.fp16_check import Fp16Comparison, compare_with_fp32
 from posezoo.convert.publish import publish_irs
 from posezoo.convert.reference_outputs import compute_reference
 from posezoo.convert.self_check import check_ir, compute_difference
-from posezoo.errors import SelfCheckError
+from posezoo.errors import ConversionError, SelfCheckError
 from posezoo.events import Event, SelfCheckPassed
 from posezoo.ir import ir_writer, provenance
 from posezoo.ir.openvino_import import import_openvino
@@ -610,12 +610,30 @@ def test_filters_may_be_scaled_and_negated(tmp_path):
 def test_the_kernels_of_an_original_are_read(tmp_path, kind):
     spec, layout = tiny(tmp_path, kind=kind)
     path = layout.file_path(spec, spec.files[0])
-    arrays = frontends.select_format(spec).read_constants(spec, path)
+    arrays = frontends.read_constants(spec, path)
     shapes = sorted(tuple(sorted(array.shape)) for array in arrays if array.ndim == 4)
     assert shapes == [(1, 1, 2, 4), (1, 1, 2, 4), (3, 3, 3, 4)]
     stored = np.concatenate([np.sort(array.reshape(-1)) for array in arrays if array.ndim == 4])
     read_back = [node.data.astype(np.float32) for node in floats_of(read(spec, layout)) if node.data.size > 4]
     assert np.array_equal(np.sort(stored), np.sort(np.concatenate([each.reshape(-1) for each in read_back])))
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_malformed_original_is_one_clear_error(tmp_path, kind):
+    """Its runtime may accept what the reader of constants does not."""
+    spec, layout = tiny(tmp_path, kind=kind)
+    path = layout.file_path(spec, spec.files[0])
+    content, rng, problems = path.read_bytes(), np.random.default_rng(0), set()
+    for position in rng.integers(0, len(content), 500):
+        damaged = bytearray(content)
+        damaged[position : position + 4] = rng.bytes(4)
+        path.write_bytes(damaged)
+        try:
+            frontends.read_constants(spec, path)
+        except ConversionError as error:
+            problems.add(error.problem)
+    assert problems
+    assert all(problem.startswith(f"{path}: its constants cannot be read: ") for problem in problems)
 
 
 def test_the_first_node_that_differs_is_named(tmp_path):

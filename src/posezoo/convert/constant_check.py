@@ -102,9 +102,10 @@ def _oriented(kernels: Iterable[Array], shape: tuple[int, ...]) -> Iterator[Arra
 
 def _directions(kernel: Array) -> Array:
     """Some values of some filters, divided by the largest of them."""
-    chosen = kernel[np.linspace(0, len(kernel) - 1, _FILTERS).astype(int)].reshape(_FILTERS, -1)
-    values = chosen[:, np.linspace(0, chosen.shape[1] - 1, _VALUES).astype(int)].astype(np.float32)
-    largest = np.take_along_axis(values, np.abs(values).argmax(1)[:, None], 1)
+    filters = np.arange(_FILTERS)
+    chosen = kernel[filters * (len(kernel) - 1) // (_FILTERS - 1)].reshape(_FILTERS, -1)
+    values = chosen[:, np.arange(_VALUES) * (chosen.shape[1] - 1) // (_VALUES - 1)].astype(np.float32)
+    largest = values[filters, np.abs(values).argmax(1)][:, None]
     with np.errstate(invalid="ignore"):  # inf in a damaged kernel
         directions: Array = np.divide(values, largest, out=np.zeros_like(values), where=largest != 0)
     return directions

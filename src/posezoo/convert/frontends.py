@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import io
 import posixpath
+import struct
 import tempfile
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Sequence
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from posezoo.convert.formats import FORMATS, ModelFormat
 from posezoo.convert.formats.tensorflow import SAVED_MODEL_FILE
@@ -26,6 +27,9 @@ from posezoo.resolve.resolved import UPSTREAM_RESULTS
 from posezoo.spec.model import ModelSpec
 from posezoo.spec.routes import describe_obstacle, select_route
 from posezoo.spec.safe_names import explain_unsafe_file_name
+
+if TYPE_CHECKING:
+    import numpy.typing as npt
 
 # Files that are often found in place of a model, by their first bytes.
 _OTHER_KINDS = {
@@ -219,6 +223,23 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
         if not spec.outputs:
             network = cut_outputs(network, list(dict.fromkeys(declared.values())), spec.name)
     return network
+
+
+def read_constants(spec: ModelSpec, path: Path) -> Collection[npt.NDArray[Any]]:
+    """The constants of a verified file; some may be missing.
+
+    Raises:
+        ConversionError: the file is malformed.
+        CheckpointError: a checkpoint cannot be read, or does not fit its network.
+    """
+    try:
+        return select_format(spec).read_constants(spec, path)
+    except (struct.error, ValueError, IndexError) as error:
+        # The runtimes that read it check less, or read less.
+        raise ConversionError(
+            f"{path}: its constants cannot be read: {error}",
+            hint="it may be damaged: compare it with the file that its authors publish",
+        ) from error
 
 
 def _read(model_format: ModelFormat, source: Path | bytes, outputs: Sequence[str]) -> Any:
