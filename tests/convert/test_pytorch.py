@@ -18,9 +18,10 @@ from fakes.conversion import convert_model, is_up_to_date, plan_conversion, reso
 from posezoo import versions
 from posezoo.convert.conversion import export_onnx
 from posezoo.convert.formats import pytorch
+from posezoo.convert.reference_outputs import compute_reference
 from posezoo.errors import CheckpointError, ConversionError, MissingPackageError, NetworkError, SelfCheckError
 from posezoo.files.verified_files import compute_digest
-from posezoo.ir import provenance
+from posezoo.ir import ir_writer, provenance
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
 from posezoo.networks import NETWORKS, build_network, find_network
@@ -219,6 +220,33 @@ def test_weights_that_are_nan_are_detected_by_the_self_check(tmp_path):
     spec, layout = declared(checkpoint)
     with pytest.raises(SelfCheckError, match="the original itself computes inf or nan in heatmaps"):
         convert_model(spec, layout, precisions={FP32})
+
+
+def test_a_wrong_ir_of_a_checkpoint_is_refused_with_its_first_wrong_node(params, monkeypatch):
+    spec, layout = declared(params)
+    prepare = ir_writer.prepare_for_writing
+
+    def prepare_wrongly(network, *rest):
+        prepare(network, *rest)
+        (*_, convolution) = [
+            node for node in network.get_ordered_ops() if node.get_type_name() == "Convolution"
+        ]
+        weights = import_openvino().op.Constant(convolution.input_value(1).node.data * np.float32(1.1))
+        convolution.input(1).replace_source_output(weights.output(0))
+
+    monkeypatch.setattr(ir_writer, "prepare_for_writing", prepare_wrongly)
+    with pytest.raises(SelfCheckError, match=r"differs from the original in heatmaps: .* first node"):
+        convert_model(spec, layout, precisions={FP16})
+    assert not layout.ir_path(spec, FP16).exists()
+
+
+def test_pytorch_runs_the_first_moved_images_along(params):
+    """Its process takes longer to start than a network to run."""
+    spec, layout = declared(params)
+    computed = compute_reference(spec, layout.file_path(spec, spec.files[0]))
+    assert all(case.moved_outputs is not None for case in computed.cases)
+    assert [len(draws) for draws in computed.move(1)] == [4, 4]
+    assert computed.move(5) == []
 
 
 def test_a_pytorch_process_that_dies_or_cannot_start_is_reported_in_one_line(params, monkeypatch):

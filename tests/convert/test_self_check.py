@@ -436,8 +436,9 @@ def test_a_network_that_amplifies_rounding_is_reported_and_refused_only_if_stric
         "FP32 cannot be proven by numbers: a rounding of the input changes wave by more than 5 %"
     )
     assert provenance.read_provenance(layout.provenance_path(spec, FP16)).unprovable == ("wave",)
-    with pytest.raises(SelfCheckError, match="cannot be proven by numbers"):
+    with pytest.raises(SelfCheckError, match="cannot be proven by numbers") as refused:
         publish_irs(right, spec, layout, targets_of(spec, layout, (FP32,)), is_strict=True)
+    assert "without --self_check strict" in refused.value.hint
 
 
 def test_a_strict_check_makes_an_unproven_ir_again(tmp_path):

@@ -138,9 +138,11 @@ def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
     def move(done: int) -> list[list[dict[str, Array]]]:
         draws = range(done, next((count for count in DRAWS if count > done), done))
         samples = [_draw_inputs(spec, runtime, case.seed, draw) for case in cases for draw in draws]
-        results = runtime.run_all([sample.moved for sample in samples if sample.moved is not None])
-        starts = range(0, len(results), len(draws) or 1)
-        return [results[start : start + len(draws)] for start in starts]
+        feeds = [sample.moved for sample in samples if sample.moved is not None]
+        if not feeds:
+            return []
+        results = runtime.run_all(feeds)
+        return [results[start : start + len(draws)] for start in range(0, len(results), len(draws))]
 
     return ReferenceOutputs(runtime.name, cases, move)
 
