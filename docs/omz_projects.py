@@ -239,8 +239,8 @@ PAGE = """\
 [omz/command_lines.tsv](omz/command_lines.tsv) has {lines} command lines of {projects} public projects, read
 in November 2026: of scripts, Dockerfiles, notebooks, pages and issues. Its column `note` names the variables
 that were replaced by values. {commands} of the lines call the downloader, the converter, the quantizer or the
-information dumper, and {parsed} of these parse; a test checks each of them. This page says which models the
-lines find, not whether each of these models converts.
+information dumper, and {parsed} of these parse; a test checks each of them. The first tables say which
+models the lines find, the last section what the lines did in a replay beside openvino-dev 2024.6.
 
 - {own} lines find all their models in posezoo's own registry.
 - {newest} lines need the models of Open Model Zoo 2024.6.

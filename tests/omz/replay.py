@@ -250,7 +250,7 @@ def replay(calls: Sequence[Call], zoos: Zoos, folder: Path) -> list[Result]:
     """Run the calls of one script in their order, in one folder for each side."""
     theirs = _run_script(calls, lambda zoo: zoos.theirs(zoo), folder / "theirs")
     ours = _run_script(calls, lambda zoo: zoos.ours(zoo, {}), folder / "ours")
-    results = [_compare(*each, zoos.composites) for each in zip(calls, theirs, ours, strict=True)]
+    results = [compare(*each, zoos.composites) for each in zip(calls, theirs, ours, strict=True)]
     wanting = [
         number
         for number, (left, result) in enumerate(zip(ours, results, strict=True))
@@ -260,7 +260,7 @@ def replay(calls: Sequence[Call], zoos: Zoos, folder: Path) -> list[Result]:
         settings = {"POSEZOO_MO": str(zoos.mo_env / "bin" / "mo")}
         again = _run_script(calls, lambda zoo: zoos.ours(zoo, settings), folder / "ours-mo")
         for number in wanting:
-            result = _compare(calls[number], theirs[number], again[number], zoos.composites)
+            result = compare(calls[number], theirs[number], again[number], zoos.composites)
             needs, reasons = _needs(ours[number])
             results[number] = replace(
                 result, needs=needs, why=result.why if result.outcome == "differs" else reasons
@@ -365,7 +365,8 @@ def _inputs(xml: Path) -> set[tuple[str, ...]]:
     }
 
 
-def _compare(call: Call, theirs: Left, ours: Left, composites: Set[str]) -> Result:
+def compare(call: Call, theirs: Left, ours: Left, composites: Set[str] = frozenset()) -> Result:
+    """The result of a call of which both sides left something; ``composites`` are names that ours does not print."""
     if call.line.tool == "quantizer":
         return Result("alone", why="2024.6 has no quantizer")
     found, allowed = [], set()

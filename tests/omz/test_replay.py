@@ -17,7 +17,7 @@ import pytest
 
 from fakes.server import Server
 from omz.projects import DOCS, omz_projects
-from omz.replay import RELEASES, Call, Result, Zoos, replay
+from omz.replay import RELEASES, Call, Left, Result, Zoos, compare, replay
 from omz.runs import MO_ENV
 from posezoo.download.options import DownloadOptions
 from posezoo.download.wheel_registry import read_wheel_registry
@@ -87,6 +87,63 @@ def _store(results: dict[object, Result]) -> None:
 def test_a_line_does_what_is_stored(line, results):
     stored = omz_projects.read_results()[line.project, line.path, line.line]
     assert results[line] == Result(**{key: getattr(stored, key) for key in KEYS})
+
+
+def left(tool: str = "downloader", **changes: object) -> Left:
+    """What a call left: a file, which the converter made of another one if ``tool`` says so."""
+    files = {"public/m/m.onnx": "digest", "public/m/FP16/m.xml": "digest"}
+    converted = {"public/m/FP16/m.xml"} if tool == "converter" else set()
+    fields = {
+        "code": 0,
+        "stderr": "",
+        "models": ("m",),
+        "failed": (),
+        "files": files,
+        "changed": frozenset(files),
+        "converted": frozenset(converted),
+        "inputs": {path: {("image", "1,3,4,6", "f32")} for path in converted},
+    }
+    fields |= changes
+    if "files" in changes:
+        fields["changed"] = frozenset(changes["files"])
+    return Left(**fields)
+
+
+@pytest.mark.parametrize(
+    ("tool", "changes", "why"),
+    [
+        ("downloader", {"code": 1}, "code: 0 and 1"),
+        ("downloader", {"models": ()}, "models: ('m',) and ()"),
+        ("converter", {"failed": ("m",)}, "failed: () and ('m',)"),
+        ("downloader", {"files": {"public/m/m.onnx": "digest"}}, "ours lacks public/m/FP16/m.xml"),
+        (
+            "downloader",
+            {"files": {"public/m/m.onnx": "other", "public/m/FP16/m.xml": "digest"}},
+            "public/m/m.onnx differs",
+        ),
+        (
+            "downloader",
+            {"files": {**left().files, "public/m/README.md": "digest"}},
+            "only ours has public/m/README.md",
+        ),
+        (
+            "converter",
+            {"inputs": {"public/m/FP16/m.xml": {("image", "1,4,6,3", "f32")}}},
+            "the inputs of public/m/FP16/m.xml differ",
+        ),
+    ],
+)
+def test_the_comparison_sees_what_differs(tool, changes, why):
+    line = next(line for line in CALLS if line.tool == tool and line.models)
+    assert compare(Call.of(line), left(tool), left(tool)) == Result("same")
+    found = compare(Call.of(line), left(tool), left(tool, **changes))
+    assert (found.outcome, found.why) == ("differs", why)
+
+
+def test_an_archive_that_stays_is_an_allowed_difference():
+    line = next(line for line in CALLS if line.tool == "downloader" and line.models)
+    ours = left(files={**left().files, "public/m/m.tar.gz": "digest", "public/m/.posezoo/state": "digest"})
+    assert compare(Call.of(line), left(), ours) == Result("same", differences="downloader --output_dir")
 
 
 def test_each_line_was_replayed():
