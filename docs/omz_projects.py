@@ -263,8 +263,8 @@ registry, or in which release of Open Model Zoo.
 
 ## Lines that call Model Optimizer
 
-The stand-in wheel of `posezoo shims --wheel` has a command `mo`, which converts ONNX, TensorFlow and TFLite
-files with current OpenVINO. It names the format or the argument that it cannot carry out. The scripts
+The stand-in wheel of `posezoo shims --wheel DIR` has a command `mo`, which converts ONNX, TensorFlow and
+TFLite files with current OpenVINO. It names the format or the argument that it cannot carry out. The scripts
 `mo_onnx.py`, `mo_tf.py` and `mo_caffe.py` of old releases are read as `mo --framework`. A test runs each line
 with generated files of these names and shapes.
 
@@ -278,7 +278,7 @@ with generated files of these names and shapes.
 
 `make test-mo` runs each of the {replayed} lines by `sh`, the lines of a script in their order and in one
 folder: with the commands of openvino-dev 2024.6, and beside it in a fresh environment into which pip
-installed the stand-in wheel of `posezoo shims --wheel`. Both download from a server on this machine, which
+installed the wheel of `posezoo shims --wheel DIR`. Both download from a server on this machine, which
 has the models that the lines name with their published names, file trees and arguments, but with small
 generated files. A converter that has nothing to convert gets the models downloaded first, and a list that was
 not read has two models. openvino-dev is changed in two places: it accepts the frameworks of older releases,
