@@ -140,6 +140,8 @@ class Flag:
         }
         if placeholder := self.usage.removeprefix(", ".join(self.spellings)).strip():
             options = {"type": TYPES.get(placeholder), "metavar": placeholder, **options}
+        elif isinstance(self.choices, tuple) and not self.usage.startswith("-"):
+            options["metavar"] = f"{{{','.join(self.choices)}}}"  # errors show it, too
         if self.repeats:
             options["action"] = "append"
         elif self.usage.startswith("-") and not placeholder and not self.type and not self.choices:

@@ -126,7 +126,7 @@ def download_model(
                     update_provenance_json(layout.model_download_dir(spec), spec, places)
                 except OSError as error:  # the files are verified anyway
                     path = layout.model_download_dir(spec) / NAME
-                    context.warn(f"{path}: cannot be written: {error}")
+                    context.warn(f"{path}: cannot be written: {error.strerror or error}")
     except PosezooError as error:
         listener(DownloadFinished(spec.full_name, False, error.problem))
         raise

@@ -27,6 +27,10 @@ _VARIABLE = re.compile(r"(?<!\\)(\\*)\$\{([^${}?]+)(\??)\}")
 _DEFAULT_PORTS = {"https": 443, "http": 80}
 
 
+class NpmSettingsError(SourceError):
+    """npm's configuration on this machine cannot be used; no request was sent."""
+
+
 @dataclass(frozen=True, slots=True)
 class NpmRegistry:
     """A registry that npm is configured with.
@@ -59,7 +63,7 @@ class NpmConfig:
         """The URL of a package's registry: that of its scope, else that of all packages.
 
         Raises:
-            SourceError: it is not an http(s) URL.
+            NpmSettingsError: it is not an http(s) URL.
         """
         scope = package.partition("/")[0] if package.startswith("@") else ""
         url = (scope and self.get(f"{scope}:registry")) or self.get("registry") or PUBLIC_REGISTRY
@@ -68,7 +72,7 @@ class NpmConfig:
         except ValueError:  # the port or the IPv6 address
             is_valid = ""
         if not is_valid:
-            raise SourceError(
+            raise NpmSettingsError(
                 f"npm's registry is not an http(s) URL: {redact_secrets(url)}",
                 hint="see npm config get registry",
             )
@@ -78,7 +82,7 @@ class NpmConfig:
         """The registry of all packages, then those of scopes.
 
         Raises:
-            SourceError: one of them, or a login, is invalid.
+            NpmSettingsError: one of them, or a login, is invalid.
         """
         keys = {key for layer in self.layers.values() for key in layer}
         scopes = sorted(key.removesuffix(":registry") for key in keys if re.fullmatch("@.+:registry", key))
@@ -119,7 +123,7 @@ class NpmConfig:
             The value, or an empty text. A login whose environment variable is not set is left out.
 
         Raises:
-            SourceError: the login is not valid; the error does not contain it.
+            NpmSettingsError: the login is not valid; the error does not contain it.
         """
         if url.startswith("http:") and registry.startswith("https:"):
             return ""
@@ -141,11 +145,13 @@ class NpmConfig:
                 key, login = "_password", f"{user}:".encode() + base64.b64decode(password)
                 value = base64.b64encode(login).decode()
         except ValueError as error:
-            raise SourceError(f"{prefix}:_password of npm's configuration is not base64") from error
+            raise NpmSettingsError(f"{prefix}:_password of npm's configuration is not base64") from error
         if not value or "${" in value:
             return ""
         if not re.fullmatch(r"[!-~]+", value):
-            raise SourceError(f"{prefix}:{key} of npm's configuration is not one word of plain characters")
+            raise NpmSettingsError(
+                f"{prefix}:{key} of npm's configuration is not one word of plain characters"
+            )
         return f"{word} {value}"
 
     def proxies(self) -> dict[str, str]:
@@ -164,7 +170,7 @@ def read_npm_config() -> NpmConfig:
     """npm's configuration for the current folder: environment, project, user and global file.
 
     Raises:
-        SourceError: a file cannot be read, or has a login without a host, which npm refuses too.
+        NpmSettingsError: a file cannot be read, or has a login without a host, which npm refuses too.
     """
     environment = {}
     for name, value in os.environ.items():
@@ -189,7 +195,7 @@ def read_npm_config() -> NpmConfig:
     for path, layer in layers.items():
         for key in _LOGINS_WITHOUT_HOST:
             if key in layer:
-                raise SourceError(
+                raise NpmSettingsError(
                     f"{path}: {key} without a host would be sent to every host, so npm refuses it",
                     hint=f"write //HOST/:{key}=..., or run npm config fix",
                 )
@@ -218,7 +224,7 @@ def _read_npmrc(path: Path) -> dict[str, str]:
     try:
         text = path.read_text(encoding="utf-8-sig", errors="replace") if path.exists() else ""
     except OSError as error:
-        raise SourceError(f"{path}: cannot be read: {error.strerror or error}") from error
+        raise NpmSettingsError(f"{path}: cannot be read: {error.strerror or error}") from error
     values: dict[str, str] = {}
     for line in re.split(r"[\r\n]+", text):
         if line.startswith("["):  # npm has no settings in sections

@@ -10,9 +10,12 @@ from itertools import count
 from pathlib import Path
 from urllib.parse import SplitResult, urlsplit
 
+from requests.exceptions import InvalidProxyURL
+
 from posezoo.download.candidates import RangeMismatchError, TransientSourceError
 from posezoo.download.context import ConnectionPool, DownloadContext
 from posezoo.download.file_download import retry_pause_s
+from posezoo.download.npm_config import NpmSettingsError
 from posezoo.download.options import DownloadOptions
 from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SOURCE_TYPES, find_source_type
@@ -40,8 +43,8 @@ class CheckedSource:
         type: its ``$type`` in model.yml.
         host: the host that its URL names; empty if it has none.
         state: ``good``, ``dead`` (it does not have the file, or refuses it), ``changed`` (another size or
-            digest), ``unreachable`` (no answer, or a temporary failure) or ``unchecked`` (for example, a
-            package is missing).
+            digest), ``unreachable`` (no answer, a temporary failure, or a wrong setting of npm or the proxy
+            on this machine) or ``unchecked`` (for example, a package is missing).
         compared: what was equal to model.yml: ``size``, ``digest``.
         problem: the reason for any other state than ``good``.
         path: the model.yml.
@@ -153,7 +156,8 @@ def _state_after(error: PosezooError) -> str:
     is_installed = not isinstance(error.__cause__, (MissingPackageError, ImportError))
     if not is_installed or not isinstance(error, DownloadError):
         return "unchecked"
-    return "unreachable" if getattr(error, "temporary", False) else "dead"
+    has_wrong_setting = isinstance(error, NpmSettingsError) or isinstance(error.__cause__, InvalidProxyURL)
+    return "unreachable" if has_wrong_setting or getattr(error, "temporary", False) else "dead"
 
 
 def _address(source: Source) -> SplitResult:

@@ -165,6 +165,25 @@ def test_an_npm_package_is_compared_with_the_registrys_digest(tmp_path, server):
     assert answer["state"] == "dead"
 
 
+def test_a_wrong_setting_on_this_machine_does_not_make_a_source_dead(tmp_path, server):
+    declare(tmp_path, "pose", npm())
+    (answer,) = answers(tmp_path, npm_config_registry="htp:/x")
+    assert (answer["state"], answer["problem"]) == (
+        "unreachable",
+        "npm's registry is not an http(s) URL: htp:/x",
+    )
+    declare(tmp_path, "pose", server.serve("net", WEIGHTS))
+    (answer,) = answers(tmp_path, http_proxy="http:/nowhere", no_proxy="")
+    assert answer["state"] == "unreachable"
+    assert "proxy" in answer["problem"]
+
+
+def test_a_wrong_verb_is_reported_with_the_allowed_ones(tmp_path):
+    ended = posezoo("sources", "chek", "pose", cwd=tmp_path)
+    assert (ended.returncode, ended.stdout) == (2, "")
+    assert "argument {check}: invalid choice: 'chek'" in ended.stderr
+
+
 def test_a_wheel_is_compared_with_the_digest_of_the_index(tmp_path, server):
     made = make_wheel(tmp_path / "made", {"a": WEIGHTS})
     index = serve_index(server, made)

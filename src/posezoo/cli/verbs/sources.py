@@ -43,7 +43,14 @@ _JOBS = 16
 _ATTEMPTS = 2
 
 FLAGS = (
-    Flag("what", "check: ask each source for existence, size and, if cheap, digest", choices=("check",)),
+    Flag(
+        "what",
+        "check: ask each source for existence, size and, if cheap, digest; then it is good, dead (it does "
+        "not have the file, or refuses it), changed (another size or digest), unreachable (no answer, or a "
+        "wrong setting on this machine) or unchecked (for example, a package is missing); the exit code is 1 "
+        "if one is dead, changed or unreachable",
+        choices=("check",),
+    ),
     flags.MODELS,
     Flag("-j, --jobs N", f"how many sources are asked at once (default: {_JOBS})", flags.whole_number(1, 64)),
     Flag("--attempts N", f"how often a source is asked (default: {_ATTEMPTS})", flags.whole_number(1, 100)),
