@@ -256,10 +256,11 @@ REFUSED = {
     "": "give one file to convert",
     "--input_model net.onnx --saved_model_dir x": "give one file to convert",
     "--input_model net.zip": "net.zip: the ending of its name does not tell the framework",
-    "--input_model net.onnx --framework keras": "--framework 'keras': there is no such framework",
+    "--input_model net.onnx --framework jax": "--framework 'jax': there is no such framework",
     "--input_model net.tflite --framework onnx": "net.tflite: not an ONNX model, but a TFLite model",
     "--input_model damaged.onnx": "damaged.onnx: not an ONNX model, but something else",
     "--input_model net.caffemodel": "net.caffemodel: files of caffe are not read here",
+    "--input_model net.h5": "net.h5: files of keras are not read here",
     "--input_model net.params --framework mxnet": "net.params: files of mxnet are not read here",
     "--input_model net.pbtxt": "net.pbtxt: files of tf-text are not read here",
     "--input_model net.onnx --output_dir net.pb/x": "net.pb/x: cannot be written to: Not a directory",
@@ -281,7 +282,7 @@ REFUSED = {
         "give either --data_type or --compress_to_fp16"
     ),
     "--input_model net.onnx --data_type INT8": (
-        "--data_type=INT8: --data_type: expected FP16, half, FP32 or float, got 'INT8'"
+        "--data_type=INT8: expected FP16, half, FP32 or float, got 'INT8'"
     ),
 }
 

@@ -62,10 +62,11 @@ def test_where_folders_cannot_be_locked_only_an_old_one_is_removed(tmp_path, mon
 def test_a_folder_that_cannot_be_made_is_reported_in_one_line(tmp_path):
     (tmp_path / "irs").write_text("a file where a folder should be")
     with (
-        pytest.raises(OutputError, match=r"irs/public: cannot be written to: "),
+        pytest.raises(OutputError, match=r"irs/public: cannot be written to: ") as caught,
         staging_dir(tmp_path / "irs" / "public"),
     ):
         raise AssertionError("there is nothing to work in")
+    assert caught.value.hint == "move away the file that stands where a folder is needed"
 
 
 @pytest.mark.parametrize("is_stale", [False, True])

@@ -153,7 +153,7 @@ def open_for_frontend(spec: ModelSpec, path: Path) -> Path | bytes:
     if not model_format.recognises(path):
         raise ConversionError(
             f"{path}: not {model_format.kind}, but {_describe_kind(path)}",
-            hint="check the framework and the files that are declared",
+            hint="check the framework, and that this is the right file and complete",
         )
     # Weights may only be in further files of the model, because these are verified.
     folder = posixpath.dirname(_source_name(spec))

@@ -6,6 +6,7 @@ conversion of that model removes it.
 
 from __future__ import annotations
 
+import errno
 import os
 import tempfile
 import time
@@ -22,6 +23,19 @@ PREFIX = ".posezoo-"
 
 # If folders cannot be locked (Windows, some network shares), a folder of this age counts as unused.
 ABANDONED_AFTER_S = 3600.0
+
+#: What to do if something cannot be written, by the number of the system's error.
+WRITE_HINTS = {
+    errno.ENOSPC: "free some space there, or choose another folder",
+    errno.EDQUOT: "free some of your quota there, or choose another folder",
+    errno.EROFS: "choose a folder that can be written",
+    errno.EACCES: "choose a folder that you may write",
+    errno.EPERM: "choose a folder that you may write",
+    errno.ENOTDIR: "move away the file that stands where a folder is needed",
+    errno.EEXIST: "move away the file that stands where a folder is needed",
+    errno.EISDIR: "move that folder away",
+    errno.ENAMETOOLONG: "choose a shorter name",
+}
 
 
 @contextmanager
@@ -43,7 +57,8 @@ def staging_dir(parent: Path) -> Iterator[Path]:
                 if lock is not None:
                     os.close(lock)
     except OSError as error:
-        raise OutputError(f"{parent}: cannot be written to: {error.strerror or error}") from error
+        problem = f"{parent}: cannot be written to: {error.strerror or error}"
+        raise OutputError(problem, hint=WRITE_HINTS.get(error.errno or 0, "")) from error
     try:
         yield folder
     finally:

@@ -14,23 +14,11 @@ from pathlib import Path
 
 from posezoo.errors import OutputError
 from posezoo.files.file_record import fingerprint, read_record, update_record
-from posezoo.files.staging import PREFIX
+from posezoo.files.staging import PREFIX, WRITE_HINTS
 from posezoo.spec.model import Digest, SourceFile
 
 # 1 MiB: with 1 KiB pieces and a flush after each, 64 MiB took 1850 ms instead of 230 ms.
 CHUNK = 1 << 20
-
-_HINTS = {
-    errno.ENOSPC: "free some space there, or choose another folder",
-    errno.EDQUOT: "free some of your quota there, or choose another folder",
-    errno.EROFS: "choose a folder that can be written",
-    errno.EACCES: "choose a folder that you may write",
-    errno.EPERM: "choose a folder that you may write",
-    errno.ENOTDIR: "move away the file that stands where a folder is needed",
-    errno.EEXIST: "move away the file that stands where a folder is needed",
-    errno.EISDIR: "move that folder away",
-    errno.ENAMETOOLONG: "choose a shorter name",
-}
 
 _LARGE = 16 << 20
 
@@ -243,7 +231,7 @@ def write_error(path: Path, error: OSError) -> OutputError:
     is_part = named.endswith(".part") and not os.path.isdir(named)
     where = path if is_part or Path(named).parent.name.startswith(PREFIX) else named
     problem = f"{where}: cannot be written: {error.strerror or error}"
-    return OutputError(problem, hint=_HINTS.get(error.errno or 0, ""))
+    return OutputError(problem, hint=WRITE_HINTS.get(error.errno or 0, ""))
 
 
 def reflink(source: int, target: int) -> bool:

@@ -88,5 +88,7 @@ def read_given_arguments(
         if not number.isdecimal():
             raise
         where = f"{error.file}:{error.line}:{error.column}: {error.field}: "
-        problem = f"{flag}{arguments[int(number)]}: {error.problem.removeprefix(where)}"
+        argument = arguments[int(number)]
+        reason = error.problem.removeprefix(where).removeprefix(f"{argument.partition('=')[0]}: ")
+        problem = f"{flag}{argument}: {reason}"
         raise PosezooError(problem, hint=error.hint) from error

@@ -29,6 +29,11 @@ RELEASE = "2024.6.0"
 # The real program, for what this one refuses. === does not accept our stand-in.
 _REAL_MO = f'Model Optimizer can: pip install "openvino-dev==={RELEASE}" in an environment of its own'
 
+_EXAMPLES = """examples:
+  mo --input_model net.onnx --output_dir ir
+  mo --input_model net.pb --input_shape "[1,224,224,3]" --mean_values "[123,117,104]"
+  mo --saved_model_dir saved_model --model_name net --compress_to_fp16=False"""
+
 #: By usage: the help. A value in brackets may be left out, and then is True.
 CARRIED_OUT = {
     "--input_model, -w, -m FILE": "the file to convert: ONNX, a frozen TensorFlow graph or TFLite; or the "
@@ -96,7 +101,7 @@ REFUSED = {
 FRAMEWORKS = {
     ".onnx": "onnx", ".pb": "tf", ".meta": "tf", ".tflite": "tflite", ".pdmodel": "paddle", ".pt": "pytorch",
     ".pth": "pytorch", ".caffemodel": "caffe", ".prototxt": "caffe", ".params": "mxnet", ".nnet": "kaldi",
-    ".mdl": "kaldi", ".pbtxt": "tf-text",
+    ".mdl": "kaldi", ".pbtxt": "tf-text", ".h5": "keras", ".keras": "keras",
 }  # fmt: skip
 #: The frameworks whose files are read.
 READ = ("onnx", "tf", "tflite")
@@ -108,6 +113,7 @@ UNREAD = {
     "mxnet": "Model Optimizer has not read MXNet files since 2024; look for the same model as ONNX",
     "paddle": _REAL_MO,
     "pytorch": "export the network to ONNX first",
+    "keras": "save the network as a SavedModel, and give --saved_model_dir DIR",
 }
 
 
@@ -126,6 +132,7 @@ def create_parser() -> argparse.ArgumentParser:
         prog="mo",
         usage="mo [options]",
         description=f"Convert one file to IR, with the arguments of Model Optimizer {RELEASE[:-2]}.",
+        epilog=_EXAMPLES,
         formatter_class=flags.HelpFormatter,
     )
     parser.add_argument(
@@ -229,7 +236,7 @@ def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
         problem = f"{original}: the ending of its name does not tell the framework"
         if framework:
             problem = f"--framework {sanitize(framework)}: there is no such framework"
-        raise ConversionError(problem, hint=f"give --framework {', --framework '.join(READ)}")
+        raise ConversionError(problem, hint=f"give --framework {' or --framework '.join(READ)}")
     name = args.model_name or ("saved_model" if args.saved_model_dir else original.stem) or "model"
     if "/" in name or name in (".", "..") or len(os.fsencode(name)) > MAX_LENGTH:
         raise ConversionError(
