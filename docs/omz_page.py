@@ -181,8 +181,8 @@ in both.
 
 ## Exit codes
 
-0 everything is done or skipped · 1 something failed, or no model matched · 2 wrong flags · 130,
-143, 129 ended by ^C, SIGTERM, SIGHUP.
+0 everything is done or skipped · 1 something failed, or no model matched · 2 wrong flags · 3 a bug of
+posezoo; a log is written · 130, 143, 129 ended by ^C, SIGTERM, SIGHUP.
 
 The tests run the command lines in `tests/omz/table.py` with openvino-dev 2024.6 and with these tools, and
 give the reason for each difference.

@@ -86,7 +86,8 @@ def run(args: argparse.Namespace) -> int:
         size = sum(plan.download_size for plan in plans)
         missing = sum(len(plan.missing_files) for plan in plans)
         models = f"{len(plans)} model{'' if len(plans) == 1 else 's'}"
-        print(f"{models}{f' ({counts})' if counts else ''}: {missing} files to download, {size:,} bytes")
+        files = f"{missing} file{'' if missing == 1 else 's'}"
+        print(f"{models}{f' ({counts})' if counts else ''}: {files} to download, {size:,} bytes")
     return report.exit_code
 
 
