@@ -1,7 +1,6 @@
 """npm's configuration: the registry of a package, and the credentials, proxies and certificates for it.
 
-It is read from npm's own files and environment variables, so what works for npm works here:
-https://docs.npmjs.com/cli/configuring-npm/npmrc
+It is read from npm's own files and environment variables (`npm help npmrc`): what works for npm works here.
 """
 
 from __future__ import annotations
@@ -11,15 +10,15 @@ import json
 import os
 import re
 import shutil
+import subprocess
 from collections.abc import Mapping
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from urllib.parse import urlsplit
 
 from posezoo.errors import SourceError, redact_secrets
-
-PUBLIC_REGISTRY = "https://registry.npmjs.org/"
 
 # A setting of npm 6 that npm itself refuses today, because it would be sent to every host.
 _LOGINS_WITHOUT_HOST = ("_authToken", "_auth", "username", "_password")
@@ -37,7 +36,7 @@ class NpmRegistry:
 
     Attributes:
         scope: such as ``@mediapipe``; empty for the registry of all other packages.
-        url: its URL, without secrets.
+        url: its URL, without secrets; empty if none is configured and npm is not installed.
         origin: the file that names it, ``environment``, or ``default``.
         has_login: whether credentials are configured for it.
     """
@@ -63,10 +62,15 @@ class NpmConfig:
         """The URL of a package's registry: that of its scope, else that of all packages.
 
         Raises:
-            NpmSettingsError: it is not an http(s) URL.
+            NpmSettingsError: it is not an http(s) URL, or none is configured and npm is not installed.
         """
         scope = package.partition("/")[0] if package.startswith("@") else ""
-        url = (scope and self.get(f"{scope}:registry")) or self.get("registry") or PUBLIC_REGISTRY
+        url = (scope and self.get(f"{scope}:registry")) or self.get("registry") or default_registry()
+        if not url:
+            raise NpmSettingsError(
+                "no npm registry is configured, and npm is not installed, whose default would be used",
+                hint="install npm, or write registry=URL to ~/.npmrc",
+            )
         try:
             is_valid = re.fullmatch(r"https?://[^\s/?#]+(/[^\s?#]*)?", url) and _host(url)
         except ValueError:  # the port or the IPv6 address
@@ -90,6 +94,9 @@ class NpmConfig:
         for scope in ("", *scopes):
             key = f"{scope}:registry" if scope else "registry"
             origin = next((origin for origin, layer in self.layers.items() if key in layer), "default")
+            if origin == "default" and not default_registry():
+                registries.append(NpmRegistry(scope, "", origin, False))
+                continue
             url = self.registry_for(f"{scope}/")
             login = bool(self.authorization(url, url))
             registries.append(NpmRegistry(scope, redact_secrets(url), origin, login))
@@ -98,12 +105,12 @@ class NpmConfig:
     def tarball_url(self, url: str) -> str:
         """The URL to download a tarball from, given the one that its registry states.
 
-        By default, a URL of the public registry is replaced by one of the registry in use, since mirrors
-        often repeat the public one's: https://docs.npmjs.com/cli/using-npm/config#replace-registry-host
+        By default, a URL of npm's default registry is replaced by one of the registry in use, since mirrors
+        often repeat that of the default one (`npm help config`, replace-registry-host).
         """
         replaced, address, registry = self.get("replace-registry-host"), urlsplit(url), self.registry_for("")
         if replaced in ("", "npmjs"):
-            replaced = PUBLIC_REGISTRY
+            replaced = default_registry()
         named = urlsplit(replaced if "://" in replaced else f"//{replaced}")
         prefix = f"{named.path.rstrip('/')}/"
         is_named = named.hostname == address.hostname and address.path.startswith(prefix)
@@ -164,6 +171,33 @@ class NpmConfig:
         """The file with the trusted certificates; None if npm names none that exists."""
         path = _path(self.get("cafile"))
         return path if os.path.isfile(path) else None
+
+
+def default_registry() -> str:
+    """The registry that npm uses if none is configured; empty if npm is not installed."""
+    return _ask_npm(shutil.which("npm") or "")
+
+
+@cache
+def _ask_npm(npm: str) -> str:
+    environment = {
+        key: value for key, value in os.environ.items() if not key.lower().startswith("npm_config_")
+    }
+    no_file = f"{os.devnull}/npmrc"
+    command = [
+        npm,
+        "config",
+        "get",
+        "registry",
+        f"--userconfig={no_file}",
+        f"--globalconfig={no_file}.global",
+    ]
+    with suppress(OSError, subprocess.SubprocessError):
+        ended = subprocess.run(
+            command, cwd="/", env=environment, capture_output=True, text=True, timeout=60, check=True
+        )
+        return ended.stdout.strip()
+    return ""
 
 
 def read_npm_config() -> NpmConfig:

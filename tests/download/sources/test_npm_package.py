@@ -6,6 +6,8 @@ import base64
 import hashlib
 import json
 import os
+import re
+import shutil
 import subprocess
 import sys
 import tarfile
@@ -301,16 +303,38 @@ def test_nothing_of_the_package_runs(registry, fetch, tmp_path):
 # --- which registry
 
 
+@pytest.fixture
+def own_npm(tmp_path, monkeypatch) -> str:
+    """The default registry of an npm that is first on PATH; it does not answer if it is configured."""
+    npm = tmp_path / "bin" / "npm"
+    npm.parent.mkdir()
+    npm.write_text(
+        '#!/bin/sh\n[ "$1 $2 $3" = "config get registry" ] || exit 1\n'
+        '[ -z "$npm_config_registry$NPM_CONFIG_REGISTRY" ] || exit 1\necho https://default.invalid/\n'
+    )
+    npm.chmod(0o755)
+    monkeypatch.setenv("PATH", str(npm.parent), prepend=os.pathsep)
+    return "https://default.invalid/"
+
+
+@pytest.mark.skipif(shutil.which("npm") is None, reason="npm is not installed")
+def test_the_default_registry_is_the_one_that_npm_itself_names(project):
+    assert re.fullmatch(r"https://[\w.-]+/", npm_config.default_registry())
+    assert read_npm_config().registry_for("pose") == npm_config.default_registry()
+
+
 def test_the_registry_of_a_scope_counts_before_that_of_all_packages(server, fetch, project):
     npmrc("registry=http://localhost:1/", f"@pose-lab:registry={serve_registry(server, TGZ, base='own/')}")
     assert fetch(FILE).read_bytes() == WEIGHTS
 
 
-def test_environment_project_user_and_global_file_count_in_this_order(project, tmp_path, monkeypatch):
+def test_environment_project_user_and_global_file_count_in_this_order(
+    project, tmp_path, monkeypatch, own_npm
+):
     def registry() -> str:
         return read_npm_config().registry_for("pose")
 
-    assert registry() == npm_config.PUBLIC_REGISTRY
+    assert registry() == own_npm
     (tmp_path / "global").write_text("registry = https://global.invalid")
     monkeypatch.setenv("NPM_CONFIG_GLOBALCONFIG", str(tmp_path / "global"))
     assert registry() == "https://global.invalid/"
@@ -355,8 +379,8 @@ def test_a_registry_that_is_no_url_is_named(project, fetch, url):
         fetch(FILE)
 
 
-def test_a_tarball_of_the_public_registry_is_asked_of_the_registry_in_use(server, project, fetch):
-    public = f"{npm_config.PUBLIC_REGISTRY}{TARBALL}"
+def test_a_tarball_of_the_default_registry_is_asked_of_the_registry_in_use(server, project, fetch, own_npm):
+    public = f"{own_npm}{TARBALL}"
     npmrc(f"registry={serve_registry(server, TGZ, base='npm/', tarball=public)}")
     assert fetch(FILE).read_bytes() == WEIGHTS
     npmrc(f"registry={server.url('npm/')}", "replace-registry-host=never")
@@ -393,7 +417,9 @@ def test_folders_that_cannot_be_read_and_a_missing_home_are_passed_over(project,
     monkeypatch.setattr("pwd.getpwuid", lambda _uid: {}["none"])
     monkeypatch.delenv("NPM_CONFIG_GLOBALCONFIG")
     monkeypatch.setattr("shutil.which", lambda _name: "/node")
-    assert read_npm_config().registry_for("pose") == npm_config.PUBLIC_REGISTRY
+    assert read_npm_config().find_registries()[0].url == ""
+    with pytest.raises(SourceError, match="no npm registry is configured, and npm is not installed"):
+        read_npm_config().registry_for("pose")
     monkeypatch.setattr("os.stat", refuse)
     assert npm_config._find_project() == project
     monkeypatch.setattr("os.getcwd", refuse)

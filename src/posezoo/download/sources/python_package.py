@@ -56,7 +56,6 @@ _OTHER_DIGEST = re.compile(r"Expected sha256 ([0-9a-f]{64})\s+Got\s+([0-9a-f]{64
 # zipfile raises RuntimeError for a member that needs a password.
 _UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
 
-_PUBLIC_INDEX = "https://pypi.org/simple"
 # A page of links to the wheels of a package; the largest known one has about 20 MB.
 _INDEX_PAGE = SourceFile("index.html", None, None, (), 256 << 20)
 _PIP_LOCK = threading.Lock()
@@ -233,7 +232,7 @@ def check_wheel(source: PythonPackageSource, _file: SourceFile, context: Downloa
         )
     )
     is_offline = settings.get("no-index", "").lower() in ("1", "true", "yes", "on")
-    indexes = [settings.get("index-url", _PUBLIC_INDEX), *settings.get("extra-index-url", "").split()]
+    indexes = [settings["index-url"], *settings.get("extra-index-url", "").split()]
     project = re.sub(r"[-_.]+", "-", source.package).lower()  # PEP 503
     pages = [f"{index.rstrip('/')}/{project}/" for index in indexes if not is_offline]
     for place in (*settings.get("find-links", "").split(), *pages):
@@ -250,20 +249,35 @@ def check_wheel(source: PythonPackageSource, _file: SourceFile, context: Downloa
 
 @cache
 def _pip_settings() -> dict[str, str]:
-    """pip's settings for downloads, from its files and the environment; empty if pip is not installed."""
-    command = [sys.executable, "-m", "pip", "config", "list", "--disable-pip-version-check"]
-    environment = {**os.environ, "PYTHONSAFEPATH": "1"}
-    try:
-        ended = subprocess.run(command, capture_output=True, text=True, env=environment, check=False)
-    except OSError as error:
-        raise SourceError(f"pip cannot be started: {error.strerror or error}") from error
+    """pip's settings for downloads, from its files and the environment, with the index that it uses."""
+
+    def ask_pip(*arguments: str) -> str:
+        command = [sys.executable, "-m", "pip", *arguments, "--disable-pip-version-check"]
+        environment = {**os.environ, "PYTHONSAFEPATH": "1", "COLUMNS": "200"}  # no URL is wrapped
+        try:
+            return subprocess.run(
+                command, capture_output=True, text=True, env=environment, check=False
+            ).stdout
+        except OSError as error:
+            raise SourceError(f"pip cannot be started: {error.strerror or error}") from error
+
     settings: dict[str, dict[str, str]] = {"global": {}, "download": {}, ":env:": {}}
-    for line in ended.stdout.splitlines():
+    for line in ask_pip("config", "list").splitlines():
         section, _, setting = line.partition("=")[0].rpartition(".")
         if section in settings:
             with suppress(ValueError, SyntaxError):
                 settings[section][setting] = str(ast.literal_eval(line.partition("=")[2]))
-    return settings["global"] | settings["download"] | settings[":env:"]
+    given = settings["global"] | settings["download"] | settings[":env:"]
+    if "index-url" not in given:
+        # Only its help names the index that pip uses by default.
+        stated = re.search(r"--index-url <url>[^(]*\(default\s+([^\s)]+)\)", ask_pip("download", "--help"))
+        if stated is None:
+            raise SourceError(
+                "pip is not installed, or does not say which index it uses",
+                hint="python -m pip config set global.index-url URL",
+            )
+        given["index-url"] = stated[1]
+    return given
 
 
 def _sha256_at(place: str, wheel: Wheel, context: DownloadContext) -> str | None:
