@@ -60,6 +60,7 @@ ONLY = {
     "--input_type": ("convert",),
     "--input_layout": ("convert",),
     "--resize": ("convert",),
+    "--self_check": ("convert", "evaluate"),
     "--dynamic": ("convert",),
     "--add_mo_arg": (),  # of converter.py
     "--python": (),  # of converter.py

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import os
 import pickle
+import shutil
 import sys
 import warnings
 from configparser import ConfigParser
@@ -222,8 +223,8 @@ def test_weights_that_are_nan_are_detected_by_the_self_check(tmp_path):
         convert_model(spec, layout, precisions={FP32})
 
 
-def test_a_wrong_ir_of_a_checkpoint_is_refused_with_its_first_wrong_node(params, monkeypatch):
-    spec, layout = declared(params)
+def test_a_wrong_ir_of_a_checkpoint_is_refused_with_its_first_wrong_node(params, tmp_path, monkeypatch):
+    spec, layout = declared(Path(shutil.copy(params, tmp_path)))
     prepare = ir_writer.prepare_for_writing
 
     def prepare_wrongly(network, *rest):

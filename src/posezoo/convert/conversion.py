@@ -166,7 +166,7 @@ def convert_file(
             reference.set_result(compute_reference(preprocess.fill_in_inputs(spec, network), path))
             publish(reference=reference)
     except SelfCheckError as error:
-        if reference.done() and reference.result().shows_noise:
+        if reference.done() and reference.result().shows_noise():
             raise
         listener(WarningIssued(f"the IR is not proven by its self-check: {error.problem}"))
         self_check = False

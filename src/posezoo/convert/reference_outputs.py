@@ -83,17 +83,17 @@ class ReferenceOutputs:
     cases: tuple[ReferenceSample, ...]
     move: Callable[[int], Sequence[Sequence[Mapping[str, Array]]]]
 
-    @property
     def shows_noise(self) -> bool:
-        """Whether a rounding of the input changes each output.
+        """Run the original with moved images, and say whether that changes each output.
 
         Otherwise its noise is unknown, as in quantized networks, or if the output is the number of a class.
         """
-        return all(
+        moved = self.move(0)
+        return bool(moved) and all(
             any(
-                case.moved_outputs is not None
-                and not np.array_equal(case.outputs[name], case.moved_outputs[name])
-                for case in self.cases
+                not np.array_equal(case.outputs[name], draw[name])
+                for case, draws in zip(self.cases, moved, strict=True)
+                for draw in draws
             )
             for name in self.cases[0].outputs
         )
