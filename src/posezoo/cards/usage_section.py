@@ -95,7 +95,8 @@ def draw_performance_hint(facts: ModelFacts) -> Iterator[str]:
     if default_precision(facts):
         yield "## Performance"
         yield "No measurement is recorded yet. To measure on your machine:"
-        is_open = any(-1 in port.shape for part in facts.parts for port in part.inputs)
+        ports = [port for part in facts.parts for port in part.inputs]
+        is_open = any(-1 in port.shape and port.usual_size is None for port in ports)
         size = f" --size {SIZE}" if is_open else ""
         yield format_code_block("sh", [_command(facts, f"benchmark {facts.name}{size}")])
 
