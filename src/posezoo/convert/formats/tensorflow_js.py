@@ -46,7 +46,7 @@ _FUSION_ATTRIBUTES = ("fused_ops", "epsilon", "num_args", "leakyrelu_alpha")
 _ACTIVATIONS = ("Relu", "Relu6", "Elu", "Sigmoid", "Tanh")
 
 
-class _Node(NamedTuple):
+class _Operation(NamedTuple):
     """An operation; the attributes are as in the JSON, or already encoded."""
 
     name: str
@@ -118,7 +118,7 @@ def write_graph_def(spec: ModelSpec, path: Path) -> bytes:
                 shape = attributes.get("shape", {}).get("shape", {})
                 if "dim" not in shape and shape.get("unknownRank", not shape):
                     attributes["shape"] = {"shape": shapes[name]}
-            node = _Node(name, operation, entry.get("input", []), attributes)
+            node = _Operation(name, operation, entry.get("input", []), attributes)
             encoded += [_encode_node(part) for part in _unfuse(node)]
     return b"".join(encoded)
 
@@ -216,17 +216,17 @@ def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
     return [array for array in _read_weights(path, _read_json(path)).values() if array.dtype.kind == "f"]
 
 
-def _unfuse(node: _Node) -> list[_Node]:
+def _unfuse(node: _Operation) -> list[_Operation]:
     """The operations that a node consists of; the last one has its name."""
     if node.operation not in (*_FUSED, "Prelu"):
         return [node]
     kept = {key: value for key, value in node.attributes.items() if key not in _FUSION_ATTRIBUTES}
     typed = {"T": kept.get("T", {"type": "DT_FLOAT"})}
     inputs = [name for name in node.inputs if not name.startswith("^")]  # control inputs only set an order
-    nodes: list[_Node] = []
+    nodes: list[_Operation] = []
 
     def add(operation: str, *inputs: str, attributes: Mapping[str, Any] = typed) -> str:
-        nodes.append(_Node(f"{node.name}/unfused_{len(nodes)}", operation, inputs, attributes))
+        nodes.append(_Operation(f"{node.name}/unfused_{len(nodes)}", operation, inputs, attributes))
         return nodes[-1].name
 
     if node.operation == "Prelu":
@@ -254,7 +254,7 @@ def _unfuse(node: _Node) -> list[_Node]:
     return nodes
 
 
-def _encode_node(node: _Node) -> bytes:
+def _encode_node(node: _Operation) -> bytes:
     """A node of GraphDef (node_def.proto)."""
     parts = [_field(1, node.name.encode()), _field(2, node.operation.encode())]
     parts += [_field(3, name.encode()) for name in node.inputs]
