@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -14,6 +15,7 @@ from posezoo.errors import OutputError, SpecError
 from posezoo.measured import (
     NOTE,
     Measurement,
+    digest_irs,
     format_measured_yml,
     read_measured,
     read_measurement_file,
@@ -38,7 +40,13 @@ FAST = Measurement(
     date="2026-11-20",
 )
 GOOD = Measurement(
-    "accuracy", FP16, {"AP": 0.6464, "AR": 0.7}, tag="2f544338", settings={"dataset": "COCO val2017"}
+    "accuracy",
+    FP16,
+    {"AP": 0.6464, "AR": 0.7},
+    tag="2f544338",
+    settings={"dataset": "COCO val2017"},
+    intervals={"AP": (0.6, 0.7)},
+    irs="1234567890123456",
 )
 
 
@@ -72,6 +80,8 @@ def test_other_yaml_readers_read_the_same_values(tmp_path):
     assert found["speed"][0]["tools"] == {"openvino": "2026.4.1"}
     assert found["speed"][0]["machine"] == FAST.machine
     assert found["accuracy"][0]["tag"] == "2f544338"
+    assert found["accuracy"][0]["intervals"] == {"AP": [0.6, 0.7]}
+    assert found["accuracy"][0]["irs"] == "1234567890123456"
     assert format_measured_yml([FAST]).startswith(f"{NOTE}\nspeed:\n  - precision: FP16\n    machine: ")
 
 
@@ -92,6 +102,11 @@ def test_values_keep_six_digits():
         ("complexity: [{precision: FP32, figures: {gflops: .nan}}]", "gflops: expected a number, got '.nan'"),
         ("accuracy: [{precision: FP32, figures: {AP: 64.64}}]", "AP: expected 0 to 1, got 64.64"),
         ("accuracy: [{precision: FP32, weights: generated, figures: {AP: 0.6}}]", "weights: accuracy depends on"),
+        ("accuracy: [{precision: FP32, figures: {AP: 0.6}, intervals: {AR: [0, 1]}}]", "AR: unknown key"),
+        ("accuracy: [{precision: FP32, figures: {AP: 0.6}, intervals: {AP: [0.7, 0.5]}}]", "a lower and an upper"),
+        ("accuracy: [{precision: FP32, figures: {AP: 0.6}, intervals: {AP: [0.5]}}]", "a lower and an upper"),
+        ("accuracy: [{precision: FP32, figures: {AP: 0.6}, intervals: {AP: [0.5, 7]}}]", "expected 0 to 1, got 7"),
+        ("accuracy: [{precision: FP32, irs: 12, figures: {AP: 0.6}}]", "irs: expected 16 hexadecimal digits"),
         ("speed: [{precision: FP32, figures: {compile_s: 1}}]", "the key machine is missing"),
         ("speed: [{precision: FP32, machine: m, date: today, figures: {compile_s: 1}}]", "date: expected a date"),
         ("complexity: [{precision: FP32, tag: ../x, figures: {gflops: 1}}]", "tag: expected a tag"),
@@ -179,3 +194,15 @@ def test_every_founding_model_and_variant_is_counted_and_none_has_an_accuracy_of
         assert counted == {(each.tag, one) for each in (spec, *spec.variants) for one in (FP32, FP16)}
         assert {row.weights for row in rows} == {"generated"}
         assert {row.kind for row in rows} <= {"complexity", "speed"}
+
+
+def test_the_digest_of_irs_depends_on_each_file_and_not_on_their_order(tmp_path):
+    xmls = [tmp_path / "a.xml", tmp_path / "b.xml"]
+    for xml in xmls:
+        xml.write_text(xml.name)
+        xml.with_suffix(".bin").write_bytes(b"weights")
+    digest = digest_irs(xmls)
+    assert digest == digest_irs(xmls[::-1])
+    assert re.fullmatch("[0-9a-f]{16}", digest)
+    xmls[0].with_suffix(".bin").write_bytes(b"other")
+    assert digest_irs(xmls) != digest

@@ -6,18 +6,21 @@ the old one with the same key. The file is sorted by key, so that a diff shows w
 
 from __future__ import annotations
 
+import hashlib
 import json
 import re
 from collections.abc import Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
-from posezoo.files.verified_files import write_atomically
+from posezoo.files.verified_files import compute_digest, write_atomically
 from posezoo.spec.field_types import (
     LINE,
     SCALAR,
     FieldType,
     Key,
+    hex_digits,
     mapping_of,
     matching,
     names_of,
@@ -79,6 +82,9 @@ KINDS: Mapping[str, MeasurementKind] = {
 #: The largest spread of a speed that is recorded: if it is larger, other work disturbed the measurement.
 MAX_SPREAD = 0.15
 
+#: The setting ``people_from`` of an accuracy that was measured on the annotated boxes of people.
+ANNOTATED_BOXES = "the annotated boxes"
+
 #: The weights that were measured: the publisher's, or random ones if the publisher's are not available.
 WEIGHTS = ("published", "generated")
 
@@ -89,6 +95,8 @@ _KEYS = (
     Key("settings", mapping_of(SCALAR)),
     Key("weights", one_of(WEIGHTS)),
     Key("figures", FieldType(lambda node: node, {}), required=True),  # their limits depend on the kind
+    Key("intervals", FieldType(lambda node: node, {})),
+    Key("irs", hex_digits(16, label="16 hexadecimal digits")),
     Key("tools", mapping_of(LINE)),
     Key("date", matching(re.compile(r"\d{4}-\d{2}-\d{2}"), "a date such as 2026-01-31")),
 )
@@ -110,6 +118,8 @@ class Measurement:
     weights: str = "published"  # one of ``WEIGHTS``
     tools: Mapping[str, str] = field(default_factory=dict)  # versions of the packages that were used, by name
     date: str = ""  # year-month-day; empty if the values do not change with time
+    intervals: Mapping[str, tuple[float, float]] = field(default_factory=dict)  # 95 % bounds of figures
+    irs: str = ""  # ``digest_irs`` of the measured IR; empty if it is unknown or its weights are generated
 
     @property
     def spread(self) -> float:
@@ -179,6 +189,13 @@ def measurement_to_json(model: str, measurement: Measurement) -> dict[str, objec
     return {"model": model, "kind": measurement.kind, **_to_fields(measurement)}
 
 
+def digest_irs(xmls: Iterable[Path]) -> str:
+    """16 hexadecimal digits that depend on the bytes of some IR, in any order: each .xml and its .bin."""
+    files = [file for xml in xmls for file in (xml, xml.with_suffix(".bin"))]
+    digests = sorted(compute_digest(file).value for file in files)
+    return hashlib.sha256(" ".join(digests).encode()).hexdigest()[:16]
+
+
 def update_measured_yml(path: Path, measurements: Iterable[Measurement]) -> bool:
     """Add measurements to a measured.yml; each replaces the one with the same key.
 
@@ -204,7 +221,7 @@ def format_measured_yml(measurements: Collection[Measurement]) -> str:
         rows = [measurement for measurement in measurements if measurement.kind == kind]
         lines += [f"{kind}:"] if rows else []
         for row in rows:
-            values: dict[str, Scalar | Mapping[str, Scalar]] = {"tag": row.tag} if row.tag else {}
+            values: dict[str, Any] = {"tag": row.tag} if row.tag else {}
             values |= _to_fields(row)
             if row.weights == WEIGHTS[0]:
                 del values["weights"]
@@ -213,23 +230,30 @@ def format_measured_yml(measurements: Collection[Measurement]) -> str:
     return "\n".join(lines) + "\n"
 
 
-def _to_fields(measurement: Measurement) -> dict[str, Scalar | Mapping[str, Scalar]]:
+def _to_fields(measurement: Measurement) -> dict[str, Any]:
     """The non-empty fields that measured.yml and a measurement file have in common."""
     figures, known = measurement.figures, KINDS[measurement.kind].figures
-    values: dict[str, Scalar | Mapping[str, Scalar]] = {
+    intervals = measurement.intervals
+    values: dict[str, Any] = {
         "precision": measurement.precision.value,
         "machine": measurement.machine,
         "settings": dict(sorted(measurement.settings.items())),
         "weights": measurement.weights,
         # In the order of KINDS, rounded to six digits, as cards show them.
-        "figures": {name: float(f"{figures[name]:.6g}") for name in known if name in figures},
+        "figures": {name: _round(figures[name]) for name in known if name in figures},
+        "intervals": {name: [*map(_round, intervals[name])] for name in known if name in intervals},
+        "irs": measurement.irs,
         "tools": dict(sorted(measurement.tools.items())),
         "date": measurement.date,
     }
     return {key: value for key, value in values.items() if value not in ("", {})}
 
 
-def _format_value(value: Scalar | Mapping[str, Scalar]) -> str:
+def _round(value: float) -> float:
+    return float(f"{value:.6g}")
+
+
+def _format_value(value: Any) -> str:
     if isinstance(value, Mapping):
         items = ", ".join(f"{_format_value(key)}: {_format_value(item)}" for key, item in value.items())
         return f"{{{items}}}"
@@ -249,12 +273,21 @@ def _read_measurement(node: YamlNode, kind: str, more_keys: Collection[str] = ()
         )
     if definition.by_machine and "machine" not in fields:
         raise node.make_error(f"{kind} belongs to one machine: the key machine is missing")
-    figures = {}
-    for name, value_node in values.pop("figures").as_mapping(definition.figures):
+
+    def read_figure(name: str, value_node: YamlNode) -> float:
         value, largest = value_node.number(), definition.figures[name]
         if not 0 <= value <= largest:
             raise value_node.make_error(f"expected 0 to {largest:g}, got {value:g}")
-        figures[name] = value
+        return value
+
+    known = definition.figures
+    figures = {name: read_figure(name, each) for name, each in values.pop("figures").as_mapping(known)}
     if not figures:
         raise fields["figures"].make_error("is empty: a measurement has at least one value")
-    return Measurement(kind=kind, figures=figures, **values)
+    intervals = {}
+    for name, node in values.pop("intervals").as_mapping(figures) if "intervals" in values else ():
+        bounds = [read_figure(name, each) for each in node.as_list()]
+        if len(bounds) != 2 or bounds[0] > bounds[1]:
+            raise node.make_error("expected a lower and an upper bound")
+        intervals[name] = bounds[0], bounds[1]
+    return Measurement(kind=kind, figures=figures, intervals=intervals, **values)

@@ -84,7 +84,8 @@ def test_measured_accuracy_and_speed_have_a_section_only_if_they_exist(root):
     measure(root, FAST + GOOD)
     text = card(root)
     assert "posezoo benchmark net" not in text
-    assert "## Measured Accuracy\n\n| Precision | AP | AR |\n" in text
+    assert "## Measured Accuracy\n\nMeasured with the published weights." in text
+    assert "\n\n| Precision | AP | AR |\n" in text
     assert "| FP16 | 0.646 | 0.710 |\n\nMeasured with: dataset COCO val2017.\n" in text
     titles = "Precision | Device | Throughput (images/s) | Median latency (ms)"
     assert "## Performance\n\nThese speeds are of the machine below." in text
@@ -188,6 +189,30 @@ def test_int8_is_compared_with_fp32(root):
     measure(root, INT8)
     assert "## INT8 Compared with FP32\n\nThe shift of what INT8 detects" in card(root)
     assert "| FP16-INT8 | 0.400 | 44 | 47 |" in card(root)
+
+
+def test_the_ap_and_the_speed_of_int8_stand_beside_the_ratio_to_floating_point(root):
+    accuracy = [
+        f"  - {{precision: {precision}, settings: {{images: 17, people_from: {people}, arithmetic: {run}}}, "
+        f"figures: {{AP: {ap}}}, intervals: {{AP: [0.3, 0.55]}}}}\n"
+        for precision, run, people, ap in (
+            ("FP32", "f32", "net", 0.4),
+            ("FP16-INT8", "i8", "net", 0.39),
+            ("FP16-INT8", "i8", "boxes", 0.5),  # FP32 was not measured in this way
+        )
+    ]
+    speeds = [
+        f"  - {{precision: {precision}, machine: M, settings: {{hint: LATENCY, executed_precision: {run}}}, "
+        f"figures: {{throughput_fps: {fps}}}}}\n"
+        for precision, run, fps in (("FP16", "f32", 10), ("FP16-INT8", "i8", 25))
+    ]
+    measure(root, "accuracy:\n" + "".join(accuracy) + "speed:\n" + "".join(speeds))
+    text = card(root)
+    assert "| Precision | People from | Arithmetic | INT8 / FP32 | AP |" in text
+    assert "| FP32 | net | f32 |  | 0.400 (0.300 to 0.550) |" in text
+    assert "| FP16-INT8 | net | i8 | 0.97 | 0.390 (0.300 to 0.550) |" in text
+    assert "| FP16-INT8 | boxes | i8 |  | 0.500 (0.300 to 0.550) |" in text
+    assert "| FP16-INT8 | LATENCY | i8 | 2.50 | 25 |" in text
 
 
 INT8 = (

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from evaluation.test_coco_metrics import predictions_of
+from evaluation.test_coco_metrics import predictions_of, pycocotools_says
 from fakes.coco import annotations, crowded, person, written
 from posezoo import coco
 from posezoo.evaluation.breakdown import score_image, score_keypoints, worst_images
@@ -63,6 +63,48 @@ def test_intervals_contain_the_metric_are_reproducible_and_narrow_with_more_peop
         assert low < compute_coco_metrics(dataset, found)["AP"] < high
         widths.append(high - low)
     assert widths[1] < 0.6 * widths[0]
+
+
+def test_a_resampled_data_set_has_the_metrics_that_pycocotools_computes_for_it(tmp_path):
+    truth, results = crowded(30, people=80, found=500)
+    random = np.random.default_rng(3)
+    for result in results:  # without ties: pycocotools orders equal scores by image
+        result["score"] = float(random.uniform())
+    dataset = coco.read_coco_dataset(written(tmp_path, truth), tmp_path)
+    pooled = PooledMatches(list(match_dataset(dataset, predictions_of(results))))
+    for _ in range(5):
+        repeats = random.multinomial(30, np.full(30, 1 / 30))
+        assert (repeats == 0).any()
+        assert (repeats > 1).any()
+        copies = [image for image, count in enumerate(repeats, 1) for _ in range(count)]
+        people = [
+            {**each, "image_id": copy}
+            for copy, image in enumerate(copies, 1)
+            for each in truth["annotations"]
+            if each["image_id"] == image
+        ]
+        resampled = annotations(30, [{**each, "id": number} for number, each in enumerate(people, 1)])
+        found = [
+            {**each, "image_id": copy}
+            for copy, image in enumerate(copies, 1)
+            for each in results
+            if each["image_id"] == image
+        ]
+        expected = pycocotools_says(written(tmp_path, resampled, "resampled.json"), found)
+        for name, value in zip(NAMES, pooled.resampled_metrics(repeats), strict=True):
+            assert value == pytest.approx(expected[name], abs=1e-12), name
+
+
+def test_the_interval_is_that_of_2_5_to_97_5_percent_of_the_resampled_metrics(tmp_path):
+    truth, results = crowded(12, people=30, found=120)
+    dataset = coco.read_coco_dataset(written(tmp_path, truth), tmp_path)
+    matches = list(match_dataset(dataset, predictions_of(results)))
+    pooled, random = PooledMatches(matches), np.random.default_rng(99)  # another seed: another sample
+    aps = [
+        pooled.resampled_metrics(np.bincount(random.integers(0, 12, 12), minlength=12))[0]
+        for _ in range(4000)
+    ]
+    assert bootstrap_intervals(matches)["AP"] == pytest.approx(np.percentile(aps, (2.5, 97.5)), abs=0.02)
 
 
 def small_dataset(tmp_path):

@@ -5,9 +5,15 @@ from __future__ import annotations
 import pytest
 
 from fakes.zoo import model_yml, write_model
-from posezoo.facts.comparison import MeasurementSelection, MetricSource, compare_models
+from posezoo.facts.comparison import (
+    MeasurementSelection,
+    MetricSource,
+    compare_models,
+    int8_ratio,
+    select_accuracy,
+)
 from posezoo.layout import ModelLayout
-from posezoo.measured import Measurement, update_measured_yml
+from posezoo.measured import ANNOTATED_BOXES, Measurement, update_measured_yml
 from posezoo.registry import open_registry
 from posezoo.spec.model import Precision
 
@@ -108,6 +114,37 @@ def test_measured_values_replace_declared_ones(zoo):
     assert declared.values["AP"].conditions == "val2017, flip"
     assert (measured.values["AP"].number, measured.values["AP"].origin) == (0.65, MetricSource.MEASURED)
     assert measured.values["gflops"].origin is MetricSource.DECLARED
+
+
+def accuracy(ap, precision=Precision.FP16, **settings):
+    return Measurement(
+        "accuracy",
+        precision,
+        {"AP": ap},
+        settings={"dataset": "photos", "images": 17, **settings},
+        intervals={"AP": (ap - 0.1, ap + 0.1)},
+    )
+
+
+def test_the_ap_of_a_pipeline_is_compared_and_not_that_on_annotated_boxes(zoo):
+    top_down = [accuracy(0.1), accuracy(0.3, people_from="net"), accuracy(0.5, people_from=ANNOTATED_BOXES)]
+    found = zoo(one=top_down, two=[accuracy(0.4, input="256x256", arithmetic="f32")])
+    assert column(found, "AP") == [0.3, 0.4]
+    assert found.accuracy_conditions == "dataset photos, images 17"
+    assert found.rows[0].values["AP"].conditions == "95 % interval 0.200 to 0.400"
+    assert select_accuracy(top_down).figures["AP"] == 0.3
+    assert select_accuracy(top_down, [Precision.FP32]) is None
+
+
+def test_int8_is_compared_with_floating_point_in_the_same_settings():
+    int8, fp32, fp16 = Precision.FP16_INT8, Precision.FP32, Precision.FP16
+    found = [accuracy(0.4, fp32, arithmetic="f32"), accuracy(0.5, fp32, people_from="net"), speed(10)]
+    assert int8_ratio(accuracy(0.38, int8, arithmetic="i8"), found) == pytest.approx(0.95)
+    assert int8_ratio(accuracy(0.38, int8, people_from="other"), found) is None
+    assert int8_ratio(accuracy(0.38, fp16), found) is None
+    assert int8_ratio(speed(15, precision=int8, executed_precision="i8"), found) == 1.5
+    assert int8_ratio(speed(15, precision=int8, machine="another"), found) is None
+    assert int8_ratio(accuracy(0.0, int8), [accuracy(0.0, fp32)]) is None
 
 
 def test_a_published_ap_is_not_that_of_a_quantized_ir(zoo):

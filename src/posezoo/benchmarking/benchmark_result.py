@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import platform
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
 from statistics import median
@@ -12,7 +12,7 @@ from statistics import median
 import numpy as np
 
 from posezoo.benchmarking.workloads import BenchmarkCase, NetworkWorkload, WorkloadInfo
-from posezoo.measured import Measurement, Scalar
+from posezoo.measured import WEIGHTS, Measurement, Scalar, digest_irs
 from posezoo.spec.model import Precision
 from posezoo.versions import package_versions
 
@@ -80,11 +80,7 @@ class BenchmarkResult:
     @property
     def machine(self) -> str:
         """Processor, usable cores, operating system, and other used devices, in one line."""
-        hardware = {device: " ".join(name.split()) for device, name in self.info.hardware.items()}
-        processor = hardware.pop("CPU", platform.processor() or platform.machine())
-        cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-        others = (f"{device} {name}" for device, name in hardware.items())
-        return ", ".join([processor, f"{cores} core{'s' * (cores != 1)}", platform.system(), *others])
+        return describe_machine(self.info.hardware)
 
     @property
     def settings(self) -> dict[str, Scalar]:
@@ -124,16 +120,31 @@ class BenchmarkResult:
             "rounds": len(self.rounds),
             **({} if self.memory_mib is None else {"memory_mib": self.memory_mib}),
         }
+        weights = self.case.weights
         return Measurement(
             kind="speed",
             precision=self.case.precision or Precision.FP32,
             figures=metrics,
             machine=self.machine,
             settings=self.settings,
-            weights=self.case.weights,
+            weights=weights,
             tools=package_versions("openvino", "posezoo"),
             date=day.isoformat(),
+            irs=digest_irs(self.case.workload.irs) if weights == WEIGHTS[0] else "",
         )
+
+
+def describe_machine(devices: Mapping[str, str]) -> str:
+    """Processor, usable cores, operating system, and other devices, in one line.
+
+    Args:
+        devices: full names by OpenVINO's names of the devices.
+    """
+    hardware = {device: " ".join(name.split()) for device, name in devices.items()}
+    processor = hardware.pop("CPU", platform.processor() or platform.machine())
+    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    others = (f"{device} {name}" for device, name in hardware.items())
+    return ", ".join([processor, f"{cores} core{'s' * (cores != 1)}", platform.system(), *others])
 
 
 def select_best_batch(results: Sequence[BenchmarkResult]) -> BenchmarkResult | None:

@@ -96,6 +96,11 @@ class NetworkWorkload:
     size: tuple[int, int] | None = None
 
     @property
+    def irs(self) -> tuple[Path, ...]:
+        """The .xml of each network."""
+        return (self.xml,)
+
+    @property
     def description(self) -> str:
         """What is measured, in a few words."""
         return f"batch {self.batch}"
@@ -137,10 +142,14 @@ class PipelineWorkload:
         image: the image file.
         compile: creates the estimator in the process that runs it; a module-level function, which can be
             pickled.
+        irs: the .xml of each network.
+        detector: the name of the person detector; empty if there is none.
     """
 
     image: Path
     compile: Callable[[RuntimeConfig], Estimator]
+    irs: tuple[Path, ...]
+    detector: str = ""
 
     @property
     def description(self) -> str:
@@ -168,6 +177,7 @@ class PipelineWorkload:
             "pipeline": "read, found, drawn",
             "picture": f"{image.shape[1]}x{image.shape[0]}",
             "people": len(estimator(image)),
+            **({"people_from": self.detector} if self.detector else {}),
         }
         return work, _describe(estimator, compile_s, hardware, settings)
 

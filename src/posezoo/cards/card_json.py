@@ -39,7 +39,8 @@ its meaning::
     known_difference  str       why a published value differs from that of the published weights
     limits        list of str   what the model cannot do, a sentence or two each
     measured      list          what posezoo measured: model, kind (accuracy, complexity, quantization,
-                                speed), precision, machine, settings, weights, figures, tools, date
+                                speed), precision, machine, settings, weights, figures, intervals
+                                (95 %), irs (a digest of the measured IR), tools, date
     training      object        command, log: addresses, or empty
     made          list          the IR beside the card; empty in a registry: model, precision,
                                 openvino (its version), files (suffix, size, checksum), gflops and mparams (or

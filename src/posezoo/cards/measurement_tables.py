@@ -6,6 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from posezoo.cards.markdown import draw_compact_table, escape, format_code
+from posezoo.facts.comparison import INT8_BASELINES, int8_ratio
 from posezoo.facts.labels import (
     describe_settings,
     format_figure,
@@ -61,6 +62,9 @@ SHIFT_LEGEND = (
 
 #: Settings that distinguish the rows of a table, with their titles; the other settings are below the table.
 _ROW_SETTINGS = {
+    "people_from": "People from",
+    "input": "Input",
+    "arithmetic": "Arithmetic",
     "device": "Device",
     "hint": "Hint",
     "executed_precision": "Executed in",
@@ -73,6 +77,8 @@ _NO_COLUMN = ("throughput_max_fps", "rounds")
 
 #: The first paragraph of a kind's section.
 _LEGEND = {
+    "accuracy": "Measured with the published weights. In parentheses is the 95 % confidence interval "
+    "(bootstrap over the images).",
     "quantization": SHIFT_LEGEND,
     "speed": "These speeds are of the machine below. On another processor, INT8 may be no faster than FP16.",
 }
@@ -104,13 +110,16 @@ def tabulate_measurements(facts: ModelFacts) -> Iterator[MeasurementTable]:
         names = [name for name in KINDS[kind].figures if name not in _NO_COLUMN]
         titles = [_COLUMN_TITLES.get(name, name.replace("_", " ")) for name in names]
         owner = () if len(facts.models) == 1 else ("Model",)
-        headers = (*owner, "Precision", *_ROW_SETTINGS.values(), *titles)
+        ratio_of = [f"INT8 / {INT8_BASELINES[kind][0]}"] if kind in INT8_BASELINES else []
+        headers = (*owner, "Precision", *_ROW_SETTINGS.values(), *ratio_of, *titles)
         by_conditions: dict[str, list[Sequence[str]]] = {}
         for model, each in facts.measurements(kind):
+            ratio = int8_ratio(each, measurements_of(model, kind))
             row = [
                 *(model.full_name for _ in owner),
                 each.precision.value,
                 *(str(each.settings.get(name, "")) for name in _ROW_SETTINGS),
+                *("" if ratio is None else f"{ratio:.2f}" for _ in ratio_of),
                 *(_figure(each, name) for name in names),
             ]
             by_conditions.setdefault(_describe_conditions(each), []).append(row)
@@ -149,6 +158,8 @@ def _figure(measurement: Measurement, metric: str) -> str:
     if metric not in measurement.figures:
         return ""
     to = f" to {_figure(measurement, 'throughput_max_fps')}" if metric == "throughput_min_fps" else ""
+    if metric == "AP" and metric in measurement.intervals:
+        to = " ({} to {})".format(*map(format_figure, measurement.intervals[metric]))
     return format_figure(measurement.figures[metric]) + to
 
 

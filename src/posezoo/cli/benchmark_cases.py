@@ -129,8 +129,7 @@ class BenchmarkPlanner:
             precision
             for precision in requested
             if all(
-                precision in part.precisions
-                or (not self._args.pipeline and self._context.layout.ir_path(part, precision).is_file())
+                precision in part.precisions or self._context.layout.ir_path(part, precision).is_file()
                 for part in self._context.registry.parts(model)
             )
         ]
@@ -145,8 +144,9 @@ class BenchmarkPlanner:
 
         model, _ = describe_ir(Graph(xml), None)
         # The detector is downloaded now, so that the download is not part of the measured time.
-        load.detector_irs(model, self._context, listener=self._console)
-        workload = PipelineWorkload(self._image(), partial(_compiled, self._settings, xml, {}))
+        detector = load.detector_irs(model, self._context, listener=self._console)
+        compiled = partial(_compiled, self._settings, xml, {})
+        workload = PipelineWorkload(self._image(), compiled, (xml, *detector.values()))
         for runtime in self._runtimes():
             yield BenchmarkCase(xml.stem, precision, workload, runtime, is_recordable=False)
 
@@ -188,7 +188,10 @@ class BenchmarkPlanner:
             )
         own = get_irs(model, precision, self._context, listener=self._console)
         irs = {**load.detector_irs(model, self._context, listener=self._console), **own}
-        workload = PipelineWorkload(self._image(), partial(_compiled, self._settings, model, irs))
+        detector = load.select_detector(self._context, model.decoder.name)
+        compiled = partial(_compiled, self._settings, model, irs)
+        name = detector.name if detector is not None else ""
+        workload = PipelineWorkload(self._image(), compiled, tuple(irs.values()), name)
         for runtime in self._runtimes():
             yield BenchmarkCase(model.full_name, precision, workload, runtime)
 

@@ -1,9 +1,7 @@
 """Match predictions with annotated people by COCO's rules, for tables and confidence intervals.
 
 This reimplements pycocotools' ``computeOks`` and ``evaluateImg`` for people of any size. The reported metrics
-come from ``coco_metrics``; the tests check that the AP of these matches is the same. The intervals, for data
-sets with few people, are from the bootstrap (B. Efron, Bootstrap Methods: Another Look at the Jackknife,
-1979). Whole images are resampled, because people in one image are not independent.
+come from ``coco_metrics``; the tests check that the AP of these matches is the same.
 """
 
 from __future__ import annotations
@@ -170,9 +168,13 @@ def _match_greedily(
 
 
 def bootstrap_intervals(matches: Sequence[ImageMatches], *, draws: int = DRAWS) -> Mapping[str, Interval]:
-    """The 95 % confidence intervals of ``NAMES``; the same matches of all images give the same intervals.
+    """The 95 % confidence intervals of ``NAMES``, by the percentile bootstrap.
 
-    ``draws`` is the number of resampled data sets.
+    Images are drawn with replacement until there are as many as in the data set, ``draws`` times; the bounds
+    are the 2.5th and the 97.5th percentile of the metrics (B. Efron, R. Tibshirani: An Introduction to the
+    Bootstrap, 1993, chapter 13). Whole images are drawn, because people in one image are not independent. The
+    matches of an image do not depend on other images, so they are computed once. The draws are seeded: the
+    same matches give the same intervals.
     """
     pooled = PooledMatches(matches)
     random = np.random.default_rng(SEED)

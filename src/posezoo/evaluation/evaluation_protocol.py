@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timezone
 from pathlib import Path
@@ -12,7 +12,7 @@ from typing import Any
 from posezoo import pose, runtime
 from posezoo.evaluation.run_evaluation import EvaluationResult
 from posezoo.files.verified_files import compute_digest
-from posezoo.measured import Measurement, Scalar
+from posezoo.measured import Measurement, Scalar, digest_irs
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import ModelSpec, Precision, PublishedAccuracy, PublishedMetrics
@@ -31,12 +31,14 @@ class EvaluationProtocol:
         precision: of its IR.
         options: how the estimator was loaded: input size, flip, scales, decoder options.
         box_source: the source of the person boxes, for a top-down model; empty for others.
+        irs: the .xml of each of its networks and of its detector's.
     """
 
     estimator: Estimator
     precision: Precision
     options: LoadOptions
     box_source: str = ""
+    irs: Sequence[Path] = ()
 
     @property
     def of_boxes(self) -> bool:
@@ -59,17 +61,17 @@ class EvaluationProtocol:
         return changed | dict(options.decoder_options)
 
 
-def cache_key(protocol: EvaluationProtocol, irs: Iterable[Path], *others: Path) -> dict[str, Any]:
+def cache_key(protocol: EvaluationProtocol, *others: Path) -> dict[str, Any]:
     """Everything that predictions depend on; cached predictions are used only if their key is the same.
 
     Args:
-        irs: the .xml of each of its networks.
-        others: other files, such as a file of boxes.
+        protocol: how the model is evaluated.
+        others: other files than its IR, such as a file of boxes.
     """
     estimator = protocol.estimator
     decoder = estimator.model.decoder
     options = dict(sorted(decoder.options.items())) if decoder is not None else ""
-    files = [file for xml in irs for file in (xml, xml.with_suffix(".bin"))]
+    files = [file for xml in protocol.irs for file in (xml, xml.with_suffix(".bin"))]
     # The code that turns images into poses is included: in a checkout it may change without a new version.
     code = hashlib.sha256()
     for package in (runtime, pose):
@@ -102,6 +104,8 @@ def create_accuracy_measurement(protocol: EvaluationProtocol, result: Evaluation
         },
         tools=package_versions("openvino", "faster-coco-eval"),
         date=datetime.now(timezone.utc).strftime("%Y-%m-%d"),
+        intervals=result.intervals,
+        irs=digest_irs(protocol.irs),
     )
 
 

@@ -7,18 +7,23 @@ on one machine with the same settings.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
 from posezoo.facts.labels import format_pairs, join
 from posezoo.facts.model_facts import measurements_of
 from posezoo.layout import ModelLayout
-from posezoo.measured import WEIGHTS, Measurement
+from posezoo.measured import ANNOTATED_BOXES, WEIGHTS, Measurement
 from posezoo.spec.model import ModelSpec, Precision
 
 #: Settings that the tool chooses, or that follow from the model; they may differ between models.
-_MODEL_DEPENDENT = frozenset({"requests", "streams", "executed_precision", "people", "height", "width"})
+_MODEL_DEPENDENT = frozenset(
+    {"requests", "streams", "executed_precision", "people", "height", "width", "input", "arithmetic"}
+)
+
+#: By kind: the precision that INT8 is compared with, and the metric. Speeds of FP32 are not recorded.
+INT8_BASELINES = {"accuracy": (Precision.FP32, "AP"), "speed": (Precision.FP16, "throughput_fps")}
 
 
 class MetricSource(str, Enum):
@@ -155,7 +160,7 @@ def compare_models(
                 is_published = measurement.weights == WEIGHTS[0]
                 origin = MetricSource.MEASURED if is_published else MetricSource.GENERATED
                 for name, number in measurement.figures.items():
-                    metrics[name] = SourcedMetric(number, origin)
+                    metrics[name] = SourcedMetric(number, origin, describe_interval(measurement, name))
         xml = layout.ir_path(spec, precision)
         files = (xml, xml.with_suffix(".bin"))
         sizes = [file.size for file in spec.files if file.name.startswith(f"{precision}/")]
@@ -187,14 +192,63 @@ def published_metrics(spec: ModelSpec) -> dict[str, SourcedMetric]:
     return metrics
 
 
+def describe_interval(measurement: Measurement, metric: str) -> str:
+    """The 95 % confidence interval of a metric, in words; empty if it was not computed."""
+    low, high = measurement.intervals.get(metric, (0.0, 0.0))
+    return f"95 % interval {low:.3f} to {high:.3f}" if high else ""
+
+
 def format_measurement_setting(measurement: Measurement) -> str:
-    """The machine and the settings that comparable measurements share, in one line."""
+    """The machine and the settings that comparable measurements share, in one line.
+
+    Accuracies are comparable whether the model itself or a detector finds the people, but not with those on
+    annotated boxes.
+    """
     settings = ", ".join(
         f"{name} {value if isinstance(value, str) else json.dumps(value)}"
         for name, value in sorted(measurement.settings.items())
-        if name not in _MODEL_DEPENDENT
+        if name not in _MODEL_DEPENDENT and (name != "people_from" or value == ANNOTATED_BOXES)
     )
     return join(measurement.machine, settings, separator="; ")
+
+
+def select_accuracy(
+    measurements: Iterable[Measurement], precisions: Collection[Precision] = tuple(Precision)
+) -> Measurement | None:
+    """The highest measured AP of people that the model itself or a detector finds; None if there is none."""
+    measured = [
+        each
+        for each in measurements
+        if each.kind == "accuracy"
+        and "AP" in each.figures
+        and each.precision in precisions
+        and each.settings.get("people_from") != ANNOTATED_BOXES
+    ]
+    return max(measured, key=lambda each: each.figures["AP"], default=None)
+
+
+def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float | None:
+    """INT8's AP divided by that of FP32, or its throughput by that of FP16, in the same settings.
+
+    Args:
+        measurement: a measurement of any kind and precision.
+        others: measurements of the same model; the one to compare with may be missing.
+
+    Returns:
+        None if this is not INT8, or there is nothing to compare it with.
+    """
+    baseline, metric = INT8_BASELINES.get(measurement.kind, (None, ""))
+
+    def conditions(each: Measurement) -> tuple[object, ...]:
+        ignored = ("arithmetic", "executed_precision", "people")
+        settings = {name: value for name, value in each.settings.items() if name not in ignored}
+        return each.kind, each.tag, each.machine, each.weights, settings
+
+    for other in others if "INT8" in measurement.precision else ():
+        if other.precision is baseline and conditions(other) == conditions(measurement):
+            least = other.figures.get(metric)
+            return measurement.figures[metric] / least if least and metric in measurement.figures else None
+    return None
 
 
 def _select_most_common_setting(

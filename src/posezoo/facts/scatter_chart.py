@@ -35,7 +35,8 @@ def draw_scatter_chart(specs: Sequence[ModelSpec], root: Path) -> Chart | None:
     points = []
     for row in compared.rows:
         accuracy, measured = row.values["AP"], row.values["throughput_fps"]
-        if accuracy is not None and measured is not None:
+        # A measured AP is left out: it is of other images than the published ones.
+        if accuracy is not None and accuracy.origin is MetricSource.DECLARED and measured is not None:
             name = row.model if row.precision is Precision.FP16 else f"{row.model} {row.precision}"
             points.append((100 * accuracy.number, measured.number, measured.origin, name))
     if len(points) < 2:

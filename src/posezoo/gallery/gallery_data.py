@@ -18,11 +18,13 @@ from posezoo.facts.comparison import (
     MetricSource,
     SourcedMetric,
     compare_models,
+    describe_interval,
     format_measurement_setting,
     published_metrics,
+    select_accuracy,
 )
-from posezoo.facts.labels import task_label
-from posezoo.facts.model_facts import ModelFacts
+from posezoo.facts.labels import join, task_label
+from posezoo.facts.model_facts import ModelFacts, measurements_of
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
@@ -205,9 +207,10 @@ def _first_of_each(metrics: Sequence[CardMetric]) -> Iterator[tuple[str, Sourced
 def _composite_metrics(facts: ModelFacts) -> dict[Precision, Mapping[str, SourcedMetric]]:
     """The accuracy of a composite as a whole, which ``compare_models`` leaves out."""
     metrics: dict[Precision, Mapping[str, SourcedMetric]] = {}
-    for model, measurement in facts.measurements("accuracy"):
-        if isinstance(model, CompositeSpec) and "AP" in measurement.figures:
-            setting = format_measurement_setting(measurement)
-            ap = SourcedMetric(measurement.figures["AP"], MetricSource.MEASURED, setting)
-            metrics[measurement.precision] = {"AP": ap}
+    for precision in Precision if isinstance(facts.model, CompositeSpec) else ():
+        if measurement := select_accuracy(measurements_of(facts.model), (precision,)):
+            interval, setting = describe_interval(measurement, "AP"), format_measurement_setting(measurement)
+            conditions = join(interval, setting, separator="; ")
+            ap = SourcedMetric(measurement.figures["AP"], MetricSource.MEASURED, conditions)
+            metrics[precision] = {"AP": ap}
     return metrics

@@ -22,7 +22,7 @@ from posezoo.events import (
 from posezoo.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.ir import ir_writer, provenance
 from posezoo.ir.openvino_import import error_text, openvino_core
-from posezoo.measured import KINDS, Measurement, measurement_to_json
+from posezoo.measured import KINDS, Measurement, digest_irs, measurement_to_json
 from posezoo.quantize.ap_evaluator import AccuracyEvaluator, create_accuracy_evaluator
 from posezoo.quantize.calibration_data import CalibrationData, collect_calibration_data
 from posezoo.quantize.displacement import KeypointDisplacement
@@ -192,6 +192,7 @@ def to_measurements(quantized: Quantized) -> list[dict[str, object]]:
             settings=photos,
             tools=package_versions("nncf", "openvino"),
             date=datetime.now(timezone.utc).date().isoformat(),
+            irs=digest_irs([quantized.irs[precision]]),
         )
         measurements.append(measurement_to_json(plan.target.spec.full_name, measurement))
     return measurements

@@ -20,7 +20,7 @@ from fakes.irs import write_ir
 from fakes.network import network
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
-from posezoo.measured import read_measured
+from posezoo.measured import digest_irs, read_measured
 from posezoo.registry import builtin_models_dir
 from posezoo.spec.model import Precision
 
@@ -244,6 +244,7 @@ def test_the_whole_pipeline_counts_its_people(blazepose, shared, tmp_path):
     assert found["settings"]["pipeline"] == "read, found, drawn"
     assert found["settings"]["picture"] == f"{2 * people.shape[1]}x{people.shape[0]}"
     assert found["settings"]["people"] == 2
+    assert found["irs"] == digest_irs(blazepose.output_dir.rglob("FP16/*.xml"))
     registry = tmp_path / "registry" / "models" / "public"
     shutil.copytree(builtin_models_dir() / "public" / "blazepose-full", registry / "blazepose-full")
     without_spread(tmp_path / "speed.json")

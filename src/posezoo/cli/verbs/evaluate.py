@@ -33,8 +33,6 @@ from posezoo.errors import EvaluationError, import_optional
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
-    from collections.abc import Sequence
-
     from posezoo.cli.evaluation_report import EvaluationReport
     from posezoo.coco import CocoDataset
     from posezoo.evaluation.evaluation_protocol import EvaluationProtocol
@@ -149,8 +147,7 @@ def run(args: argparse.Namespace) -> int:
         dataset = dataset.limited_to(args.limit) if args.limit else dataset
         if not args.skip_unreadable:  # checked before a model is downloaded
             require_readable(dataset)
-        protocol, irs = _load(context, model, args, console)
-        report = _evaluate(args, dataset, protocol, irs, console)
+        report = _evaluate(args, dataset, _load(context, model, args, console), console)
     if args.format == "json":
         print_json(report.to_json())
     else:
@@ -160,8 +157,9 @@ def run(args: argparse.Namespace) -> int:
 
 def _load(
     context: Context, model: Model | None, args: argparse.Namespace, console: Console
-) -> tuple[EvaluationProtocol, list[Path]]:
+) -> EvaluationProtocol:
     from posezoo.evaluation.evaluation_protocol import EvaluationProtocol
+    from posezoo.measured import ANNOTATED_BOXES
     from posezoo.pipeline import load
     from posezoo.pipeline.get import get_irs, with_checkpoint_dir
     from posezoo.runtime.runtime_config import LoadOptions
@@ -207,17 +205,16 @@ def _load(
             f"{'shorter side' if uses_short_side else 'height'} of images",
             hint=f"use --{'short_side' if uses_short_side else 'height'}",
         )
-    box_source = {"truth": "the annotated boxes"}.get(args.boxes or "", args.boxes or "")
+    box_source = ANNOTATED_BOXES if args.boxes == "truth" else args.boxes or ""
     if not box_source and (detector := load.select_detector(context, estimator.decoder)) is not None:
         box_source = detector.name
-    return EvaluationProtocol(estimator, precision, options, box_source), list(irs.values())
+    return EvaluationProtocol(estimator, precision, options, box_source, [*irs.values()])
 
 
 def _evaluate(
     args: argparse.Namespace,
     dataset: CocoDataset,
     protocol: EvaluationProtocol,
-    irs: Sequence[Path],
     console: Console,
 ) -> EvaluationReport:
     from posezoo.cli.evaluation_report import EvaluationReport
@@ -237,7 +234,7 @@ def _evaluate(
         boxes, box_files = dataset.annotated_boxes(), [dataset.annotations]
     elif args.boxes:
         boxes, box_files = read_detector_boxes(Path(args.boxes)), [Path(args.boxes)]
-    heading = cache_key(protocol, irs, *box_files)
+    heading = cache_key(protocol, *box_files)
     key = hashlib.sha256(json.dumps(heading, sort_keys=True).encode()).hexdigest()[:12]
     predictions = folder / f"predictions-{key}.jsonl"
     if args.fresh:
