@@ -39,7 +39,7 @@ class RuleViolation:
     Attributes:
         place: its location.
         message: what is wrong.
-        field: the key of model.yml, or the part of a card.
+        field: the key of model.yml, or the part of a card; if empty, the path of a YAML node.
         actual: the text at this location.
         expected: the text that the rule expects, for example from another file; empty if there is none.
         severity: the severity; None for the rule's severity.
@@ -79,16 +79,10 @@ MAX_TEXT_LENGTH = 300
 
 
 def create_finding(rule: str, severity: Severity, model: str, violation: RuleViolation) -> Finding:
-    """The finding for a violation; its texts are safe on a terminal.
-
-    Args:
-        rule: the id of the rule.
-        severity: the rule's severity, which the violation's own replaces.
-        model: the name of the model.
-        violation: what the rule returned.
-    """
+    """The finding for a violation; its texts are safe on a terminal."""
     place, severity = violation.place, violation.severity or severity
-    texts = map(to_safe_line, (violation.field, violation.actual, violation.expected, violation.message))
+    field = violation.field or (place.field_path if isinstance(place, YamlNode) else "")
+    texts = map(to_safe_line, (field, violation.actual, violation.expected, violation.message))
     return Finding(rule, severity, to_safe_line(model), place.file, place.line, place.column, *texts)
 
 

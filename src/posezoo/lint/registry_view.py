@@ -27,7 +27,7 @@ from posezoo.lint.accuracy_check_yml import (
     text_below,
 )
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
-from posezoo.lint.finding import FileLocation, Place, RuleViolation
+from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
 from posezoo.lint.index_pages import IndexRow, RegistryLinks, list_names, read_index
 from posezoo.lint.text_comparison import words
 from posezoo.registry import Registry, RegistryEntry
@@ -53,9 +53,7 @@ _OMZ_PATH = re.compile(r"<omz_dir>/([A-Za-z0-9_./-]{1,300})")
 class RegistryView:
     """The models of a registry, with lookup tables of other models for rules.
 
-    Args:
-        registry: the registry.
-        only: names of models; if given, all others are left out, except the composites of these models.
+    If names are given with ``only``, all models but these and their composites are left out.
     """
 
     def __init__(self, registry: Registry, only: Collection[str] | None = None) -> None:
@@ -288,6 +286,13 @@ class ModelView:
     def location(self, *keys: str | int) -> Place:
         """The location of a value of model.yml; the beginning of the file if there is no such value."""
         return self.node(*keys) or FileLocation(str(self.entry.path))
+
+    def declared(
+        self, field: str, message: str, actual: str = "", expected: str = "", severity: Severity | None = None
+    ) -> RuleViolation:
+        """A violation at a key of model.yml, such as ``files[0].size``."""
+        keys = (int(key) if key.isdecimal() else key for key in re.findall(r"[^.\[\]]+", field))
+        return RuleViolation(self.location(*keys), message, field, actual, expected, severity)
 
     def variant_location(self, variant: ModelSpec, *keys: str | int) -> Place:
         """The location of a value of a variant, which may be that of all variants."""

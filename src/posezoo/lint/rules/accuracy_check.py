@@ -159,7 +159,7 @@ def evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
                 if node is not None and name and not is_listed(name, on_card) and not is_declared:
                     listed = ", ".join(on_card)
                     message = f"accuracy-check.yml names the {kind} {name}; the card has {listed}"
-                    yield RuleViolation(node, message, node.field_path, name, listed)
+                    yield RuleViolation(node, message, "", name, listed)
 
 
 @rule(
@@ -272,8 +272,7 @@ def model_labels(view: ModelView) -> Iterator[RuleViolation]:
     for match in filter(None, (re.search("([0-9]{1,5})_class", name) for name in names[:1])):
         if len(labels) not in (int(match[1]), int(match[1]) + 1):
             message = f"model_info has {len(labels)} labels; accuracy-check.yml's data set is {match.string}"
-            location = view.location("model_info", "labels")
-            yield RuleViolation(location, message, "model_info.labels", str(len(labels)), match.string)
+            yield view.declared("model_info.labels", message, str(len(labels)), match.string)
 
 
 @rule(

@@ -64,7 +64,7 @@ def dead_path(view: ModelView) -> Iterator[RuleViolation]:
                 reason = f"the export writes {', '.join(sorted(exported))}"
             if reason:
                 message = f"{argument.flag} names {path}: {reason}"
-                yield RuleViolation(argument.node, message, argument.node.field_path, path)
+                yield RuleViolation(argument.node, message, actual=path)
 
 
 @rule(
@@ -79,8 +79,8 @@ def generated_flag(view: ModelView) -> Iterator[RuleViolation]:
     generated = (*GENERATED, *(flag for key, flag in FROM_INPUT_INFO.items() if key in keys))
     for argument in view.arguments:
         if argument.flag in generated:
-            node, message = argument.node, f"the converter adds {argument.flag} itself"
-            yield RuleViolation(node, message, node.field_path, str(node.value))
+            message = f"the converter adds {argument.flag} itself"
+            yield RuleViolation(argument.node, message, actual=str(argument.node.value))
 
 
 @rule(
@@ -96,8 +96,8 @@ def misspelt_flag(view: ModelView) -> Iterator[RuleViolation]:
                 continue
             same_words = [flag for flag in flags if flag.replace("_", "-") == argument.flag.replace("_", "-")]
             if intended := find_intended(argument.flag, flags) or "".join(same_words[:1]):
-                node, message = argument.node, f"there is no flag {argument.flag}: did you mean {intended}?"
-                yield RuleViolation(node, message, node.field_path, argument.flag, intended)
+                message = f"there is no flag {argument.flag}: did you mean {intended}?"
+                yield RuleViolation(argument.node, message, actual=argument.flag, expected=intended)
 
 
 @rule(
@@ -110,12 +110,11 @@ def dead_key(view: ModelView) -> Iterator[RuleViolation]:
         return
     for key in ("model_optimizer_args", "conversion_to_onnx_args", "quantizable") if view.spec.is_ir else ():
         if view.node(key) is not None:
-            message = f"{key} is never used: the model is published as IR"
-            yield RuleViolation(view.location(key), message, key)
+            yield view.declared(key, f"{key} is never used: the model is published as IR")
     original = view.argument("--input_model") or view.argument("-m")
     if view.export_arguments and original is not None and not original.value.startswith("$conv_dir"):
         key = "conversion_to_onnx_args"
-        yield RuleViolation(view.location(key), f"{key} is never used: {original.value} is converted", key)
+        yield view.declared(key, f"{key} is never used: {original.value} is converted")
 
 
 @rule(
@@ -131,15 +130,13 @@ def export_mismatch(view: ModelView) -> Iterator[RuleViolation]:
         names = {name.strip() for name in exported.value.split(",")}
         if missing := [name for name in map(str.strip, argument.value.split(",")) if name not in names]:
             message = f"{flag} expects {', '.join(missing)}; the export's names are {exported.value}"
-            field = argument.node.field_path
-            yield RuleViolation(argument.node, message, field, argument.value, exported.value)
+            yield RuleViolation(argument.node, message, "", argument.value, exported.value)
     shape, argument = view.export_argument(*EXPORTED_SHAPES), view.argument("--input_shape")
     if shape is None or argument is None:
         return
     if re.findall(r"-?[0-9]+", shape.value) != re.findall(r"-?[0-9]+", argument.value):
         message = f"--input_shape is {argument.value}, the export's {shape.flag} {shape.value}"
-        field = argument.node.field_path
-        yield RuleViolation(argument.node, message, field, argument.value, shape.value)
+        yield RuleViolation(argument.node, message, "", argument.value, shape.value)
 
 
 RULES = defined_rules(globals())

@@ -147,8 +147,7 @@ def ir_sizes(view: ModelView) -> Iterator[RuleViolation]:
             message = (
                 f"the FP16 weights have {fp16_size} bytes, the FP32 weights {fp32_size}: not twice as many"
             )
-            location, expected = view.location("files", index, "size"), str(fp32_size // 2)
-            yield RuleViolation(location, message, f"files[{index}].size", str(fp16_size), expected)
+            yield view.declared(f"files[{index}].size", message, str(fp16_size), str(fp32_size // 2))
 
 
 @rule(
@@ -164,13 +163,13 @@ def ir_pairs(view: ModelView) -> Iterator[RuleViolation]:
     for index, (name, size) in enumerate(sizes.items()):
         stem, _, suffix = name.rpartition(".")
         other = {"xml": f"{stem}.bin", "bin": f"{stem}.xml"}.get(suffix, name)
-        field, message = f"files[{index}]", ""
+        message = ""
         if other not in sizes:
             message = f"{name} is declared without {other}"
         elif suffix == "bin" and 0 < size < least <= sizes[other]:
             message = f"{name} has {size} bytes and {other} {sizes[other]}: these sizes are swapped"
         if message:
-            yield RuleViolation(view.location("files", index), message, field, name, other)
+            yield view.declared(f"files[{index}]", message, name, other)
 
 
 @rule(
@@ -209,7 +208,7 @@ def framework_files(view: ModelView) -> Iterator[RuleViolation]:
     if allowed and spec.framework.value not in allowed.split():
         files = ", ".join(suffixes) if spec.network is None else f"the network {spec.network.name}"
         message = f"framework is {spec.framework}, but {files} is of {allowed}"
-        yield RuleViolation(view.location("framework"), message, "framework", spec.framework, allowed)
+        yield view.declared("framework", message, spec.framework, allowed)
 
 
 @rule(
@@ -226,8 +225,7 @@ def source_name(view: ModelView) -> Iterator[RuleViolation]:
             suffixes = {text.rpartition(".")[2] for text in (file.name, source.url)}
             if (own and others and own[1] not in others) or suffixes == {"xml", "bin"}:
                 message = f"{file.name} comes from {source.url}, whose name is that of another file"
-                location = view.location("files", index, "source")
-                yield RuleViolation(location, message, f"files[{index}].source", source.url, file.name)
+                yield view.declared(f"files[{index}].source", message, source.url, file.name)
 
 
 @rule(
@@ -242,14 +240,14 @@ def parts(view: ModelView) -> Iterator[RuleViolation]:
     folders = set(view.zoo.parts_by_composite.get(view.name, ()))
     for name in sorted(folders.symmetric_difference(view.parsed.stages)):
         reason = "not listed" if name in folders else "not a folder of this composite"
-        yield RuleViolation(view.location("stages"), f"stages: {name} is {reason}", "stages", name)
+        yield view.declared("stages", f"stages: {name} is {reason}", name)
     for key in ("framework", "license"):
         stated = text_below(view.model_yml, key)
         for part in (view.zoo.models[name] for name in sorted(folders)):
             text = text_below(part.model_yml, key)
             if text and stated and text != stated:
                 message = f"{key} is {text} in {part.name}, and {stated} in the composite {view.name}"
-                yield RuleViolation(part.location(key), message, key, text, stated)
+                yield part.declared(key, message, text, stated)
 
 
 RULES = defined_rules(globals())

@@ -69,9 +69,9 @@ def license_project(view: ModelView) -> Iterator[RuleViolation]:
     # A project that moved to another owner keeps its name.
     if others and own not in others and own.partition("/")[2] not in {o.partition("/")[2] for o in others}:
         names = ", ".join(sorted(others))
-        location, severity = view.location("license"), Severity.WARNING if spec.is_ir else None
         message = f"the license is that of {own}; {where} name {names}"
-        yield RuleViolation(location, message, "license", spec.license.url, names, severity)
+        severity = Severity.WARNING if spec.is_ir else None
+        yield view.declared("license", message, spec.license.url, names, severity)
 
 
 def _projects(addresses: Iterable[str]) -> set[str]:
@@ -121,7 +121,7 @@ def placeholder(view: ModelView) -> Iterator[RuleViolation]:
     for node in list_leaves(view.model_yml):
         if match := _PLACEHOLDER.search(str(node.value)):
             message = f"{node.field_path} still contains {match[0]}"
-            yield RuleViolation(node, message, node.field_path, match[0])
+            yield RuleViolation(node, message, actual=match[0])
 
 
 @rule(
@@ -248,18 +248,14 @@ def description_differs(view: ModelView) -> Iterator[RuleViolation]:
         return
     only_declared = select_words(spec.description, declared - card_words)
     only_on_card = select_words(on_card.value, card_words - declared)
-    here = (
-        f"{' '.join(only_declared[:8]) or 'nothing'} here{''.join(f', as in {name}' for name in others[:1])}"
+    copied = "".join(f", as in {name}" for name in others[:1])
+    message = (
+        "model.yml and the card describe the model in different words: "
+        f"{' '.join(only_declared[:8]) or 'nothing'} here{copied}, "
+        f"{' '.join(only_on_card[:8]) or 'nothing'} in {view.card_path.name}:{on_card.line}"
     )
-    place = f"{view.card_path.name}:{on_card.line}"
-    message = f"{here}, {' '.join(only_on_card[:8]) or 'nothing'} in {place}"
-    yield RuleViolation(
-        view.location("description"),
-        f"model.yml and the card describe the model in different words: {message}",
-        "description",
-        " ".join(only_declared[:20]),
-        " ".join(only_on_card[:20]),
-    )
+    actual, expected = (" ".join(each[:20]) for each in (only_declared, only_on_card))
+    yield view.declared("description", message, actual, expected)
 
 
 @rule(
@@ -284,9 +280,9 @@ def framework(view: ModelView) -> Iterator[RuleViolation]:
     names = {"onnx", *(name for names in FRAMEWORKS.values() for name in names)}
     others = [each for each in stated if _simplify(each[2]) in names - {*FRAMEWORKS[declared]}]
     if len(others) == len(stated) > 1 and len({_simplify(text) for _, _, text in others}) == 1:
-        location, text = view.location("framework"), others[0][2]
+        text = others[0][2]
         message = f"the framework is {declared} in model.yml, and {text} on the card and in the index"
-        yield RuleViolation(location, message, "framework", declared, text)
+        yield view.declared("framework", message, declared, text)
         return
     for place, where, text in others:
         message = f"the source framework is {text} {where} and {declared} in model.yml"
@@ -326,7 +322,7 @@ def video_task(view: ModelView) -> Iterator[RuleViolation]:
         and len(letters) == len(formats)
     ):
         message = "task_type is action_recognition, and the card has only an input of one image"
-        yield RuleViolation(view.location("task_type"), message, "task_type", "action_recognition")
+        yield view.declared("task_type", message, "action_recognition")
 
 
 RULES = defined_rules(globals())

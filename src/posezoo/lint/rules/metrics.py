@@ -198,18 +198,17 @@ def published_figures(view: ModelView) -> Iterator[RuleViolation]:
         published, counted = getattr(spec.published, kind), counts.get(kind)
         if not published:
             continue
-        key, location = f"published.{kind}", view.location("published", kind)
-        on_card = view.claims.metrics.get(f"published {kind}")
+        key, on_card = f"published.{kind}", view.claims.metrics.get(f"published {kind}")
         numbers = parse_numbers(on_card.value) if on_card is not None else []
         # 0.6 of the last digit, because some authors round and others truncate.
         if on_card is not None and len(numbers) == 1:
             value, digits = numbers[0]
             if abs(value - published) > 0.6 * 10.0**-digits:
                 message = f"{title} are {published:g} in model.yml and {on_card.value} on the card"
-                yield RuleViolation(location, message, key, f"{published:g}", on_card.value)
+                yield view.declared(key, message, f"{published:g}", on_card.value)
         if counted and not _has_known_difference(view) and abs(counted / published - 1) > COUNTED:
             message = f"{title} are {published:g} in model.yml, and {counted:g} were counted"
-            yield RuleViolation(location, message, key, f"{published:g}", f"{counted:g}")
+            yield view.declared(key, message, f"{published:g}", f"{counted:g}")
 
 
 @rule(
@@ -232,9 +231,7 @@ def published_accuracy(view: ModelView) -> Iterator[RuleViolation]:
             ):
                 texts = ", ".join(f"{number:g}" for number in dict.fromkeys(on_card))
                 message = f"{claim.metric} is {value:g} in model.yml; the card has {texts}"
-                location = view.location("published", "accuracy", index, name)
-                key = f"published.accuracy[{index}].{name}"
-                yield RuleViolation(location, message, key, f"{value:g}", texts)
+                yield view.declared(f"published.accuracy[{index}].{name}", message, f"{value:g}", texts)
 
 
 def _with_digits(number: float) -> tuple[float, int]:

@@ -54,7 +54,7 @@ def license_text(view: ModelView) -> Iterator[RuleViolation]:
         path = license_path(spec)
         reason = "does not begin with a line 'Copyright ... holder'" if path.is_file() else "does not exist"
         message = f"license.text: {path} {reason}"
-        yield RuleViolation(view.location("license", "text"), message, "license.text", spec.license.text)
+        yield view.declared("license.text", message, spec.license.text)
 
 
 @rule(
@@ -67,7 +67,7 @@ def license_name(view: ModelView) -> Iterator[RuleViolation]:
     name = view.spec.license.spdx if view.spec is not None else ""
     if name and not is_license(name):
         message = f"license.spdx: SPDX does not list {name}: {suggest_license(name)}"
-        yield RuleViolation(view.location("license", "spdx"), message, "license.spdx", name)
+        yield view.declared("license.spdx", message, name)
 
 
 @rule(
@@ -84,7 +84,7 @@ def license_kind(view: ModelView) -> Iterator[RuleViolation]:
     if names and PHRASES[spec.license.spdx] not in text:
         actual, expected = " or ".join(names), spec.license.spdx
         message = f"license: {spec.license.text} is the text of {actual}, not of {expected}"
-        yield RuleViolation(view.location("license", "text"), message, "license.text", actual, expected)
+        yield view.declared("license.text", message, actual, expected)
 
 
 @rule("known-decoder", "The decoder is one that posezoo has.", "decoder: {name: opnepose}")
@@ -94,7 +94,7 @@ def known_decoder(view: ModelView) -> Iterator[RuleViolation]:
         return
     from posezoo.pose.decoders import DECODERS  # imports NumPy, which most registries do not need
 
-    yield from _find_unknown(view, spec.decoder.name, "decoder", DECODERS.names(), ("decoder", "name"))
+    yield from _find_unknown(view, "decoder.name", spec.decoder.name, "decoder", DECODERS.names())
 
 
 @rule("known-skeleton", "The skeleton is one that posezoo has.", "skeleton: coco-71")
@@ -104,16 +104,15 @@ def known_skeleton(view: ModelView) -> Iterator[RuleViolation]:
         return
     from posezoo.pose.keypoints import SKELETONS
 
-    yield from _find_unknown(view, spec.skeleton, "skeleton", SKELETONS, ("skeleton",))
+    yield from _find_unknown(view, "skeleton", spec.skeleton, "skeleton", SKELETONS)
 
 
 def _find_unknown(
-    view: ModelView, name: str, kind: str, known: Collection[str], keys: tuple[str, ...]
+    view: ModelView, field: str, name: str, kind: str, known: Collection[str]
 ) -> Iterator[RuleViolation]:
     if name not in known:
-        field, names = ".".join(keys), ", ".join(known)
-        message = f"{field}: no {kind} is called {name}; the {kind}s: {names}"
-        yield RuleViolation(view.location(*keys), message, field, name, names)
+        names = ", ".join(known)
+        yield view.declared(field, f"{field}: no {kind} is called {name}; the {kind}s: {names}", name, names)
 
 
 @rule(
@@ -125,7 +124,7 @@ def sentences(view: ModelView) -> Iterator[RuleViolation]:
     spec = _declared(view)
     if spec is not None and _is_native(view) and not spec.description.endswith("."):
         message = "description: does not end with a full stop"
-        yield RuleViolation(view.location("description"), message, "description", spec.description[-20:])
+        yield view.declared("description", message, spec.description[-20:])
 
 
 @rule(
@@ -154,15 +153,14 @@ def known_network(view: ModelView) -> Iterator[RuleViolation]:
         network = networks.find_network(spec.network.name)
         outputs = network.output_names(**spec.network.arguments)
     except (UnknownModelError, NetworkError) as error:
-        message = f"network: {error.problem}"
-        yield RuleViolation(view.location("network"), message, "network", spec.network.name)
+        yield view.declared("network", f"network: {error.problem}", spec.network.name)
         return
     expected_outputs, expected_input = ", ".join(outputs), replace(network.input, shape=())
     for variant in view.variants:
         declared = ", ".join(output.name for output in variant.outputs)
         if declared != expected_outputs:
             message = f"outputs: those of {variant.full_name} are not {expected_outputs}"
-            yield RuleViolation(view.location("outputs"), message, "outputs", declared, expected_outputs)
+            yield view.declared("outputs", message, declared, expected_outputs)
         # A variant may have any sizes.
         inputs = [replace(port, shape=(), dynamic=()) for port in variant.inputs]
         if inputs != [expected_input]:
@@ -175,7 +173,7 @@ def known_network(view: ModelView) -> Iterator[RuleViolation]:
                 f"inputs: {', '.join(keys) or 'number'} of {variant.full_name} "
                 f"differ from the network {network.name}"
             )
-            yield RuleViolation(view.location("inputs"), message, "inputs", variant.full_name, network.name)
+            yield view.declared("inputs", message, variant.full_name, network.name)
 
 
 @rule(
@@ -207,7 +205,7 @@ def network_size(view: ModelView) -> Iterator[RuleViolation]:
     if reason:
         stated = ", ".join(f"{key}: {value}" for key, value in arguments.items())
         message = f"with {stated} the network has {count / 1e6:.4g} million parameters; {reason}"
-        yield RuleViolation(view.location("network"), message, "network", stated)
+        yield view.declared("network", message, stated)
 
 
 @rule(
@@ -233,8 +231,7 @@ def skeleton_maps(view: ModelView) -> Iterator[RuleViolation]:
         channels = dict(zip(output.layout, output.shape, strict=False)).get("C", -1)
         if output.role in allowed and channels not in (-1, *allowed[output.role]):
             message = f"{output.name} has {channels} maps, and {spec.skeleton} has {count} keypoints"
-            location, actual = view.location("skeleton"), str(channels)
-            yield RuleViolation(location, message, "skeleton", spec.skeleton, actual)
+            yield view.declared("skeleton", message, spec.skeleton, str(channels))
 
 
 @rule(
@@ -266,8 +263,7 @@ def deprecated_use(view: ModelView) -> Iterator[RuleViolation]:
     spec = _declared(view)
     name = spec.deprecated.use if spec is not None and spec.deprecated is not None else ""
     if name and name not in view.zoo.registry.entries:
-        message = f"deprecated.use: no model is called {name}"
-        yield RuleViolation(view.location("deprecated", "use"), message, "deprecated.use", name)
+        yield view.declared("deprecated.use", f"deprecated.use: no model is called {name}", name)
 
 
 @rule(
@@ -287,7 +283,7 @@ def known_papers(view: ModelView) -> Iterator[RuleViolation]:
         return
     if described and address not in described:
         message = f"origin.paper: {path.name} does not describe {address}, so the card cannot cite it"
-        yield RuleViolation(view.location("origin", "paper"), message, "origin.paper", address)
+        yield view.declared("origin.paper", message, address)
 
 
 RULES = defined_rules(globals())
