@@ -62,13 +62,10 @@ _HEAD = 200
 
 
 def write_card(facts: ModelFacts) -> Path:
-    """Write the card into the model's folder, with card.json and the image of its skeleton beside it.
+    """Write the card into the folder of the model's IR, with card.json and the image of its skeleton.
 
     Files that are up to date are not changed. A README.md that posezoo did not generate there is not changed
     either: it is the registry's own page of the model, was published with the model, or is the user's file.
-
-    Args:
-        facts: the model's facts, with the layout of its IR.
 
     Returns:
         The path of the README.md.

@@ -24,9 +24,7 @@ LEGEND = {
 def draw_ports_sections(part: ModelSpec, level: str = "##") -> Iterator[str]:
     """The sections Input and Output, each with the subsections Original Model and Converted Model.
 
-    Args:
-        part: the model.
-        level: the heading level of the sections: ``##``, or deeper in a composite's card.
+    ``level`` is the heading level of the sections: ``##``, or deeper in a composite's card.
     """
     if part.inputs:
         yield f"{level} Input"

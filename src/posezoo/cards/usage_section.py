@@ -27,9 +27,7 @@ CREDIT = (
 def draw_example_section(facts: ModelFacts, *, linked: bool = False) -> Iterator[str]:
     """The section Example: the model's results on an image, and the shortest way to run the model.
 
-    Args:
-        facts: the facts of the card's model.
-        linked: whether the card is in the registry, so that it can show an image beside it.
+    ``linked``: whether the card is in the registry, so that it can show an image beside it.
     """
     model, precision = facts.model, default_precision(facts)
     if precision is None:

@@ -170,10 +170,7 @@ class TorchPickles(PickleSequence):
 
 
 def extract_state_dict(value: object) -> dict[str, TensorView]:
-    """The tensors of a checkpoint by their keys; enclosing dicts and the prefix ``module.`` are removed.
-
-    Args:
-        value: the value of the checkpoint's pickle.
+    """The tensors of a checkpoint's pickle by their keys, without enclosing dicts and the prefix ``module.``.
 
     Raises:
         CheckpointFormatError: there are no tensors, or two with the same name.
@@ -216,12 +213,7 @@ def _table(value: object) -> dict[str, object]:
 def map_tensors(
     state: Mapping[str, TensorView], offsets: Mapping[str, tuple[int, int]], file: MappedFile
 ) -> dict[str, Array]:
-    """The tensors as views of the file.
-
-    Args:
-        state: the tensors by their keys.
-        offsets: the position of the first byte, and the size in bytes, of each storage by its key.
-        file: the file that contains the storages.
+    """The tensors as views of the file; ``offsets`` has the position and size in bytes of each storage.
 
     Raises:
         CheckpointFormatError: a storage is missing or has another size, or a tensor extends beyond it.

@@ -74,11 +74,9 @@ def display_width(text: str) -> int:
 
 
 def align_columns(rows: Sequence[Sequence[str]], *, right: frozenset[int] = frozenset()) -> list[str]:
-    """Format rows of cells as lines with columns two spaces apart; the last column is not padded.
+    """Format rows of equal length as lines with columns two spaces apart; the last column is not padded.
 
-    Args:
-        rows: the cells; all rows have the same length.
-        right: the indices of the columns that are aligned to the right.
+    The columns whose indices are in ``right`` are aligned to the right.
     """
     cells = [[escape_control_characters(cell) for cell in row] for row in rows]
     widths = [max(display_width(row[index]) for row in cells) for index in range(len(cells[0]) - 1)]
@@ -95,8 +93,7 @@ def align_columns(rows: Sequence[Sequence[str]], *, right: frozenset[int] = froz
 class Progress:
     """The progress of one download, calibration or evaluation, with an optional bar.
 
-    Args:
-        total: the amount of work in bytes, samples or images; 0 if unknown.
+    ``total`` is the amount of work in bytes, samples or images; 0 if unknown.
     """
 
     def __init__(self, total: int) -> None:

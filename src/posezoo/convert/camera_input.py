@@ -17,7 +17,6 @@ def with_camera_input(
     A frame is BGR: if the network is known to take RGB, the IR converts it.
 
     Args:
-        spec: the model.
         element_type: the element type that the IR takes, by OpenVINO's name; empty for the network's own.
         layout: NCHW or NHWC; empty for the model's own.
         resize: whether the IR resizes images of any height and width to the network's size.

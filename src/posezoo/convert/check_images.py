@@ -17,17 +17,9 @@ BLOCK = 16
 
 
 def draw_test_image(kind: str, shape: Sequence[int], layout: str, seed: int) -> Array:
-    """An input for an IR.
+    """An input for an IR of this shape and layout: float32 with values from 0 to 255.
 
-    Args:
-        kind: ``noise`` or ``photo``.
-        shape: the shape of the input, all sizes positive.
-        layout: the layout of the input, such as ``NHWC``; if H, W or C is missing, the values are uniform
-            noise.
-        seed: the seed of the random numbers.
-
-    Returns:
-        A float32 array of that shape with values from 0 to 255.
+    ``kind`` is ``noise`` or ``photo``. If the layout lacks H, W or C, the values are uniform noise.
     """
     rng = np.random.default_rng(seed)
     if len(layout) != len(shape) or not set("HWC") <= set(layout):

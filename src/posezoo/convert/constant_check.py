@@ -39,11 +39,7 @@ _VALUES, _FILTERS = 16, 3
 
 
 def find_changed_constant(spec: ModelSpec, originals: Iterable[Array], xml: Path) -> str:
-    """Which constant of an IR in FP32 differs from the original's, and how; empty if none does.
-
-    Args:
-        originals: the constants of the original.
-    """
+    """Which constant of an IR in FP32 differs from those of the original, and how; empty if none does."""
     constants = [(name, values.squeeze()) for name, values in read_constants(xml) if values.dtype.kind == "f"]
     for port in spec.inputs:
         for title, declared in (("mean", port.mean), ("scale", port.scale)):

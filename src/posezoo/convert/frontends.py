@@ -185,8 +185,7 @@ def _describe_kind(path: Path) -> str:
 def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) -> Any:
     """The network (``openvino.Model``) of a verified file, as OpenVINO's own converter reads it.
 
-    Args:
-        keep_onnx: the path for the intermediate ONNX of a checkpoint; None if it is not kept.
+    The intermediate ONNX of a checkpoint is kept at the path ``keep_onnx``, if it is given.
 
     Raises:
         ConversionError: see ``open_for_frontend``; or OpenVINO cannot read the file.

@@ -125,12 +125,7 @@ def cut_inputs(network: Any, spec: ModelSpec) -> Any:
 def to_frozen_array(
     value: FrozenValue, shape: Sequence[int] | None, dtype: np.dtype[Any]
 ) -> npt.NDArray[Any]:
-    """The constant that an input is frozen to.
-
-    Args:
-        value: the value from the argument.
-        shape: the input's shape, with -1 for a dynamic size; None if its rank is unknown.
-        dtype: the input's type.
+    """The constant that an input is frozen to; its shape has -1 for dynamic sizes, or is None if unknown.
 
     Raises:
         ValueError: the value does not fit the shape or the type, or the constant has more than ``MAX_SIZE``

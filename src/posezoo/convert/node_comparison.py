@@ -29,11 +29,7 @@ def find_first_difference(
 ) -> str:
     """The name and type of the first operation of an IR whose values differ; empty if none does.
 
-    Only operations with a tensor whose name is from the original are compared.
-
-    Args:
-        source: the path of the original.
-        sample: an image.
+    Only operations with a tensor whose name is from the original, at ``source``, are compared.
     """
     core = openvino_core()
     original, _ = read_original(

@@ -105,8 +105,7 @@ def fill_in_inputs(spec: ModelSpec, network: Any) -> ModelSpec:
 def with_batch(spec: ModelSpec, network: Any, batch: int) -> ModelSpec:
     """The model with a new size of N, or of the first dimension of inputs without a layout.
 
-    Args:
-        network: an ``openvino.Model`` as read, whose other sizes are kept.
+    The other sizes are those of the network, an ``openvino.Model`` as read.
 
     Raises:
         ConversionError: an input has a batch size that is part of the network, or no known number of sizes.

@@ -87,13 +87,7 @@ def find_messages(buffer: Buffer, *path: int) -> list[ProtobufField]:
 
 
 def has_fields(path: Path, fields: Mapping[int, int], *, needed: int) -> bool:
-    """Whether a file is a message that has the needed field, and only fields from a table.
-
-    Args:
-        path: the file.
-        fields: the wire type of each possible field by its number.
-        needed: the number of the field that the message must have.
-    """
+    """Whether a file is a message with the needed field, and only fields of these numbers and wire types."""
     with map_file(path) as buffer:
         try:
             kinds = {field.number: field.kind for field in read_fields(buffer, 0, len(buffer))}

@@ -186,13 +186,7 @@ def _draw_inputs(spec: ModelSpec, runtime: ReferenceRuntime, seed: int, draw: in
 def resize(image: Array, layout: str, shape: Shape) -> Array:
     """Resize an image by linear interpolation between the centres of pixels; edge values are repeated.
 
-    Args:
-        image: an array in ``layout``.
-        layout: a layout with H and W, such as NCHW.
-        shape: the new shape, in the same layout; only its height and width are used.
-
-    Returns:
-        float32, in the same layout.
+    Image and result (float32) are in ``layout``; of the new shape, only height and width are used.
     """
     for axis in (layout.index("H"), layout.index("W")):
         before, after = image.shape[axis], shape[axis]

@@ -128,11 +128,8 @@ def open_members(
 ) -> Generator[tuple[str, int, IO[bytes]], None, None]:
     """The name, the declared size in bytes and the open stream of each member, in the archive's order.
 
-    Use it within ``translate_archive_errors``.
-
-    Args:
-        format: ``zip``, ``tar`` or ``gztar``.
-        label: the archive's name in errors; empty for that of the path.
+    Use it within ``translate_archive_errors``. The format is ``zip``, ``tar`` or ``gztar``; errors name the
+    ``label``, or else the path.
 
     Raises:
         ArchiveError: a member is a link or a device, or lies beyond the limits of ``unpack_archive``.

@@ -50,11 +50,7 @@ class RangeMismatchError(SourceError):
 
 
 class HtmlResponseError(SourceError):
-    """The source sent a web page instead of the file.
-
-    Args:
-        page: the beginning of the page.
-    """
+    """The source sent a web page instead of the file; ``page`` is its beginning."""
 
     def __init__(self, page: str) -> None:
         super().__init__("returns a web page (HTML) instead of the file", hint="open the URL in a browser")

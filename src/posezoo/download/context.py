@@ -80,11 +80,7 @@ class HostLimiter:
 
 
 class ConnectionPool:
-    """A context manager that closes its connections and stops its threads on exit.
-
-    Args:
-        options: how many files are downloaded at once, and over how many connections.
-    """
+    """A context manager that closes its connections and stops its threads on exit."""
 
     def __init__(self, options: DownloadOptions) -> None:
         self._jobs, self._most_connections = options.jobs, options.jobs * options.connections

@@ -101,10 +101,8 @@ def cache_entry_lock(file: SourceFile, context: DownloadContext) -> Iterator[Non
 def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bool) -> None:
     """Add a verified file to the cache; if the cache cannot be written, this context stops using it.
 
-    The caller must have the ``cache_entry_lock``.
-
-    Args:
-        replace: also replace an existing entry of this name and size, because it is damaged.
+    The caller must have the ``cache_entry_lock``. With ``replace``, an existing entry of this name and size
+    is damaged, and is replaced.
     """
     if context.cache_dir is None or file.checksum is None or (not replace and is_cached(file, context)):
         return

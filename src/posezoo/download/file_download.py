@@ -70,8 +70,7 @@ def download_file(
 ) -> None:
     """Download a file to its target if it is missing there, and add it to the cache if it is missing there.
 
-    Args:
-        candidates: the places to ask, in this order; None for ``list_candidates``.
+    The candidates are asked in their order; None stands for ``list_candidates``.
 
     Raises:
         DownloadError: no candidate sent the file; SourceError, SizeError, DigestError or ArchiveError if

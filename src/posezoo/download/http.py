@@ -285,10 +285,7 @@ def refuse_unsafe_redirect(
 ) -> None:
     """Check that a redirect does not lead to an address that only this machine or network can reach.
 
-    Args:
-        url: the URL that redirects.
-        target: the URL that it redirects to.
-        by_proxy: whether a proxy makes the request; its network is not ours, so the address is not checked.
+    If a proxy makes the request, the address is not checked, because the proxy's network is not ours.
 
     Raises:
         SourceError: the redirect leads from https to http, or from a public host to an address of this

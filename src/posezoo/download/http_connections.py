@@ -101,11 +101,7 @@ if hasattr(os, "register_at_fork"):  # a forked child does not have our thread
 
 
 def new_session(at_once: int = 1) -> requests.Session:
-    """Create a session that keeps connections open, with the user's proxies and CA bundles.
-
-    Args:
-        at_once: how many connections to one host are kept open.
-    """
+    """A session that keeps ``at_once`` connections to a host open, with the user's proxies and CA bundles."""
     session = requests.Session()
     session.headers.update({"User-Agent": f"posezoo/{version()}", "Accept-Encoding": "identity"})
     session.mount("http://", _DeadlineAdapter(pool_maxsize=at_once))

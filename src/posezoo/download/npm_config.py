@@ -122,12 +122,8 @@ class NpmConfig:
     def authorization(self, url: str, registry: str) -> str:
         """The ``Authorization`` header for a URL: the login with the longest path, or that of the registry.
 
-        Args:
-            url: the URL to request.
-            registry: the registry of the package; its login counts for all of its host.
-
-        Returns:
-            The value, or an empty text. A login whose environment variable is not set is left out.
+        The registry's login counts for all of its host. The header is empty without a login; a login whose
+        environment variable is not set is left out.
 
         Raises:
             NpmSettingsError: the login is not valid; the error does not contain it.

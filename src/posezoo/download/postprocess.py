@@ -144,14 +144,11 @@ def _unpack(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout, listener:
 
 
 def replace_text(name: str, published: Path, steps: Sequence[RegexReplace]) -> str:
-    """The text of a published file after all replacements, in order; lines end with a newline.
-
-    Args:
-        name: the file's name in errors.
-        published: the file, UTF-8.
+    """The text of a published file (UTF-8) after all replacements, in order; lines end with a newline.
 
     Raises:
-        DownloadError: the file is not a text, does not match a pattern, or replacing takes too long.
+        DownloadError: the file is not a text, does not match a pattern, or replacing takes too long; the
+            error calls it by its ``name``.
     """
     try:
         if published.stat().st_size > MAX_BYTES:

@@ -34,8 +34,7 @@ def redact_url(url: str) -> str:
 def remember_origin(target: Path, candidate: Candidate, final_url: str, size: int, digest: Digest) -> None:
     """Record where a file comes from; this happens before the rename, so a killed run loses no origin.
 
-    Args:
-        final_url: the URL after redirects; empty if the candidate is not a URL.
+    ``final_url`` is the URL after redirects; empty if the candidate is not a URL.
     """
     final_url = redact_url(final_url) if final_url else ""
     origin = {

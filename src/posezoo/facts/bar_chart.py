@@ -70,11 +70,7 @@ class Chart:
 
 
 def draw_chart(comparison: ModelComparison) -> Chart:
-    """Lay out a comparison.
-
-    Args:
-        comparison: a comparison with at least one row.
-    """
+    """Lay out a comparison that has at least one row."""
     rows = comparison.rows
     names = [f"{row.model} {row.precision}" for row in rows]
     licenses = [row.license for row in rows]

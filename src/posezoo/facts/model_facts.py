@@ -163,10 +163,7 @@ class ModelFacts:
         return collect_papers(self.parts)
 
     def measurements(self, kind: str = "") -> Iterator[tuple[Model, Measurement]]:
-        """The measurements of each of ``models``, with the model.
-
-        Args:
-            kind: a name of ``measured.KINDS``; empty: all kinds.
+        """The measurements of each of ``models``, with the model: of one of ``measured.KINDS``, or all kinds.
 
         Raises:
             SpecError: a measured.yml is not valid.

@@ -19,14 +19,10 @@ _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
 def draw_scatter_chart(specs: Sequence[ModelSpec], root: Path) -> Chart | None:
-    """Lay out the chart; None if fewer than two models have both values.
+    """Lay out the chart of these models and variants; None if fewer than two have both values.
 
     The axis of throughput is logarithmic. A precision other than FP16 is named. A mark is white if the speed
     was measured with random weights.
-
-    Args:
-        specs: models and variants; those whose keypoints have no published AP are left out.
-        root: the registry's folder.
 
     Raises:
         SpecError: a measured.yml is not valid.

@@ -136,12 +136,7 @@ class GalleryData:
 def collect_gallery_data(
     models: Sequence[ModelFacts], layout: ModelLayout, selection: MeasurementSelection
 ) -> GalleryData:
-    """Collect the gallery's data.
-
-    Args:
-        models: all models; their variants are added.
-        layout: the folders of the IR; the sizes of the IR are shown.
-        selection: the measurements to use.
+    """The gallery's data of these models and their variants.
 
     Raises:
         SpecError: a measured.yml is not valid.

@@ -109,12 +109,7 @@ def _find_model(cell: str, names: Collection[str], composite: str) -> str:
 
 
 class RegistryLinks:
-    """The targets of links; each is looked up on disk once.
-
-    Args:
-        registry: the registry, for its roots and models.
-        links: the folder and the target of every link on the cards.
-    """
+    """The targets of ``links``, which are folders of cards and what these link to; each is looked up once."""
 
     def __init__(self, registry: Registry, links: Iterable[tuple[Path, str]]) -> None:
         self._registry = registry

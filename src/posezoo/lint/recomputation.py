@@ -57,12 +57,7 @@ MEASURED_TOLERANCE = 1e-4
 
 
 def recompute_artifacts(registry: Registry, names: Collection[str] | None, folder: Path) -> Iterator[Finding]:
-    """Every finding in the files and IR below a folder.
-
-    Args:
-        registry: the models.
-        names: the models to check; all if None.
-        folder: a folder with the layout of downloads and conversions.
+    """Every finding in the files and IR of these models (None: all) below a folder of downloads and IR.
 
     Raises:
         MissingPackageError: OpenVINO is not installed, or too old.

@@ -97,9 +97,7 @@ class ModelSnapshot:
 def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnapshot:
     """Collect the state of a model; a file is read if its SHA-384 is not declared, or it is not verified yet.
 
-    Args:
-        spec: the model, with the pins of the present lock.
-        now: the current time, in the format of entries.
+    The model has the pins of the present lock; ``now`` has the format of entries.
 
     Raises:
         LockError: a model.yml cannot be read.

@@ -146,9 +146,8 @@ class LockFile:
     def update(self, work: Callable[[LockEntries], LockEntries]) -> None:
         """Replace the entries; other processes that write the lock wait.
 
-        Args:
-            work: receives the entries that are in the file now (another process may have just changed them)
-                and returns the new ones; if it raises, the file is not changed.
+        ``work`` receives the entries that are in the file now, which another process may have just changed,
+        and returns the new ones; if it raises, the file is not changed.
 
         Raises:
             OutputError: the lock cannot be written, or another run keeps it locked.
@@ -218,10 +217,7 @@ class AgreedIr:
                 raise _unknown_file_error(self.lock, self.model, file)
 
     def require(self, contents: Mapping[str, FileContent]) -> None:
-        """Refuse an IR that is not the one in the lock.
-
-        Args:
-            contents: size and digest of its two files, by suffix.
+        """Refuse an IR, of which these are the two files by suffix, that is not the one in the lock.
 
         Raises:
             LockError: the IR differs from the lock, or the lock does not list it.

@@ -59,15 +59,8 @@ def rename_tensors(tensors: Mapping[str, T], keys: Iterable[str]) -> dict[str, T
     counts the blocks created before. The tensors are assigned by their order, because ``collect_params``
     visits a network block by block, in the order of its keys: the third gamma belongs to the third
     normalization. Each last word is counted separately, because some files have all statistics after all
-    weights.
-
-    Args:
-        tensors: the tensors by name, in the file's order.
-        keys: the keys of our module, in its order.
-
-    Returns:
-        The tensors by key. The names are kept if one of them has dots, or if the number of names with one of
-        the last words differs from the number of such keys.
+    weights. The names are kept if one of them has dots, or if the number of names with one of the last words
+    differs from the number of such keys.
 
     Raises:
         NetworkError: the tensors are sorted by name, so their order does not show the layers.

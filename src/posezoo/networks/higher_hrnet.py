@@ -32,10 +32,8 @@ WINDOW = 5
 class HigherHrnet(nn.Module):
     """HRNet with heatmaps and embeddings at a quarter of the size, and finer heatmaps at half of it.
 
-    Args:
-        width: channels of the finest branch: 32 or 48 in the published checkpoints. Each coarser branch has
-            twice as many at half the size.
-        keypoints: number of keypoints; COCO has 17.
+    ``width`` is the number of channels of the finest branch: 32 or 48 in the published checkpoints. Each
+    coarser branch has twice as many at half the size.
     """
 
     def __init__(self, *, width: int = 32, keypoints: int = 17) -> None:

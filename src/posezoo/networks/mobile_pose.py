@@ -75,12 +75,7 @@ V3_BLOCKS = {
 
 
 class MobilePose(nn.Module):
-    """Heatmaps of one person.
-
-    Args:
-        trunk: a name in ``TRUNKS``.
-        keypoints: number of heatmaps; COCO has 17 keypoints.
-    """
+    """Heatmaps of the keypoints of one person, from one of the ``TRUNKS``."""
 
     def __init__(self, *, trunk: str, keypoints: int = 17) -> None:
         super().__init__()

@@ -109,11 +109,7 @@ class SimplePose(nn.Module):
 
 
 class AlphaPose(nn.Module):
-    """Heatmaps of one person, from a ResNet-101 with channel attention, and dense upsampling.
-
-    Args:
-        keypoints: number of heatmaps; COCO has 17 keypoints.
-    """
+    """Heatmaps of one person, from a ResNet-101 with channel attention, and dense upsampling."""
 
     def __init__(self, *, keypoints: int = 17) -> None:
         super().__init__()

@@ -168,8 +168,7 @@ def omz_settings_from_args(
 ) -> dict[str, Setting]:
     """The effective settings, each with its origin; --output_dir and --jobs are not settings here.
 
-    Args:
-        overrides: values of settings whose flags have another name or meaning here.
+    The overrides are values of settings whose flags have another name or meaning here.
 
     Raises:
         SettingsError: a value cannot be used.
@@ -273,11 +272,7 @@ def available_precisions(spec: ModelSpec) -> frozenset[str]:
 
 
 def print_failures(names: Sequence[str], *, skipped: Sequence[str] = (), text: bool = True) -> int:
-    """List the models that failed on the standard output, and return the exit code.
-
-    Args:
-        skipped: models that --all selected, but whose files have no checksum.
-    """
+    """List the models that failed, and those that --all skipped for lack of a pin; return the exit code."""
     if skipped and text:
         print("SKIPPED (no pin):", *skipped, sep="\n", flush=True)
     if names and text:

@@ -143,11 +143,7 @@ def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> lis
 
 
 class OutputNames:
-    """Gives each annotated image a unique name that is never the name of an input.
-
-    Args:
-        images: all inputs; none of them may be overwritten.
-    """
+    """Gives each annotated image a unique name that is never the name of an input (``images``)."""
 
     def __init__(self, folder: Path, images: Sequence[Path]) -> None:
         self._folder = folder

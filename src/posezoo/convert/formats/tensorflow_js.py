@@ -86,10 +86,7 @@ def read_output_names(path: Path) -> dict[str, str]:
 
 
 def write_graph_def(spec: ModelSpec, path: Path) -> bytes:
-    """The network of a model.json as a frozen TensorFlow graph.
-
-    Args:
-        spec: the model; the shapes of its inputs are used for inputs of unknown rank.
+    """The network of a model.json as a frozen TensorFlow graph; declared shapes replace unknown ranks.
 
     Raises:
         ConversionError: a file is damaged, or contains an operation or a type that is not supported.

@@ -52,12 +52,9 @@ def load_rules() -> Mapping[str, Rule]:
 def check_registry(
     registry: Registry, names: Collection[str] | None = None, *, alone: bool = False
 ) -> Iterator[Finding]:
-    """Every finding in these models and composites, by model and rule.
+    """Every finding in these models and composites (None: all), by model and rule.
 
-    Args:
-        registry: the registry to check.
-        names: models and composites of the registry; all if None.
-        alone: compare these only with each other, not with all others; this is faster.
+    With ``alone``, they are compared only with each other, not with all others; this is faster.
 
     Raises:
         MissingPackageError: markdown-it-py is not installed.
