@@ -53,17 +53,11 @@ class PackageStatus:
 
 @dataclass(frozen=True, slots=True)
 class InstalledPlugin:
-    """A plug-in of another package; using it runs that package's code.
+    """A plug-in of another package; using it runs that package's code."""
 
-    Attributes:
-        group: the group of its entry point, such as ``posezoo.decoders``.
-        name: the name of the entry point.
-        package: the distribution that contains it, with the version.
-    """
-
-    group: str
-    name: str
-    package: str
+    group: str  # the group of its entry point, such as ``posezoo.decoders``
+    name: str  # the name of the entry point
+    package: str  # the distribution that contains it, with the version
 
 
 @dataclass(frozen=True, slots=True)

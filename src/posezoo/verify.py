@@ -33,27 +33,18 @@ _STATES = {"file": "extra", "folder": "extra"}
 
 @dataclass(frozen=True, slots=True)
 class ArtifactState:
-    """One artifact and its state.
+    """One artifact and its state."""
 
-    Attributes:
-        model: the full name of the model, or the name of the composite.
-        artifact: the path of the file relative to the model's folder.
-        path: the path of the file.
-        state: ``good``, ``missing``, ``changed``, ``unknown`` (no record and no pin), ``extra`` (neither
-            declared nor made by posezoo), ``symlinked`` (any symbolic link) or ``special`` (a folder instead
-            of a file, a pipe, a socket or a device).
-        converted: whether the file was made by a conversion, not downloaded.
-        expected: the expected checksum.
-        flags: the conversion flags that change the input images, with a space before each.
-    """
-
-    model: str
-    artifact: str
-    path: Path
+    model: str  # the full name of the model, or the name of the composite
+    artifact: str  # the path of the file relative to the model's folder
+    path: Path  # the path of the file
+    #: ``good``, ``missing``, ``changed``, ``unknown`` (no record and no pin), ``extra`` (neither declared nor
+    #: made by posezoo), ``symlinked`` (any symbolic link) or ``special`` (a folder instead of a file, a pipe,
+    #: a socket or a device).
     state: str
-    converted: bool
-    expected: str = ""
-    flags: str = ""
+    converted: bool  # whether the file was made by a conversion, not downloaded
+    expected: str = ""  # the expected checksum
+    flags: str = ""  # the conversion flags that change the input images, with a space before each
 
 
 def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:

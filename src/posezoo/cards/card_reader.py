@@ -78,27 +78,18 @@ class CardMetric:
 
 @dataclass(frozen=True, slots=True)
 class CardSection:
-    """The text below one heading, up to the next heading; the first section may have no heading.
+    """The text below one heading, up to the next heading; the first section may have no heading."""
 
-    Attributes:
-        line: the heading's line, or 1.
-        level: the heading's level, 1 to 6; 0 if there is no heading.
-        path: the titles from the outermost enclosing section to this section, without the card's title.
-        title: the heading's text.
-        text: the text as written, with code and tables.
-        tables: the tables in the text.
-        code: for each fenced block: its fence's line, its language, and its text.
-        first: the line on which the text begins.
-    """
-
-    line: int
-    level: int
+    line: int  # the heading's line, or 1
+    level: int  # the heading's level, 1 to 6; 0 if there is no heading
+    #: The titles from the outermost enclosing section to this section, without the card's title.
     path: tuple[str, ...]
-    title: str
-    text: str
-    tables: tuple[CardTable, ...]
+    title: str  # the heading's text
+    text: str  # the text as written, with code and tables
+    tables: tuple[CardTable, ...]  # the tables in the text
+    #: For each fenced block: its fence's line, its language, and its text.
     code: tuple[tuple[int, str, str], ...]
-    first: int = 1
+    first: int = 1  # the line on which the text begins
 
     @property
     def prose_lines(self) -> Iterator[tuple[int, str]]:

@@ -29,16 +29,11 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class CheckpointMismatch:
-    """The differences between a checkpoint and a network.
+    """The differences between a checkpoint and a network."""
 
-    Attributes:
-        missing: keys that only the network has.
-        unexpected: keys that only the checkpoint has.
-        reshaped: keys that both have in different shapes, with the checkpoint's shape and the network's.
-    """
-
-    missing: tuple[str, ...]
-    unexpected: tuple[str, ...]
+    missing: tuple[str, ...]  # keys that only the network has
+    unexpected: tuple[str, ...]  # keys that only the checkpoint has
+    #: Keys that both have in different shapes, with the checkpoint's shape and the network's.
     reshaped: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...]
 
     def __bool__(self) -> bool:

@@ -53,17 +53,11 @@ _STORAGES = {
 
 @dataclass(frozen=True, slots=True)
 class StorageInfo:
-    """A storage: consecutive numbers in the file.
+    """A storage: consecutive numbers in the file."""
 
-    Attributes:
-        key: the name of the storage in the file.
-        kind: the type of its numbers, or ``untyped``.
-        count: how many numbers it has; how many bytes, if it is untyped.
-    """
-
-    key: str
-    kind: str
-    count: int
+    key: str  # the name of the storage in the file
+    kind: str  # the type of its numbers, or ``untyped``
+    count: int  # how many numbers it has; how many bytes, if it is untyped
 
     @property
     def size_bytes(self) -> int:

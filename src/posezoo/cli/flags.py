@@ -101,30 +101,20 @@ TYPES: dict[str, Callable[[str], Any]] = {
 
 @dataclass(frozen=True, slots=True)
 class Flag:
-    """A flag or a positional argument.
+    """A flag or a positional argument."""
 
-    Args:
-        usage: its spellings and the placeholder of its value, as in ``-o, --output_dir DIR``. A flag without
-            placeholder, type and choices is a switch.
-        help: the help text.
-        type: makes the value from the text (default: the type that ``TYPES`` has for the placeholder).
-        default: the value if the flag is not given; a switch is then False.
-        choices: the allowed values.
-        repeats: whether the flag may be given several times.
-        nargs: the number of values, as in argparse.
-        dest: the name of the value in the parsed arguments (default: the last spelling).
-        required: whether the flag must be given.
-    """
-
+    #: Its spellings and the placeholder of its value, as in ``-o, --output_dir DIR``. A flag without
+    #: placeholder, type and choices is a switch.
     usage: str
-    help: str
+    help: str  # the help text
+    #: Makes the value from the text (default: the type that ``TYPES`` has for the placeholder).
     type: Callable[[str], Any] | None = None
-    default: object = None
-    choices: Container[str] | None = None
-    repeats: bool = False
-    nargs: str | None = None
-    dest: str | None = None
-    required: bool | None = None
+    default: object = None  # the value if the flag is not given; a switch is then False
+    choices: Container[str] | None = None  # the allowed values
+    repeats: bool = False  # whether the flag may be given several times
+    nargs: str | None = None  # the number of values, as in argparse
+    dest: str | None = None  # the name of the value in the parsed arguments (default: the last spelling)
+    required: bool | None = None  # whether the flag must be given
 
     @property
     def spellings(self) -> list[str]:

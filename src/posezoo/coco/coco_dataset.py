@@ -18,27 +18,19 @@ CocoBox = tuple[float, float, float, float, float]
 
 @dataclass(frozen=True, eq=False, slots=True)
 class PersonAnnotation:
-    """One annotated person.
+    """One annotated person."""
 
-    Attributes:
-        id: of the annotation.
-        keypoints: (K, 3) float64: x, y in pixels, and visibility: 0 not labelled, 1 hidden, 2 visible; K is 0
-            in a data set without keypoints.
-        bbox: left, top, width and height in pixels.
-        area: of the person's outline, in square pixels.
-        is_crowd: whether this is a group annotated as one person: predictions there are neither right nor
-            wrong.
-        num_keypoints: number of labelled keypoints.
-        space: (K, 4) float64: x, y, z of each keypoint in mm from the camera, and 1, or 0 if the position is
-            unknown; (0, 4) in a data set without 3D positions.
-    """
-
-    id: int
+    id: int  # of the annotation
+    #: (K, 3) float64: x, y in pixels, and visibility: 0 not labelled, 1 hidden, 2 visible; K is 0 in a data
+    #: set without keypoints.
     keypoints: NDArray[np.float64]
-    bbox: tuple[float, float, float, float]
-    area: float
+    bbox: tuple[float, float, float, float]  # left, top, width and height in pixels
+    area: float  # of the person's outline, in square pixels
+    #: Whether this is a group annotated as one person: predictions there are neither right nor wrong.
     is_crowd: bool
-    num_keypoints: int
+    num_keypoints: int  # number of labelled keypoints
+    #: (K, 4) float64: x, y, z of each keypoint in mm from the camera, and 1, or 0 if the position is unknown;
+    #: (0, 4) in a data set without 3D positions.
     space: NDArray[np.float64] = field(default_factory=lambda: np.zeros((0, 4)))
 
     @property
@@ -58,23 +50,14 @@ class ImageLicense:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class DatasetImage:
-    """One image of a data set.
+    """One image of a data set."""
 
-    Attributes:
-        id: COCO's number of the image.
-        path: the expected path of the file.
-        file_name: the name in the annotations.
-        size: width and height in pixels; None if the annotations do not contain it.
-        people: all annotated people.
-        license: its license; None if the annotations do not contain it.
-    """
-
-    id: int
-    path: Path
-    file_name: str
-    size: tuple[int, int] | None
-    people: tuple[PersonAnnotation, ...]
-    license: ImageLicense | None = None
+    id: int  # COCO's number of the image
+    path: Path  # the expected path of the file
+    file_name: str  # the name in the annotations
+    size: tuple[int, int] | None  # width and height in pixels; None if the annotations do not contain it
+    people: tuple[PersonAnnotation, ...]  # all annotated people
+    license: ImageLicense | None = None  # its license; None if the annotations do not contain it
 
 
 @dataclass(frozen=True, eq=False, slots=True)

@@ -27,33 +27,23 @@ KEEP_OR_REPLACE = "use --model_name to give yours another name, or --force to re
 
 @dataclass(frozen=True, slots=True)
 class ConversionOptions:
-    """How IR are made.
+    """How IR are made."""
 
-    Attributes:
-        force: convert again, even if an IR is up to date or was made from other weights.
-        self_check: compare the outputs of each IR with those of the original, and write the IR to its final
-            folder only if they are equal within the tolerance.
-        is_strict: also refuse an IR whose outputs the self-check cannot prove.
-        keep_onnx: also write the intermediate ONNX of a checkpoint, as ``<name>.onnx`` in the model's folder.
-    """
-
-    force: bool = False
+    force: bool = False  # convert again, even if an IR is up to date or was made from other weights
+    #: Compare the outputs of each IR with those of the original, and write the IR to its final folder only if
+    #: they are equal within the tolerance.
     self_check: bool = True
+    #: Also write the intermediate ONNX of a checkpoint, as ``<name>.onnx`` in the model's folder.
     keep_onnx: bool = False
-    is_strict: bool = False
+    is_strict: bool = False  # also refuse an IR whose outputs the self-check cannot prove
 
 
 @dataclass(frozen=True, slots=True)
 class PlannedIr:
-    """One requested IR.
+    """One requested IR."""
 
-    Attributes:
-        target: its precision, path and converter.
-        reason: why it has to be made; empty if it is up to date.
-    """
-
-    target: Target
-    reason: str
+    target: Target  # its precision, path and converter
+    reason: str  # why it has to be made; empty if it is up to date
 
     @property
     def precision(self) -> Precision:

@@ -30,28 +30,19 @@ _TYPES = {"f64": "<f8", "f32": "<f4", "f16": "<f2"}
 
 @dataclass(frozen=True, slots=True)
 class Fp16Comparison:
-    """How an IR in FP16 differs from the FP32 IR with its constants rounded.
+    """How an IR in FP16 differs from the FP32 IR with its constants rounded."""
 
-    Attributes:
-        difference: the first node that differs, and how; empty if none does.
-        clipped: the names of constants with values that are too large for FP16.
-    """
-
-    difference: str
-    clipped: tuple[str, ...] = ()
+    difference: str  # the first node that differs, and how; empty if none does
+    clipped: tuple[str, ...] = ()  # the names of constants with values that are too large for FP16
 
 
 @dataclass(frozen=True, slots=True)
 class _Node:
-    """An operation in a form that does not depend on the numbers of layers.
-
-    Attributes:
-        facts: the type, attributes, shapes and sources of the operation.
-        constant: type, offset and size in the .bin; None for another operation.
-    """
+    """An operation in a form that does not depend on the numbers of layers."""
 
     name: str
-    facts: tuple[object, ...]
+    facts: tuple[object, ...]  # the type, attributes, shapes and sources of the operation
+    #: Type, offset and size in the .bin; None for another operation.
     constant: tuple[str, int, int] | None = None
 
 

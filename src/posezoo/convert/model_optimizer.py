@@ -79,17 +79,11 @@ print(json.dumps([folder, version, list(sys.version_info[:2])]))
 
 @dataclass(frozen=True, slots=True)
 class ModelOptimizer:
-    """An installed Model Optimizer.
+    """An installed Model Optimizer."""
 
-    Attributes:
-        command: the program and its first arguments.
-        folder: the folder of its package, which replaces $mo_dir in arguments.
-        version: the version of OpenVINO.
-    """
-
-    command: tuple[str, ...]
-    folder: Path
-    version: str
+    command: tuple[str, ...]  # the program and its first arguments
+    folder: Path  # the folder of its package, which replaces $mo_dir in arguments
+    version: str  # the version of OpenVINO
 
 
 def find_model_optimizer(named: Path | None, python: Path | None = None) -> ModelOptimizer:

@@ -50,23 +50,16 @@ DRAWS = (1, 5)
 
 @dataclass(frozen=True, slots=True)
 class ReferenceSample:
-    """One image and the original's outputs for it; inputs and outputs are by name.
+    """One image and the original's outputs for it; inputs and outputs are by name."""
 
-    Attributes:
-        seed: the seed of the random image.
-        feed: the IR's inputs, with values from 0 to 255.
-        prepared: the original's inputs, with the preprocessing done.
-        moved: the original's inputs if each value of the image is moved by one rounding; None if no input has
-            a floating-point type.
-        outputs: the original's outputs.
-        moved_outputs: the original's outputs for ``moved``; None if they were not computed yet.
-    """
-
-    seed: int
-    feed: Mapping[str, Array]
-    prepared: Mapping[str, Array]
+    seed: int  # the seed of the random image
+    feed: Mapping[str, Array]  # the IR's inputs, with values from 0 to 255
+    prepared: Mapping[str, Array]  # the original's inputs, with the preprocessing done
+    #: The original's inputs if each value of the image is moved by one rounding; None if no input has a
+    #: floating-point type.
     moved: Mapping[str, Array] | None
-    outputs: Mapping[str, Array] = field(default_factory=dict)
+    outputs: Mapping[str, Array] = field(default_factory=dict)  # the original's outputs
+    #: The original's outputs for ``moved``; None if they were not computed yet.
     moved_outputs: Mapping[str, Array] | None = None
 
 

@@ -51,22 +51,16 @@ class FileOrigin(Enum):
 
 @dataclass(frozen=True, slots=True)
 class PlannedFile:
-    """What a download would do about one file.
+    """What a download would do about one file."""
 
-    Attributes:
-        file: the expected file.
-        target: its path.
-        origin: the probable origin. No server is asked, so a mirror at a URL may have a file that is planned
-            from a source.
-        candidate_names: the candidates that would be asked, in this order; empty if the file exists and is
-            verified.
-        is_unpinned: whether the file has no pin and its first use is not trusted; no candidate is asked then.
-    """
-
-    file: SourceFile
-    target: Path
+    file: SourceFile  # the expected file
+    target: Path  # its path
+    #: The probable origin. No server is asked, so a mirror at a URL may have a file that is planned from a
+    #: source.
     origin: FileOrigin
+    #: The candidates that would be asked, in this order; empty if the file exists and is verified.
     candidate_names: tuple[str, ...]
+    #: Whether the file has no pin and its first use is not trusted; no candidate is asked then.
     is_unpinned: bool = False
 
     def __str__(self) -> str:

@@ -32,19 +32,12 @@ class NpmSettingsError(SourceError):
 
 @dataclass(frozen=True, slots=True)
 class NpmRegistry:
-    """A registry that npm is configured with.
+    """A registry that npm is configured with."""
 
-    Attributes:
-        scope: such as ``@mediapipe``; empty for the registry of all other packages.
-        url: its URL, without secrets; empty if none is configured and npm is not installed.
-        origin: the file that names it, ``environment``, or ``default``.
-        has_login: whether credentials are configured for it.
-    """
-
-    scope: str
-    url: str
-    origin: str
-    has_login: bool
+    scope: str  # such as ``@mediapipe``; empty for the registry of all other packages
+    url: str  # its URL, without secrets; empty if none is configured and npm is not installed
+    origin: str  # the file that names it, ``environment``, or ``default``
+    has_login: bool  # whether credentials are configured for it
 
 
 @dataclass(frozen=True, slots=True)

@@ -20,44 +20,33 @@ FirstUse = Callable[[ModelSpec, SourceFile, int, Digest], None]
 
 @dataclass(frozen=True, slots=True)
 class DownloadOptions:
-    """Cache, mirrors, time limits, and what is allowed.
+    """Cache, mirrors, time limits, and what is allowed."""
 
-    Attributes:
-        cache_dir: a folder in the layout of Open Model Zoo's ``--cache_dir``,
-            ``DIR/1/<first two hex digits of the digest>/<the others>``; None for no cache.
-        mirrors: folders or http(s) URLs with the same layout: asked by digest before any source.
-        attempts: how often a source is asked if it fails temporarily, at least 1.
-        first_use: receives and records the size and digest of a file without a pin; None if such files
-            are refused.
-        timeout_s: the time limit for a connection, for the headers, and between two pieces of data.
-        headers: headers for certain hosts.
-        ca_bundle: trusted certificates (PEM); None for those that REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or
-            SSL_CERT_FILE name, else the usual ones.
-        proxies: proxies by scheme, and ``no_proxy``, that replace those of the environment.
-        allow_http: also use plain http for files without a SHA-256 or SHA-384.
-        allow_licenses: the licenses that a model may have, see ``refuse_license``; empty for all.
-        allow_private_redirects: follow redirects from a public host to an address of this machine or network.
-        verify: hash existing files even if their record says that they are verified.
-        jobs: how many files are downloaded at once.
-        connections: how many connections a large file may use.
-        sleep: waits between attempts; its argument is in seconds.
-    """
-
+    #: A folder in the layout of Open Model Zoo's ``--cache_dir``, ``DIR/1/<first two hex digits of the
+    #: digest>/<the others>``; None for no cache.
     cache_dir: Path | None
+    #: Folders or http(s) URLs with the same layout: asked by digest before any source.
     mirrors: tuple[str, ...] = ()
-    attempts: int = 5
+    attempts: int = 5  # how often a source is asked if it fails temporarily, at least 1
+    #: The time limit for a connection, for the headers, and between two pieces of data.
     timeout_s: float = 30.0
+    #: Receives and records the size and digest of a file without a pin; None if such files are refused.
     first_use: FirstUse | None = None
-    headers: tuple[HostHeader, ...] = ()
+    headers: tuple[HostHeader, ...] = ()  # headers for certain hosts
+    #: Trusted certificates (PEM); None for those that REQUESTS_CA_BUNDLE, CURL_CA_BUNDLE or SSL_CERT_FILE
+    #: name, else the usual ones.
     ca_bundle: Path | None = None
+    #: Proxies by scheme, and ``no_proxy``, that replace those of the environment.
     proxies: Mapping[str, str] = field(default_factory=dict)
-    allow_http: bool = False
+    allow_http: bool = False  # also use plain http for files without a SHA-256 or SHA-384
+    #: Follow redirects from a public host to an address of this machine or network.
     allow_private_redirects: bool = False
-    verify: bool = False
-    jobs: int = 1
-    connections: int = 1
+    verify: bool = False  # hash existing files even if their record says that they are verified
+    jobs: int = 1  # how many files are downloaded at once
+    connections: int = 1  # how many connections a large file may use
+    #: The licenses that a model may have, see ``refuse_license``; empty for all.
     allow_licenses: tuple[str, ...] = ()
-    sleep: Callable[[float], None] = time.sleep
+    sleep: Callable[[float], None] = time.sleep  # waits between attempts; its argument is in seconds
 
 
 def refuse_license(spec: ModelSpec, allowed: Collection[str]) -> None:

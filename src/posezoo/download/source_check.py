@@ -35,32 +35,21 @@ BAD_STATES = ("dead", "changed", "unreachable")
 
 @dataclass(frozen=True, slots=True)
 class CheckedSource:
-    """A source of a file, and its answer.
+    """A source of a file, and its answer."""
 
-    Attributes:
-        model, file: the names of the model and the file.
-        source: the source as users see it, without secrets.
-        type: its ``$type`` in model.yml.
-        host: the host that its URL names; empty if it has none.
-        state: ``good``, ``dead`` (it does not have the file, or refuses it), ``changed`` (another size or
-            digest), ``unreachable`` (no answer, a temporary failure, or a wrong setting of npm or the proxy
-            on this machine) or ``unchecked`` (for example, a package is missing).
-        compared: what was equal to model.yml: ``size``, ``digest``.
-        problem: the reason for any other state than ``good``.
-        path: the model.yml.
-        line: the line that names the source, counted from 1; 0 if it was not found.
-    """
-
-    model: str
-    file: str
-    source: str
-    type: str
-    host: str
+    model: str  # its name
+    file: str  # its name
+    source: str  # as users see it, without secrets
+    type: str  # its ``$type`` in model.yml
+    host: str  # the host that its URL names; empty if it has none
+    #: ``good``, ``dead`` (it does not have the file, or refuses it), ``changed`` (another size or digest),
+    #: ``unreachable`` (no answer, a temporary failure, or a wrong setting of npm or the proxy here)
+    #: or ``unchecked`` (for example, a package is missing).
     state: str
-    compared: tuple[str, ...]
-    problem: str
-    path: Path
-    line: int
+    compared: tuple[str, ...]  # what was equal to model.yml: ``size``, ``digest``
+    problem: str  # the reason for any other state than ``good``
+    path: Path  # the model.yml
+    line: int  # the line that names the source, counted from 1; 0 if it was not found
 
 
 def check_sources(

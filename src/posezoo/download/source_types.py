@@ -22,24 +22,20 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class SourceType:
-    """A type of source.
+    """A type of source."""
 
-    Attributes:
-        source_class: the class of its sources; users see ``str(source)`` as the name.
-        open: starts to read a source, given the file, the context and the bytes downloaded before;
-            raises DownloadError if it cannot.
-        check: returns what was compared (size, digest) with the source's own metadata, without downloading
-            the file; raises DownloadError if they differ, or the source does not have it. If it is None,
-            the source is opened and its first byte is read.
-        find_local_copy: returns a copy on this machine to ask before the source; None if there is none.
-        field_type: its ``$type`` and its keys in model.yml. Only plug-ins set it; those of the built-in
-            types are in ``spec.source_files``, which reads model.yml without this package.
-    """
-
-    source_class: type
+    source_class: type  # the class of its sources; users see ``str(source)`` as the name
+    #: Starts to read a source, given the file, the context and the bytes downloaded before; raises
+    #: DownloadError if it cannot.
     open: Callable[[Any, SourceFile, DownloadContext, ResumeState], AbstractContextManager[ByteStream]]
+    #: Returns a copy on this machine to ask before the source; None if there is none.
     find_local_copy: Callable[[Any], Candidate | None] = lambda _source: None
+    #: Returns what was compared (size, digest) with the source's own metadata, without downloading the file;
+    #: raises DownloadError if they differ, or the source does not have it. If it is None, the source is
+    #: opened and its first byte is read.
     check: Callable[[Any, SourceFile, DownloadContext], tuple[str, ...]] | None = None
+    #: Its ``$type`` and its keys in model.yml. Only plug-ins set it; those of the built-in types are in
+    #: ``spec.source_files``, which reads model.yml without this package.
     field_type: FieldType[Any] | None = None
 
 

@@ -41,18 +41,13 @@ OWN_DETECTOR_LIMIT = (
 
 @dataclass(frozen=True, slots=True)
 class ModelFacts:
-    """A model, one of its variants, or a composite.
+    """A model, one of its variants, or a composite."""
 
-    Attributes:
-        model: the declared model.
-        parts: a composite's parts in the order in which they run; for a model, only the model itself. They
-            have the pins of the user's lock file if there is one.
-        layout: the folders of its IR; None for facts that do not depend on an IR.
-    """
-
-    model: Model
+    model: Model  # the declared model
+    #: A composite's parts in the order in which they run; for a model, only the model itself. They have the
+    #: pins of the user's lock file if there is one.
     parts: tuple[ModelSpec, ...]
-    layout: ModelLayout | None = None
+    layout: ModelLayout | None = None  # the folders of its IR; None for facts that do not depend on an IR
 
     @property
     def name(self) -> str:

@@ -19,15 +19,10 @@ from posezoo.ir.openvino_import import import_openvino
 
 @dataclass(frozen=True, slots=True)
 class Complexity:
-    """The cost of one inference.
+    """The cost of one inference."""
 
-    Attributes:
-        gflops: the number of operations / 10^9.
-        mparams: the number of weights / 10^6.
-    """
-
-    gflops: float
-    mparams: float
+    gflops: float  # the number of operations / 10^9
+    mparams: float  # the number of weights / 10^6
 
 
 def read_complexity(xml: Path, shapes: Mapping[str, Collection[int]] | None = None) -> Complexity | None:

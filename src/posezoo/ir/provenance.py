@@ -71,24 +71,17 @@ class OutputCheck:
 
 @dataclass(frozen=True, slots=True)
 class Provenance:
-    """The content of a provenance.json.
+    """The content of a provenance.json."""
 
-    Attributes:
-        key: everything that the bytes of the IR depend on, from ``conversion_key``.
-        contents: size and digest of the two files, by suffix: ``.xml`` and ``.bin``.
-        checks: the self-check; empty if it was skipped.
-        unprovable: the outputs whose numbers prove nothing (``self_check.LARGEST_NOISE``).
-        complexity: the ``gflops`` of one inference, and ``mparams``; empty if sizes are dynamic, or if they
-            were not counted.
-        shift: for an INT8 IR, the displacement of its keypoints against FP32, measured by ``quantize``.
-    """
-
-    key: Mapping[str, object]
-    contents: Mapping[str, FileContent]
-    checks: tuple[OutputCheck, ...]
+    key: Mapping[str, object]  # everything that the bytes of the IR depend on, from ``conversion_key``
+    contents: Mapping[str, FileContent]  # size and digest of the two files, by suffix: ``.xml`` and ``.bin``
+    checks: tuple[OutputCheck, ...]  # the self-check; empty if it was skipped
+    #: The ``gflops`` of one inference, and ``mparams``; empty if sizes are dynamic, or if they were not
+    #: counted.
     complexity: Mapping[str, float] = field(default_factory=dict)
+    #: For an INT8 IR, the displacement of its keypoints against FP32, measured by ``quantize``.
     shift: Mapping[str, float] = field(default_factory=dict)
-    unprovable: tuple[str, ...] = ()
+    unprovable: tuple[str, ...] = ()  # the outputs whose numbers prove nothing (``self_check.LARGEST_NOISE``)
 
 
 def conversion_key(

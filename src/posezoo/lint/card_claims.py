@@ -67,26 +67,17 @@ class CardPorts:
 
 @dataclass(frozen=True, slots=True)
 class CardClaims:
-    """What a card states about one model.
+    """What a card states about one model."""
 
-    Attributes:
-        ports: the sections on inputs and outputs.
-        metrics: cells of tables by ``gflops``, ``mparams``, ``type`` and ``framework``, and by
-            ``published gflops`` and ``published mparams`` if the card does not say that they were counted.
-        accuracy: the numbers in accuracy tables.
-        description: the text below the first heading of level 2.
-        licenses: the links of the legal section.
-        titles: the headings, in lower case.
-        labels: the first cell of each row of all tables, in lower case.
-    """
-
-    ports: tuple[CardPorts, ...] = ()
+    ports: tuple[CardPorts, ...] = ()  # the sections on inputs and outputs
+    #: Cells of tables by ``gflops``, ``mparams``, ``type`` and ``framework``, and by ``published gflops`` and
+    #: ``published mparams`` if the card does not say that they were counted.
     metrics: dict[str, CardValue[str]] = field(default_factory=dict)
-    accuracy: tuple[CardValue[float], ...] = ()
-    description: CardValue[str] | None = None
-    licenses: tuple[MarkdownLink, ...] = ()
-    titles: tuple[str, ...] = ()
-    labels: tuple[str, ...] = ()
+    accuracy: tuple[CardValue[float], ...] = ()  # the numbers in accuracy tables
+    description: CardValue[str] | None = None  # the text below the first heading of level 2
+    licenses: tuple[MarkdownLink, ...] = ()  # the links of the legal section
+    titles: tuple[str, ...] = ()  # the headings, in lower case
+    labels: tuple[str, ...] = ()  # the first cell of each row of all tables, in lower case
 
     def sections_on(self, kind: str, *sides: str) -> list[CardPorts]:
         """The sections on inputs or outputs for any of these sides."""

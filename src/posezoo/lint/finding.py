@@ -34,23 +34,15 @@ Place = FileLocation | YamlNode | SpecError
 
 @dataclass(frozen=True, slots=True)
 class RuleViolation:
-    """A violation of a rule in one model.
+    """A violation of a rule in one model."""
 
-    Attributes:
-        place: its location.
-        message: what is wrong.
-        field: the key of model.yml, or the part of a card; if empty, the path of a YAML node.
-        actual: the text at this location.
-        expected: the text that the rule expects, for example from another file; empty if there is none.
-        severity: the severity; None for the rule's severity.
-    """
-
-    place: Place
-    message: str
-    field: str = ""
-    actual: str = ""
+    place: Place  # its location
+    message: str  # what is wrong
+    field: str = ""  # the key of model.yml, or the part of a card; if empty, the path of a YAML node
+    actual: str = ""  # the text at this location
+    #: The text that the rule expects, for example from another file; empty if there is none.
     expected: str = ""
-    severity: Severity | None = None
+    severity: Severity | None = None  # the severity; None for the rule's severity
 
 
 @dataclass(frozen=True, slots=True)

@@ -33,17 +33,13 @@ _ADDRESS = re.compile(r"[A-Za-z][A-Za-z0-9+.-]{0,20}:|//|#|@")
 
 @dataclass(frozen=True, slots=True)
 class IndexRow:
-    """What an index page states about one model.
-
-    Attributes:
-        cells: the values, by the keys of ``_COLUMNS``.
-        unclear: the cells of a row that have another number of values than models; only for its first model.
-    """
+    """What an index page states about one model."""
 
     file: str
     line: int
     model: str
-    cells: dict[str, CardValue[str]]
+    cells: dict[str, CardValue[str]]  # the values, by the keys of ``_COLUMNS``
+    #: The cells of a row that have another number of values than models; only for its first model.
     unclear: tuple[str, ...] = ()
 
 

@@ -20,30 +20,19 @@ FORMER_IDS = {
 
 @dataclass(frozen=True, slots=True)
 class RuleInfo:
-    """A requirement for every model.
+    """A requirement for every model."""
 
-    Attributes:
-        id: its name in reports, baselines and SARIF.
-        severity: the severity of its findings, unless a finding has its own.
-        explanation: the requirement, and why it matters.
-        example: a mistake that the rule finds.
-    """
-
-    id: str
-    severity: Severity
-    explanation: str
-    example: str
+    id: str  # its name in reports, baselines and SARIF
+    severity: Severity  # the severity of its findings, unless a finding has its own
+    explanation: str  # the requirement, and why it matters
+    example: str  # a mistake that the rule finds
 
 
 @dataclass(frozen=True, slots=True)
 class Rule(RuleInfo):
-    """A rule on metadata.
+    """A rule on metadata."""
 
-    Attributes:
-        find: yields the violations in one model.
-    """
-
-    find: FindViolations
+    find: FindViolations  # yields the violations in one model
 
 
 def rule(

@@ -20,17 +20,13 @@ Shapes = Mapping[str, tuple[int, ...]]
 
 @dataclass(frozen=True, slots=True)
 class NetworkArgument:
-    """An argument in which the checkpoints of one network can differ.
+    """An argument in which the checkpoints of one network can differ."""
 
-    Attributes:
-        default: the published checkpoint's value.
-        allowed: the values that the network is known to work with. Numbers have an upper bound because they
-            may come from a checkpoint's keys, and memory grows with their square.
-        read: reads the value from a checkpoint's shapes; returns None if the keys do not show it.
-    """
-
-    default: ArgumentValue
+    default: ArgumentValue  # the published checkpoint's value
+    #: The values that the network is known to work with. Numbers have an upper bound because they may come
+    #: from a checkpoint's keys, and memory grows with their square.
     allowed: range | tuple[ArgumentValue, ...]
+    #: Reads the value from a checkpoint's shapes; returns None if the keys do not show it.
     read: Callable[[Shapes], ArgumentValue | None] = lambda shapes: None
 
     def __str__(self) -> str:
@@ -41,27 +37,22 @@ class NetworkArgument:
 
 @dataclass(frozen=True, slots=True)
 class NetworkDefinition:
-    """One network.
+    """One network."""
 
-    Attributes:
-        name: the name of the network.
-        module_class: its torch module, as ``package.module:Class``.
-        input: its name, default shape, colour order, mean and scale, as the published weights expect them.
-        outputs: the names of what the module returns, in order; ``{refinement_stages}`` stands for that
-            argument's value.
-        arguments: those that a caller may choose, and that ``infer_arguments`` reads from a checkpoint.
-        fixed: further arguments of the class, which depend on the network's name.
-        self_check: how an IR is compared with the network, if the default is not suitable.
-        ir_order: the positions of these outputs in the published IR, if it has another order.
-    """
-
-    name: str
-    module_class: str
+    name: str  # the name of the network
+    module_class: str  # its torch module, as ``package.module:Class``
+    #: Its name, default shape, colour order, mean and scale, as the published weights expect them.
     input: Input
+    #: The names of what the module returns, in order; ``{refinement_stages}`` stands for that argument's
+    #: value.
     outputs: tuple[str, ...]
+    #: Those that a caller may choose, and that ``infer_arguments`` reads from a checkpoint.
     arguments: Mapping[str, NetworkArgument] = field(default_factory=dict)
+    #: Further arguments of the class, which depend on the network's name.
     fixed: Mapping[str, ArgumentValue] = field(default_factory=dict)
+    #: How an IR is compared with the network, if the default is not suitable.
     self_check: SelfCheckSettings = field(default_factory=SelfCheckSettings)
+    #: The positions of these outputs in the published IR, if it has another order.
     ir_order: tuple[int, ...] = ()
 
     def build(self, **arguments: ArgumentValue) -> nn.Module:

@@ -20,18 +20,14 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True, slots=True)
 class NetworkCheckpoint:
-    """A checkpoint's tensors by the keys of a network; reading it does not need PyTorch.
+    """A checkpoint's tensors by the keys of a network; reading it does not need PyTorch."""
 
-    Attributes:
-        path: the file.
-        arguments: all arguments of the network: declared, or inferred from keys and shapes.
-        tensors: numpy arrays by key, most of them views of the file. The tensors of an old .params file have
-            names without dots, which ``load`` replaces by keys.
-    """
-
-    path: Path
+    path: Path  # the file
     network: NetworkDefinition
+    #: All arguments of the network: declared, or inferred from keys and shapes.
     arguments: Mapping[str, ArgumentValue]
+    #: Numpy arrays by key, most of them views of the file. The tensors of an old .params file have names
+    #: without dots, which ``load`` replaces by keys.
     tensors: Mapping[str, Any]
 
     def load(self) -> nn.Module:

@@ -102,22 +102,14 @@ class _Parser(argparse.ArgumentParser):
 
 @dataclass(frozen=True, slots=True)
 class OmzCommand:
-    """One of the commands.
+    """One of the commands."""
 
-    Args:
-        name: its name, as the help shows it.
-        summary: what it does.
-        verb: what it does with models, for the help of the flags that select them.
-        run: does the work, and returns the exit code.
-        own_flags: its flags besides those that select models.
-        contradiction: an error message if the flags contradict each other, for any model; empty if not.
-    """
-
-    name: str
-    summary: str
-    verb: str
-    run: Callable[[argparse.Namespace], int]
-    own_flags: Sequence[Flag | str] = ()
+    name: str  # its name, as the help shows it
+    summary: str  # what it does
+    verb: str  # what it does with models, for the help of the flags that select them
+    run: Callable[[argparse.Namespace], int]  # does the work, and returns the exit code
+    own_flags: Sequence[Flag | str] = ()  # its flags besides those that select models
+    #: An error message if the flags contradict each other, for any model; empty if not.
     contradiction: Callable[[argparse.Namespace], str] = lambda args: ""
 
     def create_parser(self) -> argparse.ArgumentParser:

@@ -30,20 +30,14 @@ _DEFAULT_SIZES = {"N": 1, "H": 128, "W": 128}
 
 @dataclass(frozen=True, slots=True)
 class ReferenceRuntime:
-    """Runs an original model.
+    """Runs an original model."""
 
-    Attributes:
-        name: the name of the runtime, with its version.
-        inputs: shape and type of each input by its name.
-        outputs: the names of the outputs.
-        run: computes all outputs by name from the inputs by name.
-        run_several: the same for several inputs, if a runtime can do this faster than one by one.
-    """
-
-    name: str
-    inputs: Mapping[str, TensorSignature]
-    outputs: Collection[str]
+    name: str  # the name of the runtime, with its version
+    inputs: Mapping[str, TensorSignature]  # shape and type of each input by its name
+    outputs: Collection[str]  # the names of the outputs
+    #: Computes all outputs by name from the inputs by name.
     run: Callable[[Mapping[str, Array]], dict[str, Array]]
+    #: The same for several inputs, if a runtime can do this faster than one by one.
     run_several: Callable[[Sequence[Mapping[str, Array]]], list[dict[str, Array]]] | None = None
 
     def run_all(self, feeds: Sequence[Mapping[str, Array]]) -> list[dict[str, Array]]:
@@ -58,36 +52,27 @@ OpenRuntime = Callable[[ModelSpec, Path, Mapping[str, Shape]], ReferenceRuntime 
 
 @dataclass(frozen=True, slots=True)
 class ModelFormat:
-    """One format of published models.
+    """One format of published models."""
 
-    Attributes:
-        kind: the name of such a file in messages.
-        recognises: whether the content of a file has this format.
-        frontend: the name of OpenVINO's frontend that reads it.
-        image_layout: the usual layout of images in this format; empty if there is none.
-        external_files: the further files that a reader opens, relative to the file's folder; raises
-            ProtobufError if the file is damaged.
-        openvino_input: the input of OpenVINO: a path, or the content of a file for its frontend.
-        output_names: the outputs that the file itself declares, in its order: the name of each tensor by the
-            output's title; empty if it declares none.
-        cut_before_conversion: makes an OpenVINO InputModel end at the outputs with these names.
-        runtime_module: the module of a runtime other than OpenVINO; empty if there is none.
-        open_runtime: opens the original in that runtime.
-        read_constants: arrays of the constants that a file contains; it may leave out some.
-        by_file_name: other formats of the same framework, by the last characters of their files' names.
-    """
-
-    kind: str
-    recognises: Callable[[Path], bool]
-    frontend: str
-    image_layout: str
+    kind: str  # the name of such a file in messages
+    recognises: Callable[[Path], bool]  # whether the content of a file has this format
+    frontend: str  # the name of OpenVINO's frontend that reads it
+    image_layout: str  # the usual layout of images in this format; empty if there is none
+    #: The further files that a reader opens, relative to the file's folder; raises ProtobufError if the file
+    #: is damaged.
     external_files: Callable[[Path], Collection[str]] = lambda path: ()
+    #: The input of OpenVINO: a path, or the content of a file for its frontend.
     openvino_input: Callable[[ModelSpec, Path], Path | bytes] = lambda spec, path: path
+    #: The outputs that the file itself declares, in its order: the name of each tensor by the output's title;
+    #: empty if it declares none.
     output_names: Callable[[Path], Mapping[str, str]] = lambda path: {}
+    #: Makes an OpenVINO InputModel end at the outputs with these names.
     cut_before_conversion: Callable[[Any, Sequence[str]], None] | None = None
-    runtime_module: str = ""
-    open_runtime: OpenRuntime | None = None
+    runtime_module: str = ""  # the module of a runtime other than OpenVINO; empty if there is none
+    open_runtime: OpenRuntime | None = None  # opens the original in that runtime
+    #: Arrays of the constants that a file contains; it may leave out some.
     read_constants: Callable[[ModelSpec, Path], Collection[Array]] = lambda spec, path: ()
+    #: Other formats of the same framework, by the last characters of their files' names.
     by_file_name: Mapping[str, ModelFormat] = field(default_factory=dict)
 
 
