@@ -69,11 +69,7 @@ FORMAT = 1
 
 
 def card_json(facts: ModelFacts) -> dict[str, Any]:
-    """The content of card.json; the module's docstring explains its keys.
-
-    Raises:
-        SpecError: a measured.yml or papers.yml is not valid.
-    """
+    """The content of card.json; the module's docstring explains its keys."""
     model, parts = facts.model, facts.parts
     own = model if isinstance(model, ModelSpec) else None
     licenses = [_license(part) for part in parts]

@@ -1,4 +1,7 @@
-"""Read a model card: its sections, tables, links and metrics, each with its line number."""
+"""Read a model card with markdown-it-py: its sections, tables, links and metrics, each with its line number.
+
+Without that package, everything here raises a MissingPackageError.
+"""
 
 from __future__ import annotations
 
@@ -145,11 +148,7 @@ class ParsedCard:
 
 
 def read_card(path: Path) -> ParsedCard | None:
-    """The card in a file; None if the file cannot be read.
-
-    Raises:
-        MissingPackageError: markdown-it-py is not installed.
-    """
+    """The card in a file; None if the file cannot be read."""
     text = read_text(path)
     return parse_card(text) if text is not None else None
 
@@ -167,11 +166,7 @@ def read_text(path: Path) -> str | None:
 
 
 def parse_card(text: str) -> ParsedCard:
-    """The parts of a card; the result's ``truncation_note`` says what was too long to be read.
-
-    Raises:
-        MissingPackageError: markdown-it-py is not installed.
-    """
+    """The parts of a card; the result's ``truncation_note`` says what was too long to be read."""
     notes = [f"only its first {MAX_CHARACTERS:,} characters were read"] if len(text) > MAX_CHARACTERS else []
     lines = text[:MAX_CHARACTERS].removeprefix("\ufeff").splitlines()
     start = 0
@@ -261,9 +256,6 @@ def create_parser() -> MarkdownIt:
     """A parser of blocks: CommonMark with GitHub's tables. The text inside a block is not parsed.
 
     Indented text is not code, because Open Model Zoo's cards indent tables and fences too far in lists.
-
-    Raises:
-        MissingPackageError: markdown-it-py is not installed.
     """
     markdown_it = import_optional("markdown_it", extra="lint")
     parser: MarkdownIt = markdown_it.MarkdownIt("commonmark").enable("table").disable(["code", "inline"])
@@ -271,11 +263,7 @@ def create_parser() -> MarkdownIt:
 
 
 def to_plain_text(text: str) -> str:
-    """The text that a reader sees when Markdown is displayed.
-
-    Raises:
-        MissingPackageError: markdown-it-py is not installed.
-    """
+    """The text that a reader sees when Markdown is displayed."""
     if not set(text) & set("\\`*_[<&"):
         return text.strip()
     parser = create_parser()

@@ -65,11 +65,7 @@ other than the default: `posezoo get simple_pose_resnet18_v1b@ccd24037`."""
 
 
 def draw_pages(root: Path) -> dict[str, str]:
-    """The text of each page by its path below the registry's root, with / between its parts.
-
-    Raises:
-        SpecError: a file of the registry is not valid.
-    """
+    """The text of each page by its path below the registry's root, with / between its parts."""
     registry = Registry([root])
     models: list[ModelFacts] = []  # the parts of a composite follow it in the order in which they run
     for entry in registry.entries.values():

@@ -71,11 +71,7 @@ def draw_skeleton(skeleton: Skeleton) -> str:
 
 
 def keypoint_position(keypoint: str) -> tuple[int, int]:
-    """The position of a keypoint in the image, in pixels.
-
-    Raises:
-        KeyError: no skeleton has such a keypoint.
-    """
+    """The position of a keypoint in the image, in pixels; a KeyError if no skeleton has it."""
     if keypoint in _MIDDLE:
         return _CENTER, _MIDDLE[keypoint]
     sides = [side for side in ("left", "right") if side in keypoint.split("_")]

@@ -149,11 +149,7 @@ def dtype_size(kind: str) -> int:
 
 
 def element_count(shape: Sequence[object], what: str) -> int:
-    """The number of elements of a tensor of this shape.
-
-    Raises:
-        CheckpointFormatError: it is not a shape.
-    """
+    """The number of elements of a tensor of this shape; CheckpointFormatError if it is not a shape."""
     if len(shape) > MAX_DIMENSIONS:
         raise CheckpointFormatError(f"{what} declares {len(shape)} dimensions, more than {MAX_DIMENSIONS}")
     sizes = [require_size(size, f"a size of {what}") for size in shape]
@@ -166,11 +162,7 @@ def element_count(shape: Sequence[object], what: str) -> int:
 
 
 def require_size(value: object, what: str) -> int:
-    """Return the value if it is an integer from 0 to 2^63 - 1.
-
-    Raises:
-        CheckpointFormatError: it is not such an integer.
-    """
+    """Return the value if it is an integer from 0 to 2^63 - 1; else raise a CheckpointFormatError."""
     if not isinstance(value, int) or isinstance(value, bool) or not 0 <= value < 1 << 63:
         raise CheckpointFormatError(f"{what} is {shorten(value)}, expected an integer from 0 to 2^63 - 1")
     return value

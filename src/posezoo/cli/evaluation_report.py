@@ -101,11 +101,7 @@ class EvaluationReport:
         }
 
     def write(self, folder: Path, *, worst: int = 0) -> None:
-        """Write metrics for ``posezoo record``, results in COCO's form, tables, and the worst images.
-
-        Raises:
-            OutputError: a file cannot be written.
-        """
+        """Write metrics for ``posezoo record``, results in COCO's form, tables, and the worst images."""
         measurement = create_accuracy_measurement(self.protocol, self.result)
         content = {
             "accuracy": measurement_to_json(self.protocol.estimator.model.full_name, measurement),

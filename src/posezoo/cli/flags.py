@@ -313,20 +313,12 @@ def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -
 
 
 def settings_from_args(args: argparse.Namespace, overrides: Mapping[str, object] | None = None) -> Settings:
-    """The effective settings: override > flag > POSEZOO_* > posezoo.cfg > default; None counts as not given.
-
-    Raises:
-        SettingsError: a value cannot be used.
-    """
+    """The settings: override > flag > POSEZOO_* > posezoo.cfg > default; None counts as not given."""
     return to_settings(read_settings(given_settings(args, overrides)))
 
 
 def context_from_args(args: argparse.Namespace, overrides: Mapping[str, object] | None = None) -> Context:
-    """Open the context of the effective settings; a flag that the verb does not have counts as not given.
-
-    Raises:
-        PosezooError: a setting or the lock cannot be used.
-    """
+    """Open the context of the effective settings; a flag that the verb does not have counts as not given."""
     from posezoo.pipeline.zoo_context import open_context
 
     return open_context(
@@ -382,11 +374,7 @@ def require_model_optimizer(args: argparse.Namespace) -> None:
 
 
 def require_single_model(registry: Registry, name: str) -> ModelSpec:
-    """The model with this name, which must not be a composite.
-
-    Raises:
-        PosezooError: there is no such model, or it is a composite.
-    """
+    """The model with this name; a PosezooError if there is none, or it is a composite."""
     model = registry.find(name)
     if isinstance(model, CompositeSpec):
         raise PosezooError(

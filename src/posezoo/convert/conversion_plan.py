@@ -137,13 +137,10 @@ def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[
 
 
 def refuse_to_replace(model: ModelSpec, layout: ModelLayout) -> None:
-    """Refuse a conversion if the user's own weights, or an IR of other weights, could be lost.
+    """Raise a ConversionError if the user's own weights, or an IR of other weights, could be lost.
 
     A conversion of published weights may replace an IR of any published weights. A conversion of the user's
     weights may only replace an IR of the same weights.
-
-    Raises:
-        ConversionError: an IR exists that must not be replaced.
     """
     digests = set(provenance.source_digests(model).values())
     for precision in Precision:

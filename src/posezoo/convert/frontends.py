@@ -58,11 +58,7 @@ def select_format(spec: ModelSpec) -> ModelFormat:
 
 
 def source_model_path(spec: ModelSpec, layout: ModelLayout) -> Path:
-    """The path of the file to convert.
-
-    Raises:
-        ConversionError: the model names no file, or one that is not published.
-    """
+    """The path of the file to convert; a ConversionError if there is none, or it is not published."""
     if not spec.files:
         raise ConversionError(
             f"{spec.full_name}: its model.yml names no file", hint="add the original to its files"

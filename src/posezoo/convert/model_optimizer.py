@@ -176,11 +176,7 @@ def _environment(home: str = "") -> dict[str, str]:
 
 
 def refuse_unsafe_arguments(spec: ModelSpec) -> None:
-    """Refuse arguments of a model with which Model Optimizer could run code, or read or write other files.
-
-    Raises:
-        ConversionError: the model has such an argument.
-    """
+    """Raise a ConversionError for an argument that could make Model Optimizer run code or use other files."""
     for flag, value in spec.mo_args:
         if flag == "--model_name":  # replaced by ours
             continue

@@ -45,11 +45,7 @@ def map_file(path: Path) -> Iterator[Buffer]:
 
 
 def read_fields(buffer: Buffer, start: int, end: int) -> Iterator[ProtobufField]:
-    """The fields of the message between two positions, in the file's order.
-
-    Raises:
-        ProtobufError: the bytes between them are not a valid message.
-    """
+    """The fields of the message between two positions, in order; ProtobufError if it is not valid."""
     while start < end:
         tag, start = read_varint(buffer, start, end)
         number, kind = tag >> 3, tag & 7
@@ -70,11 +66,7 @@ def read_fields(buffer: Buffer, start: int, end: int) -> Iterator[ProtobufField]
 
 
 def find_messages(buffer: Buffer, *path: int) -> list[ProtobufField]:
-    """The messages inside a file's message at a path of field numbers, in the file's order.
-
-    Raises:
-        ProtobufError: the bytes of a message on the path are not valid.
-    """
+    """The messages inside a file's message at a path of field numbers, in order; ProtobufError as above."""
     found = [ProtobufField(0, LENGTH, 0, len(buffer))]
     for number in path:
         found = [

@@ -48,11 +48,7 @@ class ProcessLimits:
 
 
 def describe_run(spec: ModelSpec) -> tuple[str, ...]:
-    """Lines for the user: the code that would run, and what the sandbox allows.
-
-    Raises:
-        ConversionError: there is no such code, or its arguments in model.yml cannot be used.
-    """
+    """Lines for the user: the code that would run (``list_upstream_code``), and what the sandbox allows."""
     name = spec.full_name
     return (
         *(f"{name}: runs code that comes with the model: {code}" for code in list_upstream_code(spec)),

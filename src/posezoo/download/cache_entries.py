@@ -87,11 +87,7 @@ def list_entries(root: Path, names: Mapping[str, Collection[str]]) -> tuple[Cach
 
 
 def remove_entries(root: Path, entries: Iterable[CacheEntry]) -> None:
-    """Remove entries, folders that become empty, and files that killed or interrupted runs left.
-
-    Raises:
-        OutputError: an entry cannot be removed.
-    """
+    """Remove entries, folders that become empty, and files that killed or interrupted runs left."""
     remove_stale_staging(root)
     for entry in entries:
         with writing(entry.path):

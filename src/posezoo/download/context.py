@@ -218,11 +218,7 @@ class DownloadContext:
         return changed
 
     def temp_dir(self) -> Path:
-        """A temporary folder that is removed on exit.
-
-        Raises:
-            OutputError: it cannot be created.
-        """
+        """A temporary folder that is removed on exit."""
         with self._lock:
             if self._temp_dir is None:
                 try:

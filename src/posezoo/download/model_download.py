@@ -177,12 +177,7 @@ def plan_file(
 
 
 def require_allowed(spec: ModelSpec, files: Sequence[SourceFile], options: DownloadOptions) -> None:
-    """Check that files of a model may be downloaded.
-
-    Raises:
-        LicenseError: the options do not allow the model's license.
-        UnpinnedFileError: a file has no pin, and its first use is not trusted.
-    """
+    """Raise a LicenseError or UnpinnedFileError if files of a model may not be downloaded."""
     refuse_license(spec, options.allow_licenses)
     unpinned = [file for file in files if not file.is_pinned]
     if unpinned and options.first_use is None:

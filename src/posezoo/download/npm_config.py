@@ -76,11 +76,7 @@ class NpmConfig:
         return url if url.endswith("/") else f"{url}/"
 
     def find_registries(self) -> tuple[NpmRegistry, ...]:
-        """The registry of all packages, then those of scopes.
-
-        Raises:
-            NpmSettingsError: one of them, or a login, is invalid.
-        """
+        """The registry of all packages, then those of scopes; NpmSettingsError if one is invalid."""
         keys = {key for layer in self.layers.values() for key in layer}
         scopes = sorted(key.removesuffix(":registry") for key in keys if re.fullmatch("@.+:registry", key))
         registries = []
@@ -287,11 +283,7 @@ def _expand(text: str) -> str:
 
 
 def _host(url: str) -> str:
-    """Host and port in the form of npm's keys: lower case, without the scheme's own port; or an empty text.
-
-    Raises:
-        ValueError: the port or the IPv6 address is invalid.
-    """
+    """Host and port as in npm's keys, without the scheme's own port; ValueError if one is invalid."""
     address = urlsplit(url)
     name, port = address.hostname or "", address.port
     name = f"[{name}]" if ":" in name else name

@@ -135,11 +135,7 @@ def to_svg(chart: Chart) -> str:
 
 
 def to_image(chart: Chart) -> Any:
-    """The chart as an (H, W, 3) uint8 BGR image; non-ASCII letters become question marks.
-
-    Raises:
-        MissingPackageError: OpenCV is not installed.
-    """
+    """The chart as an (H, W, 3) uint8 BGR image; non-ASCII letters become question marks."""
     import numpy as np
 
     cv2 = import_optional("cv2", extra="run")

@@ -58,11 +58,7 @@ class MeasurementSelection:
     settings: Mapping[str, str] = field(default_factory=dict)
 
     def select(self, spec: ModelSpec, kind: str) -> list[Measurement]:
-        """All selected measurements of one kind of a model.
-
-        Raises:
-            SpecError: its measured.yml is not valid.
-        """
+        """All selected measurements of one kind of a model."""
         measurements = measurements_of(spec, kind)
         if any(each.kind == kind for _, each in self.user_measurements):
             measurements = [
@@ -122,17 +118,7 @@ def compare_models(
     layout: ModelLayout,
     selection: MeasurementSelection,
 ) -> ModelComparison:
-    """Compare models.
-
-    Args:
-        specs: the models; each has a row for each precision that is available or that it was quantized to.
-        precisions: the precisions of interest.
-        layout: the folders of the IR; the sizes of the IR are compared.
-        selection: the measurements to use.
-
-    Raises:
-        SpecError: a measured.yml is not valid.
-    """
+    """Compare models: one row for each that is available in, or was quantized to, one of the precisions."""
     subjects = [
         (spec, precision)
         for spec in specs

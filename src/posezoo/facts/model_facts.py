@@ -148,21 +148,13 @@ class ModelFacts:
 
     @property
     def papers(self) -> tuple[Paper, ...]:
-        """The papers that its registry's papers.yml describes.
-
-        Raises:
-            SpecError: papers.yml is not valid.
-        """
+        """The papers that its registry's papers.yml describes."""
         from posezoo.facts.papers import collect_papers
 
         return collect_papers(self.parts)
 
     def measurements(self, kind: str = "") -> Iterator[tuple[Model, Measurement]]:
-        """The measurements of each of ``models``, with the model: of one of ``measured.KINDS``, or all kinds.
-
-        Raises:
-            SpecError: a measured.yml is not valid.
-        """
+        """The measurements of each of ``models``, with the model: of one of ``measured.KINDS``, or of all."""
         for model in self.models:
             for measurement in measurements_of(model, kind):
                 yield model, measurement
@@ -181,11 +173,7 @@ class ModelFacts:
 
 
 def measurements_of(model: Model, kind: str = "") -> Sequence[Measurement]:
-    """The measurements of one model or composite, of one kind or of all kinds.
-
-    Raises:
-        SpecError: its measured.yml is not valid.
-    """
+    """The measurements of a model or composite, of one kind or of all; SpecError as ``load_measurements``."""
     from posezoo.measured import load_measurements
 
     return [each for each in load_measurements(model) if kind in ("", each.kind)]

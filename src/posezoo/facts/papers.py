@@ -60,11 +60,7 @@ def read_papers(path: Path) -> dict[str, Paper]:
 
 
 def collect_papers(parts: Iterable[ModelSpec]) -> tuple[Paper, ...]:
-    """The papers of models of one registry, each once; papers that are not in papers.yml are left out.
-
-    Raises:
-        SpecError: as ``read_papers``.
-    """
+    """The papers of models of one registry, each once; papers that are not in papers.yml are left out."""
     models = tuple(parts)
     papers = read_papers(registry_root(models[0]) / NAME) if models else {}
     addresses = dict.fromkeys(model.origin.paper for model in models)

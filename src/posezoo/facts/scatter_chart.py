@@ -23,9 +23,6 @@ def draw_scatter_chart(specs: Sequence[ModelSpec], root: Path) -> Chart | None:
 
     The axis of throughput is logarithmic. A precision other than FP16 is named. A mark is white if the speed
     was measured with random weights.
-
-    Raises:
-        SpecError: a measured.yml is not valid.
     """
     compared = compare_models(specs, tuple(Precision), ModelLayout(root, root), MeasurementSelection())
     points = []

@@ -136,11 +136,7 @@ class GalleryData:
 def collect_gallery_data(
     models: Sequence[ModelFacts], layout: ModelLayout, selection: MeasurementSelection
 ) -> GalleryData:
-    """The gallery's data of these models and their variants.
-
-    Raises:
-        SpecError: a measured.yml is not valid.
-    """
+    """The gallery's data of these models and their variants."""
     by_name = {facts.name: facts for model in models for facts in (model, *model.variants)}
     specs = [facts.model for facts in by_name.values() if isinstance(facts.model, ModelSpec)]
     compared = compare_models(specs, tuple(Precision), layout, selection)

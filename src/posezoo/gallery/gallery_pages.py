@@ -44,11 +44,7 @@ Row = tuple[str, ...]
 
 
 def draw_gallery_pages(gallery: GalleryData, title: str = TITLE) -> dict[str, bytes]:
-    """The content of each page by its path below the site's folder; the index is last.
-
-    Raises:
-        MissingPackageError: Jinja2 is not installed.
-    """
+    """The content of each page by its path below the site's folder; the index is last."""
     names = {entry.name for entry in gallery.entries}
     pages = {entry.page: _draw_model_page(entry, gallery, names) for entry in gallery.entries}
     count = len(gallery.entries)

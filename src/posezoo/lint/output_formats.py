@@ -116,11 +116,7 @@ def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:
 
 
 def write_baseline(path: Path, findings: Iterable[Finding], roots: Sequence[Path]) -> None:
-    """Write findings as a baseline.
-
-    Raises:
-        OutputError: the file cannot be written.
-    """
+    """Write findings as a baseline."""
     rows = [dict(zip(KEYS, baseline_key(finding, roots), strict=True)) for finding in findings]
     rows.sort(key=lambda row: (row["file"], row["rule"], row["field"], row["found"]))
     write_atomically(path, (json.dumps({"findings": rows}, indent=1) + "\n").encode())

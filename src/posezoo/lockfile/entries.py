@@ -68,11 +68,7 @@ def model_key(spec: ModelSpec) -> str:
 
 
 def declaration_entries(spec: ModelSpec, now: str) -> Iterator[LockEntry]:
-    """The present entries of a model.yml, and of the composite-model.yml above it.
-
-    Raises:
-        LockError: one of them cannot be read.
-    """
+    """The present entries of a model.yml and its composite-model.yml; LockError if one cannot be read."""
     declarations = [(model_key(spec), MODEL_YML, spec.path, spec.revision)]
     if spec.composite:
         declarations.append((spec.composite, COMPOSITE_YML, spec.path.parents[1] / COMPOSITE_YML, 0))
@@ -98,9 +94,6 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
     """Collect the state of a model; a file is read if its SHA-384 is not declared, or it is not verified yet.
 
     The model has the pins of the present lock; ``now`` has the format of entries.
-
-    Raises:
-        LockError: a model.yml cannot be read.
     """
     entries = list(declaration_entries(spec, now))
     published = {

@@ -104,11 +104,7 @@ class LockFile:
         return AgreedIr(self.path, spec.full_name, files, digests)
 
     def require_registry(self, registry: Registry) -> None:
-        """Refuse a registry that lacks models of a strict lock, because it is older or a different one.
-
-        Raises:
-            LockError: a model is missing.
-        """
+        """Raise a LockError if an older or different registry lacks a model of a strict lock."""
         if not self.is_strict:
             return
         gone = sorted(
@@ -207,21 +203,13 @@ class AgreedIr:
     digests: Mapping[str, str]  # the SHA-384 of each file that the lock lists, by suffix
 
     def require_known(self) -> None:
-        """Refuse to make an IR that the lock does not list.
-
-        Raises:
-            LockError: the lock does not list one of its files.
-        """
+        """Raise a LockError if the lock does not list both files of the IR."""
         for suffix, file in self.files.items():
             if suffix not in self.digests:
                 raise _unknown_file_error(self.lock, self.model, file)
 
     def require(self, contents: Mapping[str, FileContent]) -> None:
-        """Refuse an IR, of which these are the two files by suffix, that is not the one in the lock.
-
-        Raises:
-            LockError: the IR differs from the lock, or the lock does not list it.
-        """
+        """Raise a LockError if the lock does not list the IR, or lists other ``contents`` of its files."""
         self.require_known()
         for suffix, content in contents.items():
             if self.digests[suffix] != content.digest.value:

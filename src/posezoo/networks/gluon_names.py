@@ -37,11 +37,8 @@ def torch_name(name: str) -> str:
 def torch_names(tensors: Mapping[str, T]) -> dict[str, T]:
     """The tensors, or shapes, of a .params file under our modules' keys, in the same order.
 
-    Names that already are torch's keys are kept. GluonCV does not save torch's ``num_batches_tracked``;
-    ``load_state_dict`` accepts a plain dict without it.
-
-    Raises:
-        NetworkError: two names become the same key.
+    Names that already are torch's keys are kept; two names with the same key are a NetworkError. GluonCV
+    does not save torch's ``num_batches_tracked``; ``load_state_dict`` accepts a plain dict without it.
     """
     renamed: dict[str, T] = {}
     for name, tensor in tensors.items():

@@ -219,10 +219,8 @@ class YamlMapping:
     def merged_with(self, other: YamlMapping, item_by_item: Collection[str] = ()) -> YamlMapping:
         """These keys and those of ``other``; if both have a key, the value of ``other`` is used.
 
-        The lists at the keys ``item_by_item`` contain mappings, which are merged one by one in the same way.
-
-        Raises:
-            SpecError: the two lists differ in length.
+        The lists at the keys ``item_by_item`` contain mappings, which are merged one by one in the same way;
+        both lists must have the same length.
         """
         nodes = {**self._nodes, **other._nodes}
         for key in item_by_item:

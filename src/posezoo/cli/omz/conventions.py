@@ -161,19 +161,12 @@ def omz_settings_from_args(
     """The effective settings, each with its origin; --output_dir and --jobs are not settings here.
 
     The overrides are values of settings whose flags have another name or meaning here.
-
-    Raises:
-        SettingsError: a value cannot be used.
     """
     return read_settings(flags.given_settings(args, {"output_dir": None, "jobs": None, **(overrides or {})}))
 
 
 def omz_patterns_from_args(args: argparse.Namespace) -> list[str] | None:
-    """The patterns that select models; None selects all. Wrong flags end the process with exit code 2.
-
-    Raises:
-        PosezooError: the file of --list cannot be read.
-    """
+    """The patterns that select models; None selects all. Wrong flags end the process with exit code 2."""
     given = [args.all, args.name is not None, args.list is not None]
     if sum(given) > 1:
         args.parser.error('at most one of "--all", "--name" or "--list" can be specified')
@@ -239,11 +232,7 @@ def names_of_unreadable(selection: Selection) -> list[str]:
 
 
 def precisions_from_args(args: argparse.Namespace) -> frozenset[str]:
-    """The precisions that --precisions names; all known precisions if the flag is not given.
-
-    Raises:
-        OmzError: a precision is unknown.
-    """
+    """The precisions that --precisions names; all known precisions if the flag is not given."""
     if args.precisions is None:
         return frozenset(PRECISIONS)
     requested = frozenset(args.precisions.split(","))

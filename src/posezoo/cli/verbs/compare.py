@@ -124,11 +124,7 @@ def run(args: argparse.Namespace) -> int:
 
 
 def measurement_selection(args: argparse.Namespace, registry: Registry) -> MeasurementSelection:
-    """The measurements that the flags select.
-
-    Raises:
-        PosezooError: a file is missing, has an invalid value, or names an unknown model.
-    """
+    """The measurements that the flags select."""
     from posezoo.facts.comparison import MeasurementSelection
     from posezoo.measured import read_measurement_file
 

@@ -80,11 +80,7 @@ def refuse_invalid_flags(args: argparse.Namespace) -> None:
 
 
 def read_dataset(args: argparse.Namespace, *, keypoints: bool = True) -> CocoDataset:
-    """The data set that the flags name, or the default one.
-
-    Raises:
-        DatasetError: the data set does not exist or is invalid.
-    """
+    """The data set that the flags name, or the default one."""
     from posezoo import coco
 
     annotations, images = args.annotations, args.images

@@ -138,11 +138,7 @@ def _record(
 
 
 def _patterns(args: argparse.Namespace, context: Context) -> tuple[list[str] | None, list[str]]:
-    """The patterns that select models, by default the names in the lock; and the names that no longer exist.
-
-    Raises:
-        LockError: --check is given, but the lock has no entries.
-    """
+    """The patterns that select models, by default the names in the lock; and the names that are gone."""
     from posezoo.errors import LockError
 
     locked = sorted({entry.model for entry in context.lock.entries.values()})

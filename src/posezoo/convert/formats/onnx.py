@@ -63,11 +63,7 @@ def is_onnx(path: Path) -> bool:
 
 
 def external_data_files(path: Path) -> frozenset[str]:
-    """The names, as in an ONNX file, of the external files that contain its tensors.
-
-    Raises:
-        ProtobufError: it is not an ONNX file.
-    """
+    """The names, as in an ONNX file, of the external files with its tensors; ProtobufError if it is none."""
     with map_file(path) as buffer:
         return frozenset(_locations(buffer, "Model", 0, len(buffer), depth=0))
 

@@ -75,11 +75,7 @@ def find_shards(path: Path) -> list[str]:
 
 
 def read_output_names(path: Path) -> dict[str, str]:
-    """The titles of the outputs in a model.json's signature, in its order, with the names of their tensors.
-
-    Raises:
-        ConversionError: the file is damaged.
-    """
+    """The titles of the outputs in a model.json's signature, in its order, with their tensors' names."""
     with _reading(path, "signature.outputs"):
         outputs = (_read_json(path).get("signature") or {}).get("outputs") or {}
         return {str(title): str(output["name"]) for title, output in outputs.items()}

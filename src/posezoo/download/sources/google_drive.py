@@ -37,11 +37,7 @@ _REASONS = (
 def open_google_drive(
     source: GoogleDriveSource, file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> Iterator[ByteStream]:
-    """Read a shared file; if Google asks for a confirmation, its form is sent once.
-
-    Raises:
-        SourceError: Google's page says that the download quota is exceeded, or that the file is not shared.
-    """
+    """Read a shared file; if Google asks for a confirmation, its form is sent once."""
     requested = {"id": source.id, "export": "download", "confirm": "t"}
     with ExitStack() as stack:
         try:

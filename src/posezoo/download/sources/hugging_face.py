@@ -30,11 +30,7 @@ _HUB = "https://huggingface.co"
 def open_hugging_face(
     source: HuggingFaceSource, file: SourceFile, context: DownloadContext, resume: ResumeState
 ) -> Iterator[ByteStream]:
-    """Read a file from the hub; the token is sent only to the hub, not to hosts that it redirects to.
-
-    Raises:
-        SourceError: HF_ENDPOINT or HF_TOKEN is invalid.
-    """
+    """Read a file from the hub; the token is sent only to the hub, not to hosts that it redirects to."""
     hub = (os.environ.get("HF_ENDPOINT") or _HUB).rstrip("/")
     token = os.environ.get("HF_TOKEN", "").strip()
     headers: tuple[HostHeader, ...] = ()
