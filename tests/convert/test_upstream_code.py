@@ -15,6 +15,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from unittest.mock import patch
 
 import numpy as np
 import pytest
@@ -24,7 +25,8 @@ from fakes.network import HEIGHT, WIDTH, network
 from fakes.sandbox import needs_sandbox
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, omz_yml, write_model
-from posezoo.convert.upstream_code import ProcessLimits, describe_run, run_upstream_code
+from posezoo.convert import upstream_code
+from posezoo.convert.upstream_code import describe_run, run_upstream_code
 from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import import_openvino
 from posezoo.layout import ModelLayout
@@ -58,11 +60,14 @@ def zoo_of(folder: Path, script: str = COPIES, **changes: object) -> Path:
     return folder
 
 
-def run(folder: Path, script: str, seconds: float = 60, **how) -> Path:
+def run(
+    folder: Path, script: str, seconds: float = 60, memory_bytes: int = upstream_code.MEMORY_BYTES
+) -> Path:
     """Run such a script; the folder of its results, which is gone afterwards."""
     spec = open_registry([zoo_of(folder, script) / "models"]).find("net")
     layout = ModelLayout(folder / "downloads", folder / "out")
-    with run_upstream_code(spec, layout, limits=ProcessLimits(seconds, **how)) as there:
+    limits = patch.multiple(upstream_code, LIMIT_S=seconds, MEMORY_BYTES=memory_bytes)
+    with limits, run_upstream_code(spec, layout) as there:
         assert there.conversions is not None
         told = there.conversions / "told"
         return json.loads(told.read_text()) if told.is_file() else there.conversions

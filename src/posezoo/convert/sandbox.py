@@ -67,7 +67,7 @@ def explain_missing_sandbox() -> str:
         return f"posezoo does not know the system calls of {platform.machine()}"
     if shutil.which("bwrap") is None:
         return "bubblewrap is not installed"
-    result = _run(["-c", ""], b"", [], [], 60)
+    result = run_sandboxed(["-c", ""], b"", reads=(), writes=(), timeout_s=60)
     lines = result.errors.strip().splitlines() or ["without a message"]
     return f"bubblewrap cannot run Python here: {lines[-1]}" if result.exit_code else ""
 
@@ -81,12 +81,18 @@ def bwrap_version() -> str:
 
 
 def run_sandboxed(
-    program: Path, input_bytes: bytes, *, reads: Sequence[Path], writes: Sequence[Path], timeout_s: float
+    arguments: Sequence[str],
+    input_bytes: bytes,
+    *,
+    reads: Sequence[Path],
+    writes: Sequence[Path],
+    timeout_s: float,
 ) -> ProgramResult:
-    """Run a Python program in the sandbox; it is killed with this process.
+    """Run Python in the sandbox; it is killed with this process.
 
     Args:
-        program: its file. It sets the limits of its memory itself, before it runs code that is not trusted.
+        arguments: those of Python. A program sets the limits of its memory itself, before it runs code that
+            is not trusted.
         input_bytes: its standard input.
         reads: files and folders that it can read, in addition to libraries and Python's packages.
         writes: folders that it can write to.
@@ -95,12 +101,6 @@ def run_sandboxed(
     Raises:
         OSError: the sandbox cannot be started (``explain_missing_sandbox``).
     """
-    return _run([str(program)], input_bytes, [program, *reads], writes, timeout_s)
-
-
-def _run(
-    arguments: list[str], input_bytes: bytes, reads: Sequence[Path], writes: Sequence[Path], timeout_s: float
-) -> ProgramResult:
     command = [
         shutil.which("bwrap") or "bwrap",
         # --unshare-user, because --unshare-all goes on without a user namespace if root starts it.

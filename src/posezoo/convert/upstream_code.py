@@ -11,7 +11,7 @@ import json
 import stat
 from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -39,14 +39,6 @@ FLAGS = (
 )  # fmt: skip
 
 
-@dataclass(frozen=True, slots=True)
-class ProcessLimits:
-    """The limits of one run."""
-
-    seconds: float = LIMIT_S
-    memory_bytes: int = MEMORY_BYTES
-
-
 def describe_run(spec: ModelSpec) -> tuple[str, ...]:
     """Lines for the user: the code that would run (``list_upstream_code``), and what the sandbox allows."""
     name = spec.full_name
@@ -58,11 +50,7 @@ def describe_run(spec: ModelSpec) -> tuple[str, ...]:
 
 @contextmanager
 def run_upstream_code(
-    spec: ModelSpec,
-    layout: ModelLayout,
-    *,
-    limits: ProcessLimits | None = None,
-    listener: Listener = ignore_event,
+    spec: ModelSpec, layout: ModelLayout, *, listener: Listener = ignore_event
 ) -> Iterator[ModelLayout]:
     """Run a model's code; the yielded layout names the folder of its results, which is removed at the end.
 
@@ -73,7 +61,6 @@ def run_upstream_code(
             code fails, takes too long, or leaves something that is not a regular file.
         OutputError: the folder of its results cannot be created.
     """
-    limits = limits or ProcessLimits()
     # The files are verified first, because the code may be among them.
     published = replace(spec, input_model="", checkpoint="", mo_args=(), upstream_export=())
     if published.files:
@@ -87,7 +74,7 @@ def run_upstream_code(
         results = (folder / "made").absolute()
         results.mkdir()
         for job in _jobs(spec, layout.model_download_dir(spec).absolute(), results):
-            _run(spec, job, limits)
+            _run(spec, job)
         _check_results(spec, results)
         yield replace(layout, conversions=results)
 
@@ -142,17 +129,18 @@ def _export_arguments(spec: ModelSpec) -> dict[str, list[str]]:
     return arguments
 
 
-def _run(spec: ModelSpec, job: dict[str, Any], limits: ProcessLimits) -> None:
+def _run(spec: ModelSpec, job: dict[str, Any]) -> None:
+    program = Path(upstream_job.__file__).absolute()
     result = run_sandboxed(
-        Path(upstream_job.__file__).absolute(),
-        json.dumps({**job, "memory_bytes": limits.memory_bytes, "seconds": limits.seconds}).encode() + b"\n",
-        reads=[Path(job["folder"]), Path(job["downloads"])],
+        [str(program)],
+        json.dumps({**job, "memory_bytes": MEMORY_BYTES, "seconds": LIMIT_S}).encode() + b"\n",
+        reads=[program, Path(job["folder"]), Path(job["downloads"])],
         writes=[Path(job["results"])],
-        timeout_s=limits.seconds,
+        timeout_s=LIMIT_S,
     )
     if result.timed_out:
         raise ConversionError(
-            f"{spec.full_name}: its code was ended after {limits.seconds:g} s",
+            f"{spec.full_name}: its code was ended after {LIMIT_S:g} s",
             hint="it may wait for something",
         )
     if code := result.exit_code:
