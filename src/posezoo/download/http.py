@@ -26,11 +26,11 @@ from posezoo.download.candidates import (
 from posezoo.download.http_connections import (
     ATTEMPTS_WITHOUT_ANSWER,
     HINTS,
+    PEERS,
     PRIVATE_HINT,
     TEMPORARY_STATUS,
     ip_address,
     is_private,
-    last_address,
     public_addresses_only,
     translate_errors,
 )
@@ -193,7 +193,7 @@ def _follow_redirects(
         response.close()
         with translate_errors(timeout_s):
             target = urljoin(url, location)
-        is_internal = not _uses_proxy(url, download_options) and is_private(last_address())
+        is_internal = not _uses_proxy(url, download_options) and is_private(PEERS.last)
         by_proxy = _uses_proxy(target, download_options)
         refuse_unsafe_redirect(url, target, download_options, by_proxy=by_proxy)
         public_only = not (by_proxy or is_internal or download_options.allow_private_redirects)

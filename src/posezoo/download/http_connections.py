@@ -147,13 +147,13 @@ def _root_cause(error: BaseException) -> str:
 
 
 class _Peers(threading.local):
-    """The rule for the addresses that this thread connects to, and the address of its last request.
+    """The rule for the addresses that this thread connects to.
 
     A name is checked by the address that it was connected to, since a second look-up may give another one.
     """
 
     public_only = False
-    last = ""
+    last = ""  # the IP address that the last request was sent to; empty before the first
 
     def check(self, sock: socket.socket) -> None:
         try:
@@ -167,23 +167,18 @@ class _Peers(threading.local):
             )
 
 
-_PEERS = _Peers()
+PEERS = _Peers()
 PRIVATE_HINT = "--allow_private_redirects allows it anyway"
-
-
-def last_address() -> str:
-    """The IP address that the last request of this thread was sent to; empty before the first."""
-    return _PEERS.last
 
 
 @contextmanager
 def public_addresses_only(is_required: bool) -> Iterator[None]:
     """Refuse connections of this thread to addresses of this machine or a private network, if required."""
-    _PEERS.public_only = is_required
+    PEERS.public_only = is_required
     try:
         yield
     finally:
-        _PEERS.public_only = False
+        PEERS.public_only = False
 
 
 def is_private(host: str) -> bool:
@@ -225,7 +220,7 @@ class _DeadlineConnection(HTTPConnection):
     def _new_conn(self) -> socket.socket:
         sock: socket.socket = super()._new_conn()
         try:
-            _PEERS.check(sock)
+            PEERS.check(sock)
         except SourceError:
             sock.close()
             raise
@@ -233,7 +228,7 @@ class _DeadlineConnection(HTTPConnection):
 
     def putrequest(self, *args: Any, **kwargs: Any) -> None:
         if self.sock is not None:  # kept open after an earlier request, which other rules may have allowed
-            _PEERS.check(self.sock)
+            PEERS.check(self.sock)
         super().putrequest(*args, **kwargs)
 
     def connect(self) -> None:
