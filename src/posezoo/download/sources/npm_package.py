@@ -81,7 +81,7 @@ class NpmClient:
         package, version = self._source.package, self._source.version
         url = self._registry + quote(package, safe="@")
         description = SourceFile("package document", None, None, (), _MAX_DOCUMENT)
-        with self._open(url, description, ResumeState(), accept=_ACCEPT) as stream:
+        with self.open(url, description, ResumeState(), accept=_ACCEPT) as stream:
             content = b"".join(stream.pieces)
         try:
             versions = json.loads(content)["versions"]
@@ -96,16 +96,11 @@ class NpmClient:
             problem = f"{self._host} does not describe {package} as an npm registry does"
             raise SourceError(problem, hint=_HINT) from error
 
-    def open(
-        self, tarball: Tarball, expected: SourceFile, resume: ResumeState
-    ) -> AbstractContextManager[ByteStream]:
-        """Read a tarball; raises the same errors as ``open_url``."""
-        return self._open(tarball.url, expected, resume)
-
     @contextmanager
-    def _open(
+    def open(
         self, url: str, file: SourceFile, resume: ResumeState, *, accept: str = ""
     ) -> Iterator[ByteStream]:
+        """Read a URL of the registry, with the login for it; raises the same errors as ``open_url``."""
         headers = [HostHeader.for_url(url, "Accept", accept)] if accept else []
         if login := self._config.authorization(url, self._registry):
             headers.append(HostHeader.for_url(url, "Authorization", login))
@@ -176,7 +171,7 @@ def _download_tarball(source: NpmPackageSource, file: SourceFile, context: Downl
 
     def open_tarball(resume: ResumeState) -> AbstractContextManager[ByteStream]:
         client = NpmClient(source, file, quiet)
-        return client.open(known or client.find_tarball(), tarball, resume)
+        return client.open((known or client.find_tarball()).url, tarball, resume)
 
     path = package_path(tarball, context)
     npm = Candidate("npm", CandidateKind.SOURCE, open_tarball)
@@ -202,7 +197,7 @@ def check_npm_member(source: NpmPackageSource, file: SourceFile, context: Downlo
     if is_comparable and expected != stated:
         raise DigestError(f"the registry states {stated} for the tarball, {expected} is declared")
     described = SourceFile(tarball_name(source), None, stated, (), MAX_BYTES)
-    with NpmClient(source, file, context.probing()).open(tarball, described, ResumeState()):
+    with NpmClient(source, file, context.probing()).open(tarball.url, described, ResumeState()):
         return ("digest",) if is_comparable else ()
 
 
