@@ -5,7 +5,6 @@ from __future__ import annotations
 import argparse
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
@@ -13,10 +12,6 @@ from posezoo.cli.omz import conventions
 from posezoo.cli.verbs import verify
 from posezoo.registry import open_registry
 from posezoo.settings import to_settings
-
-if TYPE_CHECKING:
-    from posezoo.layout import ModelLayout
-    from posezoo.verify import ArtifactState
 
 FLAGS = (
     flags.output_dir_flag("where files and IR are", "the working folder"),
@@ -44,15 +39,8 @@ def _run(args: argparse.Namespace) -> int:
     output_dir = args.output_dir or Path.cwd()
     layout = ModelLayout(download_dir=args.download_dir or output_dir, output_dir=output_dir)
     lock = LockFile(settings.lock, strict=settings.locked)
-    return verify.run_artifact_check(args, selection, layout, lock, _repair_command)
-
-
-def _repair_command(failed: ArtifactState, layout: ModelLayout) -> list[str]:
-    downloads, outputs = str(layout.download_dir), str(layout.output_dir)
-    if failed.converted:
-        command = ["converter.py", "--name", failed.model, *failed.flags.split()]
-        return [*command, "-d", downloads, "-o", outputs]
-    return ["downloader.py", "--name", failed.model, "-o", downloads, *verify.trust_flags(failed)]
+    commands = {"downloader": "downloader.py --name", "converter": "converter.py --name"}
+    return verify.run_artifact_check(args, selection, layout, lock, **commands)
 
 
 COMMAND = conventions.OmzCommand(

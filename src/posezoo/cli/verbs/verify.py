@@ -5,7 +5,7 @@ from __future__ import annotations
 import argparse
 import shlex
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from fnmatch import fnmatchcase
 from typing import TYPE_CHECKING
@@ -85,7 +85,7 @@ def run(args: argparse.Namespace) -> int:
     context = flags.context_from_args(args)
     with Console(quiet=args.quiet) as console:
         selection = select_models(context.registry, patterns, console)
-    return run_artifact_check(args, selection, context.layout, context.lock, _repair_command)
+    return run_artifact_check(args, selection, context.layout, context.lock)
 
 
 def run_artifact_check(
@@ -93,13 +93,15 @@ def run_artifact_check(
     selection: Selection,
     layout: ModelLayout,
     lock: LockFile,
-    repair_command: Callable[[ArtifactState, ModelLayout], list[str]],
+    *,
+    downloader: str = "posezoo download",
+    converter: str = "posezoo convert",
 ) -> int:
     """Check the files and IR of the models, print their states, and return the exit code.
 
     Args:
         lock: the pins of first use; a strict lock refuses files and IR that it does not contain.
-        repair_command: returns the command that downloads or converts an artifact again.
+        downloader, converter: the commands, before the name of a model, that make an artifact again.
     """
     from posezoo.ir.provenance import read_provenance
     from posezoo.spec.model import Precision
@@ -128,26 +130,23 @@ def run_artifact_check(
         lines.append(f"{artifact.state:8} {artifact.model}: {artifact.artifact} ({detail})")
     if failed:
         first = failed[0]
-        # posezoo has no command that removes files that it did not write.
-        is_foreign = first.state in ("extra", "symlinked", "special")
-        command = [] if is_foreign else [*repair_command(first, layout), *flags.registry_arguments(args)]
-        repair = f"moving {first.path} away" if is_foreign else shlex.join(command)
+        if first.state in ("extra", "symlinked", "special"):
+            # posezoo has no command that removes files that it did not write.
+            repair = f"moving {first.path} away"
+        elif first.converted:
+            words = [*converter.split(), first.model, *first.flags.split()]
+            # omz_converter takes the files from the working folder by default.
+            if layout.download_dir != layout.output_dir or not converter.startswith("posezoo"):
+                words += ["-d", str(layout.download_dir)]
+            words += ["-o", str(layout.output_dir), *flags.registry_arguments(args)]
+            repair = shlex.join(words)
+        else:
+            trust = ["--trust_on_first_use"] if first.state == "unknown" else []
+            words = [*downloader.split(), first.model, "-o", str(layout.download_dir), *trust]
+            repair = shlex.join([*words, *flags.registry_arguments(args)])
         lines.append(f"{len(failed)} of {len(artifacts)} are not good; {repair} repairs the first")
     print_result(args, {"artifacts": rows, "refused": reasons}, *lines)
     return 1 if failed or refusals or selection.problems else 0
-
-
-def _repair_command(failed: ArtifactState, layout: ModelLayout) -> list[str]:
-    if failed.converted:
-        downloads = ["-d", str(layout.download_dir)] if layout.download_dir != layout.output_dir else []
-        folders = [*downloads, "-o", str(layout.output_dir)]
-        return ["posezoo", "convert", failed.model, *failed.flags.split(), *folders]
-    return ["posezoo", "download", failed.model, "-o", str(layout.download_dir), *trust_flags(failed)]
-
-
-def trust_flags(failed: ArtifactState) -> list[str]:
-    """The flag that the download of a file without a pin requires."""
-    return ["--trust_on_first_use"] if failed.state == "unknown" else []
 
 
 def is_metadata_check(args: argparse.Namespace) -> bool:
