@@ -17,6 +17,10 @@ if TYPE_CHECKING:
     from posezoo.spec.model import ModelSpec
 
 
+#: The keys of an input in JSON; the first three are also those of an output.
+INPUT_KEYS = ("name", "shape", "layout", "mean", "scale", "reverse_input_channels")
+
+
 def _run(args: argparse.Namespace) -> int:
     settings = to_settings(conventions.omz_settings_from_args(args))
     cache_dir = user_folder("cache") / "registry"
@@ -44,17 +48,7 @@ def collect_omz_facts(spec: ModelSpec, registry: Registry) -> dict[str, Any]:
         "quantization_output_precisions": ["FP16-INT8", "FP32-INT8"] if is_quantizable else [],
         "subdirectory": spec.subdirectory,
         "task_type": spec.task,
-        "input_info": [
-            {
-                "name": port.name,
-                "shape": list(port.shape),
-                "layout": port.layout,
-                "mean": list(port.mean),
-                "scale": list(port.scale),
-                "reverse_input_channels": port.reverse_input_channels,
-            }
-            for port in spec.inputs
-        ],
+        "input_info": [{key: getattr(port, key) for key in INPUT_KEYS} for port in spec.inputs],
         "model_stages": [],
         "files": [
             {
@@ -67,10 +61,7 @@ def collect_omz_facts(spec: ModelSpec, registry: Registry) -> dict[str, Any]:
             }
             for file in spec.files
         ],
-        "output_info": [
-            {"name": output.name, "shape": list(output.shape), "layout": output.layout}
-            for output in spec.outputs
-        ],
+        "output_info": [{key: getattr(output, key) for key in INPUT_KEYS[:3]} for output in spec.outputs],
         "license": spec.license.spdx or None,
         "accuracy": [asdict(accuracy) for accuracy in spec.published.accuracy],
         "gflops": spec.published.gflops,

@@ -73,11 +73,14 @@ posezoo info pose-detection-mediapipe --format json
 posezoo info --all --framework tflite
 """
 
+#: The keys of an input in JSON.
+INPUT_KEYS = (
+    *("name", "shape", "layout", "ir_layout", "color", "ir_color", "mean", "scale"),
+    *("reverse_input_channels", "dynamic"),
+)
+
 #: The names of steps in JSON. Scripts read them, so they stay even if a class is renamed.
-_STEP_NAMES: dict[type[RegexReplace | UnpackArchive], str] = {
-    RegexReplace: "RegexReplace",
-    UnpackArchive: "UnpackArchive",
-}
+_STEP_NAMES = {RegexReplace: "RegexReplace", UnpackArchive: "UnpackArchive"}
 
 FLAGS = (
     flags.MODELS,
@@ -145,21 +148,7 @@ def _declared(spec: ModelSpec) -> dict[str, Any]:
             }
             for file in spec.files
         ],
-        "inputs": [
-            {
-                "name": port.name,
-                "shape": list(port.shape),
-                "layout": port.layout,
-                "ir_layout": port.ir_layout,
-                "color": port.color.value if port.color else None,
-                "ir_color": port.ir_color.value if port.ir_color else None,
-                "mean": list(port.mean),
-                "scale": list(port.scale),
-                "reverse_input_channels": port.reverse_input_channels,
-                "dynamic": list(port.dynamic),
-            }
-            for port in spec.inputs
-        ],
+        "inputs": [_plain({key: getattr(port, key) for key in INPUT_KEYS}) for port in spec.inputs],
         "outputs": [_plain(asdict(output)) for output in spec.outputs],
         "route": route.value,
         "reason": obstacle.reason if obstacle is not None else None,
