@@ -66,14 +66,12 @@ def match_tensors(tensors: Mapping[str, Array], requested: Shapes) -> dict[str, 
 
 def compare_keys(tensors: Mapping[str, Array], requested: Shapes) -> CheckpointMismatch:
     """The differences between a checkpoint and a network."""
+    common = ((key, array.shape, tuple(requested[key])) for key, array in tensors.items() if key in requested)
     return CheckpointMismatch(
         tuple(key for key in requested if key not in tensors and not _is_counter(key)),
         tuple(key for key in tensors if key not in requested),
-        tuple(
-            (key, array.shape, tuple(requested[key]))
-            for key, array in tensors.items()
-            if key in requested and not _is_same_shape(array.shape, tuple(requested[key]))
-        ),
+        # PyTorch before 0.4 saved a single number with the shape [1]; load_state_dict still accepts it.
+        tuple(each for each in common if each[1] != each[2] and each[1:] != ((1,), ())),
     )
 
 
@@ -86,11 +84,6 @@ def _hint(tensors: Iterable[str], requested: Iterable[str]) -> str:
         if prefix and all(f"{prefix}{key}" in keys for key in needed):
             return f"all keys exist, but begin with {truncate(prefix)}: save them without this prefix"
     return "it belongs to another network, or to another variant of it (width, number of stages)"
-
-
-def _is_same_shape(saved: tuple[int, ...], needed: tuple[int, ...]) -> bool:
-    # PyTorch before 0.4 saved a single number with the shape [1]; load_state_dict still accepts it.
-    return saved == needed or (saved == (1,) and needed == ())
 
 
 def _is_counter(key: str) -> bool:

@@ -289,10 +289,8 @@ def evaluated_data(view: ModelView) -> Iterator[RuleViolation]:
             find_node(run.dataset, key) for key in ("annotation", "annotation_conversion", "data_source")
         )
         if name and not is_own and name not in defined:
-            place, similar = (
-                find_node(run.dataset, "name") or run.dataset,
-                "".join(get_close_matches(name, defined, 1)),
-            )
+            place = find_node(run.dataset, "name") or run.dataset
+            similar = "".join(get_close_matches(name, defined, 1))
             message = f"the data set {name} is not defined in data/dataset_definitions.yml"
             yield RuleViolation(place, message, "datasets.name", name, similar)
 
