@@ -45,6 +45,16 @@ def ignore_event(event: Event) -> None:
     """The listener that does nothing."""
 
 
+def both(first: Listener, second: Listener) -> Listener:
+    """A listener that passes each event to two others."""
+
+    def listen(event: Event) -> None:
+        first(event)
+        second(event)
+
+    return listen
+
+
 @dataclass(frozen=True, slots=True)
 class WarningIssued(Event):
     """A task has a problem, but it continues."""
@@ -259,6 +269,12 @@ class EvaluationProgress(ModelEvent):
 
     images: int
     total: int
+
+
+class CountStarted(ModelEvent):
+    """The count of a model's operations and parameters starts."""
+
+    __slots__ = ()
 
 
 @dataclass(frozen=True, slots=True)

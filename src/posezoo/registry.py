@@ -134,6 +134,10 @@ class Registry:
         self._cache_dir = cache_dir
         self._parsed: dict[Path, Model | SpecError] = {}
 
+    def __reduce__(self) -> tuple[object, ...]:
+        """Pickle only the roots; another process finds the files itself."""
+        return Registry, (self.roots,)
+
     @cached_property
     def entries(self) -> dict[str, RegistryEntry]:
         """Every model and composite by name, in alphabetical order; files are found, not read.

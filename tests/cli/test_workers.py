@@ -7,7 +7,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -104,23 +103,16 @@ def test_a_signal_ends_all_processes(zoo, number, code):
     )
 
 
-def test_a_killed_process_fails_only_its_own_model(zoo):
+def test_the_model_of_a_killed_process_is_converted_by_another(zoo):
     (zoo / "models" / "public" / "broken" / "model.yml").unlink()
     process = subprocess.Popen(
         command(zoo, "--jobs", "2"), stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True
     )
-    until = time.monotonic() + HANG_S
-    while not (start_time := workers_of(process.pid)) and time.monotonic() < until:
-        time.sleep(0.01)
-    os.kill(start_time[0], signal.SIGKILL)
+    wait_until(lambda: workers_of(process.pid))
+    os.kill(workers_of(process.pid)[0], signal.SIGKILL)
     _, said = process.communicate(timeout=HANG_S)
-    assert process.returncode == 1
-    (lost,) = {"first", "second"} - {path.stem for path in (zoo / "out").rglob("*.xml")}
-    assert said.splitlines() == [
-        f"########## Error: {lost}: its process ended early",
-        "  hint: is there enough memory?",
-        f"########## Failed: {lost}: its process ended early",
-    ]
+    assert (process.returncode, said) == (0, "")
+    assert {path.stem for path in (zoo / "out").rglob("*.xml")} == {"first", "second"}
 
 
 def workers_of(pid):

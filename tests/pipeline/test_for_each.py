@@ -7,10 +7,10 @@ import os
 import pytest
 
 from posezoo.errors import ConversionError, PosezooError
-from posezoo.pipeline.for_each import for_each
+from posezoo.pipeline.for_each import Executor, for_each
 
 
-def double(number: int, check: object) -> int:
+def double(number: int, listener: object) -> int:
     if number == 2:
         raise PosezooError("two is not doubled")
     if number == 3:
@@ -18,15 +18,15 @@ def double(number: int, check: object) -> int:
     return 2 * number
 
 
-def double_or_die(number: int, check: object) -> int:
+def double_or_die(number: int, listener: object) -> int:
     if number == 2:
         os._exit(1)
-    return double(number, check)
+    return double(number, listener)
 
 
-@pytest.mark.parametrize("options", [{}, {"jobs": 3}, {"jobs": 2, "in_processes": True}])
-def test_each_item_has_its_outcome_in_the_items_order(options):
-    outcomes = list(for_each([1, 2, 3, 4], double, **options))
+@pytest.mark.parametrize("executor", [Executor(), Executor(3), Executor(2, in_processes=True)])
+def test_each_item_has_its_outcome_in_the_items_order(executor):
+    outcomes = list(for_each([1, 2, 3, 4], double, executor=executor))
     assert [outcome.item for outcome in outcomes] == [1, 2, 3, 4]
     assert [outcome.result for outcome in outcomes] == [2, None, None, 8]
     problems = [outcome.error.problem for outcome in outcomes if outcome.error is not None]
@@ -34,7 +34,7 @@ def test_each_item_has_its_outcome_in_the_items_order(options):
 
 
 def test_a_process_that_ends_early_fails_its_item_alone():
-    first, second, third = for_each([1, 2, 4], double_or_die, jobs=2, in_processes=True)
+    first, second, third = for_each([1, 2, 4], double_or_die, executor=Executor(2, in_processes=True))
     assert (first.result, third.result) == (2, 8)
     assert isinstance(second.error, ConversionError)
-    assert "its process ended early" in second.error.problem
+    assert second.error.problem == "2: its process ended early, twice"

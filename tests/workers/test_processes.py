@@ -3,12 +3,20 @@
 from __future__ import annotations
 
 import os
+import signal
+import subprocess
+import sys
+from pathlib import Path
 
 import pytest
 
 from fakes.items import work
+from fakes.waiting import HANG_S, wait_until
 from posezoo.errors import ConversionError
+from posezoo.events import ignore_event
 from posezoo.workers.processes import map_in_processes, run_in_child
+
+TESTS = Path(__file__).resolve().parents[1]
 
 
 def lost(item, error):
@@ -17,43 +25,74 @@ def lost(item, error):
 
 def test_results_come_in_the_items_order_from_at_most_two_processes():
     items = ["slow", *map(str, range(6))]
-    answers = list(map_in_processes(work, items, 2, lost))
+    answers = list(map_in_processes(work, items, 2, ignore_event, lost))
     assert [name for name, _ in answers] == items
     processes = {process for _, process in answers}
     assert os.getpid() not in processes
     assert 1 <= len(processes) <= 2
 
 
-def test_a_process_that_dies_fails_only_its_item():
-    answers = [name for name, _ in map_in_processes(work, ["a", "die", "b", "die", "c"], 2, lost)]
-    assert answers == ["a", "die: its process ended early", "b", "die: its process ended early", "c"]
+def test_an_item_that_ends_its_process_twice_fails_alone():
+    items = ["a", "die", "b", "die", "c"]
+    answers = [name for name, _ in map_in_processes(work, items, 2, ignore_event, lost)]
+    died = "die: its process ended early, twice"
+    assert answers == ["a", died, "b", died, "c"]
+
+
+def test_an_item_whose_process_is_lost_once_is_done_by_another(tmp_path):
+    item = f"die-once {tmp_path / 'died'}"
+    ((name, _),) = map_in_processes(work, [item], 2, ignore_event, lost)
+    assert name == item
+
+
+def test_events_of_the_processes_reach_the_listener():
+    events = []
+    list(map_in_processes(work, ["a", "b"], 2, events.append, lost))
+    assert sorted(event.message for event in events) == ["works on a", "works on b"]
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_a_process_and_what_it_started_ends_with_its_parent(tmp_path, number):
+    started = tmp_path / "started"
+    code = (
+        f"import signal, sys; sys.path.insert(0, {str(TESTS)!r})\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from fakes.items import work\n"
+        "from posezoo.workers.processes import map_in_processes\n"
+        f"list(map_in_processes(work, ['hang {started}'], 2, print, None))"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.DEVNULL)
+    wait_until(lambda: started.is_file() and started.read_text().count(" ") == 1)
+    parent.send_signal(number)
+    parent.wait(HANG_S)
+    for process in started.read_text().split():
+        wait_until(lambda pid=process: not is_running(pid), f"the end of {process}")
+
+
+def is_running(process):
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False
 
 
 def test_what_the_work_raises_is_raised_here():
     with pytest.raises(ValueError, match="raise"):
-        list(map_in_processes(work, ["a", "raise"], 2, lost))
-
-
-def test_one_job_needs_no_process():
-    assert {process for _, process in map_in_processes(work, ["a", "b"], 1, lost)} == {os.getpid()}
-
-
-def no_check():
-    """The check of a run that is never cancelled."""
+        list(map_in_processes(work, ["a", "raise"], 2, ignore_event, lost))
 
 
 def test_a_function_runs_in_a_process_of_its_own():
-    name, process = run_in_child(work, "a", no_check, of="model")
+    name, process = run_in_child(work, "a", ignore_event, of="model")
     assert name == "a"
     assert process != os.getpid()
 
 
 def test_the_error_of_a_function_in_a_child_is_raised_here():
     with pytest.raises(ValueError, match="raise"):
-        run_in_child(work, "raise", no_check, of="model")
+        run_in_child(work, "raise", ignore_event, of="model")
 
 
 def test_a_child_that_dies_is_reported_with_the_name_of_its_model():
     with pytest.raises(ConversionError, match=r"^model: its process ended early$") as failure:
-        run_in_child(work, "die", no_check, of="model")
+        run_in_child(work, "die", ignore_event, of="model")
     assert failure.value.hint == "is there enough memory?"

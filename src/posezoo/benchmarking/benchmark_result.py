@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import platform
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ from posezoo.benchmarking.workloads import BenchmarkCase, NetworkWorkload, Workl
 from posezoo.measured import WEIGHTS, Measurement, Scalar, digest_irs
 from posezoo.spec.model import Precision
 from posezoo.versions import package_versions
+from posezoo.workers.threads import available_cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +142,7 @@ def describe_machine(devices: Mapping[str, str]) -> str:
     """
     hardware = {device: " ".join(name.split()) for device, name in devices.items()}
     processor = hardware.pop("CPU", platform.processor() or platform.machine())
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    cores = available_cores()
     others = (f"{device} {name}" for device, name in hardware.items())
     return ", ".join([processor, f"{cores} core{'s' * (cores != 1)}", platform.system(), *others])
 

@@ -16,6 +16,7 @@ from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import ConversionOptions
+    from posezoo.pipeline.for_each import Executor
     from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Registry
     from posezoo.resolve.input_options import InputOptions
@@ -87,6 +88,12 @@ def parse_image_size(text: str) -> tuple[int, int]:
     if not match:
         raise argparse.ArgumentTypeError(f"expected height and width such as 368,432, got {text!r}")
     return int(match[1]), int(match[2])
+
+
+def _parse_cluster(text: str) -> str:
+    if re.fullmatch(r"local(:[1-9]\d{0,2})?", text):
+        return text
+    raise argparse.ArgumentTypeError(f"expected local or local:N, got {text!r}")
 
 
 # --- Flags as data
@@ -211,6 +218,12 @@ _SHARED = (
         "--checkpoint FILE",
         "your own weights for one of posezoo's networks: a .pth, .safetensors or .params file whose keys fit",
     ),
+    Flag(
+        "--cluster local[:N]",
+        "work in N processes of this machine (default: its number of cores); each computes with one thread, "
+        "so that as many processes as cores use them all",
+        _parse_cluster,
+    ),
     Flag("--dry_run", "print what would be done; change nothing, send no request"),
     Flag(
         "--dynamic",
@@ -328,6 +341,17 @@ def context_from_args(args: argparse.Namespace, overrides: Mapping[str, object] 
         verify=getattr(args, "verify", False),
         allow_upstream_code=getattr(args, "allow_upstream_code", False),
     )
+
+
+def executor_from_args(args: argparse.Namespace) -> Executor:
+    """Where the work on models is done, from ``--cluster``; a dry run does nothing elsewhere."""
+    from posezoo.pipeline.for_each import Executor
+    from posezoo.workers.threads import available_cores
+
+    if getattr(args, "cluster", None) is None or getattr(args, "dry_run", False):
+        return Executor()
+    _, _, count = args.cluster.partition(":")
+    return Executor(int(count or available_cores()), in_processes=True)
 
 
 def given_settings(

@@ -9,14 +9,14 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.report import print_json
 from posezoo.errors import PosezooError, UnpinnedFileError
-from posezoo.pipeline.for_each import for_each
+from posezoo.pipeline.for_each import Executor, for_each
 from posezoo.spec.routes import describe_obstacle
-from posezoo.workers.threads import CancelCheck
 
 if TYPE_CHECKING:
     from posezoo.cli.report import Console
     from posezoo.convert.conversion_plan import PlannedIr
     from posezoo.download.model_download import PlannedFile
+    from posezoo.events import Listener
     from posezoo.pipeline.plan import Plan
     from posezoo.registry import Selection
     from posezoo.spec.model import ModelSpec
@@ -90,18 +90,18 @@ class JobReport:
 
 def run_for_each(
     selection: Selection,
-    work: Callable[[ModelSpec, CancelCheck], dict[str, Any]],
+    work: Callable[[ModelSpec, Listener], dict[str, Any]],
     console: Console,
     *,
     skip_unpinned: bool = False,
-    jobs: int = 1,
+    executor: Executor = Executor(),  # noqa: B008 immutable
 ) -> JobReport:
     """Do the work for each model, and collect the results.
 
     Args:
+        work: gets a model, and the listener to which it reports its events.
         skip_unpinned: report the models without a pin in one common line.
-        jobs: how many models are processed at once; with several, ``work`` must call its second argument
-            regularly, so that it can be cancelled.
+        executor: where the work is done.
     """
     report, skipped = JobReport(), list[str]()
     for problem in selection.problems:
@@ -110,7 +110,7 @@ def run_for_each(
     for composite in selection.composites:
         if composite.deprecated is not None:  # for models, the download prints this warning
             console.warn(f"{composite.name}: {composite.deprecated}")
-    for outcome in for_each(selection.models, work, jobs=jobs):
+    for outcome in for_each(selection.models, work, executor=executor, listener=console):
         name, error = outcome.item.full_name, outcome.error
         if error is None:
             report.answers.append({"name": name, **(outcome.result or {})})

@@ -250,6 +250,8 @@ class Console:
                     self._count(model, "evaluating", images, total, "images")
                 case events.ConversionSkipped(model=model, reason=reason):
                     self.print_line(f"Skipping {model} ({reason})")
+                case events.CountStarted(model=model):
+                    self.print_line(f"counting {model}")
                 case events.BenchmarkStarted(name=name, rounds=rounds):
                     self.print_line(f"measuring {name}, {rounds} rounds")
                 case events.BenchmarkProgress() if self._stream.isatty():

@@ -10,6 +10,7 @@ from typing import Any, cast
 
 from posezoo.errors import MissingPackageError, import_optional
 from posezoo.versions import package_version, parse_version
+from posezoo.workers.threads import library_threads
 
 #: The oldest version; older ones convert MoveNet incorrectly, without an error.
 MINIMUM = (2025, 2)
@@ -50,7 +51,7 @@ def import_openvino(*, extra: str = "convert") -> ModuleType:
 
 
 def openvino_core(*, extra: str = "convert") -> Any:
-    """An ``openvino.Core`` that allows the files of its models to be moved.
+    """An ``openvino.Core`` that allows the files of its models to be moved, and obeys ``library_threads``.
 
     Windows cannot move a mapped file; there, weights are read into memory, which takes a fifth longer.
 
@@ -59,6 +60,8 @@ def openvino_core(*, extra: str = "convert") -> Any:
     """
     core = import_openvino(extra=extra).Core()
     core.set_property({"ENABLE_MMAP": os.name != "nt"})
+    if threads := library_threads():
+        core.set_property("CPU", {"INFERENCE_NUM_THREADS": threads})
     return core
 
 

@@ -8,7 +8,8 @@ from functools import partial
 from typing import Generic, TypeVar
 
 from posezoo.errors import PosezooError
-from posezoo.workers.threads import CancelCheck, map_ordered
+from posezoo.events import Listener, ignore_event
+from posezoo.workers.threads import CancelCheck, cancellable, map_ordered
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -23,36 +24,59 @@ class Outcome(Generic[Item, Result]):
     error: PosezooError | None = None
 
 
+@dataclass(frozen=True, slots=True)
+class Executor:
+    """Where the tasks of ``for_each`` run: in this thread, in several threads, or in child processes.
+
+    Attributes:
+        jobs: the number of items that are processed at the same time.
+        in_processes: whether each job is a process instead of a thread; the task, the items, the events and
+            the results are then pickled.
+    """
+
+    jobs: int = 1
+    in_processes: bool = False
+
+
 def for_each(
     items: Sequence[Item],
-    task: Callable[[Item, CancelCheck], Result],
+    task: Callable[[Item, Listener], Result],
     *,
-    jobs: int = 1,
-    in_processes: bool = False,
+    executor: Executor = Executor(),
+    listener: Listener = ignore_event,
 ) -> Iterator[Outcome[Item, Result]]:
     """Run a task for each item, several at the same time; the outcomes are in the items' order.
 
     Args:
         items: usually models.
-        task: must call its second argument from time to time; that call raises if the run is cancelled.
-        jobs: the number of items that are processed at the same time.
-        in_processes: whether each job is a process instead of a thread; the task, the items and the results
-            are then pickled.
+        task: must report events to its second argument from time to time; that call raises if the run is
+            cancelled.
+        executor: where the tasks run.
+        listener: receives the events of all tasks, also from several threads at the same time.
     """
     attempt = partial(_attempt, task)
-    if not in_processes:
-        return map_ordered(attempt, items, jobs)
+    if not executor.in_processes:
+
+        def work(item: Item, check: CancelCheck) -> Outcome[Item, Result]:
+            return attempt(item, cancellable(listener, check))
+
+        return map_ordered(work, items, executor.jobs)
     from posezoo.workers.processes import map_in_processes
 
-    return map_in_processes(attempt, items, jobs, lambda item, error: Outcome(item, error=error))
+    return map_in_processes(attempt, items, executor.jobs, listener, _lost)
 
 
 def _attempt(
-    task: Callable[[Item, CancelCheck], Result], item: Item, check: CancelCheck
+    task: Callable[[Item, Listener], Result], item: Item, listener: Listener
 ) -> Outcome[Item, Result]:
     try:
-        return Outcome(item, task(item, check))
+        return Outcome(item, task(item, listener))
     except PosezooError as error:
         return Outcome(item, error=error)
     except OSError as error:  # for example, a folder that may not be read
         return Outcome(item, error=PosezooError(f"{error.filename or item}: {error.strerror or error}"))
+
+
+def _lost(item: Item, error: PosezooError) -> Outcome[Item, Result]:
+    name = getattr(item, "full_name", item)
+    return Outcome(item, error=type(error)(f"{name}: {error.problem}", hint=error.hint))

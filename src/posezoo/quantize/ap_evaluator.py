@@ -11,7 +11,7 @@ from posezoo.coco import CocoDataset, read_coco_dataset
 from posezoo.errors import QuantizationError
 from posezoo.evaluation import evaluate
 from posezoo.events import AccuracyCompared, Listener
-from posezoo.ir.openvino_import import import_openvino
+from posezoo.ir.openvino_import import openvino_core
 from posezoo.quantize.calibration_data import CalibrationSample, create_estimator
 from posezoo.quantize.quantization_plan import QuantizationPlan, QuantizationTarget
 from posezoo.runtime.compiled_network import Array, Outputs
@@ -69,7 +69,7 @@ class AccuracyEvaluator:
         Returns:
             The reason why the drop of AP is too large; empty if it is not.
         """
-        core, settings = import_openvino(extra="quantize").Core(), {"INFERENCE_PRECISION_HINT": "f32"}
+        core, settings = openvino_core(extra="quantize"), {"INFERENCE_PRECISION_HINT": "f32"}
         before, after = (
             self.compute_ap(core.compile_model(path, "CPU", settings)) for path in (self.target.fp32_xml, xml)
         )

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from posezoo.events import LayerNoise
-from posezoo.ir.openvino_import import import_openvino
+from posezoo.ir.openvino_import import import_openvino, openvino_core
 from posezoo.quantize.calibration_data import CalibrationSample
 from posezoo.runtime.compiled_network import Array
 
@@ -69,7 +69,7 @@ class _Probe:
                 inputs[name] = ov.opset13.parameter(port.get_partial_shape(), port.get_element_type())
             quantizer.input(0).replace_source_output(inputs[name].output(0))
         probe = ov.Model(results, [*copy.get_parameters(), *(inputs[name] for name in sources)], "probe")
-        compiled = ov.Core().compile_model(probe, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+        compiled = openvino_core().compile_model(probe, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
         self._request = compiled.create_infer_request()
 
     def __call__(self, inputs: Sequence[Array]) -> list[Array]:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.errors import InferenceError, suggest
-from posezoo.ir.openvino_import import error_text, import_openvino
+from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
 
 Shape = tuple[int, ...]
 
@@ -59,7 +59,7 @@ class Graph:
 
     def __init__(self, xml: Path) -> None:
         self.path = xml
-        self.core = import_openvino(extra="run").Core()
+        self.core = openvino_core(extra="run")
         for file in (xml, xml.with_suffix(".bin")):
             if not file.is_file():
                 raise InferenceError(f"{file}: no such file", hint="posezoo convert creates it")

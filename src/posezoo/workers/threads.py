@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import queue
 import threading
 import time
@@ -23,6 +24,10 @@ CancelCheck = Callable[[], None]
 # How long we wait for the threads after ^C; a thread that still waits for a server is abandoned. The pools of
 # models and of their files are shut down one after the other, all within half a second.
 _SHUTDOWN_S = 0.1
+
+
+# See limit_library_threads.
+_library_threads = 0
 
 
 class Cancelled(BaseException):
@@ -59,6 +64,28 @@ def cancellable(listener: Listener, check: CancelCheck) -> Listener:
         listener(event)
 
     return listen
+
+
+def limit_library_threads(count: int) -> None:
+    """Set how many threads OpenVINO and PyTorch may use in this process, before they are imported.
+
+    Args:
+        count: the number of threads; 0: as many as they like.
+    """
+    global _library_threads
+    _library_threads = count
+    if count:
+        os.environ["OMP_NUM_THREADS"] = str(count)
+
+
+def available_cores() -> int:
+    """The number of cores that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+def library_threads() -> int:
+    """How many threads libraries may use in this process; 0: as many as they like."""
+    return _library_threads
 
 
 class ThreadPool:

@@ -4,32 +4,33 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from posezoo import events
 from posezoo.cli import flags, run_main
 from posezoo.cli.flags import Flag
 from posezoo.cli.omz import conventions
 from posezoo.cli.omz.conventions import LineBuffer
 from posezoo.cli.omz.event_output import JsonConversionReporter, TextReporter, print_planned_ir
-from posezoo.errors import ConversionError, PosezooError
+from posezoo.errors import PosezooError
 from posezoo.settings import to_settings
+from posezoo.workers.threads import available_cores
 
 if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import ConversionOptions
+    from posezoo.events import Listener
     from posezoo.pipeline.zoo_context import Context
     from posezoo.resolve.input_options import InputOptions
     from posezoo.spec.model import ModelSpec
-    from posezoo.workers.threads import CancelCheck
 
 
 def _jobs(text: str) -> int:
     if text == "auto":
-        return os.cpu_count() or 1
+        return available_cores()
     try:
         return conventions.parse_positive(text)
     except argparse.ArgumentTypeError as error:
@@ -79,7 +80,7 @@ def _run(args: argparse.Namespace) -> int:
     settings, selection = conventions.select_omz_models(args, settings)
     requested = conventions.precisions_from_args(args)
     flags.require_model_optimizer(args)
-    from posezoo.pipeline.for_each import for_each
+    from posezoo.pipeline.for_each import Executor, for_each
     from posezoo.pipeline.get import write_model_card
     from posezoo.pipeline.zoo_context import open_context
     from posezoo.resolve.custom_weights import spec_with_checkpoint
@@ -112,7 +113,8 @@ def _run(args: argparse.Namespace) -> int:
     )
     reasons = dict(zip(conventions.names_of_unreadable(selection), selection.problems, strict=True))
     failed: dict[str, PosezooError] = {**reasons}
-    for outcome in for_each(selection.models, task, jobs=jobs, in_processes=True):
+    executor = Executor(jobs, in_processes=jobs > 1)
+    for outcome in for_each(selection.models, task, executor=executor):
         paper, error = outcome.result or task.report_lost_process(outcome.item, outcome.error)
         paper.flush()
         if error is not None:
@@ -168,11 +170,11 @@ class _ConversionTask:
     progress_format: str
     is_buffered: bool  # whether the lines of a model are printed only at its end
 
-    def __call__(self, spec: ModelSpec, check: CancelCheck) -> tuple[LineBuffer, PosezooError | None]:
+    def __call__(self, spec: ModelSpec, listener: Listener) -> tuple[LineBuffer, PosezooError | None]:
         paper = LineBuffer(buffered=self.is_buffered)
         lines = self._reporter(spec, paper)
         try:
-            if self._convert(spec, lines, check) and self.progress_format == "text":
+            if self._convert(spec, lines, listener) and self.progress_format == "text":
                 paper.write_out()
         except PosezooError as error:
             lines.print_error(error)
@@ -187,9 +189,8 @@ class _ConversionTask:
         """Report a model whose process ended unexpectedly."""
         assert error is not None
         paper = LineBuffer(buffered=self.is_buffered)
-        named = ConversionError(f"{spec.full_name}: {error.problem}", hint=error.hint)
-        self._reporter(spec, paper).print_error(named)
-        return paper, named
+        self._reporter(spec, paper).print_error(error)
+        return paper, error
 
     def _reporter(self, spec: ModelSpec, paper: LineBuffer) -> TextReporter | JsonConversionReporter:
         if self.progress_format == "json":
@@ -197,13 +198,12 @@ class _ConversionTask:
         return TextReporter(paper, self.context.layout.model_download_dir(spec))
 
     def _convert(
-        self, spec: ModelSpec, lines: TextReporter | JsonConversionReporter, check: CancelCheck
+        self, spec: ModelSpec, lines: TextReporter | JsonConversionReporter, listener: Listener
     ) -> bool:
         """Convert a model; return False if there is nothing to convert, or if only the plan is printed."""
         from posezoo.pipeline.get import convert, resolve_model, write_model_card
         from posezoo.pipeline.plan import make_plan
         from posezoo.spec.model import Precision
-        from posezoo.workers.threads import cancellable
 
         precisions = [each for each in (Precision.FP16, Precision.FP32) if each in self.requested]
         if spec.is_ir:
@@ -225,7 +225,7 @@ class _ConversionTask:
             if obstacle is not None:
                 lines.warn(obstacle)
             return False
-        converted = convert(resolved, plan, self.options, listener=cancellable(lines, check))
+        converted = convert(resolved, plan, self.options, listener=events.both(listener, lines))
         if self.draws_card:
             write_model_card(converted.resolved.spec, self.context)
         return True

@@ -8,6 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from posezoo import events
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.omz import conventions
@@ -18,9 +19,9 @@ from posezoo.settings import MOST_JOBS, to_settings
 
 if TYPE_CHECKING:
     from posezoo.download.context import ConnectionPool
+    from posezoo.events import Listener
     from posezoo.pipeline.zoo_context import Context
     from posezoo.spec.model import ModelSpec
-    from posezoo.workers.threads import CancelCheck
 
 FLAGS = (
     Flag(
@@ -61,7 +62,7 @@ def _run(args: argparse.Namespace) -> int:
     # As in Open Model Zoo, no cache is used unless a flag or setting names one.
     is_cached = said["cache_dir"].origin != "default"
     from posezoo.download.context import ConnectionPool
-    from posezoo.pipeline.for_each import for_each
+    from posezoo.pipeline.for_each import Executor, for_each
     from posezoo.pipeline.zoo_context import open_context
 
     context = open_context(
@@ -82,7 +83,7 @@ def _run(args: argparse.Namespace) -> int:
             is_buffered=min(settings.jobs, len(selection.models)) > 1,
             pool=pool,
         )
-        for outcome in for_each(selection.models, task, jobs=settings.jobs):
+        for outcome in for_each(selection.models, task, executor=Executor(settings.jobs)):
             paper, error = outcome.result or (None, outcome.error)
             if paper is not None:
                 paper.flush()
@@ -100,23 +101,22 @@ class _DownloadTask:
     is_buffered: bool  # whether the lines of a model are printed only at its end
     pool: ConnectionPool
 
-    def __call__(self, spec: ModelSpec, check: CancelCheck) -> tuple[LineBuffer, PosezooError | None]:
+    def __call__(self, spec: ModelSpec, listener: Listener) -> tuple[LineBuffer, PosezooError | None]:
         from posezoo.download.model_download import download_model
-        from posezoo.workers.threads import cancellable
 
         paper, layout = LineBuffer(buffered=self.is_buffered), self.context.layout
         options = self.context.download_options
-        listener: TextReporter | JsonReporter
+        lines: TextReporter | JsonReporter
         if self.progress_format == "json":
-            listener = JsonReporter(paper, spec)
+            lines = JsonReporter(paper, spec)
         else:
-            listener = TextReporter(paper, layout.model_download_dir(spec), options.cache_dir)
+            lines = TextReporter(paper, layout.model_download_dir(spec), options.cache_dir)
             group = conventions.GROUP
             paper.write_out(f"{group} Downloading {spec.full_name} {group[::-1]}\n")
         if self.precisions.isdisjoint(conventions.available_precisions(spec)):
-            if isinstance(listener, TextReporter):
+            if isinstance(lines, TextReporter):
                 names = " or ".join(sorted(self.precisions))
-                listener.start_step(f"Skipping {spec.full_name} (there is none in {names})\n")
+                lines.start_step(f"Skipping {spec.full_name} (there is none in {names})\n")
             return paper, None
         try:
             download_model(
@@ -124,11 +124,11 @@ class _DownloadTask:
                 layout,
                 options,
                 precisions=self.precisions,
-                listener=cancellable(listener, check),
+                listener=events.both(listener, lines),
                 pool=self.pool,
             )
         except PosezooError as error:
-            listener.print_error(error)
+            lines.print_error(error)
             return paper, error
         return paper, None
 

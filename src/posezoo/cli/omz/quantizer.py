@@ -17,9 +17,9 @@ from posezoo.settings import to_settings
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
+    from posezoo.events import Listener
     from posezoo.pipeline.zoo_context import Context
     from posezoo.spec.model import ModelSpec
-    from posezoo.workers.threads import CancelCheck
 
 #: Flags that old scripts give, and why they have no effect.
 UNUSED_FLAGS = {
@@ -57,7 +57,7 @@ def _run(args: argparse.Namespace) -> int:
     context = open_context(replace(settings, output_dir=model_dir), download_dir=model_dir)
     failed, output = conventions.names_of_unreadable(selection), conventions.LineBuffer()
 
-    def quantize(spec: ModelSpec, _check: CancelCheck) -> None:
+    def quantize(spec: ModelSpec, _listener: Listener) -> None:
         lines = TextReporter(output, context.layout.model_download_dir(spec))
         _quantize(spec, context, args, requested, lines)
 

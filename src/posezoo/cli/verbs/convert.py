@@ -3,6 +3,9 @@
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
@@ -13,11 +16,11 @@ from posezoo.errors import ConversionError
 
 if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import ConversionOptions
+    from posezoo.events import Listener
     from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
     from posezoo.resolve.input_options import InputOptions
-    from posezoo.spec.model import ModelSpec
-    from posezoo.workers.threads import CancelCheck
+    from posezoo.spec.model import ModelSpec, Precision
 
 SUMMARY = "convert downloaded models to OpenVINO IR"
 
@@ -38,7 +41,7 @@ FLAGS = (
     flags.download_dir_flag("the output folder"),
     f"output_dir {flags.LOCK} {flags.CONVERSION}",
     Flag("--onnx_only", "write no IR, only the ONNX of posezoo's own network"),
-    f"{flags.CAMERA_INPUT} force {flags.REGISTRY} dry_run {flags.FORMAT}",
+    f"{flags.CAMERA_INPUT} force {flags.REGISTRY} cluster dry_run {flags.FORMAT}",
 )
 
 
@@ -84,32 +87,58 @@ def convert_selected(
         selection: the models; None means those that the flags select.
         inputs: the options for the inputs of the IR; None means those of model.yml.
     """
-    from posezoo.pipeline.get import convert, get, resolve_model, write_model_card
-    from posezoo.pipeline.plan import make_plan
+    from posezoo.pipeline.get import write_model_card
 
-    checkpoint = getattr(args, "checkpoint", None)
-
-    def work(spec: ModelSpec, _check: CancelCheck) -> dict[str, object]:
-        resolved = resolve_model(spec, args.precisions, context, inputs=inputs, checkpoint=checkpoint)
-        if args.dry_run:
-            plan = make_plan(resolved, context, options, downloads=downloads, is_dry_run=True)
-            return {"plan": model_jobs.format_plan(plan)}
-        if downloads:
-            converted = get(resolved, context, options, listener=console)
-        else:
-            plan = make_plan(resolved, context, options, downloads=False)
-            converted = convert(resolved, plan, options, listener=console)
-        write_model_card(converted.resolved.spec, context)
-        return {"irs": {precision.value: str(path) for precision, path in converted.irs.items()}}
-
+    work = _ConversionTask(
+        context,
+        args.precisions,
+        options,
+        inputs,
+        getattr(args, "checkpoint", None),
+        downloads=downloads,
+        is_dry_run=args.dry_run,
+    )
+    executor = flags.executor_from_args(args)
     with Console(quiet=args.quiet) as console:
         selection = selection or select_models(context.registry, flags.patterns_from_args(args), console)
-        report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all)
+        report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all, executor=executor)
         failed = {failure["name"] for failure in report.failures}
         for composite in () if args.dry_run else selection.composites:
             if not failed & set(composite.stages):
                 write_model_card(composite, context)
     return report.print(args.format)
+
+
+@dataclass(frozen=True, slots=True)
+class _ConversionTask:
+    """Makes the IR and the card of a model; it is pickled for other processes."""
+
+    context: Context
+    precisions: Sequence[Precision]
+    options: ConversionOptions
+    inputs: InputOptions | None
+    checkpoint: Path | None
+    downloads: bool
+    is_dry_run: bool
+
+    def __call__(self, spec: ModelSpec, listener: Listener) -> dict[str, object]:
+        from posezoo.pipeline.get import convert, get, resolve_model, write_model_card
+        from posezoo.pipeline.plan import make_plan
+
+        context, options = self.context, self.options
+        resolved = resolve_model(
+            spec, self.precisions, context, inputs=self.inputs, checkpoint=self.checkpoint
+        )
+        if self.is_dry_run:
+            plan = make_plan(resolved, context, options, downloads=self.downloads, is_dry_run=True)
+            return {"plan": model_jobs.format_plan(plan)}
+        if self.downloads:
+            converted = get(resolved, context, options, listener=listener)
+        else:
+            plan = make_plan(resolved, context, options, downloads=False)
+            converted = convert(resolved, plan, options, listener=listener)
+        write_model_card(converted.resolved.spec, context)
+        return {"irs": {precision.value: str(path) for precision, path in converted.irs.items()}}
 
 
 def _export(args: argparse.Namespace, context: Context, selection: Selection | None) -> int:
@@ -121,7 +150,7 @@ def _export(args: argparse.Namespace, context: Context, selection: Selection | N
 
     inputs = flags.input_options_from_args(args)
 
-    def work(spec: ModelSpec, _check: CancelCheck) -> dict[str, object]:
+    def work(spec: ModelSpec, _listener: Listener) -> dict[str, object]:
         resolved = resolve_model(spec, (), context, inputs=inputs, checkpoint=args.checkpoint)
         if not args.dry_run:
             return {"files": [str(export_onnx(resolved, force=args.force))]}

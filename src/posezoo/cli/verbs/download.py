@@ -3,11 +3,18 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
-from posezoo.workers.threads import CancelCheck, cancellable
+
+if TYPE_CHECKING:
+    from posezoo.download.context import ConnectionPool
+    from posezoo.events import Listener
+    from posezoo.pipeline.zoo_context import Context
+    from posezoo.spec.model import ModelSpec
 
 SUMMARY = "download the published files of models and verify them"
 
@@ -20,37 +27,44 @@ posezoo download --all --mirror /mnt/models --dry_run
 
 FLAGS = (
     f"{flags.MODELS} output_dir {flags.CACHE} verify {flags.DOWNLOAD}",
-    f"{flags.REGISTRY} dry_run {flags.FORMAT}",
+    f"{flags.REGISTRY} cluster dry_run {flags.FORMAT}",
 )
 
 
 def run(args: argparse.Namespace) -> int:
     """Download, and print the paths of the files."""
     from posezoo.download.context import ConnectionPool
-    from posezoo.download.model_download import download_model, plan_download
-    from posezoo.spec.model import ModelSpec
+    from posezoo.pipeline.for_each import Executor
 
     patterns, context = flags.patterns_from_args(args), flags.context_from_args(args)
-    settings = context.settings
-
+    executor = flags.executor_from_args(args)
+    if executor == Executor() and not args.dry_run:
+        executor = Executor(context.settings.jobs)
     with Console(quiet=args.quiet) as console, ConnectionPool(context.download_options) as pool:
-
-        def work(spec: ModelSpec, check: CancelCheck) -> dict[str, object]:
-            spec = context.lock.with_pins(spec)
-            if args.dry_run:
-                files = plan_download(spec, context.layout, context.download_options)
-                return {"plan": [model_jobs.format_planned_file(file) for file in files]}
-            downloaded = download_model(
-                spec,
-                context.layout,
-                context.download_options,
-                listener=cancellable(console, check),
-                pool=pool,
-            )
-            return {"files": [str(path) for path in downloaded.files]}
-
+        shared_pool = None if executor.in_processes else pool
+        work = _DownloadTask(context, shared_pool, is_dry_run=args.dry_run)
         selection = select_models(context.registry, patterns, console)
-        report = model_jobs.run_for_each(
-            selection, work, console, skip_unpinned=args.all, jobs=1 if args.dry_run else settings.jobs
-        )
+        report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all, executor=executor)
     return report.print(args.format)
+
+
+@dataclass(frozen=True, slots=True)
+class _DownloadTask:
+    """Downloads the files of a model; it is pickled for other processes, which share no connections."""
+
+    context: Context
+    pool: ConnectionPool | None
+    is_dry_run: bool
+
+    def __call__(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
+        from posezoo.download.model_download import download_model, plan_download
+
+        context = self.context
+        spec = context.lock.with_pins(spec)
+        if self.is_dry_run:
+            files = plan_download(spec, context.layout, context.download_options)
+            return {"plan": [model_jobs.format_planned_file(file) for file in files]}
+        downloaded = download_model(
+            spec, context.layout, context.download_options, listener=listener, pool=self.pool
+        )
+        return {"files": [str(path) for path in downloaded.files]}

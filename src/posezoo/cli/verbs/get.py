@@ -17,7 +17,7 @@ posezoo get --all --format json
 
 FLAGS = (
     f"{flags.MODELS} output_dir {flags.CACHE} {flags.DOWNLOAD} {flags.CONVERSION}",
-    f"force {flags.REGISTRY} dry_run {flags.FORMAT}",
+    f"force {flags.REGISTRY} cluster dry_run {flags.FORMAT}",
 )
 
 

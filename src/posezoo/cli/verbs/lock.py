@@ -21,9 +21,9 @@ from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.report import Console, print_result
 
 if TYPE_CHECKING:
+    from posezoo.events import Listener
     from posezoo.lockfile.entries import LockChange, LockEntries
     from posezoo.pipeline.zoo_context import Context
-    from posezoo.workers.threads import CancelCheck
 
 SUMMARY = "record the SHA-384 of each model.yml, file and IR; with --locked, all others are refused"
 
@@ -92,7 +92,7 @@ def _record(
     selection = select_models(context.registry, patterns, console)
     snapshots: list[ModelSnapshot] = []
 
-    def inspect(spec: ModelSpec, _check: CancelCheck) -> dict[str, object]:
+    def inspect(spec: ModelSpec, _listener: Listener) -> dict[str, object]:
         snapshot = collect_entries(context.lock.with_pins(spec), context.layout, context.lock.timestamp)
         # An error here concerns only this model; nothing has been written yet.
         merge_entries(

@@ -20,10 +20,10 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.report import Console, print_result
 from posezoo.cli.selection import read_list_file, select_models
 from posezoo.errors import DownloadError, OutputError, UnknownModelError
-from posezoo.workers.threads import CancelCheck, cancellable
 
 if TYPE_CHECKING:
     from posezoo.download.model_download import PlannedFile
+    from posezoo.events import Listener
     from posezoo.mirror import Mirror
     from posezoo.pipeline.zoo_context import Context
     from posezoo.registry import Selection
@@ -68,6 +68,7 @@ def run(args: argparse.Namespace) -> int:
 
 def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> int:
     from posezoo.download.context import ConnectionPool
+    from posezoo.pipeline.for_each import Executor
     from posezoo.registry import WHEEL_REGISTRIES
 
     if args.all and patterns:
@@ -82,11 +83,11 @@ def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> in
         raise OutputError(f"{args.folder}: is not a folder", hint="name a folder; a missing one is created")
     context = flags.context_from_args(args)
     settings = context.settings
-    jobs = 1 if args.dry_run else settings.jobs
+    executor = Executor(1 if args.dry_run else settings.jobs)
 
     with Console(quiet=args.quiet) as console, ConnectionPool(context.download_options) as pool:
 
-        def work(spec: ModelSpec, check: CancelCheck) -> dict[str, object]:
+        def work(spec: ModelSpec, listener: Listener) -> dict[str, object]:
             if args.dry_run:
                 return {
                     "plan": [
@@ -94,15 +95,13 @@ def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> in
                         for file in mirror.plan(context.lock.with_pins(spec), context.download_options)
                     ]
                 }
-            paths = mirror.add_model(
-                spec, context.download_options, context.lock, cancellable(console, check), pool
-            )
+            paths = mirror.add_model(spec, context.download_options, context.lock, listener, pool)
             return {"files": [str(path) for path in paths]}
 
         selection = _with_required_models(
             context, select_models(context.registry, patterns or None, console), console
         )
-        report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all, jobs=jobs)
+        report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all, executor=executor)
         extras: dict[str, tuple[Callable[..., Sequence[PlannedFile]], Callable[..., list[Path]]]] = {
             name: (partial(mirror.plan_registry, name), partial(mirror.add_registry, name))
             for name in settings.registries

@@ -39,10 +39,10 @@ from posezoo.errors import escape_control_characters
 from posezoo.spec import supported_mo_args
 
 if TYPE_CHECKING:
+    from posezoo.events import Listener
     from posezoo.pipeline.plan import Plan
     from posezoo.spec.model import Input, ModelSpec
     from posezoo.spec.supported_mo_args import FrozenValue
-    from posezoo.workers.threads import CancelCheck
 
 SUMMARY = "show what posezoo get would download, convert and write, and what prevents it"
 
@@ -69,7 +69,7 @@ def run(args: argparse.Namespace) -> int:
     context = flags.context_from_args(args)
     plans: list[Plan] = []
 
-    def work(spec: ModelSpec, _check: CancelCheck) -> dict[str, Any]:
+    def work(spec: ModelSpec, _listener: Listener) -> dict[str, Any]:
         resolved = resolve_model(spec, args.precisions, context)
         plans.append(make_plan(resolved, context, options, is_dry_run=True))
         return _facts(plans[-1]) if args.format == "json" else {}

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import argparse
+from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
@@ -12,9 +14,10 @@ from posezoo.cli.selection import select_models
 from posezoo.spec.model import TARGET_DEVICES, Precision
 
 if TYPE_CHECKING:
+    from posezoo.events import Listener
     from posezoo.pipeline.zoo_context import Context
+    from posezoo.quantize.quantization_plan import QuantizationOptions
     from posezoo.spec.model import ModelSpec
-    from posezoo.workers.threads import CancelCheck
 
 SUMMARY = "make INT8 IR from FP32 IR, and measure how much their results differ"
 
@@ -73,7 +76,7 @@ FLAGS = (
     Flag(
         "--measure_only", "quantize nothing: compare existing INT8 IR, converted here or published, with FP32"
     ),
-    f"{flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} dry_run {flags.FORMAT}",
+    f"{flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} cluster dry_run {flags.FORMAT}",
 )
 
 
@@ -83,13 +86,9 @@ def run(args: argparse.Namespace) -> int:
     if args.max_drop is not None and args.annotations is None:
         args.parser.error("--max_drop requires --annotations")
     import json
-    from dataclasses import replace
 
-    from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.files.verified_files import write_atomically
     from posezoo.pipeline import int8_models
-    from posezoo.pipeline.get import convert, download, write_model_card
-    from posezoo.quantize.quantization import quantize, to_measurements
     from posezoo.quantize.quantization_plan import QuantizationOptions
 
     context = flags.context_from_args(args, {"output_dir": args.model_dir})
@@ -101,37 +100,14 @@ def run(args: argparse.Namespace) -> int:
         args.annotations,
         args.max_drop,
     )
-    output_dir = args.output_dir
-    measurements: list[dict[str, object]] = []
-
-    def work(spec: ModelSpec, _check: CancelCheck) -> dict[str, Any]:
-        required = int8_models.plan_required_irs(spec, context, args.dataset_dir, is_dry_run=args.dry_run)
-        if required and args.dry_run:
-            lines = [
-                f"{plan.resolved.spec.full_name}: {line}"
-                for plan in required
-                for line in model_jobs.format_plan(plan)
-            ]
-            return {"plan": [*lines, f"would then quantize to {' and '.join(args.precisions)}"]}
-        for due in required:
-            convert(download(due, context, listener=console), due, ConversionOptions(), listener=console)
-        if args.measure_only and not args.dry_run:
-            return _measure_only(spec, context, args, console)
-        plan = int8_models.plan_int8(spec, context, args.dataset_dir, options, output_dir=output_dir)
-        if args.dry_run:
-            return {
-                "plan": [model_jobs.format_planned_ir(ir, f"quantize to {ir.precision}") for ir in plan.irs]
-            }
-        quantized = quantize(plan, listener=console)
-        write_model_card(spec, context, output_dir)
-        measurements.extend(to_measurements(quantized))
-        answer: dict[str, Any] = {"irs": {each.value: str(path) for each, path in quantized.irs.items()}}
-        if quantized.displacements:
-            answer["shifts"] = {
-                each.value: displacement.to_json() for each, displacement in quantized.displacements.items()
-            }
-        return answer
-
+    work = _QuantizationTask(
+        context,
+        options,
+        args.dataset_dir,
+        args.output_dir,
+        measures_only=args.measure_only,
+        is_dry_run=args.dry_run,
+    )
     with Console(quiet=args.quiet) as console:
         selection = select_models(context.registry, flags.patterns_from_args(args), console)
         if args.all:
@@ -142,27 +118,69 @@ def run(args: argparse.Namespace) -> int:
                 else:
                     quantizable.append(spec)
             selection = replace(selection, models=tuple(quantizable))
-        report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all)
+        report = model_jobs.run_for_each(
+            selection, work, console, skip_unpinned=args.all, executor=flags.executor_from_args(args)
+        )
+    measurements = [row for answer in report.answers for row in answer.pop("measurements", ())]
     if args.report is not None and not args.dry_run:
         write_atomically(args.report, json.dumps(measurements, indent=2).encode() + b"\n")
     return report.print(args.format)
 
 
-def _measure_only(
-    spec: ModelSpec, context: Context, args: argparse.Namespace, console: Console
-) -> dict[str, Any]:
-    from posezoo.pipeline.int8_models import compare_ir_with_fp32
+@dataclass(frozen=True, slots=True)
+class _QuantizationTask:
+    """Quantizes a model, or only compares its INT8 IR; it is pickled for other processes."""
 
-    compared = {
-        each.value: compare_ir_with_fp32(
-            spec, context, args.dataset_dir, each, output_dir=args.output_dir, listener=console
-        )
-        for each in args.precisions
-    }
-    return {
-        "irs": {precision: str(xml) for precision, (xml, _) in compared.items()},
-        "shifts": {precision: displacement.to_json() for precision, (_, displacement) in compared.items()},
-    }
+    context: Context
+    options: QuantizationOptions
+    dataset_dir: Path
+    output_dir: Path | None
+    measures_only: bool
+    is_dry_run: bool
+
+    def __call__(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
+        from posezoo.convert.conversion_plan import ConversionOptions
+        from posezoo.pipeline import int8_models
+        from posezoo.pipeline.get import convert, download, write_model_card
+        from posezoo.quantize.quantization import quantize, to_measurements
+
+        context, photos, output_dir = self.context, self.dataset_dir, self.output_dir
+        precisions = self.options.precisions
+        required = int8_models.plan_required_irs(spec, context, photos, is_dry_run=self.is_dry_run)
+        if required and self.is_dry_run:
+            lines = [
+                f"{plan.resolved.spec.full_name}: {line}"
+                for plan in required
+                for line in model_jobs.format_plan(plan)
+            ]
+            return {"plan": [*lines, f"would then quantize to {' and '.join(precisions)}"]}
+        for due in required:
+            convert(download(due, context, listener=listener), due, ConversionOptions(), listener=listener)
+        if self.measures_only and not self.is_dry_run:
+            compared = {
+                each.value: int8_models.compare_ir_with_fp32(
+                    spec, context, photos, each, output_dir=output_dir, listener=listener
+                )
+                for each in precisions
+            }
+            shifts = {precision: displacement.to_json() for precision, (_, displacement) in compared.items()}
+            return {"irs": {name: str(xml) for name, (xml, _) in compared.items()}, "shifts": shifts}
+        plan = int8_models.plan_int8(spec, context, photos, self.options, output_dir=output_dir)
+        if self.is_dry_run:
+            return {
+                "plan": [model_jobs.format_planned_ir(ir, f"quantize to {ir.precision}") for ir in plan.irs]
+            }
+        quantized = quantize(plan, listener=listener)
+        write_model_card(spec, context, output_dir)
+        answer: dict[str, Any] = {
+            "irs": {each.value: str(path) for each, path in quantized.irs.items()},
+            "measurements": list(to_measurements(quantized)),
+        }
+        if quantized.displacements:
+            answer["shifts"] = {
+                each.value: displacement.to_json() for each, displacement in quantized.displacements.items()
+            }
+        return answer
 
 
 def require_dataset_dir(args: argparse.Namespace) -> None:

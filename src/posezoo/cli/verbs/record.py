@@ -8,7 +8,7 @@ from __future__ import annotations
 import argparse
 import tempfile
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -17,12 +17,13 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
 from posezoo.errors import PosezooError
+from posezoo.events import CountStarted
 
 if TYPE_CHECKING:
+    from posezoo.events import Listener
     from posezoo.measured import Measurement
     from posezoo.pipeline.zoo_context import Context
     from posezoo.spec.model import Model, ModelSpec
-    from posezoo.workers.threads import CancelCheck
 
 SUMMARY = "write measurements into the measured.yml files of a registry"
 
@@ -50,7 +51,7 @@ FLAGS = (
         "height and width of the image, for an IR with dynamic sizes (default: usual_size in model.yml)",
     ),
     flags.download_dir_flag("the output folder"),
-    f"output_dir {flags.LOCK} models_dir {flags.FORMAT}",
+    f"output_dir {flags.LOCK} models_dir cluster {flags.FORMAT}",
 )
 
 
@@ -62,24 +63,22 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.measured import MAX_SPREAD
     from posezoo.pipeline import complexity_count
     from posezoo.registry import Selection
-    from posezoo.workers.processes import run_in_child
 
     context = flags.context_from_args(args, {"registries": ()})  # measurements go beside model.yml
     files = [Path(model) for model in args.models if model.endswith(SUFFIX)]
     patterns = [model for model in args.models if not model.endswith(SUFFIX)]
-
-    def count(spec: ModelSpec, _check: CancelCheck) -> dict[str, Any]:
-        console.print_line(f"counting {spec.full_name}")
-        # A separate process is used, so that the memory of a large network is freed.
-        measurements = run_in_child(_count, context, spec, args.size, args.generated, of=spec.full_name)
-        return {"files": [str(complexity_count.record_measurements(spec, measurements))]}
 
     with Console(quiet=args.quiet) as console:
         measured = [
             figure for file in files for figure in _figures(context, file)
         ]  # if one of them is invalid, none is recorded
         selection = select_models(context.registry, patterns, console) if patterns else Selection(())
-        report = model_jobs.run_for_each(selection, count, console)
+        report = model_jobs.run_for_each(
+            selection,
+            _CountTask(context, args.size, args.generated),
+            console,
+            executor=flags.executor_from_args(args),
+        )
         for spec, found in measured:
             if found.spread > MAX_SPREAD:
                 case = f"{spec.full_name}: {found.precision}, {format_pairs(found.settings)}"
@@ -107,6 +106,24 @@ def _figures(context: Context, file: Path) -> Iterator[tuple[Model, Measurement]
             hint = f"name {' or '.join(spec.stages)}"
             raise PosezooError(f"{file}: {name}: is a composite, whose parts are counted", hint=hint)
         yield spec, replace(found, tag=spec.tag if isinstance(spec, ModelSpec) else "")
+
+
+@dataclass(frozen=True, slots=True)
+class _CountTask:
+    """Counts a model and records the result; it is pickled for other processes."""
+
+    context: Context
+    size: tuple[int, int] | None
+    generated: bool
+
+    def __call__(self, spec: ModelSpec, listener: Listener) -> dict[str, Any]:
+        from posezoo.pipeline import complexity_count
+        from posezoo.workers.processes import run_in_child
+
+        listener(CountStarted(spec.full_name))
+        # A separate process is used, so that the memory of a large network is freed.
+        measurements = run_in_child(_count, self.context, spec, self.size, self.generated, of=spec.full_name)
+        return {"files": [str(complexity_count.record_measurements(spec, measurements))]}
 
 
 def _count(

@@ -22,6 +22,7 @@ from posezoo.convert.protobuf_reader import (
 from posezoo.ir.openvino_import import error_text
 from posezoo.spec.model import ModelSpec
 from posezoo.versions import package_version
+from posezoo.workers.threads import library_threads
 
 if TYPE_CHECKING:
     from posezoo.convert.formats import Array
@@ -119,6 +120,7 @@ def _open_runtime(_spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> R
     # Without optimizations it computes the nodes exactly as they are in the file.
     options.graph_optimization_level = module.GraphOptimizationLevel.ORT_DISABLE_ALL
     options.log_severity_level = 4
+    options.intra_op_num_threads = library_threads()
     # Idle threads would spin and slow down the compilation of the IR, which runs at the same time.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     inputs = {}

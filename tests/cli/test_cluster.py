@@ -1,0 +1,98 @@
+"""--cluster: models in several processes, with the results of a run in one."""
+
+from __future__ import annotations
+
+import signal
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fakes.command import heed_interrupts, posezoo
+from fakes.items import children_of
+from fakes.network import network
+from fakes.waiting import HANG_S, wait_until
+from fakes.zoo import declared_file, model_yml, write_model
+
+NAMES = ("first", "second", "third")
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    """Three models that can be converted, and their files in a mirror."""
+    source = tmp_path / "mirror" / "net.onnx"
+    source.parent.mkdir()
+    source.write_bytes(network("onnx"))
+    declared = declared_file(source)
+    kept = tmp_path / "cache" / "1" / declared["checksum"][:2] / declared["checksum"][2:]
+    kept.parent.mkdir(parents=True)
+    kept.write_bytes(source.read_bytes())
+    for name in NAMES:
+        file = {**declared, "source": "https://models.invalid/net.onnx"}
+        ends = {"inputs": [{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}], "outputs": None}
+        write_model(tmp_path / "models", name, model_yml(framework="onnx", files=[file], **ends))
+    return tmp_path
+
+
+def command(zoo, verb, out, *flags):
+    places = ["--models_dir", zoo / "models", "-o", zoo / out]
+    cache = ["--cache_dir", zoo / "cache"] if verb in ("get", "download") else []
+    return [verb, "--all", *places, *cache, *flags]
+
+
+def irs(folder):
+    return {
+        path.relative_to(folder).as_posix(): path.read_bytes()
+        for path in folder.rglob("*")
+        if path.suffix in (".xml", ".bin", ".md")
+    }
+
+
+def test_the_processes_make_the_same_files_as_one(zoo):
+    serial = posezoo(*command(zoo, "get", "serial"))
+    spread = posezoo(*command(zoo, "get", "spread", "--cluster", "local:2"))
+    assert (serial.returncode, spread.returncode) == (0, 0), spread.stderr
+    assert irs(zoo / "serial") == irs(zoo / "spread")
+    assert len(irs(zoo / "serial")) >= 4 * len(NAMES)
+    assert spread.stdout == serial.stdout.replace("/serial/", "/spread/")
+    without_times = [
+        sorted(line for line in said.stderr.splitlines() if " s" not in line) for said in (serial, spread)
+    ]
+    assert without_times[0] == without_times[1]
+
+
+def test_the_verbs_that_make_something_have_the_flag(zoo):
+    assert posezoo(*command(zoo, "download", "out", "--cluster", "local:2")).returncode == 0
+    assert posezoo(*command(zoo, "convert", "out", "--cluster", "local:2")).returncode == 0
+    counted = posezoo(
+        "record", *NAMES, "--models_dir", zoo / "models", "-o", zoo / "out", "--cluster", "local"
+    )
+    assert counted.returncode == 0, counted.stderr
+    assert "counting second" in counted.stderr
+    assert (zoo / "models" / "public" / "second" / "measured.yml").is_file()
+
+
+@pytest.mark.parametrize("value", ["local:0", "local:x", "somewhere", "tcp://host", ""])
+def test_another_value_is_refused_with_what_is_expected(value):
+    ended = posezoo("get", "--all", f"--cluster={value}")
+    assert ended.returncode == 2
+    assert "expected local or local:N" in ended.stderr
+
+
+def test_an_interrupt_ends_all_processes(zoo):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "posezoo", *map(str, command(zoo, "get", "out", "--cluster", "local:2"))],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.PIPE,
+        preexec_fn=heed_interrupts,
+    )
+    wait_until(lambda: len(children_of(process.pid)) >= 2)
+    children = children_of(process.pid)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=HANG_S)
+    assert process.returncode == 130
+    assert b"Traceback" not in said
+    wait_until(
+        lambda: not any(Path(f"/proc/{child}").exists() for child in children), "the end of the children"
+    )
