@@ -9,6 +9,7 @@ import pytest
 
 from fakes import crowds, space
 from fakes.people import landmark_output, standing_person
+from fakes.posenet import people_maps
 from posezoo import decode
 from posezoo.errors import InferenceError
 from posezoo.pose.decoders import DECODERS, find_decoder, resolve_options
@@ -78,6 +79,15 @@ NOBODY = {
         "pafs": zeros(1, 38, 8, 8),
     },
     "movenet_multipose": {"people": zeros(1, 6, 56)},
+    "posenet": {
+        role: np.full((1, 5, 5, channels), value, np.float32)
+        for role, channels, value in (
+            ("heatmaps", 17, -9),
+            ("offsets", 34, 0),
+            ("displacements_fwd", 32, 0),
+            ("displacements_bwd", 32, 0),
+        )
+    },
     "movenet": {"keypoints": np.full((1, 1, 17, 3), np.nan, np.float32)},
 }
 
@@ -201,6 +211,8 @@ def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
         people = zeros(1, 6, 56)
         people[0, 3, :51], people[0, 3, 55] = np.tile(np.float32([y / 64, x / 64, 0.9]), 17), 0.8
         return {"people": people}
+    if decoder == "posenet":
+        return people_maps(np.full((1, 17, 2), (x, y)), (65, 65))
     if decoder == "simcc":  # two bins a pixel, from the center of the first pixel
         bins = np.eye(128, dtype=np.float32)
         return {

@@ -81,6 +81,8 @@ def model_optimizer_arguments(part: ModelSpec) -> list[str]:
     if not (means or scales or reverse):
         return []
     words = [f"--input={','.join(each.name for each in named)}"]
+    if any(each.reshaped for each in named):
+        words.append("--input_shape=" + ",".join(f"[{_numbers(each.shape, ',')}]" for each in named))
     words += [f"--mean_values={means}"] if means else []
     words += [f"--scale_values={scales}"] if scales else []
     words += ["--reverse_input_channels"] if reverse else []

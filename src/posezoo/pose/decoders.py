@@ -34,6 +34,7 @@ DECODERS: LazyTable[DecoderType] = LazyTable(
         "associative_embedding": "posezoo.pose.associative_embedding:DECODER",
         "movenet": "posezoo.pose.movenet:DECODER",
         "movenet_multipose": "posezoo.pose.movenet_multipose:DECODER",
+        "posenet": "posezoo.pose.posenet:DECODER",
         "heatmap": "posezoo.pose.heatmap:DECODER",
         "simcc": "posezoo.pose.simcc:DECODER",
         "detection": "posezoo.pose.ssd_detection:DECODER",
@@ -74,6 +75,9 @@ def decode(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, **o
     - heatmap: ``heatmaps`` (1, 17, H, W), and ``flipped_heatmaps`` if the mirrored image was also run
     - simcc: ``simcc_x`` and ``simcc_y`` (1, 17, bins)
     - movenet: ``keypoints`` (1, 1, 17, 3)
+    - movenet_multipose: ``people`` (1, 6, 56)
+    - posenet: ``heatmaps`` (1, H, W, 17), ``offsets`` (1, H, W, 34), ``displacements_fwd`` and
+      ``displacements_bwd`` (1, H, W, 32)
     - blazepose: ``landmarks`` (1, 195) and ``presence`` (1, 1)
     - lifting_3d: ``heatmaps`` and ``pafs`` as for openpose, and ``coordinates`` (1, 57, H, W); it returns
       ``Pose3D``
@@ -139,7 +143,11 @@ def _checked_maps(name: str, decoder: DecoderType, outputs: Mapping[str, Any]) -
             raise InferenceError(f"{name}: {output.role} are {shape}, not {_format_shape(output.shape)}")
     if any(array.dtype.kind not in "fiu" for array in maps.values()):
         raise InferenceError(f"{name}: outputs must be numbers")
-    sizes = {role: array.shape[2:4] for role, array in maps.items() if array.ndim >= 4}
+    sizes = {}
+    for output in (*required, *optional):
+        sides = zip(maps[output.role].shape, output.shape, strict=False)  # tags may have one side more
+        if len(size := tuple(side for side, expected in sides if expected == -1)) == 2:
+            sizes[output.role] = size
     if len(set(sizes.values())) > 1:
         given = ", ".join(f"{role} {width}x{height}" for role, (height, width) in sizes.items())
         raise InferenceError(f"{name}: maps of one image have one size, these do not: {given}")

@@ -82,13 +82,15 @@ class InputSizing:
     """How images are fitted to the input of a bottom-up network.
 
     Attributes:
-        stride: the sides of the input are multiples of this number of pixels.
+        stride: the sides of the input are multiples of this number of pixels, plus ``extra``.
+        extra: 1 for a network with a cell at the first and the last pixel, and at every ``stride`` between.
         default_target: the target size in pixels, if the IR accepts any size.
         by_height: whether the target size is the height; otherwise it is the shorter side.
         padding: the value of all channels outside the image, 0..255.
     """
 
     stride: int = 32
+    extra: int = 0
     default_target: int = 512
     by_height: bool = True
     padding: int = 0
@@ -105,7 +107,8 @@ class InputSizing:
         """
         scale = target / self.target_size(aspect)
         sides = (min(round(side * scale), 4 * target) for side in aspect)
-        width, height = (max(1, math.ceil(side / self.stride)) * self.stride for side in sides)
+        cells = (max(1, math.ceil((side - self.extra) / self.stride)) for side in sides)
+        width, height = (count * self.stride + self.extra for count in cells)
         return width, height
 
 

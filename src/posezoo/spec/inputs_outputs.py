@@ -120,6 +120,7 @@ INPUT_KEYS = (
     Key("scale", _VALUES),
     Key("reverse_input_channels", BOOLEAN),
     Key("dynamic", _DYNAMIC, note="Dimensions of the layout that --dynamic leaves open."),
+    Key("reshaped", BOOLEAN, note="Whether the IR gets this shape, although the network's file has another."),
     Key("usual_size", _SIZE, note="Height and width for measurements, if the shape leaves them open."),
 )
 OUTPUT_KEYS = (
