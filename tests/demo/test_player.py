@@ -105,6 +105,14 @@ def test_every_frame_is_found_shown_and_written_once_in_order():
     assert (screen.pictures[0] != BLANK).any()
 
 
+@pytest.mark.parametrize("is_video", [False, True])
+def test_the_model_is_told_whether_the_frames_are_those_of_a_video(is_video):
+    finder = Finder()
+    playing, _ = player(Frames(2), finder, is_video=is_video)
+    playing.play()
+    assert finder.is_video == is_video
+
+
 def test_latency_runs_from_before_a_frame_is_read_to_after_it_is_written():
     playing, (mode,) = player(Frames(5, seconds=0.03), Finder(seconds=0.02), outputs=[Kept(seconds=0.04)])
     playing.play()
@@ -169,7 +177,7 @@ def test_closing_the_window_quits():
 
 def test_a_failure_releases_the_source():
     class Failing(Finder):
-        def stream(self, items, image):
+        def stream(self, items, image, is_video):
             next(items)
             raise ImageError("no such thing")
             yield

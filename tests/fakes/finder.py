@@ -16,9 +16,13 @@ class Finder:
     def __init__(self, requests: int = 1, seconds: float = 0.0, poses: list[Pose] | None = None) -> None:
         self.requests, self.seconds, self.poses = requests, seconds, poses or []
         self.taken: list[int] = []  # the frames that it was given
+        self.is_video = False
         self.in_flight = self.most_in_flight = 0
 
-    def stream(self, items: Iterable[Any], image: Callable[[Any], Any]) -> Iterator[tuple[Any, list[Pose]]]:
+    def stream(
+        self, items: Iterable[Any], image: Callable[[Any], Any], *, is_video: bool
+    ) -> Iterator[tuple[Any, list[Pose]]]:
+        self.is_video = is_video
         on_wait: deque[tuple[Any, float]] = deque()
         for item in items:
             assert image(item).ndim == 3

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 
 from posezoo import decode
+from posezoo.pose.movenet import next_crop
 
 
 def test_y_and_x_change_places_and_become_pixels():
@@ -46,3 +47,62 @@ def test_real_outputs_lie_on_the_people_in_the_photos(shared: Path):
         apart = np.abs(pose.keypoints[:, :2] / 192 - truth[:, :2]).max(axis=1)
         near += (apart[truth[:, 2] > 0] < 0.1).tolist()
     assert np.mean(near) > 0.9
+
+
+def random_people(seed: int, frames: int, size: tuple[int, int], spread: int) -> np.ndarray:
+    """(frames, 17, 3) keypoints in an image of this size, and around it; scores of up to 1 and of up to 0.3."""
+    random = np.random.RandomState(seed)  # the same numbers in every version of numpy
+    centers = random.randint(0, 1025, (frames, 1, 2)) / 1024 * size
+    places = centers + random.randint(-spread, spread + 1, (frames, 17, 2)) / 4
+    scores = random.randint(1, 1025, (frames, 17, 1)) / 1024 * np.resize([1, 0.3, 0.15, 1, 1], (frames, 1, 1))
+    return np.concatenate([places, scores], axis=2).astype(np.float32)
+
+
+# As tfjs-models compute them: determineNextCropRegion of @tensorflow-models/pose-detection 2.1.3, and the filter
+# of detector.ts. None: no score is above 0.2.
+CROPS = [
+    (((640, 480), 160), [
+        (318.175, 185.4563, 495.825, 363.1063),
+        (31.8175, -53.4544, 625.5825, 540.3106),
+        None,
+        (252.5375, 51.1, 448.7125, 247.275),
+        (378.5263, 186.5106, 520.7237, 328.7081),
+        (-10.3199, 12.3848, 145.9199, 168.6246),
+        (-1.032, -70.7615, 590.592, 520.8625),
+    ]),
+    (((480, 640), 600), [
+        (-80, 0, 560.0, 640),
+        (-80, 0, 560.0, 640),
+        None,
+        (-170.9937, 119.1625, 338.6812, 628.8375),
+        (-89.0994, 11.9163, 537.8681, 638.8837),
+        (-80.9099, 1.1916, 557.7868, 639.8884),
+        (-80.091, 0.1192, 559.7787, 639.9888),
+    ]),
+    (((300, 300), 1200), [
+        (0, 0, 300, 300),
+        (0, 0, 300, 300),
+        None,
+        (0, 0, 300, 300),
+        (0, 0, 300, 300),
+        (0, 0, 300, 300),
+        (0, 0, 300, 300),
+    ]),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("seed", range(len(CROPS)))
+def test_the_crops_of_a_video_are_those_of_the_published_code(seed):
+    (size, spread), expected = CROPS[seed]
+    crop = None
+    for keypoints, published in zip(random_people(seed, len(expected), size, spread), expected, strict=True):
+        crop = next_crop(keypoints, size, crop)
+        assert (crop is None) == (published is None)
+        if published is not None:
+            np.testing.assert_allclose(crop, published, atol=1e-3)
+
+
+def test_keypoints_in_one_place_leave_the_whole_image():
+    """A crop without a size cannot be enlarged to the input."""
+    keypoints = np.tile(np.float32([30, 40, 0.9]), (17, 1))
+    assert next_crop(keypoints, (100, 80), None) == (0, -10, 100, 90)

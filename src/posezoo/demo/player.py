@@ -62,6 +62,7 @@ class Player:
     Attributes:
         source: the source of the frames.
         modes: the first one runs first; Tab switches to the next.
+        is_video: whether the model may use that frames follow each other, as ``Estimator.stream`` says.
         monitors: they are drawn into frames; their keys show and hide them.
         min_score: poses and keypoints with a lower score are not drawn.
         within: the maximum width and height of drawn frames; None: no limit.
@@ -77,6 +78,7 @@ class Player:
     modes: Sequence[ExecutionMode]
     _: KW_ONLY
     monitors: UtilizationMonitor
+    is_video: bool = False
     min_score: float = 0.1
     within: Size | None = None
     screen: Window | None = None
@@ -114,7 +116,10 @@ class Player:
                 estimator = self.mode.estimator
                 self.mode.speed.start(time.perf_counter())
                 self._is_switching = False
-                with closing(estimator.stream(self._read_frames(frames), attrgetter("image"))) as results:
+                results = estimator.stream(
+                    self._read_frames(frames), attrgetter("image"), is_video=self.is_video
+                )
+                with closing(results):
                     for frame, poses in results:
                         self.steps.add("find poses", time.perf_counter() - self._submitted.pop(frame.index))
                         self._finish(frame, poses)

@@ -15,6 +15,8 @@ from posezoo.spec.model import Output
 #: Output arrays by role.
 Maps = Mapping[str, Floats]
 Shape = tuple[int, ...]
+#: x0, y0, x1, y1 in image pixels.
+Corners = tuple[float, float, float, float]
 #: Whether an output with this name and shape can have a role.
 OutputRule = Callable[[str, Shape], bool]
 
@@ -53,6 +55,10 @@ class DecoderType:
             empty: no detector can run.
         person_score: the name of the option that is the minimum score of a person; empty: there is none.
         detector_options: the options of a model that runs as the person detector of another model.
+        next_crop: for videos without a detector: returns the square of the next frame that is processed, from
+            the person's keypoints (K, 3) in image pixels, the width and height of the frame, and its square.
+            None instead of a square stands for the whole frame. If there is no function, each frame is
+            processed alone.
         has_pixel_centers: whether integer coordinates are centers of pixels instead of corners.
         visible_score: keypoints with a lower score are guesses and are not drawn.
         input_sizing: how images are fitted to the network's input, for a bottom-up decoder.
@@ -74,6 +80,7 @@ class DecoderType:
     detector: str = ""
     person_score: str = ""
     detector_options: Mapping[str, Any] = field(default_factory=dict)
+    next_crop: Callable[[Floats, Size, Corners | None], Corners | None] | None = None
     has_pixel_centers: bool = False
     visible_score: float = MIN_SCORE
     input_sizing: InputSizing = field(default_factory=InputSizing)

@@ -146,10 +146,12 @@ class _Tracer:
     """
 
     def __init__(self, scores: Floats, maps: Maps, stride: int) -> None:
+        self._rows: int
+        self._columns: int
         self._rows, self._columns = scores.shape[:2]
         self._stride = stride
         self.scores, self._offsets, self._forward, self._backward = (
-            memoryview(array.reshape(-1))
+            array.reshape(-1).data
             for array in (scores, maps["offsets"], maps["displacements_fwd"], maps["displacements_bwd"])
         )
 

@@ -28,6 +28,7 @@ class Estimator:
         streams: how many inferences the device actually runs in parallel; 0 if it does not report this.
         input_size: width and height in pixels of the (first) network's input; None if it varies.
         seen_from: keypoints with a lower score are guesses and should not be drawn.
+        can_track: whether ``stream`` can follow a person through a video: MoveNet without a detector can.
     """
 
     def __init__(self, model: Model, decoder: str, pipeline: Pipeline) -> None:
@@ -39,6 +40,7 @@ class Estimator:
         self.streams = networks[0].streams
         self.input_size = pipeline.input_size
         self.seen_from = find_decoder(decoder).visible_score
+        self.can_track = isinstance(pipeline, TopDownPipeline) and pipeline.can_track
         self._pipeline = pipeline
 
     def __call__(
@@ -92,7 +94,11 @@ class Estimator:
             return [poses for _, poses in stream]
 
     def stream(
-        self, items: Iterable[Item], image: Callable[[Item], object] = lambda item: item
+        self,
+        items: Iterable[Item],
+        image: Callable[[Item], object] = lambda item: item,
+        *,
+        is_video: bool = False,
     ) -> ResultStream[Item, list[Pose]]:
         """Items with the people in their images, in order; ``requests`` items are processed at the same time.
 
@@ -107,8 +113,17 @@ class Estimator:
         Args:
             items: any objects; they are read in the caller's thread.
             image: returns the image of an item, as for ``__call__``, in BGR; it is called in other threads.
+            is_video: whether the items are the frames of one video. If ``can_track`` is true, only the first
+                frame is processed whole, and each further one in a square around the person in the frame
+                before. Then frames are processed one after the other, whatever ``requests`` is, and the
+                results do not depend on it.
         """
-        return ResultStream(items, lambda item: self(image(item)), self.requests)
+        if not (is_video and self.can_track):
+            return ResultStream(items, lambda item: self(image(item)), self.requests)
+        track = self._require_top_down().track()
+        return ResultStream(
+            items, lambda item: run_pipeline(track(to_bgr(image(item)))), self.requests, in_turn=True
+        )
 
     def with_network_override(self, infer: InferFunction, place: int) -> Callable[[object], list[Pose]]:
         """The same model with one of its networks replaced, for example by another precision of it.

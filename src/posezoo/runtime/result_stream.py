@@ -20,13 +20,16 @@ class ResultStream(Iterator[tuple[Item, Result]], Generic[Item, Result]):
         items: the items; they are read in the caller's thread.
         work: returns the result for an item; it is called in several threads at the same time.
         slots: the maximum number of items that are processed or wait to be returned.
+        in_turn: process the items in order, one after the other, in one thread.
     """
 
-    def __init__(self, items: Iterable[Item], work: Callable[[Item], Result], slots: int) -> None:
+    def __init__(
+        self, items: Iterable[Item], work: Callable[[Item], Result], slots: int, *, in_turn: bool = False
+    ) -> None:
         self._items: Iterator[Item] | None = iter(items)
         self._work, self._slots = work, slots
         self._waiting: deque[Future[tuple[Item, Result]]] = deque()
-        self._pool = ThreadPoolExecutor(slots, thread_name_prefix="posezoo")
+        self._pool = ThreadPoolExecutor(1 if in_turn else slots, thread_name_prefix="posezoo")
 
     def __next__(self) -> tuple[Item, Result]:
         """The next item and its result.

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from copy import copy
 from dataclasses import replace
 
 import numpy as np
 
+from posezoo.pose.decoder_type import Corners
 from posezoo.pose.decoders import decode_with_options, find_decoder
 from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions
 from posezoo.pose.letterbox import Image, Size, to_image_pixels
@@ -35,8 +36,14 @@ class TopDownPipeline(NetworkPipeline):
             convention = CONVENTIONS[self._options.convention]
             self._crop = convention.crop
             self._blank = _mean_color(config) if convention.blank_is_mean else _BLACK
-        self._has_pixel_centers = find_decoder(config.decoder).has_pixel_centers
+        decoder = find_decoder(config.decoder)
+        self._has_pixel_centers, self._next_crop = decoder.has_pixel_centers, decoder.next_crop
         self._detector: Pipeline | None = None
+
+    @property
+    def can_track(self) -> bool:
+        """Whether the crop of a person can follow from the last frame of a video."""
+        return self._next_crop is not None and self._detector is None
 
     def with_detector(self, detector: Pipeline) -> TopDownPipeline:
         """A pipeline of the same network that runs on the boxes from another pipeline."""
@@ -58,6 +65,23 @@ class TopDownPipeline(NetworkPipeline):
         """The steps for the people in these boxes of an image, at most ``max_people``."""
         highest = sorted(boxes, key=lambda box: -box.score)[: self._options.max_people]
         return (yield from self._estimate(image, highest, self._options.padding))
+
+    def track(self) -> Callable[[Image], PipelineSteps]:
+        """A function that returns the steps for the next frame of one video; frames must not overlap."""
+        crop: Corners | None = None
+        cropped: Size | None = None  # the size of the frame that it is for
+
+        def steps(image: Image) -> PipelineSteps:
+            nonlocal crop, cropped
+            size: Size = image.shape[1::-1]
+            if size != cropped:
+                crop, cropped = None, size
+            poses = yield from self._estimate(image, [Box(*(crop or (0, 0, *size)))], padding=1)
+            assert self._next_crop is not None
+            crop = self._next_crop(poses[0].keypoints, size, crop) if poses else None
+            return poses
+
+        return steps
 
     def _estimate(self, image: Image, boxes: Sequence[Box], padding: float) -> PipelineSteps:
         size: Size = image.shape[1::-1]

@@ -444,6 +444,24 @@ def test_requests_streams_and_threads_are_passed_on(demo, tiny, video, args, exp
     assert {name: told[name] for name in expected} == expected
 
 
+@pytest.mark.parametrize(
+    ("args", "is_tracking", "requests"),
+    [((), True, 1), (("-nireq", 3), True, 3), (("--no_tracking", "-nireq", 2), False, 2)],
+)
+def test_movenet_follows_the_person_in_a_video_one_frame_after_the_other(
+    demo, real, video, args, is_tracking, requests
+):
+    ended = demo("-m", "movenet-singlepose-lightning-int8", "-i", video, "--format", "json", *args)
+    told = json.loads(ended.out)
+    assert (told["tracking"], told["requests"], told["frames"]) == (is_tracking, requests, 12)
+    assert ("each cropped to the person in the frame before" in ended.err) == is_tracking
+
+
+def test_photos_and_other_models_are_not_tracked(demo, real, photos, tiny, video):
+    for args in (("-m", "movenet-singlepose-lightning-int8", "-i", photos), ("-m", tiny, "-i", video)):
+        assert json.loads(demo(*args, "--format", "json").out)["tracking"] is False
+
+
 @pytest.mark.parametrize("device", ["CPU", "AUTO:CPU", "HETERO:CPU", "MULTI:CPU"])
 def test_devices_have_openvinos_names(demo, tiny, video, device):
     told = json.loads(demo("-m", tiny, "-i", video, "--format", "json", "-d", device).out)

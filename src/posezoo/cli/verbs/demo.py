@@ -135,6 +135,11 @@ FLAGS = (
             flags.whole_number(1, 8192),
         ),
         Flag(
+            "--no_tracking",
+            "process each frame of a video alone; by default, MoveNet without a detector crops it to the "
+            "person in the frame before, and so processes one frame after the other",
+        ),
+        Flag(
             "-t, --prob_threshold S",
             "the minimum score of poses and keypoints (default: 0.1)",
             flags.parse_fraction,
@@ -278,16 +283,21 @@ def run(args: argparse.Namespace) -> int:
         context = flags.context_from_args(args)
         load = _model_loader(args, context, source, console)
         estimator = load(args.num_infer_requests, args.num_streams or "", args.num_threads)
-        description = _describe(estimator)
+        is_tracking = estimator.can_track and not (source.image_paths or args.no_tracking)
+        if is_tracking and not args.num_infer_requests:  # frames are processed one after the other
+            estimator = load(1, args.num_streams or "", args.num_threads)
+        description = {**_describe(estimator), "tracking": is_tracking}
         width, height = description["input_size"] or ("any", "any")
         console.print_line(
             "{model} on {device} in {executed_precision}: {decoder}, ".format(**description)
             + f"input {width}x{height}, {estimator.requests} frames at once in {estimator.streams} streams"
+            + (", each cropped to the person in the frame before" if is_tracking else "")
         )
         modes = [ExecutionMode(USER, lambda: estimator), ExecutionMode(LATENCY, lambda: load(1, "1", 0))]
         player = Player(
             source,
             modes,
+            is_video=is_tracking,
             min_score=args.prob_threshold,
             within=args.output_resolution,
             monitors=monitors,

@@ -1,0 +1,129 @@
+"""MoveNet follows a person through a video: each frame is cropped to the person in the frame before."""
+
+from __future__ import annotations
+
+import threading
+
+import numpy as np
+import pytest
+
+from fakes.moving_camera import film
+from fakes.people import likeness
+from posezoo.errors import ImageError
+from posezoo.pipeline.get import get_irs
+from posezoo.runtime.loading import load_estimator
+from posezoo.runtime.result_stream import ResultStream
+from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
+from posezoo.spec.model import Precision
+
+pytest.importorskip("cv2")
+
+FRAMES = 30
+
+
+@pytest.fixture(scope="module")
+def parts(zoo):
+    spec = zoo.registry.find("movenet-singlepose-lightning-int8")
+    return spec, get_irs(spec, Precision.FP32, zoo)
+
+
+@pytest.fixture(scope="module")
+def movenet(parts):
+    return load_estimator(*parts)
+
+
+@pytest.fixture(scope="module")
+def videos(photos):
+    """Each photo of one person, whose keypoints are nearly all labelled."""
+    alone = [(photo, people[0]) for photo, people in photos if len(people) == 1]
+    clear = [(photo, person) for photo, person in alone if person["num_keypoints"] >= 12]
+    assert len(clear) >= 3
+    return [list(film(photo, person, FRAMES)) for photo, person in clear]
+
+
+def keypoints(stream) -> list[np.ndarray]:
+    return [pose.keypoints for _, (pose,) in stream]
+
+
+def test_a_person_who_becomes_small_is_found_better_in_a_video(movenet, videos):
+    assert movenet.can_track
+    scores = {
+        is_video: [
+            likeness(pose, person)
+            for video in videos
+            for (_, (pose,)), (_, person) in zip(
+                movenet.stream((image for image, _ in video), is_video=is_video), video, strict=True
+            )
+        ]
+        for is_video in (False, True)
+    }
+    assert np.nanmean(scores[True]) > np.nanmean(scores[False]) + 0.1
+
+
+def test_the_first_frame_is_processed_whole_and_each_video_is_followed_separately(movenet, videos):
+    images = [image for image, _ in videos[0]]
+    first, second = (keypoints(movenet.stream(images, is_video=True)) for _ in range(2))
+    np.testing.assert_array_equal(first, second)
+    (alone,) = movenet(images[0])
+    np.testing.assert_array_equal(first[0], alone.keypoints)
+    other = keypoints(movenet.stream([videos[1][0][0], *images], is_video=True))
+    assert not np.array_equal(other[1:], first)
+
+
+def test_independent_images_are_not_followed(movenet, videos):
+    images = [image for image, _ in videos[0]]
+    alone = [movenet(image)[0].keypoints for image in images]
+    np.testing.assert_array_equal(keypoints(movenet.stream(images)), alone)
+    np.testing.assert_array_equal([pose.keypoints for (pose,) in movenet.batch(images)], alone)
+
+
+def test_the_results_do_not_depend_on_the_number_of_requests(parts, movenet, videos):
+    images = [image for image, _ in videos[0]]
+    several = load_estimator(*parts, LoadOptions(RuntimeConfig(requests=4)))
+    expected = keypoints(movenet.stream(images, is_video=True))
+    np.testing.assert_allclose(keypoints(several.stream(images, is_video=True)), expected, atol=0.05)
+
+
+def test_a_frame_that_is_none_does_not_lose_the_person(movenet, videos):
+    images = [image for image, _ in videos[0]]
+    expected = keypoints(movenet.stream(images, is_video=True))
+    with movenet.stream([*images[:5], np.zeros((0, 0, 3), np.uint8), *images[5:]], is_video=True) as stream:
+        found = [next(stream) for _ in range(5)]
+        with pytest.raises(ImageError):
+            next(stream)
+        np.testing.assert_array_equal(keypoints([*found, *stream]), expected)
+
+
+def test_a_frame_of_another_size_is_processed_whole(movenet, videos):
+    images = [image for image, _ in videos[0]]
+    smaller = images[5][:400, :500]
+    *_, found = keypoints(movenet.stream([*images[:5], smaller], is_video=True))
+    np.testing.assert_array_equal(found, movenet(smaller)[0].keypoints)
+
+
+def test_nobody_in_sight_leaves_the_whole_frame_for_the_next(movenet, videos):
+    images = [image for image, _ in videos[0]]
+    blank = np.zeros_like(images[0])
+    assert movenet(blank)[0].keypoints[:, 2].max() < 0.2
+    # The crop of a blank frame is blank too.
+    *_, found = keypoints(movenet.stream([*images[:3], blank, images[3]], is_video=True))
+    np.testing.assert_array_equal(found, movenet(images[3])[0].keypoints)
+
+
+def test_with_a_detector_every_frame_is_searched(zoo, movenet):
+    spec = zoo.registry.find("person-detection-retail-0013")
+    detector = load_estimator(spec, get_irs(spec, Precision.FP16, zoo))
+    assert not detector.can_track
+    assert not movenet.with_detector(detector).can_track
+
+
+def test_items_in_turn_are_never_processed_at_the_same_time():
+    busy, order = threading.Lock(), []
+
+    def work(item: int) -> int:
+        assert busy.acquire(blocking=False)
+        order.append(item)
+        busy.release()
+        return item
+
+    assert [result for _, result in ResultStream(range(50), work, 4, in_turn=True)] == [*range(50)] == order
