@@ -321,3 +321,13 @@ def test_a_license_text_names_its_holder_in_its_first_line(tmp_path, line, holde
     write_model(tmp_path / "models", "net", model_yml(license={"spdx": "MIT", "text": "MIT-X.txt"}))
     (tmp_path / "licenses" / "MIT-X.txt").write_text(f"{line}\n\nMIT License\n")
     assert read_copyright_line(Registry([tmp_path / "models"]).find("net")) == (line if holder else "")
+
+
+def test_a_part_may_lie_in_the_folder_of_another_composite(root):
+    write_composite(root, "twin", ["first", "own"])
+    write_model(root, "twin/own", model_yml())
+    registry = Registry([root])
+    assert [part.name for part in registry.parts(registry.find("twin"))] == ["first", "own"]
+    selected = registry.select(["twin"])
+    assert [spec.name for spec in selected.models] == ["first", "own"]
+    assert registry.composite_of(selected.models[0]).name == "whole"

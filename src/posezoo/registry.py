@@ -209,7 +209,8 @@ class Registry:
     def parts(self, model: Model) -> tuple[ModelSpec, ...]:
         """A composite's parts in the order in which they run; for a model, only the model itself.
 
-        The composite may be one of another registry.
+        A part may lie in the folder of another composite of the same registry, which uses it too. The
+        composite may be one of another registry.
 
         Raises:
             SpecError: a stage is not a part of the composite, or its file has a mistake.
@@ -221,7 +222,7 @@ class Registry:
         parts = []
         for stage in model.stages:
             entry = self.entries.get(stage)
-            is_part = entry is not None and (entry.composite == model.name or entry.twin is not None)
+            is_part = entry is not None and (entry.composite != "" or entry.twin is not None)
             spec = self._read(entry) if entry is not None and is_part else None
             if not isinstance(spec, ModelSpec):
                 raise SpecError(str(model.path), 1, 1, "stages", f"{model.name} has no part {stage}")

@@ -146,4 +146,8 @@ def test_stages_and_folders_that_do_not_match_are_found(zoo):
     write_composite(zoo / "models", "whole", ["first", "third"])
     ended = run(zoo, "verify", "--metadata")
     assert "stages: second is not listed [parts]" in ended.stdout
-    assert "stages: third is not a folder of this composite [parts]" in ended.stdout
+    assert "stages: third is not a folder of this composite or of another one [parts]" in ended.stdout
+    write_composite(zoo / "models", "whole", ["first", "second"])
+    write_composite(zoo / "models", "twin", ["first"])
+    ended = run(zoo, "verify", "--metadata")
+    assert "[parts]" not in ended.stdout

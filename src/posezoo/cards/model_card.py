@@ -203,15 +203,19 @@ def _use_case(facts: ModelFacts) -> Iterator[str]:
     if isinstance(model, CompositeSpec):
         yield "It runs its parts in this order:"
         yield "\n".join(
-            f"{number}. {_link_to_model(facts, part.name, part.name)}: {escape(part.description)}"
+            f"{number}. {_link_to_model(facts, part.subdirectory, part.name)}: {escape(part.description)}"
             for number, part in enumerate(facts.parts, 1)
         )
     elif model.composite:
-        yield f"It is a part of {_link_to_model(facts, '..', model.composite)}."
+        folder = Path(model.subdirectory).parent.as_posix()
+        yield f"It is a part of {_link_to_model(facts, folder, model.composite)}."
 
 
 def _link_to_model(facts: ModelFacts, folder: str, name: str) -> Markdown:
-    return format_local_link(f"{folder}/{NAME}", name) if facts.layout is None else format_code(name)
+    if facts.layout is not None:
+        return format_code(name)
+    path = Path(os.path.relpath(folder, facts.model.subdirectory), NAME)
+    return format_local_link(path.as_posix(), name)
 
 
 def _specification(facts: ModelFacts) -> Iterator[str]:

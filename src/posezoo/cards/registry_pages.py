@@ -73,7 +73,7 @@ def draw_pages(root: Path) -> dict[str, str]:
             model = entry.read()
             parts = registry.parts(model)
             models.append(ModelFacts(model, parts))
-            models += (ModelFacts(part, (part,)) for part in parts if isinstance(model, CompositeSpec))
+            models += (ModelFacts(part, (part,)) for part in parts if part.composite == model.name)
     pages: dict[str, str] = {}
     for facts in models:
         pages |= draw_model_pages(facts)

@@ -116,11 +116,8 @@ class BenchmarkPlanner:
             self.report.add_failure(Path(problem.file).parent.name, problem)
         if not self._args.pipeline:
             return selection.models
-        composites = {composite.name for composite in selection.composites}
-        return [
-            *selection.composites,
-            *(model for model in selection.models if model.composite not in composites),
-        ]
+        parts = {stage for composite in selection.composites for stage in composite.stages}
+        return [*selection.composites, *(model for model in selection.models if model.name not in parts)]
 
     def _precisions(self, model: Model) -> Sequence[Precision]:
         """The requested precisions that all parts have: declared, or already quantized on this machine."""

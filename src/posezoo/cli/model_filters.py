@@ -28,14 +28,13 @@ def facts_of(selection: Selection) -> list[ModelFacts]:
     inside = {part.full_name for of_composite in parts.values() for part in of_composite}
     tops: list[Model] = [*selection.composites]
     tops += [spec for spec in selection.models if spec.full_name not in inside]
-    facts = []
+    facts: dict[str, ModelFacts] = {}  # a part of several composites follows the first
     for model in sorted(tops, key=lambda model: model.full_name):
-        if isinstance(model, CompositeSpec):
-            facts += [ModelFacts(model, parts[model.name])]
-            facts += [ModelFacts(part, (part,)) for part in parts[model.name]]
-        else:
-            facts.append(ModelFacts(model, (model,)))
-    return facts
+        of_model = parts[model.name] if isinstance(model, CompositeSpec) else (model,)
+        facts[model.full_name] = ModelFacts(model, of_model)
+        for part in of_model:
+            facts.setdefault(part.full_name, ModelFacts(part, (part,)))
+    return list(facts.values())
 
 
 def select_filtered(

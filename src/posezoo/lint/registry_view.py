@@ -334,9 +334,16 @@ class ModelView:
         return self.card_path.parent == self.folder
 
     @property
+    def parts(self) -> tuple[str, ...]:
+        """The names of a composite's parts, also of those in the folder of another composite."""
+        if isinstance(self.parsed, CompositeSpec):
+            return self.parsed.stages
+        return tuple(self.zoo.parts_by_composite.get(self.name, ()))
+
+    @property
     def related_names(self) -> set[str]:
         """The names of the model, of its composite, and of its parts."""
-        return {self.name, self.entry.composite, *self.zoo.parts_by_composite.get(self.name, ())} - {""}
+        return {self.name, self.entry.composite, *self.parts} - {""}
 
     @cached_property
     def own_card(self) -> ParsedCard | None:
@@ -383,8 +390,11 @@ class ModelView:
         if not self.has_own_card:
             parts = self.zoo.parts_by_composite.get(self.entry.composite, ())
             return read_claims(select_part_sections(self.card, self.name, parts))
-        parts = self.zoo.parts_by_composite.get(self.name, ()) if self.entry.is_composite else ()
-        on_parts = {id(section) for part in parts for section in select_part_sections(self.card, part, parts)}
+        on_parts = {
+            id(section)
+            for part in self.parts
+            for section in select_part_sections(self.card, part, self.parts)
+        }
         return read_claims(section for section in self.card.sections if id(section) not in on_parts)
 
     def card_location(self, value: CardValue[Any]) -> FileLocation:

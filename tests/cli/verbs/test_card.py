@@ -41,6 +41,16 @@ def test_a_composite_has_one_card_and_each_of_several_models_its_own(zoo):
     assert [load["name"] for load in json.loads(run(zoo, "part", "--format", "json").stdout)] == ["part"]
 
 
+def test_a_part_of_two_composites_is_on_both_cards_and_linked_to_its_own(zoo):
+    write_composite(zoo / "models", "twin", ["part"])
+    assert [load["name"] for load in json.loads(run(zoo, "twin", "--format", "json").stdout)] == ["twin"]
+    assert run(zoo, "--in_place", "--all").returncode == 0
+    card = (zoo / "models" / "public" / "twin" / "README.md").read_text("utf-8")
+    assert "1. [part](../whole/part/README.md): " in card
+    listed = posezoo("list", "whole", "twin", "--models_dir", zoo / "models", cwd=zoo).stdout
+    assert [line.split()[0] for line in listed.splitlines()[1:]] == ["twin", "part", "whole"]
+
+
 def test_cards_are_written_to_a_folder_with_their_facts_and_pictures(zoo):
     assert run(zoo, "--all", "-o", "out").returncode == 0
     written = sorted(str(path.relative_to(zoo / "out")) for path in (zoo / "out").rglob("*.*"))

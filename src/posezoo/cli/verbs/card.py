@@ -82,8 +82,8 @@ def run(args: argparse.Namespace) -> int:
             from posezoo.cards.model_card import draw_card
 
             # A part has no card of its own if the card of its composite is printed.
-            composites = {facts.name for facts in models if facts.stages}
-            tops = [facts for facts in models if facts.composite not in composites]
+            parts = {stage for facts in models for stage in facts.stages}
+            tops = [facts for facts in models if facts.name not in parts]
             if args.format == "json":
                 print(json.dumps([card_json(facts) for facts in tops], indent=1))
             else:

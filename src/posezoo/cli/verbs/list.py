@@ -61,7 +61,7 @@ def run(args: argparse.Namespace) -> int:
     """Print a table of models; a composite comes before its parts."""
     with Console(quiet=args.quiet) as console:
         models, selection = select_filtered(args, args.models or None, console)
-    shown = {facts.name for facts in models}
+    parts = {stage for facts in models for stage in facts.stages}
     rows = [HEADERS]
     for facts in models:
         revision = f"revision {facts.revision}" if facts.revision > 1 else ""
@@ -76,7 +76,7 @@ def run(args: argparse.Namespace) -> int:
         sentence, full_stop, _ = facts.model.description.partition(". ")
         sentence += full_stop.rstrip()
         row = (
-            ("  " if facts.composite in shown else "") + facts.name,
+            ("  " if facts.name in parts else "") + facts.name,
             facts.model.task,
             " ".join(facts.frameworks),
             format_megabytes(facts.size_bytes),

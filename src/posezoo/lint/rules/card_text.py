@@ -49,7 +49,7 @@ def misspelt_heading(view: ModelView) -> Iterator[RuleViolation]:
 )
 def another_name(view: ModelView) -> Iterator[RuleViolation]:
     names = view.zoo.registry.entries
-    own = [view.name, *view.zoo.parts_by_composite.get(view.name, ())]
+    own = [view.name, *view.parts]
     matches = ((number, match) for number, line in view.own_lines for match in _NAME.finditer(line))
     for number, match in matches:
         name = match[0].rstrip(".")

@@ -230,16 +230,16 @@ def source_name(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "parts",
-    "The stages of a composite are exactly its parts, the models in its folder, and have the framework and "
-    "the license that it states for them.",
+    "The stages of a composite are its parts, the models in its folder, and parts of other composites; they "
+    "have the framework and the license that it states for them.",
     "stages: [first], and a folder second/ beside first/",
 )
 def parts(view: ModelView) -> Iterator[RuleViolation]:
     if not isinstance(view.parsed, CompositeSpec):
         return
-    folders = set(view.zoo.parts_by_composite.get(view.name, ()))
-    for name in sorted(folders.symmetric_difference(view.parsed.stages)):
-        reason = "not listed" if name in folders else "not a folder of this composite"
+    folders, stages = set(view.zoo.parts_by_composite.get(view.name, ())), set(view.parsed.stages)
+    for name in sorted((folders - stages) | stages.difference(*view.zoo.parts_by_composite.values())):
+        reason = "not listed" if name in folders else "not a folder of this composite or of another one"
         yield view.declared("stages", f"stages: {name} is {reason}", name)
     for key in ("framework", "license"):
         stated = text_below(view.model_yml, key)
