@@ -271,6 +271,15 @@ class EvaluationProgress(ModelEvent):
     total: int
 
 
+@dataclass(frozen=True, slots=True)
+class ClusterJoined(Event):
+    """The work is done by the workers of a Dask cluster; ``dashboard`` is empty if it has none."""
+
+    address: str
+    workers: int
+    dashboard: str
+
+
 class CountStarted(ModelEvent):
     """The count of a model's operations and parameters starts."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 import signal
 import subprocess
 import sys
@@ -10,6 +11,7 @@ from pathlib import Path
 import pytest
 
 from fakes.command import heed_interrupts, posezoo
+from fakes.dask import Cluster
 from fakes.items import children_of
 from fakes.network import network
 from fakes.waiting import HANG_S, wait_until
@@ -41,6 +43,13 @@ def command(zoo, verb, out, *flags):
     return [verb, "--all", *places, *cache, *flags]
 
 
+def lines(ended):
+    """What it reports, without the lines that depend on the time."""
+    return {
+        line for line in ended.stderr.splitlines() if not re.search(r"in [0-9.]+ s$|: waiting for ", line)
+    }
+
+
 def irs(folder):
     return {
         path.relative_to(folder).as_posix(): path.read_bytes()
@@ -56,10 +65,7 @@ def test_the_processes_make_the_same_files_as_one(zoo):
     assert irs(zoo / "serial") == irs(zoo / "spread")
     assert len(irs(zoo / "serial")) >= 4 * len(NAMES)
     assert spread.stdout == serial.stdout.replace("/serial/", "/spread/")
-    without_times = [
-        sorted(line for line in said.stderr.splitlines() if " s" not in line) for said in (serial, spread)
-    ]
-    assert without_times[0] == without_times[1]
+    assert lines(spread) == lines(serial)
 
 
 def test_the_verbs_that_make_something_have_the_flag(zoo):
@@ -73,11 +79,30 @@ def test_the_verbs_that_make_something_have_the_flag(zoo):
     assert (zoo / "models" / "public" / "second" / "measured.yml").is_file()
 
 
+@pytest.mark.slow
+def test_the_workers_of_a_scheduler_make_the_same_files(zoo):
+    cluster = Cluster(zoo)
+    try:
+        for _ in range(2):
+            cluster.add_worker()
+        cluster.wait_for_workers(2)
+        serial = posezoo(*command(zoo, "get", "serial"))
+        spread = posezoo(*command(zoo, "get", "spread", "--cluster", cluster.address))
+    finally:
+        cluster.close()
+    assert (serial.returncode, spread.returncode) == (0, 0), spread.stderr
+    assert irs(zoo / "serial") == irs(zoo / "spread")
+    assert spread.stdout == serial.stdout.replace("/serial/", "/spread/")
+    first = spread.stderr.splitlines()[0]
+    assert first.startswith(f"{cluster.address}: 2 workers; dashboard: http://127.0.0.1:")
+    assert lines(spread) - {first} == lines(serial)
+
+
 @pytest.mark.parametrize("value", ["local:0", "local:x", "somewhere", "tcp://host", ""])
 def test_another_value_is_refused_with_what_is_expected(value):
     ended = posezoo("get", "--all", f"--cluster={value}")
     assert ended.returncode == 2
-    assert "expected local or local:N" in ended.stderr
+    assert "expected local, local:N" in ended.stderr
 
 
 def test_an_interrupt_ends_all_processes(zoo):

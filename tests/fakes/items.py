@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -20,6 +21,14 @@ def work(item, listener):
     if name == "die-once" and not Path(argument).exists():
         Path(argument).touch()
         os._exit(9)
+    if name == "stop-once" and not Path(argument).exists():
+        Path(argument).write_text(f"{os.getppid()} {os.getpid()}")
+        time.sleep(600)
+    if name == "kill-worker":
+        os.kill(os.getppid(), signal.SIGKILL)
+        time.sleep(600)
+    if name == "allocate":
+        return len(bytearray(int(argument))), os.getpid()
     if name == "hang":
         sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         try:
@@ -33,7 +42,20 @@ def work(item, listener):
     return item, os.getpid()
 
 
+def lost(item, error):
+    """The result of an item whose process ended too often."""
+    return f"{item}: {error.problem}", 0
+
+
 def children_of(process: int) -> set[int]:
     """The processes that any thread of a process has begun and that are there."""
     lists = Path(f"/proc/{process}/task").glob("*/children")
     return {int(child) for each in lists for child in each.read_text().split()}
+
+
+def is_running(process: int | str) -> bool:
+    """Whether it is there, and not only waiting for somebody to read its exit code."""
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except FileNotFoundError:
+        return False

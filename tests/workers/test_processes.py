@@ -10,17 +10,13 @@ from pathlib import Path
 
 import pytest
 
-from fakes.items import work
+from fakes.items import is_running, lost, work
 from fakes.waiting import HANG_S, wait_until
 from posezoo.errors import ConversionError
 from posezoo.events import ignore_event
 from posezoo.workers.processes import map_in_processes, run_in_child
 
 TESTS = Path(__file__).resolve().parents[1]
-
-
-def lost(item, error):
-    return f"{item}: {error.problem}", 0
 
 
 def test_results_come_in_the_items_order_from_at_most_two_processes():
@@ -57,7 +53,7 @@ def test_a_process_and_what_it_started_ends_with_its_parent(tmp_path, number):
     code = (
         f"import signal, sys; sys.path.insert(0, {str(TESTS)!r})\n"
         "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
-        "from fakes.items import work\n"
+        "from fakes.items import is_running, lost, work\n"
         "from posezoo.workers.processes import map_in_processes\n"
         f"list(map_in_processes(work, ['hang {started}'], 2, print, None))"
     )
@@ -67,13 +63,6 @@ def test_a_process_and_what_it_started_ends_with_its_parent(tmp_path, number):
     parent.wait(HANG_S)
     for process in started.read_text().split():
         wait_until(lambda pid=process: not is_running(pid), f"the end of {process}")
-
-
-def is_running(process):
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_what_the_work_raises_is_raised_here():

@@ -6,24 +6,16 @@ import os
 import signal
 import subprocess
 import sys
-from pathlib import Path
 
 import pytest
 
+from fakes.items import is_running
 from fakes.waiting import HANG_S, wait_until
 from posezoo.workers.program import run_program
 
 
 def run_python(code, **options):
     return run_program([sys.executable, "-I", "-c", code], **options)
-
-
-def is_running(process_id):
-    """Whether it is there, and not only waiting for somebody to read its exit code."""
-    try:
-        return Path(f"/proc/{process_id}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except FileNotFoundError:
-        return False
 
 
 def test_a_program_gets_its_input_and_gives_output_errors_and_exit_code():

@@ -84,16 +84,18 @@ def whole_number(lowest: int, highest: int = 10**9) -> Callable[[str], int]:
 
 def parse_image_size(text: str) -> tuple[int, int]:
     """An argparse type: height and width, in pixels."""
-    match = re.fullmatch(r"([1-9]\d{0,4})[,x]([1-9]\d{0,4})", text)
+    match = re.fullmatch(r"([1-9]\d{0,4})[,x]([1-9]\d{0,4})|(\w+://)?[^\s/]+:\d{1,5}", text)
     if not match:
         raise argparse.ArgumentTypeError(f"expected height and width such as 368,432, got {text!r}")
     return int(match[1]), int(match[2])
 
 
 def _parse_cluster(text: str) -> str:
-    if re.fullmatch(r"local(:[1-9]\d{0,2})?", text):
+    if re.fullmatch(r"local(:[1-9]\d{0,2})?|(\w+://)?[^\s/]+:\d{1,5}", text):
         return text
-    raise argparse.ArgumentTypeError(f"expected local or local:N, got {text!r}")
+    raise argparse.ArgumentTypeError(
+        f"expected local, local:N, or the address of a Dask scheduler such as tcp://HOST:8786, got {text!r}"
+    )
 
 
 # --- Flags as data
@@ -219,9 +221,10 @@ _SHARED = (
         "your own weights for one of posezoo's networks: a .pth, .safetensors or .params file whose keys fit",
     ),
     Flag(
-        "--cluster local[:N]",
-        "work in N processes of this machine (default: its number of cores); each computes with one thread, "
-        "so that as many processes as cores use them all",
+        "--cluster ADDRESS|local[:N]",
+        "work in several processes: N of this machine (default: its number of cores), or the workers of a "
+        "Dask scheduler, such as tcp://HOST:8786; each process computes with one thread, so that as many "
+        "processes as cores use them all",
         _parse_cluster,
     ),
     Flag("--dry_run", "print what would be done; change nothing, send no request"),
@@ -343,15 +346,26 @@ def context_from_args(args: argparse.Namespace, overrides: Mapping[str, object] 
     )
 
 
-def executor_from_args(args: argparse.Namespace) -> Executor:
-    """Where the work on models is done, from ``--cluster``; a dry run does nothing elsewhere."""
+def executor_from_args(args: argparse.Namespace, context: Context, *folders: Path | None) -> Executor:
+    """Where the work on models is done, from ``--cluster``; a dry run does nothing elsewhere.
+
+    Args:
+        folders: further folders to which the work writes.
+    """
     from posezoo.pipeline.for_each import Executor
     from posezoo.workers.threads import available_cores
 
     if getattr(args, "cluster", None) is None or getattr(args, "dry_run", False):
         return Executor()
-    _, _, count = args.cluster.partition(":")
-    return Executor(int(count or available_cores()), in_processes=True)
+    name, _, count = args.cluster.partition(":")
+    if name == "local":
+        return Executor(int(count or available_cores()), in_processes=True)
+    layout = context.layout
+    return Executor(
+        in_processes=True,
+        scheduler=args.cluster,
+        folders=tuple(dict.fromkeys((layout.output_dir, layout.download_dir, *filter(None, folders)))),
+    )
 
 
 def given_settings(

@@ -250,6 +250,9 @@ class Console:
                     self._count(model, "evaluating", images, total, "images")
                 case events.ConversionSkipped(model=model, reason=reason):
                     self.print_line(f"Skipping {model} ({reason})")
+                case events.ClusterJoined():
+                    dashboard = f"; dashboard: {event.dashboard}" if event.dashboard else ""
+                    self.print_line(f"{event.address}: {event.workers} workers{dashboard}")
                 case events.CountStarted(model=model):
                     self.print_line(f"counting {model}")
                 case events.BenchmarkStarted(name=name, rounds=rounds):

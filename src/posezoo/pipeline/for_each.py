@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Generic, TypeVar
 
-from posezoo.errors import PosezooError
+from posezoo.errors import PosezooError, import_optional
 from posezoo.events import Listener, ignore_event
 from posezoo.workers.threads import CancelCheck, cancellable, map_ordered
 
@@ -26,16 +27,20 @@ class Outcome(Generic[Item, Result]):
 
 @dataclass(frozen=True, slots=True)
 class Executor:
-    """Where the tasks of ``for_each`` run: in this thread, in several threads, or in child processes.
+    """Where the tasks of ``for_each`` run: here, in threads, in child processes, or on a Dask cluster.
 
     Attributes:
         jobs: the number of items that are processed at the same time.
         in_processes: whether each job is a process instead of a thread; the task, the items, the events and
             the results are then pickled.
+        scheduler: the address of a Dask scheduler, whose workers then run the tasks.
+        folders: the folders that the workers of the scheduler must share with this machine.
     """
 
     jobs: int = 1
     in_processes: bool = False
+    scheduler: str = ""
+    folders: tuple[Path, ...] = ()
 
 
 def for_each(
@@ -61,6 +66,11 @@ def for_each(
             return attempt(item, cancellable(listener, check))
 
         return map_ordered(work, items, executor.jobs)
+    if executor.scheduler:
+        import_optional("distributed", extra="cluster")
+        from posezoo.workers.cluster import map_on_cluster
+
+        return map_on_cluster(attempt, items, executor.scheduler, listener, _lost, folders=executor.folders)
     from posezoo.workers.processes import map_in_processes
 
     return map_in_processes(attempt, items, executor.jobs, listener, _lost)
@@ -73,10 +83,15 @@ def _attempt(
         return Outcome(item, task(item, listener))
     except PosezooError as error:
         return Outcome(item, error=error)
+    except MemoryError:
+        return Outcome(item, error=PosezooError(f"{_name(item)}: there is not enough memory"))
     except OSError as error:  # for example, a folder that may not be read
         return Outcome(item, error=PosezooError(f"{error.filename or item}: {error.strerror or error}"))
 
 
 def _lost(item: Item, error: PosezooError) -> Outcome[Item, Result]:
-    name = getattr(item, "full_name", item)
-    return Outcome(item, error=type(error)(f"{name}: {error.problem}", hint=error.hint))
+    return Outcome(item, error=type(error)(f"{_name(item)}: {error.problem}", hint=error.hint))
+
+
+def _name(item: object) -> object:
+    return getattr(item, "full_name", item)

@@ -98,7 +98,7 @@ def convert_selected(
         downloads=downloads,
         is_dry_run=args.dry_run,
     )
-    executor = flags.executor_from_args(args)
+    executor = flags.executor_from_args(args, context)
     with Console(quiet=args.quiet) as console:
         selection = selection or select_models(context.registry, flags.patterns_from_args(args), console)
         report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all, executor=executor)

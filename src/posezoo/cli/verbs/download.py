@@ -37,7 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.pipeline.for_each import Executor
 
     patterns, context = flags.patterns_from_args(args), flags.context_from_args(args)
-    executor = flags.executor_from_args(args)
+    executor = flags.executor_from_args(args, context)
     if executor == Executor() and not args.dry_run:
         executor = Executor(context.settings.jobs)
     with Console(quiet=args.quiet) as console, ConnectionPool(context.download_options) as pool:

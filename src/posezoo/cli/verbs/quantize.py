@@ -119,7 +119,11 @@ def run(args: argparse.Namespace) -> int:
                     quantizable.append(spec)
             selection = replace(selection, models=tuple(quantizable))
         report = model_jobs.run_for_each(
-            selection, work, console, skip_unpinned=args.all, executor=flags.executor_from_args(args)
+            selection,
+            work,
+            console,
+            skip_unpinned=args.all,
+            executor=flags.executor_from_args(args, context, args.output_dir),
         )
     measurements = [row for answer in report.answers for row in answer.pop("measurements", ())]
     if args.report is not None and not args.dry_run:

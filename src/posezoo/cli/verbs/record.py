@@ -77,7 +77,7 @@ def run(args: argparse.Namespace) -> int:
             selection,
             _CountTask(context, args.size, args.generated),
             console,
-            executor=flags.executor_from_args(args),
+            executor=flags.executor_from_args(args, context),
         )
         for spec, found in measured:
             if found.spread > MAX_SPREAD:

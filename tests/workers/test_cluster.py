@@ -1,0 +1,205 @@
+"""Work on a real Dask cluster: a scheduler and workers, which are killed, frozen, or not like this machine."""
+
+from __future__ import annotations
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+from fakes.dask import Cluster
+from fakes.items import is_running, lost, work
+from fakes.waiting import HANG_S, wait_until
+from posezoo.errors import PosezooError
+from posezoo.events import ClusterJoined, WarningIssued, ignore_event
+from posezoo.workers.cluster import map_on_cluster
+
+TESTS = Path(__file__).resolve().parents[1]
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture
+def start(tmp_path):
+    """Starts clusters, which end with the test."""
+    clusters = []
+
+    def start(workers=2, *flags):
+        folder = tmp_path / f"cluster-{len(clusters)}"
+        folder.mkdir()
+        clusters.append(Cluster(folder))
+        for _ in range(workers):
+            clusters[-1].add_worker(*flags)
+        if workers:
+            clusters[-1].wait_for_workers(workers)
+        return clusters[-1]
+
+    yield start
+    for cluster in clusters:
+        cluster.close()
+
+
+def run(cluster, items, listener=ignore_event, **options):
+    return list(map_on_cluster(work, items, cluster.address, listener, lost, **options))
+
+
+def in_background(function, *args):
+    """Call a function in a thread; returns a function that waits for its result."""
+    results = []
+    thread = threading.Thread(target=lambda: results.append(function(*args)), daemon=True)
+    thread.start()
+
+    def join():
+        thread.join(2 * HANG_S)
+        assert results, "no result"
+        return results[0]
+
+    return join
+
+
+def test_results_have_the_items_order_and_crashes_fail_alone(start, tmp_path):
+    cluster, events = start(2), []
+    once = f"die-once {tmp_path / 'died'}"
+    items = ["slow", "a", "die", once, "b"]
+    names = [name for name, _ in run(cluster, items, events.append, folders=[tmp_path / "new"])]
+    assert names == ["slow", "a", "die: its process ended early, twice", once, "b"]
+    joined, *others = events
+    assert joined == ClusterJoined(cluster.address, 2, joined.dashboard)
+    expected = ["a", "b", "die", "die", once, once, "slow"]
+    assert sorted(event.message.removeprefix("works on ") for event in others) == expected
+    assert list((tmp_path / "new").iterdir()) == []  # the probe is removed
+
+
+@pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
+def test_the_item_of_a_lost_worker_is_done_by_another(start, tmp_path, number):
+    cluster, started = start(2), tmp_path / "started"
+    join = in_background(run, cluster, [f"stop-once {started}", "a", "b"])
+    wait_until(lambda: started.is_file() and " " in started.read_text())
+    worker, child = map(int, started.read_text().split())
+    os.kill(worker, number)
+    assert [name for name, _ in join()] == [f"stop-once {started}", "a", "b"]
+    if number == signal.SIGKILL:
+        wait_until(lambda: not is_running(child), "the end of the process of the killed worker")
+
+
+def test_an_item_that_kills_two_workers_fails_alone(start):
+    names = [name for name, _ in run(start(2), ["a", "kill-worker", "b"])]
+    assert names == ["a", "kill-worker: its worker ended early, 2 times", "b"]
+
+
+def test_an_item_without_enough_memory_fails_alone(start):
+    from posezoo.pipeline.for_each import Executor, for_each
+
+    cluster = start(0)
+    cluster.add_worker(limits_memory=True)
+    cluster.wait_for_workers(1)
+    executor = Executor(in_processes=True, scheduler=cluster.address)
+    first, second = for_each([f"allocate {64 << 30}", "a"], work, executor=executor)
+    assert first.error.problem == f"allocate {64 << 30}: there is not enough memory"
+    assert second.result[0] == "a"
+
+
+def test_an_interrupt_stops_what_runs_on_the_workers(start, tmp_path):
+    cluster, started = start(2), tmp_path / "started"
+    code = (
+        f"import signal, sys; sys.path.insert(0, {str(TESTS)!r})\n"
+        "signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+        "from fakes.items import work, lost\n"
+        "from posezoo.workers.cluster import map_on_cluster\n"
+        f"list(map_on_cluster(work, ['hang {started}'], {cluster.address!r}, print, lost))"
+    )
+    client = subprocess.Popen([sys.executable, "-c", code], stderr=subprocess.PIPE, text=True)
+    wait_until(lambda: started.is_file() and " " in started.read_text())
+    client.send_signal(signal.SIGINT)
+    assert client.communicate(timeout=HANG_S)[1].endswith("KeyboardInterrupt\n")
+    for process in started.read_text().split():
+        wait_until(lambda pid=process: not is_running(pid), f"the end of {process}")
+    assert [name for name, _ in run(cluster, ["a"])] == ["a"]  # the workers remain
+
+
+def test_the_end_of_the_scheduler_is_an_error(start, tmp_path, monkeypatch):
+    import dask
+
+    cluster, started = start(1), tmp_path / "started"
+
+    def failure():
+        with (
+            dask.config.set({"distributed.comm.timeouts.connect": "2s"}),
+            pytest.raises(PosezooError) as error,
+        ):
+            run(cluster, [f"stop-once {started}"])
+        return error.value
+
+    join = in_background(failure)
+    wait_until(lambda: started.is_file() and " " in started.read_text())
+    cluster.processes[0].kill()
+    assert "the connection to the scheduler was lost" in join().problem
+
+
+@pytest.mark.parametrize("address", ["tcp://127.0.0.1:9", "no-such-host.invalid:8786"])
+def test_an_address_without_a_scheduler_is_an_error(address):
+    with pytest.raises(PosezooError, match="no Dask scheduler answers") as error:
+        list(map_on_cluster(work, ["a"], address, ignore_event, lost))
+    assert error.value.problem.startswith(address)
+
+
+def test_a_worker_with_another_version_is_refused_with_both(start, tmp_path):
+    import numpy
+
+    fake = tmp_path / "packages" / "numpy-0.1.dist-info" / "METADATA"
+    fake.parent.mkdir(parents=True)
+    fake.write_text("Metadata-Version: 2.1\nName: numpy\nVersion: 0.1\n")
+    cluster = start(0)
+    cluster.add_worker(PYTHONPATH=str(tmp_path / "packages"))
+    cluster.wait_for_workers(1)
+    with pytest.raises(
+        PosezooError, match=rf"^tcp:.*: has numpy 0\.1, this machine has {numpy.__version__}$"
+    ):
+        run(cluster, ["a"])
+
+
+@pytest.mark.parametrize("part", ["worker", "scheduler"])
+def test_a_part_without_posezoo_is_an_error(tmp_path, part):
+    package = tmp_path / "packages" / "posezoo" / "__init__.py"
+    package.parent.mkdir(parents=True)
+    package.write_text("raise ModuleNotFoundError(\"No module named 'posezoo'\")\n")
+    without = {"PYTHONPATH": str(package.parents[1])}
+    cluster = Cluster(tmp_path, **(without if part == "scheduler" else {}))
+    try:
+        cluster.add_worker(**without)
+        cluster.wait_for_workers(1)
+        with pytest.raises(
+            PosezooError, match=r"cannot import posezoo: .*No module named 'posezoo'"
+        ) as error:
+            run(cluster, ["a"])
+        assert error.value.hint.startswith("install posezoo")
+    finally:
+        cluster.close()
+
+
+@pytest.mark.skipif(not shutil.which("unshare") or os.geteuid() != 0, reason="needs root to hide a folder")
+def test_a_worker_that_does_not_see_the_folder_is_refused(start, tmp_path):
+    folder, cluster = tmp_path / "out", start(0)
+    folder.mkdir()
+    cluster.add_worker(hidden=folder)
+    cluster.wait_for_workers(1)
+    with pytest.raises(PosezooError, match=f"does not see the folder {folder} of this machine"):
+        run(cluster, ["a"], folders=[folder])
+
+
+def test_items_wait_for_the_memory_that_they_need(start, tmp_path):
+    cluster, events = start(1, "--nthreads", "2", "--resources", "MEMORY=1e9"), []
+    names = [
+        name for name, _ in run(cluster, ["slow", "slow ", "a"], events.append, memory=lambda _: 6 * 10**8)
+    ]
+    assert names == ["slow", "slow ", "a"]
+    assert not any("may need" in getattr(event, "message", "") for event in events)
+    # One that needs more than any worker has gets the largest.
+    ((name, _),) = run(cluster, ["a"], events.append, memory=lambda _: 3 * 10**9)
+    assert name == "a"
+    assert WarningIssued("a: may need 3.0 GB, the largest worker has 1.0 GB") in events
