@@ -105,11 +105,15 @@ fetch-env: build/fetch-env/.installed  ## an environment with huggingface_hub an
 bench: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) build/model-api-env/.installed build/fetch-env/.installed  ## measure against peers and limits; appends to benchmarks/results/
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
-# Models that cannot be fetched are told and left out; each of the others takes about ten seconds.
-measure: $(VENV)/.installed-test  ## measure each model's speed here (at most 8 minutes): build/speed.json, for posezoo record
-	@mkdir -p build
-	-$(BIN)/posezoo benchmark '*' '*@*' --generated --precisions FP16,FP16-INT8 --requests 1,0 --size 368,432 \
-	  --seconds 0.4 --attempts 1 --output build/speed.json
+# Photos with people, and their annotations in person_keypoints.json; what to measure; --dry_run or models' names.
+PHOTOS  ?= ../shared/data/photos
+KINDS   ?= accuracy,int8,speed
+MEASURE ?=
+
+# On an idle machine: speeds that other work disturbs are not recorded.
+measure: $(VENV)/.installed-test  ## measure AP, INT8 and speed where measured.yml lacks them, record and redraw (at most 25 minutes)
+	$(BIN)/python benchmarks/measure.py --photos $(PHOTOS) --kinds $(KINDS) $(MEASURE); \
+	  status=$$?; $(BIN)/python docs/draw.py && exit $$status
 
 resolve: $(VENV)/.installed-check  ## do all extras resolve to wheels on every Python that we name?
 	rm -rf build/resolve && $(BIN)/python -m build --quiet --wheel --outdir build/resolve

@@ -9,12 +9,15 @@ import argparse
 import json
 import os
 import sys
-from collections.abc import Callable, Collection
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from posezoo.spec.model import ModelSpec, PublishedAccuracy
+    from posezoo.facts.model_facts import ModelFacts
+    from posezoo.measured import Measurement
+    from posezoo.registry import Registry
+    from posezoo.spec.model import Model, ModelSpec, PublishedAccuracy
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -118,7 +121,123 @@ def accuracy_page() -> str:
         for accuracy in spec.published.accuracy
         if accuracy.metric == "AP" and spec.task != "detection"
     ]
-    return ACCURACY.format(table=format_table(["Model", "Published AP", "Measured on", "Command"], rows))
+    return ACCURACY.format(
+        table=format_table(["Model", "Published AP", "Measured on", "Command"], rows),
+        measured=format_table(MEASURED_HEADERS, [*measured_rows(registry)]),
+        origins=format_table(ORIGIN_HEADERS, [*origin_rows(registry)]),
+    )
+
+
+MEASURED_HEADERS = ("Model", "People from", "FP32", "FP16", "FP16-INT8", "INT8 / FP32")
+ORIGIN_HEADERS = ("Model", "AP", "Speed", "INT8")
+SUMMARY_HEADERS = ("Model", "People from", "AP (95 % interval)", "INT8 / FP32", "Images/s", "Download")
+
+#: What stands between these lines of a page is drawn.
+BEGIN, END = "<!-- drawn by `make docs` from measured.yml -->\n", "<!-- end of what is drawn -->\n"
+
+
+def all_models(registry: Registry) -> list[ModelFacts]:
+    """All models by name: composites, models that are no part of one, and variants."""
+    from posezoo.facts.model_facts import ModelFacts
+
+    selection = registry.select(["*", "*@*"])
+    models: list[Model] = [*selection.composites]
+    models += (model for model in selection.models if not model.composite)
+    facts = [ModelFacts(model, registry.parts(model)) for model in models]
+    return sorted(facts, key=lambda each: each.name)
+
+
+def measured_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
+    """For each model and each way in which its people are found, the AP of each precision."""
+    from posezoo.facts.comparison import int8_ratio
+    from posezoo.facts.model_facts import measurements_of
+    from posezoo.spec.model import Precision
+
+    for facts in all_models(registry):
+        measured = [each for each in measurements_of(facts.model, "accuracy") if "AP" in each.figures]
+        for people_from in dict.fromkeys(each.settings.get("people_from", "") for each in measured):
+            here = {
+                each.precision: each
+                for each in measured
+                if each.settings.get("people_from", "") == people_from
+            }
+            int8 = here.get(Precision.FP16_INT8)
+            ratio = int8_ratio(int8, here.values()) if int8 is not None else None
+            usual = "whole image" if facts.decoder and facts.decoder.detector else "the model"
+            precisions = (Precision.FP32, Precision.FP16, Precision.FP16_INT8)
+            aps = (format_ap(here[each]) if each in here else "" for each in precisions)
+            name = f"{facts.name} (boxes)" if facts.model.task == "detection" else facts.name
+            yield name, str(people_from or usual), *aps, "" if ratio is None else f"{ratio:.2f}"
+
+
+def origin_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
+    """For each model: whether its figures were measured on real or generated weights, or are published."""
+    for facts in all_models(registry):
+        measured = [each for _, each in facts.measurements()]
+        accuracies = {each.precision for each in measured if each.kind == "accuracy"}
+        claims = [claim for part in facts.parts for claim in part.published.accuracy if claim.metric == "AP"]
+        aps = ["measured"] if accuracies else []
+        aps += ["published"] if claims else []
+        weights = {each.weights for each in measured if each.kind == "speed"}
+        speeds = "".join(
+            "measured" if each == "published" else "measured on generated weights" for each in weights
+        )
+        int8 = "measured" if any("INT8" in each for each in accuracies) else ""
+        ap = "published only" if aps == ["published"] else " and ".join(aps)
+        yield facts.name, ap or "none", speeds or "none", int8 or "none"
+
+
+def summary_table() -> str:
+    """The pose models with real weights, by AP: what a user gets from each."""
+    from posezoo.cards.markdown import format_table
+    from posezoo.facts.comparison import int8_ratio, select_accuracy
+    from posezoo.facts.labels import format_figure, format_megabytes
+    from posezoo.facts.model_facts import measurements_of
+    from posezoo.registry import open_registry
+    from posezoo.spec.model import Precision
+
+    rows, machines = [], set()
+    for facts in all_models(open_registry()):
+        measured = measurements_of(facts.model)
+        best = select_accuracy(measured)
+        if best is None or facts.model.task == "detection":
+            continue
+        people_from = best.settings.get("people_from", "")
+        alike = [each for each in measured if each.settings.get("people_from", "") == people_from]
+        ratios = (int8_ratio(each, alike) for each in alike if each.kind == "accuracy")
+        speeds = [each for each in alike if each.precision is best.precision and "pipeline" in each.settings]
+        speed = max(speeds, key=lambda each: each.date, default=None)
+        machines |= {speed.machine} if speed else set()
+        fps = format_figure(speed.figures["throughput_fps"]) if speed else "not measured"
+        ratio = next((f"{each:.2f}" for each in ratios if each is not None), "")
+        name = f"{facts.name}{'' if best.precision is Precision.FP16 else f' ({best.precision})'}"
+        cells = (name, str(people_from) or "the model", format_ap(best), ratio, fps)
+        rows.append((best.figures["AP"], (*cells, format_megabytes(facts.size_bytes))))
+    table = format_table(SUMMARY_HEADERS, [row for _, row in sorted(rows, key=lambda each: -each[0])])
+    where = f" on {' and '.join(sorted(machines))}" if machines else ""
+    return f"{table}\n\n{SUMMARY.format(where=where)}"
+
+
+SUMMARY = """\
+AP on 17 photos of COCO with 44 people, in FP16 if no other precision is named, on the CPU in f32, at a single
+scale without flip; in parentheses the 95 % interval, from a bootstrap over the photos. INT8 / FP32: the share
+of its AP that INT8 keeps. Images/s: from an image file with four people to drawn poses, one image at a
+time{where}. Download: the published files; a package that contains them may be larger.
+"""
+
+
+def format_ap(measurement: Measurement) -> str:
+    """``0.393 (0.262 to 0.596)``: AP and its 95 % interval."""
+    bounds = measurement.intervals.get("AP")
+    interval = " ({:.3f} to {:.3f})".format(*bounds) if bounds else ""
+    return f"{measurement.figures['AP']:.3f}{interval}"
+
+
+def with_summary(name: str) -> str:
+    """A page that is written by hand, except for the table between two marks."""
+    text = (ROOT / name).read_text("utf-8")
+    head, _, rest = text.partition(BEGIN)
+    return f"{head}{BEGIN}\n{summary_table()}\n{END}{rest.partition(END)[2]}" if rest else text
 
 
 def rerun_command(spec: ModelSpec, published: PublishedAccuracy) -> str:
@@ -167,6 +286,27 @@ scripts; with `--detector MODEL` instead of `--boxes truth` they get the boxes o
 
 These commands have not been run on all of val2017 yet: all values in this table are the publishers'.
 
+## Measured on 17 photos
+
+`make measure` measures the AP of each model whose files can be downloaded, on 17 photos of COCO with 44
+people whose keypoints are annotated; for a detector, the AP of its boxes. In parentheses is the 95 %
+interval: the percentiles of 1000 data sets of as many images, drawn with replacement. All run at a single
+scale without flip, on the CPU in f32, with each model's own input size and default options. INT8 of models
+that are not published in it was calibrated on 12 of these photos.
+
+{measured}
+
+So few photos tell models apart only if they differ by much. The people of a top-down model are found by a
+detector, or taken from the annotated boxes, or the whole image counts as one person.
+
+## Where each figure comes from
+
+*Measured*: with the published weights, by `make measure`. *Published*: by the model's publisher. *Measured on
+generated weights*: the published weights could not be downloaded where it was measured; a speed does not
+depend on them, and no accuracy is ever measured with them.
+
+{origins}
+
 ## Person detectors
 
 The default detector of top-down models is `blazepose-full`, which also looks at four quarters of the image
@@ -196,12 +336,14 @@ posezoo evaluate movenet-singlepose-lightning-int8 --annotations people.json --i
 If a detector misses people, `posezoo run --min_person_score S` with a lower number finds more.
 """
 
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/rules.md": rules_page,
     "docs/cli.md": cli_page,
     "tools/downloader/README.md": omz_page,
     "docs/omz_projects.md": omz_projects_page,
     "docs/accuracy.md": accuracy_page,
+    "README.md": lambda: with_summary("README.md"),
     "docs/model.schema.json": model_schema,
     "docs/composite-model.schema.json": composite_schema,
 }

@@ -17,6 +17,7 @@ from posezoo.registry import builtin_models_dir
 
 INDEX_OF_100_BYTES = 60_000  # compressed
 PAGE_BYTES = 15_000
+MEASURED_PAGE_BYTES = 25_000  # with all measurements of a composite and its parts
 
 
 def compressed(page: bytes) -> int:
@@ -44,7 +45,7 @@ def test_each_page_of_our_zoo_is_small():
     pages = draw_gallery_pages(gathered(builtin_models_dir()))
     assert compressed(pages.pop("index.html")) <= INDEX_OF_100_BYTES
     sizes = {name: len(re.sub(rb"<svg.*?</svg>", b"", page, flags=re.DOTALL)) for name, page in pages.items()}
-    assert {name: size for name, size in sizes.items() if size > PAGE_BYTES} == {}
+    assert {name: size for name, size in sizes.items() if size > MEASURED_PAGE_BYTES} == {}
 
 
 def test_the_compressed_pages_of_open_model_zoo_are_small(shared):

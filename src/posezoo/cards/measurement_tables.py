@@ -72,8 +72,11 @@ _ROW_SETTINGS = {
 }
 #: What a table does not repeat: the streams follow from the requests, and card.json has the rest.
 _LEFT_OUT = ("streams",)
-#: Figures without a column: the first is part of a range, the second of the conditions.
-_NO_COLUMN = ("throughput_max_fps", "rounds")
+#: Figures without a column: part of a range, or of the conditions; card.json has the others.
+_NO_COLUMN = (
+    *("throughput_max_fps", "rounds"),
+    *("APs", "APm", "APl", "AR50", "AR75", "ARs", "ARm", "ARl"),
+)
 
 #: The first paragraph of a kind's section.
 _LEGEND = {

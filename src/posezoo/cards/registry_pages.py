@@ -21,8 +21,9 @@ from posezoo.cards.markdown import (
 from posezoo.cards.measurement_tables import format_aps, format_complexity
 from posezoo.cards.model_card import NAME, NOTE, draw_model_pages
 from posezoo.facts.bar_chart import to_svg
+from posezoo.facts.comparison import select_accuracy
 from posezoo.facts.labels import format_megabytes, format_percent, task_label
-from posezoo.facts.model_facts import Model, ModelFacts
+from posezoo.facts.model_facts import Model, ModelFacts, measurements_of
 from posezoo.facts.papers import collect_papers, format_citation
 from posezoo.facts.scatter_chart import draw_scatter_chart
 from posezoo.registry import Registry, license_path
@@ -32,7 +33,7 @@ INDEX = "index.md"
 PICTURE = "accuracy-throughput.svg"
 HEADERS = (
     "Model", "Task", "Framework", "Size", "License",
-    "GFLOPs", "GFLOPs counted", "MParams", "MParams counted", "AP",
+    "GFLOPs", "GFLOPs counted", "MParams", "MParams counted", "AP", "AP measured",
 )  # fmt: skip
 PICTURE_LEGEND = """\
 Each number is a model for which both values are known; further up and to the right is better. AP is as
@@ -40,7 +41,8 @@ published: the data and the protocol differ between models, and each card states
 with random weights if the mark is white, because the published ones were not available."""
 LEGEND = """\
 GFLOPs, MParams and AP are as published; those that are *counted* were counted on the IR, by the rule of Open
-Model Zoo's cards."""
+Model Zoo's cards. AP measured: with the published weights, in parentheses its 95 % interval, on the images
+that the card names; the people are found by the model itself or by a detector."""
 
 REPOSITORY = "https://github.com/dmlc/gluon-cv"
 
@@ -100,6 +102,11 @@ def _row(facts: ModelFacts, root: Path) -> tuple[str, ...]:
         if part.license.text
     }
     metrics = [""] * 5
+    measured = ""
+    if accuracy := select_accuracy(measurements_of(model)):
+        bounds = [f"{100 * bound:.1f}" for bound in accuracy.intervals.get("AP", ())]
+        interval = f" ({' to '.join(bounds)})" if bounds else ""
+        measured = f"{100 * accuracy.figures['AP']:.1f}%{interval}"
     if not isinstance(model, CompositeSpec):
         published, (gflops, mparams) = model.published, format_complexity(model)
         aps = (format_percent(claim.value) for claim in published.accuracy if claim.metric == "AP")
@@ -111,6 +118,7 @@ def _row(facts: ModelFacts, root: Path) -> tuple[str, ...]:
         format_megabytes(facts.size_bytes),
         Markdown(", ".join(sorted(licenses))),
         *metrics,
+        measured,
     )
 
 

@@ -7,7 +7,7 @@ on one machine with the same settings.
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from enum import Enum
 
@@ -199,18 +199,26 @@ def format_measurement_setting(measurement: Measurement) -> str:
 
 
 def select_accuracy(
-    measurements: Iterable[Measurement], precisions: Collection[Precision] = tuple(Precision)
+    measurements: Iterable[Measurement],
+    precisions: Iterable[Precision] = (Precision.FP16, Precision.FP32, *Precision),
 ) -> Measurement | None:
-    """The highest measured AP of people that the model itself or a detector finds; None if there is none."""
+    """The highest measured AP of people that the model itself or a detector finds; None if there is none.
+
+    Args:
+        measurements: of one model, of any kind.
+        precisions: the first precision that was measured counts.
+    """
     measured = [
         each
         for each in measurements
         if each.kind == "accuracy"
         and "AP" in each.figures
-        and each.precision in precisions
         and each.settings.get("people_from") != ANNOTATED_BOXES
     ]
-    return max(measured, key=lambda each: each.figures["AP"], default=None)
+    for precision in precisions:
+        if alike := [each for each in measured if each.precision is precision]:
+            return max(alike, key=lambda each: each.figures["AP"])
+    return None
 
 
 def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float | None:

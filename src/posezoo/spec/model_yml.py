@@ -246,7 +246,7 @@ MODEL_KEYS = (
     ),
     Key("model_info", mapping_of(FieldType(lambda node: node.to_plain(), ref("plain")))),
     Key("quantizable", OLDER_BOOLEAN),
-    Key("quantized", one_of(("INT8",))),
+    Key("quantized", one_of(("INT8",)), note="Its weights are INT8 already: it is not quantized again."),
     Key("quantization", _QUANTIZATION, note="How it becomes INT8."),
 )
 #: An input or output of a variant needs only the keys that differ.

@@ -19,7 +19,7 @@ _WARNING = re.compile(r":([0-9]+):([0-9]+): (\S+): unknown key, left out; (.*)$"
 #: A part of a name with eight hexadecimal digits, at least one of them a letter: others may be dates.
 _HASH = re.compile(r"-(?=[0-9]{0,7}[a-f])([0-9a-f]{8})(?=\.[a-z])")
 #: Keys of model.yml that Open Model Zoo's tools read before 2022, and what replaced them.
-OLD_KEYS = {"quantizable": "", "quantized": ""}
+OLD_KEYS = {"quantizable": ""}
 #: Each file is compared with this many others with the same address or checksum.
 MAX_COMPARED = 20
 #: The frameworks that write files of each kind.

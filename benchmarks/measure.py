@@ -1,0 +1,298 @@
+"""Measure AP, INT8 and speed of the models whose weights are available, and record what measured.yml lacks.
+
+    benchmarks/measure.py --photos DIR [--kinds accuracy,int8,speed] [--dry_run] [MODEL ...]
+
+It runs posezoo's verbs and prints each command with its reason: a measurement is missing, or it is of another
+IR, another OpenVINO or, for a speed, another machine. Each result is recorded at once, so a run that was
+interrupted continues where it stopped. Models whose files cannot be downloaded are left out, except that the
+speed of posezoo's own networks is measured on generated weights.
+
+The people of a top-down model are found by the default detector; a second AP is of the annotated boxes. INT8
+is calibrated on two thirds of the photos; its AP is measured on all of them, as that of FP32 is.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+
+from posezoo.benchmarking.benchmark_result import describe_machine
+from posezoo.facts.comparison import int8_ratio
+from posezoo.measured import ANNOTATED_BOXES, Measurement, digest_irs, load_measurements
+from posezoo.pipeline.int8_models import explain_unsupported_int8
+from posezoo.pipeline.zoo_context import open_context
+from posezoo.pose.decoders import DECODERS
+from posezoo.runtime.runtime_config import available_devices
+from posezoo.settings import USUAL_DETECTOR, read_settings, to_settings
+from posezoo.spec.model import Model, ModelSpec, Precision
+from posezoo.versions import package_version
+
+RESULTS = Path("build/measure")
+ANNOTATIONS = "person_keypoints.json"
+KINDS = ("accuracy", "int8", "speed")
+FP32, FP16, INT8 = Precision.FP32, Precision.FP16, Precision.FP16_INT8
+
+#: INT8 has at least this share of the AP of FP32, or is not worth it.
+MIN_INT8_RATIO = 0.97
+
+#: A speed that other work disturbed is not recorded, but measured again, up to this many times.
+ATTEMPTS = 3
+
+
+class Measurer:
+    """Measures one model after the other.
+
+    Attributes:
+        notes: models without available files, and those that INT8 changes too much.
+        problems: the commands that failed, each with the error.
+    """
+
+    def __init__(self, args: argparse.Namespace) -> None:
+        self._photos, self._kinds, self._is_dry_run = args.photos, args.kinds, args.dry_run
+        self._models_dir = ["--models_dir", str(args.models_dir)] if args.models_dir else []
+        own = {"models_dir": (args.models_dir,)} if args.models_dir else {}
+        self._context = open_context(to_settings(read_settings(own)))
+        self._openvino = package_version("openvino")
+        self._machine = describe_machine({"CPU": available_devices()["CPU"]})
+        self.notes: list[str] = []
+        self.problems: list[str] = []
+
+    def models(self, patterns: Sequence[str]) -> Iterator[Model]:
+        """The models that match: composites, but not their parts, and all variants."""
+        selection = self._context.registry.select(patterns or ["*", "*@*"])
+        yield from selection.composites
+        yield from (model for model in selection.models if not model.composite)
+
+    def measure(self, model: Model) -> None:
+        """Measure and record what is missing or out of date."""
+        parts = self._context.registry.parts(model)
+        wanted = [each for each in (FP32, FP16, INT8) if all(each in part.precisions for part in parts)]
+        # A publisher's IR may be available in some precisions only.
+        groups = [[each] for each in wanted] if any(part.is_ir for part in parts) else [wanted]
+        errors = [self._get(model, precisions) for precisions in groups]
+        precisions = [each for each in wanted if self._irs(model, each)]
+        if not precisions:
+            if not (self._is_dry_run and "" in errors):
+                self.notes.append(
+                    f"left out: {model.full_name}: {errors[-1] if errors else 'has no precision'}"
+                )
+            if "speed" in self._kinds:
+                self._measure_networks([part for part in parts if part.network is not None])
+            return
+        if INT8 not in wanted and all(self._quantize(part) for part in parts):
+            precisions.append(INT8)
+        if "accuracy" in self._kinds and self._photos:
+            for precision in precisions:
+                self._evaluate(model, precision)
+            measured = [each for each in load_measurements(model) if each.kind == "accuracy"]
+            ratios = [int8_ratio(each, measured) for each in measured if each.precision in precisions]
+            least = min((ratio for ratio in ratios if ratio is not None), default=1.0)
+            if least < MIN_INT8_RATIO:
+                self.notes.append(f"{model.full_name}: INT8 has {least:.0%} of the AP of FP32")
+        if "speed" in self._kinds:
+            self._measure_networks(parts)
+            self._measure_pipelines(model, [each for each in precisions if each is not FP32])
+
+    def _get(self, model: Model, precisions: Sequence[Precision]) -> str:
+        """Download and convert what is missing; the error, or an empty text."""
+        if self._is_dry_run and all(self._irs(model, each) for each in precisions):
+            return ""
+        words = ["get", model.full_name, "--precisions", ",".join(precisions), "--attempts", "1"]
+        return self._run(words, "not here yet; then it is measured" if self._is_dry_run else "")
+
+    def _quantize(self, part: ModelSpec) -> bool:
+        """Make the INT8 IR, and record its displacement from FP32; whether it exists."""
+        if explain_unsupported_int8(part, self._context):
+            return False
+        if "int8" not in self._kinds or not self._photos:
+            return bool(self._irs(part, INT8))
+        report = RESULTS / f"{part.full_name}-int8.json"
+        words = ["quantize", part.full_name, "--dataset_dir", str(self._photos), "--report", str(report)]
+        words += ["--annotations", str(self._photos / ANNOTATIONS)]
+        report.unlink(missing_ok=True)
+        reason = "" if self._irs(part, INT8) else "not quantized yet"
+        error = self._run(words, reason)
+        irs = self._irs(part, INT8)
+        if not error and irs and not _has_rows(report):  # it was up to date
+            found = (each for each in load_measurements(part) if each.kind == "quantization")
+            reason = self._explain_stale(next(found, None), irs)
+            error = self._run([*words, "--force"], reason) if reason else ""
+        if error:
+            self.notes.append(f"no INT8: {error}")
+        elif _has_rows(report):
+            self._record(report, part)
+        return not error and bool(irs)
+
+    def _evaluate(self, model: Model, precision: Precision) -> None:
+        """Measure AP, once for each way in which people are found."""
+        for people_from, words in self._protocols(model, with_boxes=True):
+            irs = [*self._irs(model, precision), *self._detector_irs(people_from)]
+            found = (
+                each
+                for each in load_measurements(model)
+                if each.kind == "accuracy"
+                and each.precision is precision
+                and each.settings.get("people_from", "") == people_from
+            )
+            if reason := self._explain_stale(next(found, None), irs):
+                folder = RESULTS / f"{model.full_name}-{precision}"
+                command = ["evaluate", model.full_name, "--precision", precision, *words]
+                command += ["--annotations", str(self._photos / ANNOTATIONS)]
+                command += ["--images", str(self._photos), "-o", str(folder)]
+                if error := self._run(command, reason):
+                    self.problems.append(f"{shlex.join(command[:6])}: {error}")
+                else:
+                    self._record(folder / "accuracy.json", model)
+
+    def _measure_networks(self, parts: Sequence[ModelSpec]) -> None:
+        """Measure the speed of each network alone, one image at a time and as many as the device chooses."""
+        for part in parts:
+            is_generated = part.network is not None and not self._irs(part, FP16)
+            reasons = []
+            for precision in (FP16, INT8):
+                irs = [] if is_generated and precision is FP16 else self._irs(part, precision)
+                for hint in ("LATENCY", "THROUGHPUT") if irs or (is_generated and precision is FP16) else ():
+                    found = self._speeds(part, precision, hint=hint, pipeline=None)
+                    reasons.append(self._explain_stale(next(found, None), irs))
+            command = ["benchmark", part.full_name, "--generated", "--precisions", f"{FP16},{INT8}"]
+            self._measure_speed([*command, "--requests", "1,0"], part, reasons)
+
+    def _measure_pipelines(self, model: Model, precisions: Sequence[Precision]) -> None:
+        """Measure the speed from an image file to drawn poses."""
+        for people_from, words in self._protocols(model, with_boxes=False):
+            reasons = []
+            for precision in precisions:
+                irs = [*self._irs(model, precision), *self._detector_irs(people_from)]
+                found = (
+                    each
+                    for each in self._speeds(model, precision, pipeline="read, found, drawn")
+                    if each.settings.get("people_from", "") == people_from
+                )
+                reasons.append(self._explain_stale(next(found, None), irs))
+            command = ["benchmark", "--pipeline", model.full_name, "--precisions", ",".join(precisions)]
+            self._measure_speed([*command, "--requests", "1", *words], model, reasons)
+
+    def _measure_speed(self, words: Sequence[str], model: Model, reasons: Sequence[str]) -> None:
+        if not any(reasons):
+            return
+        output = RESULTS / f"{model.full_name}-speed.json"
+        short = ["--seconds", "0.4", "--attempts", "1", "--output", str(output)]
+        for attempt in range(ATTEMPTS):
+            is_last = attempt == ATTEMPTS - 1
+            if error := self._run([*words, *short], next(filter(None, reasons))):
+                self.problems.append(f"{shlex.join(words)}: {error}")
+                return
+            if self._record(output, model, is_final=is_last):
+                return
+
+    def _speeds(self, model: Model, precision: Precision, **settings: str | None) -> Iterator[Measurement]:
+        for each in load_measurements(model):
+            is_same = all(each.settings.get(name) == value for name, value in settings.items())
+            if (each.kind, each.precision, each.machine) == ("speed", precision, self._machine) and is_same:
+                yield each
+
+    def _explain_stale(self, found: Measurement | None, irs: Sequence[Path]) -> str:
+        """Why a measurement has to be made; empty if it is up to date. Generated weights have no IR here."""
+        if found is None:
+            return "not measured yet"
+        if found.tools.get("openvino") != self._openvino:
+            return f"measured with OpenVINO {found.tools.get('openvino')}, now {self._openvino}"
+        if found.irs != (digest_irs(irs) if irs else ""):
+            return "measured on another IR"
+        return ""
+
+    def _protocols(self, model: Model, *, with_boxes: bool) -> Iterator[tuple[str, list[str]]]:
+        """Each way in which people are found: the setting ``people_from``, and the flags."""
+        decoder = DECODERS.find(model.decoder.name) if model.decoder is not None else None
+        if decoder is None:
+            return
+        if decoder.detector != "usual":  # bottom-up, a composite, or MoveNet for one person in the image
+            yield "", []
+        if decoder.detector:
+            yield USUAL_DETECTOR, ["--detector", USUAL_DETECTOR]
+            if with_boxes:
+                yield ANNOTATED_BOXES, ["--boxes", "truth"]
+
+    def _irs(self, model: Model, precision: Precision) -> list[Path]:
+        """The .xml of each part; empty if one of them does not exist."""
+        parts = self._context.registry.parts(model)
+        irs = [self._context.layout.ir_path(part, precision) for part in parts]
+        return irs if all(xml.is_file() and xml.with_suffix(".bin").is_file() for xml in irs) else []
+
+    def _detector_irs(self, name: str) -> list[Path]:
+        if name in ("", ANNOTATED_BOXES):
+            return []
+        return self._irs(self._context.registry.find(name), FP16)
+
+    def _record(self, file: Path, model: Model, *, is_final: bool = True) -> bool:
+        error = self._run(["record", str(file)], "")
+        if error and is_final:
+            self.problems.append(f"{model.full_name}: {error}")
+        return not error
+
+    def _run(self, words: Sequence[str], reason: str) -> str:
+        """Run one of posezoo's verbs, and return its error in one line; a dry run does not run it.
+
+        The command is printed if there is a reason for it.
+        """
+        if reason:
+            print(f"{reason}: posezoo {shlex.join(words)}", flush=True)
+        if self._is_dry_run:
+            return ""
+        command = [sys.executable, "-m", "posezoo", *words, *self._models_dir, "--quiet"]
+        ended = subprocess.run(
+            command, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE, text=True, check=False
+        )
+        if ended.returncode in (0, 130):
+            if ended.returncode:
+                raise KeyboardInterrupt
+            return ""
+        errors = [line for line in ended.stderr.splitlines() if "error: " in line]
+        return errors[-1].partition("error: ")[2] if errors else f"exit code {ended.returncode}"
+
+
+def _has_rows(report: Path) -> bool:
+    return report.is_file() and bool(json.loads(report.read_text()))
+
+
+def main() -> int:
+    """Measure all models, and print notes and problems at the end."""
+    command = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawTextHelpFormatter)
+    command.add_argument("models", nargs="*", metavar="MODEL", help="names or globs (default: all models)")
+    command.add_argument("--photos", type=Path, required=True, help=f"folder of photos, with {ANNOTATIONS}")
+    command.add_argument(
+        "--kinds",
+        type=lambda text: text.split(","),
+        default=KINDS,
+        help=f"what to measure, separated by commas (default: {','.join(KINDS)})",
+    )
+    command.add_argument("--dry_run", action="store_true", help="only print the commands and their reasons")
+    command.add_argument("--models_dir", type=Path, help="a registry to use instead of posezoo's own")
+    args = command.parse_args()
+    if unknown := set(args.kinds) - set(KINDS):
+        command.error(f"--kinds: unknown: {', '.join(sorted(unknown))}")
+    if not (args.photos / ANNOTATIONS).is_file():
+        print(f"{args.photos / ANNOTATIONS} does not exist: AP and INT8 are not measured")
+        args.photos = None
+    RESULTS.mkdir(parents=True, exist_ok=True)
+    measurer = Measurer(args)
+    try:
+        for model in measurer.models(args.models):
+            measurer.measure(model)
+    except KeyboardInterrupt:
+        print("interrupted: what was measured is recorded; run it again to continue", file=sys.stderr)
+        return 130
+    for line in measurer.notes:
+        print(line)
+    for line in measurer.problems:
+        print(f"problem: {line}", file=sys.stderr)
+    return 1 if measurer.problems else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
