@@ -84,14 +84,14 @@ def whole_number(lowest: int, highest: int = 10**9) -> Callable[[str], int]:
 
 def parse_image_size(text: str) -> tuple[int, int]:
     """An argparse type: height and width, in pixels."""
-    match = re.fullmatch(r"([1-9]\d{0,4})[,x]([1-9]\d{0,4})|(\w+://)?[^\s/]+:\d{1,5}", text)
+    match = re.fullmatch(r"([1-9]\d{0,4})[,x]([1-9]\d{0,4})|(?!local:)(\w+://)?[^\s/]+:\d{1,5}", text)
     if not match:
         raise argparse.ArgumentTypeError(f"expected height and width such as 368,432, got {text!r}")
     return int(match[1]), int(match[2])
 
 
 def _parse_cluster(text: str) -> str:
-    if re.fullmatch(r"local(:[1-9]\d{0,2})?|(\w+://)?[^\s/]+:\d{1,5}", text):
+    if re.fullmatch(r"local(:[1-9]\d{0,2})?|(?!local:)(\w+://)?[^\s/]+:\d{1,5}", text):
         return text
     raise argparse.ArgumentTypeError(
         f"expected local, local:N, or the address of a Dask scheduler such as tcp://HOST:8786, got {text!r}"

@@ -34,7 +34,8 @@ class Executor:
         in_processes: whether each job is a process instead of a thread; the task, the items, the events and
             the results are then pickled.
         scheduler: the address of a Dask scheduler, whose workers then run the tasks.
-        folders: the folders that the workers of the scheduler must share with this machine.
+        folders: the folders that the workers of the scheduler must share with this machine; or existing
+            files in folders that are only read.
     """
 
     jobs: int = 1

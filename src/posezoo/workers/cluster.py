@@ -10,13 +10,15 @@ from __future__ import annotations
 import logging
 import pickle
 import platform
+import socket
 import tempfile
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import TimeoutError as NoAnswerError
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
-from functools import lru_cache
+from functools import lru_cache, partial
 from pathlib import Path
 from typing import Any, TypeVar, cast
 
@@ -27,7 +29,7 @@ from posezoo.errors import ConversionError, PosezooError
 from posezoo.events import ClusterJoined, Event, Listener, WarningIssued
 from posezoo.versions import package_versions, version
 from posezoo.workers.processes import ChildPool
-from posezoo.workers.threads import Cancelled
+from posezoo.workers.threads import Cancelled, ThreadPool
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -55,7 +57,7 @@ def map_on_cluster(
     Args:
         work, listener, lost: as for ``map_in_processes``.
         address: of the Dask scheduler, such as ``tcp://host:8786``.
-        folders: the folders that every worker must share with this machine.
+        folders: the folders, or files in folders, that every worker must share with this machine.
         memory: the bytes of memory that an item needs.
 
     Raises:
@@ -131,7 +133,10 @@ def _versions() -> dict[str, str]:
 
 @contextmanager
 def _probe(folder: Path) -> Iterator[Path]:
-    """An empty file in a folder, by which a worker recognises it."""
+    """An empty file in a folder, by which a worker recognises it; or the file itself, if it is one."""
+    if folder.is_file():
+        yield folder.absolute()
+        return
     try:
         folder.mkdir(parents=True, exist_ok=True)
         with tempfile.NamedTemporaryFile(prefix=".posezoo-probe-", dir=folder) as file:
@@ -144,13 +149,17 @@ def _probe(folder: Path) -> Iterator[Path]:
 def _connect(address: str) -> Iterator[Client]:
     # Dask logs each lost worker, with tracebacks; what matters to the user is reported as events.
     logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    host, _, port = address.rpartition("://")[2].rpartition(":")
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")  # about versions, which _check_workers compares
-            client = Client(address, timeout=_CONNECT_S, set_as_default=False, name="posezoo")
-    except (OSError, ValueError) as error:
+        socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S).close()  # Dask reports less
+        # Dask's warning about versions is superseded by _check_workers.
+        warnings.filterwarnings("ignore", module="distributed")
+        # In another thread, since Dask waits without limit for a server that is no scheduler.
+        start = partial(Client, address, timeout=_CONNECT_S, set_as_default=False, name="posezoo")
+        client: Client = ThreadPool(1).submit(start).result(2 * _CONNECT_S)
+    except (OSError, OverflowError, RuntimeError, TypeError, ValueError, NoAnswerError) as error:
         raise PosezooError(
-            f"{address}: no Dask scheduler answers: {' '.join(str(error).split())}",
+            f"{address}: no Dask scheduler answers: {' '.join(str(error).split()) or 'timeout'}",
             hint="start one: dask scheduler; then workers: dask worker ADDRESS --nthreads 1",
         ) from error
     try:
