@@ -10,7 +10,7 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test test-all test-again test-mo coverage check zoo cards docs mo-env demo-env fetch-env bench measure resolve \
-        peer-env soak clean
+        peer-env posenet-env soak clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -94,6 +94,14 @@ build/model-api-env/.installed: constraints.txt
 
 peer-env: build/model-api-env/.installed  ## an environment with openvino-model-api, whose decoders benchmarks compare with
 
+# PoseNet's published decoder, which node runs.
+build/posenet-env/.installed:
+	npm install --prefix build/posenet-env --ignore-scripts --silent @tensorflow-models/posenet@2.2.2 \
+	  @tensorflow/tfjs-core@3.21.0 @tensorflow/tfjs-converter@3.21.0 @tensorflow/tfjs-backend-cpu@3.21.0
+	@touch $@
+
+posenet-env: build/posenet-env/.installed  ## PoseNet's published decoder, which tests and benchmarks compare with; needs node
+
 # Other downloaders, for figures in the same run.
 build/fetch-env/.installed:
 	$(PYTHON) -m venv build/fetch-env
@@ -102,7 +110,7 @@ build/fetch-env/.installed:
 
 fetch-env: build/fetch-env/.installed  ## an environment with huggingface_hub and pooch, which benchmarks compare with
 
-bench: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) build/model-api-env/.installed build/fetch-env/.installed  ## measure against peers and limits; appends to benchmarks/results/
+bench: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS) build/model-api-env/.installed build/posenet-env/.installed build/fetch-env/.installed  ## measure against peers and limits; appends to benchmarks/results/
 	for script in benchmarks/bench_*.py; do $(BIN)/python $$script || exit 1; done
 
 # Photos with people, and their annotations in person_keypoints.json; what to measure; --dry_run or models' names.

@@ -140,6 +140,18 @@ def test_an_input_with_reversed_channels_of_unknown_order_says_so(tmp_path):
     assert "| `data` | 1, 3, 8, 8 | NCHW | reversed |" in drawn(tmp_path / "models", "net")
 
 
+def test_the_arguments_of_model_optimizer_name_a_shape_that_differs_from_the_files(tmp_path):
+    image = {
+        "name": "data",
+        "shape": [1, -1, -1, 3],
+        "layout": "NHWC",
+        "color": "RGB",
+        "scale": [255, 255, 255],
+    }
+    write_model(tmp_path / "models", "net", model_yml(inputs=[{**image, "reshaped": True}], outputs=None))
+    assert "--input=data --input_shape=[1,-1,-1,3] --scale_values" in drawn(tmp_path / "models", "net")
+
+
 def test_an_input_whose_layout_changes_is_shown_in_both_layouts(tmp_path):
     content = model_yml(
         framework="onnx",

@@ -75,6 +75,16 @@ def test_another_input_shape_is_refused(tmp_path, shape):
     assert problem == f"tiny-pose: input image is [1, 12, 20, 3], model.yml declares {list(shape)}"
 
 
+@pytest.mark.parametrize("height", [6, -1])
+def test_a_network_gets_another_shape_if_model_yml_says_that_it_is_reshaped(tmp_path, height):
+    image = replace(IMAGE, shape=(1, height, WIDTH, 3), reshaped=True)
+    outputs = (Output("pafs", (1, height, WIDTH, 2)), Output("heatmaps", (1, height, WIDTH, 2)))
+    spec = spec_of(network(), tmp_path, inputs=(image,), outputs=outputs)
+    layout = downloaded(spec, network(), tmp_path)
+    model = import_openvino().Core().read_model(convert_model(spec, layout, precisions=[FP16]).irs[FP16])
+    assert str(model.input().partial_shape) == f"[1,{'?' if height < 0 else height},{WIDTH},3]"
+
+
 def test_another_output_shape_is_refused(tmp_path):
     problem = refusal(tmp_path, outputs=(Output("pafs", (1, 2)),)).problem
     assert problem == "tiny-pose: output pafs is [1, 12, 20, 2], model.yml declares [1, 2]"

@@ -11,6 +11,11 @@ from typing import Any
 
 import numpy as np
 
+#: The folder node_modules with npm's @tensorflow-models/posenet: ``make posenet-env``.
+PEER = Path(__file__).parents[2] / "build" / "posenet-env" / "node_modules"
+if "POSENET_PEER" in os.environ:
+    PEER = Path(os.environ["POSENET_PEER"])
+
 STRIDE = 16
 # The tree of tfjs-models (POSE_CHAIN), by the names of COCO's keypoints there.
 FIRST = [0, 1, 0, 2, 0, 5, 7, 5, 11, 13, 0, 6, 8, 6, 12, 14]
@@ -67,11 +72,10 @@ def random_maps(seed: int, height: int, width: int, *, step: float) -> Maps:
     }
 
 
-def published_poses(folder: Path, cases: list[tuple[Maps, dict[str, Any]]], turns: int = 1) -> list[Any]:
-    """What npm's @tensorflow-models/posenet decodes from maps, in its order, and how many ms it takes.
+def published_poses(cases: list[tuple[Maps, dict[str, Any]]], turns: int = 1) -> list[Any]:
+    """What the published decoder in ``PEER`` decodes from maps, in its order, and how many ms it takes.
 
     Args:
-        folder: the folder ``node_modules`` in which it is installed.
         cases: maps, and options by posezoo's names.
     """
     content = [
@@ -88,7 +92,7 @@ def published_poses(folder: Path, cases: list[tuple[Maps, dict[str, Any]]], turn
     ended = subprocess.run(
         ["node", str(script), str(turns)],
         input=json.dumps(content),
-        env={**os.environ, "NODE_PATH": str(folder)},
+        env={**os.environ, "NODE_PATH": str(PEER.resolve())},
         capture_output=True,
         text=True,
         check=True,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import shutil
 from pathlib import Path
 from typing import Any
@@ -12,7 +11,7 @@ import numpy as np
 import pytest
 
 from fakes import crowds
-from fakes.posenet import STRIDE, Maps, people_maps, published_poses, random_maps
+from fakes.posenet import PEER, STRIDE, Maps, people_maps, published_poses, random_maps
 from posezoo import decode
 from posezoo.errors import InferenceError
 from posezoo.pose.decoders import find_decoder
@@ -46,19 +45,15 @@ def test_stored_poses_of_the_published_decoder_are_returned_to_the_last_digit(pl
     require_same(decode("posenet", maps, input_size(maps), single=True), [case["single"]])
 
 
+@pytest.mark.skipif(not PEER.is_dir() or shutil.which("node") is None, reason="needs make posenet-env")
 def test_the_published_decoder_run_by_node_returns_the_same_poses():
-    """POSENET_PEER is the folder node_modules of ``npm install @tensorflow-models/posenet@2.2.2
-    @tensorflow/tfjs-core@3.21.0 @tensorflow/tfjs-converter@3.21.0 @tensorflow/tfjs-backend-cpu@3.21.0``."""
-    folder = Path(os.environ.get("POSENET_PEER", os.devnull))
-    if not folder.is_dir() or shutil.which("node") is None:
-        pytest.skip("needs POSENET_PEER")
     sizes = [(9, 13, 8), (17, 17, 0.25), (25, 33, 8), (2, 40, 4), (1, 1, 8)]
     maps = [random_maps(seed, height, width, step=step) for seed, (height, width, step) in enumerate(sizes)]
     groups = (crowds.group("crowd", seed, SIZE, 8).joints for seed in range(5))
     maps += [people_maps(joints, SIZE) for joints in groups]
     several: list[dict[str, Any]] = [{}, {"max_people": 20, "min_keypoint_score": 0.3}, {"nms_radius": 60.0}]
     cases = [(each, options) for each in maps for options in several]
-    for (given, options), answer in zip(cases, published_poses(folder.resolve(), cases), strict=True):
+    for (given, options), answer in zip(cases, published_poses(cases), strict=True):
         require_same(decode("posenet", given, input_size(given), **options), answer["poses"])
         require_same(decode("posenet", given, input_size(given), single=True), [answer["single"]])
 

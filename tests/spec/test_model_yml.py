@@ -52,7 +52,14 @@ def test_every_value_arrives_typed(tmp_path):
     spec = spec_of(
         tmp_path,
         inputs=[
-            {**INPUT, "mean": [1, 2, 3], "scale": [4, 5, 6], "reverse_input_channels": True, "dynamic": ["H"]}
+            {
+                **INPUT,
+                "mean": [1, 2, 3],
+                "scale": [4, 5, 6],
+                "reverse_input_channels": True,
+                "dynamic": ["H"],
+                "reshaped": True,
+            }
         ],
         decoder={"name": "blazepose", "max_people": 3},
     )
@@ -60,6 +67,7 @@ def test_every_value_arrives_typed(tmp_path):
     assert spec.inputs[0].mean == (1.0, 2.0, 3.0)
     assert spec.inputs[0].ir_color is ColorOrder.BGR
     assert spec.inputs[0].dynamic == ("H",)
+    assert spec.inputs[0].reshaped
     assert spec.decoder is not None
     assert dict(spec.decoder.options) == {"max_people": 3}
     assert spec.subdirectory == "public/net"

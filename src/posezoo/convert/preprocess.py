@@ -158,7 +158,8 @@ def _check_ports(kind: str, spec: ModelSpec, declared: Sequence[Input | Output],
             sizes = ", ".join(str(size).replace("?", "-1") for size in shape)
             raise ConversionError(
                 f"{spec.full_name}: {kind} {port.name} is [{sizes}], model.yml declares {list(port.shape)}",
-                hint="correct the shape in model.yml",
+                hint="correct the shape in model.yml"
+                + (", or add reshaped: true to give the network this shape" if kind == "input" else ""),
             )
 
 

