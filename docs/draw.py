@@ -357,6 +357,8 @@ photos MODEL`.
 """
 
 
+DEFAULT_MODEL_DECISION = "docs/decisions/0010-blazepose-stays-the-default-model.md"
+
 PAGES: dict[str, Callable[[], str]] = {
     "docs/rules.md": rules_page,
     "docs/cli.md": cli_page,
@@ -364,6 +366,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/omz_projects.md": omz_projects_page,
     "docs/accuracy.md": accuracy_page,
     "README.md": lambda: with_summary("README.md"),
+    DEFAULT_MODEL_DECISION: lambda: with_summary(DEFAULT_MODEL_DECISION),
     "docs/model.schema.json": model_schema,
     "docs/composite-model.schema.json": composite_schema,
 }

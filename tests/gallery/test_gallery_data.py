@@ -8,6 +8,7 @@ from fakes.sites import gathered, pose_zoo
 from fakes.zoo import model_yml, omz_yml, write_model
 from posezoo.facts.comparison import MetricSource
 from posezoo.gallery.gallery_data import name_family
+from posezoo.measured import Measurement, update_measured_yml
 from posezoo.spec.model import Precision
 
 CARD = """\
@@ -72,6 +73,23 @@ def test_a_measured_accuracy_stands_beside_the_published_one(tmp_path):
     assert (measured.number, measured.origin) == (0.71, MetricSource.MEASURED)
     assert (heavy.published["AP"].number, heavy.published["AP"].origin) == (0.70, MetricSource.DECLARED)
     assert heavy.published["AP"].conditions == "COCO val2017"
+
+
+def test_an_ap_of_few_people_has_an_axis_of_its_own(tmp_path):
+    path = write_model(tmp_path / "models", "net", model_yml())
+    accuracy = Measurement(
+        "accuracy",
+        Precision.FP16,
+        {"AP": 0.3},
+        settings={"dataset": "photos", "images": 17},
+        intervals={"AP": (0.2, 0.4)},
+    )
+    update_measured_yml(path.with_name("measured.yml"), [accuracy])
+    gallery = gathered(tmp_path / "models")
+    (net,) = gallery.entries
+    assert net.measured[Precision.FP16]["AP_small_set"].number == 0.3
+    assert net.measured[Precision.FP16]["AP_small_set"].conditions == "95 % interval 0.200 to 0.400"
+    assert [key for key, axis in gallery.axes.items() if axis.accuracy] == ["AP_small_set"]
 
 
 def test_the_metrics_of_a_foreign_registry_are_those_of_its_cards(tmp_path):

@@ -41,9 +41,14 @@ class ChartAxis:
     accuracy: bool = False  # whether it is an accuracy, not a cost
 
 
+#: An AP that was measured on so few people that it has an interval. Its axis is not that of the AP of
+#: large data sets, as published or measured again.
+SMALL_SET_AP = "AP_small_set"
+
 #: The axes by the names of ``comparison.COLUMNS``, and the download size.
 AXES: Mapping[str, ChartAxis] = {
     "AP": ChartAxis("AP", "%", factor=100, more=True, log=False, accuracy=True),
+    SMALL_SET_AP: ChartAxis("AP on few photos", "%", factor=100, more=True, log=False, accuracy=True),
     "throughput_fps": ChartAxis("Throughput", "images/s", more=True),
     "latency_p50_ms": ChartAxis("Latency", "ms, median"),
     "gflops": ChartAxis("Operations", "GFLOPs"),
@@ -142,7 +147,13 @@ def collect_gallery_data(
     compared = compare_models(specs, tuple(Precision), layout, selection)
     measured: dict[str, dict[Precision, Mapping[str, SourcedMetric]]] = {}
     for row in compared.rows:
-        values = {key: value for key, value in row.values.items() if value}
+        values = {
+            SMALL_SET_AP
+            if key == "AP" and value.origin is MetricSource.MEASURED and value.conditions
+            else key: value
+            for key, value in row.values.items()
+            if value
+        }
         measured.setdefault(row.model, {})[row.precision] = values
     entries = []
     for name, facts in sorted(by_name.items()):
@@ -203,5 +214,5 @@ def _composite_metrics(facts: ModelFacts) -> dict[Precision, Mapping[str, Source
             interval, setting = describe_interval(measurement, "AP"), format_measurement_setting(measurement)
             conditions = join(interval, setting, separator="; ")
             ap = SourcedMetric(measurement.figures["AP"], MetricSource.MEASURED, conditions)
-            metrics[precision] = {"AP": ap}
+            metrics[precision] = {SMALL_SET_AP if interval else "AP": ap}
     return metrics

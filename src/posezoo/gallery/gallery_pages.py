@@ -18,7 +18,7 @@ from posezoo.facts.comparison import MetricSource, SourcedMetric
 from posezoo.facts.labels import format_figure, format_port_shape, format_protocol, format_role
 from posezoo.facts.model_facts import ModelFacts, converted_input, unique
 from posezoo.facts.papers import format_bibtex
-from posezoo.gallery.gallery_data import GalleryData, GalleryEntry
+from posezoo.gallery.gallery_data import SMALL_SET_AP, GalleryData, GalleryEntry
 from posezoo.gallery.templates import index_script, render_page, to_script_json
 from posezoo.pose.keypoints import Skeleton
 from posezoo.registry import builtin_models_dir, read_copyright_line
@@ -170,7 +170,7 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData) -> dict[str, objec
     notes = [note for origin, note in _NOTES.items() if origin in origins]
     if "throughput_fps" in axes:
         notes.append(f"speed: {gallery.speed_setting}")
-    if gallery.accuracy_conditions and any("AP" in line for line in measured.values()):
+    if gallery.accuracy_conditions and any({"AP", SMALL_SET_AP} & line.keys() for line in measured.values()):
         notes.append(f"AP measured with: {gallery.accuracy_conditions}")
     rows = []
     for name, line in lines.items():
@@ -178,8 +178,8 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData) -> dict[str, objec
         for key, axis in axes.items():
             mark = _MARKS[line[key].origin] if key in line and name != PUBLISHED else ""
             value = line[key].number * axis.factor if key in line else 0.0
-            is_cost = line.get(key) and line[key].origin is not MetricSource.DECLARED and not axis.accuracy
-            number = format_figure(value) if is_cost or axis.factor < 1 else f"{value:.5g}"
+            is_measured = line.get(key) and line[key].origin is not MetricSource.DECLARED
+            number = format_figure(value) if is_measured or axis.factor < 1 else f"{value:.5g}"
             row.append(f"{number}{mark}" if key in line else "")
         rows.append(row)
     headers = ["", *(f"{axis.title}, {axis.unit}" for axis in axes.values())]

@@ -30,6 +30,7 @@ SUMMARY = "find the poses in images with a model of the zoo"
 EXAMPLES = """
 posezoo run
 posezoo run --input me.jpg --output_dir poses
+posezoo run movenet-multipose --input crowd.jpg
 posezoo run blazepose-full --input holiday/ 'more/*.png' --precision FP32 --device GPU
 """
 

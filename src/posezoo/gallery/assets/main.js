@@ -1,6 +1,6 @@
 // Draw everything from the state, after each change.
 
-const MEASURED = ["AP", "throughput_fps", "latency_p50_ms"]; // with the same settings, which the chart states
+const MEASURED = ["AP", "AP_small_set", "throughput_fps", "latency_p50_ms"]; // with the same settings, which the chart states
 
 let drawnBefore = "";
 
