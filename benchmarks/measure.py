@@ -31,6 +31,7 @@ from posezoo.runtime.runtime_config import available_devices
 from posezoo.settings import USUAL_DETECTOR, read_settings, to_settings
 from posezoo.spec.model import Model, ModelSpec, Precision
 from posezoo.versions import package_version
+from posezoo.workers.threads import available_cores
 
 RESULTS = Path("build/measure")
 ANNOTATIONS = "person_keypoints.json"
@@ -58,7 +59,7 @@ class Measurer:
         own = {"models_dir": (args.models_dir,)} if args.models_dir else {}
         self._context = open_context(to_settings(read_settings(own)))
         self._openvino = package_version("openvino")
-        self._machine = describe_machine({"CPU": available_devices()["CPU"]})
+        self._machine = describe_machine({"CPU": available_devices()["CPU"]}, available_cores())
         self.notes: list[str] = []
         self.problems: list[str] = []
 

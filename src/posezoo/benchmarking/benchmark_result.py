@@ -14,7 +14,6 @@ from posezoo.benchmarking.workloads import BenchmarkCase, NetworkWorkload, Workl
 from posezoo.measured import WEIGHTS, Measurement, Scalar, digest_irs
 from posezoo.spec.model import Precision
 from posezoo.versions import package_versions
-from posezoo.workers.threads import available_cores
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,7 +79,7 @@ class BenchmarkResult:
     @property
     def machine(self) -> str:
         """Processor, usable cores, operating system, and other used devices, in one line."""
-        return describe_machine(self.info.hardware)
+        return describe_machine(self.info.hardware, self.info.cores)
 
     @property
     def settings(self) -> dict[str, Scalar]:
@@ -134,7 +133,7 @@ class BenchmarkResult:
         )
 
 
-def describe_machine(devices: Mapping[str, str]) -> str:
+def describe_machine(devices: Mapping[str, str], cores: int) -> str:
     """Processor, usable cores, operating system, and other devices, in one line.
 
     Args:
@@ -142,7 +141,6 @@ def describe_machine(devices: Mapping[str, str]) -> str:
     """
     hardware = {device: " ".join(name.split()) for device, name in devices.items()}
     processor = hardware.pop("CPU", platform.processor() or platform.machine())
-    cores = available_cores()
     others = (f"{device} {name}" for device, name in hardware.items())
     return ", ".join([processor, f"{cores} core{'s' * (cores != 1)}", platform.system(), *others])
 

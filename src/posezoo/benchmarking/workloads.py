@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -19,6 +19,7 @@ from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.runtime_config import RuntimeConfig, available_devices
 from posezoo.spec.model import Precision
+from posezoo.workers.threads import available_cores
 
 if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
@@ -50,6 +51,7 @@ class WorkloadInfo:
     compile_s: float
     hardware: Mapping[str, str]
     settings: Mapping[str, str | int]
+    cores: int = field(default_factory=available_cores)  # of the machine that it runs on
 
 
 @dataclass(frozen=True, slots=True)

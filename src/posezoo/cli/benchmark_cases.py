@@ -41,13 +41,14 @@ class BenchmarkPlanner:
         folder: an empty folder for temporary files.
 
     Attributes:
+        context: the registry and the folders.
         report: the models that could not be measured so far.
     """
 
     def __init__(self, args: argparse.Namespace, console: Console, folder: Path) -> None:
         self._args, self._console, self._folder = args, console, folder
         self._settings = flags.settings_from_args(args)
-        self._context = open_context(self._settings, trust_on_first_use=args.trust_on_first_use)
+        self.context = open_context(self._settings, trust_on_first_use=args.trust_on_first_use)
         self.report = JobReport()
 
     @contextmanager
@@ -97,7 +98,7 @@ class BenchmarkPlanner:
             for precision in self._precisions(model):
                 steps = [
                     line
-                    for part in self._context.registry.parts(model)
+                    for part in self.context.registry.parts(model)
                     for line in self._preparation_lines(part, precision)
                 ]
                 yield {"name": model.full_name, "plan": [*steps, *self._measurement_lines(precision)]}
@@ -111,7 +112,7 @@ class BenchmarkPlanner:
         patterns = [model for model in self._args.models if not model.endswith(XML)]
         if not patterns and not self._args.all:
             return ()
-        selection = select_models(self._context.registry, None if self._args.all else patterns, self._console)
+        selection = select_models(self.context.registry, None if self._args.all else patterns, self._console)
         for problem in selection.problems:
             self.report.add_failure(Path(problem.file).parent.name, problem)
         if not self._args.pipeline:
@@ -126,8 +127,8 @@ class BenchmarkPlanner:
             precision
             for precision in requested
             if all(
-                precision in part.precisions or self._context.layout.ir_path(part, precision).is_file()
-                for part in self._context.registry.parts(model)
+                precision in part.precisions or self.context.layout.ir_path(part, precision).is_file()
+                for part in self.context.registry.parts(model)
             )
         ]
 
@@ -141,14 +142,14 @@ class BenchmarkPlanner:
 
         model, _ = describe_ir(Graph(xml), None)
         # The detector is downloaded now, so that the download is not part of the measured time.
-        detector = load.detector_irs(model, self._context, listener=self._console)
+        detector = load.detector_irs(model, self.context, listener=self._console)
         compiled = partial(_compiled, self._settings, xml, {})
         workload = PipelineWorkload(self._image(), compiled, (xml, *detector.values()))
         for runtime in self._runtimes():
             yield BenchmarkCase(xml.stem, precision, workload, runtime, is_recordable=False)
 
     def _network_cases(self, spec: ModelSpec, precision: Precision) -> Iterator[BenchmarkCase]:
-        xml, weights = self._context.layout.ir_path(spec, precision), "published"
+        xml, weights = self.context.layout.ir_path(spec, precision), "published"
         if precision in spec.precisions:
             if self._args.generated and spec.network is not None and not xml.is_file():
                 self._console.print_line(f"generating weights for {spec.full_name}")
@@ -157,7 +158,7 @@ class BenchmarkPlanner:
                 xml = run_in_child(_generate, self._settings, spec, folder, precision, of=spec.full_name)
                 weights = "generated"
             else:
-                xml = get_irs(spec, precision, self._context, listener=self._console)[spec.name]
+                xml = get_irs(spec, precision, self.context, listener=self._console)[spec.name]
         size = self._args.size or complexity_count.usual_size(spec)
         yield from self._cases_by_batch(spec.full_name, precision, xml, weights, size)
 
@@ -183,9 +184,9 @@ class BenchmarkPlanner:
                 f"{model.full_name}: finds no poses alone: it has no decoder",
                 hint=f"name {is_part}" if is_part else "",
             )
-        own = get_irs(model, precision, self._context, listener=self._console)
-        irs = {**load.detector_irs(model, self._context, listener=self._console), **own}
-        detector = load.select_detector(self._context, model.decoder.name)
+        own = get_irs(model, precision, self.context, listener=self._console)
+        irs = {**load.detector_irs(model, self.context, listener=self._console), **own}
+        detector = load.select_detector(self.context, model.decoder.name)
         compiled = partial(_compiled, self._settings, model, irs)
         name = detector.name if detector is not None else ""
         workload = PipelineWorkload(self._image(), compiled, tuple(irs.values()), name)
@@ -212,7 +213,7 @@ class BenchmarkPlanner:
         if not crowd.is_file():
             from posezoo.download.published_photos import download_samples
 
-            context = self._context
+            context = self.context
             photos = download_samples(
                 context.layout.samples_dir, context.download_options, listener=self._console
             )
@@ -223,13 +224,13 @@ class BenchmarkPlanner:
         return crowd
 
     def _preparation_lines(self, spec: ModelSpec, precision: Precision) -> list[str]:
-        is_converted = self._context.layout.ir_path(spec, precision).is_file()
+        is_converted = self.context.layout.ir_path(spec, precision).is_file()
         if self._args.generated and spec.network is not None and not is_converted:
             return [f"would convert to {precision} with generated weights"]
         if precision not in spec.precisions:
             return []
-        resolved = resolve_model(spec, (precision,), self._context)
-        return format_plan(make_plan(resolved, self._context, is_dry_run=True))
+        resolved = resolve_model(spec, (precision,), self.context)
+        return format_plan(make_plan(resolved, self.context, is_dry_run=True))
 
     def _measurement_lines(self, precision: Precision | None) -> Iterator[str]:
         args = self._args

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
-from contextlib import nullcontext
+from collections.abc import Callable, Generator, Mapping, Sequence
+from contextlib import closing, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -75,6 +75,7 @@ def evaluate(
     keep: Path | None = None,
     heading: Mapping[str, Any] | None = None,
     at_once: int = 1,
+    predict_elsewhere: PredictElsewhere | None = None,
     name: str = "",
     listener: Listener = ignore_event,
 ) -> EvaluationResult:
@@ -92,6 +93,8 @@ def evaluate(
             used.
         at_once: number of images that are processed at the same time, such as an estimator's ``requests``;
             the predictor is called in other threads.
+        predict_elsewhere: yields the predictions for images, in their order, instead of the predictor here;
+            it gets the images, and the names of the keypoints as for ``ImagePredictor``.
         name: the model's name, for the listener.
         listener: receives an event for every image.
 
@@ -109,17 +112,6 @@ def evaluate(
         require_readable(dataset)
     names = () if of_boxes else dataset.keypoints
 
-    def predict(image: DatasetImage) -> ImagePredictions | ImageError:
-        try:
-            pixels = read_dataset_image(image)
-            if boxes is None:
-                return predictions_from_poses(predictor(pixels), names)
-            image_boxes = boxes.get(image.id, ())
-            poses = predictor(pixels, boxes=image_boxes) if image_boxes else ()
-            return predictions_from_poses(poses, names)
-        except ImageError as error:
-            return error
-
     predictions: dict[int, ImagePredictions] = {}
     unreadable: dict[str, str] = {}
     cache_heading = {"keypoints": list(names), **(heading or {})}
@@ -129,7 +121,8 @@ def evaluate(
                 predictions[image.id] = cached
         cached_count = len(predictions)
         remaining = [image for image in dataset.images if image.id not in predictions]
-        with ResultStream(remaining, predict, at_once) as stream:
+        here = ResultStream(remaining, ImagePredictor(predictor, names, boxes), at_once)
+        with closing(predict_elsewhere(remaining, names)) if predict_elsewhere else here as stream:
             for count, (image, predicted) in enumerate(stream, cached_count + 1):
                 if isinstance(predicted, ImageError):
                     unreadable[image.file_name] = predicted.problem
@@ -148,6 +141,39 @@ def evaluate(
 
     readable = dataset.excluding({image.id for image in dataset.images if image.file_name in unreadable})
     return _compare(readable, predictions, unreadable, cached_count, of_boxes=of_boxes)
+
+
+@dataclass(frozen=True, slots=True)
+class ImagePredictor:
+    """Reads an image of a data set, and predicts its people; an image that cannot be read gives its error.
+
+    Attributes:
+        predictor, boxes: as for ``evaluate``.
+        names: the names of the annotations' keypoints; empty if only boxes count.
+    """
+
+    predictor: Predictor
+    names: tuple[str, ...]
+    boxes: Mapping[int, Sequence[CocoBox]] | None = None
+
+    def __call__(self, image: DatasetImage) -> ImagePredictions | ImageError:
+        """The people in an image, or why it cannot be read."""
+        try:
+            pixels = read_dataset_image(image)
+            if self.boxes is None:
+                return predictions_from_poses(self.predictor(pixels), self.names)
+            boxes = self.boxes.get(image.id, ())
+            poses = self.predictor(pixels, boxes=boxes) if boxes else ()
+            return predictions_from_poses(poses, self.names)
+        except ImageError as error:
+            return error
+
+
+#: See ``evaluate``.
+PredictElsewhere = Callable[
+    [Sequence[DatasetImage], tuple[str, ...]],
+    Generator[tuple[DatasetImage, ImagePredictions | ImageError], None, None],
+]
 
 
 def _compare(

@@ -95,4 +95,4 @@ def _lost(item: Item, error: PosezooError) -> Outcome[Item, Result]:
 
 
 def _name(item: object) -> object:
-    return getattr(item, "full_name", item)
+    return getattr(item, "full_name", None) or getattr(item, "label", item)  # of a model, or of a case

@@ -102,6 +102,22 @@ def test_compared_models_run_in_turns(checkout):
     assert "there is nothing to compare" in alone.stderr
 
 
+def test_with_cluster_the_cases_are_measured_in_processes_with_all_cores(checkout):
+    args = ("small", "--batch", "1,2", "--format", "json")
+    here, there = benchmark(checkout, *args), benchmark(checkout, *args, "--cluster", "local:2")
+    assert there.returncode == 0, there.stderr
+
+    def conditions(ended):
+        return [
+            {key: each[key] for key in ("model", "machine", "settings", "weights")}
+            for each in json.loads(ended.stdout)["measurements"]
+        ]
+
+    assert conditions(there) == conditions(here)
+    assert len(conditions(there)) == 2
+    assert "measuring small" in there.stderr
+
+
 def test_a_quantized_ir_is_measured(checkout):
     folder = checkout / "out" / "public" / "small" / "FP16-INT8"
     folder.mkdir(parents=True)

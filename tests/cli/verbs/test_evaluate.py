@@ -34,6 +34,14 @@ def evaluate(mirror, shared, tmp_path):
 
 
 @pytest.mark.slow
+def test_shards_in_several_processes_give_the_same_report(evaluate, tmp_path):
+    args = ("--height", 256, "--limit", 9, "--fresh", "--format", "json")
+    reports = [json.loads(evaluate(*args, *flags).stdout) for flags in ((), ("--cluster", "local:2"))]
+    assert reports[0] == reports[1]
+    assert reports[0]["images"] == 9
+
+
+@pytest.mark.slow
 def test_metrics_results_tables_and_images_of_a_model_on_photos(evaluate, shared, tmp_path):
     first = evaluate("--height", 368, "--limit", 3, "--worst", 2, "--format", "json", "--quiet")
     assert first.returncode == 0, first.stderr

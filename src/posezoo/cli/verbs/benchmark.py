@@ -18,6 +18,7 @@ import argparse
 import json
 import tempfile
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from posezoo.benchmarking.benchmark_process import BenchmarkSchedule
     from posezoo.benchmarking.benchmark_result import BenchmarkResult
     from posezoo.benchmarking.workloads import BenchmarkCase
+    from posezoo.events import Listener
 
 SUMMARY = "measure how fast models run on this machine"
 
@@ -127,7 +129,7 @@ FLAGS = (
     Flag("--seconds S", "how long a round takes (default: 1)", flags.number(0.01, 600), default=1.0),
     Flag("--output FILE", "write the measurements to a .json file, for posezoo record or compare --figures"),
     f"detector {flags.INFERENCE} output_dir {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}",
-    f"{flags.REGISTRY} dry_run {flags.FORMAT}",
+    f"{flags.REGISTRY} cluster dry_run {flags.FORMAT}",
 )
 
 
@@ -137,10 +139,16 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.benchmarking.benchmark_process import BenchmarkSchedule
     from posezoo.cli.benchmark_cases import BenchmarkPlanner
     from posezoo.cli.benchmark_tables import format_results, results_to_json
+    from posezoo.pipeline.for_each import for_each
 
     results: list[BenchmarkResult] = []
     is_interrupted = False
-    with Console(quiet=args.quiet) as console, tempfile.TemporaryDirectory(prefix="posezoo-") as folder:
+    # Generated IR and images must be visible to the workers of a cluster.
+    shared = flags.settings_from_args(args).output_dir if args.cluster and not args.dry_run else None
+    if shared is not None:
+        shared.mkdir(parents=True, exist_ok=True)
+    temporary = tempfile.TemporaryDirectory(prefix="posezoo-", dir=shared)
+    with Console(quiet=args.quiet) as console, temporary as folder:
         planner = BenchmarkPlanner(args, console, Path(folder))
         if args.dry_run:
             planner.report.answers += planner.plans()
@@ -156,6 +164,15 @@ def run(args: argparse.Namespace) -> int:
                             hint="name two models, or several of --precisions, --batch or --requests",
                         )
                     _measure(cases, schedule, results, console)
+            elif args.cluster:
+                # On one machine, cases that are measured at the same time would disturb each other.
+                executor = replace(flags.executor_from_args(args, planner.context), jobs=1)
+                cases, task = list(planner.cases()), _MeasurementTask(schedule)
+                for outcome in for_each(cases, task, executor=executor, listener=console):
+                    with planner.report_failure(outcome.item.model):
+                        if outcome.error is not None:
+                            raise outcome.error
+                        results.extend(outcome.result or ())
             else:
                 for case in planner.cases():
                     with planner.report_failure(case.model):
@@ -184,6 +201,8 @@ def _refuse_invalid_flags(args: argparse.Namespace) -> None:
     for flag, is_given in given.items():
         if args.pipeline and is_given:
             args.parser.error(f"{flag} is for networks alone, not for --pipeline")
+    if args.compare and args.cluster:
+        args.parser.error("--compare measures all models in turn on one machine: leave out --cluster")
     if args.output and args.output.suffix != ".json":
         args.parser.error(f"--output: expected a name that ends with .json, got {args.output}")
 
@@ -206,6 +225,19 @@ def _measure(
         raise
     finally:
         results.extend(latest)
+
+
+@dataclass(frozen=True, slots=True)
+class _MeasurementTask:
+    """Measures a case; it is pickled for the workers of a cluster."""
+
+    schedule: BenchmarkSchedule
+
+    def __call__(self, case: BenchmarkCase, listener: Listener) -> tuple[BenchmarkResult, ...]:
+        from posezoo.benchmarking.benchmark_process import run_rounds
+
+        *_, results = run_rounds([case], self.schedule, listener=listener)
+        return results
 
 
 def _write(

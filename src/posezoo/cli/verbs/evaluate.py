@@ -21,7 +21,9 @@ from __future__ import annotations
 import argparse
 import hashlib
 import json
-from dataclasses import replace
+from collections.abc import Callable, Generator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -34,9 +36,14 @@ from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
     from posezoo.cli.evaluation_report import EvaluationReport
-    from posezoo.coco import CocoDataset
+    from posezoo.coco import CocoBox, CocoDataset, DatasetImage
+    from posezoo.errors import ImageError
     from posezoo.evaluation.evaluation_protocol import EvaluationProtocol
+    from posezoo.evaluation.image_predictions import ImagePredictions
+    from posezoo.events import Listener
+    from posezoo.pipeline.for_each import Executor
     from posezoo.pipeline.zoo_context import Context
+    from posezoo.runtime.estimator import Estimator
     from posezoo.spec.model import Model
 
 SUMMARY = "measure how accurately a model finds poses, on annotated images"
@@ -47,6 +54,9 @@ posezoo evaluate blazepose-full --annotations people.json --images photos --wors
 posezoo evaluate simple_pose_resnet18_v1b --boxes truth --flip --limit 500
 posezoo evaluate my/network.xml --annotations people.json --images photos --format json
 """
+
+#: With --cluster, the images are divided into at least this number of shards of at most this size.
+MIN_SHARDS, MAX_SHARD = 8, 64
 
 #: A name with this suffix is an IR; any other name is a model.
 SUFFIX = ".xml"
@@ -111,7 +121,7 @@ FLAGS = (
         "with --checkpoint: the name of the IR and of its folder (default: a folder named after the "
         "checkpoint's digest)",
     ),
-    f"self_check force {flags.ESTIMATOR} {flags.FORMAT}",
+    f"self_check force cluster {flags.ESTIMATOR} {flags.FORMAT}",
 )
 
 
@@ -147,7 +157,8 @@ def run(args: argparse.Namespace) -> int:
         dataset = dataset.limited_to(args.limit) if args.limit else dataset
         if not args.skip_unreadable:  # checked before a model is downloaded
             require_readable(dataset)
-        report = _evaluate(args, dataset, _load(context, model, args, console), console)
+        protocol, load = _load(context, model, args, console)
+        report = _evaluate(args, context, dataset, protocol, load, console)
     if args.format == "json":
         print_json(report.to_json())
     else:
@@ -157,7 +168,8 @@ def run(args: argparse.Namespace) -> int:
 
 def _load(
     context: Context, model: Model | None, args: argparse.Namespace, console: Console
-) -> EvaluationProtocol:
+) -> tuple[EvaluationProtocol, Callable[[], Estimator]]:
+    """The loaded model, and a function that loads it in another process."""
     from posezoo.evaluation.evaluation_protocol import EvaluationProtocol
     from posezoo.measured import ANNOTATED_BOXES
     from posezoo.pipeline import load
@@ -178,9 +190,8 @@ def _load(
     precision = args.precision
     if model is None:
         xml = Path(args.model)
-        estimator = load.compile_ir_estimator(
-            xml, context, options, named_detector=args.detector, listener=console
-        )
+        compiled = partial(load.compile_ir_estimator, xml, context, options, named_detector=args.detector)
+        estimator = compiled(listener=console)
         irs = {xml.stem: xml}
         if (folder := xml.resolve().parent.name) in list(Precision):  # as converters name it
             precision = Precision(folder)
@@ -197,7 +208,8 @@ def _load(
         )
         detectors = load.detector_irs(model, context, listener=console)
         irs = {**detectors, **irs}
-        estimator = load.compile_estimator(model, context, irs, options)
+        compiled = partial(load.compile_estimator, model, context, irs, options)
+        estimator = compiled()
     uses_short_side = estimator.decoder == "associative_embedding"
     if (args.height and uses_short_side) or (args.short_side and not uses_short_side):
         raise EvaluationError(
@@ -208,13 +220,15 @@ def _load(
     box_source = ANNOTATED_BOXES if args.boxes == "truth" else args.boxes or ""
     if not box_source and (detector := load.select_detector(context, estimator.decoder)) is not None:
         box_source = detector.name
-    return EvaluationProtocol(estimator, precision, options, box_source, [*irs.values()])
+    return EvaluationProtocol(estimator, precision, options, box_source, [*irs.values()]), compiled
 
 
 def _evaluate(
     args: argparse.Namespace,
+    context: Context,
     dataset: CocoDataset,
     protocol: EvaluationProtocol,
+    load: Callable[[], Estimator],
     console: Console,
 ) -> EvaluationReport:
     from posezoo.cli.evaluation_report import EvaluationReport
@@ -239,6 +253,8 @@ def _evaluate(
     predictions = folder / f"predictions-{key}.jsonl"
     if args.fresh:
         predictions.unlink(missing_ok=True)
+    executor = flags.executor_from_args(args, context, *protocol.irs)
+    elsewhere = partial(_predict_elsewhere, executor, load, boxes, name, console)
     result = evaluate(
         protocol.estimator,
         dataset,
@@ -248,9 +264,67 @@ def _evaluate(
         keep=predictions,
         heading=heading,
         at_once=protocol.estimator.requests,
+        predict_elsewhere=elsewhere if args.cluster else None,
         name=name,
         listener=console,
     )
     report = EvaluationReport(protocol, result)
     report.write(folder, worst=args.worst)
     return report
+
+
+@dataclass(frozen=True, slots=True)
+class _Shard:
+    """Some images of an evaluation, which one process evaluates."""
+
+    full_name: str
+    images: Sequence[DatasetImage]
+
+
+class _ShardTask:
+    """Predicts the people in the images of a shard; it is pickled, and loads its model when it first runs."""
+
+    def __init__(
+        self,
+        load: Callable[[], Estimator],
+        names: tuple[str, ...],
+        boxes: Mapping[int, Sequence[CocoBox]] | None,
+    ) -> None:
+        self._load, self._names, self._boxes = load, names, boxes
+        self._estimator: Estimator | None = None
+
+    def __call__(
+        self, shard: _Shard, _listener: Listener
+    ) -> list[tuple[DatasetImage, ImagePredictions | ImageError]]:
+        from posezoo.evaluation.run_evaluation import ImagePredictor
+        from posezoo.runtime.result_stream import ResultStream
+
+        estimator = self._estimator = self._estimator or self._load()
+        predict = ImagePredictor(estimator, self._names, self._boxes)
+        with ResultStream(shard.images, predict, estimator.requests) as stream:
+            return list(stream)
+
+
+def _predict_elsewhere(
+    executor: Executor,
+    load: Callable[[], Estimator],
+    boxes: Mapping[int, Sequence[CocoBox]] | None,
+    name: str,
+    listener: Listener,
+    images: Sequence[DatasetImage],
+    names: tuple[str, ...],
+) -> Generator[tuple[DatasetImage, ImagePredictions | ImageError], None, None]:
+    """The predictions for all images, in their order; the images are divided into shards."""
+    from posezoo.pipeline.for_each import for_each
+
+    size = max(1, min(MAX_SHARD, len(images) // MIN_SHARDS))
+    shards = [
+        _Shard(f"{name}: images {start + 1} to {start + size}", images[start : start + size])
+        for start in range(0, len(images), size)
+    ]
+    shared = tuple(image.path for image in images if image.path.is_file())[:1]
+    executor = replace(executor, folders=(*executor.folders, *shared))
+    for outcome in for_each(shards, _ShardTask(load, names, boxes), executor=executor, listener=listener):
+        if outcome.error is not None:
+            raise outcome.error
+        yield from outcome.result or ()

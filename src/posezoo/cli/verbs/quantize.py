@@ -100,6 +100,7 @@ def run(args: argparse.Namespace) -> int:
         args.annotations,
         args.max_drop,
     )
+    photo = next(filter(Path.is_file, args.dataset_dir.glob("*")), None)
     work = _QuantizationTask(
         context,
         options,
@@ -123,7 +124,7 @@ def run(args: argparse.Namespace) -> int:
             work,
             console,
             skip_unpinned=args.all,
-            executor=flags.executor_from_args(args, context, args.output_dir),
+            executor=flags.executor_from_args(args, context, args.output_dir, photo),
         )
     measurements = [row for answer in report.answers for row in answer.pop("measurements", ())]
     if args.report is not None and not args.dry_run:
