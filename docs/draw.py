@@ -310,17 +310,21 @@ depend on them, and no accuracy is ever measured with them.
 ## Person detectors
 
 The default detector of top-down models is `blazepose-full`, which also looks at four quarters of the image
-([why](decisions/0008-blazepose-finds-the-people.md)). The table shows the poses that
+(why: [quarters](decisions/0008-blazepose-finds-the-people.md),
+[default](decisions/0009-blazepose-stays-the-default-detector.md)). The table shows the poses that
 `movenet-singlepose-lightning-int8` (FP16) finds in the boxes of each detector, on 17 photos of COCO with 44
 people whose keypoints are annotated, 19 of them large (above 96x96 pixels):
 
 | Detector | Precision | AP (95 % interval) | Found | Of the large | False poses | Sample photos |
 | --- | --- | --- | --- | --- | --- | --- |
-| the annotated boxes | | 0.403 (0.287 to 0.593) | 27 | 14 | 8 | |
+| the annotated boxes | | 0.403 (0.287 to 0.593) | 27 | 14 | 2 | |
 | blazepose-full | FP16 | 0.333 (0.206 to 0.533) | 20 | 12 | 1 | 2 of 2 |
 | blazepose-full without quarters | FP16 | 0.247 (0.149 to 0.394) | 15 | 11 | 0 | 2 of 2 |
+| nanodet-g | FP16 | 0.363 (0.252 to 0.543) | 24 | 11 | 4 | 2 of 2 |
+| nanodet-g | FP16-INT8 | 0.356 (0.243 to 0.541) | 24 | 11 | 6 | 2 of 2 |
+| movenet-multipose | FP16 | 0.356 (0.206 to 0.589) | 22 | 13 | 0 | 2 of 2 |
 | person-detection-retail-0013 | FP16 | 0.319 (0.205 to 0.491) | 22 | 10 | 27 | 0 of 2 |
-| human-pose-estimation-0001 | FP16-INT8 | 0.412 | 28 | 14 | 26 | 2 of 2 |
+| human-pose-estimation-0001 | FP16-INT8 | 0.412 (0.296 to 0.609) | 28 | 14 | 26 | 2 of 2 |
 | tf-pose-mobilenet-v2-small | FP16 | 0.281 (0.172 to 0.453) | 20 | 10 | 8 | 2 of 2 |
 
 Found: a pose has an object keypoint similarity of 0.5 or more. False: no person is annotated there, with a
@@ -333,7 +337,8 @@ posezoo evaluate movenet-singlepose-lightning-int8 --annotations people.json --i
   --detector blazepose-full
 ```
 
-If a detector misses people, `posezoo run --min_person_score S` with a lower number finds more.
+If a detector misses people, `posezoo run --min_person_score S` with a lower number finds more, and of small
+people also `--detector nanodet-g`, whose first use downloads 144.5 MB.
 
 ## MoveNet in videos
 

@@ -76,7 +76,8 @@ def test_the_facts_of_a_composite_name_the_part_that_they_belong_to(tmp_path):
 
 
 def test_every_decoder_that_finds_poses_has_an_approach():
-    assert {name for name, decoder in DECODERS.items() if not decoder.approach} == {"detection"}
+    assert {name for name, decoder in DECODERS.items() if not decoder.approach} == {"detection", "nanodet"}
+    assert all(bool(decoder.approach) != decoder.finds_boxes for _, decoder in DECODERS.items())
 
 
 @pytest.mark.parametrize("name", open_registry().entries)

@@ -51,6 +51,14 @@ def test_the_front_matter_has_the_license_the_task_and_the_accuracy(tmp_path):
     }
 
 
+def test_the_accuracy_of_a_detector_is_that_of_object_detection(tmp_path):
+    claim = {"metric": "AP", "value": 0.229, "dataset": "COCO val2017"}
+    write_model(tmp_path / "models", "net", model_yml(task_type="detection", published={"accuracy": [claim]}))
+    content = front(tmp_path / "models")
+    (result,) = content["model-index"][0]["results"]
+    assert result["task"]["type"] == content["pipeline_tag"] == "object-detection"
+
+
 @pytest.mark.parametrize(
     ("license", "keys"),
     [

@@ -88,6 +88,11 @@ NOBODY = {
             ("displacements_bwd", 32, 0),
         )
     },
+    "nanodet": {
+        f"{kind}_{stride}": zeros(1, (64 // stride) ** 2, count)
+        for kind, count in (("scores", 80), ("distances", 44))
+        for stride in (8, 16, 32)
+    },
     "movenet": {"keypoints": np.full((1, 1, 17, 3), np.nan, np.float32)},
 }
 
@@ -213,6 +218,13 @@ def outputs_at(decoder: str, x: float, y: float) -> dict[str, np.ndarray]:
         return {"people": people}
     if decoder == "posenet":
         return people_maps(np.full((1, 17, 2), (x, y)), (65, 65))
+    if decoder == "nanodet":  # seen from the center of a cell, (52, 52)
+        maps = {role: zeros(*each.shape) for role, each in NOBODY["nanodet"].items()}
+        maps["scores_8"][0, 54, 0] = 0.9
+        cells = np.array([52 - x, 52 - y, 8, 8])[:, None] / 8
+        shares = (1 - abs(np.arange(11) - cells)).clip(1e-20)
+        maps["distances_8"][0, 54] = np.log(shares).ravel()
+        return maps
     if decoder == "simcc":  # two bins a pixel, from the center of the first pixel
         bins = np.eye(128, dtype=np.float32)
         return {
@@ -246,6 +258,6 @@ def test_coordinates_are_counted_from_the_corner_except_of_two_decoders(name):
     else:
         (pose,) = decode(name, outputs_at(name, x, y), (64, 64))
         expected = (32, 24) if find_decoder(name).has_pixel_centers else (x, y)
-        first = pose.box[:2] if name == "detection" else pose.keypoints[0, :2]
+        first = pose.box[:2] if find_decoder(name).finds_boxes else pose.keypoints[0, :2]
         assert tuple(first) == pytest.approx(expected, abs=0.01)
     assert find_decoder(name).has_pixel_centers == (name in ("heatmap", "simcc"))

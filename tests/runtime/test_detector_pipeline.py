@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from fakes.dots import deaf_network
 from posezoo.pipeline.get import get_irs
 from posezoo.pose.drawing import draw
 from posezoo.runtime.loading import load_estimator, load_ir
@@ -80,6 +81,23 @@ def test_an_ir_alone_is_recognized_as_a_detector_by_its_output(irs, photos):
     alone = load_ir(xml)
     assert alone.decoder == "detection" and alone.input_size == (544, 320)
     assert alone(photos[0][0])
+
+
+def test_nanodet_sees_the_letterboxed_image(tmp_path):
+    """In an image of 640x320, the input of 320x320 has 80 rows above and below."""
+    maps = {}
+    for stride in (8, 16, 32):
+        maps[f"scores_{stride}"] = np.zeros((1, (320 // stride) ** 2, 80), np.float32)
+        maps[f"distances_{stride}"] = np.zeros((1, (320 // stride) ** 2, 32), np.float32)
+    # The cell in row 4 and column 2, and all distances between 0 and 7 cells equally likely: 3.5 x 32 pixels.
+    maps["scores_32"][0, 42, 0] = 0.75
+    found = load_ir(deaf_network(tmp_path / "net.xml", (320, 320), maps))
+    assert found.decoder == "nanodet" and found.input_size == (320, 320)
+    (person,) = found(np.zeros((320, 640, 3), np.uint8))
+    left, top, right, bottom = 80 - 112, 144 - 112, 80 + 112, 144 + 112
+    expected = max(2 * left, 0), max(2 * (top - 80), 0), 2 * right, min(2 * (bottom - 80), 320)
+    assert person.box == pytest.approx(expected) and person.score == 0.75
+    assert found(np.zeros((320, 640, 3), np.uint8))[0].to_json()["keypoints"] == []
 
 
 def test_a_box_is_drawn_around_its_person(detector, photos):

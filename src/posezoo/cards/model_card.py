@@ -56,7 +56,6 @@ OURS = "drawn by posezoo beside the IR, and anew at each conversion"
 
 #: Licenses that hubs know by their SPDX identifier in lower case; for any other license they use ``other``.
 _KNOWN = ("apache-2.0", "mit", "bsd-2-clause", "bsd-3-clause", "isc", "cc-by-4.0", "cc-by-nc-4.0", "gpl-3.0")
-_PIPELINES = {"detection": "object-detection"}
 #: The note is within this many characters of a file's beginning.
 _HEAD = 200
 
@@ -143,12 +142,13 @@ def draw_card(facts: ModelFacts) -> str:
 def _draw_front_matter(facts: ModelFacts, note: str) -> str:
     """YAML metadata that model hubs read; ``note`` says in one line how the card was generated."""
     task = facts.model.task
+    pipeline = "object-detection" if task == "detection" else "keypoint-detection"
     int8 = ["int8"] if any(Precision.FP16_INT8 in part.precisions for part in facts.parts) else []
     lines = ["---", f"# {note}", *_hub_license(facts.parts), "library_name: openvino"]
-    lines.append(f"pipeline_tag: {_PIPELINES.get(task, 'keypoint-detection')}")
+    lines.append(f"pipeline_tag: {pipeline}")
     # The model was not trained again, so no base model is named.
     lines.append(f"tags: {_quoted(['openvino', task.replace('_', '-'), *int8])}")
-    return "\n".join([*lines, *_results(facts), "---"])
+    return "\n".join([*lines, *_results(facts, pipeline), "---"])
 
 
 def _hub_license(parts: Sequence[ModelSpec]) -> list[str]:
@@ -165,7 +165,7 @@ def _hub_license(parts: Sequence[ModelSpec]) -> list[str]:
     ]
 
 
-def _results(facts: ModelFacts) -> list[str]:
+def _results(facts: ModelFacts, pipeline: str) -> list[str]:
     """The published accuracy as a model index; fractions become percentages."""
     claims = [claim for part in facts.parts for claim in part.published.accuracy if claim.dataset]
     if not claims:
@@ -176,7 +176,7 @@ def _results(facts: ModelFacts) -> list[str]:
         name = join(claim.metric, format_protocol(claim))
         kind = "coco" if claim.dataset.startswith("COCO") else "other"
         lines += [
-            "      - task: {type: keypoint-detection}",
+            f"      - task: {{type: {pipeline}}}",
             f"        dataset: {{type: {kind}, name: {_quoted(claim.dataset)}}}",
             f"        metrics: [{{type: {claim.metric}, name: {_quoted(name)}, value: {value:g}}}]",
         ]

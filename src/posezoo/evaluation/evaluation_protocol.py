@@ -13,6 +13,7 @@ from posezoo import pose, runtime
 from posezoo.evaluation.run_evaluation import EvaluationResult
 from posezoo.files.verified_files import compute_digest
 from posezoo.measured import Measurement, Scalar, digest_irs
+from posezoo.pose.decoders import find_decoder
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import ModelSpec, Precision, PublishedAccuracy, PublishedMetrics
@@ -43,7 +44,7 @@ class EvaluationProtocol:
     @property
     def of_boxes(self) -> bool:
         """Whether boxes are compared with boxes, as for a detector."""
-        return self.estimator.decoder == "detection"
+        return find_decoder(self.estimator.decoder).finds_boxes
 
     def to_settings(self) -> dict[str, Scalar]:
         """The protocol as the settings of a record; defaults are left out."""

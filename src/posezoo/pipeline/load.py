@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
     from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
 
-#: The detector to try if the usual one finds no person: it finds small people who stand upright.
-OTHER_DETECTOR = "person-detection-retail-0013"
+#: The detector to try if the usual one finds no person: it also finds small people.
+OTHER_DETECTOR = "nanodet-g"
 
 
 def select_detector(context: Context, decoder: str) -> Model | None:

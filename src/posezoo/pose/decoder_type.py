@@ -65,6 +65,7 @@ class DecoderType:
         merge_passes: merges the outputs of several passes over one image (test-time augmentation); None: this
             is not supported.
         approach: ``top-down``, ``bottom-up``, or empty for a decoder that does not estimate poses.
+        finds_boxes: whether it finds only the boxes of people, and no keypoints.
         printed: the part of a pose that the example on a model card prints, and its comment.
     """
 
@@ -86,6 +87,7 @@ class DecoderType:
     input_sizing: InputSizing = field(default_factory=InputSizing)
     merge_passes: Callable[[Sequence[AugmentedOutputs]], dict[str, Floats]] | None = None
     approach: str = ""
+    finds_boxes: bool = False
     printed: tuple[str, str] = KEYPOINTS_PRINTED
 
     def match_outputs(self, outputs: Mapping[str, Shape]) -> dict[str, str]:

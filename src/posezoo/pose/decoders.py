@@ -38,6 +38,7 @@ DECODERS: LazyTable[DecoderType] = LazyTable(
         "heatmap": "posezoo.pose.heatmap:DECODER",
         "simcc": "posezoo.pose.simcc:DECODER",
         "detection": "posezoo.pose.ssd_detection:DECODER",
+        "nanodet": "posezoo.pose.nanodet:DECODER",
     },
 )
 
@@ -82,6 +83,8 @@ def decode(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, **o
     - lifting_3d: ``heatmaps`` and ``pafs`` as for openpose, and ``coordinates`` (1, 57, H, W); it returns
       ``Pose3D``
     - detection: ``detections`` (1, 1, N, 7); it returns poses without keypoints
+    - nanodet: ``scores_8`` (1, cells, classes) and ``distances_8`` (1, cells, 4 n), and the same with 16
+      and 32; it returns poses without keypoints
 
     Args:
         decoder: a name of ``DECODERS``.
@@ -180,6 +183,12 @@ def _other_decoders(name: str, maps: Mapping[str, Any]) -> str:
         if channels == {output.shape[1] for output in decoder.networks[-1] if output.shape[-2:] == (-1, -1)}
     ]
     return f"such maps are for {' or '.join(names)}" if channels and names and name not in names else ""
+
+
+def finds_boxes(decoder: Decoder | None) -> bool:
+    """Whether a model with this decoder finds only the boxes of people, and no keypoints."""
+    record = DECODERS.find(decoder.name) if decoder is not None else None
+    return record is not None and record.finds_boxes
 
 
 def require_top_down(decoder: str, model: str) -> None:

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from posezoo.errors import InferenceError
 from posezoo.pose.decoder_type import DecoderType, Maps, check_options, is_share
@@ -14,6 +16,9 @@ from posezoo.pose.letterbox import Size
 from posezoo.spec.model import Output
 
 SKELETON = "box"
+
+#: The part of a pose that the example on a detector's card prints, and its comment.
+BOX_PRINTED = ("pose.box", "left, top, right, bottom in pixels of the image")
 
 #: The label of a person in detectors that find only people, such as person-detection-retail-0013.
 PERSON = 1
@@ -82,12 +87,22 @@ def decode_ssd(maps: Maps, size: Size, options: DetectionOptions) -> list[Pose]:
     is_person = np.isfinite(rows).all(axis=1) & (rows[:, 1] == PERSON) & (rows[:, 2] >= options.min_box_score)
     rows = rows[is_person]
     rows = rows[np.argsort(-rows[:, 2], kind="stable")].astype(float)
-    rows[:, 3:] *= [*size, *size]
-    boxes = [Box(x0, y0, x1, y1, min(score, 1.0)).clip(size) for _, _, score, x0, y0, x1, y1 in rows.tolist()]
+    return create_box_poses(rows[:, 3:] * [*size, *size], rows[:, 2], size)
+
+
+def create_box_poses(boxes: NDArray[Any], scores: NDArray[Any], size: Size) -> list[Pose]:
+    """Poses without keypoints, in the same order; boxes without a size are left out.
+
+    Args:
+        boxes: (N, 4): left, top, right, bottom in pixels, which may be outside the image.
+        scores: (N,).
+        size: width and height of the image, in pixels.
+    """
+    inside = boxes.clip(0, [*size, *size])
+    has_size = (inside[:, 2:] > inside[:, :2]).all(axis=1)
     return [
-        Pose(np.zeros((0, 3), np.float32), SKELETON, box.score, (box.x0, box.y0, box.x1, box.y1))
-        for box in boxes
-        if box.width > 0 and box.height > 0
+        Pose(np.zeros((0, 3), np.float32), SKELETON, min(score, 1.0), (x0, y0, x1, y1))
+        for (x0, y0, x1, y1), score in zip(inside[has_size].tolist(), scores[has_size].tolist(), strict=True)
     ]
 
 
@@ -127,5 +142,6 @@ DECODER = DecoderType(
     pipeline="posezoo.runtime.network_pipeline:DetectorPipeline",
     needs="boxes of 7 numbers",
     rules=({"detections": lambda _name, shape: len(shape) == 4 and shape[3] == 7},),
-    printed=("pose.box", "left, top, right, bottom in pixels of the image"),
+    finds_boxes=True,
+    printed=BOX_PRINTED,
 )

@@ -16,7 +16,7 @@ from posezoo.files import verified_files
 from posezoo.ir import provenance
 from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
-from posezoo.pose.decoders import DECODERS
+from posezoo.pose.decoders import DECODERS, finds_boxes
 from posezoo.resolve.resolved import INT8_PRECISIONS, Converter, Target
 from posezoo.spec.model import (
     UNREAD_FRAMEWORKS,
@@ -72,7 +72,7 @@ class QuantizationTarget:
     @property
     def is_detector(self) -> bool:
         """Whether the network finds boxes, not keypoints."""
-        return self.decoder is not None and self.decoder.name == "detection"
+        return finds_boxes(self.decoder)
 
     @property
     def settings(self) -> QuantizationSettings:

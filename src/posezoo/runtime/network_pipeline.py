@@ -7,9 +7,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+import numpy as np
+
 from posezoo.errors import InferenceError, TargetSizeError
 from posezoo.pose.decoders import decode_with_options
-from posezoo.pose.letterbox import Image, Size, stretch_transform
+from posezoo.pose.letterbox import Image, ImageTransform, Size, letterbox_image, stretch_transform
+from posezoo.pose.ssd_detection import create_box_poses
 from posezoo.runtime.compiled_network import Array, CompiledNetwork, Outputs
 from posezoo.runtime.decoder_matching import match_output_roles
 from posezoo.runtime.graph import Graph, Preprocessing, format_shape
@@ -131,6 +134,21 @@ class DetectorPipeline(NetworkPipeline):
         """The steps for one image."""
         size: Size = image.shape[1::-1]
         assert self.input_size is not None
-        maps = yield from self._infer(stretch_transform(size, self.input_size).warp(image))
-        # Boxes are relative to the whole image.
-        return decode_with_options(self._decoder, maps, size, self._options)
+        transform, picture = self._fit_image(image, self.input_size)
+        maps = yield from self._infer(picture)
+        found = decode_with_options(self._decoder, maps, self.input_size, self._options)
+        corners = np.array([pose.box for pose in found], np.float64).reshape(-1, 2, 2)
+        scores = np.array([pose.score for pose in found])
+        return create_box_poses(transform.to_image(corners).reshape(-1, 4), scores, size)
+
+    def _fit_image(self, image: Image, size: Size) -> tuple[ImageTransform, Image]:
+        """The transform to an input of this size, and the input."""
+        transform = stretch_transform(image.shape[1::-1], size)
+        return transform, transform.warp(image)
+
+
+class LetterboxDetectorPipeline(DetectorPipeline):
+    """Runs a detector on the whole image, letterboxed as in its training."""
+
+    def _fit_image(self, image: Image, size: Size) -> tuple[ImageTransform, Image]:
+        return letterbox_image(image, size)

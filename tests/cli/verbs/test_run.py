@@ -215,6 +215,7 @@ def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirror, camera
     assert (
         "0 people" in strict.stdout and "blazepose-full found no person with a score of 0.99" in strict.stdout
     )
+    assert "--detector nanodet-g" in strict.stdout
     alone = posezoo("run", "-i", camera, "-o", tmp_path / "out", "--min_person_score", "0.99", **environ)
     assert "hint        blazepose-full found no person" in alone.stdout and "--detector" not in alone.stdout
 

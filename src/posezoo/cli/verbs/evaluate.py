@@ -130,6 +130,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.cli.evaluation_report import print_report
     from posezoo.evaluation.run_evaluation import require_readable
     from posezoo.networks import is_network
+    from posezoo.pose.decoders import finds_boxes
     from posezoo.resolve.custom_weights import spec_with_checkpoint
 
     refuse_invalid_flags(args)
@@ -152,8 +153,8 @@ def run(args: argparse.Namespace) -> int:
             model = spec_with_checkpoint(named, args.checkpoint, args.model_name or "")
         elif not args.model.endswith(SUFFIX):
             model = context.registry.find(args.model)
-        is_detector = model is not None and model.decoder is not None and model.decoder.name == "detection"
-        dataset = read_dataset(args, keypoints=not is_detector)
+        of_boxes = model is not None and finds_boxes(model.decoder)
+        dataset = read_dataset(args, keypoints=not of_boxes)
         dataset = dataset.limited_to(args.limit) if args.limit else dataset
         if not args.skip_unreadable:  # checked before a model is downloaded
             require_readable(dataset)
@@ -174,11 +175,11 @@ def _load(
     from posezoo.measured import ANNOTATED_BOXES
     from posezoo.pipeline import load
     from posezoo.pipeline.get import get_irs, with_checkpoint_dir
+    from posezoo.pose.decoders import finds_boxes
     from posezoo.runtime.runtime_config import LoadOptions
 
     decoder_options: dict[str, str | int | float | bool] = {}
-    decoder = model.decoder.name if model is not None and model.decoder is not None else ""
-    if decoder == "detection":
+    if model is not None and finds_boxes(model.decoder):
         decoder_options["min_box_score"] = 0.0  # AP needs all boxes, even those with a low score
     options = LoadOptions(
         replace(load.default_runtime(context.settings), requests=args.requests),

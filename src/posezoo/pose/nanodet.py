@@ -1,0 +1,110 @@
+"""Decoder of NanoDet, a network that finds objects; only the people are used.
+
+Centers, distances and constants are those of RangiLyu/nanodet before NanoDet-Plus, ``gfl_head.py``. For each
+distance the network gives a distribution: X. Li et al., Generalized Focal Loss, 2020, arXiv:2006.04388.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+from posezoo.errors import InferenceError, import_optional
+from posezoo.pose.decoder_type import DecoderType, Maps, OutputRule, check_options, is_share
+from posezoo.pose.keypoints import Pose
+from posezoo.pose.letterbox import Size
+from posezoo.pose.ssd_detection import BOX_PRINTED, create_box_poses
+from posezoo.spec.model import Output
+
+STRIDES = (8, 16, 32)
+
+#: The column of the scores of people, which are the first of COCO's 80 classes.
+PERSON = 0
+
+#: The maximum number of boxes.
+MAX_BOXES = 100
+
+
+@dataclass(frozen=True, slots=True)
+class NanoDetOptions:
+    """Options of the decoder nanodet.
+
+    Attributes:
+        min_box_score: boxes with lower scores are left out, 0..1. NanoDet's demo for OpenVINO uses 0.4.
+        max_overlap: of boxes with a larger intersection over union, only the best is kept, 0..1.
+    """
+
+    min_box_score: float = 0.4
+    max_overlap: float = 0.6
+
+    def __post_init__(self) -> None:
+        check_options(self, "0 to 1", is_share, "min_box_score", "max_overlap")
+
+
+def decode_nanodet(maps: Maps, size: Size, options: NanoDetOptions) -> list[Pose]:
+    """The people, highest score first: poses without keypoints, whose boxes are inside the input.
+
+    Args:
+        maps: for each stride S: ``scores_S`` (cells, classes), 0..1, with the cells row by row; and
+            ``distances_S`` (cells, 4 n), the logits of n possible distances, 0, S, 2 S ... pixels, from the
+            cell's center to the left, upper, right and lower side.
+        size: width and height of the input, in pixels.
+
+    Raises:
+        InferenceError: the number of cells or of logits does not fit.
+    """
+    boxes, scores = [], []
+    for stride in STRIDES:
+        cells, logits = maps[f"scores_{stride}"], maps[f"distances_{stride}"]
+        columns, rows = size[0] // stride, size[1] // stride
+        if len(cells) != columns * rows or len(logits) != len(cells) or logits.shape[1] % 4:
+            raise InferenceError(
+                f"nanodet: an input of {size[0]}x{size[1]} has {columns * rows} cells with stride {stride}; "
+                f"the scores have {len(cells)}, the distances {len(logits)} of {logits.shape[1]} logits"
+            )
+        found = np.flatnonzero(cells[:, PERSON] >= options.min_box_score)
+        found = found[np.isfinite(cells[found, PERSON]) & np.isfinite(logits[found]).all(axis=1)]
+        centers = (np.stack([found % columns, found // columns], axis=1) + 0.5) * stride
+        bins = logits[found].reshape(-1, 4, logits.shape[1] // 4)
+        shares = np.exp(bins - bins.max(axis=2, keepdims=True))
+        distances = stride * (shares @ np.arange(bins.shape[2])) / shares.sum(axis=2)
+        boxes.append(np.concatenate([centers - distances[:, :2], centers + distances[:, 2:]], axis=1))
+        scores.append(cells[found, PERSON])
+    all_boxes, all_scores = np.concatenate(boxes).clip(0, [*size, *size]), np.concatenate(scores)
+    cv2 = import_optional("cv2", extra="run")
+    rectangles = np.concatenate([all_boxes[:, :2], all_boxes[:, 2:] - all_boxes[:, :2]], axis=1).tolist()
+    # The scores were compared above: the threshold here is 0.
+    kept = list(cv2.dnn.NMSBoxes(rectangles, all_scores.tolist(), 0, options.max_overlap)[:MAX_BOXES])
+    return create_box_poses(all_boxes[kept], all_scores[kept], size)
+
+
+def _is_output(stride: int, *channels: int) -> OutputRule:
+    """The rule for an output with this stride, for NanoDet's inputs of 320x320 and 416x416 pixels."""
+    cells = {(side // stride) ** 2 for side in (320, 416)}
+    return lambda _name, shape: len(shape) == 3 and shape[1] in cells and shape[2] in channels
+
+
+DECODER = DecoderType(
+    networks=(
+        tuple(
+            Output("", (1, -1, -1), role=f"{kind}_{stride}")
+            for kind in ("scores", "distances")
+            for stride in STRIDES
+        ),
+    ),
+    options=NanoDetOptions,
+    person_score="min_box_score",
+    decode=decode_nanodet,
+    pipeline="posezoo.runtime.network_pipeline:LetterboxDetectorPipeline",
+    needs="three outputs of 80 scores and three of 32 or 44 logits",
+    # Distances have 8 or 11 logits each.
+    rules=(
+        {
+            **{f"scores_{stride}": _is_output(stride, 80) for stride in STRIDES},
+            **{f"distances_{stride}": _is_output(stride, 32, 44) for stride in STRIDES},
+        },
+    ),
+    finds_boxes=True,
+    printed=BOX_PRINTED,
+)
