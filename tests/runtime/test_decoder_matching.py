@@ -79,6 +79,15 @@ def test_the_outputs_tell_the_decoder(tmp_path, outputs, decoder, roles):
     assert {output.name: output.role for output in spec.outputs if output.role} == roles
 
 
+def test_further_names_of_an_output_do_not_matter(tmp_path):
+    """OpenVINO gives the outputs of TensorFlow's networks the names of two operations."""
+    graph = Graph(write_ir(tmp_path / "net.xml", {"out": (1, 1, 17, 3)}))
+    graph.model.outputs[0].add_names({"StatefulPartitionedCall/out"})
+    spec, _ = describe_ir(graph)
+    assert spec.decoder.name == "movenet"
+    assert [output.role for output in spec.outputs] == ["keypoints"]
+
+
 @pytest.mark.parametrize(
     ("info", "decoder", "options"),
     [

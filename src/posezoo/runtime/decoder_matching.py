@@ -37,9 +37,9 @@ def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
     Raises:
         DecoderError: the IR does not have the outputs that the decoder needs.
     """
-    decoder, outputs = find_decoder(name), graph.outputs
+    decoder, outputs, all_names = find_decoder(name), graph.distinct_outputs, graph.outputs
     ports = model.outputs if isinstance(model, ModelSpec) else ()
-    declared = {port.role: port.name for port in ports if port.name in outputs}
+    declared = {port.role: port.name for port in ports if port.name in all_names}
     for rules in decoder.rules:
         if rules.keys() <= declared.keys():
             return {role: output for role, output in declared.items() if role in rules}
@@ -57,7 +57,7 @@ def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
 
 def _recognize(graph: Graph) -> str:
     """The first decoder that the outputs fit; empty if there is none."""
-    outputs = graph.outputs
+    outputs = graph.distinct_outputs
     return next((name for name, decoder in DECODERS.items() if decoder.match_outputs(outputs)), "")
 
 
@@ -89,7 +89,9 @@ def describe_ir(graph: Graph, decoder: str | None = None) -> tuple[ModelSpec, Pr
         skeleton=graph.read_rt_info("posezoo", "skeleton"),
     )
     roles = {name: role for role, name in match_output_roles(spec, selected.name, graph).items()}
-    outputs = (Output(name, shape, role=roles.get(name, "")) for name, shape in graph.outputs.items())
+    outputs = (
+        Output(name, shape, role=roles.get(name, "")) for name, shape in graph.distinct_outputs.items()
+    )
     return replace(spec, outputs=tuple(outputs)), _read_preprocessing(graph)
 
 
@@ -113,7 +115,9 @@ def _select_decoder(graph: Graph, name: str | None) -> Decoder:
         return Decoder(name)
     if recognized := _recognize(graph):
         return Decoder(recognized)
-    outputs = " and ".join(f"{output} {format_shape(shape)}" for output, shape in graph.outputs.items())
+    outputs = " and ".join(
+        f"{output} {format_shape(shape)}" for output, shape in graph.distinct_outputs.items()
+    )
     raise DecoderError(
         f"{graph.path}: no decoder is known for its outputs {outputs}",
         hint=f"the decoders: {', '.join(DECODERS.names())}",

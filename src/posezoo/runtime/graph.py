@@ -94,12 +94,12 @@ class Graph:
     @property
     def outputs(self) -> dict[str, Shape]:
         """The shape by output name; an output with several names is listed under each of them."""
-        # Outputs of old IRs may have no name; then the name of their node is used.
-        return {
-            name: port_shape(port)
-            for port in self.model.outputs
-            for name in sorted(port.names) or [port.node.get_friendly_name()]
-        }
+        return {name: port_shape(port) for port in self.model.outputs for name in _output_names(port)}
+
+    @property
+    def distinct_outputs(self) -> dict[str, Shape]:
+        """The shape by output name; each output is listed once."""
+        return {_output_names(port)[0]: port_shape(port) for port in self.model.outputs}
 
     @property
     def input_types(self) -> dict[str, Any]:
@@ -271,6 +271,11 @@ def port_shapes(ports: Any) -> dict[str, Shape]:
 def port_shape(port: Any) -> Shape:
     """The shape of a port; -1 stands for any size."""
     return tuple(-1 if side.is_dynamic else side.get_length() for side in port.partial_shape)
+
+
+def _output_names(port: Any) -> list[str]:
+    # Outputs of old IRs may have no name; then the name of their node is used.
+    return sorted(port.names) or [port.node.get_friendly_name()]
 
 
 def format_shape(shape: Shape) -> str:
