@@ -309,9 +309,9 @@ depend on them, and no accuracy is ever measured with them.
 
 ## Person detectors
 
-The default detector of top-down models is `blazepose-full`, which also looks at four quarters of the image
-(why: [quarters](decisions/0008-blazepose-finds-the-people.md),
-[default](decisions/0009-blazepose-stays-the-default-detector.md)). The table shows the poses that
+The default detector of top-down models is `blazepose-full`, which also looks at four quarters of the image.
+The reasons: [why it sees quarters](decisions/0008-blazepose-finds-the-people.md), and
+[why it is the default](decisions/0009-blazepose-stays-the-default-detector.md). The table has the poses that
 `movenet-singlepose-lightning-int8` (FP16) finds in the boxes of each detector, on 17 photos of COCO with 44
 people whose keypoints are annotated, 19 of them large (above 96x96 pixels):
 
