@@ -149,7 +149,8 @@ def _checked_maps(name: str, decoder: DecoderType, outputs: Mapping[str, Any]) -
     sizes = {}
     for output in (*required, *optional):
         sides = zip(maps[output.role].shape, output.shape, strict=False)  # tags may have one side more
-        if len(size := tuple(side for side, expected in sides if expected == -1)) == 2:
+        size = tuple(side for side, expected in sides if expected == -1)
+        if len(output.shape) == 4 and len(size) == 2:  # maps have a height and a width
             sizes[output.role] = size
     if len(set(sizes.values())) > 1:
         given = ", ".join(f"{role} {width}x{height}" for role, (height, width) in sizes.items())
