@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-from posezoo.cards.markdown import format_code, format_code_block, format_image, format_local_link
+from posezoo.cards.markdown import escape, format_code, format_code_block, format_image, format_local_link
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.registry import registry_root
 from posezoo.settings import USUAL_DETECTOR
@@ -74,10 +74,15 @@ def draw_usage_sections(facts: ModelFacts) -> Iterator[str]:
     lines = [f"python tools/downloader/downloader.py --name {name}{trust}"]
     lines += [f"python tools/downloader/converter.py --name {name}"] if to_convert else []
     yield format_code_block("sh", lines)
-    quantizable = model.decoder is not None and not any(part.quantized for part in facts.parts)
+    refused = {part.full_name: part.quantization.refused for part in facts.parts if part.quantization}
+    refused = {part: reason for part, reason in refused.items() if reason}
+    left = [part.full_name for part in facts.parts if part.full_name not in refused] if refused else [name]
+    quantizable = left and model.decoder is not None and not any(part.quantized for part in facts.parts)
     if quantizable and Precision.FP32 in facts.precisions and Precision.FP16_INT8 not in facts.precisions:
         yield "To quantize it to INT8, with photos of people in the folder `photos`:"
-        yield format_code_block("sh", [f"posezoo quantize {name} --dataset_dir photos"])
+        yield format_code_block("sh", [f"posezoo quantize {' '.join(left)} --dataset_dir photos"])
+    for part, reason in refused.items():
+        yield f"{format_code(part)} is not quantized to INT8: {escape(reason)}"
     if precision := default_precision(facts):
         yield "## Use from Python"
         yield format_code_block("python", _python(facts, precision))

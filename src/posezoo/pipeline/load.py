@@ -23,8 +23,11 @@ if TYPE_CHECKING:
 OTHER_DETECTOR = "nanodet-g"
 
 
-def select_detector(context: Context, decoder: str) -> Model | None:
+def select_detector(context: Context, decoder: str, *, if_possible: bool = False) -> Model | None:
     """The person detector for a model with this decoder, from the settings; None if it needs none.
+
+    Args:
+        if_possible: also for a model that otherwise gets one only if the settings name it, such as MoveNet.
 
     Raises:
         UnknownModelError: neither this registry nor posezoo's own has a model of the detector's name.
@@ -35,7 +38,7 @@ def select_detector(context: Context, decoder: str) -> Model | None:
     named = context.settings.detector
     record = DECODERS.find(decoder) if decoder else None
     taken = record.detector if record is not None else ""
-    if not taken or named == "none" or (named == "usual" and taken != "usual"):
+    if not taken or named == "none" or (named == "usual" and taken != "usual" and not if_possible):
         return None
     name = USUAL_DETECTOR if named == "usual" else named
     registry = context.registry

@@ -87,6 +87,7 @@ class InputSizing:
         default_target: the target size in pixels, if the IR accepts any size.
         by_height: whether the target size is the height; otherwise it is the shorter side.
         padding: the value of all channels outside the image, 0..255.
+        centered: whether the image is in the middle of the input; otherwise it is in the upper left corner.
     """
 
     stride: int = 32
@@ -94,6 +95,7 @@ class InputSizing:
     default_target: int = 512
     by_height: bool = True
     padding: int = 0
+    centered: bool = True
 
     def target_size(self, size: Size) -> int:
         """The target size of an input of this width and height."""
@@ -124,19 +126,22 @@ def stretch_transform(image: Size, size: Size) -> ImageTransform:
     return ImageTransform(np.array([[size[0] / image[0], 0, 0], [0, size[1] / image[1], 0]]), size)
 
 
-def letterbox_image(image: Image, size: Size, padding: int = 0) -> tuple[ImageTransform, Image]:
+def letterbox_image(
+    image: Image, size: Size, padding: int = 0, *, centered: bool = True
+) -> tuple[ImageTransform, Image]:
     """Letterbox an image: the transform, and the network's input, (height, width, 3).
 
     The resized image has integer sides, so a resize is enough, which takes half the time of a warp. Therefore
     the scales of x and y differ slightly.
 
-    Outside the image, all channels have the value ``padding``, 0..255.
+    Outside the image, all channels have the value ``padding``, 0..255. The image is in the middle of the
+    input or, if it is not ``centered``, in its upper left corner.
     """
     cv2 = import_optional("cv2", extra="run")
     height, width = image.shape[:2]
     scale = min(size[0] / width, size[1] / height)
     inner = max(1, round(scale * width)), max(1, round(scale * height))
-    left, top = (size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2
+    left, top = ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2) if centered else (0, 0)
     transform = ImageTransform(np.array([[inner[0] / width, 0, left], [0, inner[1] / height, top]]), size)
     letterboxed: Image = np.full((size[1], size[0], 3), padding, np.uint8)
     inside = letterboxed[top : top + inner[1], left : left + inner[0]]

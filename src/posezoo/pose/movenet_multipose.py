@@ -62,6 +62,6 @@ DECODER = DecoderType(
     needs="6 people of 56 numbers",
     rules=({"people": lambda _name, shape: shape[1:] == (6, 56)},),
     visible_score=MAXIMUM_IS_VISIBLE,
-    input_sizing=InputSizing(default_target=256),
+    input_sizing=InputSizing(default_target=256, centered=False),
     approach="bottom-up",
 )

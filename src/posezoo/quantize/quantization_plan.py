@@ -32,6 +32,8 @@ from posezoo.versions import package_version
 KEPT_APART = 3
 MAX_MEASURED = 100
 
+_LATER_KEYS = ("on_people", "refused")
+
 #: The hint of the errors that other photos avoid.
 PHOTOS_HINT = "name a folder of photos with people in them: at least two, a hundred give good results"
 
@@ -84,6 +86,8 @@ def explain_unsupported(spec: ModelSpec, model: ModelSpec | CompositeSpec) -> st
     """Why a model cannot be quantized; empty if it can."""
     if spec.quantized:
         return "its weights are quantized already"
+    if spec.quantization is not None and spec.quantization.refused:
+        return spec.quantization.refused
     if spec.framework in UNREAD_FRAMEWORKS:
         return f"{spec.framework} cannot be converted"
     if model.decoder is None or DECODERS.find(model.decoder.name) is None:
@@ -247,8 +251,10 @@ def quantization_key(
     target: QuantizationTarget, photos: PhotoSplit, target_device: str, max_drop: float | None = None
 ) -> dict[str, Any]:
     """All values that determine the bytes of an INT8 IR, as JSON values."""
+    settings = asdict(target.settings)
+    # Keys that were added later count only if they are set: earlier INT8 IR stay up to date.
     quantization = {
-        "settings": asdict(target.settings),
+        "settings": {key: settings[key] for key in settings if settings[key] or key not in _LATER_KEYS},
         "target_device": target_device,
         "photos": photos.digest,
         "max_drop": max_drop,

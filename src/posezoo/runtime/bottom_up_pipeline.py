@@ -30,7 +30,9 @@ class BottomUpPipeline(NetworkPipeline):
         """The steps for one image."""
         image_size: Size = image.shape[1::-1]
         size = self.input_size or self._sizing.input_size(self._target, image_size)
-        transform, letterboxed = letterbox_image(image, size, self._sizing.padding)
+        transform, letterboxed = letterbox_image(
+            image, size, self._sizing.padding, centered=self._sizing.centered
+        )
         maps = yield from self._infer(letterboxed)
         return self._decode(maps, transform, image_size)
 
@@ -105,7 +107,9 @@ class TestTimeAugmentation(BottomUpPipeline):
         """The steps for one image."""
         image_size: Size = image.shape[1::-1]
         size = self.input_size or self._sizing.input_size(self._target, image_size)
-        transform, letterboxed = letterbox_image(image, size, self._sizing.padding)
+        transform, letterboxed = letterbox_image(
+            image, size, self._sizing.padding, centered=self._sizing.centered
+        )
         passes = []
         for scale, pipeline in self._at_scale.items():
             # The input shows the same part of the image at another size; its sides are rounded to the stride.

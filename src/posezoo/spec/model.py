@@ -441,6 +441,8 @@ class QuantizationSettings:
     max_shift_px: float = 2.0
     min_agreement: float = 0.75  # the smallest allowed share of people that both networks find, 0..1
     in_float: tuple[FloatLayers, ...] = ()  # the layers that stay in floating point, and why
+    on_people: bool = False  # calibrate on the person detector's boxes, even if the model runs without one
+    refused: str = ""  # why INT8 is not made, with the AP that it keeps; empty if it is made
 
 
 #: A nested value of model.yml that posezoo only passes on.

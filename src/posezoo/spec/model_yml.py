@@ -200,6 +200,8 @@ _QUANTIZATION = record(
     Key("max_shift_px", positive(MAX_SHIFT_PX)),
     Key("min_agreement", positive(1.0)),
     Key("in_float", list_of(_FLOAT_LAYERS), note="What stays in floating point, and why."),
+    Key("on_people", BOOLEAN, note="Whether it is calibrated on the boxes of the person detector."),
+    Key("refused", LINE, note="Why it is not quantized, with the AP that INT8 keeps."),
 )
 #: The arguments are read together with the inputs; see ``mo_args``.
 _ARGUMENT_LIST: FieldType[YamlNode] = FieldType(

@@ -132,6 +132,14 @@ def test_without_photos_in_the_folder_nothing_is_downloaded(place):
                 ("pose-landmark-full-mediapipe", "FP16"),
             },
         ),
+        (
+            "movenet-lightning",  # runs without a detector, but is calibrated on people, not on whole photos
+            {
+                ("movenet-lightning", "FP32"),
+                ("pose-detection-mediapipe", "FP16"),
+                ("pose-landmark-full-mediapipe", "FP16"),
+            },
+        ),
     ],
 )
 def test_a_dry_run_plans_the_ir_of_the_whole_composite_or_of_the_detector(tmp_path, name, needed):
@@ -142,6 +150,24 @@ def test_a_dry_run_plans_the_ir_of_the_whole_composite_or_of_the_detector(tmp_pa
     assert set(re.findall(r": (\S+): would convert to (\S+), since", ended.stdout)) == needed
     assert f"{name}: would then quantize to FP16-INT8" in ended.stdout
     assert not (tmp_path / "models").exists()
+
+
+def test_a_model_whose_int8_loses_too_much_is_refused_with_the_figure(place):
+    declaration = place.root / "registry" / "public" / "seeker" / "model.yml"
+    refused = {"refused": "INT8 keeps 5 % of its AP."}
+    declaration.write_text(
+        yaml.safe_dump({**yaml.safe_load(declaration.read_text()), "quantization": refused})
+    )
+    ended = posezoo("quantize", "seeker", *place.flags)
+    assert ended.returncode == 1
+    assert "seeker: is not quantized: INT8 keeps 5 % of its AP." in ended.stderr
+    ended = posezoo("quantize", "--all", *place.flags)
+    assert "Skipping seeker (INT8 keeps 5 % of its AP.)" in ended.stderr + ended.stdout
+    card = posezoo("card", "seeker", "--models_dir", place.root / "registry").stdout
+    assert "`seeker` is not quantized to INT8: INT8 keeps 5 % of its AP." in card
+    assert "posezoo quantize" not in card
+    ended = quantizer("--name", "seeker", *place.flags, "--precisions", "FP16-INT8")
+    assert "Skipping seeker (quantization not supported)\nINT8 keeps 5 % of its AP." in ended.stdout
 
 
 def test_layers_are_shown_on_request(place):
