@@ -18,6 +18,7 @@ import json
 import shlex
 import subprocess
 import sys
+import time
 from collections.abc import Iterator, Sequence
 from pathlib import Path
 
@@ -40,6 +41,9 @@ FP32, FP16, INT8 = Precision.FP32, Precision.FP16, Precision.FP16_INT8
 
 #: INT8 has at least this share of the AP of FP32, or is not worth it.
 MIN_INT8_RATIO = 0.97
+
+#: Speeds are measured only if other programs use at most this share of the machine.
+MAX_BUSY = 0.1
 
 #: A speed that other work disturbed is not recorded, but measured again, up to this many times.
 ATTEMPTS = 3
@@ -69,35 +73,39 @@ class Measurer:
         yield from selection.composites
         yield from (model for model in selection.models if not model.composite)
 
-    def measure(self, model: Model) -> None:
-        """Measure and record what is missing or out of date."""
+    def prepare(self, model: Model) -> list[Precision]:
+        """Download, convert and quantize what is missing; the precisions in which the model is here."""
         parts = self._context.registry.parts(model)
         wanted = [each for each in (FP32, FP16, INT8) if all(each in part.precisions for part in parts)]
         # A publisher's IR may be available in some precisions only.
         groups = [[each] for each in wanted] if any(part.is_ir for part in parts) else [wanted]
         errors = [self._get(model, precisions) for precisions in groups]
         precisions = [each for each in wanted if self._irs(model, each)]
-        if not precisions:
-            if not (self._is_dry_run and "" in errors):
-                self.notes.append(
-                    f"left out: {model.full_name}: {errors[-1] if errors else 'has no precision'}"
-                )
-            if "speed" in self._kinds:
-                self._measure_networks([part for part in parts if part.network is not None])
-            return
-        if INT8 not in wanted and all(self._quantize(part) for part in parts):
+        if not precisions and not (self._is_dry_run and "" in errors):
+            self.notes.append(f"left out: {model.full_name}: {errors[-1] if errors else 'has no precision'}")
+        if precisions and INT8 not in wanted and all(self._quantize(part) for part in parts):
             precisions.append(INT8)
-        if "accuracy" in self._kinds and self._photos:
-            for precision in precisions:
-                self._evaluate(model, precision)
-            measured = [each for each in load_measurements(model) if each.kind == "accuracy"]
-            ratios = [int8_ratio(each, measured) for each in measured if each.precision in precisions]
-            least = min((ratio for ratio in ratios if ratio is not None), default=1.0)
-            if least < MIN_INT8_RATIO:
-                self.notes.append(f"{model.full_name}: INT8 has {least:.0%} of the AP of FP32")
+        return precisions
+
+    def measure_accuracy(self, model: Model, precisions: Sequence[Precision]) -> None:
+        """Measure and record the AP that is missing or out of date."""
+        if "accuracy" not in self._kinds or not self._photos:
+            return
+        for precision in precisions:
+            self._evaluate(model, precision)
+        measured = [each for each in load_measurements(model) if each.kind == "accuracy"]
+        ratios = [int8_ratio(each, measured) for each in measured if each.precision in precisions]
+        least = min((ratio for ratio in ratios if ratio is not None), default=1.0)
+        if least < MIN_INT8_RATIO:
+            self.notes.append(f"{model.full_name}: INT8 has {least:.0%} of the AP of FP32")
+
+    def measure_speed(self, model: Model, precisions: Sequence[Precision]) -> None:
+        """Measure and record the speeds that are missing or out of date, on an idle machine."""
         if "speed" in self._kinds:
-            self._measure_networks(parts)
-            self._measure_pipelines(model, [each for each in precisions if each is not FP32])
+            parts = self._context.registry.parts(model)
+            self._measure_networks([part for part in parts if precisions or part.network is not None])
+            if precisions:
+                self._measure_pipelines(model, [each for each in precisions if each is not FP32])
 
     def _get(self, model: Model, precisions: Sequence[Precision]) -> str:
         """Download and convert what is missing; the error, or an empty text."""
@@ -181,6 +189,9 @@ class Measurer:
     def _measure_speed(self, words: Sequence[str], model: Model, reasons: Sequence[str]) -> None:
         if not any(reasons):
             return
+        if (busy := busy_share()) > MAX_BUSY and not self._is_dry_run:
+            self.problems.append(f"{shlex.join(words)}: other programs use {busy:.0%} of this machine")
+            return
         output = RESULTS / f"{model.full_name}-speed.json"
         short = ["--seconds", "0.4", "--attempts", "1", "--output", str(output)]
         for attempt in range(ATTEMPTS):
@@ -257,6 +268,21 @@ class Measurer:
         return errors[-1].partition("error: ")[2] if errors else f"exit code {ended.returncode}"
 
 
+def busy_share() -> float:
+    """The share of the processors' time that programs use while this one waits; 0 where it is not known."""
+
+    def read_times() -> tuple[int, int]:
+        times = [int(word) for word in Path("/proc/stat").read_text().split("\n")[0].split()[1:9]]
+        return sum(times), times[3] + times[4]  # idle, and waiting for a disk
+
+    if not Path("/proc/stat").is_file():
+        return 0.0
+    total, idle = read_times()
+    time.sleep(0.5)
+    total_after, idle_after = read_times()
+    return 1 - (idle_after - idle) / max(total_after - total, 1)
+
+
 def _has_rows(report: Path) -> bool:
     return report.is_file() and bool(json.loads(report.read_text()))
 
@@ -283,8 +309,11 @@ def main() -> int:
     RESULTS.mkdir(parents=True, exist_ok=True)
     measurer = Measurer(args)
     try:
-        for model in measurer.models(args.models):
-            measurer.measure(model)
+        prepared = [(model, measurer.prepare(model)) for model in measurer.models(args.models)]
+        for model, precisions in prepared:
+            measurer.measure_accuracy(model, precisions)
+        for model, precisions in prepared:
+            measurer.measure_speed(model, precisions)
     except KeyboardInterrupt:
         print("interrupted: what was measured is recorded; run it again to continue", file=sys.stderr)
         return 130

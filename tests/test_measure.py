@@ -106,3 +106,19 @@ def test_an_unknown_kind_is_refused(measure, tmp_path):
     code, output = measure("--kinds", "beauty", photos=tmp_path)
     assert code == 2
     assert "--kinds: unknown: beauty" in output
+
+
+def test_no_speed_is_measured_while_other_programs_use_the_machine(measure, mirror, tmp_path):
+    spinning = [
+        subprocess.Popen([sys.executable, "-c", "while True: pass"]) for _ in range(os.cpu_count() or 1)
+    ]
+    try:
+        code, output = measure("--kinds", "speed", photos=tmp_path)
+    finally:
+        for each in spinning:
+            each.kill()
+            each.wait()
+    assert code == 1
+    assert f"problem: benchmark {MODEL} " in output
+    assert "other programs use" in output
+    assert not record(tmp_path).exists()
