@@ -7,9 +7,10 @@ A part of a composite is one level deeper: ``<root>/public/<composite>/<part>/..
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
+from posezoo.settings import StoreLimits
 from posezoo.spec.model import Model, ModelSpec, Precision, RegexReplace, SourceFile
 
 
@@ -21,6 +22,7 @@ class ModelLayout:
     output_dir: Path  # the root of the IRs
     checkpoint: Path | None = None  # the user's own weights, used only by the model made for them
     conversions: Path | None = None  # files that the model's own code made ($conv_dir); None if none ran
+    limits: StoreLimits = field(default_factory=StoreLimits)  # for folders in stores
 
     def model_download_dir(self, spec: ModelSpec) -> Path:
         """The folder of a model's published files."""

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import os
 import shlex
-from collections.abc import Collection, Iterator
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -27,13 +27,14 @@ from posezoo.download.published_photos import SAMPLES
 from posezoo.download.sources.python_package import download_wheel, wheel_file
 from posezoo.errors import LockError, PosezooError, SpecError, UnknownModelError
 from posezoo.events import Listener, ignore_event
-from posezoo.files import verified_files
+from posezoo.files import stores, verified_files
 from posezoo.license_notice import LicenseTerms, format_notice
 from posezoo.lockfile import NAME, LockFile
 from posezoo.lockfile.entries import (
     COMPOSITE_YML,
     MADE,
     MODEL_YML,
+    LockEntry,
     declaration_entries,
     merge_entries,
     model_key,
@@ -41,6 +42,7 @@ from posezoo.lockfile.entries import (
 )
 from posezoo.lockfile.signature import SUFFIX
 from posezoo.registry import WHEEL_REGISTRIES, license_path, open_registry, read_copyright_line
+from posezoo.settings import StoreLimits
 from posezoo.spec.model import Digest, ModelSpec, SourceFile
 from posezoo.verify import file_state, find_untracked_below
 
@@ -118,7 +120,8 @@ class Mirror:
         merge_entries(lock.entries, list(declaration_entries(spec, "")), [file.name for file in spec.files])
         with DownloadContext(spec, download_options, listener, pool=pool) as context:
             paths = context.pool.run_all(lambda file: self._store_file(file, context), spec.files)
-        self._copy_declarations(spec)
+        for path in self._copy_declarations(spec):
+            stores.publish([path], download_options.limits)
         spec = agreed.with_pins(spec)  # with the files that were trusted just now
         files = zip(spec.files, paths, strict=True)
         published = (published_entry(spec, file, path, lock.timestamp) for file, path in files)
@@ -128,8 +131,18 @@ class Mirror:
             present += (
                 entry for entry in agreed.entries.values() if entry.origin == MADE and entry.model == name
             )
-        lock.update(lambda entries: merge_entries(entries, present))
+        self._merge_lock(present, download_options.limits)
         return paths
+
+    def _merge_lock(self, present: Sequence[LockEntry], limits: StoreLimits) -> None:
+        """Add entries to the lock; if another machine replaced it in a store meanwhile, add them again."""
+        for _ in range(limits.attempts):
+            stores.pull(self.root, limits, lambda name: name == NAME)
+            self.open_lock().update(lambda entries: merge_entries(entries, present))
+            stores.publish([self.root / NAME], limits)
+            stores.pull(self.root, limits, lambda name: name == NAME)
+            if {entry.key for entry in present} <= self.open_lock().entries.keys():
+                return
 
     def plan_samples(self, download_options: DownloadOptions) -> tuple[PlannedFile, ...]:
         """What ``add_samples`` would do for each photo; nothing is written and no server is asked."""
@@ -165,7 +178,7 @@ class Mirror:
             download_wheel(source, path, context)
         return [path]
 
-    def write_notice(self) -> None:
+    def write_notice(self, limits: StoreLimits) -> None:
         """Write the copyright holders and licenses of the mirror's models to NOTICE.
 
         Raises:
@@ -176,6 +189,7 @@ class Mirror:
             holder = read_copyright_line(spec)
             terms.append(LicenseTerms(spec, holder, license_path(spec) if holder else None, False))
         verified_files.write_atomically(self.root / NOTICE, format_notice(terms).encode())
+        stores.publish([self.root / NOTICE], limits)
 
     def specs(self, names: Collection[str] = ()) -> tuple[ModelSpec, ...]:
         """The mirror's models, from its registry, in its lock's order; only those in ``names``, if any.
@@ -246,6 +260,7 @@ class Mirror:
         with verified_files.writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
             os.replace(path, target)
+        stores.publish([target], context.options.limits)
         return target
 
     def _download_path(self, file: SourceFile) -> Path:
@@ -253,9 +268,9 @@ class Mirror:
             return self.store_path(file.checksum)
         identity = repr((file.name, [str(source) for source in file.sources], dict(file.contains)))
         name = sha256(identity.encode(errors="surrogateescape")).hexdigest()[:32]
-        return self.root / "1" / "staging" / name
+        return Path(str(self.root)) / "1" / "staging" / name  # never in a store
 
-    def _copy_declarations(self, spec: ModelSpec) -> None:
+    def _copy_declarations(self, spec: ModelSpec) -> list[Path]:
         folder = self.models_dir / replace(spec, is_default=True).subdirectory
         copies = {folder / MODEL_YML: spec.path}
         if spec.composite:
@@ -271,6 +286,7 @@ class Mirror:
                 raise PosezooError(f"{source}: cannot be read: {error.strerror or error}") from error
             if not target.is_file() or target.is_symlink() or target.read_bytes() != content:
                 verified_files.write_atomically(target, content)
+        return list(copies)
 
 
 def _is_among(model: str, names: Collection[str]) -> bool:

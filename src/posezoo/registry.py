@@ -376,7 +376,7 @@ def _has_models(root: Path) -> bool:
 def _folders(folder: Path) -> list[Path]:
     try:
         with os.scandir(folder) as children:
-            return sorted(Path(child.path) for child in children if child.is_dir())
+            return sorted(folder / child.name for child in children if child.is_dir())
     except (FileNotFoundError, NotADirectoryError):
         return []
     except OSError as error:
@@ -409,7 +409,7 @@ def registry_name(root: Path) -> str:
     if root == builtin_models_dir():
         return "posezoo"
     is_wheel = root.parent.name in WHEEL_REGISTRIES and root.parents[1].name == "registries"
-    return root.parent.name if is_wheel else str(root)
+    return root.parent.name if is_wheel else f"{root}"
 
 
 def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
@@ -425,10 +425,10 @@ def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
         if (registry := registry_name(root)) in WHEEL_REGISTRIES:
             words += ["--registry", registry]
         elif registry != "posezoo" and root.is_dir():
-            words += ["--models_dir", str(root)]
+            words += ["--models_dir", f"{root}"]
     with suppress(SettingsError):  # a user without a home folder
         usual = user_folder("cache") / "models"
-    words += ["--output_dir", str(folder)] if folder not in (None, usual) else []
+    words += ["--output_dir", f"{folder}"] if folder not in (None, usual) else []
     return shlex.join(words)
 
 

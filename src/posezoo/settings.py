@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from posezoo.errors import SettingsError, suggest
+from posezoo.errors import SettingsError, redact_secrets, suggest
 from posezoo.http_headers import HostHeader, parse_header
 
 #: With ``default``, the device chooses; many CPUs use bf16, which moves keypoints by some pixels.
@@ -61,19 +61,93 @@ def config_file(environ: Mapping[str, str] = os.environ, folder: Path | None = N
     return next((path for path in candidates if os.path.isfile(path)), None)
 
 
+# --- Folders in stores
+
+
+#: The protocols of the stores that a folder can be in.
+STORES = ("s3", "gs", "az", "sftp", "memory")
+_ADDRESS = re.compile(rf"({'|'.join(STORES)})://((?!\.)[^/?#]+(?:/(?!\.\.?(?:/|$))[^/?#]+)*)/?")
+
+
+class StoreFolder(type(Path())):  # type: ignore[misc]
+    """A path in a store, such as ``s3://bucket/models``.
+
+    As a path, it is that of its working copy in the user's cache folder, so all code that needs local files
+    can use it; ``files.stores`` moves files between both. Its parents and children are such paths too. A
+    message shows its address. It is pickled as its address, since each machine has its own working copy.
+    """
+
+    __slots__ = ()
+
+    @classmethod
+    def from_address(cls, address: str) -> StoreFolder:
+        """The path of an address.
+
+        Raises:
+            ValueError: it is not the address of a folder in a store, or it contains a password.
+        """
+        shown, match = redact_secrets(address), _ADDRESS.fullmatch(address)
+        if match is None:
+            known = ", ".join(f"{store}://" for store in STORES)
+            raise ValueError(f"{shown}: expected a folder, or its address in a store ({known})")
+        if re.match(r"[^/]*:[^/]*@", match[2]):
+            raise ValueError(
+                f"{shown}: the address contains a password; put it into FSSPEC_{match[1].upper()}_PASSWORD"
+            )
+        return cls._at(f"{match[1]}://{match[2]}")
+
+    @classmethod
+    def _at(cls, address: str) -> StoreFolder:
+        return cls(user_folder("cache") / "stores" / address.replace("://", "/", 1))
+
+    @property
+    def address(self) -> str:
+        """The address in the store."""
+        store, *names = Path(str(self)).relative_to(user_folder("cache") / "stores").parts
+        return f"{store}://{'/'.join(names)}"
+
+    def __format__(self, form: str) -> str:
+        return format(self.address, form)
+
+    def __reduce__(self) -> tuple[Callable[[str], StoreFolder], tuple[str]]:
+        return StoreFolder._at, (self.address,)
+
+
+@dataclass(frozen=True, slots=True)
+class StoreLimits:
+    """How often a store is asked if it fails temporarily, and how long without data, in seconds."""
+
+    attempts: int = 5
+    timeout_s: float = 30.0
+
+
 # --- Parsers. Each takes text or a value of the right type, and raises ValueError for any other value.
 
 
-def _folder(value: object, kind: str = "folder") -> Path:
+def _local(value: object, kind: str = "folder") -> Path:
     if not isinstance(value, (str, Path)) or not str(value):
         raise ValueError(f"expected a {kind}, got {value!r}")
+    if isinstance(value, StoreFolder) or re.match(rf"({'|'.join(STORES)}):/", str(value)):
+        raise ValueError(f"{redact_secrets(f'{value}')}: is in a store, but a local {kind} is needed")
     try:
         return Path(value).expanduser()
     except RuntimeError as error:
         raise ValueError(f"{value}: there is no such home folder") from error
 
 
-_file = partial(_folder, kind="file")
+_file = partial(_local, kind="file")
+
+
+def parse_folder(value: object) -> Path:
+    """A local folder, or the address of a folder in a store.
+
+    Raises:
+        ValueError: it is neither.
+    """
+    if isinstance(value, StoreFolder):
+        return value
+    is_address = isinstance(value, str) and "://" in value
+    return StoreFolder.from_address(str(value)) if is_address else _local(value)
 
 
 def _existing_file(value: object) -> Path:
@@ -91,7 +165,15 @@ def _switch(value: object) -> bool:
 
 
 def _mirrors(value: object) -> tuple[str, ...]:
-    return tuple(str(item) if "://" in str(item) else str(_folder(item)) for item in _split_list(value, ","))
+    items = [str(item) for item in _split_list(value, ",")]
+    is_url = re.compile(rf"(?!({'|'.join(STORES)}):).*://")
+    return tuple(item if is_url.match(item) else f"{parse_folder(item)}" for item in items)
+
+
+def _models_dirs(value: object) -> tuple[Path, ...]:
+    if isinstance(value, str) and "://" in value:  # addresses contain the separator, too: sftp://host:2222/x
+        value = re.split(rf"{os.pathsep}(?!//|\d+/|[^:/]*@)", value)
+    return tuple(map(parse_folder, _split_list(value, os.pathsep)))
 
 
 def _registry_names(value: object) -> tuple[str, ...]:
@@ -193,10 +275,14 @@ class Settings:
     """The values of all settings, typed and checked."""
 
     output_dir: Path = _setting(
-        _folder, _cached("models"), "folder of the models' files and IR (default: your cache folder)", "DIR"
+        parse_folder,
+        _cached("models"),
+        "folder of the models' files and IR, or its address in a store, such as s3://bucket/models (default: "
+        "your cache folder)",
+        "DIR",
     )
     cache_dir: Path = _setting(
-        _folder,
+        parse_folder,
         _cached("files"),
         "folder that keeps a copy of each published file, named by its digest; nothing is removed "
         "automatically (default: in your cache folder)",
@@ -211,7 +297,7 @@ class Settings:
         repeats=True,
     )
     models_dir: tuple[Path, ...] = _setting(
-        lambda value: tuple(_folder(item) for item in _split_list(value, os.pathsep)),
+        _models_dirs,
         (),
         "a folder of model.yml files, in posezoo's or Open Model Zoo's format, to use instead of posezoo's "
         "own models",

@@ -20,7 +20,7 @@ from posezoo.cli.selection import select_models
 from posezoo.errors import ConversionError, InferenceError, PosezooError, import_optional
 from posezoo.pipeline import complexity_count, load
 from posezoo.pipeline.get import get_irs, resolve_model
-from posezoo.pipeline.plan import make_plan
+from posezoo.pipeline.plan import make_plan, pull_irs
 from posezoo.pipeline.zoo_context import open_context
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.runtime_config import RuntimeConfig, require_device
@@ -123,6 +123,8 @@ class BenchmarkPlanner:
     def _precisions(self, model: Model) -> Sequence[Precision]:
         """The requested precisions that all parts have: declared, or already quantized on this machine."""
         requested: Sequence[Precision] = self._args.precisions
+        for part in self.context.registry.parts(model):
+            pull_irs(part, self.context.layout, requested)
         return [
             precision
             for precision in requested

@@ -10,8 +10,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.errors import PosezooError
-from posezoo.settings import INFERENCE_PRECISIONS, SETTING_TYPES, Settings, read_settings, to_settings
+from posezoo.errors import PosezooError, SettingsError
+from posezoo.settings import (
+    INFERENCE_PRECISIONS,
+    SETTING_TYPES,
+    STORES,
+    Settings,
+    StoreFolder,
+    parse_folder,
+    read_settings,
+    to_settings,
+)
 from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 if TYPE_CHECKING:
@@ -98,11 +107,25 @@ def _parse_cluster(text: str) -> str:
     )
 
 
+def folder_or_store(text: str) -> Path:
+    """An argparse type: a local folder, or the address of a folder in a store."""
+    try:
+        return parse_folder(text) if "://" in text else Path(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+def _local_path(text: str) -> Path:
+    if text.startswith(tuple(f"{store}://" for store in STORES)):
+        raise argparse.ArgumentTypeError(f"{text} is in a store, but a local path is needed")
+    return Path(text)
+
+
 # --- Flags as data
 
 #: The types of values, by their placeholders in the help.
 TYPES: dict[str, Callable[[str], Any]] = {
-    **dict.fromkeys(("DIR", "FILE", "PATH"), Path),
+    **dict.fromkeys(("DIR", "FILE", "PATH"), _local_path),
     "H,W": parse_image_size,
     "P[,P]": parse_precisions,
 }
@@ -164,12 +187,14 @@ def format_flag(choices: Sequence[str] = ("text", "json")) -> Flag:
 
 def output_dir_flag(summary: str, default: str = "your cache folder") -> Flag:
     """--output_dir, with the verb's own help text."""
-    return Flag("-o, --output_dir DIR", f"{summary} (default: {default})")
+    return Flag("-o, --output_dir DIR", f"{summary} (default: {default})", folder_or_store)
 
 
 def download_dir_flag(default: str) -> Flag:
     """--download_dir, the folder of the published files."""
-    return Flag("-d, --download_dir DIR", f"folder of the published files (default: {default})")
+    return Flag(
+        "-d, --download_dir DIR", f"folder of the published files (default: {default})", folder_or_store
+    )
 
 
 def results_dir_flags(summary: str, default: str) -> tuple[Flag, Flag]:
@@ -181,6 +206,7 @@ def results_dir_flags(summary: str, default: str) -> tuple[Flag, Flag]:
         Flag(
             "-d, --download_dir DIR",
             "folder for the model's files and IR (default: your cache folder)",
+            folder_or_store,
             dest="output_dir",
         ),
     )
@@ -197,9 +223,10 @@ def _setting_flag(name: str) -> Flag:
             raise argparse.ArgumentTypeError(str(error)) from error
 
     usage = f"{SPELLINGS.get(name, kind.flag or f'--{name}')} {kind.metavar}".rstrip()
+    folder = folder_or_store if kind.metavar == "DIR" else None
     if kind.repeats:
-        return Flag(usage, f"{kind.help}; may be given several times", repeats=True, dest=name)
-    return Flag(usage, kind.help, parse if kind.metavar and kind.metavar not in TYPES else None)
+        return Flag(usage, f"{kind.help}; may be given several times", folder, repeats=True, dest=name)
+    return Flag(usage, kind.help, parse if kind.metavar and kind.metavar not in TYPES else folder)
 
 
 #: The settings whose flags have more than one spelling.
@@ -360,12 +387,9 @@ def executor_from_args(args: argparse.Namespace, context: Context, *folders: Pat
     name, _, count = args.cluster.partition(":")
     if name == "local":
         return Executor(int(count or available_cores()), in_processes=True)
-    layout = context.layout
-    return Executor(
-        in_processes=True,
-        scheduler=args.cluster,
-        folders=tuple(dict.fromkeys((layout.output_dir, layout.download_dir, *filter(None, folders)))),
-    )
+    written = (context.layout.output_dir, context.layout.download_dir, *filter(None, folders))
+    local = [folder for folder in written if not isinstance(folder, StoreFolder)]
+    return Executor(in_processes=True, scheduler=args.cluster, folders=tuple(dict.fromkeys(local)))
 
 
 def given_settings(
@@ -380,7 +404,7 @@ def given_settings(
 
 def registry_arguments(args: argparse.Namespace) -> list[str]:
     """The flags that select the registry, for use in a suggested command."""
-    words = [word for folder in args.models_dir or () for word in ("--models_dir", str(folder))]
+    words = [word for folder in args.models_dir or () for word in ("--models_dir", f"{folder}")]
     return words + [word for name in getattr(args, "registries", None) or () for word in ("--registry", name)]
 
 
@@ -409,6 +433,18 @@ def require_model_optimizer(args: argparse.Namespace) -> None:
 
     if not is_stand_in(args.mo):
         find_model_optimizer(args.mo, getattr(args, "python", None))
+
+
+def require_local(verb: str, *folders: Path) -> None:
+    """Check that a verb that cannot read stores gets none.
+
+    Raises:
+        SettingsError: one of the folders is in a store.
+    """
+    for folder in folders:
+        if isinstance(folder, StoreFolder):
+            problem = f"{folder}: is in a store, but posezoo {verb} needs a local folder"
+            raise SettingsError(problem, hint="copy it with a tool of the store, and name the copy")
 
 
 def require_single_model(registry: Registry, name: str) -> ModelSpec:

@@ -32,7 +32,7 @@ WORST = 12
 
 def print_json(value: object) -> None:
     """Print the result of a command as JSON; a value of another type, such as a path, as its text."""
-    print(json.dumps(value, indent=2, default=str))
+    print(json.dumps(value, indent=2, default=format))
 
 
 def print_result(args: argparse.Namespace, answer: object, *lines: object) -> None:

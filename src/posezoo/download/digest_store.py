@@ -28,9 +28,12 @@ from posezoo.download.candidates import (
 from posezoo.download.context import DownloadContext
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
-from posezoo.errors import SourceError, redact_secrets
+from posezoo.download.stored_file import open_stored_file
+from posezoo.errors import OutputError, SourceError, redact_secrets
+from posezoo.files import stores
 from posezoo.files.file_lock import lock_file, remove_lock
 from posezoo.files.verified_files import hard_link, has_size, reflink, replace_atomically
+from posezoo.settings import STORES, StoreFolder
 from posezoo.spec.model import Digest, SourceFile
 
 _LOCK = ".lock"
@@ -50,8 +53,12 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
     if context.cache_dir is not None:
         path = context.cache_dir / path_in_store
         candidates.append(Candidate(str(path), CandidateKind.CACHE, partial(open_local_file, path), path))
+        candidates += stored_copy(path, file, context)
     for address in context.options.mirrors:
-        if address.lower().startswith(("http://", "https://")):
+        if address.startswith(tuple(f"{store}://" for store in STORES)):
+            path = StoreFolder.from_address(address) / path_in_store
+            candidates += stored_copy(path, file, context, CandidateKind.MIRROR)
+        elif address.lower().startswith(("http://", "https://")):
             read: OpenCandidate = partial(open_url, f"{address.rstrip('/')}/{path_in_store}", file, context)
             candidates.append(Candidate(redact_secrets(address), CandidateKind.MIRROR, read))
         else:
@@ -62,6 +69,30 @@ def store_candidates(file: SourceFile, context: DownloadContext) -> tuple[Candid
                 Candidate(address, CandidateKind.MIRROR, partial(_open_folder, root, path), path)
             )
     return tuple(candidates)
+
+
+def stored_copy(
+    path: Path, file: SourceFile, context: DownloadContext, kind: CandidateKind = CandidateKind.CACHE
+) -> tuple[Candidate, ...]:
+    """The candidate for a file at a path in a store; none for a local path."""
+    if not isinstance(path, StoreFolder):
+        return ()
+    return (Candidate(redact_secrets(path.address), kind, partial(open_stored_file, path, file, context)),)
+
+
+def publish_file(path: Path, context: DownloadContext, *, replace: bool = True) -> None:
+    """Upload a verified file if its path is in a store.
+
+    Args:
+        replace: also replace a file of the same size in the store, because it may be damaged.
+
+    Raises:
+        OutputError: the store cannot be written.
+        SourceError: the store cannot be read.
+    """
+    limits = context.options.limits
+    if replace or not stores.has_file(path, path.stat().st_size, limits):
+        stores.publish([path], limits)
 
 
 def package_path(package: SourceFile, context: DownloadContext) -> Path:
@@ -108,9 +139,10 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
         return
     staged = _staging_path(context.cache_dir, file.checksum)
     target = context.cache_dir / entry_path(file.checksum)
-    if path == target:
-        return
     try:
+        if path == target:
+            publish_file(target, context)
+            return
         staged.parent.mkdir(parents=True, exist_ok=True)
         target.parent.mkdir(parents=True, exist_ok=True)
         staged.unlink(missing_ok=True)
@@ -121,8 +153,12 @@ def store(path: Path, file: SourceFile, context: DownloadContext, *, replace: bo
             if not hard_link(path, staged):
                 shutil.copyfile(path, staged)
         replace_atomically(staged, target)
+        publish_file(target, context)
     except OSError as error:
         context.warn(f"{context.cache_dir}: the cache cannot be written: {error.strerror or error}")
+        context.cache_dir = None
+    except (OutputError, SourceError) as error:
+        context.warn(f"the cache cannot be written: {error.problem}")
         context.cache_dir = None
     finally:
         with suppress(OSError):
@@ -133,7 +169,10 @@ def is_cached(file: SourceFile, context: DownloadContext) -> bool:
     """Whether the cache has an entry of the file's size; also True without a cache or without a digest."""
     if context.cache_dir is None or file.checksum is None:
         return True
-    return has_size(context.cache_dir / entry_path(file.checksum), file.size)
+    path = context.cache_dir / entry_path(file.checksum)
+    if isinstance(path, StoreFolder):
+        return stores.has_file(path, file.size, context.options.limits)
+    return has_size(path, file.size)
 
 
 def remove_stale_staging(root: Path) -> None:

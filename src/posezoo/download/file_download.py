@@ -25,7 +25,7 @@ from posezoo.download.candidates import (
     TransientSourceError,
 )
 from posezoo.download.context import DownloadContext
-from posezoo.download.digest_store import cache_entry_lock, is_cached, store
+from posezoo.download.digest_store import cache_entry_lock, is_cached, publish_file, store, stored_copy
 from posezoo.download.partial import PartialFile, ResumeState, remove_partial
 from posezoo.download.provenance_json import remember_origin
 from posezoo.download.source_types import list_candidates
@@ -82,6 +82,7 @@ def download_file(
         raise unpinned_error([file])
     if _is_downloaded(file, target, context):
         remove_partial(target)
+        publish_file(target, context, replace=False)
         if not is_cached(file, context):
             with cache_entry_lock(file, context):
                 store(target, file, context, replace=False)
@@ -91,20 +92,23 @@ def download_file(
         if _is_downloaded(file, target, context):  # by the process that we waited for
             return
         with cache_entry_lock(file, context):
+            own_copy = stored_copy(target, file, context)
             places = candidates if candidates is not None else list_candidates(file, context)
-            candidate = _fill(file, places, partial, context)
+            candidate = _fill(file, (*own_copy, *places), partial, context)
             # Every step that can fail comes before the rename, so only verified files are renamed.
             if not file.is_pinned and context.first_use is not None:
                 size, digest = partial.path.stat().st_size, compute_digest(partial.path)
                 context.first_use(file, size, digest)
                 context.warn(f"{file.name}: trusted on first use: {size} bytes of {digest}")
                 file = replace(file, size=size, checksum=digest, first_use=True)
-            if context.records_origins:
+            if context.records_origins and candidate not in own_copy:
                 digest = file.checksum or compute_digest(partial.path)
                 remember_origin(target, candidate, partial.source_url, partial.path.stat().st_size, digest)
             partial.replace_target()
             if file.checksum is not None:
                 remember_verified(target, file.checksum, is_synced=True)
+            if candidate not in own_copy:
+                publish_file(target, context)
             # If a killed run left a complete part, no candidate is asked, and the one returned may not be the
             # one that sent the bytes.
             store(target, file, context, replace=candidate.kind is not CandidateKind.CACHE)

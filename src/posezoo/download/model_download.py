@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from enum import Enum
 from pathlib import Path
 
+from posezoo.download.candidates import Candidate
 from posezoo.download.context import ConnectionPool, DownloadContext
 from posezoo.download.digest_store import remove_stale_staging
 from posezoo.download.file_download import download_file, unpinned_error
@@ -23,6 +24,7 @@ from posezoo.events import (
     WarningIssued,
     ignore_event,
 )
+from posezoo.files import stores
 from posezoo.files.postprocess_state import is_unpacked
 from posezoo.files.verified_files import has_size, is_verified_file
 from posezoo.layout import ModelLayout
@@ -79,10 +81,12 @@ def download_model(
     precisions: Collection[str] | None = None,
     listener: Listener = ignore_event,
     pool: ConnectionPool | None = None,
+    candidates: Sequence[Candidate] | None = None,
 ) -> Downloaded:
     """Download the published files of a model, and unpack them; files that are verified already are kept.
 
     Args:
+        candidates: the places to ask for each file, as for ``download_file``.
         precisions: skip files whose top-level folder names another precision (also FP16-INT1 and other
             names of Open Model Zoo); None for all files.
         pool: the connections shared with parallel downloads; None for a new pool.
@@ -103,7 +107,9 @@ def download_model(
     if spec.license_note and not all(target.exists() for target in targets):
         listener(WarningIssued(f"{spec.full_name}: license: {spec.license_note}"))
     listener(DownloadStarted(spec.full_name, len(files), spec.revision))
+    record = layout.model_download_dir(spec) / NAME
     try:
+        stores.pull(record.parent, layout.limits, lambda name: name == NAME)
         with DownloadContext(spec, download_options, listener, pool=pool, records_origins=True) as context:
             needed = []
             for file, target in places:
@@ -114,13 +120,13 @@ def download_model(
             if context.cache_dir is not None:
                 remove_stale_staging(context.cache_dir)
             try:
-                context.pool.run_all(lambda place: download_file(*place, context), needed)
+                context.pool.run_all(lambda place: download_file(*place, context, candidates), needed)
             finally:
                 try:
-                    update_provenance_json(layout.model_download_dir(spec), spec, places)
+                    update_provenance_json(record.parent, spec, places)
                 except OSError as error:  # the files are verified anyway
-                    path = layout.model_download_dir(spec) / NAME
-                    context.warn(f"{path}: cannot be written: {error.strerror or error}")
+                    context.warn(f"{record}: cannot be written: {error.strerror or error}")
+            stores.publish([record] if record.is_file() else [], layout.limits)
     except PosezooError as error:
         listener(DownloadFinished(spec.full_name, False, error.problem))
         raise
@@ -166,6 +172,8 @@ def plan_file(
     if not file.is_pinned and context.first_use is None:
         return PlannedFile(file, target, FileOrigin.SOURCE, (), is_unpinned=True)
     if is_verified_file(target, file, remember=not is_dry_run):
+        return PlannedFile(file, target, FileOrigin.HERE, ())
+    if stores.has_file(target, file.size, context.options.limits):
         return PlannedFile(file, target, FileOrigin.HERE, ())
     names: list[str] = []
     for candidate in list_candidates(file, context):

@@ -12,6 +12,7 @@ from pathlib import Path
 from posezoo.errors import LicenseError
 from posezoo.http_headers import HostHeader
 from posezoo.registry import format_command
+from posezoo.settings import StoreLimits
 from posezoo.spec.model import Digest, License, ModelSpec, SourceFile
 
 #: Receives a file of a model, its size in bytes and its SHA-384.
@@ -47,6 +48,11 @@ class DownloadOptions:
     #: The licenses that a model may have, see ``refuse_license``; empty for all.
     allow_licenses: tuple[str, ...] = ()
     sleep: Callable[[float], None] = time.sleep  # waits between attempts; its argument is in seconds
+
+    @property
+    def limits(self) -> StoreLimits:
+        """The limits for folders in stores."""
+        return StoreLimits(self.attempts, self.timeout_s)
 
 
 def refuse_license(spec: ModelSpec, allowed: Collection[str]) -> None:

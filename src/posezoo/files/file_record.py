@@ -34,12 +34,14 @@ class FileRecord:
         partial: the file that the partial download beside it belongs to: digest, source and etag.
         origin: where the file came from, as in provenance.json.
         outputs: the files made from it: the recipe, and fingerprint and digest of each file, by its name.
+        stored: the version of the file in its store, and the fingerprint of this copy of it.
     """
 
     verified: Json = field(default_factory=dict)
     partial: Json = field(default_factory=dict)
     origin: Json = field(default_factory=dict)
     outputs: Json = field(default_factory=dict)
+    stored: Json = field(default_factory=dict)
 
 
 def record_path(path: Path) -> Path:
@@ -52,22 +54,13 @@ def read_record(path: Path) -> FileRecord:
     return _from_json(path, read_json(record_path(path)))
 
 
-def update_record(
-    path: Path,
-    *,
-    verified: Json | None = None,
-    partial: Json | None = None,
-    origin: Json | None = None,
-    outputs: Json | None = None,
-) -> None:
+def update_record(path: Path, **sections: Json) -> None:
     """Replace sections of a file's record; if it cannot be written, nothing happens.
 
     Args:
         path: the file, not the record.
-        verified, partial, origin, outputs: the new section; an empty one removes it, None keeps it.
+        sections: the new ones, by the names in ``FileRecord``; an empty one is removed, others are kept.
     """
-    named = {"verified": verified, "partial": partial, "origin": origin, "outputs": outputs}
-    sections = {name: section for name, section in named.items() if section is not None}
 
     def change(stored: Json) -> dict[str, Any]:
         return _to_json(replace(_from_json(path, stored), **sections))

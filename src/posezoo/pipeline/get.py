@@ -10,11 +10,12 @@ from pathlib import Path
 from posezoo.convert.conversion_plan import ConversionOptions, select_due
 from posezoo.errors import ConversionError, PosezooError, SpecError, UnknownModelError
 from posezoo.events import ConversionFinished, ConversionSkipped, ConversionStarted, Listener, ignore_event
+from posezoo.files import stores
 from posezoo.files.staging import remove_stale_staging_dirs
 from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
 from posezoo.pipeline.plan import Plan, make_plan
-from posezoo.pipeline.zoo_context import Context
+from posezoo.pipeline.zoo_context import Context, model_roots
 from posezoo.registry import format_command
 from posezoo.resolve.custom_weights import (
     checkpoint_dir,
@@ -24,6 +25,7 @@ from posezoo.resolve.custom_weights import (
 )
 from posezoo.resolve.input_options import InputOptions, with_added_mo_args
 from posezoo.resolve.resolved import INT8_PRECISIONS, UPSTREAM_RESULTS, Converter, Resolved, Target
+from posezoo.settings import StoreFolder
 from posezoo.spec import supported_mo_args
 from posezoo.spec.model import Framework, Model, ModelSpec, Precision, Route
 from posezoo.spec.routes import PRECISION, Obstacle, select_route
@@ -87,6 +89,8 @@ def resolve_model(
         PosezooError: an argument for Model Optimizer is unknown or not valid.
         LockError: the lock is strict, and does not list the model as it is declared.
     """
+    if isinstance(spec.path, StoreFolder) and not spec.path.is_file():  # on a worker without a shared disk
+        model_roots(context.settings)
     mo = context.settings.mo
     if mo is not None:
         from posezoo.convert.model_optimizer import is_stand_in
@@ -235,6 +239,10 @@ def convert(
         listener(ConversionFinished(spec.full_name, True))
     elif options.keep_onnx:
         export_onnx(resolved, force=True)
+    for ir in plan.irs:  # an earlier run may have been killed before it published them
+        if ir.is_up_to_date and isinstance(ir.xml, StoreFolder):
+            files = (ir.xml.with_suffix(".bin"), ir.xml, ir.xml.with_name("provenance.json"))
+            stores.publish([file for file in files if file.is_file()], resolved.layout.limits)
     return Converted(resolved, {ir.precision: ir.xml for ir in plan.irs})
 
 
@@ -289,4 +297,7 @@ def write_model_card(model: Model, context: Context, output_dir: Path | None = N
 
     parts = tuple(context.lock.with_pins(part) for part in context.registry.parts(model))
     layout = context.layout if output_dir is None else replace(context.layout, output_dir=output_dir)
-    return write_card(ModelFacts(model, parts, layout))
+    card = write_card(ModelFacts(model, parts, layout))
+    pictures = sorted(card.parent.glob("*.svg"))
+    stores.publish([*pictures, card.with_name("card.json"), card], layout.limits)
+    return card

@@ -11,7 +11,7 @@ from posezoo.events import Listener, ignore_event
 from posezoo.layout import ModelLayout
 from posezoo.pipeline.get import resolve_model
 from posezoo.pipeline.load import select_detector
-from posezoo.pipeline.plan import Plan, make_plan, require_current_ir
+from posezoo.pipeline.plan import Plan, make_plan, pull_irs, require_current_ir
 from posezoo.pipeline.zoo_context import Context
 from posezoo.registry import format_command
 from posezoo.spec.model import Model, ModelSpec, Precision
@@ -42,6 +42,7 @@ def plan_int8(
     from posezoo.quantize.quantization_plan import plan_quantization
 
     layout = _int8_layout(context, output_dir)
+    pull_irs(spec, layout, options.precisions)
     return plan_quantization(_target(spec, context), layout, context.lock, dataset_dir, options)
 
 
@@ -100,6 +101,7 @@ def compare_ir_with_fp32(
     from posezoo.quantize.quantization_plan import split_photos
 
     layout = _int8_layout(context, output_dir)
+    pull_irs(spec, layout, (precision,))
     places = dict.fromkeys((layout.converted_ir_path(spec, precision), layout.ir_path(spec, precision)))
     xml = next((place for place in places if place.is_file()), None)
     if xml is None:

@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass
-from functools import partial
-from typing import TYPE_CHECKING
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from posezoo.convert.conversion_plan import ConversionOptions, PlannedIr, explain_stale_ir, plan_irs
-from posezoo.download.model_download import PlannedFile, plan_download
+from posezoo.download.model_download import PlannedFile, download_model, plan_download
 from posezoo.errors import ConversionError
-from posezoo.files import verified_files
+from posezoo.files import stores, verified_files
+from posezoo.layout import ModelLayout
 from posezoo.pipeline.zoo_context import Context
 from posezoo.registry import format_command
 from posezoo.resolve.resolved import Converter, Resolved, Target
+from posezoo.settings import StoreFolder
+from posezoo.spec.model import Digest, ModelSpec, Precision
 from posezoo.spec.routes import Obstacle
 
 if TYPE_CHECKING:
@@ -70,6 +74,13 @@ def make_plan(
     """
     options = options or ConversionOptions()
     spec, layout = resolved.spec, resolved.layout
+    stored = pull_irs(spec, layout, () if is_dry_run else [target.precision for target in resolved.targets])
+
+    def is_good(path: Path, size: int, digest: Digest) -> bool:
+        if is_dry_run and path in stored:  # only compared, not transferred
+            return bool(stored[path]["size"] == size)
+        return verified_files.is_verified(path, size, digest, remember=not is_dry_run)
+
     optimizer = None
     if any(each.converter is Converter.MODEL_OPTIMIZER and not each.obstacle for each in resolved.targets):
         from posezoo.convert.model_optimizer import find_model_optimizer, refuse_unsafe_arguments
@@ -80,7 +91,7 @@ def make_plan(
         resolved,
         options,
         mo_version=optimizer.version if optimizer else "",
-        is_good=partial(verified_files.is_verified, remember=not is_dry_run),
+        is_good=is_good,
     )
     obstacle = next((ir.target.obstacle for ir in irs if ir.reason and ir.target.obstacle), None)
     is_due = not all(ir.is_up_to_date for ir in irs)
@@ -100,6 +111,13 @@ def make_plan(
     if downloads and layout.custom_checkpoint(spec) is None:  # the user's own weights need no download
         precisions = [ir.precision for ir in irs] if spec.is_ir else None
         files = plan_download(spec, layout, context.download_options, precisions, is_dry_run=is_dry_run)
+    elif isinstance(layout.download_dir, StoreFolder) and layout.custom_checkpoint(spec) is None:
+        places = [(file, layout.file_path(spec, file)) for file in spec.files]
+        if missing := [path for file, path in places if not stores.has_file(path, file.size, layout.limits)]:
+            hint = format_command("download", spec, layout.download_dir)
+            source_error = ConversionError(f"{missing[0]}: does not exist", hint=hint)
+        elif is_due and not is_dry_run:
+            download_model(spec, layout, context.download_options, candidates=())
     elif is_dry_run and is_due and not resolved.runs_upstream_code:
         from posezoo.convert.frontends import verify_source_model
 
@@ -108,6 +126,28 @@ def make_plan(
         except ConversionError as error:
             source_error = error
     return Plan(resolved, irs, files, code, None, optimizer, source_error)
+
+
+def pull_irs(
+    spec: ModelSpec, layout: ModelLayout, precisions: Collection[Precision]
+) -> Mapping[Path, Mapping[str, Any]]:
+    """Bring a model's IR to the working copy if they are in a store.
+
+    Args:
+        precisions: of these, the weights are transferred, too; of others, only the .xml and the record.
+
+    Returns:
+        What the store says about each file; ``size`` is in bytes.
+
+    Raises:
+        SourceError: the store cannot be read.
+    """
+
+    def is_wanted(name: str) -> bool:
+        folder, _, file = name.partition("/")
+        return folder in list(Precision) and (folder in precisions or not file.endswith(".bin"))
+
+    return stores.pull(layout.model_dir(spec), layout.limits, is_wanted)
 
 
 def require_current_ir(resolved: Resolved, target: Target, done: str) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.registry import Registry, builtin_models_dir
-from posezoo.settings import Settings
+from posezoo.settings import Settings, StoreFolder
 
 if TYPE_CHECKING:  # importing these takes 30 ms, which commands that only list models do not need
     from posezoo.download.options import DownloadOptions, FirstUse
@@ -54,12 +54,13 @@ def open_context(
 
     lock, registry = LockFile(settings.lock, strict=settings.locked), registry_from_settings(settings)
     lock.require_registry(registry)
+    options = download_options(settings, lock.record_first_use if trust_on_first_use else None, verify=verify)
     return Context(
         settings,
         registry,
-        ModelLayout(download_dir=download_dir or settings.output_dir, output_dir=settings.output_dir),
+        ModelLayout(download_dir or settings.output_dir, settings.output_dir, limits=options.limits),
         lock,
-        download_options(settings, lock.record_first_use if trust_on_first_use else None, verify=verify),
+        options,
         mo_python,
         allow_upstream_code,
     )
@@ -75,7 +76,7 @@ def registry_from_settings(settings: Settings, *, cache_dir: Path | None = None)
         DownloadError: a registry was not read before, and its wheel cannot be downloaded.
         OutputError: it cannot be kept in the user's cache folder.
     """
-    roots = list(settings.models_dir) or [builtin_models_dir()]
+    roots = model_roots(settings) or [builtin_models_dir()]
     for name in settings.registries:
         if name == "posezoo":
             roots.append(builtin_models_dir())
@@ -84,6 +85,17 @@ def registry_from_settings(settings: Settings, *, cache_dir: Path | None = None)
 
             roots.append(read_wheel_registry(name, download_options(settings)))
     return Registry(roots, cache_dir=cache_dir)
+
+
+def model_roots(settings: Settings) -> list[Path]:
+    """The folders of models_dir; those in stores are copied first, with the licenses beside them."""
+    for root in settings.models_dir:
+        if isinstance(root, StoreFolder):
+            from posezoo.files import stores
+
+            for folder in (root, root.parent / "licenses"):
+                stores.pull(folder, download_options(settings).limits)
+    return list(settings.models_dir)
 
 
 def download_options(

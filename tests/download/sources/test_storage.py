@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from typing import ClassVar
 
@@ -9,6 +10,7 @@ import pytest
 
 from fakes.files import declared
 from posezoo.errors import DigestError, SourceError
+from posezoo.files import stores
 from posezoo.spec.model import Digest, SourceFile, StorageSource
 
 fsspec = pytest.importorskip("fsspec", reason="needs fsspec")
@@ -21,6 +23,7 @@ URL = "s3://models/pose/net.onnx"
 def bucket():
     """A store in memory that answers for s3."""
     from fsspec.implementations.memory import MemoryFile, MemoryFileSystem
+    from fsspec.spec import AbstractFileSystem
 
     class Slow(MemoryFile):
         def read(self, size: int = -1) -> bytes:
@@ -42,6 +45,8 @@ def bucket():
         def _strip_protocol(cls, path):
             return "/" + path.removeprefix("s3://").strip("/")
 
+        cat_file = AbstractFileSystem.cat_file  # the one that opens the file
+
         def open(self, path, mode="rb", **more):
             if mode != "rb":
                 return super().open(path, mode, **more)
@@ -56,9 +61,11 @@ def bucket():
 
     store = Told()
     store.reads = []
+    stores._connect.cache_clear()
     fsspec.register_implementation("s3", Store, clobber=True)
     Store().pipe("/models/pose/net.onnx", WEIGHTS)
     yield store
+    stores._connect.cache_clear()
     fsspec.register_implementation("s3", "s3fs.S3FileSystem", clobber=True)
 
 
@@ -76,13 +83,13 @@ def test_what_breaks_off_is_resumed_where_it_stopped(bucket, file, fetch):
     bucket.breaks_at = 3 << 20
     assert fetch(file).read_bytes() == WEIGHTS
     assert min(bucket.reads[bucket.reads.index(3 << 20) + 1 :]) == 3 << 20
-    assert "cannot be read: reset by peer" in fetch.warnings
+    assert "the store fails: reset by peer" in fetch.warnings
     assert "hush" not in fetch.warnings
 
 
 def test_a_store_that_falls_silent_is_given_up(bucket, file, fetch):
     bucket.hangs_at, bucket.hangs_s = 1 << 20, 2.0
-    with pytest.raises(SourceError, match=r"no answer within 0\.2 s after 1048576 bytes"):
+    with pytest.raises(SourceError, match=r"no answer within 0\.2 s"):
         fetch(file, timeout_s=0.2, attempts=2)
 
 
@@ -124,6 +131,7 @@ def test_what_is_not_installed_is_named_with_its_extra_and_the_next_source_asked
         raise ImportError(f"Install something to access {protocol}")
 
     monkeypatch.setattr(fsspec.core, "get_filesystem_class", missing)
+    monkeypatch.setitem(sys.modules, "paramiko", None)
     file = declared("net.onnx", WEIGHTS, StorageSource(url), server.serve("net", WEIGHTS))
     assert fetch(file).read_bytes() == WEIGHTS
     assert "is not installed" in fetch.warnings

@@ -30,7 +30,9 @@ FLAGS = (
         f"{', '.join(conventions.PRECISIONS)}",
     ),
     flags.output_dir_flag("where files go", "the working folder"),
-    Flag("--cache_dir DIR", "folder that keeps a copy of each file, named by its digest"),
+    Flag(
+        "--cache_dir DIR", "folder that keeps a copy of each file, named by its digest", flags.folder_or_store
+    ),
     f"mirror verify {flags.TRUST}",
     Flag(
         "--num_attempts N",

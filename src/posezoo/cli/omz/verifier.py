@@ -10,6 +10,7 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.omz import conventions
 from posezoo.cli.verbs import verify
+from posezoo.pipeline.zoo_context import download_options
 from posezoo.registry import open_registry
 from posezoo.settings import to_settings
 
@@ -30,6 +31,7 @@ def _run(args: argparse.Namespace) -> int:
 
     settings = to_settings(conventions.omz_settings_from_args(args))
     if verify.is_metadata_check(args):
+        flags.require_local("verify --metadata", *settings.models_dir)
         registry = open_registry(settings.models_dir)
         chosen = args.name is not None or args.list is not None
         return verify.run_metadata_check(
@@ -37,7 +39,8 @@ def _run(args: argparse.Namespace) -> int:
         )
     settings, selection = conventions.select_omz_models(args, settings)
     output_dir = args.output_dir or Path.cwd()
-    layout = ModelLayout(download_dir=args.download_dir or output_dir, output_dir=output_dir)
+    downloads = args.download_dir or output_dir
+    layout = ModelLayout(downloads, output_dir, limits=download_options(settings).limits)
     lock = LockFile(settings.lock, strict=settings.locked)
     commands = {"downloader": "downloader.py --name", "converter": "converter.py --name"}
     return verify.run_artifact_check(args, selection, layout, lock, **commands)

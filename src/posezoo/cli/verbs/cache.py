@@ -51,7 +51,9 @@ FLAGS = (
         flags.number(0, 36500),
     ),
     Flag("--everything", "with prune: remove all files"),
-    Flag("--cache_dir DIR", "folder of the cache (default: the one that downloads use)"),
+    Flag(
+        "--cache_dir DIR", "folder of the cache (default: the one that downloads use)", flags.folder_or_store
+    ),
     flags.REGISTRY,
     Flag("--dry_run", "with prune: only report what would be removed"),
     flags.FORMAT,
@@ -68,6 +70,7 @@ def run(args: argparse.Namespace) -> int:
     ):
         args.parser.error("--damaged, --older_than, --everything and --dry_run are only for prune")
     settings = flags.settings_from_args(args)
+    flags.require_local("cache", settings.cache_dir)
     registry = registry_from_settings(settings)
     selection = registry.select(None)
     with Console(quiet=args.quiet) as console:

@@ -61,6 +61,7 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error("--in_place writes into the folders of --models_dir, not into a --registry")
     patterns = flags.patterns_from_args(args)
     settings = flags.settings_from_args(args)
+    flags.require_local("card --in_place", *(settings.models_dir if args.in_place else ()))
     registry = open_registry(settings.models_dir) if args.in_place else registry_from_settings(settings)
     with Console(quiet=args.quiet) as console:
         selection = select_models(registry, patterns, console)

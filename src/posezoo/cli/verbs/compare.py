@@ -99,6 +99,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.images import write_image
 
     context = flags.context_from_args(args)
+    flags.require_local("compare", context.layout.output_dir)
     with Console(quiet=args.quiet) as console:
         if args.picture and args.picture.suffix == ".png":
             import_optional("cv2", extra="run")

@@ -138,7 +138,7 @@ class _ConversionTask:
             plan = make_plan(resolved, context, options, downloads=False)
             converted = convert(resolved, plan, options, listener=listener)
         write_model_card(converted.resolved.spec, context)
-        return {"irs": {precision.value: str(path) for precision, path in converted.irs.items()}}
+        return {"irs": {precision.value: f"{path}" for precision, path in converted.irs.items()}}
 
 
 def _export(args: argparse.Namespace, context: Context, selection: Selection | None) -> int:
@@ -153,7 +153,7 @@ def _export(args: argparse.Namespace, context: Context, selection: Selection | N
     def work(spec: ModelSpec, _listener: Listener) -> dict[str, object]:
         resolved = resolve_model(spec, (), context, inputs=inputs, checkpoint=args.checkpoint)
         if not args.dry_run:
-            return {"files": [str(export_onnx(resolved, force=args.force))]}
+            return {"files": [f"{export_onnx(resolved, force=args.force)}"]}
         require_network(resolved.source)
         lines = [f"would write {resolved.layout.onnx_path(resolved.source)}"]
         try:

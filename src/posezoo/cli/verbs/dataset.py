@@ -139,6 +139,7 @@ def _get(args: argparse.Namespace) -> int:
             hint=suggest(args.name, DATASETS),
         )
     dataset, folder = DATASETS[args.name], args.output_dir or default_dataset_dir(args.name)
+    flags.require_local("dataset", folder)
     settings = flags.settings_from_args(args)
     with Console(quiet=args.quiet) as console:
         for line in dataset.terms if not (args.quiet and args.accept_terms) else ():

@@ -67,4 +67,4 @@ class _DownloadTask:
         downloaded = download_model(
             spec, context.layout, context.download_options, listener=listener, pool=self.pool
         )
-        return {"files": [str(path) for path in downloaded.files]}
+        return {"files": [f"{path}" for path in downloaded.files]}

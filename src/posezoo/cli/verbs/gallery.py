@@ -55,6 +55,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.gallery.site_writer import plan_site, write_site
 
     context = flags.context_from_args(args)
+    flags.require_local("gallery", context.layout.output_dir)
     with Console(quiet=args.quiet) as console:
         own = measurement_selection(args, context.registry)
         selection = select_models(context.registry, args.models or None, console)

@@ -37,6 +37,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.license_notice import collect_license_terms, format_notice
 
     context = flags.context_from_args(args, {"locked": False})
+    flags.require_local("licenses", context.layout.download_dir, context.layout.output_dir)
     with Console(quiet=args.quiet) as console:
         selection = select_models(context.registry, args.models or None, console)
         specs = selection.models

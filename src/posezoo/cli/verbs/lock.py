@@ -56,6 +56,7 @@ def run(args: argparse.Namespace) -> int:
     if args.sign is not None or args.verify_signature is not None:
         return _signature(args, flags.settings_from_args(args).lock)
     context = flags.context_from_args(args, {"locked": False})  # the lock must accept a newer state
+    flags.require_local("lock", context.layout.download_dir, context.layout.output_dir)
     with Console(quiet=args.quiet) as console:
         changes, warnings, failures = _record(args, context, console)
     rows = [asdict(change) for change in changes]

@@ -46,7 +46,7 @@ FLAGS = (
         "create: add the files of the selected models to the mirror; check: verify all its files",
         choices=("create", "check"),
     ),
-    Flag("folder DIR", "the folder of the mirror"),
+    Flag("folder DIR", "the folder of the mirror", flags.folder_or_store),
     flags.MODELS,
     Flag("--name PAT[,PAT...]", "like MODEL, but with commas between the names or globs"),
     Flag("--list FILE.LST", "a file with a name or glob on each line; # begins a comment", Path),
@@ -96,7 +96,7 @@ def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> in
                     ]
                 }
             paths = mirror.add_model(spec, context.download_options, context.lock, listener, pool)
-            return {"files": [str(path) for path in paths]}
+            return {"files": [f"{path}" for path in paths]}
 
         selection = _with_required_models(
             context, select_models(context.registry, patterns or None, console), console
@@ -116,12 +116,12 @@ def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> in
                 continue
             try:
                 paths = add(context.download_options, console)
-                report.answers.append({"name": name, "files": [str(path) for path in paths]})
+                report.answers.append({"name": name, "files": [f"{path}" for path in paths]})
             except DownloadError as error:
                 console.print_error(error)
                 report.add_failure(name, error)
         if not args.dry_run and mirror.open_lock().entries:
-            mirror.write_notice()
+            mirror.write_notice(context.download_options.limits)
     return report.print(args.format)
 
 
@@ -145,8 +145,11 @@ def _with_required_models(context: Context, selection: Selection, console: Conso
 
 
 def _check(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> int:
+    from posezoo.files import stores
+    from posezoo.pipeline.zoo_context import download_options
     from posezoo.registry import open_registry
 
+    stores.pull(mirror.root, download_options(flags.settings_from_args(args)).limits, afresh=True)
     mirror.specs()  # raises an error if the folder is not a mirror
     names: list[str] = []
     if patterns:

@@ -66,6 +66,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.files.verified_files import write_atomically, write_error
 
     context = flags.context_from_args(args)
+    flags.require_local("new", context.layout.output_dir, *context.registry.roots)
     root = _writable_root(context.registry)
     _check_arguments(args, context.registry)
     framework = Framework(args.framework) if args.framework else guess_framework(args.addresses)

@@ -109,7 +109,7 @@ def _facts(plan: Plan) -> dict[str, Any]:
                 "place": planned.origin.value,
                 "from": list(planned.candidate_names),
                 "pinned": not planned.is_unpinned,
-                "path": str(planned.target),
+                "path": f"{planned.target}",
             }
             for planned in plan.files
         ],
@@ -134,7 +134,7 @@ def _facts(plan: Plan) -> dict[str, Any]:
             "network": asdict(spec.network) if spec.network is not None else None,
         },
         "irs": [
-            {"precision": ir.precision.value, "path": str(ir.xml), "since": ir.reason or None}
+            {"precision": ir.precision.value, "path": f"{ir.xml}", "since": ir.reason or None}
             for ir in plan.irs
             if obstacle is None
         ],

@@ -33,7 +33,7 @@ posezoo quantize --all --dataset_dir photos --dry_run
 def quantization_flags(model_dir: str) -> tuple[Flag, ...]:
     """The flags that Open Model Zoo's quantizer has, too."""
     return (
-        Flag("--model_dir DIR", f"folder of the FP32 IR (default: {model_dir})"),
+        Flag("--model_dir DIR", f"folder of the FP32 IR (default: {model_dir})", flags.folder_or_store),
         Flag(
             "--dataset_dir DIR",
             "folder of photos with people: two thirds are used for calibration, the others to compare INT8 "
@@ -169,7 +169,7 @@ class _QuantizationTask:
                 for each in precisions
             }
             shifts = {precision: displacement.to_json() for precision, (_, displacement) in compared.items()}
-            return {"irs": {name: str(xml) for name, (xml, _) in compared.items()}, "shifts": shifts}
+            return {"irs": {name: f"{xml}" for name, (xml, _) in compared.items()}, "shifts": shifts}
         plan = int8_models.plan_int8(spec, context, photos, self.options, output_dir=output_dir)
         if self.is_dry_run:
             return {
@@ -178,7 +178,7 @@ class _QuantizationTask:
         quantized = quantize(plan, listener=listener)
         write_model_card(spec, context, output_dir)
         answer: dict[str, Any] = {
-            "irs": {each.value: str(path) for each, path in quantized.irs.items()},
+            "irs": {each.value: f"{path}" for each, path in quantized.irs.items()},
             "measurements": list(to_measurements(quantized)),
         }
         if quantized.displacements:

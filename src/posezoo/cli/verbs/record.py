@@ -65,6 +65,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.registry import Selection
 
     context = flags.context_from_args(args, {"registries": ()})  # measurements go beside model.yml
+    flags.require_local("record", context.layout.output_dir, *context.registry.roots)
     files = [Path(model) for model in args.models if model.endswith(SUFFIX)]
     patterns = [model for model in args.models if not model.endswith(SUFFIX)]
 

@@ -78,7 +78,9 @@ def run(args: argparse.Namespace) -> int:
 
         if args.all and args.models:
             args.parser.error("either name models or use --all")
-        registry = open_registry(flags.settings_from_args(args).models_dir)
+        roots = flags.settings_from_args(args).models_dir
+        flags.require_local("verify --metadata", *roots)
+        registry = open_registry(roots)
         return run_metadata_check(args, registry, args.models or None)
 
     patterns = flags.patterns_from_args(args)
@@ -103,6 +105,7 @@ def run_artifact_check(
         lock: the pins of first use; a strict lock refuses files and IR that it does not contain.
         downloader, converter: the commands, before the name of a model, that make an artifact again.
     """
+    from posezoo.files.stores import pull
     from posezoo.ir.provenance import read_provenance
     from posezoo.spec.model import Precision
     from posezoo.verify import check_artifacts, check_composite
@@ -110,6 +113,8 @@ def run_artifact_check(
     artifacts: list[ArtifactState] = []
     refusals: list[LockError] = []
     for spec in selection.models:
+        for folder in dict.fromkeys((layout.model_download_dir(spec), layout.model_dir(spec))):
+            pull(folder, layout.limits, afresh=True)
         try:
             artifacts += check_artifacts(lock.with_pins(spec), layout)
             for precision in Precision if lock.is_strict else ():
@@ -120,13 +125,15 @@ def run_artifact_check(
         except LockError as error:
             refusals.append(error)
     for composite in selection.composites:
+        for root in dict.fromkeys((layout.download_dir, layout.output_dir)):
+            pull(root / composite.subdirectory, layout.limits, lambda name: "/" not in name, afresh=True)
         artifacts += check_composite(composite, layout)
     failed = [artifact for artifact in artifacts if artifact.state != "good"]
     rows = [asdict(artifact) for artifact in artifacts]
     reasons = [{"problem": refusal.problem, "hint": refusal.hint} for refusal in refusals]
     lines = [f"refused  {refusal.problem}" for refusal in refusals]
     for artifact in artifacts:
-        detail = artifact.expected if artifact.state == "good" else str(artifact.path)
+        detail = artifact.expected if artifact.state == "good" else f"{artifact.path}"
         lines.append(f"{artifact.state:8} {artifact.model}: {artifact.artifact} ({detail})")
     if failed:
         first = failed[0]
@@ -137,12 +144,12 @@ def run_artifact_check(
             words = [*converter.split(), first.model, *first.flags.split()]
             # omz_converter takes the files from the working folder by default.
             if layout.download_dir != layout.output_dir or not converter.startswith("posezoo"):
-                words += ["-d", str(layout.download_dir)]
-            words += ["-o", str(layout.output_dir), *flags.registry_arguments(args)]
+                words += ["-d", f"{layout.download_dir}"]
+            words += ["-o", f"{layout.output_dir}", *flags.registry_arguments(args)]
             repair = shlex.join(words)
         else:
             trust = ["--trust_on_first_use"] if first.state == "unknown" else []
-            words = [*downloader.split(), first.model, "-o", str(layout.download_dir), *trust]
+            words = [*downloader.split(), first.model, "-o", f"{layout.download_dir}", *trust]
             repair = shlex.join([*words, *flags.registry_arguments(args)])
         lines.append(f"{len(failed)} of {len(artifacts)} are not good; {repair} repairs the first")
     print_result(args, {"artifacts": rows, "refused": reasons}, *lines)

@@ -1,0 +1,329 @@
+"""Folders in stores, by fsspec: bring files to a working copy, and publish files from there.
+
+A reader never accepts half a model. Files are uploaded under a staging name and then moved to their final
+names, the manifest last, and the reader compares their digests with it. If two writers publish different
+files at the same time, the one that wrote the manifest last finds the other's files, and publishes again.
+"""
+
+from __future__ import annotations
+
+import logging
+import math
+import os
+import re
+import secrets
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from hashlib import sha256
+from pathlib import Path
+from typing import Any, TypeVar
+
+from posezoo.errors import (
+    MissingPackageError,
+    OutputError,
+    PosezooError,
+    SourceError,
+    import_optional,
+    redact_secrets,
+)
+from posezoo.files.file_lock import exclusive
+from posezoo.files.file_record import fingerprint, read_record, update_record
+from posezoo.files.staging import PREFIX
+from posezoo.files.verified_files import replace_atomically, writing
+from posezoo.settings import StoreFolder, StoreLimits
+from posezoo.spec.safe_names import explain_unsafe_file_name
+from posezoo.workers.threads import ThreadPool
+
+Result = TypeVar("Result")
+Info = dict[str, Any]  # what a store says about a file
+
+#: Each library repeats its own requests, so more attempts of ours do not help.
+MOST_ATTEMPTS = 3
+
+#: The size of a request in bytes: at 100 kB/s it takes 10 s.
+PIECE = 1 << 20
+
+# The slowest upload in bytes per second; libraries report no progress, so its time limit depends on the size.
+_SLOWEST_UPLOAD = 200_000
+
+# A staging folder of this age was left by a killed run; the next run that publishes beside it removes it.
+_ABANDONED_AFTER_S = 86400
+
+# What tells two versions of a file apart, as the different libraries name it.
+_VERSION_KEYS = ("size", "ETag", "etag", "md5Hash", "generation", "mtime", "created", "last_modified")
+
+_HINTS = {
+    "s3": "credentials: AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or ~/.aws",
+    "gs": "credentials: gcloud auth application-default login, or GOOGLE_APPLICATION_CREDENTIALS",
+    "az": "credentials: AZURE_STORAGE_CONNECTION_STRING, or AZURE_STORAGE_ACCOUNT_NAME and a key",
+    "sftp": "credentials: your SSH keys or FSSPEC_SFTP_PASSWORD; ~/.ssh/known_hosts must have the host",
+}
+
+
+def file_size(path: StoreFolder | str, limits: StoreLimits) -> int | None:
+    """The size in bytes of a file in a store; None if the store does not have it.
+
+    Raises:
+        SourceError: the store cannot be read.
+    """
+    return _ask(path, limits, lambda files, name: int(files.info(name)["size"]))
+
+
+def has_file(path: Path, size: int | None, limits: StoreLimits) -> bool:
+    """Whether a path is in a store, and the store has a file of this size there; None for any size."""
+    stored = file_size(path, limits) if isinstance(path, StoreFolder) else None
+    return stored is not None and size in (None, stored)
+
+
+def read_range(path: StoreFolder | str, start: int, stop: int, limits: StoreLimits) -> bytes | None:
+    """Bytes of a file; None if the store does not have it.
+
+    Raises:
+        SourceError: the store cannot be read.
+    """
+    return _ask(path, limits, lambda files, name: files.cat_file(name, start=start, end=stop))
+
+
+def pull(
+    folder: Path,
+    limits: StoreLimits,
+    wanted: Callable[[str], bool] = lambda _name: True,
+    *,
+    afresh: bool = False,
+) -> dict[Path, Info]:
+    """Make a working copy equal to its folder in the store; a folder that is not in a store is not changed.
+
+    Args:
+        wanted: whether a file is transferred, by its path relative to the folder.
+        afresh: transfer unchanged files again, and remove files that were not published yet, too.
+
+    Returns:
+        What the store says about each file, also about those that are not wanted.
+
+    Raises:
+        SourceError: the store cannot be read.
+        OutputError: the working copy cannot be written.
+    """
+    if not isinstance(folder, StoreFolder):
+        return {}
+    found = {name: info for name, info in _list(folder, limits).items() if not explain_unsafe_file_name(name)}
+    with locked(folder), writing(folder):
+        for name, info in found.items():
+            path, part = folder / name, (folder / name).with_name(f".{Path(name).name}.part")
+            if wanted(name) and (afresh or not _is_stored(path, info)):
+                path.parent.mkdir(parents=True, exist_ok=True)
+                with open(part, "wb") as copy:
+                    for start in range(0, info["size"], PIECE):
+                        piece = read_range(path, start, min(start + PIECE, info["size"]), limits)
+                        copy.write(piece or b"")
+                replace_atomically(part, path)
+                update_record(path, stored={"version": _version(info), **fingerprint(path)})
+        for path in [path for path in folder.rglob("*") if path.is_file() and not path.name.startswith(".")]:
+            name = path.relative_to(folder).as_posix()
+            is_removable = name not in found and wanted(name) and not explain_unsafe_file_name(name)
+            if is_removable and (afresh or read_record(path).stored):
+                path.unlink()
+                update_record(path, stored={})
+    return {folder / name: info for name, info in found.items()}
+
+
+def publish(paths: Sequence[Path], limits: StoreLimits) -> None:
+    """Upload the files that differ from those in the store; a path that is not in a store needs nothing.
+
+    Args:
+        paths: existing files in the order in which they appear in the store; the last is the manifest.
+
+    Raises:
+        SourceError: the store cannot be read.
+        OutputError: the store cannot be written, or another writer replaces the files each time.
+    """
+    stored = [path for path in paths if isinstance(path, StoreFolder)]
+    if not stored:
+        return
+    folder = stored[-1].parent
+    present = _list(folder, limits)
+    for staging in {name.partition("/")[0] for name in present if name.startswith(PREFIX)}:
+        created = staging.removeprefix(PREFIX).partition("-")[0]
+        if created.isdigit() and time.time() - int(created) > _ABANDONED_AFTER_S:
+            _remove(folder / staging, limits)
+    changed = [path for path in stored if not _is_stored(path, present.get(path.name))]
+    for _ in range(limits.attempts if changed else 0):
+        staged = folder / f"{PREFIX}{time.time():.0f}-{secrets.token_hex(8)}"
+        try:
+            for path in changed:
+                _upload(path, staged / path.name, limits)
+            for path in reversed(changed[1:]):  # else a reader could see files of two versions
+                _remove(path, limits)
+            versions = {path: _move(staged / path.name, path, limits) for path in changed}
+        finally:
+            with suppress(PosezooError):
+                _remove(staged, limits)
+        present = _list(folder, limits) if len(changed) > 1 else {}
+        if all(_version(present.get(path.name, {})) == versions[path] for path in changed[:-1]):
+            for path in changed:
+                update_record(path, stored={"version": versions[path], **fingerprint(path)})
+            return
+    if changed:
+        raise OutputError(f"{folder}: another run replaces its files", hint="run the command again")
+
+
+@contextmanager
+def locked(folder: Path) -> Iterator[None]:
+    """Let other processes that change this working copy wait; a folder that is in no store has no lock."""
+    if not isinstance(folder, StoreFolder):
+        yield
+        return
+    with writing(folder):
+        folder.mkdir(parents=True, exist_ok=True)
+    with exclusive(folder / "store", wait_s=math.inf):
+        yield
+
+
+def _is_stored(path: Path, info: Info | None) -> bool:
+    """Whether a file is unchanged since it was equal to this version in the store."""
+    with suppress(OSError):
+        return info is not None and read_record(path).stored == {
+            "version": _version(info),
+            **fingerprint(path),
+        }
+    return False
+
+
+def _version(info: Info) -> str:
+    facts = [(key, info[key]) for key in _VERSION_KEYS if key in info]
+    # The same library gives a time now as a number, now as a datetime.
+    plain = [(key, str(getattr(value, "timestamp", lambda value=value: value)())) for key, value in facts]
+    return sha256(repr(plain).encode()).hexdigest()
+
+
+# --- Requests
+
+
+def _list(folder: StoreFolder, limits: StoreLimits) -> dict[str, Info]:
+    """What the store says about each object below a folder, by its path relative to the folder."""
+    found = _ask(folder, limits, lambda files, name: (name, files.find(name, detail=True)))
+    root, infos = found or ("", {})
+    return {name[len(root) :].strip("/"): info for name, info in infos.items()}
+
+
+def _upload(source: Path, target: StoreFolder, limits: StoreLimits) -> None:
+    def upload(files: Any, name: str) -> None:
+        if target.address.startswith("sftp:"):  # object stores have no folders
+            files.makedirs(files._parent(name), exist_ok=True)
+        files.put_file(str(source), name)
+
+    _ask(target, limits, upload, writes=True, size=source.stat().st_size)
+
+
+def _move(staged: StoreFolder, path: StoreFolder, limits: StoreLimits) -> str | None:
+    """Give a staged file its final name, and return the version that the store then has."""
+
+    def move(files: Any, name: str) -> str:
+        source = files._strip_protocol(staged.address)
+        if not staged.address.startswith("sftp:"):
+            files.cp_file(source, name)
+        elif files.exists(source):  # else an earlier attempt was successful, but its answer was lost
+            files.mv(source, name)
+        files.invalidate_cache()
+        return _version(files.info(name))
+
+    return _ask(path, limits, move, writes=True)
+
+
+def _remove(path: StoreFolder, limits: StoreLimits) -> None:
+    """Remove a file, or a folder with all its files."""
+    _ask(path, limits, lambda files, name: files.rm(name, recursive=True))
+
+
+def _ask(
+    path: StoreFolder | str,
+    limits: StoreLimits,
+    work: Callable[[Any, str], Result],
+    *,
+    writes: bool = False,
+    size: int = 0,
+) -> Result | None:
+    """Do a piece of work with a store in a thread; a thread that falls silent is abandoned.
+
+    Args:
+        path: a path in a store, or any address.
+        work: receives the file system, and the path in it.
+        writes: whether a failure is an OutputError; otherwise it is a SourceError, and the result is None if
+            the store does not have the file.
+        size: how many bytes are uploaded.
+    """
+    from concurrent import futures  # slow import, only needed with stores
+
+    address = path.address if isinstance(path, StoreFolder) else path
+    limit_s, cause = limits.timeout_s + size / _SLOWEST_UPLOAD, None
+
+    def run() -> Result:
+        files = _connect(re.sub("(?<=[^:/]/).*", "", f"{address}/"), os.getpid())
+        files.invalidate_cache()
+        return work(files, files._strip_protocol(address))
+
+    for attempt in range(1, MOST_ATTEMPTS + 1):
+        thread_pool = ThreadPool(1)
+        future = thread_pool.submit(run)
+        try:
+            return future.result(limit_s)
+        except Exception as error:  # noqa: BLE001 each protocol's package has errors of its own
+            if isinstance(error, FileNotFoundError) and not writes:
+                return None
+            (problem, hint, is_temporary), cause = _explain(error, address), error
+            if isinstance(error, (TimeoutError, futures.TimeoutError)):  # two classes until Python 3.10
+                problem = f"no answer within {limit_s:g} s"
+        finally:
+            thread_pool.shutdown()
+        if not is_temporary or attempt >= limits.attempts:
+            break
+        _connect.cache_clear()  # a connection may be dead
+        time.sleep(0.5 * 2 ** (attempt - 1))
+    problem = f"{re.sub(f'/{PREFIX}[^/]*', '', f'{path}')}: {problem}"
+    problem += f" ({attempt} attempts)" if attempt > 1 else ""
+    if writes:
+        raise OutputError(problem, hint=hint) from cause
+    raise SourceError(problem, hint=hint, temporary=is_temporary) from cause
+
+
+@lru_cache(maxsize=16)
+def _connect(root: str, _process: int) -> Any:
+    fsspec = import_optional("fsspec", extra="storage")
+    for library in ("adlfs", "asyncio", "azure", "botocore", "gcsfs", "google", "paramiko", "s3fs"):
+        # Without a handler, Python prints their warnings and tracebacks; we report errors ourselves.
+        logging.getLogger(library).addHandler(logging.NullHandler())
+    if not root.startswith("sftp:"):
+        return fsspec.core.url_to_fs(root, skip_instance_cache=True)[0]
+    paramiko = import_optional("paramiko", extra="storage")
+
+    class KnownHosts(paramiko.MissingHostKeyPolicy):  # type: ignore[misc, name-defined]
+        """Accepts only the keys in ~/.ssh/known_hosts; fsspec would accept every key."""
+
+        def missing_host_key(self, client: Any, hostname: str, key: Any) -> None:  # noqa: ARG002
+            known = Path("~/.ssh/known_hosts").expanduser()
+            if not known.is_file() or not paramiko.HostKeys(str(known)).check(hostname, key):
+                raise PermissionError(f"{hostname} is not in {known}, or has another key there")
+
+    sftp = import_optional("fsspec.implementations.sftp", extra="storage").SFTPFileSystem
+    options = sftp._get_kwargs_from_urls(root)
+    return sftp(**options, host_key_policy=KnownHosts(), skip_instance_cache=True)
+
+
+def _explain(error: Exception, address: str) -> tuple[str, str, bool]:
+    """The problem and the hint for an error of a store's package, and whether another attempt may help."""
+    scheme = address.partition(":")[0].lower()
+    if isinstance(error, ImportError):
+        error = MissingPackageError(f"the package for {scheme}", extra="storage")
+    if isinstance(error, PosezooError):
+        return error.problem, error.hint, False
+    if isinstance(error, FileNotFoundError):
+        return "does not exist in the store", "check the address; posezoo creates no bucket", False
+    text = " ".join(redact_secrets(str(error) or type(error).__name__).split())[:200]
+    status = str(getattr(error, "status", getattr(error, "status_code", getattr(error, "code", ""))))
+    names = " ".join(kind.__name__ for kind in type(error).__mro__)
+    signs = ("PermissionError", "ValueError", "Credential", "Authentication", "SSHException")
+    if status in ("401", "403") or any(sign in names for sign in signs):
+        return f"the store refuses access: {text}", _HINTS.get(scheme, ""), False
+    return f"the store fails: {text}", "check the network and the address, and run the command again", True
