@@ -95,6 +95,7 @@ def run_for_each(
     *,
     skip_unpinned: bool = False,
     executor: Executor = Executor(),  # noqa: B008 immutable
+    memory: Callable[[ModelSpec], int] = lambda _spec: 0,
 ) -> JobReport:
     """Do the work for each model, and collect the results.
 
@@ -102,6 +103,7 @@ def run_for_each(
         work: gets a model, and the listener to which it reports its events.
         skip_unpinned: report the models without a pin in one common line.
         executor: where the work is done.
+        memory: the bytes of memory that the work on a model needs.
     """
     report, skipped = JobReport(), list[str]()
     for problem in selection.problems:
@@ -110,7 +112,7 @@ def run_for_each(
     for composite in selection.composites:
         if composite.deprecated is not None:  # for models, the download prints this warning
             console.warn(f"{composite.name}: {composite.deprecated}")
-    for outcome in for_each(selection.models, work, executor=executor, listener=console):
+    for outcome in for_each(selection.models, work, executor=executor, listener=console, memory=memory):
         name, error = outcome.item.full_name, outcome.error
         if error is None:
             report.answers.append({"name": name, **(outcome.result or {})})

@@ -50,6 +50,7 @@ def for_each(
     *,
     executor: Executor = Executor(),
     listener: Listener = ignore_event,
+    memory: Callable[[Item], int] = lambda _item: 0,
 ) -> Iterator[Outcome[Item, Result]]:
     """Run a task for each item, several at the same time; the outcomes are in the items' order.
 
@@ -59,6 +60,7 @@ def for_each(
             cancelled.
         executor: where the tasks run.
         listener: receives the events of all tasks, also from several threads at the same time.
+        memory: the bytes of memory that an item needs, so that processes and workers are not overfilled.
     """
     attempt = partial(_attempt, task)
     if not executor.in_processes:
@@ -71,10 +73,12 @@ def for_each(
         import_optional("distributed", extra="cluster")
         from posezoo.workers.cluster import map_on_cluster
 
-        return map_on_cluster(attempt, items, executor.scheduler, listener, _lost, folders=executor.folders)
+        return map_on_cluster(
+            attempt, items, executor.scheduler, listener, _lost, folders=executor.folders, memory=memory
+        )
     from posezoo.workers.processes import map_in_processes
 
-    return map_in_processes(attempt, items, executor.jobs, listener, _lost)
+    return map_in_processes(attempt, items, executor.jobs, listener, _lost, memory)
 
 
 def _attempt(

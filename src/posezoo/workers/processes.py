@@ -14,12 +14,18 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from functools import partial
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from posezoo.errors import ConversionError
 from posezoo.events import Event, Listener
-from posezoo.workers.threads import CancelCheck, Cancelled, limit_library_threads, map_ordered
+from posezoo.workers.threads import (
+    CancelCheck,
+    Cancelled,
+    MemoryBudget,
+    available_memory,
+    limit_library_threads,
+    map_ordered,
+)
 
 if TYPE_CHECKING:
     from multiprocessing.connection import Connection
@@ -61,6 +67,7 @@ def map_in_processes(
     jobs: int,
     listener: Listener,
     lost: Callable[[Item, ConversionError], Result],
+    memory: Callable[[Item], int] = lambda _item: 0,
 ) -> Iterator[Result]:
     """The result for each item, in the order of the items; each process works on one item at a time.
 
@@ -69,10 +76,16 @@ def map_in_processes(
         jobs: how many processes run at once.
         listener: receives the events of all processes.
         lost: makes the result of an item that ended its process twice.
+        memory: the bytes of memory that an item needs; those that run together need no more than there is.
     """
-    pool = ChildPool(work, lost)
+    pool, budget = ChildPool(work, lost), MemoryBudget(available_memory())
+
+    def run(item: Item, check: CancelCheck) -> Result:
+        with budget.claim(memory(item), check):
+            return pool.call(listener, item, check)
+
     try:
-        yield from map_ordered(partial(pool.call, listener), items, jobs)
+        yield from map_ordered(run, items, jobs)
     finally:
         pool.close()
 

@@ -7,7 +7,9 @@ import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from functools import partial
+from pathlib import Path
 from typing import TYPE_CHECKING, TypeVar
 
 from posezoo.events import Event, Listener
@@ -64,6 +66,38 @@ def cancellable(listener: Listener, check: CancelCheck) -> Listener:
         listener(event)
 
     return listen
+
+
+def available_memory() -> int:
+    """The bytes of memory that this process and its children may use: the machine's, or the container's."""
+    total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    with suppress(OSError, ValueError):  # no container, or "max"
+        total = min(total, int(Path("/sys/fs/cgroup/memory.max").read_text("ascii")))
+    return total
+
+
+class MemoryBudget:
+    """Memory that threads share: each waits until what it needs is free, or until it is the only one."""
+
+    def __init__(self, total: int) -> None:
+        self._total = self._free = total
+        self._changed = threading.Condition()
+
+    @contextmanager
+    def claim(self, needed: int, check: CancelCheck) -> Iterator[None]:
+        """Wait for this number of bytes, and give them back at the end."""
+        needed = min(needed, self._total)
+        with self._changed:
+            while self._free < needed:
+                self._changed.wait(0.1)
+                check()
+            self._free -= needed
+        try:
+            yield
+        finally:
+            with self._changed:
+                self._free += needed
+                self._changed.notify_all()
 
 
 def limit_library_threads(count: int) -> None:

@@ -80,6 +80,7 @@ def _run(args: argparse.Namespace) -> int:
     settings, selection = conventions.select_omz_models(args, settings)
     requested = conventions.precisions_from_args(args)
     flags.require_model_optimizer(args)
+    from posezoo.convert.memory_need import memory_need
     from posezoo.pipeline.for_each import Executor, for_each
     from posezoo.pipeline.get import write_model_card
     from posezoo.pipeline.zoo_context import open_context
@@ -114,7 +115,7 @@ def _run(args: argparse.Namespace) -> int:
     reasons = dict(zip(conventions.names_of_unreadable(selection), selection.problems, strict=True))
     failed: dict[str, PosezooError] = {**reasons}
     executor = Executor(jobs, in_processes=jobs > 1)
-    for outcome in for_each(selection.models, task, executor=executor):
+    for outcome in for_each(selection.models, task, executor=executor, memory=memory_need):
         paper, error = outcome.result or task.report_lost_process(outcome.item, outcome.error)
         paper.flush()
         if error is not None:

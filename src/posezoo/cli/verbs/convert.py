@@ -87,6 +87,7 @@ def convert_selected(
         selection: the models; None means those that the flags select.
         inputs: the options for the inputs of the IR; None means those of model.yml.
     """
+    from posezoo.convert.memory_need import memory_need
     from posezoo.pipeline.get import write_model_card
 
     work = _ConversionTask(
@@ -101,7 +102,9 @@ def convert_selected(
     executor = flags.executor_from_args(args, context)
     with Console(quiet=args.quiet) as console:
         selection = selection or select_models(context.registry, flags.patterns_from_args(args), console)
-        report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all, executor=executor)
+        report = model_jobs.run_for_each(
+            selection, work, console, skip_unpinned=args.all, executor=executor, memory=memory_need
+        )
         failed = {failure["name"] for failure in report.failures}
         for composite in () if args.dry_run else selection.composites:
             if not failed & set(composite.stages):

@@ -1,0 +1,53 @@
+"""Measure what a task costs by itself: 1,000 tasks that do nothing, in child processes and on a Dask cluster.
+
+The scheduler and its two workers run on this machine. Counted is the whole run, with the start of the child
+processes and the checks of the workers. The exit code is 1 if the bar is missed.
+
+    python benchmarks/bench_task_overhead.py
+"""
+
+from __future__ import annotations
+
+import sys
+import time
+from collections.abc import Iterator
+
+from distributed import LocalCluster
+from harness import machine, record, spread
+
+from posezoo.events import Listener
+from posezoo.pipeline.for_each import Executor, for_each
+
+TASKS, ROUNDS = 1000, 5
+#: The most milliseconds for each task.
+BAR_MS = 5.0
+
+
+def do_nothing(_number: int, _listener: Listener) -> None:
+    """An empty task."""
+
+
+def rounds(executor: Executor) -> Iterator[float]:
+    """Milliseconds for each task, in each round."""
+    for _ in range(ROUNDS):
+        start = time.perf_counter()
+        outcomes = for_each(range(TASKS), do_nothing, executor=executor)
+        assert all(outcome.error is None for outcome in outcomes)
+        yield 1000 * (time.perf_counter() - start) / TASKS
+
+
+def main() -> int:
+    """Measure, print and record."""
+    print(machine())
+    results = {"processes": spread([*rounds(Executor(2, in_processes=True))])}
+    with LocalCluster(n_workers=2, threads_per_worker=1, dashboard_address=None) as cluster:
+        executor = Executor(in_processes=True, scheduler=cluster.scheduler_address)
+        results["dask"] = spread([*rounds(executor)])
+    for way, taken in results.items():
+        print(f"{way}: {taken['median']:.2f} ms a task ({taken['min']:.2f} to {taken['max']:.2f})")
+    record("bench_task_overhead", {"tasks": TASKS, "ms": results})
+    return int(max(taken["median"] for taken in results.values()) > BAR_MS)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

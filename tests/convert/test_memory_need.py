@@ -1,0 +1,44 @@
+"""The memory that a conversion is stated to need."""
+
+from __future__ import annotations
+
+import threading
+import time
+
+from posezoo.convert.memory_need import memory_need
+from posezoo.registry import open_registry
+from posezoo.workers.threads import MemoryBudget, available_memory
+
+
+def test_a_checkpoint_needs_more_than_a_file_that_openvino_reads():
+    registry = open_registry()
+    needs = {
+        name: memory_need(registry.find(name))
+        for name in ("pose-landmark-full-mediapipe", "simple_pose_resnet152_v1b")
+    }
+    assert 299_589_632 < needs["pose-landmark-full-mediapipe"] < 10**9  # the measured peak
+    assert 2_242_838_528 < needs["simple_pose_resnet152_v1b"] < 10 * 10**9
+
+
+def test_threads_wait_for_memory_and_a_too_large_need_runs_alone():
+    budget, together, most = MemoryBudget(10), set(), []
+
+    def work(needed):
+        with budget.claim(needed, lambda: None):
+            together.add(threading.get_ident())
+            most.append((needed, len(together)))
+            time.sleep(0.02)
+            together.discard(threading.get_ident())
+
+    threads = [threading.Thread(target=work, args=(needed,)) for needed in (6, 6, 4, 99, 4)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(60)
+    assert len(most) == 5
+    assert all(count <= 2 for _, count in most)
+    assert (99, 1) in most
+
+
+def test_there_is_memory():
+    assert available_memory() > 1 << 20
