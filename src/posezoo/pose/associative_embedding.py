@@ -119,6 +119,7 @@ DECODER = DecoderType(
     person_score="min_score",
     decode=decode_associative_embedding,
     pipeline=BOTTOM_UP,
+    skeleton=SKELETON,
     needs="17 heatmaps and 17 embeddings",
     rules=(
         {

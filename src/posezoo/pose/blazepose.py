@@ -42,7 +42,8 @@ _QUARTER_SIDE = 0.6
 # The side of the region, relative to the radius of the body (hip to top): the diameter plus 25 %.
 _REGION_SCALE = 2 * 1.25
 
-_BODY = 33
+#: The keypoints of the body, which come first, and the numbers of each keypoint.
+BODY, LANDMARK_NUMBERS = 33, 5
 _HIP, _TOP = 0, 1  # the detector's keypoints that define the body's position, size and rotation
 
 
@@ -234,8 +235,8 @@ def decode_pose(raw: Floats, presence: float, transform: ImageTransform, size: S
     """
     if not (np.isfinite(raw).all() and math.isfinite(presence)):
         return None
-    body = raw.reshape(-1, 5)[:_BODY]
-    keypoints: Floats = np.empty((_BODY, 3), np.float32)
+    body = raw.reshape(-1, LANDMARK_NUMBERS)[:BODY]
+    keypoints: Floats = np.empty((BODY, 3), np.float32)
     keypoints[:, :2] = transform.to_image(body[:, :2])
     keypoints[:, 2] = sigmoid(body[:, 3])
     return Pose(keypoints, SKELETON, presence, bounding_box(keypoints, size))
@@ -253,9 +254,14 @@ def remove_duplicate_poses(poses: list[Pose], *, max_similarity: float) -> list[
     return kept
 
 
+#: The largest absolute value of a logit: exp(89) overflows in float32.
+LARGEST_LOGIT = 80
+
+
 def sigmoid(logits: Floats) -> Floats:
-    """1 / (1 + exp(-x)) in float32; x is clipped to -80..80, because exp(89) overflows in float32."""
-    probabilities: Floats = np.float32(1) / (1 + np.exp(-logits.astype(np.float32).clip(-80, 80)))
+    """1 / (1 + exp(-x)) in float32; x is clipped to ``LARGEST_LOGIT``."""
+    clipped = logits.astype(np.float32).clip(-LARGEST_LOGIT, LARGEST_LOGIT)
+    probabilities: Floats = np.float32(1) / (1 + np.exp(-clipped))
     return probabilities
 
 
@@ -286,5 +292,6 @@ DECODER = DecoderType(
     detector_options={"quarters": True},
     decode=_decode,
     pipeline="posezoo.runtime.blazepose_pipeline:BlazePosePipeline",
+    skeleton=SKELETON,
     approach="top-down",
 )

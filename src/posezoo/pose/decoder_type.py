@@ -45,6 +45,7 @@ class DecoderType:
         decode: returns poses in pixels of the last network's input, from the outputs of that network by role,
             without their batch axis, the width and height of the input in pixels, and the options.
         pipeline: the class that runs the networks, as ``module:class``; its argument is a ``PipelineConfig``.
+        skeleton: the skeleton of the poses, a name of ``SKELETONS``.
         needs: a description of the outputs, for messages.
         rules: how the roles of an IR's outputs are recognized. These are alternatives: the first one is used
             whose rules fit exactly one output each. Empty: the decoder cannot be recognized.
@@ -73,6 +74,7 @@ class DecoderType:
     options: type[Any]
     decode: Callable[[Maps, Size, Any], list[Pose]]
     pipeline: str
+    skeleton: str = ""
     needs: str = "other outputs"
     rules: tuple[Mapping[str, OutputRule], ...] = ()
     omz_model_types: tuple[str, ...] = ()

@@ -6,8 +6,9 @@ one and returns the same numbers. Coordinates are in input pixels; an integer is
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from itertools import starmap
 from typing import Any
 
 import numpy as np
@@ -91,14 +92,19 @@ def decode_heatmap(maps: Maps, size: Size, options: HeatmapOptions) -> list[Pose
     cells = np.stack([columns, rows], axis=1)
     refined = cells + convention.refine(heatmaps, cells, options.blur) if convention.refine else cells
     keypoints: Floats = np.zeros((1, JOINTS, 3), np.float32)
-    border = int(convention.is_aligned)
-    cell = np.subtract(size, border) / np.maximum(np.subtract((width, height), border), 1)
-    keypoints[0, :, :2] = refined * cell.astype(np.float32)
+    keypoints[0, :, :2] = refined * cell_size(convention, size, (width, height))
     keypoints[0, :, 2] = scores
     keypoints[0, ~is_found] = 0
     counting = scores[is_found & (scores > convention.min_score)]
     score = float(counting.mean()) * options.box_score if len(counting) else 0.0
     return create_poses(keypoints, np.array([min(score, 1.0)]), SKELETON, size)
+
+
+def cell_size(convention: HeatmapConvention, size: Size, cells: Size) -> Floats:
+    """(2,): the distance of cells, in pixels, on both axes; ``cells`` are the width and height of maps."""
+    border = int(convention.is_aligned)
+    distance = np.subtract(size, border) / np.maximum(np.subtract(cells, border), 1)
+    return distance.astype(np.float32)
 
 
 def unflip_heatmaps(maps: Floats, *, shift: bool) -> Floats:
@@ -113,11 +119,34 @@ def unflip_heatmaps(maps: Floats, *, shift: bool) -> Floats:
     return turned
 
 
-def _quarter(heatmaps: Floats, cells: NDArray[Any], _blur: int) -> Floats:
+def _differences(
+    slope: Sequence[float], bend: Sequence[float], cross: NDArray[Any] | None = None
+) -> NDArray[Any]:
+    here = np.eye(len(slope))[len(slope) // 2]
+    pairs = ((here, slope), (slope, here), (here, bend), (bend, here))
+    return np.array([*starmap(np.outer, pairs), np.outer(slope, slope) if cross is None else cross])
+
+
+#: Finite differences, (5, 5, 5) and (5, 3, 3): the weights of the values around a cell that give the slopes
+#: in x and y, and the curvatures xx, yy and xy.
+DARK_DIFFERENCES = _differences([0, -0.5, 0, 0.5, 0], [0.25, 0, -0.5, 0, 0.25])
+UDP_DIFFERENCES = _differences(
+    [-0.5, 0, 0.5], [1, -2, 1], np.array([[0.5, -0.5, 0], [-0.5, 1, -0.5], [0, -0.5, 0.5]])
+)
+
+#: The lowest value of which DARK takes the logarithm, and the range of UDP's values.
+LEAST_VALUE, UDP_VALUES = 1e-10, (0.001, 50)
+
+#: A Newton step is made if the determinant of the curvature is larger, and the step below this many cells.
+LEAST_AREA, LONGEST_STEP = 1e-12, 2
+
+
+def quarter_offsets(heatmaps: Floats, cells: NDArray[Any], _blur: int) -> Floats:
+    """(17, 2): a quarter of a cell towards the higher neighbors; see ``peaks.quarter_offset``."""
     return quarter_offset(heatmaps, np.arange(len(cells)), *cells.T)
 
 
-def _dark(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
+def dark_offsets(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
     """(17, 2): a Newton step on the logarithm of the smoothed map, except near the border.
 
     F. Zhang et al., Distribution-Aware Coordinate Representation for Human Pose Estimation, 2020,
@@ -133,16 +162,11 @@ def _dark(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
             continue
         smooth = cv2.GaussianBlur(heatmaps[joint], (blur, blur), 0, borderType=cv2.BORDER_CONSTANT)
         near = smooth[y - 2 : y + 3, x - 2 : x + 3] * (top / smooth.max())
-        log = np.log(np.maximum(near, 1e-10))
-        slope = 0.5 * np.array([log[2, 3] - log[2, 1], log[3, 2] - log[1, 2]])
-        bend_xx = 0.25 * (log[2, 4] - 2 * log[2, 2] + log[2, 0])
-        bend_yy = 0.25 * (log[4, 2] - 2 * log[2, 2] + log[0, 2])
-        bend_xy = 0.25 * (log[3, 3] - log[1, 3] - log[3, 1] + log[1, 1])
-        offsets[joint] = _newton(slope, bend_xx, bend_yy, bend_xy)
+        offsets[joint] = newton_step(np.log(np.maximum(near, LEAST_VALUE)), DARK_DIFFERENCES)
     return offsets
 
 
-def _udp(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
+def udp_offsets(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
     """(17, 2): DARK's step, but differences span one cell, and keypoints at the border are also refined.
 
     J. Huang et al., The Devil is in the Details: Delving into Unbiased Data Processing for Human Pose
@@ -152,24 +176,25 @@ def _udp(heatmaps: Floats, cells: NDArray[Any], blur: int) -> Floats:
     offsets: Floats = np.zeros(cells.shape, np.float32)
     for joint, (x, y) in enumerate(cells.tolist()):
         smooth = cv2.GaussianBlur(heatmaps[joint], (blur, blur), 0)
-        log = np.pad(np.log(smooth.clip(0.001, 50)), 1, mode="edge")[y : y + 3, x : x + 3]
-        slope = 0.5 * np.array([log[1, 2] - log[1, 0], log[2, 1] - log[0, 1]])
-        bend_xx = log[1, 2] - 2 * log[1, 1] + log[1, 0]
-        bend_yy = log[2, 1] - 2 * log[1, 1] + log[0, 1]
-        cross = log[2, 2] - log[1, 2] - log[2, 1] + 2 * log[1, 1] - log[1, 0] - log[0, 1] + log[0, 0]
-        offsets[joint] = _newton(slope, bend_xx, bend_yy, 0.5 * cross)
+        log = np.pad(np.log(smooth.clip(*UDP_VALUES)), 1, mode="edge")[y : y + 3, x : x + 3]
+        offsets[joint] = newton_step(log, UDP_DIFFERENCES)
     return offsets
 
 
-def _newton(slope: NDArray[Any], bend_xx: float, bend_yy: float, bend_xy: float) -> NDArray[Any]:
-    """The Newton step to the maximum; 0 if it is two cells or more."""
-    area = bend_xx * bend_yy - bend_xy**2
-    if not area > 1e-12:
+def newton_step(log: Floats, differences: NDArray[Any]) -> NDArray[Any]:
+    """The Newton step from a cell to the maximum, x and y in cells; 0 if it is ``LONGEST_STEP`` or more.
+
+    Args:
+        log: the logarithms of the values around the cell.
+        differences: ``DARK_DIFFERENCES`` or ``UDP_DIFFERENCES``.
+    """
+    x, y, xx, yy, xy = (differences * log).sum(axis=(1, 2)).tolist()
+    area = xx * yy - xy**2
+    if not area > LEAST_AREA:
         return np.zeros(2)
-    x, y = slope
-    step = -np.array([bend_yy * x - bend_xy * y, bend_xx * y - bend_xy * x]) / area
+    step = -np.array([yy * x - xy * y, xx * y - xy * x]) / area
     # A plateau has almost no curvature, so the step would leave the map.
-    return step if np.abs(step).max() < 2 else np.zeros(2)
+    return step if np.abs(step).max() < LONGEST_STEP else np.zeros(2)
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,16 +222,16 @@ class HeatmapConvention:
 #: Each convention is from a paper or a project:
 #: argmax: single-human-pose-estimation-0001 in Open Model Zoo; quarter: B. Xiao et al., Simple Baselines,
 #: 2018, arXiv:1804.06208, and HRNet (``get_final_preds``, and in_vis_thre 0.2 of its evaluation); dark, udp:
-#: see ``_dark`` and ``_udp``; gluoncv: GluonCV's demo (``heatmap_to_coord``: boxes are stretched to the
-#: input); gluoncv_validation: its ``get_final_preds``; alphapose: AlphaPose's ``heatmap_to_coord_simple``.
+#: see the functions; gluoncv: GluonCV's demo (``heatmap_to_coord``: boxes are stretched to the input);
+#: gluoncv_validation: its ``get_final_preds``; alphapose: AlphaPose's ``heatmap_to_coord_simple``.
 CONVENTIONS: dict[str, HeatmapConvention] = {
     "argmax": HeatmapConvention(min_score=0.2),
-    "quarter": HeatmapConvention(_quarter, min_score=0.2),
-    "dark": HeatmapConvention(_dark, min_score=0.2),
-    "udp": HeatmapConvention(_udp, is_aligned=True, min_score=0.2, crop=crop_align),
+    "quarter": HeatmapConvention(quarter_offsets, min_score=0.2),
+    "dark": HeatmapConvention(dark_offsets, min_score=0.2),
+    "udp": HeatmapConvention(udp_offsets, is_aligned=True, min_score=0.2, crop=crop_align),
     "gluoncv": HeatmapConvention(crop=crop_stretch),
-    "gluoncv_validation": HeatmapConvention(_quarter),
-    "alphapose": HeatmapConvention(_quarter, crop=crop_blank, blank_is_mean=True),
+    "gluoncv_validation": HeatmapConvention(quarter_offsets),
+    "alphapose": HeatmapConvention(quarter_offsets, crop=crop_blank, blank_is_mean=True),
 }
 
 DECODER = DecoderType(
@@ -214,6 +239,7 @@ DECODER = DecoderType(
     options=HeatmapOptions,
     decode=decode_heatmap,
     pipeline=TOP_DOWN,
+    skeleton=SKELETON,
     needs="17 heatmaps",
     rules=({"heatmaps": are_coco_heatmaps},),
     optional=(Output("", (1, JOINTS, -1, -1), role="flipped_heatmaps"),),

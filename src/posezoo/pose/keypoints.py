@@ -283,6 +283,22 @@ def create_poses(keypoints: Floats, scores: NDArray[Any], skeleton: str, size: t
     ]
 
 
+def read_people(values: Floats, scores: Floats, skeleton: str, size: tuple[int, int]) -> list[Pose]:
+    """The people in the outputs of an IR that contains its decoder (``posezoo convert --decode``).
+
+    Args:
+        values: (N, K, 3) keypoints, or (N, 4) boxes; rows of zeros are not people.
+        scores: (N,), of the people.
+        skeleton: a name of ``SKELETONS``, with K keypoints.
+        size: width and height of the image, in pixels.
+    """
+    rows = np.flatnonzero((values.reshape(len(values), -1) != 0).any(axis=1))
+    if values.ndim == 3:
+        return create_poses(values[rows], scores[rows], skeleton, size)
+    empty: Floats = np.zeros((0, 3), np.float32)
+    return [Pose(empty, skeleton, float(scores[row]), tuple(values[row].tolist())) for row in rows]
+
+
 def pose_similarity(one: Pose, other: Pose, area: float | None = None) -> float:
     """COCO's object keypoint similarity, 0..1, of two poses in pixels of the same image.
 

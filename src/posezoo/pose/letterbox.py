@@ -126,24 +126,34 @@ def stretch_transform(image: Size, size: Size) -> ImageTransform:
     return ImageTransform(np.array([[size[0] / image[0], 0, 0], [0, size[1] / image[1], 0]]), size)
 
 
+#: If pixels are averaged before a resize, at least this many times the resolution of the input is kept.
+KEPT_RESOLUTION = 2
+
+
 def letterbox_image(
-    image: Image, size: Size, padding: int = 0, *, centered: bool = True
+    image: Image,
+    size: Size,
+    padding: float | tuple[float, ...] = 0,
+    *,
+    centered: bool = True,
+    stretches: bool = False,
 ) -> tuple[ImageTransform, Image]:
     """Letterbox an image: the transform, and the network's input, (height, width, 3).
 
     The resized image has integer sides, so a resize is enough, which takes half the time of a warp. Therefore
     the scales of x and y differ slightly.
 
-    Outside the image, all channels have the value ``padding``, 0..255. The image is in the middle of the
-    input or, if it is not ``centered``, in its upper left corner.
+    Outside the image, all channels have the value ``padding``, 0..255, or one for each. The image is in the
+    middle of the input or, if it is not ``centered``, in its upper left corner. With ``stretches``, it fills
+    the input, and its aspect may change.
     """
     cv2 = import_optional("cv2", extra="run")
     height, width = image.shape[:2]
     scale = min(size[0] / width, size[1] / height)
-    inner = max(1, round(scale * width)), max(1, round(scale * height))
+    inner = size if stretches else (max(1, round(scale * width)), max(1, round(scale * height)))
     left, top = ((size[0] - inner[0]) // 2, (size[1] - inner[1]) // 2) if centered else (0, 0)
     transform = ImageTransform(np.array([[inner[0] / width, 0, left], [0, inner[1] / height, top]]), size)
-    letterboxed: Image = np.full((size[1], size[0], 3), padding, np.uint8)
+    letterboxed: Image = np.full((size[1], size[0], 3), padding, image.dtype)
     inside = letterboxed[top : top + inner[1], left : left + inner[0]]
     cv2.resize(_shrink(image, transform.scales), inner, dst=inside, interpolation=cv2.INTER_LINEAR)
     return transform, letterboxed
@@ -161,7 +171,7 @@ def _shrink(part: Image, scales: tuple[float, float]) -> Image:
         size = max(1, part.shape[1] // across), max(1, part.shape[0] // down)
         part = cv2.resize(part, size, interpolation=cv2.INTER_LINEAR)  # the average of 2 x 2 pixels
         scales = across * scales[0], down * scales[1]
-    across, down = (max(1, int(0.5 / scale)) for scale in scales)
+    across, down = (max(1, int(1 / (KEPT_RESOLUTION * scale))) for scale in scales)
     if across == down == 1:
         return part
     size = max(1, part.shape[1] // across), max(1, part.shape[0] // down)

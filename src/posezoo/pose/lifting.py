@@ -192,6 +192,7 @@ DECODER = DecoderType(
     person_score="min_score",
     decode=decode_lifting,
     pipeline="posezoo.runtime.bottom_up_pipeline:LiftingPipeline",
+    skeleton=SKELETON,
     needs="57 location maps, 19 heatmaps and 38 PAFs",
     rules=({"coordinates": are_maps(57), "heatmaps": are_maps(19), "pafs": are_maps(38)},),
     visible_score=PEAK_IS_VISIBLE,

@@ -81,6 +81,7 @@ DECODER = DecoderType(
     options=TopDownOptions,
     decode=decode_movenet,
     pipeline=TOP_DOWN,
+    skeleton=SKELETON,
     needs="17 keypoints",
     rules=({"keypoints": lambda _name, shape: shape[1:] == (1, 17, 3)},),
     detector="possible",

@@ -22,6 +22,7 @@ from posezoo.pose.letterbox import InputSizing, Size
 from posezoo.spec.model import Output
 
 SKELETON = "coco-17"
+JOINTS = 17
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +50,9 @@ def decode_multipose(maps: Maps, size: Size, options: MultiPoseOptions) -> list[
     scores = people[:, 55]
     people = people[np.isfinite(people).all(axis=1) & (scores > 0) & (scores >= options.min_score)]
     people = people[np.argsort(-people[:, 55], kind="stable")]
-    points = people[:, :51].reshape(-1, 17, 3)[:, :, [1, 0, 2]] * np.array([*size, 1], np.float32)
+    points = people[:, : 3 * JOINTS].reshape(-1, JOINTS, 3)[:, :, [1, 0, 2]] * np.array(
+        [*size, 1], np.float32
+    )
     return create_poses(points, people[:, 55].clip(0, 1), SKELETON, size)
 
 
@@ -59,6 +62,7 @@ DECODER = DecoderType(
     person_score="min_score",
     decode=decode_multipose,
     pipeline=BOTTOM_UP,
+    skeleton=SKELETON,
     needs="6 people of 56 numbers",
     rules=({"people": lambda _name, shape: shape[1:] == (6, 56)},),
     visible_score=MAXIMUM_IS_VISIBLE,

@@ -121,6 +121,7 @@ DECODER = DecoderType(
     person_score="min_score",
     decode=_decode,
     pipeline=BOTTOM_UP,
+    skeleton=SKELETON,
     needs="19 heatmaps and 38 PAFs",
     rules=(
         {"heatmaps": are_maps(_HEATMAPS), "pafs": are_maps(_PAFS)},

@@ -151,7 +151,11 @@ def upsample(maps: Floats, factor: int) -> Floats:
     return np.stack([cv2.resize(one, size, interpolation=cv2.INTER_CUBIC) for one in maps])
 
 
-def quarter_offset(maps: Floats, kinds: Ints, x: Ints, y: Ints, *, first: int = 2) -> Floats:
+#: The step of ``quarter_offset``, in cells, and the first column and row in which it is done.
+QUARTER, FIRST_INSIDE = 0.25, 2
+
+
+def quarter_offset(maps: Floats, kinds: Ints, x: Ints, y: Ints, *, first: int = FIRST_INSIDE) -> Floats:
     """(N, 2): offsets of a quarter cell towards the higher neighbors; 0 if both neighbors are equal.
 
     Args:
@@ -165,5 +169,5 @@ def quarter_offset(maps: Floats, kinds: Ints, x: Ints, y: Ints, *, first: int = 
     kinds, x, y = kinds[inside], x[inside], y[inside]
     offsets[inside, 0] = np.sign(maps[kinds, y, x + 1] - maps[kinds, y, x - 1])
     offsets[inside, 1] = np.sign(maps[kinds, y + 1, x] - maps[kinds, y - 1, x])
-    offsets *= np.float32(0.25)
+    offsets *= np.float32(QUARTER)
     return offsets

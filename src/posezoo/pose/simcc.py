@@ -75,6 +75,7 @@ DECODER = DecoderType(
     options=SimccOptions,
     decode=decode_simcc,
     pipeline=TOP_DOWN,
+    skeleton=SKELETON,
     needs="17 rows of bins each for x and y",
     rules=({"simcc_x": partial(_are_bins, axis="x"), "simcc_y": partial(_are_bins, axis="y")},),
     omz_model_types=("keypoint_detection",),

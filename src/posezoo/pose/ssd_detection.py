@@ -140,6 +140,7 @@ DECODER = DecoderType(
     person_score="min_box_score",
     decode=decode_ssd,
     pipeline="posezoo.runtime.network_pipeline:DetectorPipeline",
+    skeleton=SKELETON,
     needs="boxes of 7 numbers",
     rules=({"detections": lambda _name, shape: len(shape) == 4 and shape[3] == 7},),
     finds_boxes=True,
