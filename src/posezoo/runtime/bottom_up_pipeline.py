@@ -8,7 +8,7 @@ import numpy as np
 
 from posezoo.errors import InferenceError, TargetSizeError
 from posezoo.pose.augmentation_merge import AugmentedOutputs
-from posezoo.pose.decoders import DECODERS, decode_with_options, find_decoder
+from posezoo.pose.decoders import DECODERS, find_decoder
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Image, ImageTransform, Size, letterbox_image, to_image_pixels
 from posezoo.pose.lifting import lift_poses
@@ -38,8 +38,7 @@ class BottomUpPipeline(NetworkPipeline):
 
     def _decode(self, maps: Outputs, transform: ImageTransform, image: Size) -> list[Pose]:
         """Decode outputs by role to poses in pixels of the image; ``image`` is its size."""
-        poses = decode_with_options(self._decoder, maps, transform.size, self._options)
-        return to_image_pixels(poses, transform, image)
+        return to_image_pixels(self._decode_outputs(maps, transform.size), transform, image)
 
     def _fit_input(self, graph: Graph, config: PipelineConfig) -> Size | None:
         options = config.options

@@ -37,6 +37,8 @@ def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
     Raises:
         DecoderError: the IR does not have the outputs that the decoder needs.
     """
+    if graph.decoded_outputs:
+        return {output: output for output in graph.decoded_outputs}
     decoder, outputs, all_names = find_decoder(name), graph.distinct_outputs, graph.outputs
     ports = model.outputs if isinstance(model, ModelSpec) else ()
     declared = {port.role: port.name for port in ports if port.name in all_names}
@@ -110,6 +112,9 @@ def _select_decoder(graph: Graph, name: str | None) -> Decoder:
         named = next(map(Decoder, names), None)
     if named is not None and name in (None, named.name):
         return named
+    if named is not None and graph.decoded_outputs:
+        problem = f"{graph.path}: contains the decoder {named.name}, not {name}"
+        raise DecoderError(problem, decoder=name or "", fitting=named.name)
     if name is not None:
         find_decoder(name)
         return Decoder(name)

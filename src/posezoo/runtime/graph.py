@@ -50,6 +50,7 @@ class Graph:
         path: the path of the .xml; its .bin is in the same folder.
         model: the ``openvino.Model``.
         core: the ``openvino.Core`` that read it.
+        decoding: how a decoder in the graph was made, as JSON (``ir_writer``); empty if there is none.
         changes: the changes since it was read, as texts; different changes have different texts.
 
     Raises:
@@ -73,6 +74,7 @@ class Graph:
                 f"{xml}: cannot be read as an IR: {error_text(error)}", hint="convert the model again"
             ) from error
         self.changes: list[str] = []
+        self.decoding = self.read_rt_info("posezoo", "decoding")
         # An IR may resize images itself (posezoo convert --resize). This is disabled: the input gets the
         # network's size, because our letterbox keeps the aspect of images and a resize in the graph does not.
         ports = zip(self.model.inputs, self.read_rt_info("posezoo", "resize").split("; "), strict=False)
@@ -105,6 +107,11 @@ class Graph:
     def input_types(self) -> dict[str, Any]:
         """The numpy type of each input, by its name."""
         return {port.any_name: port.get_element_type().to_dtype() for port in self.model.inputs}
+
+    @property
+    def decoded_outputs(self) -> tuple[str, ...]:
+        """The names of the outputs of an IR that contains its decoder; empty for any other IR."""
+        return tuple(port.any_name for port in self.model.outputs if self.decoding)
 
     def read_rt_info(self, *path: str) -> str:
         """The text at a path of the IR's metadata (rt_info); empty if there is none.
@@ -167,6 +174,11 @@ class Graph:
         """
         if self.image_size(name, layout) == size:
             return
+        if self.decoded_outputs:
+            raise InferenceError(
+                f"{self.path}: contains its decoder, which is for its own size",
+                hint="leave out the size, or convert it without --decode",
+            )
         if name in self._resizes:
             raise InferenceError(
                 f"{self.path}: resizes images itself",

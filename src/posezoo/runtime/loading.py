@@ -8,7 +8,9 @@ from pathlib import Path
 
 from posezoo.errors import InferenceError
 from posezoo.plugins import import_attribute
+from posezoo.pose.decoder_type import TOP_DOWN
 from posezoo.pose.decoders import find_decoder, resolve_options
+from posezoo.pose.top_down import TopDownOptions
 from posezoo.runtime.bottom_up_pipeline import TestTimeAugmentation
 from posezoo.runtime.decoder_matching import describe_ir
 from posezoo.runtime.estimator import Estimator
@@ -56,6 +58,12 @@ def load_estimator(
     if decoder is None:
         raise InferenceError(f"{model.name} declares no decoder, so its outputs cannot be decoded to poses")
     record = find_decoder(decoder.name)
+    is_decoded = any(isinstance(ir, Graph) and ir.decoded_outputs for ir in irs.values())
+    if is_decoded and (options.flip or tuple(options.scales) != (1.0,)):
+        raise InferenceError(
+            f"{model.name}: its IR contains the decoder: images are not run mirrored or at several scales",
+            hint="convert it without --decode",
+        )
     overrides = dict(options.decoder_options)
     if options.min_person_score is not None and record.person_score:
         overrides[record.person_score] = options.min_person_score
@@ -64,9 +72,12 @@ def load_estimator(
         overrides["flip"] = True
         options = replace(options, flip=False)
     decoder_options = resolve_options(decoder, overrides)
+    pipeline = record.pipeline
+    if is_decoded and record.approach == "top-down" and not isinstance(decoder_options, TopDownOptions):
+        pipeline, decoder_options = TOP_DOWN, TopDownOptions()  # one network of several
     config = PipelineConfig(
         model,
-        _ir_paths(model, decoder, irs),
+        tuple(irs.values()) if is_decoded else _ir_paths(model, decoder, irs),
         decoder.name,
         decoder_options,
         options.override(preprocessing),
@@ -74,7 +85,7 @@ def load_estimator(
     )
     if options.flip or tuple(options.scales) != (1.0,):
         return Estimator(model, decoder.name, TestTimeAugmentation(config))
-    create_pipeline: Callable[[PipelineConfig], Pipeline] = import_attribute(record.pipeline)
+    create_pipeline: Callable[[PipelineConfig], Pipeline] = import_attribute(pipeline)
     return Estimator(model, decoder.name, create_pipeline(config))
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Generator
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,8 @@ from typing import Any
 import numpy as np
 
 from posezoo.errors import InferenceError, TargetSizeError
-from posezoo.pose.decoders import decode_with_options
+from posezoo.pose.decoders import decode_with_options, find_decoder
+from posezoo.pose.keypoints import Pose, read_people
 from posezoo.pose.letterbox import Image, ImageTransform, Size, letterbox_image, stretch_transform
 from posezoo.pose.ssd_detection import create_box_poses
 from posezoo.runtime.compiled_network import Array, CompiledNetwork, Outputs
@@ -105,6 +107,16 @@ class NetworkPipeline:
         graph = config.read_graph()
         self._roles = match_output_roles(config.model, config.decoder, graph)
         graph.keep_outputs(list(self._roles.values()))
+        self._is_decoded = bool(graph.decoded_outputs)
+        self._min_score = 0.0
+        if self._is_decoded and (wanted := config.options.min_person_score) is not None:
+            self._min_score = wanted
+            least = float(json.loads(graph.decoding)["min_score"])
+            if wanted < least:
+                raise InferenceError(
+                    f"{graph.path}: contains its decoder, which drops people with a score below {least:g}",
+                    hint=f"convert it with --min_score {wanted:g}",
+                )
         self.input_size = self._fit_input(graph, config)
         self._network = compile_image_network(graph, config)
         self.networks: tuple[CompiledNetwork, ...] = (self._network,)
@@ -126,6 +138,19 @@ class NetworkPipeline:
         outputs = yield InferenceRequest(self._network, {self._input: image[None]})
         return {role: outputs[name] for role, name in self._roles.items()}
 
+    def _decode_outputs(self, maps: Outputs, size: Size) -> list[Pose]:
+        """The people in outputs by role, in continuous coordinates of an input of this size."""
+        decoder = find_decoder(self._decoder)
+        if self._is_decoded:
+            values, scores = (maps[role].copy() for role in self._roles)
+            people = read_people(values, scores, decoder.skeleton, size)
+            return [pose for pose in people if pose.score >= self._min_score]
+        poses = decode_with_options(self._decoder, maps, size, self._options)
+        if decoder.has_pixel_centers:
+            for pose in poses:
+                pose.keypoints[pose.keypoints[:, 2] > 0, :2] += 0.5
+        return poses
+
 
 class DetectorPipeline(NetworkPipeline):
     """Runs a detector on the whole image, stretched to its input as in its training."""
@@ -136,7 +161,7 @@ class DetectorPipeline(NetworkPipeline):
         assert self.input_size is not None
         transform, picture = self._fit_image(image, self.input_size)
         maps = yield from self._infer(picture)
-        found = decode_with_options(self._decoder, maps, self.input_size, self._options)
+        found = self._decode_outputs(maps, self.input_size)
         corners = np.array([pose.box for pose in found], np.float64).reshape(-1, 2, 2)
         scores = np.array([pose.score for pose in found])
         return create_box_poses(transform.to_image(corners).reshape(-1, 4), scores, size)

@@ -9,7 +9,7 @@ from dataclasses import replace
 import numpy as np
 
 from posezoo.pose.decoder_type import Corners
-from posezoo.pose.decoders import decode_with_options, find_decoder
+from posezoo.pose.decoders import find_decoder
 from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions
 from posezoo.pose.letterbox import Image, Size, to_image_pixels
 from posezoo.pose.ssd_detection import Box
@@ -36,8 +36,7 @@ class TopDownPipeline(NetworkPipeline):
             convention = CONVENTIONS[self._options.convention]
             self._crop = convention.crop
             self._blank = _mean_color(config) if convention.blank_is_mean else _BLACK
-        decoder = find_decoder(config.decoder)
-        self._has_pixel_centers, self._next_crop = decoder.has_pixel_centers, decoder.next_crop
+        self._next_crop = find_decoder(config.decoder).next_crop
         self._detector: Pipeline | None = None
 
     @property
@@ -98,11 +97,7 @@ class TopDownPipeline(NetworkPipeline):
                 maps = {role: output.copy() for role, output in maps.items()}
                 mirrored = yield from self._infer(np.ascontiguousarray(picture[:, ::-1]))
                 maps["flipped_heatmaps"] = mirrored["heatmaps"]
-            found = decode_with_options(self._decoder, maps, self._size, self._options)
-            if self._has_pixel_centers:
-                for pose in found:
-                    pose.keypoints[pose.keypoints[:, 2] > 0, :2] += 0.5
-            for pose in to_image_pixels(found, crop.view, size):
+            for pose in to_image_pixels(self._decode_outputs(maps, self._size), crop.view, size):
                 poses.append(replace(pose, score=pose.score * box.score))
                 areas.append(crop.area)
         return suppress_by_oks(poses, areas, max_similarity=self._options.max_similarity)

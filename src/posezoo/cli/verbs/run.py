@@ -32,6 +32,7 @@ posezoo run
 posezoo run --input me.jpg --output_dir poses
 posezoo run movenet-multipose --input crowd.jpg
 posezoo run blazepose-full --input holiday/ 'more/*.png' --precision FP32 --device GPU
+posezoo run decoded/public/movenet-lightning/FP16/movenet-lightning.xml --input me.jpg
 """
 
 #: The default model.
@@ -42,7 +43,12 @@ DOWNLOAD = "download and verify"
 _ANNOTATED = re.compile(r".*_poses(_\d+)?")
 
 FLAGS = (
-    Flag("model MODEL", f"the name of a model (default: {DEFAULT_MODEL})", nargs="?", default=DEFAULT_MODEL),
+    Flag(
+        "model MODEL|XML",
+        f"the name of a model, or the .xml of an IR (default: {DEFAULT_MODEL})",
+        nargs="?",
+        default=DEFAULT_MODEL,
+    ),
     Flag(
         "-i, --input IMAGE", "images, folders or globs (default: two public-domain sample photos)", nargs="+"
     ),
@@ -66,11 +72,16 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.settings import user_folder
 
     context = flags.context_from_args(args)
-    results = args.results_dir or user_folder("cache") / "results" / args.model
+    is_ir = args.model.endswith(".xml")
+    name, precision = args.model, args.precision.value
+    if is_ir:
+        name, parent = Path(args.model).stem, Path(args.model).resolve().parent.name
+        precision = parent if parent in list(Precision) else "unknown"
+    results = args.results_dir or user_folder("cache") / "results" / name
     timer = StepTimer()
     with Console(quiet=args.quiet) as console:
         try:
-            model = context.registry.find(args.model)
+            model = None if is_ir else context.registry.find(args.model)
         except UnknownModelError as error:
             if os.path.exists(args.model):
                 hint = f"to run on an image: --input {shlex.quote(args.model)}"
@@ -79,8 +90,9 @@ def run(args: argparse.Namespace) -> int:
         # The requirements are checked before anything is downloaded.
         import_optional("cv2", extra="run")
         require_device(context.settings.device)
-        load.require_detector_used(args.detector, model)
-        if model.decoder is not None:
+        if model is not None:
+            load.require_detector_used(args.detector, model)
+        if model is not None and model.decoder is not None:
             load.select_detector(context, model.decoder.name)
         if args.input:
             images = expand_image_paths(args.input, console.warn)
@@ -91,13 +103,13 @@ def run(args: argparse.Namespace) -> int:
         estimator, card = _prepare(context, model, args, timer, console)
         answers, failures = _run_on(images, estimator, results, args.min_score, timer, console)
         summary = {
-            "model": model.full_name,
-            "precision": args.precision.value,
+            "model": estimator.model.full_name,
+            "precision": precision,
             "device": estimator.device,
             "executed_precision": estimator.executed_precision,
             "images": answers,
             "failed": failures,
-            "card": str(card),
+            "card": str(card) if card else None,
             "seconds": {name: round(value, 4) for name, value in timer.seconds.items()},
         }
         if answers:
@@ -162,14 +174,24 @@ class OutputNames:
 
 
 def _prepare(
-    context: Context, model: Model, args: argparse.Namespace, timer: StepTimer, console: Console
-) -> tuple[Estimator, Path]:
+    context: Context, model: Model | None, args: argparse.Namespace, timer: StepTimer, console: Console
+) -> tuple[Estimator, Path | None]:
+    """The estimator, and the card of a model of the zoo."""
     from posezoo.convert.conversion_plan import ConversionOptions
     from posezoo.pipeline import load
     from posezoo.pipeline.get import convert, download, resolve_model, write_model_card
     from posezoo.pipeline.plan import make_plan
     from posezoo.runtime.runtime_config import LoadOptions
 
+    runtime = load.default_runtime(context.settings)
+    run_options = LoadOptions(runtime, min_person_score=args.min_person_score)
+    if model is None:
+        with timer.time_step("compile"):
+            xml, detector = Path(args.model), args.detector
+            estimator = load.compile_ir_estimator(
+                xml, context, run_options, named_detector=detector, listener=console
+            )
+        return estimator, None
     both = (Precision.FP32, Precision.FP16)
     precisions = both if args.precision in both else (args.precision,)
     irs, options = {}, ConversionOptions()
@@ -183,8 +205,6 @@ def _prepare(
         irs = {**load.detector_irs(model, context, listener=console), **irs}
     card = write_model_card(model, context)
     with timer.time_step("compile"):
-        runtime = load.default_runtime(context.settings)
-        run_options = LoadOptions(runtime, min_person_score=args.min_person_score)
         estimator = load.compile_estimator(model, context, irs, run_options)
     return estimator, card
 
@@ -235,7 +255,8 @@ def _summary_lines(summary: dict[str, Any], results: Path) -> Iterator[str]:
         count = len(answer["poses"])
         yield f"{answer['image']}: {count} {'person' if count == 1 else 'people'} -> {answer['picture']}"
     yield f"keypoints   {results / 'poses.json'}"
-    yield f"model card  {summary['card']}"
+    if summary["card"]:
+        yield f"model card  {summary['card']}"
     yield (
         f"ran         {summary['model']} ({summary['precision']} IR) on {summary['device']} "
         f"in {summary['executed_precision']}"
