@@ -80,7 +80,7 @@ def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactSt
             if record is not None:
                 content = record.contents[suffix]
                 state = file_state(path, content.size, content.digest)
-                flags = provenance.camera_input_flags(record, spec)
+                flags = provenance.conversion_flags(record, spec)
                 yield ArtifactState(name, artifact, path, state, True, str(content.digest), flags)
             elif path.exists() and not spec.is_ir:  # the IR of a model published as IR was downloaded
                 yield ArtifactState(name, artifact, path, "unknown", True)

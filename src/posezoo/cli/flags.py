@@ -254,6 +254,11 @@ _SHARED = (
         "processes as cores use them all",
         _parse_cluster,
     ),
+    Flag(
+        "--decode",
+        "put the decoder into the IR: its outputs are then keypoints (people, keypoints, x y score), or "
+        "boxes of a detector, and scores, in pixels of the image that it takes",
+    ),
     Flag("--dry_run", "print what would be done; change nothing, send no request"),
     Flag(
         "--dynamic",
@@ -271,9 +276,20 @@ _SHARED = (
     ),
     Flag("--keep_onnx", "also write the intermediate ONNX file"),
     Flag(
+        "--max_people N",
+        "with --decode: the number of people in the outputs; rows without a person are 0 (default: as many "
+        "as the network finds)",
+        whole_number(1, 1000),
+    ),
+    Flag(
         "--min_person_score S",
         "the minimum score, 0 to 1, of a person; if a person detector runs, of its detections (default: the "
         "decoder's)",
+        parse_fraction,
+    ),
+    Flag(
+        "--min_score S",
+        "with --decode: the minimum score of a person, 0 to 1 (default: the decoder's)",
         parse_fraction,
     ),
     Flag(
@@ -321,6 +337,7 @@ FLAGS |= {flag.spellings[-1].removeprefix("--"): flag for flag in _SHARED}
 MODELS = "models all"
 FORMAT = "format quiet"
 CAMERA_INPUT = "input_type input_layout resize"
+DECODE = "decode max_people min_score"
 CHECKPOINT = "checkpoint model_name self_check dynamic keep_onnx"
 CONVERTERS = "mo allow_upstream_code"
 CONVERSION = f"precisions {CONVERTERS}"
@@ -459,7 +476,10 @@ def require_single_model(registry: Registry, name: str) -> ModelSpec:
 
 
 def input_options_from_args(args: argparse.Namespace) -> InputOptions:
-    """The options for the inputs of the IR, from ``CAMERA_INPUT``, ``--dynamic`` and ``--add_mo_arg``."""
+    """The options for the inputs and outputs of the IR: ``CAMERA_INPUT``, ``DECODE`` and others."""
+    for flag in ("max_people", "min_score"):
+        if getattr(args, flag) is not None and not args.decode:
+            args.parser.error(f"--{flag} requires --decode")
     from posezoo.resolve.input_options import InputOptions
 
     return InputOptions(
@@ -467,7 +487,10 @@ def input_options_from_args(args: argparse.Namespace) -> InputOptions:
         element_type=args.input_type or "",
         layout=args.input_layout or "",
         resize=args.resize,
-        dynamic=args.dynamic,
+        dynamic=getattr(args, "dynamic", False),
+        decode=args.decode,
+        max_people=args.max_people,
+        min_score=args.min_score,
     )
 
 

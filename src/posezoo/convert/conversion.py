@@ -81,7 +81,7 @@ def convert_with_openvino(
         # Hashing 115 MB takes as long as importing OpenVINO and numpy, 0.1 s: both are done at the same time.
         verified = pool.submit(frontends.verify_source_model, spec, layout)
         # Imported here, so that a run with nothing to convert does not load them.
-        from posezoo.convert import preprocess
+        from posezoo.convert import decoding, preprocess
         from posezoo.convert.publish import publish_irs
         from posezoo.convert.reference_outputs import compute_reference
         from posezoo.ir import ir_writer
@@ -100,6 +100,8 @@ def convert_with_openvino(
         onnx = layout.onnx_path(spec) if keep_onnx else None
         try:
             network = preprocess.apply_model_yml(frontends.read_network(spec, path, keep_onnx=onnx), spec)
+            if spec.decoding is not None:
+                network = decoding.append_decoder(network, spec)
             ir_writer.prepare_for_writing(network, spec, resolved.decoder)
         finally:
             # Nothing is made from a file with another digest; if reading failed, this is the better error.

@@ -60,7 +60,7 @@ def apply_model_yml(network: Any, spec: ModelSpec, *, is_complete: bool = True) 
         network = cut_outputs(network, [port.name for port in spec.outputs], spec.name)
         if supported_mo_args.wants_static_shape(spec.mo_args):
             _fold_shapes(network, spec)
-        network = _prepend_preprocessing(network, spec.inputs)
+        network = _prepend_preprocessing(network, spec)
         for output in spec.outputs:
             if output.layout:
                 network.output(output.name).get_node().set_layout(ov.Layout(output.layout))
@@ -177,10 +177,10 @@ def _fold_shapes(network: Any, spec: ModelSpec) -> None:
     manager.run_passes(network)
 
 
-def _prepend_preprocessing(network: Any, inputs: Sequence[Input]) -> Any:
+def _prepend_preprocessing(network: Any, spec: ModelSpec) -> Any:
     ov = import_openvino()
     preparation = ov.preprocess.PrePostProcessor(network)
-    for declared in inputs:
+    for declared in spec.inputs:
         port = preparation.input(declared.name)
         if declared.element_type:
             port.tensor().set_element_type(getattr(ov.Type, declared.element_type))
@@ -194,7 +194,11 @@ def _prepend_preprocessing(network: Any, inputs: Sequence[Input]) -> Any:
         steps = port.preprocess()
         if declared.element_type:
             steps.convert_element_type(network.input(declared.name).element_type)
-        if declared.resize:
+        if declared.resize and spec.decoding:
+            from posezoo.convert.decoding.frames import FrameFit
+
+            steps.custom(FrameFit.of(spec).fit)
+        elif declared.resize:
             steps.resize(ov.preprocess.ResizeAlgorithm.RESIZE_LINEAR)
         if declared.reverse_input_channels:
             steps.reverse_channels()

@@ -153,9 +153,12 @@ def _draw_inputs(spec: ModelSpec, runtime: ReferenceRuntime, seed: int, draw: in
         port = declared.get(name) or Input(name, shape, "")
         ir_shape = list(shape)
         if port.resize:  # the IR takes an image that is higher and narrower than the network's
-            for axis, numerator, denominator in (("H", 3, 2), ("W", 2, 3)):
+            # With a decoder, no average of pixels and no border of the letterbox needs a rounding.
+            for axis, numerator, divisor in (
+                (("H", 2, 1), ("W", 4, 1)) if spec.decoding else (("H", 3, 2), ("W", 2, 3))
+            ):
                 index = port.layout.index(axis)
-                ir_shape[index] = shape[index] * numerator // denominator + 1
+                ir_shape[index] = shape[index] * numerator // divisor + (divisor > 1)
         # Each input gets a different image, so that exchanged inputs are detected.
         drawn = draw_test_image(spec.self_check.inputs, ir_shape, port.layout, seed + 1000 * number)
         ir_dtype = dtype
@@ -166,7 +169,12 @@ def _draw_inputs(spec: ModelSpec, runtime: ReferenceRuntime, seed: int, draw: in
             image = image % 2  # usually these are row indices, and tables have at least two rows
         axes = [port.layout.index(axis) for axis in port.ir_layout]
         feed[name] = np.ascontiguousarray(image.transpose(axes)) if port.to_layout else image
-        if port.resize:
+        if port.resize and spec.decoding:
+            from posezoo.convert.decoding import reference
+
+            image = reference.fit_frame(image.astype(np.float32), spec, port)
+            image = np.rint(image) if dtype.kind in "iu" else image
+        elif port.resize:
             image = resize(image.astype(np.float32), port.layout, shape)
         prepared[name] = moved[name] = preprocess(image.astype(dtype), port).astype(dtype)
         if dtype.kind == "f":

@@ -22,7 +22,7 @@ from posezoo.convert.constant_check import find_changed_constant
 from posezoo.convert.fp16_check import compare_with_fp32
 from posezoo.convert.graph_cutting import join_names
 from posezoo.convert.node_comparison import find_first_difference
-from posezoo.convert.reference_outputs import EXACT, ReferenceOutputs, run_compiled
+from posezoo.convert.reference_outputs import EXACT, ReferenceOutputs, ReferenceSample, run_compiled
 from posezoo.errors import PosezooError, SelfCheckError
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.spec.model import ModelSpec, Precision
@@ -114,10 +114,19 @@ def check_ir(
         with ThreadPoolExecutor(1) as pool:
             # Compiling uses one core only.
             comparing = pool.submit(_compare_constants, spec, xml, source, precision)
-            compiled = openvino_core().compile_model(xml, "CPU", EXACT)
+            names, network = tuple(port.name for port in spec.outputs), xml
+            if spec.decoding is not None:
+                from posezoo.convert.decoding import match_roles
+                from posezoo.convert.decoding.reference import add_network_outputs
+
+                originals = running.result().cases[0].outputs
+                roles = match_roles(spec, {name: each.shape for name, each in originals.items()})
+                names = tuple(roles.values())
+                network = add_network_outputs(openvino_core().read_model(xml), names)
+            compiled = openvino_core().compile_model(network, "CPU", EXACT)
             changed = comparing.result()
         reference = running.result()
-        names = tuple(port.name for port in spec.outputs) or tuple(reference.cases[0].outputs)
+        names = names or tuple(reference.cases[0].outputs)
         if problem := _find_port_mismatch(names, reference, compiled):
             raise _create_error(spec, precision, problem)
         computed = [run_compiled(compiled, case.feed) for case in reference.cases]
@@ -144,6 +153,9 @@ def check_ir(
         raise _create_error(spec, precision, f"{problem}{changed and '; its constant '}{changed}")
     if changed:
         raise _create_error(spec, precision, f"has another constant than the original: {changed}")
+    if spec.decoding is not None:
+        for case, actual in zip(reference.cases, computed, strict=True):
+            outputs |= _check_decoding(spec, precision, case, actual, names)
     if unprovable and is_strict:
         name = unprovable[0]
         raise _create_error(
@@ -236,6 +248,27 @@ def _compare_outputs(
     return outputs, tuple(unprovable)
 
 
+def _check_decoding(
+    spec: ModelSpec,
+    precision: Precision,
+    case: ReferenceSample,
+    actual: Mapping[str, Array],
+    names: Sequence[str],
+) -> dict[str, OutputDifference]:
+    """Compare the outputs of a decoder in the IR with those of the numpy decoder for the IR's own maps."""
+    from posezoo.convert.decoding.reference import compare_decoding, view_of
+
+    ((name, frame),) = case.feed.items()
+    view = view_of(spec, frame.shape, case.prepared[name].shape)
+    decoded = [actual[f"decoded {place}"] for place in range(2)]
+    compared = compare_decoding(spec, {name: actual[name] for name in names}, decoded, view)
+    for name, (difference, limit) in compared.items():
+        if not difference <= limit:
+            problem = f"differs from posezoo.decode in {name}: by {difference:.1e}, {limit:.0e} is allowed"
+            raise _create_error(spec, precision, problem, hint="nothing was published")
+    return {name: OutputDifference(*values) for name, values in compared.items()}
+
+
 def _find_wrong(outputs: Mapping[str, OutputDifference], unprovable: Sequence[str]) -> list[str]:
     # "not <=" instead of ">", so that nan also counts.
     return [
@@ -285,7 +318,7 @@ def _find_port_mismatch(names: tuple[str, ...], reference: ReferenceOutputs, com
             return f"cannot be compared: {reference.runtime} gives no output {name}"
     for kind, arrays, ports in (
         ("input", case.feed, compiled.inputs),
-        ("output", {name: case.outputs[name] for name in names}, compiled.outputs),
+        ("output", {name: case.outputs[name] for name in names}, compiled.outputs[: len(names) or None]),
     ):
         if len(ports) != len(arrays) or any(
             name not in port.names for name, port in zip(arrays, ports, strict=True)

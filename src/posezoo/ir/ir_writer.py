@@ -91,6 +91,12 @@ def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:
         ),
         "decoder": decoder.name if decoder else "",
         "decoder_options": json.dumps(dict(decoder.options), sort_keys=True) if decoder else "",
+        # The decoder is in the graph; the options of the decoder are then those with which it was put there.
+        "decoding": json.dumps(
+            {"max_people": spec.decoding.max_people, "min_score": spec.decoding.min_score}, sort_keys=True
+        )
+        if spec.decoding
+        else "",
         "skeleton": spec.skeleton,
     }
     return {name: value for name, value in facts.items() if value}

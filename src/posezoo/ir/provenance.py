@@ -107,7 +107,13 @@ def conversion_key(
         "skeleton": spec.skeleton,
     }
     network = spec.network and {"name": spec.network.name, "arguments": dict(spec.network.arguments)}
-    optional = {"network": network, "mo_args": spec.mo_args, "model_info": spec.model_info}
+    decoding = spec.decoding and asdict(spec.decoding)
+    optional = {
+        "network": network,
+        "mo_args": spec.mo_args,
+        "model_info": spec.model_info,
+        "decoding": decoding,
+    }
     arguments |= {name: value for name, value in optional.items() if value}
     key = {
         "conversion_format": CONVERSION_FORMAT,
@@ -157,8 +163,8 @@ def read_provenance(path: Path) -> Provenance | None:
         return None
 
 
-def camera_input_flags(record: Provenance, spec: ModelSpec) -> str:
-    """The flags with which an IR was converted to take other images than model.yml declares.
+def conversion_flags(record: Provenance, spec: ModelSpec) -> str:
+    """The flags with which an IR was converted to take other images than model.yml declares, or to decode.
 
     Each flag is preceded by a space.
     """
@@ -174,6 +180,12 @@ def camera_input_flags(record: Provenance, spec: ModelSpec) -> str:
             flags[f"--input_layout {layout or declared.layout}"] = None
         if recorded.get("resize") and not declared.resize:
             flags["--resize"] = None
+    decoding = arguments.get("decoding") if isinstance(arguments, Mapping) else None
+    if isinstance(decoding, Mapping):
+        flags["--decode"] = None
+        if decoding.get("max_people"):
+            flags[f"--max_people {decoding['max_people']}"] = None
+        flags[f"--min_score {decoding.get('min_score')}"] = None
     return "".join(f" {flag}" for flag in flags)
 
 

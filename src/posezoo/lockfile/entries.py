@@ -107,7 +107,7 @@ def collect_entries(spec: ModelSpec, layout: ModelLayout, now: str) -> ModelSnap
             continue
         xml = layout.converted_ir_path(spec, precision)
         if record.key.get("sources") != provenance.source_digests(spec):
-            again = format_command("convert", spec) + provenance.camera_input_flags(record, spec)
+            again = format_command("convert", spec) + provenance.conversion_flags(record, spec)
             warnings.append(f"{xml}: was converted from another file: {again} converts it again")
             continue
         converted = []

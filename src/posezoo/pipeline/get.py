@@ -27,7 +27,7 @@ from posezoo.resolve.input_options import InputOptions, with_added_mo_args
 from posezoo.resolve.resolved import INT8_PRECISIONS, UPSTREAM_RESULTS, Converter, Resolved, Target
 from posezoo.settings import StoreFolder
 from posezoo.spec import supported_mo_args
-from posezoo.spec.model import Framework, Model, ModelSpec, Precision, Route
+from posezoo.spec.model import Decoder, Framework, Model, ModelSpec, Precision, Route
 from posezoo.spec.routes import PRECISION, Obstacle, select_route
 
 _CONVERTERS = {Route.IR: Converter.PUBLISHED, Route.MO: Converter.MODEL_OPTIMIZER}
@@ -102,6 +102,10 @@ def resolve_model(
         from posezoo.convert.camera_input import with_camera_input
 
         spec = with_added_mo_args(spec, inputs.mo_arguments, has_mo=has_model_optimizer)
+        if inputs.decode:
+            from posezoo.convert.decoding import with_decoding
+
+            spec = with_decoding(spec, _find_decoder(spec, context), inputs.max_people, inputs.min_score)
         spec = with_camera_input(
             spec, element_type=inputs.element_type, layout=inputs.layout, resize=inputs.resize
         )
@@ -136,14 +140,24 @@ def resolve_model(
         precisions = published or precisions
     layout = replace(context.layout, checkpoint=checkpoint)
     converter = _CONVERTERS.get(converter_route, Converter.OPENVINO)
+    if spec.decoding and (converter is Converter.MODEL_OPTIMIZER or {*precisions} & {*INT8_PRECISIONS}):
+        made_by = "Model Optimizer" if converter is Converter.MODEL_OPTIMIZER else "posezoo quantize"
+        raise ConversionError(
+            f"{spec.full_name}: no decoder is put into an IR that {made_by} makes", hint="remove --decode"
+        )
     targets = tuple(_target(spec, each, converter, obstacle, layout, context.lock) for each in precisions)
     # If the result of upstream code cannot be converted either, its route explains the obstacle.
     shown_route = route if obstacle is None else converter_route
-    decoder = spec.decoder
-    if decoder is None and spec.composite:
-        with suppress(SpecError, UnknownModelError):  # reported if the composite itself is requested
-            decoder = context.registry.composite_of(spec).decoder
+    decoder = spec.decoding.decoder if spec.decoding else _find_decoder(spec, context)
     return Resolved(spec, source, shown_route, runs_upstream_code, decoder, layout, targets)
+
+
+def _find_decoder(spec: ModelSpec, context: Context) -> Decoder | None:
+    """The model's own decoder; if it has none, its composite's."""
+    if spec.decoder is None and spec.composite:
+        with suppress(SpecError, UnknownModelError):  # reported if the composite itself is requested
+            return context.registry.composite_of(spec).decoder
+    return spec.decoder
 
 
 def _target(

@@ -1,4 +1,4 @@
-"""How the user changes the IR's inputs, also with further arguments of Model Optimizer (--add_mo_arg)."""
+"""How the user changes the IR's inputs and outputs, also with Model Optimizer's arguments (--add_mo_arg)."""
 
 from __future__ import annotations
 
@@ -26,13 +26,16 @@ _GIVEN_ELSEWHERE = {
 
 @dataclass(frozen=True, slots=True)
 class InputOptions:
-    """How the IR's inputs differ from those in model.yml; each option changes the IR and its key."""
+    """How the IR's inputs and outputs differ from model.yml's; each option changes the IR and its key."""
 
     mo_arguments: tuple[str, ...] = ()  # further arguments of Model Optimizer: the values of ``--add_mo_arg``
     element_type: str = ""  # of image inputs, by OpenVINO's name (u8, f16, f32); empty: the model's own
     layout: str = ""  # the layout of image inputs, NCHW or NHWC; empty for the model's own
     resize: bool = False  # whether the IR takes images of any height and width, and resizes them
     dynamic: bool = False  # whether sizes are dynamic: those that model.yml names, else height and width
+    decode: bool = False  # whether the IR contains its decoder
+    max_people: int | None = None  # with ``decode``: the number of people in its outputs
+    min_score: float | None = None  # with ``decode``: the minimum score of a person
 
 
 def with_added_mo_args(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = False) -> ModelSpec:

@@ -338,6 +338,21 @@ class Decoder:
 
 
 @dataclass(frozen=True, slots=True)
+class Decoding:
+    """The decoder inside an IR (--decode).
+
+    Attributes:
+        decoder: the decoder, with its options.
+        max_people: the number of people in the outputs; 0 for the most that the network finds.
+        min_score: the minimum score of a person.
+    """
+
+    decoder: Decoder
+    max_people: int
+    min_score: float
+
+
+@dataclass(frozen=True, slots=True)
 class License:
     """The license of the weights.
 
@@ -464,6 +479,7 @@ class ModelSpec:
     inputs: tuple[Input, ...] = ()
     outputs: tuple[Output, ...] = ()
     decoder: Decoder | None = None
+    decoding: Decoding | None = None  # the decoder that is put into the IR; not in model.yml
     skeleton: str = ""
     origin: ModelOrigin = ModelOrigin()
     self_check: SelfCheckSettings = SelfCheckSettings()

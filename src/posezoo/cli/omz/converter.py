@@ -68,7 +68,7 @@ FLAGS = (
         choices=("text", "json"),
         default="text",
     ),
-    f"{flags.CHECKPOINT} {flags.CAMERA_INPUT} force",
+    f"{flags.CHECKPOINT} {flags.CAMERA_INPUT} {flags.DECODE} force",
     # Old scripts use these spellings.
     Flag("--add-mo-arg", argparse.SUPPRESS, repeats=True, dest="add_mo_arg"),
     Flag("--dry-run", argparse.SUPPRESS, dest="dry_run"),

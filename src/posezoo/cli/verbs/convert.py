@@ -30,6 +30,7 @@ posezoo convert --all --precisions FP16 --download_dir models --output_dir ir
 posezoo convert blazepose-full --dry_run
 posezoo convert --network higher_hrnet --checkpoint mine.pth --model_name mine
 posezoo convert blazepose-full --input_type u8 --input_layout NHWC --resize --output_dir frames
+posezoo convert movenet-lightning --decode --input_type u8 --input_layout NHWC --resize -o decoded
 """
 
 FLAGS = (
@@ -41,7 +42,7 @@ FLAGS = (
     flags.download_dir_flag("the output folder"),
     f"output_dir {flags.LOCK} {flags.CONVERSION}",
     Flag("--onnx_only", "write no IR, only the ONNX of posezoo's own network"),
-    f"{flags.CAMERA_INPUT} force {flags.REGISTRY} cluster dry_run {flags.FORMAT}",
+    f"{flags.CAMERA_INPUT} {flags.DECODE} force {flags.REGISTRY} cluster dry_run {flags.FORMAT}",
 )
 
 

@@ -13,11 +13,12 @@ EXAMPLES = """
 posezoo get blazepose-full
 posezoo get blazepose-full --precisions FP16 --output_dir models
 posezoo get --all --format json
+posezoo get movenet-multipose --decode --max_people 3 --output_dir decoded
 """
 
 FLAGS = (
     f"{flags.MODELS} output_dir {flags.CACHE} {flags.DOWNLOAD} {flags.CONVERSION}",
-    f"force {flags.REGISTRY} cluster dry_run {flags.FORMAT}",
+    f"{flags.CAMERA_INPUT} {flags.DECODE} force {flags.REGISTRY} cluster dry_run {flags.FORMAT}",
 )
 
 
@@ -27,4 +28,5 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.convert.conversion_plan import ConversionOptions
 
     context = flags.context_from_args(args)
-    return convert_selected(args, context, ConversionOptions(force=args.force), downloads=True)
+    options, inputs = ConversionOptions(force=args.force), flags.input_options_from_args(args)
+    return convert_selected(args, context, options, downloads=True, inputs=inputs)

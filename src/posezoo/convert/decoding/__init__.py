@@ -1,0 +1,176 @@
+"""The decoder inside an IR (``--decode``), whose outputs are then people instead of the network's maps.
+
+Each decoder is a module NAME_graph with a function ``build``, and a line in ``SCORE_OPTIONS``. The numpy
+decoders in ``posezoo.pose`` define the results: the graph has their constants, the self-check compares both.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import replace
+from typing import TYPE_CHECKING, Any
+
+from posezoo.convert.formats import image_layout
+from posezoo.convert.graph_cutting import static_sizes
+from posezoo.errors import ConversionError
+from posezoo.ir.openvino_import import error_text, import_openvino
+from posezoo.plugins import import_attribute
+from posezoo.spec.model import Decoder, Decoding, Input, ModelSpec
+
+if TYPE_CHECKING:
+    from posezoo.pose.letterbox import Size
+
+#: The decoders that can be put into a graph, with their option that is the minimum score of a person.
+SCORE_OPTIONS = {
+    "blazepose": "min_presence",
+    "detection": "min_box_score",
+    "heatmap": "",
+    "movenet": "",
+    "movenet_multipose": "min_score",
+    "simcc": "",
+}
+
+#: The outputs of an IR with a decoder: [N, K, 3], or of a detector [N, 4]; and [N].
+KEYPOINTS, BOXES, SCORES = "keypoints", "boxes", "scores"
+
+
+def with_decoding(
+    spec: ModelSpec, named: Decoder | None, max_people: int | None = None, min_score: float | None = None
+) -> ModelSpec:
+    """The model, changed so that its IR contains its decoder; an input of any size gets its usual size.
+
+    Args:
+        spec: the model.
+        named: its decoder, or that of its composite.
+        max_people: the number of people in the outputs; None for the most that the network finds.
+        min_score: the minimum score of a person; None for the decoder's.
+
+    Raises:
+        ConversionError: the model has no decoder, it cannot be put into a graph, or it finds one person.
+        InferenceError: the decoder or one of its options does not exist.
+    """
+    from posezoo.pose.decoders import find_decoder, resolve_options
+
+    problem, hint = "", "remove --decode"
+    if named is None:
+        problem = "has no decoder to put into its IR"
+    elif spec.is_ir:
+        problem = "is published as IR, to which no decoder is added"
+    elif named.name not in SCORE_OPTIONS:
+        problem = f"its decoder {named.name} cannot be put into an IR"
+        hint = f"{hint}; these can: {', '.join(SCORE_OPTIONS)}"
+    elif max_people is not None and find_decoder(named.name).approach == "top-down":
+        problem = f"finds one person, so --max_people {max_people} cannot be used"
+        hint = "remove --max_people"
+    else:
+        roles = {port.role for port in spec.outputs}
+        if roles - {""} and not {port.role for port in find_decoder(named.name).networks[-1]} <= roles:
+            problem, hint = (
+                f"its outputs are not those of the decoder {named.name}",
+                "name the part that has them",
+            )
+    if problem or named is None:
+        raise ConversionError(f"{spec.full_name}: {problem}", hint=hint)
+    option = SCORE_OPTIONS[named.name]
+    if min_score is not None and option:
+        named = Decoder(named.name, {**named.options, option: min_score})
+    elif min_score is None:
+        min_score = float(getattr(resolve_options(named), option)) if option else 0.0
+    inputs = tuple(map(_with_usual_size, spec.inputs))
+    return replace(spec, decoding=Decoding(named, max_people or 0, min_score), inputs=inputs)
+
+
+def _with_usual_size(port: Input) -> Input:
+    if port.usual_size is None:
+        return port
+    usual = dict(zip("HW", port.usual_size, strict=True))
+    sides = zip(port.layout, port.shape, strict=True)
+    return replace(port, shape=tuple(usual.get(axis, side) for axis, side in sides), reshaped=True)
+
+
+def match_roles(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
+    """The names of the network's outputs that its decoder takes, by role; ``shapes`` are all by name.
+
+    Raises:
+        ConversionError: the network does not have them.
+    """
+    from posezoo.pose.decoders import find_decoder
+
+    assert spec.decoding is not None
+    decoder = find_decoder(spec.decoding.decoder.name)
+    needed = {output.role: output.name for output in decoder.networks[-1]}
+    declared = {port.role: port.name for port in spec.outputs if port.role in needed}
+    names = declared if declared.keys() == needed.keys() else decoder.match_outputs(shapes) or needed
+    if not set(names.values()) <= shapes.keys():
+        given = ", ".join(f"{name} {list(shape)}" for name, shape in shapes.items())
+        raise ConversionError(
+            f"{spec.full_name}: its decoder needs {decoder.needs}; the network has {given}",
+            hint="declare the roles of its outputs in model.yml",
+        )
+    return names
+
+
+def _input_size(network: Any, spec: ModelSpec) -> Size:
+    """Width and height of the image that the network takes, after a resize in the graph."""
+    port = next(iter(spec.inputs), Input("", ()))
+    shape = port.shape or tuple(static_sizes(network.inputs[0].partial_shape))
+    layout = port.layout or image_layout(spec.framework)
+    sides = dict(zip(layout, shape, strict=False))
+    if len(network.inputs) != 1 or len(shape) != 4 or min(shape) < 1 or sides.get("N") != 1:
+        raise ConversionError(
+            f"{spec.full_name}: a decoder needs one input with one image of a fixed size, not {list(shape)}",
+            hint="declare its shape and layout, and remove --dynamic",
+        )
+    return sides["W"], sides["H"]
+
+
+def append_decoder(network: Any, spec: ModelSpec) -> Any:
+    """A network whose outputs are people: ``keypoints`` or ``boxes``, and ``scores``, highest score first.
+
+    Coordinates are continuous, in pixels of the image that the IR takes: (0, 0) is the corner of its top left
+    pixel. A missing keypoint, and a row without a person, is 0.
+
+    A decoder's function ``build`` takes the outputs by role, width and height of the network's input, its
+    options, and the number of people (0: all). It returns [N, K, 3] or [N, 4] in pixels of the network's
+    input, as the numpy decoder computes them, and [N].
+
+    Args:
+        network: an ``openvino.Model``, with its preprocessing; it is changed.
+        spec: the model, from ``with_decoding``.
+
+    Raises:
+        ConversionError: the decoder does not fit the network's inputs and outputs.
+    """
+    from posezoo.convert.decoding import nodes
+    from posezoo.convert.decoding.frames import FrameFit
+    from posezoo.pose.decoders import find_decoder, resolve_options
+
+    assert spec.decoding is not None
+    name, ov, size = spec.decoding.decoder.name, import_openvino(), _input_size(network, spec)
+    ports = {name: port for port in network.outputs for name in port.names}
+    roles = match_roles(spec, {name: tuple(static_sizes(port.partial_shape)) for name, port in ports.items()})
+    maps = {role: nodes.to_float(ports[output].node.input_value(0)) for role, output in roles.items()}
+    for port in network.outputs:  # the names of the outputs become free for those of the decoder
+        port.node.input_value(0).set_names({inner_name(each) for each in port.names})
+    build = import_attribute(f"posezoo.convert.decoding.{name}_graph:build")
+    try:
+        values, scores = build(maps, size, resolve_options(spec.decoding.decoder), spec.decoding.max_people)
+        if find_decoder(name).has_pixel_centers:
+            values = nodes.shift(values, 0.5)
+        if spec.inputs and spec.inputs[0].resize:
+            values = FrameFit.of(spec).to_frame(values, network.inputs[0])
+        values, scores = nodes.keep_people(values, scores, spec.decoding.min_score)
+    except (RuntimeError, ValueError) as error:
+        raise ConversionError(
+            f"{spec.full_name}: {error_text(error)}", hint="check the shapes of its outputs, and --max_people"
+        ) from error
+    results = []
+    for title, node in ((KEYPOINTS if len(values.shape) == 3 else BOXES, values), (SCORES, scores)):
+        node.output(0).set_names({title})
+        results.append(ov.opset13.result(node))
+    return ov.Model(results, network.get_parameters(), network.get_friendly_name())
+
+
+def inner_name(name: str) -> str:
+    """The name inside the graph of a network's output."""
+    return f"network_{name}" if name in (KEYPOINTS, BOXES, SCORES) else name

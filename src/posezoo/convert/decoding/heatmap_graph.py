@@ -1,0 +1,125 @@
+"""The heatmaps of one person in a graph: ``pose.heatmap`` with OpenVINO's operations."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import cv2
+import numpy as np
+import openvino.opset13 as ops
+
+from posezoo.convert.decoding import nodes
+from posezoo.convert.decoding.nodes import Maps
+from posezoo.pose import heatmap, peaks
+from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions
+from posezoo.pose.letterbox import Size
+
+
+def build(maps: Maps, size: Size, options: HeatmapOptions, _max_people: int) -> tuple[Any, Any]:
+    """The person, as ``append_decoder`` says."""
+    convention, heatmaps = CONVENTIONS[options.convention], maps["heatmaps"]
+    _, joints, height, width = heatmaps.shape
+    best, scores = nodes.find_maximum(ops.reshape(heatmaps, nodes.integers([joints, -1]), False))
+    columns = ops.mod(best, nodes.integers(width))
+    rows = ops.divide(ops.subtract(best, columns), nodes.integers(width))
+    cells = ops.concat([columns, rows], 1)
+    places = nodes.to_float(cells)
+    if convention.refine is not None:
+        places = ops.add(places, _REFINEMENTS[convention.refine](heatmaps, cells, scores, options.blur))
+    cell = heatmap.cell_size(convention, size, (width, height))
+    scores = ops.maximum(scores, nodes.constant(0))
+    points = ops.concat([ops.multiply(places, nodes.constant(cell)), scores], 1)
+    is_counted = nodes.to_float(ops.greater(scores, nodes.constant(convention.min_score)))
+    total, count = (
+        ops.reduce_sum(each, nodes.integers([0])) for each in (ops.multiply(scores, is_counted), is_counted)
+    )
+    mean = ops.divide(total, ops.maximum(count, nodes.constant(1)))
+    score = ops.minimum(ops.multiply(mean, nodes.constant(options.box_score)), nodes.constant(1))
+    return ops.unsqueeze(points, nodes.integers([0])), score
+
+
+def _near(maps: Any, cells: Any, radius: int) -> Any:
+    """(K, (2 radius + 1)^2): the values of maps (1, K, H, W) around cells (K, 2), row by row.
+
+    A place outside the map has the value of the nearest cell.
+    """
+    _, joints, height, width = maps.shape
+    down, across = np.mgrid[-radius : radius + 1, -radius : radius + 1].reshape(2, 1, -1)
+    x, y = (
+        ops.minimum(
+            ops.maximum(ops.add(nodes.take(cells, [axis], 1), nodes.integers(steps)), nodes.integers(0)),
+            nodes.integers(side - 1),
+        )
+        for axis, steps, side in ((0, across, width), (1, down, height))
+    )
+    places = ops.add(ops.multiply(y, nodes.integers(width)), x)
+    return ops.gather_elements(ops.reshape(maps, nodes.integers([joints, -1]), False), places, 1)
+
+
+def _inside(maps: Any, cells: Any, first: int, last: int) -> Any:
+    """(K, 1) bool: whether cells are ``first`` or more from the start of both axes, ``last`` from the end."""
+    _, _, height, width = maps.shape
+    end = nodes.integers([width - last, height - last])
+    both = ops.logical_and(ops.greater_equal(cells, nodes.integers(first)), ops.less(cells, end))
+    return ops.reduce_logical_and(both, nodes.integers([1]), keep_dims=True)
+
+
+def _quarter(maps: Any, cells: Any, _scores: Any, _blur: int) -> Any:
+    near = _near(maps, cells, 1)
+    slopes = ops.subtract(nodes.take(near, [5, 7], 1), nodes.take(near, [3, 1], 1))
+    offsets = ops.multiply(ops.sign(slopes), nodes.constant(peaks.QUARTER))
+    return ops.select(_inside(maps, cells, peaks.FIRST_INSIDE, 1), offsets, nodes.constant(0))
+
+
+def _dark(maps: Any, cells: Any, scores: Any, blur: int) -> Any:
+    smooth = _blur(maps, blur, "constant")
+    highest = ops.reduce_max(smooth, nodes.integers([0, 2, 3]))
+    near = ops.multiply(
+        _near(smooth, cells, 2), ops.divide(scores, ops.unsqueeze(highest, nodes.integers([1])))
+    )
+    log = ops.log(ops.maximum(near, nodes.constant(heatmap.LEAST_VALUE)))
+    offsets = _newton(log, heatmap.DARK_DIFFERENCES)
+    is_refined = ops.logical_and(_inside(maps, cells, 2, 2), ops.greater(scores, nodes.constant(0)))
+    return ops.select(is_refined, offsets, nodes.constant(0))
+
+
+def _udp(maps: Any, cells: Any, _scores: Any, blur: int) -> Any:
+    log = ops.log(ops.clamp(_near(_blur(maps, blur, "reflect"), cells, 1), *heatmap.UDP_VALUES))
+    return _newton(log, heatmap.UDP_DIFFERENCES)
+
+
+def _blur(maps: Any, width: int, mode: str) -> Any:
+    """The maps, (1, K, H, W), smoothed as by OpenCV's GaussianBlur; beyond the border 0, or mirrored."""
+    joints, radius = maps.shape[1], width // 2
+    around = nodes.integers([0, 0, radius, radius])
+    smooth = ops.pad(maps, around, around, mode, *([nodes.constant(0)] if mode == "constant" else []))
+    kernel = cv2.getGaussianKernel(width, 0, cv2.CV_32F).reshape(-1)
+    for shape in ((joints, 1, 1, width, 1), (joints, 1, 1, 1, width)):
+        weights = nodes.constant(np.tile(kernel, joints).reshape(shape))
+        smooth = ops.group_convolution(smooth, weights, [1, 1], [0, 0], [0, 0], [1, 1])
+    return smooth
+
+
+def _newton(log: Any, differences: Any) -> Any:
+    """(K, 2): as ``pose.heatmap.newton_step``, for the values around each cell."""
+    weights = nodes.constant(differences.reshape(len(differences), -1))
+    derived = ops.matmul(log, weights, False, True)
+    x, y, xx, yy, xy = (nodes.take(derived, [place], 1) for place in range(5))
+    area = ops.subtract(ops.multiply(xx, yy), ops.multiply(xy, xy))
+    is_bent = ops.greater(area, nodes.constant(heatmap.LEAST_AREA))
+    steps = [
+        ops.subtract(ops.multiply(xy, y), ops.multiply(yy, x)),
+        ops.subtract(ops.multiply(xy, x), ops.multiply(xx, y)),
+    ]
+    step = ops.divide(ops.concat(steps, 1), ops.select(is_bent, area, nodes.constant(1)))
+    longest = ops.reduce_max(ops.abs(step), nodes.integers([1]), keep_dims=True)
+    is_near = ops.logical_and(is_bent, ops.less(longest, nodes.constant(heatmap.LONGEST_STEP)))
+    return ops.select(is_near, step, nodes.constant(0))
+
+
+_REFINEMENTS: dict[object, Callable[[Any, Any, Any, int], Any]] = {
+    heatmap.quarter_offsets: _quarter,
+    heatmap.dark_offsets: _dark,
+    heatmap.udp_offsets: _udp,
+}

@@ -1,0 +1,89 @@
+"""Nodes that several decoders in a graph use."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+import numpy as np
+import openvino.opset13 as ops
+from numpy.typing import ArrayLike
+
+#: The outputs of a network, by role.
+Maps = Mapping[str, Any]
+
+#: Larger values are inf or nan.
+_LARGEST = float(np.finfo(np.float32).max)
+
+
+def constant(values: ArrayLike) -> Any:
+    """A constant f32 that keeps its values in an IR in FP16: what is rounded away is a second constant."""
+    exact = np.asarray(values, np.float32)
+    with np.errstate(over="ignore"):
+        coarse = exact.astype(np.float16).astype(np.float32)
+    rest = exact - coarse
+    if not np.isfinite(coarse).all() or not rest.any():
+        return ops.constant(exact)
+    return ops.add(ops.constant(coarse), ops.constant(rest))
+
+
+def integers(values: ArrayLike) -> Any:
+    """A constant i32."""
+    return ops.constant(np.asarray(values, np.int32))
+
+
+def to_float(node: Any) -> Any:
+    """The values as f32."""
+    return node if node.get_element_type().to_string() == "f32" else ops.convert(node, "f32")
+
+
+def find_maximum(rows: Any) -> tuple[Any, Any]:
+    """Of rows (N, L): the index of the first maximum, i32 (N, 1), and its value, (N, 1)."""
+    best = ops.topk(rows, integers(1), 1, "max", "value", "i32", stable=True)
+    return best.output(1), best.output(0)
+
+
+def select_highest(scores: Any, limit: int) -> tuple[Any, Any]:
+    """The indices and values of the highest scores, (N,), in descending order; equal ones in their order.
+
+    Args:
+        scores: of all that the network finds.
+        limit: N; 0 for all.
+
+    Raises:
+        ValueError: there are not so many.
+    """
+    (count,) = scores.shape
+    if limit > count:
+        raise ValueError(f"finds at most {count} people, so --max_people {limit} cannot be used")
+    best = ops.topk(scores, integers(limit or count), 0, "max", "value", "i32", stable=True)
+    return best.output(1), best.output(0)
+
+
+def take(values: Any, places: ArrayLike | Any, axis: int) -> Any:
+    """The values at these indices of an axis."""
+    return ops.gather(values, places if hasattr(places, "get_node") else integers(places), integers(axis))
+
+
+def shift(keypoints: Any, offset: float) -> Any:
+    """Keypoints (N, K, 3), moved to the right and down."""
+    return ops.add(keypoints, constant([offset, offset, 0]))
+
+
+def keep_people(values: Any, scores: Any, min_score: float) -> tuple[Any, Any]:
+    """Set people with lower scores or values that are not finite, and keypoints without a score, to 0.
+
+    Args:
+        values: (N, K, 3) keypoints, or (N, 4) boxes.
+        scores: (N,).
+        min_score: the minimum score of a person.
+    """
+    axes = list(range(1, len(values.shape)))
+    is_finite = ops.less_equal(ops.abs(values), constant(_LARGEST))
+    is_kept = ops.logical_and(
+        ops.greater_equal(scores, constant(min_score)), ops.reduce_logical_and(is_finite, integers(axes))
+    )
+    is_found = ops.unsqueeze(is_kept, integers(axes))
+    if len(axes) == 2:
+        is_found = ops.logical_and(is_found, ops.greater(take(values, [2], 2), constant(0)))
+    return ops.select(is_found, values, constant(0)), ops.select(is_kept, scores, constant(0))

@@ -1,0 +1,95 @@
+"""What an IR with a decoder must put out: computed in numpy, with ``posezoo.pose``, for the self-check."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+
+from posezoo.convert.decoding import BOXES, KEYPOINTS, SCORES, inner_name, match_roles
+from posezoo.convert.decoding.frames import FrameFit
+from posezoo.convert.formats import image_layout
+from posezoo.convert.graph_cutting import find_output
+from posezoo.ir.openvino_import import import_openvino
+from posezoo.pose.decoders import decode_with_options, find_decoder, resolve_options
+from posezoo.pose.letterbox import ImageTransform, letterbox_image
+from posezoo.spec.model import Input, ModelSpec
+
+Array = npt.NDArray[Any]
+
+#: The allowed differences from the numpy decoder: of coordinates in pixels of the network's input, of scores.
+PIXELS, SCORE = 0.2, 1e-4
+
+
+def add_network_outputs(ir: Any, names: Sequence[str]) -> Any:
+    """An IR with a decoder, with the outputs of its network first; its own are ``decoded 0`` and 1."""
+    ov = import_openvino()
+    ports: dict[str, Any] = {name: find_output(ir, inner_name(name)) for name in names}
+    ports |= {f"decoded {place}": port.node.input_value(0) for place, port in enumerate(ir.outputs)}
+    for name, port in ports.items():
+        port.set_names({name})
+    # Results keep the names that they were made with.
+    return ov.Model(list(map(ov.opset13.result, ports.values())), ir.get_parameters())
+
+
+def fit_frame(frame: Array, spec: ModelSpec, port: Input) -> Array:
+    """A frame f32, in the layout of the network's input, fitted into that."""
+    fit, axes = FrameFit.of(spec), [port.layout.index(side) for side in "NHWC"]
+    image: Any = frame.transpose(axes)[0]
+    fitted = letterbox_image(image, fit.size, fit.color, stretches=fit.stretches)[1][None]
+    restored: Array = fitted.transpose(np.argsort(axes))
+    return restored
+
+
+def view_of(spec: ModelSpec, frame: tuple[int, ...], prepared: tuple[int, ...]) -> ImageTransform:
+    """The transform from the IR's input to the network's, which have these shapes."""
+    port = next(iter(spec.inputs), Input("", ()))
+    layout = port.layout or image_layout(spec.framework)
+    if port.resize:
+        axes, fit = port.ir_layout, FrameFit.of(spec)
+        image = np.zeros((frame[axes.index("H")], frame[axes.index("W")], 3), np.uint8)
+        return letterbox_image(image, fit.size, stretches=fit.stretches)[0]
+    return ImageTransform(np.eye(2, 3), (prepared[layout.index("W")], prepared[layout.index("H")]))
+
+
+def compare_decoding(
+    spec: ModelSpec, outputs: Mapping[str, Array], decoded: Sequence[Array], view: ImageTransform
+) -> dict[str, tuple[float, float]]:
+    """The largest differences of an IR's outputs from those of the numpy decoder, and their limits, by name.
+
+    Args:
+        spec: the model, from ``with_decoding``.
+        outputs: the network's, by name.
+        decoded: the IR's two outputs for the same image.
+        view: the transform from the image to the network's input.
+
+    Returns:
+        Of coordinates, relative to the longer side of the network's input; of scores.
+    """
+    assert spec.decoding is not None
+    named, (values, scores) = spec.decoding.decoder, decoded
+    roles = match_roles(spec, {name: array.shape for name, array in outputs.items()})
+    maps = {role: outputs[name] for role, name in roles.items()}
+    poses = decode_with_options(named.name, maps, view.size, resolve_options(named))
+    poses = [pose for pose in poses if pose.score >= spec.decoding.min_score][: len(scores)]
+    wanted, wanted_scores = np.zeros_like(values), np.zeros_like(scores)
+    for row, pose in enumerate(poses):
+        wanted_scores[row] = pose.score
+        if values.ndim == 2:
+            wanted[row] = view.to_image(np.reshape(pose.box, (2, 2))).ravel()
+            continue
+        points = pose.keypoints[:, :2] + 0.5 * find_decoder(named.name).has_pixel_centers
+        wanted[row, :, :2], wanted[row, :, 2] = view.to_image(points), pose.keypoints[:, 2]
+    title, apart = (BOXES if values.ndim == 2 else KEYPOINTS), np.abs(wanted_scores - scores)
+    if values.ndim == 3:
+        wanted[wanted[..., 2] <= 0] = 0
+        apart = np.append(apart, np.abs(wanted - values)[..., 2])
+        values, wanted = values[..., :2], wanted[..., :2]
+    moved = np.abs(wanted - values) * np.resize(view.scales, values.shape[-1])
+    longer = max(view.size)
+    return {
+        title: (float(moved.max(initial=0)) / longer, PIXELS / longer),
+        SCORES: (float(apart.max(initial=0)), SCORE),
+    }

@@ -1,0 +1,360 @@
+"""Decoders in a graph return what the numpy decoders return, for 200 drawn scenes each."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import onnx
+import pytest
+from onnx import helper, numpy_helper
+
+from fakes.conversion import context_of, convert_model, plan_conversion
+from fakes.network import downloaded, network, spec_of
+from posezoo import decode
+from posezoo.convert.camera_input import with_camera_input
+from posezoo.convert.decoding import append_decoder, nodes, with_decoding
+from posezoo.errors import ConversionError, InferenceError, SelfCheckError
+from posezoo.ir.ir_writer import write_ir
+from posezoo.pipeline.get import get, resolve_model
+from posezoo.pipeline.zoo_context import open_context
+from posezoo.pose.decoders import find_decoder
+from posezoo.pose.heatmap import CONVENTIONS
+from posezoo.pose.keypoints import SKELETONS
+from posezoo.resolve.input_options import InputOptions
+from posezoo.runtime.graph import Graph
+from posezoo.runtime.loading import load_ir
+from posezoo.runtime.runtime_config import LoadOptions
+from posezoo.settings import read_settings, to_settings
+from posezoo.spec.model import ColorOrder, Decoder, Framework, Input, Output, Precision
+
+ov = pytest.importorskip("openvino")
+ops = ov.opset13
+
+SCENES = 200
+SIZE = (192, 256)
+EXACT = {"INFERENCE_PRECISION_HINT": "f32"}
+Maps = Mapping[str, np.ndarray]
+
+
+def heatmaps(rng: np.random.Generator) -> Maps:
+    """Hills inside the map, at its border and outside of it; some of them low, flat or below 0."""
+    places = rng.uniform((-2, -2), (50, 66), (17, 2))
+    widths, heights = rng.uniform(0.7, 4, (17, 1, 1)), rng.uniform(-0.2, 1.1, (17, 1, 1))
+    rows, columns = np.mgrid[:64, :48]
+    squared = (columns - places[:, :1, None]) ** 2 + (rows - places[:, 1:, None]) ** 2
+    maps = heights * np.exp(-squared / (2 * widths**2)) + rng.normal(0, 0.01, (17, 64, 48))
+    maps[0] = np.minimum(maps[0], 0.5)  # several cells are the highest
+    return {"heatmaps": maps[None].astype(np.float32)}
+
+
+def bins(rng: np.random.Generator) -> Maps:
+    return {
+        f"simcc_{axis}": rng.uniform(rng.choice([-1, 0]), 1, (1, 17, 2 * side)).astype(np.float32)
+        for axis, side in zip("xy", SIZE, strict=True)
+    }
+
+
+def people(rng: np.random.Generator) -> Maps:
+    values = rng.random((1, 6, 56), np.float32)
+    values[0, :, 55] *= rng.integers(0, 2, 6)
+    values[0, rng.integers(6), rng.integers(51)] = rng.choice([0, np.inf, np.nan])
+    return {"people": values}
+
+
+def detections(rng: np.random.Generator) -> Maps:
+    rows = rng.uniform(-0.3, 1.3, (200, 7)).astype(np.float32)
+    rows[:, 0], rows[:, 1] = 0, rng.integers(0, 3, 200)
+    rows[:, 2] = np.round(rng.random(200), 2)  # equal scores keep their order
+    rows[rng.integers(200) :: 3, 0] = -1
+    return {"detections": rows[None, None]}
+
+
+CASES: dict[str, tuple] = {
+    **{f"heatmap/{name}": (heatmaps, {"convention": name}) for name in CONVENTIONS},
+    "heatmap/dark of small inputs": (heatmaps, {"convention": "dark", "blur": 3}),
+    "simcc": (bins, {}),
+    "movenet": (lambda rng: {"keypoints": rng.random((1, 1, 17, 3), np.float32)}, {}),
+    "movenet_multipose": (people, {}),
+    "blazepose": (
+        lambda rng: {
+            "landmarks": rng.normal(100, 90, (1, 195)).astype(np.float32),
+            "presence": rng.random((1, 1), np.float32),
+        },
+        {},
+    ),
+    "detection": (detections, {}),
+}
+
+
+def described(name: str, maps: Maps, tmp_path, **options):
+    """A model with one image as input, whose outputs are these maps."""
+    image = Input("image", (1, 3, SIZE[1], SIZE[0]), "NCHW")
+    outputs = tuple(Output(role, array.shape, role=role) for role, array in maps.items())
+    spec = spec_of(network("onnx"), tmp_path, inputs=(image,), outputs=outputs)
+    return spec, Decoder(name, options)
+
+
+def graph_of(spec, maps: Maps):
+    """The decoder alone: its inputs are the outputs of a network."""
+    image = ops.parameter([1, 3, SIZE[1], SIZE[0]], np.float32, name="image")
+    nothing = ops.multiply(ops.reduce_max(image, ops.constant([0, 1, 2, 3])), ops.constant(np.float32(0)))
+    outputs, inner = [], {}
+    for role, array in maps.items():
+        inner[role] = ops.parameter(list(array.shape), np.float32, name=role)
+        outputs.append(
+            ops.add(
+                ops.relu(ops.multiply(nothing, ops.constant(np.zeros(array.shape, np.float32)))),
+                ops.constant(np.float32(0)),
+            )
+        )
+        outputs[-1].output(0).set_names({role})
+    model = append_decoder(ov.Model(outputs, [image], "maps"), spec)
+    for role, node in zip(maps, outputs, strict=True):
+        for target in node.output(0).get_target_inputs():
+            target.replace_source_output(inner[role].output(0))
+    return ov.Model(model.get_results(), list(inner.values()), "decoder")
+
+
+def expected(name: str, maps: Maps, count: int, min_score: float = 0, **options):
+    """What posezoo.decode returns, with continuous coordinates, as the arrays of an IR."""
+    decoder = find_decoder(name)
+    poses = [pose for pose in decode(name, maps, SIZE, **options) if pose.score >= min_score][:count]
+    joints = len(SKELETONS[decoder.skeleton].keypoints)
+    values, scores = np.zeros((count, *((joints, 3) if joints else (4,)))), np.zeros(count)
+    for row, pose in enumerate(poses):
+        scores[row], values[row] = pose.score, pose.keypoints if joints else pose.box
+    if joints:
+        values[values[..., 2] <= 0] = 0
+        values[..., :2] += 0.5 * decoder.has_pixel_centers * (values[..., 2:] > 0)
+    return values, scores
+
+
+FP16_CASES = ("heatmap/dark", "heatmap/udp", "detection")
+
+
+@pytest.mark.parametrize(
+    ("case", "precision"),
+    [*((case, Precision.FP32) for case in CASES), *((case, Precision.FP16) for case in FP16_CASES)],
+)
+def test_a_graph_finds_the_same_people_as_numpy(case, precision, tmp_path):
+    draw, options = CASES[case]
+    name = case.split("/")[0]
+    spec, decoder = described(name, draw(np.random.default_rng(0)), tmp_path, **options)
+    spec = with_decoding(spec, decoder)
+    model = graph_of(spec, draw(np.random.default_rng(0)))
+    assert not any(port.partial_shape.is_dynamic for port in model.outputs)
+    assert not any(port.partial_shape.is_dynamic for op in model.get_ops() for port in op.outputs())
+    xml = write_ir(model, tmp_path / "decoder.xml", precision)
+    compiled = ov.Core().compile_model(xml, "CPU", EXACT)
+    apart, found = [], 0
+    for seed in range(SCENES):
+        maps = draw(np.random.default_rng(seed))
+        values, scores = compiled(dict(maps)).values()
+        order = np.argsort(
+            scores <= 0, kind="stable"
+        )  # a person with a value that is not finite leaves a row of 0
+        values, scores = values[order], scores[order]
+        wanted, wanted_scores = expected(name, maps, len(scores), **options)
+        assert np.array_equal(scores > 0, wanted_scores > 0), seed
+        assert np.abs(scores - wanted_scores).max() <= 1e-4, seed
+        if values.ndim == 3:
+            assert np.abs(values[..., 2] - wanted[..., 2]).max() <= 1e-4, seed
+        apart.append(np.abs(values - wanted)[..., : 4 if values.ndim == 2 else 2].max())
+        found += np.count_nonzero(wanted_scores)
+    assert max(apart) <= 0.2 and found > SCENES / 3
+
+
+def pose_network(folder, *, kind: str = "noise", output: str = "heatmaps"):
+    """An ONNX file of one convolution that makes 17 heatmaps of 16 x 12 from an image of 64 x 48, and its model."""
+    stride, rng = 4, np.random.default_rng(3)
+    weights = rng.normal(0, 0.01, (17, 3, stride, stride)).astype(np.float32)
+    if kind == "brightness":
+        weights[:] = 1 / (3 * stride**2 * 255)
+    node = helper.make_node("Conv", ["image", "weights"], [output], "conv", strides=[stride, stride])
+    ports = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in (("image", (1, 3, 64, 48)), (output, (1, 17, 64 // stride, 48 // stride)))
+    ]
+    graph = helper.make_graph(
+        [node], "pose", ports[:1], ports[1:], [numpy_helper.from_array(weights, "weights")]
+    )
+    file = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8)
+    content = file.SerializeToString(deterministic=True)
+    image = Input("image", (1, 3, 64, 48), "NCHW", ColorOrder.RGB, reverse_input_channels=True)
+    outputs = (Output(output, (1, 17, 64 // stride, 48 // stride), role="heatmaps"),)
+    spec = spec_of(
+        content,
+        folder,
+        inputs=(image,),
+        outputs=outputs,
+        decoder=Decoder("heatmap", {"convention": "dark", "blur": 3}),
+    )
+    return spec, downloaded(spec, content, folder)
+
+
+def decoded_network(folder, *, min_score=None, resize=False, **network):
+    spec, layout = pose_network(folder, **network)
+    spec = with_decoding(spec, spec.decoder, min_score=min_score)
+    return with_camera_input(spec, element_type="u8", layout="NHWC", resize=resize), layout
+
+
+def test_an_ir_with_its_decoder_runs_like_the_network_with_the_numpy_decoder(tmp_path):
+    spec, layout = decoded_network(tmp_path / "decoded")
+    plain, plain_layout = pose_network(tmp_path / "plain")
+    xml = convert_model(spec, layout).irs[Precision.FP32]
+    plain_xml = convert_model(plain, plain_layout).irs[Precision.FP32]
+    with_decoder, without = load_ir(xml), load_ir(plain_xml)
+    assert with_decoder.decoder == "heatmap"
+    image = np.random.default_rng(0).integers(0, 256, (90, 100, 3), np.uint8)
+    boxes = [(0, 0, 50, 90), (30, 10, 90, 80)]
+    for one, other in zip(with_decoder(image, boxes=boxes), without(image, boxes=boxes), strict=True):
+        assert np.abs(one.keypoints - other.keypoints).max() < 1e-3
+        assert one.score == pytest.approx(other.score, abs=1e-6) and one.box == pytest.approx(
+            other.box, abs=1e-3
+        )
+
+
+def test_the_record_names_the_decoder_and_its_check(tmp_path):
+    spec, layout = decoded_network(tmp_path, min_score=0.25)
+    convert_model(spec, layout)
+    record = json.loads(layout.provenance_path(spec, Precision.FP32).read_bytes())
+    assert record["key"]["arguments"]["decoding"]["min_score"] == 0.25
+    checked = record["self_check"]["outputs"]
+    assert set(checked) == {"heatmaps", "keypoints", "scores"}
+    assert checked["keypoints"]["difference"] < 1e-4 < checked["keypoints"]["tolerance"]
+    assert all(step.is_up_to_date for step in plan_conversion(spec, layout).irs)
+    other, _ = decoded_network(tmp_path, min_score=0.3)
+    plain, _ = pose_network(tmp_path)
+    for changed in (other, plain):
+        reasons = {step.reason for step in plan_conversion(changed, layout).irs}
+        assert reasons == {"model.yml or the flags have changed"}
+
+
+def test_the_bytes_are_the_same_in_each_run(tmp_path):
+    digests = set()
+    for folder in ("one", "two"):
+        spec, layout = decoded_network(tmp_path / folder, resize=True)
+        irs = convert_model(spec, layout).irs
+        digests.add(
+            tuple(path.read_bytes() for xml in irs.values() for path in (xml, xml.with_suffix(".bin")))
+        )
+    assert len(digests) == 1
+
+
+@pytest.mark.parametrize("size", [(48, 64), (31, 37), (200, 90), (640, 480), (90, 900)])
+@pytest.mark.parametrize("place", [(0.3, 0.6), (0.8, 0.25)])
+def test_a_frame_of_any_size_gives_keypoints_in_its_own_pixels(tmp_path, size, place):
+    """A bright spot is found where it is, in a frame that is letterboxed, and averaged first if it is large."""
+    spec, layout = decoded_network(tmp_path, resize=True, kind="brightness")
+    scale, spot = min(48 / size[0], 64 / size[1]), np.multiply(size, place)
+    rows, columns = np.mgrid[: size[1], : size[0]] + 0.5
+    squared = (columns - spot[0]) ** 2 + (rows - spot[1]) ** 2
+    frame = np.repeat(250 * np.exp(-squared / (2 * (5 / scale) ** 2))[..., None], 3, axis=2).astype(np.uint8)
+    xml = convert_model(spec, layout, precisions=(Precision.FP32,)).irs[Precision.FP32]
+    values, scores = ov.Core().compile_model(xml, "CPU", EXACT)([frame[None]]).values()
+    # In pixels of the input; the cells of the maps are four pixels wide.
+    assert np.abs(scale * (values[0, :, :2] - spot + 1.5 / scale)).max() < 0.8 and scores[0] > 0.5
+
+
+def test_an_output_of_the_network_may_have_a_name_of_the_decoders(tmp_path):
+    spec, layout = decoded_network(tmp_path, output="scores")
+    xml = convert_model(spec, layout).irs[Precision.FP16]
+    assert list(Graph(xml).outputs) == ["keypoints", "scores"]
+
+
+def test_a_wrong_decoder_is_not_published(tmp_path, monkeypatch):
+    spec, layout = decoded_network(tmp_path)
+    monkeypatch.setattr(
+        nodes, "shift", lambda keypoints, offset: ops.add(keypoints, nodes.constant([offset + 1, offset, 0]))
+    )
+    with pytest.raises(SelfCheckError, match=r"differs from posezoo\.decode in keypoints"):
+        convert_model(spec, layout)
+    assert not layout.ir_path(spec, Precision.FP32).exists()
+
+
+def test_an_ir_with_its_decoder_refuses_what_needs_the_maps(tmp_path):
+    spec, layout = decoded_network(tmp_path, min_score=0.2)
+    xml = convert_model(spec, layout, precisions=(Precision.FP32,)).irs[Precision.FP32]
+    with pytest.raises(InferenceError, match="contains the decoder: images are not run mirrored"):
+        load_ir(xml, options=LoadOptions(flip=True))
+    with pytest.raises(InferenceError, match=r"drops people with a score below 0\.2") as caught:
+        load_ir(xml, options=LoadOptions(min_person_score=0.1))
+    assert caught.value.hint == "convert it with --min_score 0.1"
+    assert load_ir(xml, options=LoadOptions(min_person_score=0.99))(np.zeros((64, 48, 3), np.uint8)) == []
+    with pytest.raises(InferenceError, match="contains the decoder heatmap, not simcc"):
+        load_ir(xml, "simcc")
+    with pytest.raises(InferenceError, match="refuses a batch of 2"):
+        Graph(xml).set_batch(2)
+
+
+@pytest.mark.parametrize(
+    ("changes", "options", "problem"),
+    [
+        ({"decoder": None}, {}, "has no decoder"),
+        ({"decoder": Decoder("lifting_3d")}, {}, "its decoder lifting_3d cannot be put into an IR"),
+        ({"framework": Framework.DLDT}, {}, "is published as IR"),
+        ({}, {"max_people": 2}, "finds one person, so --max_people 2"),
+        (
+            {"composite": "both", "outputs": (Output("x", (1, 4), role="faces"),)},
+            {},
+            "its outputs are not those of the decoder heatmap",
+        ),
+    ],
+)
+def test_a_model_whose_decoder_does_not_fit_a_graph_is_refused(tmp_path, changes, options, problem):
+    spec = replace(pose_network(tmp_path)[0], **changes)
+    with pytest.raises(ConversionError, match=problem):
+        with_decoding(spec, spec.decoder, **options)
+
+
+def test_more_people_than_the_network_finds_are_refused(tmp_path):
+    maps = people(np.random.default_rng(0))
+    spec, decoder = described("movenet_multipose", maps, tmp_path)
+    with pytest.raises(ConversionError, match="finds at most 6 people, so --max_people 7"):
+        graph_of(with_decoding(spec, decoder, max_people=7), maps)
+    model = graph_of(with_decoding(spec, decoder, max_people=2, min_score=0.9), maps)
+    assert [list(port.shape) for port in model.outputs] == [[2, 17, 3], [2]]
+
+
+def test_an_input_of_any_size_gets_the_usual_one(tmp_path):
+    image = Input("image", (1, 3, -1, -1), "NCHW", usual_size=(256, 352))
+    spec, decoder = described("movenet_multipose", people(np.random.default_rng(0)), tmp_path)
+    assert with_decoding(replace(spec, inputs=(image,)), decoder).inputs[0].shape == (1, 3, 256, 352)
+
+
+def test_no_decoder_is_put_into_int8(tmp_path):
+    spec, layout = pose_network(tmp_path)
+    options = InputOptions(decode=True)
+    with pytest.raises(ConversionError, match="no decoder is put into an IR that posezoo quantize makes"):
+        resolve_model(spec, (Precision.FP16_INT8,), context_of(layout), inputs=options)
+
+
+@pytest.mark.parametrize("model", ["movenet-singlepose-lightning-int8", "pose-landmark-full-mediapipe"])
+def test_real_networks_with_their_decoders_find_the_same_people(mirror, shared, tmp_path, model):
+    settings = {"output_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
+    context = open_context(to_settings(read_settings(settings)))
+    spec = context.registry.find(model)
+    irs = {}
+    for decodes in (False, True):
+        resolved = resolve_model(spec, (Precision.FP32,), context, inputs=InputOptions(decode=decodes))
+        xml = get(resolved, context).irs[Precision.FP32]
+        irs[decodes] = ov.Core().compile_model(ov.Core().read_model(xml), "CPU", EXACT)
+    decoder, size = resolved.decoder.name, irs[True].input(0).shape[1:3][::-1]
+    roles = {
+        port.role: port.name for port in spec.outputs if port.role in ("keypoints", "landmarks", "presence")
+    }
+    for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
+        picture = cv2.resize(cv2.imread(str(photo)), size)
+        feed = picture[None].astype(irs[True].input(0).element_type.to_dtype())
+        values, scores = irs[True]([feed]).values()
+        outputs = irs[False]([feed])
+        poses = decode(decoder, {role: outputs[name] for role, name in roles.items()}, size)
+        assert np.count_nonzero(scores) == len(poses)
+        for pose in poses:
+            assert np.abs(values[0] - pose.keypoints)[:, :2].max() <= 0.01
+            assert np.abs(values[0] - pose.keypoints)[:, 2].max() <= 1e-4
+            assert abs(scores[0] - pose.score) <= 1e-4
