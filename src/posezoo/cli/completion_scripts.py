@@ -26,6 +26,7 @@ KINDS = {
     "DIR|URL": "file",
     "MODEL": "model",
     "MODEL|FILE": "model",
+    "MODEL|XML": "model",
 }
 
 #: The words to offer for a value that is checked by a function and not by argparse's ``choices``.
