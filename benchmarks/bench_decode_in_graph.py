@@ -23,6 +23,7 @@ import numpy as np
 import openvino as ov
 from harness import machine, record, spread
 
+from posezoo.cli.flags import require_single_model
 from posezoo.convert.camera_input import with_camera_input
 from posezoo.convert.decoding import with_decoding
 from posezoo.pipeline.complexity_count import convert_with_random_weights
@@ -51,7 +52,7 @@ CONFIG = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": "1", "INFERENCE_PRECISION_H
 def compiled(model: str, folder: Path, *, decodes: bool, resizes: bool) -> tuple[Any, Any]:
     """The network, taking bytes in NHWC, and its model."""
     context = open_context(to_settings(read_settings({"output_dir": folder, "cache_dir": folder / "cache"})))
-    spec = context.registry.find(model)
+    spec = require_single_model(context.registry, model)
     decoder = spec.decoder or context.registry.composite_of(spec).decoder
     if decodes:
         spec = with_decoding(spec, decoder)

@@ -358,3 +358,27 @@ def test_real_networks_with_their_decoders_find_the_same_people(mirror, shared, 
             assert np.abs(values[0] - pose.keypoints)[:, :2].max() <= 0.01
             assert np.abs(values[0] - pose.keypoints)[:, 2].max() <= 1e-4
             assert abs(scores[0] - pose.score) <= 1e-4
+
+
+def test_the_decoder_of_a_real_detector_finds_the_same_boxes(mirror, shared, tmp_path):
+    """Its publisher's IR, whose outputs are declared as those of another format: no IR gets a decoder."""
+    settings = {"output_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
+    context = open_context(to_settings(read_settings(settings)))
+    spec = context.registry.find("person-detection-retail-0013")
+    xml = get(resolve_model(spec, (Precision.FP32,), context), context).irs[Precision.FP32]
+    plain = ov.Core().compile_model(xml, "CPU", EXACT)
+    spec = with_decoding(replace(spec, framework=Framework.ONNX), spec.decoder, max_people=20)
+    whole = ov.Core().compile_model(append_decoder(ov.Core().read_model(xml), spec), "CPU", EXACT)
+    _, _, height, width = plain.input(0).shape
+    found = 0
+    for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
+        picture = (
+            cv2.resize(cv2.imread(str(photo)), (width, height)).transpose(2, 0, 1)[None].astype(np.float32)
+        )
+        boxes, scores = whole([picture]).values()
+        poses = decode("detection", {"detections": plain([picture])[0]}, (width, height))[:20]
+        assert np.count_nonzero(scores) == len(poses)
+        for box, score, pose in zip(boxes, scores, poses, strict=False):
+            assert np.abs(box - pose.box).max() <= 0.01 and abs(score - pose.score) <= 1e-4
+        found += len(poses)
+    assert found > 10
