@@ -14,7 +14,7 @@ from posezoo.errors import InferenceError, import_optional
 from posezoo.pose.decoder_type import DecoderType, Maps, OutputRule, check_options, is_share
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
-from posezoo.pose.ssd_detection import BOX_PRINTED, create_box_poses
+from posezoo.pose.ssd_detection import BOX_PRINTED, SKELETON, create_box_poses
 from posezoo.spec.model import Output
 
 STRIDES = (8, 16, 32)
@@ -97,6 +97,7 @@ DECODER = DecoderType(
     person_score="min_box_score",
     decode=decode_nanodet,
     pipeline="posezoo.runtime.network_pipeline:LetterboxDetectorPipeline",
+    skeleton=SKELETON,
     needs="three outputs of 80 scores and three of 32 or 44 logits",
     # Distances have 8 or 11 logits each.
     rules=(

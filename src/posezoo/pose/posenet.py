@@ -218,6 +218,7 @@ DECODER = DecoderType(
     person_score="min_score",
     decode=decode_posenet,
     pipeline=BOTTOM_UP,
+    skeleton=SKELETON,
     needs="maps of 17, 34, 32 and 32 channels",
     rules=({role: _has_channels(channels, role.partition("_")[2]) for role, channels in _CHANNELS.items()},),
     visible_score=MAXIMUM_IS_VISIBLE,
