@@ -25,10 +25,15 @@ from posezoo.events import (
     QuantizationStarted,
     SpeedCompared,
     WarningIssued,
+    ignore_event,
 )
+from posezoo.ir import ir_writer
+from posezoo.ir.openvino_import import openvino_core
 from posezoo.pipeline import int8_models
 from posezoo.pipeline.get import write_model_card
-from posezoo.quantize.quantization_plan import QuantizationOptions
+from posezoo.quantize.calibration_data import CalibrationSample
+from posezoo.quantize.int8_comparison import Fp32Reference
+from posezoo.quantize.quantization_plan import QuantizationOptions, QuantizationTarget
 from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.spec.model import Precision
 
@@ -292,3 +297,16 @@ def test_no_other_precision_can_be_made(bench):
     bench = bench()
     with pytest.raises(PosezooError, match="no quantization makes FP16"):
         bench.quantize(precisions=(Precision.FP16,))
+
+
+def test_an_output_with_further_names_is_read_by_the_declared_one(bench, tmp_path):
+    """TensorFlow's tensors have the name of the signature and those of operations."""
+    bench = bench()
+    network = openvino_core().read_model(bench.fp32)
+    network.output("keypoints").add_names({"a:0"})
+    xml = ir_writer.write_ir(network, tmp_path / "named.xml", Precision.FP32)
+    image = images.read_image(next(bench.photos.glob("*.png")))
+    target = QuantizationTarget(bench.spec, bench.spec, {bench.spec.name: xml})
+    samples = [CalibrationSample(image[None], bench.spec.inputs[0])]
+    displacement, problem = Fp32Reference(target, samples).compare(bench.fp32, Precision.FP32, ignore_event)
+    assert (displacement.found_both, displacement.shift_p90_px, problem) == (1, 0.0, "")

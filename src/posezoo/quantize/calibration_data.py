@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from posezoo import images
 from posezoo.errors import ImageError, QuantizationError
 from posezoo.events import Listener, WarningIssued, ignore_event
+from posezoo.pose.decoders import find_decoder
 from posezoo.quantize.quantization_plan import PHOTOS_HINT, PhotoSplit, QuantizationTarget
 from posezoo.runtime.compiled_network import Array
 from posezoo.runtime.estimator import Estimator
@@ -72,7 +73,9 @@ def collect_calibration_data(
             hint="declare inputs in its model.yml",
         )
     port = target.spec.inputs[0]
-    estimator = create_estimator(target)
+    # Whatever finds more people gives more samples: BlazePose then looks at quarters of the photo, too.
+    options = find_decoder(target.decoder.name).detector_options if target.decoder else {}
+    estimator = create_estimator(target, LoadOptions(decoder_options=options))
 
     def collect(paths: Sequence[Path]) -> tuple[int, tuple[CalibrationSample, ...]]:
         readable = 0

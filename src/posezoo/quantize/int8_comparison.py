@@ -79,8 +79,15 @@ class Fp32Reference:
 
     def __init__(self, target: QuantizationTarget, samples: Sequence[CalibrationSample]) -> None:
         self._target, self._samples = target, samples
-        self._read, self._network = select_output_reader(target), CompiledNetwork(target.fp32_xml)
+        self._read, self._network = select_output_reader(target), self._compile(target.fp32_xml)
         self._detected = self._detect(self._network)
+
+    def _compile(self, xml: Path) -> CompiledNetwork:
+        graph = Graph(xml)
+        for output in self._target.spec.outputs:
+            if output.name in graph.outputs:  # the tensor may have further names
+                graph.model.output(output.name).set_names({output.name})
+        return CompiledNetwork(graph)
 
     def _detect(self, network: CompiledNetwork) -> list[DetectedPoints]:
         detected = []
@@ -103,7 +110,7 @@ class Fp32Reference:
             QuantizationError: the IR has other inputs or outputs than the FP32 IR, or FP32 detects no person.
             InferenceError: it is missing or damaged.
         """
-        int8 = CompiledNetwork(xml)
+        int8 = self._compile(xml)
         # Compare the numbers of axes, not the sizes: a quantization makes sizes dynamic.
         for ports, expected in ((int8.inputs, self._network.inputs), (int8.outputs, self._network.outputs)):
             axes = {name: len(shape) for name, shape in ports.items()}

@@ -190,7 +190,8 @@ def card_shapes(view: ModelView) -> Iterator[RuleViolation]:
 )
 def part_shapes(view: ModelView) -> Iterator[RuleViolation]:
     parts = view.zoo.parts_by_composite.get(view.entry.composite, ())
-    for other in (view.zoo.models[name] for name in parts if name != view.name):
+    others = (name for name in parts if name != view.name and name in view.zoo.models)
+    for other in map(view.zoo.models.__getitem__, others):
         read = _shapes_by_name(other.claims.ports_on("input", "", "converted"))
         for name, shape in _shapes_by_name(view.claims.ports_on("output", "", "converted")).items():
             # A part may read only a slice, which then has another number of axes.
