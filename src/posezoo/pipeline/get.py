@@ -14,7 +14,7 @@ from posezoo.files import stores
 from posezoo.files.staging import remove_stale_staging_dirs
 from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
-from posezoo.pipeline.plan import Plan, make_plan
+from posezoo.pipeline.plan import Plan, make_plan, pull_irs
 from posezoo.pipeline.zoo_context import Context, model_roots
 from posezoo.registry import format_command
 from posezoo.resolve.custom_weights import (
@@ -311,6 +311,8 @@ def write_model_card(model: Model, context: Context, output_dir: Path | None = N
 
     parts = tuple(context.lock.with_pins(part) for part in context.registry.parts(model))
     layout = context.layout if output_dir is None else replace(context.layout, output_dir=output_dir)
+    for part in parts:  # another machine may have made its IR
+        pull_irs(part, layout, ())
     card = write_card(ModelFacts(model, parts, layout))
     pictures = sorted(card.parent.glob("*.svg"))
     stores.publish([*pictures, card.with_name("card.json"), card], layout.limits)
