@@ -34,6 +34,9 @@ _EDGES = (
     *((0, 1), (1, 3), (0, 2), (2, 4), (0, 5), (5, 7), (7, 9), (5, 11), (11, 13), (13, 15)),
     *((0, 6), (6, 8), (8, 10), (6, 12), (12, 14), (14, 16)),
 )
+#: x, y and score.
+Keypoint = tuple[float, float, float]
+
 # How often a keypoint is moved to the position that the offsets of its cell give.
 _REFINEMENTS = 2
 
@@ -82,56 +85,41 @@ def decode_posenet(maps: Maps, size: Size, options: PoseNetOptions) -> list[Pose
     # In double precision, as TensorFlow.js computes it; below -200 the result is 0 in single precision.
     logits = np.maximum(maps["heatmaps"], np.float32(-200)).astype(np.float64)
     scores = (1 / (1 + np.exp(-logits))).astype(np.float32)
+    tracer = _Tracer(scores, maps, options.stride)
     if options.single:
-        people = [_find_maxima(scores, maps["offsets"], options.stride)]
+        cells = scores.reshape(-1, JOINTS).argmax(axis=0).tolist()
+        people = [[tracer.keypoint(cell, part) for part, cell in enumerate(cells)]]
         totals = np.array([sum(score for _, _, score in people[0]) / JOINTS])
     else:
-        people, totals = _find_people(scores, maps, options)
+        people, totals = _find_people(scores, tracer, options)
     order = np.argsort(-totals, kind="stable")
     order = order[totals[order] >= options.min_score]
     keypoints: Floats = np.array(people, np.float32).reshape(-1, JOINTS, 3)[order]
     return create_poses(keypoints, totals[order], SKELETON, size)
 
 
-Keypoint = tuple[float, float, float]
-
-
-def _find_maxima(scores: Floats, offsets: Floats, stride: int) -> list[Keypoint]:
-    """x, y and score of each keypoint in the highest cell of its heatmap."""
-    parts = np.arange(JOINTS)
-    cells = scores.reshape(-1, JOINTS).argmax(axis=0)
-    rows, columns = np.divmod(cells, scores.shape[1])
-    x = columns * stride + offsets[rows, columns, parts + JOINTS].astype(np.float64)
-    y = rows * stride + offsets[rows, columns, parts].astype(np.float64)
-    return list(zip(x.tolist(), y.tolist(), scores[rows, columns, parts].tolist(), strict=True))
-
-
 def _find_people(
-    scores: Floats, maps: Maps, options: PoseNetOptions
+    scores: Floats, tracer: _Tracer, options: PoseNetOptions
 ) -> tuple[list[list[Keypoint]], NDArray[np.float64]]:
     """The keypoints of each person, and the person's score, in the order in which they are found."""
     cv2 = import_optional("cv2", extra="run")
-    is_root = (scores >= options.min_keypoint_score) & (
-        scores == cv2.dilate(scores, np.ones((3, 3), np.uint8))
-    )
-    roots = is_root.reshape(-1).nonzero()[0]
+    is_maximum = scores == cv2.dilate(scores, np.ones((3, 3), np.uint8))
+    roots = (is_maximum & (scores >= options.min_keypoint_score)).reshape(-1).nonzero()[0]
     roots = roots[np.argsort(-scores.reshape(-1)[roots], kind="stable")]
-    radius = options.nms_radius * options.nms_radius
-
-    def is_taken(part: int, x: float, y: float) -> bool:
-        near = ((person[part][0] - x, person[part][1] - y) for person in people)
-        return any(dx * dx + dy * dy <= radius for dx, dy in near)
-
-    trace = _Tracer(scores, maps, options.stride)
     people: list[list[Keypoint]] = []
-    totals = []
+    totals: list[float] = []
+
+    def is_taken(part: int, keypoint: Keypoint) -> bool:
+        apart = ((person[part][0] - keypoint[0], person[part][1] - keypoint[1]) for person in people)
+        return any(x * x + y * y <= options.nms_radius * options.nms_radius for x, y in apart)
+
     for root in roots.tolist():
         cell, part = divmod(root, JOINTS)
-        x, y = trace.position(cell, part)
-        if is_taken(part, x, y):
+        keypoint = tracer.keypoint(cell, part)
+        if is_taken(part, keypoint):
             continue
-        person = trace.person(part, x, y, trace.scores[root])
-        free = (score for place, (x, y, score) in enumerate(person) if not is_taken(place, x, y))
+        person = tracer.trace(part, keypoint)
+        free = (each[2] for place, each in enumerate(person) if not is_taken(place, each))
         totals.append(sum(free) / JOINTS)
         people.append(person)
         if len(people) == options.max_people:
@@ -146,59 +134,54 @@ class _Tracer:
     """
 
     def __init__(self, scores: Floats, maps: Maps, stride: int) -> None:
-        self._rows: int
-        self._columns: int
-        self._rows, self._columns = scores.shape[:2]
-        self._stride = stride
-        self.scores, self._offsets, self._forward, self._backward = (
+        self._stride, self._last_row, self._last_column = stride, scores.shape[0] - 1, scores.shape[1] - 1
+        self._scores, self._offsets, self._forward, self._backward = (
             array.reshape(-1).data
             for array in (scores, maps["offsets"], maps["displacements_fwd"], maps["displacements_bwd"])
         )
 
-    def position(self, cell: int, part: int) -> tuple[float, float]:
-        """x and y of a keypoint according to the offsets in a cell."""
-        row, column = divmod(cell, self._columns)
+    def keypoint(self, cell: int, part: int) -> Keypoint:
+        """A keypoint at the position that the offsets of a cell give, with the score of that cell."""
+        row, column = divmod(cell, self._last_column + 1)
         place = cell * 2 * JOINTS + part
-        stride, offsets = self._stride, self._offsets
-        return column * stride + offsets[place + JOINTS], row * stride + offsets[place]
+        x, y = (
+            column * self._stride + self._offsets[place + JOINTS],
+            row * self._stride + self._offsets[place],
+        )
+        return x, y, self._scores[cell * JOINTS + part]
 
-    def _cell(self, x: float, y: float) -> int:
-        """The cell whose center is nearest."""
-        column = min(max(floor(x / self._stride + 0.5), 0), self._columns - 1)
-        row = min(max(floor(y / self._stride + 0.5), 0), self._rows - 1)
-        return row * self._columns + column
+    def _nearest_cell(self, x: float, y: float) -> int:
+        column = min(max(floor(x / self._stride + 0.5), 0), self._last_column)
+        row = min(max(floor(y / self._stride + 0.5), 0), self._last_row)
+        cell: int = row * (self._last_column + 1) + column
+        return cell
 
-    def person(self, root: int, x: float, y: float, score: float) -> list[Keypoint]:
-        """x, y and score of all keypoints of the person whose keypoint ``root`` is at x, y."""
-        found: dict[int, Keypoint] = {root: (x, y, score)}
-        edges = len(_EDGES)
+    def trace(self, root: int, keypoint: Keypoint) -> list[Keypoint]:
+        """All keypoints of the person whose keypoint ``root`` this is."""
+        found = {root: keypoint}
         for source, target, edge, is_forward in _ROUTES[root]:
             x, y, _ = found[source]
-            place = self._cell(x, y) * 2 * edges + edge
+            place = self._nearest_cell(x, y) * 2 * len(_EDGES) + edge
             displacements = self._forward if is_forward else self._backward
-            x, y = x + displacements[place + edges], y + displacements[place]
+            x, y = x + displacements[place + len(_EDGES)], y + displacements[place]
             for _ in range(_REFINEMENTS):
-                x, y = self.position(self._cell(x, y), target)
-            found[target] = x, y, self.scores[self._cell(x, y) * JOINTS + target]
+                x, y, _ = self.keypoint(self._nearest_cell(x, y), target)
+            found[target] = x, y, self._scores[self._nearest_cell(x, y) * JOINTS + target]
         return [found[part] for part in range(JOINTS)]
 
 
-def _routes(root: int) -> list[tuple[int, int, int, bool]]:
+def _find_route(root: int) -> list[tuple[int, int, int, bool]]:
     """The steps from a keypoint to all others: source, target, edge, and whether it is followed forward."""
-    steps: list[tuple[int, int, int, bool]] = []
-    known = {root}
-    for edge, (parent, child) in reversed([*enumerate(_EDGES)]):
-        if child in known and parent not in known:
-            known.add(parent)
-            steps.append((child, parent, edge, False))
-    for edge, (parent, child) in enumerate(_EDGES):
-        if parent in known and child not in known:
-            known.add(child)
-            steps.append((parent, child, edge, True))
+    known, steps = [root], []
+    for source in known:
+        for edge, ends in enumerate(_EDGES):
+            if source in ends and (target := sum(ends) - source) not in known:
+                known.append(target)
+                steps.append((source, target, edge, source == ends[0]))
     return steps
 
 
-_ROUTES = [_routes(root) for root in range(JOINTS)]
+_ROUTES = [_find_route(root) for root in range(JOINTS)]
 
 
 def _has_channels(channels: int, word: str = "") -> OutputRule:
