@@ -404,8 +404,9 @@ def executor_from_args(args: argparse.Namespace, context: Context, *folders: Pat
     name, _, count = args.cluster.partition(":")
     if name == "local":
         return Executor(int(count or available_cores()), in_processes=True)
-    written = (context.layout.output_dir, context.layout.download_dir, *filter(None, folders))
-    local = [folder for folder in written if not isinstance(folder, StoreFolder)]
+    model_yml = next((entry.path for entry in context.registry.entries.values()), None)
+    used = (context.layout.output_dir, context.layout.download_dir, model_yml, *folders)
+    local = [folder for folder in used if folder is not None and not isinstance(folder, StoreFolder)]
     return Executor(in_processes=True, scheduler=args.cluster, folders=tuple(dict.fromkeys(local)))
 
 

@@ -287,6 +287,8 @@ class Console:
             print(line, file=self._stream, flush=True)
 
     def _start(self, key: tuple[str, str], title: str, total: int, unit: str, initial: int = 0) -> Progress:
+        if key in self._progress:  # its worker was lost, and another one starts again
+            self._progress[key].close()
         progress = self._progress[key] = Progress(total)
         if not self._quiet and self._stream.isatty():
             progress.show_bar(title, self._stream, unit, initial)

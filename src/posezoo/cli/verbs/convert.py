@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import argparse
 from collections.abc import Sequence
-from dataclasses import dataclass
+from copy import copy
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -107,6 +108,7 @@ def convert_selected(
             selection, work, console, skip_unpinned=args.all, executor=executor, memory=memory_need
         )
         failed = {failure["name"] for failure in report.failures}
+        context = replace(context, lock=copy(context.lock))  # read again: a process may have written it
         for composite in () if args.dry_run else selection.composites:
             if not failed & set(composite.stages):
                 write_model_card(composite, context)
