@@ -86,9 +86,7 @@ class Diagnosis:
 def diagnose(settings: dict[str, Setting], complaints: Sequence[SettingsError] = ()) -> Diagnosis:
     """Check this installation, without changing it and without network access.
 
-    Args:
-        settings: the valid settings, by name.
-        complaints: an error for each setting that is not valid.
+    ``complaints`` has an error for each setting that is not valid.
     """
     from posezoo.convert.sandbox import HINT, bwrap_version, explain_missing_sandbox
 

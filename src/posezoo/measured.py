@@ -180,12 +180,7 @@ def read_measurement_file(path: Path) -> tuple[tuple[str, Measurement], ...]:
 
 
 def measurement_to_json(model: str, measurement: Measurement) -> dict[str, object]:
-    """A measurement in the format that ``read_measurement_file`` reads.
-
-    Args:
-        model: its name, ``name@tag`` for a variant.
-        measurement: a measurement of this model.
-    """
+    """A measurement of a model (``name@tag`` for a variant), as ``read_measurement_file`` reads it."""
     return {"model": model, "kind": measurement.kind, **_to_fields(measurement)}
 
 
@@ -197,15 +192,7 @@ def digest_irs(xmls: Iterable[Path]) -> str:
 
 
 def update_measured_yml(path: Path, measurements: Iterable[Measurement]) -> bool:
-    """Add measurements to a measured.yml; each replaces the one with the same key.
-
-    Returns:
-        Whether the content of the file changed.
-
-    Raises:
-        SpecError: the existing file has an invalid value.
-        OutputError: it cannot be written.
-    """
+    """Add measurements to a measured.yml, in place of those with the same key; return whether it changed."""
     by_key = {measurement.key: measurement for measurement in (*read_measured(path), *measurements)}
     content = format_measured_yml([by_key[key] for key in sorted(by_key)]).encode()
     if path.is_file() and path.read_bytes() == content:

@@ -37,12 +37,7 @@ Fingerprint = tuple[int, ...]  # of a file: size, inode and modification times
 
 
 class ParseCache:
-    """The specs of one registry, each with the fingerprint of its file.
-
-    Args:
-        folder: the folder of the cache file; if it cannot be written, nothing is cached.
-        roots: the registry's roots.
-    """
+    """The specs of a registry, each with its file's fingerprint; without write access, nothing is cached."""
 
     def __init__(self, folder: Path, roots: Sequence[Path]) -> None:
         paths = "\n".join(str(root.absolute()) for root in roots)

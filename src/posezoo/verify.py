@@ -140,12 +140,9 @@ def _card_images(model: ModelSpec | CompositeSpec) -> set[str]:
 
 
 def find_untracked_below(folder: Path, known: set[Path], needed: set[Path]) -> Iterator[tuple[Path, str]]:
-    """The unknown files below a folder, with their states.
+    """The unknown files below a folder, which may be missing, with their states.
 
-    Args:
-        folder: the folder; it may be missing.
-        known: files that may exist; another check reports their problems.
-        needed: the parent folders of the known files.
+    Another check reports problems of known files; ``needed`` are the parent folders of these.
     """
     for path, kind in _entries(folder):
         is_part = path.name.startswith(".") and path.name.endswith(".part") and kind == "file"

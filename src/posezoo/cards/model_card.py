@@ -61,16 +61,10 @@ _HEAD = 200
 
 
 def write_card(facts: ModelFacts) -> Path:
-    """Write the card into the folder of the model's IR, with card.json and the image of its skeleton.
+    """Write the card into the folder of the model's IR, with card.json and an image, and return its path.
 
     Files that are up to date are not changed. A README.md that posezoo did not generate there is not changed
     either: it is the registry's own page of the model, was published with the model, or is the user's file.
-
-    Returns:
-        The path of the README.md.
-
-    Raises:
-        OutputError: it cannot be written.
     """
     assert facts.layout is not None
     path = facts.layout.model_dir(facts.model) / NAME

@@ -35,14 +35,9 @@ XML = ".xml"
 
 
 class BenchmarkPlanner:
-    """Turns names and flags into benchmark cases.
+    """Turns names and flags into benchmark cases; ``folder`` is empty, for temporary files.
 
-    Args:
-        folder: an empty folder for temporary files.
-
-    Attributes:
-        context: the registry and the folders.
-        report: the models that could not be measured so far.
+    ``context`` has the registry and the folders, ``report`` the models that could not be measured so far.
     """
 
     def __init__(self, args: argparse.Namespace, console: Console, folder: Path) -> None:
@@ -61,12 +56,7 @@ class BenchmarkPlanner:
             self.report.add_failure(name, error)
 
     def cases(self) -> Iterator[BenchmarkCase]:
-        """All cases: first those of the given IR files, then those of each model in each precision.
-
-        Raises:
-            InferenceError: OpenVINO does not have the device.
-            MissingPackageError: a package is not installed.
-        """
+        """All cases: first those of the given IR files, then those of each model in each precision."""
         # The requirements are checked before anything is downloaded.
         require_device(self._settings.device)
         if self._args.pipeline:

@@ -99,11 +99,8 @@ def run_for_each(
 ) -> JobReport:
     """Do the work for each model, and collect the results.
 
-    Args:
-        work: gets a model, and the listener to which it reports its events.
-        skip_unpinned: report the models without a pin in one common line.
-        executor: where the work is done.
-        memory: the bytes of memory that the work on a model needs.
+    ``work`` gets a model, and the listener to which it reports its events; ``memory`` is the number of bytes
+    that it needs for a model. With ``skip_unpinned``, one line reports all models without a pin.
     """
     report, skipped = JobReport(), list[str]()
     for problem in selection.problems:

@@ -180,13 +180,10 @@ def result_lines(event: events.Event) -> Iterator[str]:
 
 
 class Console:
-    """A listener that writes to a stream; as a context manager, it removes its bars at the end.
+    """A listener that writes to a stream, by default the standard error; if quiet, only warnings and errors.
 
-    Events may come from several threads and about several files; each file has its own bar.
-
-    Args:
-        stream: the stream to write to; None means the standard error.
-        quiet: show only warnings and errors.
+    Events may come from several threads and about several files; each file has its own bar. As a context
+    manager, it removes its bars at the end.
     """
 
     def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:

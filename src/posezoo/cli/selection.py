@@ -29,12 +29,10 @@ class MessageOutput(Protocol):
 def select_models(
     registry: Registry, patterns: Sequence[str] | None, output: MessageOutput, *, filtered: bool = False
 ) -> Selection:
-    """The selected models. Errors in their files are shown at once; errors in other files share one warning.
+    """The selected models (None: all). Errors in their files are shown at once; in others as one warning.
 
-    Args:
-        patterns: names and globs; None selects all models.
-        filtered: whether only filters select the models. A file that cannot be read then matches no filter,
-            and counts as one of the other files.
+    If only filters select the models (``filtered``), a file that cannot be read matches no filter, and counts
+    as one of the other files.
 
     Raises:
         UnknownModelError: a pattern matches no name.

@@ -73,12 +73,9 @@ def static_sizes(shape: Any) -> tuple[int, ...]:
 
 
 def cut_outputs(network: Any, names: Sequence[str], title: str) -> Any:
-    """A network with these outputs, in this order; if no name is given, with all of its own outputs.
+    """A network with these outputs or inner tensors, which must exist; without names, with all of its own.
 
-    Args:
-        network: an ``openvino.Model``; it must not be used afterwards.
-        names: names of outputs or inner tensors, which must exist.
-        title: the name of the new network.
+    The given network, an ``openvino.Model``, must not be used afterwards; ``title`` names the new one.
     """
     ov = import_openvino()
     ends = {name: result for result in network.get_results() for name in result.output(0).names}

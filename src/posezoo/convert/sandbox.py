@@ -88,15 +88,10 @@ def run_sandboxed(
     writes: Sequence[Path],
     timeout_s: float,
 ) -> ProgramResult:
-    """Run Python in the sandbox; it is killed with this process.
+    """Run Python with these arguments in the sandbox; it is killed with this process.
 
-    Args:
-        arguments: those of Python. A program sets the limits of its memory itself, before it runs code that
-            is not trusted.
-        input_bytes: its standard input.
-        reads: files and folders that it can read, in addition to libraries and Python's packages.
-        writes: folders that it can write to.
-        timeout_s: the time limit.
+    A program sets the limits of its memory itself, before it runs code that is not trusted. It can read
+    ``reads`` besides libraries and Python's packages, and write into the folders ``writes``.
 
     Raises:
         OSError: the sandbox cannot be started (``explain_missing_sandbox``).

@@ -89,19 +89,10 @@ def download_dataset(
     *,
     name: str = "",
 ) -> tuple[Path, ...]:
-    """Download a data set to a folder; existing files are kept, interrupted downloads are resumed.
+    """Download and unpack a data set into a folder; existing files are kept, interrupted downloads resumed.
 
-    An archive is removed after it is unpacked; its record says that it is not needed again.
-
-    Args:
-        folder: the folder to unpack the archives into.
-        download_options: attempts and time limits; caches and mirrors are for models.
-        name: the name in events.
-
-    Raises:
-        DownloadError: an archive cannot be downloaded, or is not the expected one.
-        ArchiveError: an archive cannot be unpacked.
-        OutputError: a file cannot be written.
+    An archive is removed after it is unpacked; its record says that it is not needed again. Events have
+    ``name``.
     """
     files: list[Path] = []
     with DownloadContext(name, download_options, listener) as context:
@@ -164,12 +155,7 @@ def download_samples(
     download_options: DownloadOptions,
     listener: Listener = ignore_event,
 ) -> tuple[Path, ...]:
-    """Download both photos to a folder; photos that exist and are verified are kept.
-
-    Raises:
-        DownloadError: no source sent one of the photos.
-        OutputError: a photo cannot be written.
-    """
+    """Download both photos to a folder; photos that exist and are verified are kept."""
     targets = tuple(folder / photo.name for photo in SAMPLES)
     with DownloadContext("samples", download_options, listener) as context:
         for photo, target in zip(SAMPLES, targets, strict=True):

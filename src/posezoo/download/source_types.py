@@ -56,12 +56,7 @@ SOURCE_TYPES = LazyTable(
 
 
 def find_source_type(source: object) -> SourceType:
-    """The type of a source.
-
-    Raises:
-        SourceError: no built-in type and no plug-in supports it.
-        PluginError: a plug-in cannot be imported.
-    """
+    """The type of a source; a SourceError if no built-in type and no plug-in supports it."""
     for _, source_type in SOURCE_TYPES.items():
         if isinstance(source, source_type.source_class):
             return source_type

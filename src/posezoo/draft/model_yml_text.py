@@ -68,12 +68,7 @@ def format_model_yml(spec: ModelSpec) -> str:
 
 
 def list_missing_fields(spec: ModelSpec, license_text: str) -> tuple[str, ...]:
-    """The fields that the user must fill in after a draft, one line each.
-
-    Args:
-        spec: the draft.
-        license_text: the path of the license text; empty if the file exists.
-    """
+    """The fields that the user must fill in, one line each; also ``license_text``, if it names a path."""
     missing = [
         "description: what it does, in a sentence or two",
         "origin: where it comes from: repository and paper",

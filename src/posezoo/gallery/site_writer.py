@@ -34,15 +34,9 @@ class SiteChanges:
 
 
 def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) -> SiteChanges:
-    """The changes that ``write_site`` would make; nothing is written.
+    """The changes that ``write_site`` would make; an OutputError if the folder, which may be new, is no site.
 
-    Args:
-        folder: the site's folder; it need not exist.
-        pages: the content of each file by its path.
-        force: accept a folder that contains other files, and replace files that have the names of pages.
-
-    Raises:
-        OutputError: the folder holds other files.
+    With ``force``, any folder is accepted, and files that have the names of pages are replaced.
     """
     manifest = _read_manifest(folder)
     hint = "choose another folder, or use --force: it only replaces files that have the names of pages"
@@ -71,10 +65,7 @@ def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) 
 def write_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) -> SiteChanges:
     """Write the pages that differ, in their order; then remove pages of models that no longer exist.
 
-    The folder is created if needed; the last page links to the others. For the arguments, see ``plan_site``.
-
-    Raises:
-        OutputError: the folder holds other files, or cannot be written.
+    The folder is created if needed; the last page links to the others. As for ``plan_site`` otherwise.
     """
     changes = plan_site(folder, pages, force=force)
     digests = {name: _digest(content) for name, content in pages.items()}

@@ -28,17 +28,7 @@ SCRIPTS = (
 
 
 def render_page(template: str, styles: Sequence[str], script: str = "", **values: Any) -> bytes:
-    """A page as UTF-8 bytes.
-
-    Args:
-        template: the template's name in templates/.
-        styles: names of style sheets in assets/, in order.
-        script: the page's script.
-        values: the variables of the template.
-
-    Raises:
-        MissingPackageError: Jinja2 is not installed.
-    """
+    """A page as UTF-8 bytes, from a template, style sheets of assets/ in order, a script, and variables."""
     environment = _environment()
     safe = import_optional("markupsafe", extra="gallery").Markup
     style = minify("\n".join(read_asset(f"{name}.css") for name in styles))

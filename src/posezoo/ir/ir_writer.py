@@ -112,11 +112,7 @@ def _join_numbers(values: tuple[float, ...]) -> str:
 
 
 def write_ir(network: Any, xml: Path, precision: Precision) -> Path:
-    """Write an IR: the .xml, and the .bin in the same folder.
-
-    Args:
-        xml: the path of the .xml; its folder is created.
-        precision: FP16 stores the weights in 16 bits; any other precision leaves them as they are.
+    """Write an IR: the .xml, whose folder is created, and the .bin beside it; FP16 weights have 16 bits.
 
     Raises:
         OutputError: the IR cannot be written completely.

@@ -20,10 +20,7 @@ _FIRST_CALL = threading.Lock()
 
 
 def import_openvino(*, extra: str = "convert") -> ModuleType:
-    """The ``openvino`` package.
-
-    Args:
-        extra: posezoo's extra that the user should install if the package is missing.
+    """The ``openvino`` package; if it is missing, the error names the ``extra`` of posezoo to install.
 
     Raises:
         MissingPackageError: it is not installed, does not load, or is older than 2025.2.

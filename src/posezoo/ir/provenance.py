@@ -199,12 +199,8 @@ def explain_stale_record(
 ) -> str:
     """Why an IR must be made; empty if it exists, is complete, and its record has the same key.
 
-    Args:
-        xml: the path of the IR; the record is in the same folder.
-        key_now: computes the key that a conversion would have now; called only if the IR has a record.
-        is_good: whether a file has the size and digest of the record.
-        is_checked: whether the IR must also have passed a self-check.
-        is_proven: whether that self-check must have proven all of its outputs.
+    ``key_now`` computes the key that a conversion would have now; it is called only if the IR has a record.
+    The IR may also be required to have passed a self-check, or one that proved all of its outputs.
     """
     if not xml.is_file():
         return "it does not exist yet"

@@ -33,9 +33,7 @@ class NetworkCheckpoint:
     def load(self) -> nn.Module:
         """The network in eval mode with float32 copies of these weights; the file may change afterwards.
 
-        Raises:
-            CheckpointError: tensors are missing, unexpected or of another shape.
-            MissingPackageError: torch is not installed.
+        A CheckpointError if tensors are missing, unexpected or of another shape.
         """
         from posezoo import checkpoints
 
@@ -100,12 +98,7 @@ def read_network_checkpoint(
 
 
 def matching_networks(path: Path) -> tuple[str, ...]:
-    """The names of the networks whose keys and shapes are exactly those of a checkpoint.
-
-    Raises:
-        CheckpointError: the file cannot be read.
-        MissingPackageError: torch, which builds the networks for the comparison, is not installed.
-    """
+    """The networks, which torch builds, whose keys and shapes are exactly those of a checkpoint."""
     from posezoo import checkpoints
     from posezoo.checkpoints.key_matching import compare_keys
 

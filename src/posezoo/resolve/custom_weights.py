@@ -146,10 +146,6 @@ def checkpoint_dir(model: Model) -> Path:
 def write_random_checkpoint(choice: NetworkChoice, path: Path) -> None:
     """Write a checkpoint with random weights, for measurements that do not depend on the weights' values.
 
-    Args:
-        choice: the network, with its arguments.
-        path: the path of the file, which ``torch.save`` writes.
-
     Raises:
         UnknownModelError: there is no such network.
         NetworkError: it cannot be built with these arguments.

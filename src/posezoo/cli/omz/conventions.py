@@ -180,20 +180,11 @@ def omz_patterns_from_args(args: argparse.Namespace) -> list[str] | None:
 def select_omz_models(
     args: argparse.Namespace, settings: Settings, *, cache_dir: Path | None = None
 ) -> tuple[Settings, Selection]:
-    """The models that the flags select. Errors in their files are shown at once.
+    """The settings, with the registries that are needed, and the models that the flags select.
 
-    Names that posezoo's own registry lacks are looked up in Open Model Zoo's, unless the settings name the
-    folders or registries to search.
-
-    Args:
-        cache_dir: as in ``Registry``.
-
-    Returns:
-        The settings, with the registries that are needed for these models, and the models.
-
-    Raises:
-        OmzError: a pattern matches no name.
-        PosezooError: the file of --list cannot be read, or a registry that the settings name.
+    Errors in the files of these models are shown at once. Names that posezoo's own registry lacks are looked
+    up in Open Model Zoo's, unless the settings name the folders or registries to search. An OmzError if a
+    pattern matches no name.
     """
     output, patterns = LineBuffer(), omz_patterns_from_args(args)
     registry = registry_from_settings(settings, cache_dir=cache_dir)

@@ -51,13 +51,7 @@ EVENT_TYPES: dict[type[events.Event], str] = {
 
 
 class TextReporter:
-    """A listener that writes lines of text.
-
-    Args:
-        output: where the lines go.
-        folder: the folder of the model's published files.
-        cache_dir: the cache folder; files from it are reported as "from the cache".
-    """
+    """A listener that writes lines of text; files from ``cache_dir`` are reported as "from the cache"."""
 
     def __init__(self, output: LineBuffer, folder: Path, cache_dir: Path | None = None) -> None:
         self._output, self._folder, self._cache_dir = output, folder, cache_dir

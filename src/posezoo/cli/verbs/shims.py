@@ -67,12 +67,7 @@ FLAGS = (
 
 
 def run(args: argparse.Namespace) -> int:
-    """Write the commands or the wheels, and print their paths.
-
-    Raises:
-        OutputError: another program has the name of a command, or a folder cannot be written.
-        PosezooError: with --wheel, posezoo is not installed.
-    """
+    """Write the commands or the wheels, and print their paths."""
     if args.folder is None and args.wheel is None:
         args.parser.error("name a folder for the commands, or --wheel DIR")
     if args.wheel is not None:

@@ -171,13 +171,7 @@ def is_metadata_check(args: argparse.Namespace) -> bool:
 
 
 def run_metadata_check(args: argparse.Namespace, registry: Registry, patterns: Sequence[str] | None) -> int:
-    """Check the models that match the patterns (None: all), print the findings, and return the exit code.
-
-    Raises:
-        SettingsError: a flag has an invalid value.
-        UnknownModelError: no model matches a pattern.
-        MissingPackageError: markdown-it-py is not installed.
-    """
+    """Check the models that match the patterns (None: all), print the findings, and return the exit code."""
     from posezoo.lint.rule import FORMER_IDS
     from posezoo.lint.rules import check_registry
 

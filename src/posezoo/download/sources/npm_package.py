@@ -45,12 +45,9 @@ class Tarball:
 
 
 class NpmClient:
-    """Requests to the registry of a package, as npm would make them.
+    """Requests to the registry of a package, as npm would make them; the user's options have priority.
 
-    Args:
-        source: the package and its version.
-        file: the wanted member; without a checksum it is not requested over plain http.
-        context: the user's options have priority over npm's.
+    Without a checksum, ``file``, the wanted member, is not requested over plain http.
 
     Raises:
         SourceError: npm's configuration is invalid; its methods can raise it too.
