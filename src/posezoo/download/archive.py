@@ -14,13 +14,15 @@ import stat
 import tarfile
 import zipfile
 from collections.abc import Callable, Generator, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import IO
 
-from posezoo.errors import ArchiveError, PosezooError
+from posezoo.download.candidates import ByteStream
+from posezoo.errors import ArchiveError, PosezooError, SizeError
 from posezoo.files.staging import remove_stale_staging_dirs, staging_dir
 from posezoo.files.verified_files import CHUNK, writing
+from posezoo.spec.model import SourceFile
 from posezoo.spec.safe_names import case_folded, explain_unsafe_file_name
 
 # The largest archives of Open Model Zoo contain about 1.5 GB, or (source code) about 2000 files.
@@ -124,12 +126,12 @@ def _limit(archive: Path) -> int:
 
 
 def open_members(
-    path: Path, format: str, label: str = ""
+    path: Path, format: str, label: str = "", *, only: str = ""
 ) -> Generator[tuple[str, int, IO[bytes]], None, None]:
     """The name, the declared size in bytes and the open stream of each member, in the archive's order.
 
     Use it within ``translate_archive_errors``. The format is ``zip``, ``tar`` or ``gztar``; errors name the
-    ``label``, or else the path.
+    ``label``, or else the path. If a name is given with ``only``, all other members are left out.
 
     Raises:
         ArchiveError: a member is a link or a device, or lies beyond the limits of ``unpack_archive``.
@@ -144,6 +146,8 @@ def open_members(
                 # The upper 16 bits are the file mode if the zip was made on Unix, else 0.
                 if stat.S_IFMT(info.external_attr >> 16) not in (0, stat.S_IFREG):
                     raise ArchiveError(f"{label}: {info.filename[:60]!a} {not_regular}")
+                if only not in ("", info.filename):
+                    continue
                 with zip_file.open(info) as stream:
                     yield info.filename, info.file_size, stream
         return
@@ -158,8 +162,36 @@ def open_members(
             content = archive.extractfile(member) if member.isreg() else None
             if content is None:
                 raise ArchiveError(f"{label}: {member.name[:60]!a} {not_regular}")
+            if only not in ("", member.name):
+                continue
             with content:
                 yield member.name, member.size, content
+
+
+@contextmanager
+def open_member(archive: Path, format: str, label: str, name: str, file: SourceFile) -> Iterator[ByteStream]:
+    """Read one member of an archive, which errors call by its label, as a published file.
+
+    Raises:
+        ArchiveError: the member is missing, or the archive cannot be read or is not safe; reading the pieces
+            can raise it too.
+        SizeError: the member's size is not the file's.
+    """
+    with closing(open_members(archive, format, label, only=name)) as members:
+        with translate_archive_errors(label):
+            found = next(members, None)
+        if found is None:
+            raise ArchiveError(f"{label} has no member {name}")
+        _, size, stream = found
+        if file.size not in (None, size):
+            raise SizeError(f"{name} has {size} bytes, {file.size} are declared")
+
+        def read_pieces() -> Iterator[bytes]:
+            with translate_archive_errors(label):
+                while piece := stream.read(CHUNK):
+                    yield piece
+
+        yield ByteStream(read_pieces())
 
 
 def _open_packed(path: Path, index: Path) -> Iterator[tuple[str, int, _Part]]:

