@@ -42,6 +42,13 @@ _JOBS = 16
 # An unreachable host takes a timeout for each attempt.
 _ATTEMPTS = 2
 
+#: What a source must have, and an example of a mistake, by the state of a bad source.
+RULES = {
+    "dead": ("A source has the file: otherwise a download fails, or needs another source", "HTTP 404"),
+    "changed": ("A source has the declared size and digest: otherwise it is refused", "another size"),
+    "unreachable": ("A source answers: otherwise a download fails, or needs another source", "HTTP 503"),
+}
+
 FLAGS = (
     Flag(
         "what",
@@ -128,22 +135,7 @@ def _to_sarif(bad: Sequence[CheckedSource]) -> dict[str, object]:
     from posezoo.lint.rule import RuleInfo
     from posezoo.versions import version
 
-    rules = [
-        RuleInfo(f"{state}-source", Severity.ERROR, explanation, example)
-        for state, explanation, example in (
-            (
-                "dead",
-                "A source has the file: otherwise a download fails, or needs another source",
-                "HTTP 404",
-            ),
-            ("changed", "A source has the declared size and digest: otherwise it is refused", "another size"),
-            (
-                "unreachable",
-                "A source answers: otherwise a download fails, or needs another source",
-                "HTTP 503",
-            ),
-        )
-    ]
+    rules = [RuleInfo(f"{state}-source", Severity.ERROR, *texts) for state, texts in RULES.items()]
     findings = [
         Finding(
             rule=f"{each.state}-source",
