@@ -10,6 +10,7 @@ import ast
 import json
 import os
 import resource
+import runpy
 import sys
 from collections.abc import Sequence
 from typing import Any
@@ -26,8 +27,9 @@ def main() -> int:
     _limit_resources(job["memory_bytes"], job["seconds"])
     if job["task"] == "export":
         _export(job["arguments"])
-    else:
-        _run_script(job)
+    else:  # a script from the model's folder; its arguments are the folders of downloads and of results
+        sys.argv = [job["script"], job["downloads"], job["results"]]
+        runpy.run_path(job["script"], run_name="__main__")
     return 0
 
 
@@ -44,15 +46,6 @@ def _limit_resources(memory_bytes: int, seconds: float) -> None:
         _, hard = resource.getrlimit(kind)
         if hard == resource.RLIM_INFINITY or allowed < hard:
             resource.setrlimit(kind, (allowed, allowed))
-
-
-def _run_script(job: dict[str, Any]) -> None:
-    """Run a script from the model's folder; its arguments are the folders of downloads and of results."""
-    import runpy
-
-    script = str(job["script"])
-    sys.argv = [script, str(job["downloads"]), str(job["results"])]
-    runpy.run_path(script, run_name="__main__")
 
 
 def _export(requested: dict[str, list[str]]) -> None:
