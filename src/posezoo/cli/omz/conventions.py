@@ -38,6 +38,14 @@ OMZ_FLAGS = (
     "python mo add_mo_arg dry_run model_dir dataset_dir pot target_device"
 )
 
+#: The flags that the downloader and the converter share.
+PROGRESS_FORMAT = Flag(
+    "--progress_format",
+    "progress as text, or as JSON with one event on each line",
+    choices=("text", "json"),
+    default="text",
+)
+
 #: Flags of older releases, or of copies of the commands, and what takes their place.
 REPLACED_FLAGS = dict.fromkeys(
     ("-c", "--config", "--model_root"), "--models_dir names the folder of model.yml files"

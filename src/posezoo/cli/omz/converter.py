@@ -62,12 +62,7 @@ FLAGS = (
     Flag("--dry_run", "print what would be done, and write nothing"),
     Flag("--no_card", "write no model card beside the IR"),
     Flag("-j, --jobs N|auto", "number of models to convert at the same time (default: 1)", _jobs, default=1),
-    Flag(
-        "--progress_format",
-        "progress as text, or as JSON with one event on each line",
-        choices=("text", "json"),
-        default="text",
-    ),
+    conventions.PROGRESS_FORMAT,
     f"{flags.CHECKPOINT} {flags.CAMERA_INPUT} {flags.DECODE} force",
     # Old scripts use these spellings.
     Flag("--add-mo-arg", argparse.SUPPRESS, repeats=True, dest="add_mo_arg"),

@@ -40,12 +40,7 @@ FLAGS = (
         conventions.parse_positive,
     ),
     flags.HTTP,
-    Flag(
-        "--progress_format",
-        "progress as text, or as JSON with one event on each line",
-        choices=("text", "json"),
-        default="text",
-    ),
+    conventions.PROGRESS_FORMAT,
     Flag(
         "-j, --jobs N",
         "number of files to download at the same time, of one or several models (default: 1)",
