@@ -350,14 +350,13 @@ def _check_references(top: YamlMapping, spec: model.ModelSpec) -> None:
     published = {file.name for file in spec.files}
     unpacked = False
     for index, step in enumerate(spec.postprocessing):
-        if step.file not in published and not unpacked:
-            file = top["postprocessing"].as_list()[index].as_mapping()["file"]
-            raise file.make_error(f"{step.file} is not listed under files")
-        if isinstance(step, model.UnpackArchive):
-            unpacked = True
-            if step.index and step.index not in published:
-                node = top["postprocessing"].as_list()[index].as_mapping()["index"]
-                raise node.make_error(f"{step.index} is not listed under files")
+        archive = step if isinstance(step, model.UnpackArchive) else None
+        names = {"file": "" if unpacked else step.file, "index": archive.index if archive else ""}
+        for key, name in names.items():
+            if name and name not in published:
+                node = top["postprocessing"].as_list()[index].as_mapping()[key]
+                raise node.make_error(f"{name} is not listed under files")
+        unpacked = unpacked or archive is not None
     if spec.network is None and (checkpoint := top.get("checkpoint")) is not None:
         raise checkpoint.make_error(
             "is given without `network`: declare the network that these weights belong to"
