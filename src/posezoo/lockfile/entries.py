@@ -7,6 +7,7 @@ Each line is one entry in JSON, and the lines are sorted, so that version contro
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import json
 import re
@@ -154,19 +155,16 @@ def read_entries(path: Path) -> LockEntries:
     Raises:
         PosezooError: the lock cannot be read, or a line is not an entry.
     """
-    if path.exists() and not path.is_file():  # reading a pipe may never end
-        raise PosezooError(
-            f"{path}: cannot be read: it is not a file", hint="the setting lock names this file"
-        )
     try:
+        if path.exists() and not path.is_file():  # reading a pipe may never end
+            raise OSError(errno.EINVAL, "it is not a file")
         text = path.read_text("utf-8")
     except FileNotFoundError:
         return {}
     except (OSError, UnicodeDecodeError) as error:
         reason = error.strerror if isinstance(error, OSError) else "it is not UTF-8"
-        raise PosezooError(
-            f"{path}: cannot be read: {reason}", hint="the setting lock names this file"
-        ) from error
+        hint = "the setting lock names this file"
+        raise PosezooError(f"{path}: cannot be read: {reason}", hint=hint) from error
     entries: LockEntries = {}
     for number, line in enumerate(text.splitlines(), 1):
         if not line.strip():
