@@ -49,15 +49,8 @@ class MeasurementKind:
 
 _COCO = ("AP", "AP50", "AP75", "APm", "APl", "AR", "AR50", "AR75", "ARm", "ARl")
 _SPEED = (
-    "throughput_fps",
-    "throughput_min_fps",
-    "throughput_max_fps",
-    "latency_p50_ms",
-    "latency_p90_ms",
-    "latency_p99_ms",
-    "compile_s",
-    "memory_mib",
-    "rounds",
+    *("throughput_fps", "throughput_min_fps", "throughput_max_fps"),
+    *("latency_p50_ms", "latency_p90_ms", "latency_p99_ms", "compile_s", "memory_mib", "rounds"),
 )
 
 KINDS: Mapping[str, MeasurementKind] = {

@@ -26,13 +26,8 @@ SUFFIXES = (".xml", ".bin")
 
 #: The measurements of an INT8 IR: numbers of photos, displacement of keypoints, numbers of people detected.
 SHIFT = (
-    "calibration_photos",
-    "measured_photos",
-    "shift_p50_px",
-    "shift_p90_px",
-    "found_fp32",
-    "found_int8",
-    "agreement",
+    *("calibration_photos", "measured_photos", "shift_p50_px", "shift_p90_px"),
+    *("found_fp32", "found_int8", "agreement"),
 )
 
 #: Whether a file has this size and digest.

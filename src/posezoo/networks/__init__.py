@@ -15,17 +15,9 @@ if TYPE_CHECKING:
     from torch import nn
 
 __all__ = [
-    "NETWORKS",
-    "PLUGINS",
-    "ArgumentValue",
-    "NetworkArgument",
-    "NetworkDefinition",
-    "Shapes",
-    "build_network",
-    "find_network",
-    "is_network",
-    "tensor_shapes",
-]
+    "NETWORKS", "PLUGINS", "ArgumentValue", "NetworkArgument", "NetworkDefinition", "Shapes",
+    "build_network", "find_network", "is_network", "tensor_shapes",
+]  # fmt: skip
 
 
 def is_network(name: str) -> bool:

@@ -22,11 +22,7 @@ ArgumentT = TypeVar("ArgumentT")
 
 #: Flags that become fields of a ModelSpec, with their short forms.
 TYPED = {
-    "--input": "",
-    "--input_shape": "",
-    "--layout": "",
-    "--mean_values": "",
-    "--scale_values": "",
+    **dict.fromkeys(("--input", "--input_shape", "--layout", "--mean_values", "--scale_values"), ""),
     "--scale": "-s",
     "--reverse_input_channels": "",
     "--output": "",
