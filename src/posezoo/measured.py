@@ -131,22 +131,14 @@ class Measurement:
 
 
 def load_measurements(spec: Model) -> tuple[Measurement, ...]:
-    """The measurements of a composite, or of this variant of a model; empty if there is no measured.yml.
-
-    Raises:
-        SpecError: the file has an invalid value.
-    """
+    """The measurements of a composite, or of this variant of a model; empty if there is no measured.yml."""
     tag = spec.tag if isinstance(spec, ModelSpec) else ""
     measurements = read_measured(spec.path.with_name(NAME))
     return tuple(measurement for measurement in measurements if measurement.tag == tag)
 
 
 def read_measured(path: Path) -> tuple[Measurement, ...]:
-    """All measurements of a measured.yml; empty if there is no such file.
-
-    Raises:
-        SpecError: the first invalid value, with its place in the file.
-    """
+    """All measurements of a measured.yml, empty if there is none; a SpecError at the first invalid value."""
     if not path.is_file():
         return ()
     kinds = read_yaml(path).as_mapping(KINDS)

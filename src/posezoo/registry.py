@@ -143,10 +143,7 @@ class Registry:
         """Every model and composite by name, in alphabetical order; files are found, not read.
 
         If two files of one root declare the same name, or names that differ only in case, neither can be
-        used.
-
-        Raises:
-            PosezooError: a root is not a folder, or cannot be read.
+        used. A PosezooError if a root is not a folder, or cannot be read.
         """
         entries: dict[str, RegistryEntry] = {}
         for root in self.roots:

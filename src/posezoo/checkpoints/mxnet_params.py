@@ -37,11 +37,7 @@ _PREFIXES = ("arg:", "aux:")
 
 
 def read_mxnet_params(file: MappedFile) -> dict[str, Array]:
-    """The arrays of a file by their names, in its order.
-
-    Raises:
-        CheckpointFormatError: it has none of the four formats, or is incomplete.
-    """
+    """The arrays of a file by their names, in its order; a CheckpointFormatError if it is not valid."""
     cursor = FileCursor(file, len(MAGIC))
     (count,) = cursor.unpack("<Q", "the count of arrays")
     if count > MAX_TENSORS:

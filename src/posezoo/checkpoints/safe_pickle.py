@@ -72,12 +72,7 @@ class PickleSequence:
         return self._stream.tell()
 
     def load_next(self) -> object:
-        """The value of the next pickle.
-
-        Raises:
-            CheckpointFormatError: it is not a pickle, is truncated, or refers to a name that is not in the
-                vocabulary.
-        """
+        """The value of the next pickle; a CheckpointFormatError if it is none, or uses an unknown name."""
         self._stack, self._below, self._memo = [], [], {}
         try:
             for opcode, argument, _ in pickletools.genops(self._stream):

@@ -42,11 +42,7 @@ def is_safetensors(head: bytes) -> bool:
 
 
 def read_safetensors(file: MappedFile) -> dict[str, Array]:
-    """The tensors of a file by their names, in its header's order.
-
-    Raises:
-        CheckpointFormatError: the header is invalid, or does not describe the bytes after it.
-    """
+    """The tensors of a file by their names, in order; a CheckpointFormatError if its header is not valid."""
     cursor = FileCursor(file)
     (length,) = cursor.unpack("<Q", "the header's length")
     entries = _entries(cursor.read_text(length, "the header"))

@@ -36,13 +36,9 @@ _VERSION = 1001
 
 
 def read_torch_zip(file: MappedFile) -> dict[str, Array]:
-    """The tensors of a zip archive by their keys, in its order.
+    """The tensors of a zip archive by their keys, in its order; a CheckpointFormatError if it is not valid.
 
     It contains a pickle and the bytes of each storage, not compressed, so that arrays can be views of it.
-
-    Raises:
-        CheckpointFormatError: the file is not such an archive, contains objects other than tensors, or is
-            incomplete.
     """
     offsets = _read_offsets(file)
     if _PICKLE not in offsets:
@@ -149,14 +145,10 @@ def is_legacy_torch(head: bytes) -> bool:
 
 
 def read_legacy_torch(file: MappedFile) -> dict[str, Array]:
-    """The tensors of a file of PyTorch before 1.6 by their keys, in its order.
+    """The tensors of a file of PyTorch before 1.6, in order; a CheckpointFormatError if it is not valid.
 
     Its pickles are a magic number, the format's version, properties of the machine, the checkpoint, and the
     keys of the storages; the size and numbers of each storage follow.
-
-    Raises:
-        CheckpointFormatError: torch.save did not write the file, it contains objects other than tensors, or
-            it is incomplete.
     """
     pickles = TorchPickles(file.first_bytes(MAX_HEADER))
     if pickles.load_next() != _MAGIC_NUMBER:

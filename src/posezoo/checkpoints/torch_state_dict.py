@@ -164,11 +164,7 @@ class TorchPickles(PickleSequence):
 
 
 def extract_state_dict(value: object) -> dict[str, TensorView]:
-    """The tensors of a checkpoint's pickle by their keys, without enclosing dicts and the prefix ``module.``.
-
-    Raises:
-        CheckpointFormatError: there are no tensors, or two with the same name.
-    """
+    """The tensors of a checkpoint's pickle by key, without enclosing dicts and the prefix ``module.``."""
     table = _table(value)
     for _ in range(4):  # for {'model': {'state_dict': ...}}; limited, because a dict may contain itself
         member = (_table(table[key]) for key in _WRAPPERS if key in table)
@@ -207,11 +203,7 @@ def _table(value: object) -> dict[str, object]:
 def map_tensors(
     state: Mapping[str, TensorView], offsets: Mapping[str, tuple[int, int]], file: MappedFile
 ) -> dict[str, Array]:
-    """The tensors as views of the file; ``offsets`` has the position and size in bytes of each storage.
-
-    Raises:
-        CheckpointFormatError: a storage is missing or has another size, or a tensor extends beyond it.
-    """
+    """The tensors as views of the file; ``offsets`` has the position and size in bytes of each storage."""
     rows: dict[str, tuple[str, Array]] = {}
     arrays: dict[str, Array] = {}
     for name, tensor in state.items():

@@ -436,14 +436,11 @@ def patterns_from_args(args: argparse.Namespace) -> Sequence[str] | None:
 
 
 def require_model_optimizer(args: argparse.Namespace) -> None:
-    """Check that --mo names a Model Optimizer, even if no selected model needs one.
+    """Raise a ConversionError if --mo names no Model Optimizer, even if no selected model needs one.
 
     Only the flag is checked here. A value from posezoo.cfg or the environment may not be meant for these
     models, so it is checked only if a model needs it. The ``mo`` of our stand-in for openvino-dev is accepted
     and ignored, since old scripts name whatever ``mo`` is installed.
-
-    Raises:
-        ConversionError: the file is not a Model Optimizer.
     """
     if args.mo is None:
         return

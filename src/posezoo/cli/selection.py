@@ -55,11 +55,7 @@ def select_models(
 
 
 def read_list_file(path: Path) -> list[str]:
-    """The patterns in a file for --list: the first word of each line, split as a shell does it.
-
-    Raises:
-        PosezooError: the file cannot be read.
-    """
+    """The patterns in a file for --list: the first word of each line, split as a shell does it."""
     import shlex
 
     try:

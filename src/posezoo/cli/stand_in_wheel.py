@@ -74,11 +74,7 @@ def _refuse(text):
 
 
 def pack_posezoo() -> tuple[str, bytes]:
-    """The name and the bytes of a wheel of the running posezoo, whether it is installed or in a checkout.
-
-    Raises:
-        PosezooError: posezoo is not installed, so that its requirements are unknown.
-    """
+    """The name and the bytes of a wheel of the running posezoo, whether it is installed or in a checkout."""
     installed = _installed_posezoo()
     models = builtin_models_dir()
     # As in setup.cfg. The folder of the models may be an output folder too, so weights must be left out.
@@ -104,12 +100,7 @@ def pack_posezoo() -> tuple[str, bytes]:
 def pack_stand_in(release: str, commands: Mapping[str, str]) -> tuple[str, bytes]:
     """The name and the bytes of the stand-in for openvino-dev, which requires the running posezoo.
 
-    Args:
-        release: the version of openvino-dev that it stands in for, as in ``2024.6.0``.
-        commands: the module of each command that posezoo has, by the command's name.
-
-    Raises:
-        PosezooError: posezoo is not installed, so that its version is unknown.
+    ``release`` is a version such as ``2024.6.0``; ``commands`` has the module of each command.
     """
     posezoo = _installed_posezoo()
     version = f"{release}+{STAND_IN_VERSION}"

@@ -41,11 +41,7 @@ _OTHER_KINDS = {
 
 
 def select_format(spec: ModelSpec) -> ModelFormat:
-    """The format of the file to convert.
-
-    Raises:
-        ConversionError: posezoo itself cannot convert the model (``spec.routes``).
-    """
+    """The format of the file to convert; a ConversionError if posezoo itself cannot convert the model."""
     route, obstacle = select_route(spec)
     if obstacle is not None:
         raise ConversionError(describe_obstacle(spec, route, obstacle), hint=obstacle.hint)
@@ -185,10 +181,8 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
 
     Raises:
         ConversionError: see ``open_for_frontend``; or OpenVINO cannot read the file.
-        CheckpointError: a checkpoint cannot be read, or does not fit its network.
-        NetworkError: the network cannot be built with the declared arguments.
+        PosezooError: a checkpoint cannot be exported; see ``formats.pytorch.export_to_onnx``.
         OutputError: the ONNX cannot be written.
-        MissingPackageError: OpenVINO is not installed, or too old; or torch is missing, for a checkpoint.
     """
     model_format, source = select_format(spec), open_for_frontend(spec, path)
     if isinstance(source, bytes) and keep_onnx is not None:
@@ -221,12 +215,7 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
 
 
 def read_constants(spec: ModelSpec, path: Path) -> Collection[npt.NDArray[Any]]:
-    """The constants of a verified file; some may be missing.
-
-    Raises:
-        ConversionError: the file is malformed.
-        CheckpointError: a checkpoint cannot be read, or does not fit its network.
-    """
+    """The constants of a verified file; some may be missing. A ConversionError if the file is malformed."""
     try:
         return select_format(spec).read_constants(spec, path)
     except (struct.error, ValueError, IndexError) as error:

@@ -124,9 +124,7 @@ def to_frozen_array(
 ) -> npt.NDArray[Any]:
     """The constant that an input is frozen to; its shape has -1 for dynamic sizes, or is None if unknown.
 
-    Raises:
-        ValueError: the value does not fit the shape or the type, or the constant has more than ``MAX_SIZE``
-            values.
+    A ValueError if the value does not fit, or the constant has more than ``MAX_SIZE`` values.
     """
     declared = np.asarray(value, np.float64)
     with np.errstate(all="ignore"):

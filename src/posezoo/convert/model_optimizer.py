@@ -234,11 +234,7 @@ def build_arguments(
 
 
 def run_model_optimizer(mo: ModelOptimizer, arguments: tuple[str, ...], spec: ModelSpec) -> None:
-    """Run Model Optimizer, and wait until it ends.
-
-    Raises:
-        ConversionError: it cannot be started, or fails; the error contains its own message.
-    """
+    """Run Model Optimizer, and wait until it ends; if it fails, a ConversionError contains its message."""
     command = [*mo.command, *arguments]
     with tempfile.TemporaryDirectory() as home:
         # Its telemetry would contact servers and write to the user's home folder; "0" here disables it.

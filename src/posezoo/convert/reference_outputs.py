@@ -93,11 +93,7 @@ class ReferenceOutputs:
 
 
 def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
-    """Run the original on seeded images.
-
-    Raises:
-        SelfCheckError: no runtime can run it, or an output is not finite.
-    """
+    """Run the original on seeded images; a SelfCheckError if no runtime can, or an output is not finite."""
     sizes = {port.name: with_default_sizes(port.shape, port.layout) for port in spec.inputs if port.shape}
     open_runtime = frontends.select_format(spec).open_runtime
     try:

@@ -63,11 +63,7 @@ def file_names_by_digest(specs: Iterable[ModelSpec]) -> Mapping[str, tuple[str, 
 
 
 def list_entries(root: Path, names: Mapping[str, Collection[str]]) -> tuple[CacheEntry, ...]:
-    """The entries of a cache, the largest first; other files are ignored.
-
-    Raises:
-        OutputError: the cache cannot be read; a missing cache is empty.
-    """
+    """The entries of a cache, the largest first; other files are ignored, and a missing cache is empty."""
     entries = []
     try:
         folders = [item for item in (root / "1").iterdir() if re.fullmatch("[0-9a-f]{2}", item.name)]

@@ -115,8 +115,7 @@ class ConnectionPool:
     def run_all(self, work: Callable[[Item], Result], items: Sequence[Item]) -> list[Result]:
         """Do the work for the items in parallel; if one fails, no other is started, but running ones end.
 
-        Raises:
-            PosezooError: the error of the first failed item, in the order of the items.
+        The error is that of the first failed item, in the order of the items.
         """
         if self._jobs == 1:
             return [work(item) for item in items]

@@ -261,12 +261,7 @@ def _refuse_length(response: requests.Response, file: SourceFile, start: int, st
 
 
 def refuse_unsafe_url(url: str, file: SourceFile, download_options: DownloadOptions) -> None:
-    """Check that a file may be requested from a URL.
-
-    Raises:
-        SourceError: the URL is neither http nor https, or it is plain http and the file has no SHA-256 or
-            SHA-384.
-    """
+    """Raise a SourceError for a URL that is neither http nor https, or is plain http for an unpinned file."""
     scheme = url.partition(":")[0].lower()
     if scheme not in ("http", "https"):
         raise SourceError(f"leads to {scheme[:16]!r}, which is neither http nor https")

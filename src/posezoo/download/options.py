@@ -56,13 +56,9 @@ class DownloadOptions:
 
 
 def refuse_license(spec: ModelSpec, allowed: Collection[str]) -> None:
-    """Refuse a model whose license is not allowed.
+    """Raise a LicenseError if a model's license is not allowed.
 
-    Args:
-        allowed: SPDX identifiers, glob patterns for them, or URLs of licenses; empty allows all.
-
-    Raises:
-        LicenseError: its license is not one of these.
+    ``allowed`` has SPDX identifiers, glob patterns for them, or URLs of licenses; empty allows all.
     """
     if not allowed or is_license_allowed(spec.license, allowed):
         return

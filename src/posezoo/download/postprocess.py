@@ -146,9 +146,7 @@ def _unpack(step: UnpackArchive, spec: ModelSpec, layout: ModelLayout, listener:
 def replace_text(name: str, published: Path, steps: Sequence[RegexReplace]) -> str:
     """The text of a published file (UTF-8) after all replacements, in order; lines end with a newline.
 
-    Raises:
-        DownloadError: the file is not a text, does not match a pattern, or replacing takes too long; the
-            error calls it by its ``name``.
+    A DownloadError if it is no text, does not match a pattern, or replacing takes too long.
     """
     try:
         if published.stat().st_size > MAX_BYTES:

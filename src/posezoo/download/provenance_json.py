@@ -51,8 +51,7 @@ def remember_origin(target: Path, candidate: Candidate, final_url: str, size: in
 def update_provenance_json(folder: Path, spec: ModelSpec, places: Sequence[tuple[SourceFile, Path]]) -> None:
     """Write the origins of files of a model, from their records; entries of other files are kept.
 
-    Raises:
-        OSError: the file cannot be written, or another run keeps it locked.
+    An OSError if the file cannot be written, or another run keeps it locked.
     """
     names, path = {file.name for file in spec.files}, folder / NAME
     if NAME in names:  # do not overwrite a published file of this name

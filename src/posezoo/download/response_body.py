@@ -50,11 +50,7 @@ class StallDetectingReader:
         self._timer.cancel()
 
     def read_chunk(self, when: str) -> bytes:
-        """The next piece; empty at the end.
-
-        Raises:
-            TransientSourceError: too few bytes or none arrived in time, or the connection broke.
-        """
+        """The next piece, empty at the end; a TransientSourceError if too few bytes arrive in time."""
         self._reading = True
         try:
             with translate_errors(self._timeout_s, when):

@@ -57,14 +57,11 @@ def check_sources(
     download_options: DownloadOptions,
     on_answer: Callable[[int], object] = lambda _count: None,
 ) -> tuple[CheckedSource, ...]:
-    """Ask each source of each file of the models; nothing is written.
+    """Ask each source of each file of the models, ``jobs`` at once; nothing is written.
 
-    A host that does not answer at all is not asked for other files.
-
-    Args:
-        download_options: ``jobs`` is the number of sources that are asked at once. Caches and mirrors are not
-            asked, and plain http is allowed, because no byte is used.
-        on_answer: called after each answer with the number of answers so far.
+    A host that does not answer at all is not asked for other files. Caches and mirrors are not asked, and
+    plain http is allowed, because no byte is used. ``on_answer`` is called after each answer with the number
+    of answers so far.
     """
     options = replace(download_options, allow_http=True)
     items = [(spec, file, source) for spec in specs for file in spec.files for source in file.sources]

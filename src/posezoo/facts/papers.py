@@ -44,11 +44,7 @@ class Paper:
 
 
 def read_papers(path: Path) -> dict[str, Paper]:
-    """The papers of a papers.yml by address; none if there is no such file.
-
-    Raises:
-        SpecError: the first mistake in the file, with its position.
-    """
+    """The papers of a papers.yml by address, none if it is missing; a SpecError at the first mistake."""
     if not path.is_file():
         return {}
     papers = {}

@@ -97,11 +97,7 @@ def _relative_path(file: str) -> str:
 
 
 def read_baseline(path: Path) -> frozenset[tuple[str, ...]]:
-    """The keys of the findings in a baseline file; former rule ids are replaced by the current ones.
-
-    Raises:
-        SettingsError: it cannot be read, or is not a baseline.
-    """
+    """The keys of the findings in a baseline file; former rule ids are replaced by the current ones."""
     hint = "--write_baseline writes one"
     try:
         if path.stat().st_size > MAX_BYTES:

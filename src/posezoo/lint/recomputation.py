@@ -57,11 +57,7 @@ MEASURED_TOLERANCE = 1e-4
 
 
 def recompute_artifacts(registry: Registry, names: Collection[str] | None, folder: Path) -> Iterator[Finding]:
-    """Every finding in the files and IR of these models (None: all) below a folder of downloads and IR.
-
-    Raises:
-        MissingPackageError: OpenVINO is not installed, or too old.
-    """
+    """Every finding in the files and IR of these models (None: all) below a folder of downloads and IR."""
     core = import_openvino().Core()
     layout = ModelLayout(folder, folder)
     for name, view in RegistryView(registry).models.items():

@@ -150,11 +150,7 @@ def format_entries(entries: Iterable[LockEntry]) -> bytes:
 
 
 def read_entries(path: Path) -> LockEntries:
-    """The entries of a posezoo.lock; empty if it is missing.
-
-    Raises:
-        PosezooError: the lock cannot be read, or a line is not an entry.
-    """
+    """The entries of a posezoo.lock; empty if it is missing. A PosezooError if a line is not an entry."""
     try:
         if path.exists() and not path.is_file():  # reading a pipe may never end
             raise OSError(errno.EINVAL, "it is not a file")

@@ -72,8 +72,7 @@ class LockFile:
     def with_pins(self, spec: ModelSpec) -> ModelSpec:
         """The model, with size and SHA-384 from the lock for each file without a checksum.
 
-        Raises:
-            LockError: the lock is strict, and does not list this model.yml or one of its files.
+        A LockError if the lock is strict, and does not list this model.yml or one of its files.
         """
         if self.is_strict:
             self._require(spec)

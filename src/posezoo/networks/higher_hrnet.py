@@ -100,13 +100,10 @@ class HigherHrnet(nn.Module):
         return coarse, self.final_layers[1](fine)
 
     def forward(self, image: Tensor) -> tuple[Tensor, Tensor]:
-        """(N, 3, H, W) to heatmaps and embeddings, both (N, keypoints, H / 2, W / 2).
+        """(N, 3, H, W) to heatmaps and embeddings, both (N, keypoints, H / 2, W / 2); sizes as for ``maps``.
 
         The image is RGB, normalized with ImageNet's mean and standard deviation. The heatmaps are the mean of
         both; negative values are set to 0, then each value that is not the maximum of its window is negated.
-
-        Raises:
-            NetworkError: H or W is not a multiple of 32.
         """
         coarse, fine = self.maps(image)
         coarse = interpolate(coarse, scale_factor=2.0, mode="bilinear", align_corners=False)

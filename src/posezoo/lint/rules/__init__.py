@@ -32,11 +32,7 @@ FAMILIES: LazyTable[object] = LazyTable(
 
 @cache
 def load_rules() -> Mapping[str, Rule]:
-    """Every rule by its id.
-
-    Raises:
-        PluginError: a plug-in cannot be imported, is not a rule, or has a rule that already exists.
-    """
+    """Every rule by its id; a PluginError if a plug-in has no rule, or one that already exists."""
     rules: dict[str, Rule] = {}
     for name, part in FAMILIES.items():
         for rule in part if isinstance(part, tuple) else (part,):
@@ -55,10 +51,6 @@ def check_registry(
     """Every finding in these models and composites (None: all), by model and rule.
 
     With ``alone``, they are compared only with each other, not with all others; this is faster.
-
-    Raises:
-        MissingPackageError: markdown-it-py is not installed.
-        PluginError: see ``load_rules``.
     """
     view = RegistryView(registry, names if alone else None)
     for name, model in view.models.items():
