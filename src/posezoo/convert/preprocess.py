@@ -21,7 +21,7 @@ from posezoo.convert.graph_cutting import (
     static_sizes,
 )
 from posezoo.errors import ConversionError
-from posezoo.ir.openvino_import import error_text, import_openvino
+from posezoo.ir.openvino_import import error_text, fold_constants, import_openvino
 from posezoo.spec import supported_mo_args
 from posezoo.spec.model import Input, ModelSpec, Output
 
@@ -59,7 +59,12 @@ def apply_model_yml(network: Any, spec: ModelSpec, *, is_complete: bool = True) 
         _check_ports("output", spec, spec.outputs, network)
         network = cut_outputs(network, [port.name for port in spec.outputs], spec.name)
         if supported_mo_args.wants_static_shape(spec.mo_args):
-            _fold_shapes(network, spec)
+            if any(port.partial_shape.is_dynamic for port in network.inputs):
+                raise ConversionError(
+                    f"{spec.full_name}: --static_shape needs a size for every dimension of its inputs",
+                    hint="declare a shape without -1",
+                )
+            fold_constants(network)
         network = _prepend_preprocessing(network, spec)
         for output in spec.outputs:
             if output.layout:
@@ -161,20 +166,6 @@ def _check_ports(kind: str, spec: ModelSpec, declared: Sequence[Input | Output],
                 hint="correct the shape in model.yml"
                 + (", or add reshaped: true to give the network this shape" if kind == "input" else ""),
             )
-
-
-def _fold_shapes(network: Any, spec: ModelSpec) -> None:
-    """Replace operations that only depend on sizes (ShapeOf and others) with constants."""
-    from openvino.passes import ConstantFolding, Manager
-
-    if any(port.partial_shape.is_dynamic for port in network.inputs):
-        raise ConversionError(
-            f"{spec.full_name}: --static_shape needs a size for every dimension of its inputs",
-            hint="declare a shape without -1",
-        )
-    manager = Manager()
-    manager.register_pass(ConstantFolding())
-    manager.run_passes(network)
 
 
 def _prepend_preprocessing(network: Any, spec: ModelSpec) -> Any:

@@ -14,7 +14,7 @@ from math import prod
 from pathlib import Path
 from typing import Any
 
-from posezoo.ir.openvino_import import import_openvino
+from posezoo.ir.openvino_import import fold_constants, import_openvino
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,11 +26,7 @@ class Complexity:
 
 
 def read_complexity(xml: Path, shapes: Mapping[str, Collection[int]] | None = None) -> Complexity | None:
-    """The complexity of an IR on disk; see ``compute_complexity``.
-
-    Args:
-        xml: the path of the .xml; its .bin is in the same folder.
-        shapes: the shapes of inputs by name, if the IR has dynamic sizes or other sizes are wanted.
+    """The complexity of an IR on disk, with other shapes of inputs if these are given by name.
 
     Raises:
         MissingPackageError: OpenVINO is not installed, or too old.
@@ -41,12 +37,8 @@ def read_complexity(xml: Path, shapes: Mapping[str, Collection[int]] | None = No
         return compute_complexity(network)
     network.reshape({name: list(shape) for name, shape in shapes.items()})
     complexity = compute_complexity(network)
-    if complexity is None:  # operations that compute sizes from other sizes become constants
-        from openvino.passes import ConstantFolding, Manager
-
-        manager = Manager()
-        manager.register_pass(ConstantFolding())
-        manager.run_passes(network)
+    if complexity is None:
+        fold_constants(network)
         complexity = compute_complexity(network)
     return complexity
 

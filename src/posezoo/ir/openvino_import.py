@@ -62,6 +62,15 @@ def openvino_core(*, extra: str = "convert") -> Any:
     return core
 
 
+def fold_constants(network: Any) -> None:
+    """Replace operations that depend on no input, or only on static sizes (ShapeOf), with constants."""
+    from openvino.passes import ConstantFolding, Manager
+
+    manager = Manager()
+    manager.register_pass(ConstantFolding())
+    manager.run_passes(network)
+
+
 def error_text(error: BaseException) -> str:
     """An error of OpenVINO in one line.
 
