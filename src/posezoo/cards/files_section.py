@@ -43,7 +43,6 @@ def draw_files_section(facts: ModelFacts) -> Iterator[str]:
 
 
 def _pin(file: SourceFile) -> Markdown:
-    """The digest that is used to verify a file."""
     if file.checksum is not None and not file.by_lock:
         pin = f"{_algorithm(file.checksum)} {format_code(file.checksum.value)}"
         return Markdown(f"{pin}, of the first download (weak)" if file.first_use else pin)

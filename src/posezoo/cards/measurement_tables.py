@@ -157,7 +157,6 @@ def draw_measurement_sections(facts: ModelFacts) -> Iterator[str]:
 
 
 def _figure(measurement: Measurement, metric: str) -> str:
-    """A measured value; empty if it was not measured."""
     if metric not in measurement.figures:
         return ""
     to = f" to {_figure(measurement, 'throughput_max_fps')}" if metric == "throughput_min_fps" else ""

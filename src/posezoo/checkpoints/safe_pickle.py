@@ -50,10 +50,8 @@ class GlobalName:
 class PickleSequence:
     """A sequence of pickles, and the stack machine of pickle.py, with only the opcodes that data needs.
 
-    Args:
-        content: their bytes; other bytes may follow.
-        vocabulary: the names that they may refer to.
-        persistent: resolves a reference to something outside the pickle.
+    Other bytes may follow. The pickles may only refer to the names in the vocabulary; ``persistent`` resolves
+    a reference to something outside the pickle.
     """
 
     def __init__(

@@ -59,12 +59,8 @@ def read_coco_dataset(annotations: Path, images: Path, *, keypoints: bool = True
 def read_detector_boxes(path: Path) -> Mapping[int, Sequence[CocoBox]]:
     """Read the person boxes of a detector, by image id; other categories than 1, person, are left out.
 
-    Args:
-        path: JSON: a list of ``image_id``, ``category_id``, ``bbox`` (left, top, width, height in pixels) and
-            ``score``.
-
-    Raises:
-        DatasetError: the file cannot be read, or is not such a list.
+    The file is a JSON list of ``image_id``, ``category_id``, ``bbox`` (left, top, width, height in pixels)
+    and ``score``; otherwise a DatasetError is raised.
     """
     content = _read_json(path)
     if not isinstance(content, list):

@@ -62,20 +62,13 @@ class DatasetImage:
 
 @dataclass(frozen=True, eq=False, slots=True)
 class CocoDataset:
-    """Images and the people annotated in them.
+    """Images and the people annotated in them."""
 
-    Attributes:
-        name: the annotation file's name without its suffix.
-        annotations, folder: the annotation file, and the folder of the images.
-        keypoints: keypoint names, in the order of ``PersonAnnotation.keypoints``; empty if there are none.
-        images: in the file's order.
-    """
-
-    name: str
-    annotations: Path
-    folder: Path
-    keypoints: tuple[str, ...]
-    images: tuple[DatasetImage, ...]
+    name: str  # the annotation file's name without its suffix
+    annotations: Path  # the annotation file
+    folder: Path  # the folder of the images
+    keypoints: tuple[str, ...]  # their names, in the order of ``PersonAnnotation.keypoints``; may be empty
+    images: tuple[DatasetImage, ...]  # in the file's order
 
     def limited_to(self, count: int) -> CocoDataset:
         """The data set with its first images only."""

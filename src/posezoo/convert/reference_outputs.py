@@ -65,15 +65,12 @@ class ReferenceSample:
 
 @dataclass(frozen=True, slots=True)
 class ReferenceOutputs:
-    """The outputs that the IR of a model must reproduce, and the runtime that computed them.
-
-    Attributes:
-        move: computes the outputs of each case if its image is moved by other roundings each time. It takes
-            how often each image was moved already; empty if it is often enough, or no input can be moved.
-    """
+    """The outputs that the IR of a model must reproduce, and the runtime that computed them."""
 
     runtime: str
     cases: tuple[ReferenceSample, ...]
+    #: Computes the outputs of each case if its image is moved by other roundings each time. It takes how
+    #: often each image was moved already; empty if it is often enough, or no input can be moved.
     move: Callable[[int], Sequence[Sequence[Mapping[str, Array]]]]
 
     def shows_noise(self) -> bool:

@@ -17,12 +17,9 @@ from posezoo.files.verified_files import CHUNK
 class TransientSourceError(SourceError):
     """A temporary failure: another attempt may succeed.
 
-    Args:
-        problem: what the source did.
-        wait_s: how many seconds the source asked us to wait; None if it did not say.
-        at_most: the maximum number of attempts; None for as many as the user allows.
-
-    ``silent_host`` is the host, with the port, that does not answer at all; empty if it answered.
+    ``retry_after_s`` is how many seconds the source asked us to wait, or None; ``at_most`` the maximum number
+    of attempts, or None for as many as the user allows. ``silent_host`` is the host, with the port, that does
+    not answer at all; empty if it answered.
     """
 
     silent_host = ""

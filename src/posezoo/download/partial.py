@@ -46,13 +46,8 @@ class ResumeState:
 class PartialFile:
     """A context manager that opens and locks the part of a target; on exit it is kept if it can be resumed.
 
-    Args:
-        target: the final path; missing parent folders are created.
-        on_wait: called once if another process or thread has the lock.
-
-    Attributes:
-        path: its path before it is renamed.
-        source_url: the URL that its last bytes came from.
+    Missing parent folders are created. ``on_wait`` is called once if another process or thread has the lock.
+    ``path`` is its path before it is renamed, ``source_url`` the URL that its last bytes came from.
 
     Raises:
         OutputError: the part cannot be written or renamed; all methods that write can raise it too.
@@ -103,11 +98,9 @@ class PartialFile:
         return ResumeState()
 
     def start_at(self, file: SourceFile, start: ResumeState, *, resumable: bool) -> _Hash:
-        """Remove the bytes after the start, and return the hash of those before it.
+        """Keep the bytes up to the start, which another source continues, and return their hash.
 
-        Args:
-            start: how many bytes to keep, and which candidate sends the rest.
-            resumable: whether another run can resume the download.
+        ``resumable`` is whether another run can resume the download.
         """
         if start.size == 0:
             self.truncate()

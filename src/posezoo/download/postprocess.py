@@ -66,9 +66,8 @@ def postprocess(
 ) -> None:
     """Run the postprocessing steps of a downloaded model, except steps that are up to date.
 
-    Args:
-        left_out: the names of files that were not downloaded; their steps are skipped.
-        rehash: hash the files of earlier runs again; do not trust the records.
+    Steps of files that were not downloaded (``left_out``) are skipped. ``rehash`` means that records are not
+    trusted.
 
     Raises:
         ArchiveError: an archive cannot be read, or has members that must not be unpacked.

@@ -37,11 +37,7 @@ _PRECISIONS = ("FP16-INT8", "FP32-INT8", "FP16", "FP32")
 
 
 def guess_framework(addresses: Sequence[str]) -> model.Framework:
-    """The framework of published files, from the suffixes of their names.
-
-    Raises:
-        SettingsError: no name has a known suffix.
-    """
+    """The framework of published files by their suffixes; a SettingsError if none is known."""
     for address in addresses:
         if framework := _FRAMEWORKS.get(PurePosixPath(_file_name(address)).suffix.lower()):
             return framework
@@ -61,8 +57,7 @@ def create_draft_spec(
 ) -> model.ModelSpec:
     """The specification of a model with these files before the download.
 
-    Raises:
-        SettingsError: an address has no safe file name, or two files have the same name.
+    A SettingsError if an address has no safe file name, or two files have the same name.
     """
     files: dict[str, model.SourceFile] = {}
     for address in addresses:

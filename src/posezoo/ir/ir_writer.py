@@ -24,14 +24,10 @@ _NUMBERED = re.compile(r"[A-Za-z][A-Za-z0-9]*_\d+(?:_.*)?")
 
 
 def prepare_for_writing(network: Any, spec: ModelSpec, decoder: Decoder | None) -> None:
-    """Give a network canonical names and the description of its model (rt_info).
+    """Give a network, which is changed, canonical names and the description of its model (rt_info).
 
     Operations that OpenVINO numbered become ``<Type>_<k>``, where k counts in topological order. Names from
     the original are kept; a name is from the original if a tensor of the operation also has it.
-
-    Args:
-        network: an ``openvino.Model``, with its preprocessing; it is changed.
-        decoder: the decoder that the description names.
     """
     numbered, kept_names = [], set()
     for operation in network.get_ordered_ops():

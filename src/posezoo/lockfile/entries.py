@@ -224,16 +224,9 @@ def merge_entries(
 ) -> LockEntries:
     """Update the entries to the present state of one model, and of the composite that contains it.
 
-    Args:
-        present: the entries of the model's files on this machine.
-        unpinned: files of the model without a pin that are missing on this machine.
-        allow_rollback: whether a model.yml that is older than the lock's is accepted.
-
     An entry with the same content is kept. The entry of a missing file is kept too if it may still be valid:
-    an IR of the same model.yml, or a file that was trusted on first use.
-
-    Raises:
-        LockError: a model.yml is older than the lock's.
+    an IR of the same model.yml, or a file that was trusted on first use. ``unpinned`` are the missing files
+    without a pin. A LockError if a model.yml is older than the lock's, unless that is allowed.
     """
     updated: LockEntries = {}
     for entry in present:

@@ -34,12 +34,10 @@ def _now() -> datetime:
 
 
 class LockFile:
-    """The entries of a posezoo.lock; they are read at the first use.
+    """The entries of a posezoo.lock, which may be missing; it is read at the first use.
 
-    Args:
-        path: the file; it may be missing.
-        strict: refuse every model, file and IR that the lock does not list, or lists with other content.
-        now: returns the current time.
+    A strict lock refuses every model, file and IR that it does not list, or lists with other content. ``now``
+    returns the current time.
 
     Raises:
         PosezooError: at the first use: the lock cannot be read, or a line is not an entry.

@@ -170,8 +170,7 @@ def write_random_checkpoint(choice: NetworkChoice, path: Path) -> None:
 def with_dynamic_shape(model: ModelSpec) -> ModelSpec:
     """The model with dynamic dimensions: those that its inputs declare; by default height and width.
 
-    Raises:
-        ConversionError: the model is not one of our networks; the sizes of a published graph are fixed.
+    A ConversionError if it is not one of our networks: the sizes of a published graph are fixed.
     """
     network = require_network(model)
     inputs = model.inputs or (find_network(network.name).input,)
@@ -184,11 +183,7 @@ def with_dynamic_shape(model: ModelSpec) -> ModelSpec:
 
 
 def require_network(model: ModelSpec) -> NetworkChoice:
-    """The one of our networks that a model consists of.
-
-    Raises:
-        ConversionError: the model is not one of our networks, but was published as a graph.
-    """
+    """The one of our networks that a model is; a ConversionError if it was published as a graph."""
     if model.network is None:
         raise ConversionError(
             f"{model.name}: is published as {model.framework}, and is not one of posezoo's networks",

@@ -78,11 +78,7 @@ def read_given_arguments(
 ) -> MoArguments:
     """The meaning of arguments from a command line, added to the inputs that are declared.
 
-    Args:
-        flag: the text before an argument in messages.
-
-    Raises:
-        PosezooError: an argument has no valid form, is given twice, or contradicts the inputs.
+    A PosezooError, which puts ``flag`` before the argument, if one is not valid.
     """
     try:
         return read_arguments(parse_yaml(json.dumps(list(arguments)).encode(), "arguments"), inputs)

@@ -108,14 +108,9 @@ def list_of(
     empty: str = "",
     unique: Callable[[ItemT], str] | None = None,
 ) -> FieldType[tuple[ItemT, ...]]:
-    """A list.
+    """A list of ``minimum`` (0 or 1) to ``maximum`` items; ``empty`` is the error for an empty one.
 
-    Args:
-        item: the type of each item.
-        minimum: 0 or 1.
-        maximum: the largest number of items.
-        empty: the error's text for an empty list, if ``minimum`` is 1.
-        unique: returns the name of an item; all names must differ.
+    If ``unique`` returns the name of an item, all names must differ.
     """
 
     def read(node: YamlNode) -> tuple[ItemT, ...]:
@@ -169,12 +164,9 @@ def positive(maximum: float) -> FieldType[float]:
 
 
 def matching(pattern: re.Pattern[str], label: str, *, numbers: bool = True) -> FieldType[str]:
-    """A text that matches a pattern as a whole.
+    """A text that matches a pattern, for ``re`` and for JSON Schema, as a whole; errors call it by its label.
 
-    Args:
-        pattern: for Python's ``re`` and for JSON Schema.
-        label: the name of the value in errors.
-        numbers: whether the text may look like a number; editors read such a text as a number.
+    ``numbers`` is whether the text may look like a number; editors read such a text as a number.
     """
 
     def read(node: YamlNode) -> str:

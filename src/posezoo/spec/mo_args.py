@@ -79,8 +79,6 @@ _LAYOUT = re.compile(r"([^()]*?)\(([^()]*)\)|([^()]+)")
 
 
 class _FlagValue(NamedTuple):
-    """A flag's value and its position."""
-
     node: YamlNode
     text: str
 

@@ -78,7 +78,6 @@ def run(args: argparse.Namespace) -> int:
 
 
 def _write_wheels(folder: Path, release: str) -> None:
-    """Write the wheels of posezoo and of the stand-in for openvino-dev, and print how to use them."""
     from posezoo.cli.stand_in_wheel import pack_posezoo, pack_stand_in
     from posezoo.files.verified_files import write_atomically
 

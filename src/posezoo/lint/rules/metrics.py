@@ -79,7 +79,6 @@ def _read_size(view: ModelView) -> _Size | None:
 
 
 def _has_known_difference(view: ModelView) -> bool:
-    """Whether model.yml gives a reason why a published value differs from that of the weights."""
     return view.spec is not None and bool(view.spec.published.known_difference)
 
 
