@@ -137,6 +137,12 @@ def load_measurements(spec: Model) -> tuple[Measurement, ...]:
     return tuple(measurement for measurement in measurements if measurement.tag == tag)
 
 
+def counted_figures(spec: Model, precision: Precision) -> list[Mapping[str, float]]:
+    """GFLOPs and MParams, as counted on the IR of a precision with the declared sizes."""
+    counts = (each for each in load_measurements(spec) if each.kind == "complexity" and not each.settings)
+    return [each.figures for each in counts if each.precision is precision]
+
+
 def read_measured(path: Path) -> tuple[Measurement, ...]:
     """All measurements of a measured.yml, empty if there is none; a SpecError at the first invalid value."""
     if not path.is_file():

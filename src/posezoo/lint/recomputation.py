@@ -18,7 +18,7 @@ from posezoo.layout import ModelLayout
 from posezoo.lint.finding import FileLocation, Finding, RuleViolation, Severity, create_finding
 from posezoo.lint.registry_view import ModelView, RegistryView
 from posezoo.lint.rule import RuleInfo
-from posezoo.measured import load_measurements
+from posezoo.measured import counted_figures
 from posezoo.registry import Registry
 from posezoo.spec.model import Input, ModelSpec, Output, Precision
 from posezoo.verify import check_artifacts
@@ -134,9 +134,7 @@ def _check_complexity(
     if cost is None:
         return
     claims: list[tuple[str, Mapping[str, float | None], float]] = [
-        ("measured.yml's ", each.figures, MEASURED_TOLERANCE)
-        for each in load_measurements(spec)
-        if each.kind == "complexity" and each.precision is precision and not each.settings
+        ("measured.yml's ", figures, MEASURED_TOLERANCE) for figures in counted_figures(spec, precision)
     ]
     if not spec.published.known_difference and precision is Precision.FP32:
         published = {"gflops": spec.published.gflops, "mparams": spec.published.mparams}
@@ -146,10 +144,8 @@ def _check_complexity(
             counted, claimed = getattr(cost, name), figures.get(name)
             if claimed is None or abs(claimed - counted) <= tolerance * max(claimed, counted) + 1e-6:
                 continue
-            field, message = (
-                f"{origin}{name}",
-                f"{origin}{name} is {claimed:g}; {counted:g} are counted on {xml}",
-            )
+            field = f"{origin}{name}"
+            message = f"{field} is {claimed:g}; {counted:g} are counted on {xml}"
             location = view.location(*field.split(".")) if origin == "published." else view.location()
             violation = RuleViolation(location, message, field, f"{claimed:g}", f"{counted:g}")
             yield "artifact-complexity", violation

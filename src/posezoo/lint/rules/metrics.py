@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 
 from posezoo.errors import SpecError
@@ -13,7 +14,7 @@ from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import equals_rounded, parse_numbers
-from posezoo.measured import load_measurements
+from posezoo.measured import counted_figures
 from posezoo.spec.model import Precision
 
 TITLES = {"gflops": "GFLOPs", "mparams": "MParams"}
@@ -181,18 +182,9 @@ def published_figures(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
     if spec is None:
         return
-    try:
-        measurements = load_measurements(spec)
-    except SpecError:  # another rule reports it
-        measurements = ()
-    counts: Mapping[str, float] = next(
-        (
-            each.figures
-            for each in measurements
-            if each.kind == "complexity" and each.precision is Precision.FP32 and not each.settings
-        ),
-        {},
-    )
+    counts: Mapping[str, float] = {}
+    with suppress(SpecError):  # another rule reports it
+        counts = next(iter(counted_figures(spec, Precision.FP32)), counts)
     for kind, title in TITLES.items():
         published, counted = getattr(spec.published, kind), counts.get(kind)
         if not published:
