@@ -22,7 +22,7 @@ MAX_FINDINGS = 50
 
 _MODULES = (
     *("declared_files", "converter_arguments", "native_format", "shapes_and_names", "preprocessing_rules"),
-    *("accuracy_check", "metrics", "descriptions", "card_text", "index_rows", "drawn_pages"),
+    *("accuracy_check", "metrics", "descriptions", "card_text", "page_rules"),
 )
 #: Each part is one rule or a tuple of rules.
 FAMILIES: LazyTable[object] = LazyTable(
