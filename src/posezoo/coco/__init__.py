@@ -6,14 +6,9 @@ from posezoo.coco.annotations import read_coco_dataset, read_detector_boxes
 from posezoo.coco.coco_dataset import CocoBox, CocoDataset, DatasetImage, PersonAnnotation
 
 __all__ = [
-    "CocoBox",
-    "CocoDataset",
-    "DatasetImage",
-    "PersonAnnotation",
-    "read",
-    "read_coco_dataset",
-    "read_detector_boxes",
-]
+    "CocoBox", "CocoDataset", "DatasetImage", "PersonAnnotation",
+    "read", "read_coco_dataset", "read_detector_boxes",
+]  # fmt: skip
 
 #: The documented name in Python.
 read = read_coco_dataset

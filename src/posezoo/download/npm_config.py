@@ -169,14 +169,8 @@ def _ask_npm(npm: str) -> str:
         key: value for key, value in os.environ.items() if not key.lower().startswith("npm_config_")
     }
     no_file = f"{os.devnull}/npmrc"
-    command = [
-        npm,
-        "config",
-        "get",
-        "registry",
-        f"--userconfig={no_file}",
-        f"--globalconfig={no_file}.global",
-    ]
+    command = [npm, "config", "get", "registry"]
+    command += [f"--userconfig={no_file}", f"--globalconfig={no_file}.global"]
     with suppress(OSError, subprocess.SubprocessError):
         ended = subprocess.run(
             command, cwd="/", env=environment, capture_output=True, text=True, timeout=60, check=True

@@ -19,13 +19,7 @@ from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard, rea
 from posezoo.cards.model_card import NOTE, has_note
 from posezoo.cards.registry_pages import draw_pages
 from posezoo.errors import SpecError
-from posezoo.lint.accuracy_check_yml import (
-    AccuracyCheckRun,
-    find_node,
-    list_below,
-    read_runs,
-    text_below,
-)
+from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs, text_below
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
 from posezoo.lint.index_pages import IndexRow, RegistryLinks, list_names, read_index

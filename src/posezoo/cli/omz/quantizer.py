@@ -31,10 +31,7 @@ UNUSED_FLAGS = {
 FLAGS: tuple[Flag | str, ...] = (
     *quantization_flags("the working folder"),
     flags.LOCK,
-    Flag(
-        "--precisions PREC[,PREC...]",
-        "precisions of the INT8 IR: FP16-INT8, FP32-INT8 (default: both)",
-    ),
+    Flag("--precisions PREC[,PREC...]", "precisions of the INT8 IR: FP16-INT8, FP32-INT8 (default: both)"),
     Flag("-p, --python PYTHON", "not needed: no other Python is started"),
     Flag("--pot POT", "not needed: NNCF works in this process"),
     Flag("--dry_run", "print what would be done; change nothing"),

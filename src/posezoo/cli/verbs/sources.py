@@ -88,16 +88,9 @@ def run(args: argparse.Namespace) -> int:
     if args.format == "sarif":
         print_json(_to_sarif(bad))
     elif args.format == "json":
-        print_json(
-            {
-                "sources": [_row(each) for each in checked],
-                "counts": dict(Counter(each.state for each in checked)),
-                "failed": [
-                    {"name": error.file, "reason": error.problem, "hint": error.hint}
-                    for error in models.problems
-                ],
-            }
-        )
+        counts = Counter(each.state for each in checked)
+        failed = [{"name": each.file, "reason": each.problem, "hint": each.hint} for each in models.problems]
+        print_json({"sources": [_row(each) for each in checked], "counts": counts, "failed": failed})
     else:
         for line in _text_lines(checked, bad, quiet=args.quiet):
             print(line)

@@ -11,12 +11,7 @@ from posezoo.lint.card_claims import CardPort, CardValue
 from posezoo.lint.finding import RuleViolation
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
-from posezoo.lint.rules.preprocessing_rules import (
-    are_equal,
-    declared_values,
-    format_numbers,
-    is_usual,
-)
+from posezoo.lint.rules.preprocessing_rules import are_equal, declared_values, format_numbers, is_usual
 from posezoo.lint.rules.shapes_and_names import base_name, is_listed
 from posezoo.lint.text_comparison import find_intended, parse_numbers
 from posezoo.spec.model import UnpackArchive
@@ -44,15 +39,14 @@ CUSTOM_KEYS = ("reference", "adapter", "module_config", "annotation_conversion",
 UNITS = tuple(10.0**power for power in range(-3, 4))
 #: Two measurements of the same value differ by less than this share.
 MEASURED_TWICE = 5e-3
-#: Keys of an adapter that name an output, and one that does not.
-_OUTPUT_KEYS = re.compile(r"_out(?:put)?$")
-_NO_OUTPUT_KEYS = ("raw_output",)
-#: Other steps with these prefixes change an image's size in a way that their arguments do not show.
+#: Keys of an adapter that name an output; raw_output does not.
+_OUTPUT_KEYS = re.compile(r"(?!raw_output$).*_out(?:put)?")
 #: Metrics whose values are never those of another metric, and how their names on a card may begin or end.
 _NAMED_METRICS = {
     name: (name,)
     for name in ("f1", "recall", "psnr", "ssim", "fid", "wer", "cer", "iou", "mae", "rmse", "auc")
 } | {"precision": ("precision", "ap")}
+#: Other steps with these prefixes change an image's size in a way that their arguments do not show.
 _RESIZING = ("pad", "pyramid", "crop", "resize", "auto", "warp")
 
 
@@ -139,14 +133,8 @@ def evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
             "input": [find_node(node, "name") for node in list_below(run.launcher, "inputs")],
         }
         if run.is_converted:  # the original framework may have other names for its outputs
-            given["output"] = [
-                *(
-                    node
-                    for key, node in keys.items()
-                    if _OUTPUT_KEYS.search(key) and key not in _NO_OUTPUT_KEYS
-                ),
-                *list_below(adapter, "outputs"),
-            ]
+            named = (node for key, node in keys.items() if _OUTPUT_KEYS.fullmatch(key))
+            given["output"] = [*named, *list_below(adapter, "outputs")]
         for kind, nodes in given.items():
             names = [port.name for port in view.claims.ports_on(kind, run.side, "")]
             on_card = [base_name(name.value) for name in names if name is not None]
@@ -203,9 +191,8 @@ def reference(view: ModelView) -> Iterator[RuleViolation]:
         references: list[tuple[YamlNode, float]] = []
         for metric in list_below(run.dataset, "metrics"):
             node, numbers = find_node(metric, "reference"), parse_numbers(text_below(metric, "reference"))
-            own = re.findall(
-                "[a-z0-9]+", f"{text_below(metric, 'type')} {text_below(metric, 'name')}".lower()
-            )
+            title = f"{text_below(metric, 'type')} {text_below(metric, 'name')}"
+            own = re.findall("[a-z0-9]+", title.lower())
             names = [name for word in own for name in _NAMED_METRICS.get(word, ())]
             is_on_card = not names or any(name in each.label.lower() for each in on_card for name in names)
             if node is not None and len(numbers) == 1 and numbers[0][0] and is_on_card:

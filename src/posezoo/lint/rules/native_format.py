@@ -7,13 +7,7 @@ from collections.abc import Collection, Iterator
 from dataclasses import fields, replace
 
 from posezoo.cards.card_reader import read_text
-from posezoo.errors import (
-    MissingPackageError,
-    NetworkError,
-    SpecError,
-    UnknownModelError,
-    import_optional,
-)
+from posezoo.errors import MissingPackageError, NetworkError, SpecError, UnknownModelError, import_optional
 from posezoo.facts import papers
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView

@@ -266,11 +266,7 @@ def _layout_mismatch(shape: Shape, letters: Shape, kind: str) -> str:
     return ""
 
 
-@rule(
-    "axis-words",
-    "A card explains a letter of a format with the word for its axis.",
-    "- `H` - width",
-)
+@rule("axis-words", "A card explains a letter of a format with the word for its axis.", "- `H` - width")
 def axis_words(view: ModelView) -> Iterator[RuleViolation]:
     for number, line in view.own_lines:
         match = _AXIS.match(line)
