@@ -41,11 +41,7 @@ def collect_license_terms(specs: Iterable[ModelSpec], layout: ModelLayout) -> tu
 
 
 def format_notice(terms: Iterable[LicenseTerms]) -> str:
-    """The NOTICE: for each license, its models with their sources, and the full license text.
-
-    Raises:
-        OSError: a license text cannot be read.
-    """
+    """The NOTICE: for each license, its models with their sources, and the full license text."""
     groups: dict[tuple[str, Path | None, str], list[LicenseTerms]] = {}
     for term in terms:
         license = term.spec.license

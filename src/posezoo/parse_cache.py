@@ -98,10 +98,10 @@ def to_json_text(value: Any) -> str:
 
 
 def from_json_text(text: str | bytes) -> Any:
-    """The values that ``to_json_text`` wrote; sequences become tuples.
+    """The values that ``to_json_text`` of this posezoo version wrote; sequences become tuples.
 
     Raises:
-        ValueError: the text was not written by ``to_json_text`` of the same posezoo version.
+        ValueError: the text was not written by it.
     """
     try:
         return _lists_to_tuples(json.loads(text, object_hook=_from_mapping))

@@ -60,11 +60,7 @@ class LazyTable(Generic[PartT]):
         return *self.builtin, *sorted(set(installed(self.group)) - set(self.builtin))
 
     def items(self) -> Iterator[tuple[str, PartT]]:
-        """Every name with its part, in the order of ``names``; all are imported.
-
-        Raises:
-            PluginError: as ``find``.
-        """
+        """Every name with its part, in the order of ``names``; all are imported."""
         for name in self.builtin:
             yield name, import_attribute(self.builtin[name])
         # Only now, so that a search that ends at a built-in part does not read entry points.

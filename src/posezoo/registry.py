@@ -207,10 +207,7 @@ class Registry:
         """A composite's parts in the order in which they run; for a model, only the model itself.
 
         A part may lie in the folder of another composite of the same registry, which uses it too. The
-        composite may be one of another registry.
-
-        Raises:
-            SpecError: a stage is not a part of the composite, or its file has a mistake.
+        composite may be one of another registry. A SpecError if a stage is not one of its parts.
         """
         if isinstance(model, ModelSpec):
             return (model,)
@@ -229,9 +226,7 @@ class Registry:
     def composite_of(self, spec: ModelSpec) -> Model:
         """The composite that a model is a part of, also in another registry; else the model itself.
 
-        Raises:
-            UnknownModelError: there is no such composite.
-            SpecError: its file has a mistake.
+        An UnknownModelError if there is no such composite, a SpecError if its file has a mistake.
         """
         return self._registry_of(spec).find(spec.composite) if spec.composite else spec
 

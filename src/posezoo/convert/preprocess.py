@@ -30,13 +30,10 @@ def apply_model_yml(network: Any, spec: ModelSpec, *, is_complete: bool = True) 
     """Give a network the sizes, the outputs in their order, and the preprocessing that model.yml declares.
 
     Args:
-        network: an ``openvino.Model`` as read; it is changed.
+        network: an ``openvino.Model`` as read; it is changed, and returned with the model's name.
         spec: the model. If it declares no inputs, outputs or shapes, those of the network are kept. A tensor
             inside the graph may be declared as output.
         is_complete: whether it is an error if the network has an input besides the declared ones.
-
-    Returns:
-        An ``openvino.Model`` with the model's name.
 
     Raises:
         ConversionError: the network does not have the declared inputs or outputs, or these do not fit it.

@@ -144,13 +144,10 @@ def plan_download(
     *,
     is_dry_run: bool = True,
 ) -> tuple[PlannedFile, ...]:
-    """What ``download_model`` would do; no server is asked.
+    """What ``download_model`` would do; no server is asked. A LicenseError if the license is not allowed.
 
     Existing files are hashed, unless they were verified before and have not changed since. A dry run writes
     nothing. A real run records the verified files, so that the download need not hash them again.
-
-    Raises:
-        LicenseError: the options do not allow the model's license.
     """
     refuse_license(spec, download_options.allow_licenses)
     context = DownloadContext(spec, download_options)

@@ -224,12 +224,7 @@ def select_accuracy(
 def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float | None:
     """INT8's AP divided by that of FP32, or its throughput by that of FP16, in the same settings.
 
-    Args:
-        measurement: a measurement of any kind and precision.
-        others: measurements of the same model; the one to compare with may be missing.
-
-    Returns:
-        None if this is not INT8, or there is nothing to compare it with.
+    None if ``measurement`` is not of INT8, or ``others`` of the model have none to compare it with.
     """
     baseline, metric = INT8_BASELINES.get(measurement.kind, (None, ""))
 

@@ -43,9 +43,6 @@ def resnet(
         deep: whether this is v1d: three 3x3 convolutions replace the first 7x7, and shortcuts use average
             pooling.
         attention: creates the attention of each layer's first block from its output channels (AlphaPose).
-
-    Returns:
-        A sequence of conv1, bn1, relu, maxpool, layer1, layer2, layer3 and layer4.
     """
     shortcut = _average_pool_shortcut if deep else projection
     block: type[BasicBlock] | type[Bottleneck] = BasicBlock if depth == 18 else Bottleneck

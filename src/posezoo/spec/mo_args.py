@@ -105,8 +105,7 @@ class MoArguments:
 def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArguments:
     """The meaning of ``model_optimizer_args``, added to the ``inputs`` that ``input_info`` declares.
 
-    Raises:
-        SpecError: an argument has no valid form, is given twice, or contradicts the inputs.
+    A SpecError if an argument has no valid form, is given twice, or contradicts the inputs.
     """
     if node is None:
         return MoArguments(inputs)

@@ -72,11 +72,7 @@ class YamlNode:
         return SpecError(self.file, self.line, self.column, self.field_path, problem, hint=hint)
 
     def collect_unknown_keys(self) -> list[str]:
-        """Turn errors about unknown keys below this node into warnings.
-
-        Returns:
-            The warnings with their positions; the list grows while values are read.
-        """
+        """The warnings that errors about unknown keys below this node become; grows while values are read."""
         self.unknown_keys = []
         return self.unknown_keys
 

@@ -98,8 +98,7 @@ def _draw_in_place(
 ) -> bool:
     """Write the outdated pages of the models, or with ``check`` only report them; None means all pages.
 
-    Returns:
-        Whether all pages are now up to date.
+    Returns whether all are now up to date.
     """
     from posezoo.cards.model_card import NOTE, draw_model_pages, has_note
     from posezoo.cards.registry_pages import draw_pages
