@@ -60,6 +60,9 @@ ONLY = {
     "--input_type": ("convert",),
     "--input_layout": ("convert",),
     "--resize": ("convert",),
+    "--decode": ("convert", "get"),
+    "--max_people": ("convert", "get"),
+    "--min_score": ("convert", "get", "run"),
     "--self_check": ("convert", "evaluate"),
     "--dynamic": ("convert",),
     "--add_mo_arg": (),  # of converter.py
