@@ -40,7 +40,7 @@ def open_stored_file(
             problem = error.problem.removeprefix(f"{path}: ")
             if error.temporary:
                 raise TransientSourceError(problem, at_most=stores.MOST_ATTEMPTS) from error
-            raise SourceError(problem, hint=error.hint) from error
+            raise SourceError(problem, hint=error.hint) from error.__cause__
 
     with reading():
         size = stores.file_size(path, limits)
