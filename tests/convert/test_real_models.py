@@ -170,7 +170,7 @@ def test_the_detector_finds_the_large_people_in_17_photos(zoo, shared, precision
 
 
 def test_the_detectors_published_fp16_int8_runs_and_is_known_to_be_broken(zoo, shared):
-    """1216 boxes in place of 69 on the photos: whoever mends it will want to know here."""
+    """1216 boxes in place of 69 on the photos: this test fails when it is mended."""
     irs, _ = made(zoo, "person-detection-retail-0013", FP16_INT8)
     network = CompiledNetwork(irs[FP16_INT8])
     photos = sorted((shared / "data" / "photos").glob("*.jpg"))[:3]

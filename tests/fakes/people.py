@@ -12,7 +12,7 @@ from posezoo.pose.keypoints import SKELETONS, Pose
 
 @dataclass(frozen=True)
 class Face:
-    """What the detector tells of one person, in pixels of its 224 x 224 input."""
+    """What the detector reports of one person, in pixels of its 224 x 224 input."""
 
     x: float
     y: float

@@ -85,7 +85,7 @@ def scene(seed: int, count: int = 3) -> Scene:
 def maps(people: Scene, seed: int, *, rough_cm: float = 0.0, noise: float = 0.005) -> dict[str, np.ndarray]:
     """What the network would put out, by role.
 
-    Every cell tells of the person whose joint is nearest to it, off by ``rough_cm``; but around each joint of a
+    Every cell describes the person whose joint is nearest to it, off by ``rough_cm``; but around each joint of a
     limb that limb is told exactly, and around the neck the neck and the pelvis are.
     """
     rng = np.random.default_rng([seed, 57])

@@ -17,7 +17,7 @@ def published(shared: Path):
 
 @pytest.fixture(autouse=True)
 def _one_thread_and_one_seed():
-    """Sums in the same order in every run, and the two cores left to whoever else works on them."""
+    """Sums in the same order in every run, and the two cores left to other processes."""
     torch = pytest.importorskip("torch", reason="needs torch")
     threads = torch.get_num_threads()
     torch.set_num_threads(1)

@@ -37,7 +37,7 @@ def found(heatmaps: np.ndarray, tags: np.ndarray, **options: float) -> list[Pose
 
 
 def errors(poses: list[Pose], people: crowds.Group) -> np.ndarray:
-    """(people, 17) distances in pixels from whoever is nearest."""
+    """(people, 17) distances in pixels from the nearest person."""
     points = np.array([pose.keypoints[:, :2] for pose in poses])
     apart = np.linalg.norm(people.joints[:, None] - points, axis=3)
     return apart[np.arange(len(people)), apart.mean(axis=2).argmin(axis=1)]

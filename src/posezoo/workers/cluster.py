@@ -2,7 +2,7 @@
 
 A worker calls them in a child process, as a local pool does, so a crash, for example for lack of memory,
 ends neither the worker nor its connection. Dask assigns the items to the workers, and again if one is lost.
-Only posezoo's own functions and values are sent; whoever can connect to a scheduler can run code on it.
+Only posezoo's own functions and values are sent; anyone who can connect to a scheduler can run code on it.
 """
 
 from __future__ import annotations

@@ -34,7 +34,7 @@ def checkout(tmp_path):
 
 
 def write_small(checkout, *, open_sizes=False):
-    """A model of two layers, to be had from a folder."""
+    """A model of two layers, which a folder contains."""
     original = checkout / "small.onnx"
     original.write_bytes(network("onnx", open_sizes=open_sizes))
     ends = [{"name": name, "shape": [1, 2, -1 if open_sizes else 12, 20]} for name in ("heatmaps", "pafs")]
