@@ -17,6 +17,7 @@ from fakes.network import downloaded, network, spec_of
 from posezoo import decode
 from posezoo.convert.camera_input import with_camera_input
 from posezoo.convert.decoding import append_decoder, nodes, with_decoding
+from posezoo.convert.fp16_check import compare_with_fp32
 from posezoo.errors import ConversionError, InferenceError, SelfCheckError
 from posezoo.ir.ir_writer import write_ir
 from posezoo.pipeline.get import get, resolve_model
@@ -324,6 +325,24 @@ def test_an_input_of_any_size_gets_the_usual_one(tmp_path):
     image = Input("image", (1, 3, -1, -1), "NCHW", usual_size=(256, 352))
     spec, decoder = described("movenet_multipose", people(np.random.default_rng(0)), tmp_path)
     assert with_decoding(replace(spec, inputs=(image,)), decoder).inputs[0].shape == (1, 3, 256, 352)
+
+
+def test_sizes_that_follow_from_the_images_stay_static_in_fp16(tmp_path):
+    """As in MoveNet MultiPose, whose range in floats FP16 would give a dynamic size."""
+    spec, decoder = described("movenet", {"keypoints": np.zeros((1, 1, 17, 3), np.float32)}, tmp_path)
+    image = ops.parameter([1, 3, -1, -1], np.float32, name="image")
+    width = ops.convert(ops.gather(ops.shape_of(image), ops.constant(3), ops.constant(0)), "f32")
+    columns = ops.range(ops.constant(np.float32(0)), width, ops.constant(np.float32(1)), "f32")
+    mean = ops.reduce_mean(ops.add(image, columns), ops.constant([0, 1, 2, 3]))
+    output = ops.broadcast(mean, ops.constant([1, 1, 17, 3]))
+    output.output(0).set_names({"keypoints"})
+    model = ov.Model([output], [image], "maps")
+    model.reshape([1, 3, SIZE[1], SIZE[0]])
+    graph = append_decoder(model, with_decoding(spec, decoder))
+    for precision in (Precision.FP32, Precision.FP16):
+        write_ir(graph, tmp_path / precision / "net.xml", precision)
+    folders = (tmp_path / precision / "net.xml" for precision in (Precision.FP32, Precision.FP16))
+    assert compare_with_fp32(*folders).difference == ""
 
 
 def test_no_decoder_is_put_into_int8(tmp_path):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.convert.formats import image_layout
 from posezoo.convert.graph_cutting import static_sizes
 from posezoo.errors import ConversionError
-from posezoo.ir.openvino_import import error_text, import_openvino
+from posezoo.ir.openvino_import import error_text, fold_constants, import_openvino
 from posezoo.plugins import import_attribute
 from posezoo.spec.model import Decoder, Decoding, Input, ModelSpec
 
@@ -147,6 +147,7 @@ def append_decoder(network: Any, spec: ModelSpec) -> Any:
 
     assert spec.decoding is not None
     name, ov, size = spec.decoding.decoder.name, import_openvino(), _input_size(network, spec)
+    fold_constants(network)  # else OpenVINO does not know in FP16 which sizes follow from the image's
     ports = {name: port for port in network.outputs for name in port.names}
     roles = match_roles(spec, {name: tuple(static_sizes(port.partial_shape)) for name, port in ports.items()})
     maps = {role: nodes.to_float(ports[output].node.input_value(0)) for role, output in roles.items()}
