@@ -14,6 +14,7 @@ from fakes.command import heed_interrupts, posezoo
 from fakes.dask import Cluster
 from fakes.items import children_of
 from fakes.network import network
+from fakes.stores import S3
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_model
 
@@ -96,6 +97,45 @@ def test_the_workers_of_a_scheduler_make_the_same_files(zoo):
     first = spread.stderr.splitlines()[0]
     assert first.startswith(f"{cluster.address}: 2 workers; dashboard: http://127.0.0.1:")
     assert lines(spread) - {first} == lines(serial)
+
+
+@pytest.mark.slow
+def test_workers_without_a_common_disk_share_a_store_that_fails_and_one_is_killed(
+    zoo, tmp_path_factory, monkeypatch
+):
+    pytest.importorskip("s3fs", reason="needs posezoo[storage]")
+    names = [f"net-{number}" for number in range(3)]
+    for name in names:
+        write_model(zoo / "models", name, (zoo / "models" / "public" / "first" / "model.yml").read_text())
+    serial = posezoo(*command(zoo, "get", "serial"))
+    assert serial.returncode == 0, serial.stderr
+    with S3() as server:
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        server.proxy.fails_every = 10
+        cluster = Cluster(zoo)
+        try:
+            for _ in range(2):
+                cluster.add_worker(HOME=str(tmp_path_factory.mktemp("machine")))
+            cluster.wait_for_workers(2)
+            places = ["--models_dir", zoo / "models", "--cache_dir", zoo / "cache", "-o", "s3://zoo/out"]
+            process = subprocess.Popen(
+                [sys.executable, "-m", "posezoo", "get", "--all", "--cluster", cluster.address]
+                + [str(place) for place in places],
+                stdout=subprocess.DEVNULL,
+                stderr=subprocess.PIPE,
+                text=True,
+            )
+            wait_until(lambda: sum("FP16/provenance" in name for name in server.names("out/")) >= 2)
+            cluster.processes[-1].kill()
+            _, said = process.communicate(timeout=3 * HANG_S)
+            assert process.returncode == 0, said
+        finally:
+            cluster.close()
+        made = {name.removeprefix("out/"): server.read(name) for name in server.names("out/")}
+    assert len(server.proxy.requests) > 100
+    local = irs(zoo / "serial")
+    assert {name: made.get(name) for name in local} == local
 
 
 @pytest.mark.parametrize("value", ["local:0", "local:x", "somewhere", "tcp://host", ""])
