@@ -14,6 +14,7 @@ import cv2
 import pytest
 
 from conftest import by_digest
+from fakes.stores import S3
 from posezoo.cards.card_reader import parse_card
 from posezoo.cli.main import VERBS, create_parser
 from posezoo.registry import open_registry
@@ -103,13 +104,13 @@ def on_card(name: str) -> list[str]:
     return [line for line in lines if not line.endswith("-i 0")]
 
 
-def run_in_turn(lines: list[str], desk: Path, mirror: Path, timeout_s: int) -> None:
+def run_in_turn(lines: list[str], desk: Path, mirror: Path, timeout_s: int, **environ: str) -> None:
     for line in lines:
         ended = subprocess.run(
             line,
             shell=True,
             cwd=desk,
-            env=environ_of(desk, mirror),
+            env=environ_of(desk, mirror) | environ,
             capture_output=True,
             text=True,
             timeout=timeout_s,
@@ -136,7 +137,11 @@ def test_the_quantization_commands_of_a_card_run_as_pasted(desk, mirror, shared)
 @pytest.mark.slow
 def test_the_commands_of_the_operators_page_run_as_pasted_and_in_their_order(desk, mirror):
     pytest.importorskip("model_signing", reason="needs model-signing")
-    run_in_turn(list(commands(ROOT / "docs" / "operators.md")), desk, mirror, 120)
+    pytest.importorskip("s3fs", reason="needs posezoo[storage]")
+    with S3() as server:
+        server.client().create_bucket(Bucket="models")
+        page = list(commands(ROOT / "docs" / "operators.md"))
+        run_in_turn(page, desk, mirror, 120, **server.environment)
     assert (desk / "results" / "poses.json").is_file()
     assert (desk / "mirror" / "posezoo.lock.sig").is_file()
 
