@@ -68,6 +68,14 @@ def omz_projects_page() -> str:
     return draw_page()
 
 
+def scaling_page() -> str:
+    """What conversions cost, and how many machines are worth it."""
+    sys.path.append(str(ROOT / "benchmarks"))
+    from scaling_page import draw_page
+
+    return draw_page()
+
+
 def rules_page() -> str:
     """The rules of `posezoo verify --metadata`."""
     from posezoo.cards.markdown import format_code, format_table
@@ -372,6 +380,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/accuracy.md": accuracy_page,
     "README.md": lambda: with_summary("README.md"),
     DEFAULT_MODEL_DECISION: lambda: with_summary(DEFAULT_MODEL_DECISION),
+    "docs/scaling.md": scaling_page,
     "docs/model.schema.json": model_schema,
     "docs/composite-model.schema.json": composite_schema,
 }

