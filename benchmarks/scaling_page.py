@@ -16,10 +16,17 @@ MODELS = 10_000
 MACHINES = (1, 3, 10, 30, 100)
 
 #: How many of 100 models are of each kind: most models of a zoo are small.
-SHARES = {"onnx": 30, "tflite": 25, "tflite-int8": 15, "tensorflow": 10, "resnet50-sized": 15, "hrnet-sized": 5}
+SHARES = {
+    "onnx": 30,
+    "tflite": 25,
+    "tflite-int8": 15,
+    "tensorflow": 10,
+    "resnet50-sized": 15,
+    "hrnet-sized": 5,
+}
 
-#: A machine has 8 workers, 32 GiB and 10 Gbit/s. The store gives 1 GB/s to all together. A machine fails after
-#: 200 hours in the mean and is away for five minutes; one task in a hundred takes five times as long.
+#: 10 Gbit/s of network. A machine fails after 200 hours in the mean and is away for five minutes; one task in
+#: a hundred takes five times as long.
 MACHINE = {
     "workers": 8,
     "memory_mib": 32 * 1024.0,
@@ -35,19 +42,20 @@ PAGE = """\
 <!-- drawn by `make docs` from benchmarks/results/bench_cluster.jsonl: measure again to change it -->
 # Beyond one machine
 
-`--cluster local:N` works in N processes of this machine, `--cluster ADDRESS` on the workers of a Dask cluster.
-[For operators](operators.md#many-machines) says how to start one. This page says what a run costs, what limits it,
-and how many machines are worth it.
+`--cluster local:N` works in N processes of this machine, `--cluster ADDRESS` on the workers of a Dask
+cluster. [For operators](operators.md#work-on-several-machines) says how to start one. This page says what a
+run costs, what limits it, and how many machines are worth it.
 
 ## What a model costs
 
-Measured by `benchmarks/bench_cluster.py` on {processor}, {cores} cores, OpenVINO {openvino}: a conversion to FP32 and
-FP16 with the self-check, by one worker with one thread. Memory is the peak of the whole process. A worker needs
-{start_s:.1f} s to start, with the command.
+Measured by `benchmarks/bench_cluster.py` on {processor}, {cores} cores, OpenVINO {openvino}: a conversion
+to FP32 and FP16 with the self-check, by one worker with one thread. Memory is the peak of the whole
+process. A worker needs {start_s:.1f} s to start, with the command.
 
 {costs}
 
-Two workers on the two cores share memory and caches: each conversion then takes {slowdown:.2f} times as long.
+Two workers on the two cores share memory and caches: each conversion then takes {slowdown:.2f} times as
+long.
 
 ## Forty models, measured and predicted
 
@@ -59,36 +67,46 @@ Two workers were {speedup:.2f} times as fast as one. The IR of all three runs ha
 
 ## Ten thousand models, simulated
 
-The simulation (`benchmarks/cluster_simulation.py`, plain Python with a fixed seed) lets each worker read a model's files
-from the shared store, compute, and write the IR back. The assumptions: machines with 8 workers, 32 GiB of memory and
-10 Gbit/s; a machine fails after 200 hours in the mean, loses its work and is away for five minutes; one model in a
-hundred takes five times as long; the scheduler takes {dispatch_ms:.0f} ms for a task. Of 100 models, {shares}.
+The simulation (`benchmarks/cluster_simulation.py`, plain Python with a fixed seed) lets each worker read a
+model's files from the shared store, compute, and write the IR back. The assumptions: machines with 8
+workers, 32 GiB of memory and 10 Gbit/s; a machine fails after 200 hours in the mean, loses its work and is
+away for five minutes; one model in a hundred takes five times as long; the scheduler takes
+{dispatch_ms:.1f} ms for a task (`benchmarks/bench_task_overhead.py`). Of 100 models, {shares}.
 
 {simulated}
 
-A machine-hour is an hour of one machine, whether it works or waits. The bottleneck is the resource that alone would
-need the longest: up to there, more machines make a run shorter at nearly the same cost; beyond it they only wait.
+A machine-hour is an hour of one machine, whether it works or waits. The bottleneck is the resource that
+alone would need the longest: up to there, more machines make a run shorter at nearly the same cost; beyond
+it they only wait.
 
 What follows:
 
 - Start with one machine: conversions of 10,000 models fit into {one_machine_h:.1f} hours of it.
-- Give each worker one thread, and as many workers as cores: a conversion uses one core for most of its time.
-- With many machines the store limits a run. Files that are already in each machine's `--cache_dir` need no transfer.
+- Give each worker one thread, and as many workers as cores: a conversion uses one core for most of its
+  time.
+- With many machines the store limits a run. Files that are already in each machine's `--cache_dir` need no
+  transfer.
 - Failures cost little, since only the model of a lost worker starts again.
 
 ## Not covered
 
-The simulation has one kind of machine, no limit on the requests of a store, and no downloads from the internet. Only one
-machine with two cores was measured; no run with several machines was.
+The simulation has one kind of machine, no limit on the requests of a store, and no downloads from the
+internet. Only one machine with two cores was measured; no run with several machines was.
 """
 
 
 def draw_page() -> str:
     """The page, from the last recorded run of bench_cluster."""
-    recorded = json.loads((RESULTS / "bench_cluster.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    recorded = _last_record("bench_cluster")
+    dispatch_s = _last_record("bench_task_overhead")["ms"]["dask"]["median"] / 1000
     costs = {kind: Task(**cost) for kind, cost in recorded["costs"].items()}
-    simulated, one_machine_h = simulate_many(costs, recorded)
-    names = {"read_mb": "Reads, MB", "compute_s": "Computes, s", "write_mb": "Writes, MB", "memory_mib": "Memory, MiB"}
+    simulated, one_machine_h = simulate_many(costs, recorded, dispatch_s)
+    names = {
+        "read_mb": "Reads, MB",
+        "compute_s": "Computes, s",
+        "write_mb": "Writes, MB",
+        "memory_mib": "Memory, MiB",
+    }
     return PAGE.format(
         **{name: recorded["machine"][name] for name in ("processor", "cores", "openvino")},
         **{name: recorded[name] for name in ("start_s", "slowdown", "speedup")},
@@ -104,14 +122,16 @@ def draw_page() -> str:
                 for title, run in recorded["runs"].items()
             ],
         ),
-        dispatch_ms=recorded["dispatch_s"] * 1000,
+        dispatch_ms=dispatch_s * 1000,
         shares=", ".join(f"{share} are {kind}" for kind, share in SHARES.items()),
         simulated=simulated,
         one_machine_h=one_machine_h,
     )
 
 
-def simulate_many(costs: Mapping[str, Task], recorded: Mapping[str, Any]) -> tuple[str, float]:
+def simulate_many(
+    costs: Mapping[str, Task], recorded: Mapping[str, Any], dispatch_s: float
+) -> tuple[str, float]:
     """The table of simulated runs, and the hours that one machine needs."""
     kinds = random.Random(0).choices(list(SHARES), weights=list(SHARES.values()), k=MODELS)
     tasks = [costs[kind] for kind in kinds]
@@ -124,7 +144,7 @@ def simulate_many(costs: Mapping[str, Task], recorded: Mapping[str, Any]) -> tup
                 store_mb_s=store_mb_s,
                 start_s=recorded["start_s"],
                 slowdown=recorded["slowdown"],
-                dispatch_s=recorded["dispatch_s"],
+                dispatch_s=dispatch_s,
                 **MACHINE,
             )
             run = simulate(tasks, cluster)
@@ -141,6 +161,12 @@ def simulate_many(costs: Mapping[str, Task], recorded: Mapping[str, Any]) -> tup
             )
     headers = ["Store", "Machines", "Wall time", "Machine-hours", "Bottleneck", "Failures"]
     return format_table(headers, rows), hours[0]
+
+
+def _last_record(name: str) -> dict[str, Any]:
+    lines = (RESULTS / f"{name}.jsonl").read_text(encoding="utf-8").splitlines()
+    record: dict[str, Any] = json.loads(lines[-1])
+    return record
 
 
 def _duration(seconds: float) -> str:
