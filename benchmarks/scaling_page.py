@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import random
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from cluster_simulation import Cluster, Task, simulate
@@ -27,14 +28,15 @@ SHARES = {
 
 #: 10 Gbit/s of network. A failed machine is away for five minutes; one task in a hundred takes five times as
 #: long.
-MACHINE = {
-    "workers": 8,
-    "memory_mib": 32 * 1024.0,
-    "network_mb_s": 1250.0,
-    "repair_s": 300.0,
-    "straggler_share": 0.01,
-    "straggler_factor": 5.0,
-}
+MACHINE = Cluster(
+    machines=1,
+    workers=8,
+    memory_mib=32 * 1024,
+    network_mb_s=1250,
+    repair_s=300,
+    straggler_share=0.01,
+    straggler_factor=5,
+)
 
 #: Bandwidth of the store in MB/s, and hours until a machine fails, in the mean; half an hour is for machines
 #: that a provider may take away at any time.
@@ -139,14 +141,14 @@ def simulate_many(
     rows: list[Sequence[str]] = []
     for store_mb_s, hours_between_failures in SCENARIOS:
         for machines in MACHINES:
-            cluster = Cluster(
-                machines,
+            cluster = replace(
+                MACHINE,
+                machines=machines,
                 store_mb_s=store_mb_s,
                 hours_between_failures=hours_between_failures,
                 start_s=recorded["start_s"],
                 slowdown=recorded["slowdown"],
                 dispatch_s=dispatch_s,
-                **MACHINE,
             )
             run = simulate(tasks, cluster)
             rows.append(
