@@ -29,6 +29,9 @@ def work(item, listener):
         time.sleep(600)
     if name == "allocate":
         return len(bytearray(int(argument))), os.getpid()
+    if name == "ignore-the-end":
+        _EndsInItsFinalizer()
+        time.sleep(600)
     if name == "hang":
         sleeper = subprocess.Popen([sys.executable, "-c", "import time; time.sleep(600)"])
         try:
@@ -40,6 +43,13 @@ def work(item, listener):
         raise ValueError(item)
     time.sleep(0.2 if item == "slow" else 0)
     return item, os.getpid()
+
+
+class _EndsInItsFinalizer:
+    """Python ignores every exception that a finalizer raises, also the one that ends the process."""
+
+    def __del__(self):
+        os.kill(os.getpid(), signal.SIGTERM)
 
 
 def lost(item, error):

@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import pytest
@@ -14,7 +15,7 @@ from fakes.items import is_running, lost, work
 from fakes.waiting import HANG_S, wait_until
 from posezoo.errors import ConversionError
 from posezoo.events import ignore_event
-from posezoo.workers.processes import map_in_processes, run_in_child
+from posezoo.workers.processes import ChildProcess, map_in_processes, run_in_child
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -63,6 +64,20 @@ def test_a_process_and_what_it_started_ends_with_its_parent(tmp_path, number):
     parent.wait(HANG_S)
     for process in started.read_text().split():
         wait_until(lambda pid=process: not is_running(pid), f"the end of {process}")
+
+
+def test_a_process_ends_without_a_traceback_although_python_ignores_its_exit(capfd):
+    process, end = ChildProcess(work), time.monotonic() + HANG_S
+
+    def check():
+        assert time.monotonic() < end, "the process goes on"
+
+    try:
+        with pytest.raises((EOFError, ConnectionError)):
+            process.call(("ignore-the-end",), check, ignore_event)
+    finally:
+        process.terminate()
+    assert capfd.readouterr().err == ""
 
 
 def test_what_the_work_raises_is_raised_here():
