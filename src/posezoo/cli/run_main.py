@@ -12,18 +12,10 @@ import signal
 import sys
 import tempfile
 import traceback
-from collections.abc import Callable, Iterator
-from types import FrameType
+from collections.abc import Callable
 
 from posezoo.errors import PosezooError, redact_secrets
-
-
-class SignalExit(BaseException):
-    """A signal requests the end of the process."""
-
-    def __init__(self, code: int) -> None:
-        super().__init__(code)
-        self.code = code
+from posezoo.workers.signals import SignalExit, signals_raise
 
 
 def error_lines(error: PosezooError, mark: str = "error: ") -> list[str]:
@@ -54,12 +46,16 @@ def run_main(work: Callable[[], int], *, report_error: Callable[[PosezooError], 
         with contextlib.suppress(AttributeError, ValueError):
             # A character that the terminal cannot show becomes an escape, not a traceback.
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+    # __main__ sets ^C to the system's default; where it is ignored, it stays ignored.
+    interrupt = ["SIGINT"] if signal.getsignal(signal.SIGINT) is signal.SIG_DFL else []
     try:
-        with _signals_raise():
+        with signals_raise("SIGTERM", "SIGHUP", *interrupt):
             try:
                 code = work()
                 sys.stdout.flush()
                 return code
+            except SignalExit:
+                raise
             except SystemExit:  # from argparse, which has printed --help, --version or wrong usage
                 sys.stdout.flush()
                 raise
@@ -67,7 +63,7 @@ def run_main(work: Callable[[], int], *, report_error: Callable[[PosezooError], 
                 report_error(error)
                 return 1
     except SignalExit as ended:
-        return ended.code
+        return ended.exit_code
     except KeyboardInterrupt:
         return 130
     except BrokenPipeError:
@@ -121,25 +117,3 @@ def _report_bug() -> int:
     print_to_stderr(f"error: a bug in posezoo: {trace.strip().splitlines()[-1]}")
     print_to_stderr(f"  hint: the details are in {log.name}: please report them")
     return 3
-
-
-@contextlib.contextmanager
-def _signals_raise() -> Iterator[None]:
-    """Let SIGTERM and SIGHUP raise, as ^C does, so that temporary files are removed."""
-
-    def end(number: int, _frame: FrameType | None) -> None:
-        raise SignalExit(128 + number)
-
-    before: dict[str, signal._HANDLER] = {}
-    if signal.getsignal(signal.SIGINT) is signal.SIG_DFL:  # __main__ sets it to the default
-        with contextlib.suppress(ValueError):
-            before["SIGINT"] = signal.signal(signal.SIGINT, signal.default_int_handler)
-    for name in ("SIGTERM", "SIGHUP"):  # Windows has no SIGHUP
-        if hasattr(signal, name):
-            with contextlib.suppress(ValueError):  # raised outside of the main thread
-                before[name] = signal.signal(getattr(signal, name), end)
-    try:
-        yield
-    finally:
-        for name, handler in before.items():
-            signal.signal(getattr(signal, name), handler)

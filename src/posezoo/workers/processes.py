@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import os
 import signal
-import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -18,6 +17,7 @@ from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from posezoo.errors import ConversionError
 from posezoo.events import Event, Listener
+from posezoo.workers.signals import signals_raise
 from posezoo.workers.threads import (
     CancelCheck,
     Cancelled,
@@ -218,10 +218,6 @@ def _serve(connection: Connection, threads: int, idle_s: float | None) -> None:
 
     # For a process that another thread than the main one has started.
     signal.signal(signal.SIGINT, signal.SIG_IGN)
-    # Raised as an exception, so that programs that the function runs are ended, too.
-    for number in (signal.SIGTERM, signal.SIGALRM):
-        signal.signal(number, lambda *_: sys.exit(128 + signal.SIGTERM))
-    sys.unraisablehook = _exit_later
     threading.Thread(target=_end_with_parent, daemon=True).start()
     multiprocessing.current_process().daemon = False  # allows it to have child processes itself
     limit_library_threads(threads)
@@ -234,7 +230,7 @@ def _serve(connection: Connection, threads: int, idle_s: float | None) -> None:
     def report(event: Event) -> None:
         answer("event", event)
 
-    with suppress(EOFError, BrokenPipeError):
+    with signals_raise("SIGTERM"), suppress(EOFError, BrokenPipeError):
         work = connection.recv()
         while connection.poll(idle_s):
             args, reports = connection.recv()
@@ -244,14 +240,6 @@ def _serve(connection: Connection, threads: int, idle_s: float | None) -> None:
                 raise
             except BaseException as error:  # noqa: BLE001 raised again by the caller
                 answer("error", error)
-
-
-def _exit_later(unraisable: sys.UnraisableHookArgs) -> None:
-    """Raise the exit again if Python ignored it, as it does in the callback of a weak reference."""
-    if unraisable.exc_type is SystemExit:
-        signal.setitimer(signal.ITIMER_REAL, _POLL_S)
-    else:
-        sys.__unraisablehook__(unraisable)
 
 
 def _end_with_parent() -> None:

@@ -19,6 +19,7 @@ from posezoo.cli.report import Console, print_result
 from posezoo.errors import PosezooError
 from posezoo.settings import INFERENCE_PRECISIONS
 from posezoo.spec.model import Precision
+from posezoo.workers.signals import SignalExit
 
 if TYPE_CHECKING:
     from posezoo.demo.frame_outputs import JsonListWriter
@@ -307,7 +308,7 @@ def run(args: argparse.Namespace) -> int:
         )
         try:
             player.play()
-        except (KeyboardInterrupt, run_main.SignalExit) as signal:
+        except (KeyboardInterrupt, SignalExit) as signal:
             ended = signal  # raised again later, so that the results so far are written
         summary = {**description, **summarize_run(player, failures)}
         if frames is not None:

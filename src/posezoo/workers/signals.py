@@ -1,0 +1,69 @@
+"""Signals that end a process by raising, so that temporary files and programs that it started are removed."""
+
+from __future__ import annotations
+
+import contextlib
+import signal
+import sys
+import threading
+from collections.abc import Iterator
+from types import FrameType
+
+# Long enough for the code whose exceptions Python ignores to return.
+_AGAIN_S = 0.1
+
+
+class SignalExit(SystemExit):
+    """A signal requests the end of the process."""
+
+    def __init__(self, number: int) -> None:
+        self.number, self.exit_code = number, 128 + number
+        super().__init__(self.exit_code)
+
+
+@contextlib.contextmanager
+def signals_raise(*names: str) -> Iterator[None]:
+    """Let these signals raise a SignalExit in the main thread, and SIGINT a KeyboardInterrupt.
+
+    Signals that this system does not have are left out.
+
+    Python ignores what is raised in a finalizer and in the callback of a weak reference, of which imports
+    have many. A signal that was lost so, or a ^C, is sent again.
+    """
+    before: dict[str, signal._HANDLER] = {}
+    hook, sys.unraisablehook = sys.unraisablehook, _send_again
+    for name in names:
+        if hasattr(signal, name):
+            with contextlib.suppress(ValueError):  # raised outside of the main thread
+                before[name] = signal.signal(getattr(signal, name), _raise)
+    try:
+        yield
+    finally:
+        sys.unraisablehook = hook
+        for name, handler in before.items():
+            signal.signal(getattr(signal, name), handler)
+
+
+def _raise(number: int, _frame: FrameType | None) -> None:
+    raise KeyboardInterrupt if number == signal.SIGINT else SignalExit(number)
+
+
+def _send_again(unraisable: sys.UnraisableHookArgs) -> None:
+    ignored = unraisable.exc_value
+    if isinstance(ignored, KeyboardInterrupt):
+        number = int(signal.SIGINT)
+    elif isinstance(ignored, SignalExit):
+        number = ignored.number
+    else:
+        sys.__unraisablehook__(unraisable)
+        return
+    timer = threading.Timer(_AGAIN_S, _send, [number])
+    timer.daemon = True
+    timer.start()
+
+
+def _send(number: int) -> None:
+    if hasattr(signal, "pthread_kill") and (main := threading.main_thread().ident) is not None:
+        signal.pthread_kill(main, number)  # it also ends what the main thread waits for
+    else:
+        signal.raise_signal(number)
