@@ -96,7 +96,7 @@ def test_a_signal_ends_all_processes(zoo, number, code):
     children = children_of(process.pid)
     process.send_signal(number)
     _, said = process.communicate(timeout=HANG_S)
-    assert process.returncode == code
+    assert process.returncode == code, said.decode()
     assert b"Traceback" not in said
     wait_until(
         lambda: not any(Path(f"/proc/{child}").exists() for child in children), "the end of the children"

@@ -171,6 +171,7 @@ class ChildProcess:
             if is_main:
                 signal.signal(signal.SIGINT, before)
         child_end.close()
+        self._ending = threading.Lock()
         with suppress(ConnectionError):  # if it has ended, the first call reports this
             self._connection.send(work)
 
@@ -204,13 +205,14 @@ class ChildProcess:
 
     def terminate(self) -> int | None:
         """End the process, unless it has ended; returns its exit code."""
-        self._process.terminate()
-        self._process.join(_GRACE_S)
-        if self._process.exitcode is None:  # it computes in a library, and does not react
-            self._process.kill()
-            self._process.join()
-        self._connection.close()
-        return self._process.exitcode
+        with self._ending:  # the thread that calls it and the pool may both end it
+            self._process.terminate()
+            self._process.join(_GRACE_S)
+            if self._process.exitcode is None:  # it computes in a library, and does not react
+                self._process.kill()
+                self._process.join()
+            self._connection.close()
+            return self._process.exitcode
 
 
 def _serve(connection: Connection, threads: int, idle_s: float | None) -> None:
@@ -230,16 +232,17 @@ def _serve(connection: Connection, threads: int, idle_s: float | None) -> None:
     def report(event: Event) -> None:
         answer("event", event)
 
-    with signals_raise("SIGTERM"), suppress(EOFError, BrokenPipeError):
+    with suppress(EOFError, BrokenPipeError):
         work = connection.recv()
         while connection.poll(idle_s):
             args, reports = connection.recv()
-            try:
-                answer("result", work(*args, report) if reports else work(*args))
-            except (SystemExit, BrokenPipeError):
-                raise
-            except BaseException as error:  # noqa: BLE001 raised again by the caller
-                answer("error", error)
+            with signals_raise("SIGTERM"):  # outside of the work nothing has to be removed
+                try:
+                    answer("result", work(*args, report) if reports else work(*args))
+                except (SystemExit, BrokenPipeError):
+                    raise
+                except BaseException as error:  # noqa: BLE001 raised again by the caller
+                    answer("error", error)
 
 
 def _end_with_parent() -> None:
