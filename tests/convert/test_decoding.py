@@ -22,7 +22,8 @@ from posezoo.errors import ConversionError, InferenceError, SelfCheckError
 from posezoo.ir.ir_writer import write_ir
 from posezoo.pipeline.get import get, resolve_model
 from posezoo.pipeline.zoo_context import open_context
-from posezoo.pose.decoders import find_decoder
+from posezoo.pose.blazepose import BlazePoseOptions, decode_detections
+from posezoo.pose.decoders import find_decoder, resolve_options
 from posezoo.pose.heatmap import CONVENTIONS
 from posezoo.pose.keypoints import SKELETONS
 from posezoo.resolve.input_options import InputOptions
@@ -167,6 +168,47 @@ def test_a_graph_finds_the_same_people_as_numpy(case, precision, tmp_path):
         apart.append(np.abs(values - wanted)[..., : 4 if values.ndim == 2 else 2].max())
         found += np.count_nonzero(wanted_scores)
     assert max(apart) <= 0.2 and found > SCENES / 3
+
+
+def faces(rng: np.random.Generator) -> Maps:
+    """Groups of anchors that overlap, some of them with equal scores, and values that are not finite."""
+    boxes, logits = rng.normal(0, 9, (1, 2254, 12)), rng.normal(-6, 1, (1, 2254, 1))
+    boxes[0, :, 2:4] = rng.uniform(-5, 90, (2254, 2))
+    for start in rng.integers(0, 2200, rng.integers(0, 12)):
+        logits[0, start : start + 9, 0] = rng.normal(1, 2, 9).round(1)
+    logits[0, rng.integers(2254, size=3)] = rng.choice([np.inf, -np.inf, np.nan, 90])
+    boxes[0, rng.integers(2254, size=9)] = rng.choice([np.inf, np.nan, 5])
+    return {"boxes": boxes.astype(np.float32), "scores": logits.astype(np.float32)}
+
+
+@pytest.mark.parametrize("precision", [Precision.FP32, Precision.FP16])
+def test_the_graph_of_blazeposes_detector_finds_the_same_faces_as_numpy(precision, tmp_path):
+    spec, decoder = described("blazepose", faces(np.random.default_rng(0)), tmp_path)
+    model = graph_of(with_decoding(spec, decoder), faces(np.random.default_rng(0)))
+    assert not any(port.partial_shape.is_dynamic for op in model.get_ops() for port in op.outputs())
+    compiled = ov.Core().compile_model(write_ir(model, tmp_path / "decoder.xml", precision), "CPU", EXACT)
+    options, found = resolve_options(decoder), 0
+    for seed in range(SCENES):
+        maps = faces(np.random.default_rng(seed))
+        values, scores = compiled(dict(maps)).values()
+        poses = decode_detections(maps["boxes"], maps["scores"], options).to_poses()[: len(scores)]
+        assert np.allclose(scores[: len(poses)], [pose.score for pose in poses], atol=1e-6), seed
+        assert np.all(scores[len(poses) :] == 0) and np.all(values[len(poses) :] == 0), seed
+        for row, pose in zip(values, poses, strict=False):
+            assert np.abs(row - pose.keypoints).max() <= 0.01, seed
+        found += len(poses)
+    assert found > 5 * SCENES
+
+
+def test_the_number_of_faces_is_a_choice_and_faces_are_not_averaged(tmp_path):
+    maps = faces(np.random.default_rng(0))
+    spec, decoder = described("blazepose", maps, tmp_path)
+    model = graph_of(with_decoding(spec, decoder, max_people=3), maps)
+    assert [list(port.shape) for port in model.outputs] == [[3, 4, 3], [3]]
+    with pytest.raises(ConversionError, match="finds at most 256 people, so --max_people 300"):
+        graph_of(with_decoding(spec, decoder, max_people=300), maps)
+    with pytest.raises(ConversionError, match="the option weighted cannot be used"):
+        graph_of(with_decoding(spec, Decoder("blazepose", {"weighted": True})), maps)
 
 
 def pose_network(folder, *, kind: str = "noise", output: str = "heatmaps"):
@@ -377,6 +419,30 @@ def test_real_networks_with_their_decoders_find_the_same_people(mirror, shared, 
             assert np.abs(values[0] - pose.keypoints)[:, :2].max() <= 0.01
             assert np.abs(values[0] - pose.keypoints)[:, 2].max() <= 1e-4
             assert abs(scores[0] - pose.score) <= 1e-4
+
+
+def test_blazeposes_real_detector_finds_the_same_faces(mirror, shared, tmp_path):
+    settings = {"output_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
+    context = open_context(to_settings(read_settings(settings)))
+    spec = context.registry.find("pose-detection-mediapipe")
+    inputs = InputOptions(decode=True, element_type="u8", layout="NHWC")
+    irs = {}
+    for each in (InputOptions(), inputs):
+        xml = get(resolve_model(spec, (Precision.FP32,), context, inputs=each), context).irs[Precision.FP32]
+        irs[each.decode] = ov.Core().compile_model(ov.Core().read_model(xml), "CPU", EXACT)
+    with pytest.raises(InferenceError, match="finds no poses alone: its people have 4 keypoints, not 33"):
+        load_ir(xml)
+    found = 0
+    for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
+        picture = cv2.resize(cv2.imread(str(photo)), (224, 224))[None]
+        values, scores = irs[True]([picture]).values()
+        outputs = irs[False]([picture.astype(np.float32)])
+        wanted = decode_detections(outputs["Identity"], outputs["Identity_1"], BlazePoseOptions()).to_poses()
+        assert np.count_nonzero(scores) == len(wanted)
+        for row, pose in zip(values, wanted, strict=False):
+            assert np.abs(row - pose.keypoints).max() <= 0.01
+        found += len(wanted)
+    assert found > 10
 
 
 def test_the_decoder_of_a_real_detector_finds_the_same_boxes(mirror, shared, tmp_path):

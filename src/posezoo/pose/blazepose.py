@@ -109,6 +109,16 @@ class FaceDetections:
         corners = transform.to_image(self.boxes.reshape(-1, 2, 2)).reshape(-1, 4)
         return FaceDetections(corners, transform.to_image(self.keypoints), self.scores)
 
+    def to_poses(self) -> list[Pose]:
+        """As the detector's IR with its decoder returns them: four keypoints with the score of the face."""
+        scores = np.broadcast_to(self.scores[:, None, None], (len(self), 4, 1))
+        keypoints = np.concatenate([self.keypoints, scores], axis=2)
+        boxes = map(tuple, self.boxes.tolist())
+        return [
+            Pose(points, "", score, box)
+            for points, score, box in zip(keypoints, self.scores.tolist(), boxes, strict=True)
+        ]
+
 
 @lru_cache(maxsize=1)
 def generate_anchors() -> Floats:

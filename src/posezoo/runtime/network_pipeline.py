@@ -12,7 +12,7 @@ import numpy as np
 
 from posezoo.errors import InferenceError, TargetSizeError
 from posezoo.pose.decoders import decode_with_options, find_decoder
-from posezoo.pose.keypoints import Pose, read_people
+from posezoo.pose.keypoints import SKELETONS, Pose, read_people
 from posezoo.pose.letterbox import Image, ImageTransform, Size, letterbox_image, stretch_transform
 from posezoo.pose.ssd_detection import create_box_poses
 from posezoo.runtime.compiled_network import Array, CompiledNetwork, Outputs
@@ -109,6 +109,12 @@ class NetworkPipeline:
         graph.keep_outputs(list(self._roles.values()))
         self._is_decoded = bool(graph.decoded_outputs)
         self._min_score = 0.0
+        found = graph.outputs.get("keypoints", ())[1:2] if self._is_decoded else ()
+        if found and found[0] != (needed := len(SKELETONS[find_decoder(config.decoder).skeleton].keypoints)):
+            raise InferenceError(
+                f"{graph.path}: finds no poses alone: its people have {found[0]} keypoints, not {needed}",
+                hint="run the model that it is a part of",
+            )
         if self._is_decoded and (wanted := config.options.min_person_score) is not None:
             self._min_score = wanted
             least = float(json.loads(graph.decoding)["min_score"])

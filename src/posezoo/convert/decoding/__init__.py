@@ -15,9 +15,10 @@ from posezoo.convert.graph_cutting import static_sizes
 from posezoo.errors import ConversionError
 from posezoo.ir.openvino_import import error_text, fold_constants, import_openvino
 from posezoo.plugins import import_attribute
-from posezoo.spec.model import Decoder, Decoding, Input, ModelSpec
+from posezoo.spec.model import Decoder, Decoding, Input, ModelSpec, Output
 
 if TYPE_CHECKING:
+    from posezoo.pose.decoder_type import DecoderType
     from posezoo.pose.letterbox import Size
 
 #: The decoders that can be put into a graph, with their option that is the minimum score of a person.
@@ -51,7 +52,7 @@ def with_decoding(
     """
     from posezoo.pose.decoders import find_decoder, resolve_options
 
-    problem, hint = "", "remove --decode"
+    problem, hint, option = "", "remove --decode", ""
     if named is None:
         problem = "has no decoder to put into its IR"
     elif spec.is_ir:
@@ -59,19 +60,18 @@ def with_decoding(
     elif named.name not in SCORE_OPTIONS:
         problem = f"its decoder {named.name} cannot be put into an IR"
         hint = f"{hint}; these can: {', '.join(SCORE_OPTIONS)}"
-    elif max_people is not None and find_decoder(named.name).approach == "top-down":
-        problem = f"finds one person, so --max_people {max_people} cannot be used"
-        hint = "remove --max_people"
     else:
-        roles = {port.role for port in spec.outputs}
-        if roles - {""} and not {port.role for port in find_decoder(named.name).networks[-1]} <= roles:
-            problem, hint = (
-                f"its outputs are not those of the decoder {named.name}",
-                "name the part that has them",
-            )
+        decoder, option = find_decoder(named.name), SCORE_OPTIONS[named.name]
+        network = _find_network(spec, decoder)
+        if network is None:
+            problem = f"its outputs are not those of the decoder {named.name}"
+        elif network is not decoder.networks[-1]:  # finds the people whom the last network processes
+            option = decoder.person_score
+        elif max_people is not None and decoder.approach == "top-down":
+            problem = f"finds one person, so --max_people {max_people} cannot be used"
+            hint = "remove --max_people"
     if problem or named is None:
         raise ConversionError(f"{spec.full_name}: {problem}", hint=hint)
-    option = SCORE_OPTIONS[named.name]
     if min_score is not None and option:
         named = Decoder(named.name, {**named.options, option: min_score})
     elif min_score is None:
@@ -88,6 +88,13 @@ def _with_usual_size(port: Input) -> Input:
     return replace(port, shape=tuple(usual.get(axis, side) for axis, side in sides), reshaped=True)
 
 
+def _find_network(spec: ModelSpec, decoder: DecoderType) -> tuple[Output, ...] | None:
+    """The outputs of the decoder's network whose roles the model declares; without roles, the last one's."""
+    roles = {port.role for port in spec.outputs}
+    fitting = (each for each in decoder.networks if {output.role for output in each} <= roles)
+    return next(fitting, None) if roles - {""} else decoder.networks[-1]
+
+
 def match_roles(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
     """The names of the network's outputs that its decoder takes, by role; ``shapes`` are all by name.
 
@@ -98,7 +105,8 @@ def match_roles(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> dict[
 
     assert spec.decoding is not None
     decoder = find_decoder(spec.decoding.decoder.name)
-    needed = {output.role: output.name for output in decoder.networks[-1]}
+    network = _find_network(spec, decoder) or decoder.networks[-1]
+    needed = {output.role: output.name for output in network}
     declared = {port.role: port.name for port in spec.outputs if port.role in needed}
     names = declared if declared.keys() == needed.keys() else decoder.match_outputs(shapes) or needed
     if not set(names.values()) <= shapes.keys():

@@ -70,6 +70,12 @@ def shift(keypoints: Any, offset: float) -> Any:
     return ops.add(keypoints, constant([offset, offset, 0]))
 
 
+def are_finite(values: Any) -> Any:
+    """(N,) bool: whether all values of a row (N, ...) are finite."""
+    is_finite = ops.less_equal(ops.abs(values), constant(_LARGEST))
+    return ops.reduce_logical_and(is_finite, integers(range(1, len(values.shape))))
+
+
 def keep_people(values: Any, scores: Any, min_score: float) -> tuple[Any, Any]:
     """Set people with lower scores or values that are not finite, and keypoints without a score, to 0.
 
@@ -79,10 +85,7 @@ def keep_people(values: Any, scores: Any, min_score: float) -> tuple[Any, Any]:
         min_score: the minimum score of a person.
     """
     axes = list(range(1, len(values.shape)))
-    is_finite = ops.less_equal(ops.abs(values), constant(_LARGEST))
-    is_kept = ops.logical_and(
-        ops.greater_equal(scores, constant(min_score)), ops.reduce_logical_and(is_finite, integers(axes))
-    )
+    is_kept = ops.logical_and(ops.greater_equal(scores, constant(min_score)), are_finite(values))
     is_found = ops.unsqueeze(is_kept, integers(axes))
     if len(axes) == 2:
         is_found = ops.logical_and(is_found, ops.greater(take(values, [2], 2), constant(0)))

@@ -13,6 +13,7 @@ from posezoo.convert.decoding.frames import FrameFit
 from posezoo.convert.formats import image_layout
 from posezoo.convert.graph_cutting import find_output
 from posezoo.ir.openvino_import import import_openvino
+from posezoo.pose import blazepose
 from posezoo.pose.decoders import decode_with_options, find_decoder, resolve_options
 from posezoo.pose.letterbox import ImageTransform, letterbox_image
 from posezoo.spec.model import Input, ModelSpec
@@ -72,7 +73,10 @@ def compare_decoding(
     named, (values, scores) = spec.decoding.decoder, decoded
     roles = match_roles(spec, {name: array.shape for name, array in outputs.items()})
     maps = {role: outputs[name] for role, name in roles.items()}
-    poses = decode_with_options(named.name, maps, view.size, resolve_options(named))
+    if named.name == "blazepose" and "landmarks" not in maps:
+        poses = blazepose.decode_detections(maps["boxes"], maps["scores"], resolve_options(named)).to_poses()
+    else:
+        poses = decode_with_options(named.name, maps, view.size, resolve_options(named))
     poses = [pose for pose in poses if pose.score >= spec.decoding.min_score][: len(scores)]
     wanted, wanted_scores = np.zeros_like(values), np.zeros_like(scores)
     for row, pose in enumerate(poses):
