@@ -12,7 +12,7 @@ import textwrap
 from collections.abc import Sequence
 from importlib import import_module
 
-from posezoo.cli import run_main
+from posezoo.cli import run_main, shell_completion
 from posezoo.cli.flags import HelpFormatter, add_flags
 from posezoo.errors import PosezooError, suggest
 
@@ -73,6 +73,8 @@ def main(argv: Sequence[str] | None = None) -> int:
     args = argparse.Namespace()
 
     def work() -> int:
+        if shell_completion.is_requested():
+            shell_completion.answer(create_parser())
         # If the first word is a verb, the modules of the other verbs are not imported.
         top = create_parser(words[:1] if words and words[0] in VERBS else VERBS)
         if words and words[0] not in VERBS and (hint := suggest(words[0], VERBS)):

@@ -1,0 +1,62 @@
+"""What TAB offers: verbs, flags, values and the names of models. argcomplete talks to the shells."""
+
+from __future__ import annotations
+
+import argparse
+import os
+from collections.abc import Callable, Iterable, Iterator
+from pathlib import Path
+
+#: The shells whose TAB posezoo completes.
+SHELLS = ("bash", "zsh", "fish")
+
+# The set-up of a shell runs the command with this variable at each TAB.
+_REQUEST = "_ARGCOMPLETE"
+
+
+def shell_script(shell: str) -> str:
+    """The set-up of a shell: "bash", "zsh" or "fish"."""
+    from argcomplete.shell_integration import shellcode
+
+    return shellcode(["posezoo"], shell=shell) + "\n"
+
+
+def is_requested() -> bool:
+    """Whether a shell asks how its line goes on."""
+    return _REQUEST in os.environ
+
+
+def answer(top: argparse.ArgumentParser) -> None:
+    """Tell the shell how its line goes on, and end the process."""
+    import argcomplete
+    from argcomplete.completers import DirectoriesCompleter, FilesCompleter
+
+    from posezoo.networks import NETWORKS
+    from posezoo.spec.model import Precision
+
+    # By the placeholder in help texts; any other value cannot be completed.
+    completers: dict[str, Callable[..., Iterable[str]]] = {
+        "DIR": DirectoriesCompleter(),
+        **dict.fromkeys(("FILE", "IMAGE", "DIR|URL"), FilesCompleter()),
+        **dict.fromkeys(("MODEL", "MODEL|FILE", "MODEL|XML"), _model_names),
+        **dict.fromkeys(("precision", "P[,P]"), lambda **_: tuple(Precision)),
+        "NETWORK": lambda **_: tuple(NETWORKS),
+    }
+    verbs = next(action for action in top._actions if isinstance(action, argparse._SubParsersAction))
+    for parser in verbs.choices.values():
+        for action in parser._actions:
+            if action.choices is None:
+                name = action.metavar if isinstance(action.metavar, str) else action.dest
+                action.completer = completers.get(name, lambda **_: ())
+    argcomplete.autocomplete(top, always_complete_options=False)
+
+
+def _model_names(parsed_args: argparse.Namespace, **_: object) -> Iterator[str]:
+    from posezoo.cli.flags import settings_from_args
+    from posezoo.registry import open_registry
+    from posezoo.spec.safe_names import explain_invalid_model_name
+
+    # The shell passes ~/models unexpanded.
+    roots = [Path(root).expanduser() for root in settings_from_args(parsed_args).models_dir]
+    # The shell would expand a name such as $(...), so such a name is not offered.
+    return (name for name in open_registry(roots).entries if not explain_invalid_model_name(name))
