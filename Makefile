@@ -17,7 +17,9 @@ help:  ## list the verbs
 
 # One stamp for each set of extras: installing again costs nothing.
 $(VENV)/.installed-%: setup.cfg pyproject.toml constraints.txt
-	@test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	@test -x $(BIN)/pip || { $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 10) and \
+	  "posezoo needs Python 3.10 or newer, and this is %d.%d: make PYTHON=python3.11" % sys.version_info[:2])' && \
+	  $(PYTHON) -m venv $(VENV); }
 	$(PIP) install $(PIN) --editable '.[$*]'
 	@touch $@
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import re
 import shlex
 import subprocess
@@ -14,12 +13,12 @@ import cv2
 import pytest
 
 from conftest import by_digest
+from fakes.pages import ROOT, blocks, commands, environ_of, put_on_path
 from fakes.stores import S3
 from posezoo.cards.card_reader import parse_card
 from posezoo.cli.main import VERBS, create_parser
 from posezoo.registry import open_registry
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGES = sorted(
     path
     for path in ROOT.rglob("*.md")
@@ -29,32 +28,14 @@ PAGES = sorted(
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
 
 
-def blocks(page: Path, kind: str) -> list[str]:
-    return re.findall(rf"```{kind}\n(.*?)```", page.read_text("utf-8"), re.DOTALL)
-
-
-def commands(page: Path) -> list[str]:
-    lines = "\n".join(blocks(page, "console")).splitlines()
-    return [line.removeprefix("$ ").partition("  #")[0].strip() for line in lines if line.startswith("$ ")]
-
-
 @pytest.fixture
 def desk(mirror, shared, tmp_path) -> Path:
     """A working folder with a photo, the tools and a zoo, and this Python's commands on the PATH."""
     cv2.imwrite(str(tmp_path / "photo.jpg"), cv2.imread(str(by_digest(mirror, CAMERA))))
     (tmp_path / "tools").symlink_to(ROOT / "tools")
     (tmp_path / "your_zoo").symlink_to(shared / "data" / "omz-2021.4")
-    (tmp_path / "bin").mkdir()
-    for name, arguments in (("posezoo", "-m posezoo"), ("python", "")):
-        command = tmp_path / "bin" / name
-        command.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} {arguments} "$@"\n')
-        command.chmod(0o755)
+    put_on_path(tmp_path / "bin")
     return tmp_path
-
-
-def environ_of(desk: Path, mirror: Path) -> dict[str, str]:
-    path = f"{desk / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(desk / "cache")}
 
 
 def test_every_command_for_users_of_other_projects_is_one_that_posezoo_reads():

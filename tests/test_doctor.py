@@ -10,6 +10,7 @@ from pathlib import Path
 import posezoo as posezoo_package
 from fakes.command import posezoo
 from posezoo.doctor import PLUGIN_GROUPS
+from posezoo.errors import pip_command
 
 
 def install(site: Path, name: str, version: str) -> None:
@@ -54,7 +55,7 @@ def test_an_opencv_of_the_next_major_version_is_found(tmp_path):
     reported = problems(doctor("--format", "json", site=tmp_path))
     assert (
         reported["opencv-python 5.0.0.93 is not supported, opencv-python>=4.8,<5 is"]
-        == 'pip install "opencv-python>=4.8,<5"'
+        == f'{pip_command()} install "opencv-python>=4.8,<5"'
     )
 
 

@@ -18,7 +18,8 @@ from posezoo.cli.main import VERBS, create_parser
 ROOT = Path(__file__).resolve().parents[1]
 SOURCES = sorted((ROOT / "src" / "posezoo").rglob("*.py"))
 PAGES = [
-    *sorted((ROOT / "docs").rglob("*.md")),
+    # One page shows wrong commands; a test of its own makes these mistakes.
+    *sorted({*(ROOT / "docs").rglob("*.md")} - {ROOT / "docs" / "first_minutes.md"}),
     *sorted((ROOT / "models").rglob("*.md")),
     *(ROOT / name for name in ("README.md", "CONTRIBUTING.md", "SECURITY.md", "benchmarks/README.md")),
 ]

@@ -17,11 +17,11 @@ import pytest
 from fakes.command import posezoo
 from fakes.model_optimizer import ENVIRONMENT, needs_mo
 from fakes.network import network
+from fakes.pages import ROOT, blocks, commands
 from fakes.zoo import declared_file, omz_yml, write_model
 from posezoo.cli.main import create_parser
 from posezoo.cli.omz import converter, downloader, info_dumper, quantizer
 
-ROOT = Path(__file__).resolve().parents[1]
 PAGE = (ROOT / "docs" / "migrating.md").read_text("utf-8")
 TOOLS = {tool.__name__.rpartition(".")[2]: tool for tool in (converter, downloader, info_dumper, quantizer)}
 IR = "intel/person-detection-retail-0013/FP16/person-detection-retail-0013"
@@ -32,15 +32,6 @@ ALL = {*DOWNLOADED, f"{MADE_IR}.xml", f"{MADE_IR}.bin", "public/resnet-50-tf/res
 
 def section(title: str) -> str:
     return re.split(r"\n## ", PAGE.partition(f"\n## {title}")[2])[0]
-
-
-def blocks(text: str, kind: str) -> list[str]:
-    return re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
-
-
-def commands(text: str) -> list[str]:
-    lines = "".join(blocks(text, "console")).splitlines()
-    return [line.removeprefix("$ ") for line in lines if line.startswith("$ ")]
 
 
 @pytest.fixture(scope="module")

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 
 from posezoo.download.npm_config import NpmRegistry, read_npm_config
-from posezoo.errors import PosezooError, SettingsError, install_command
+from posezoo.errors import PosezooError, SettingsError, install_command, pip_command
 from posezoo.plugins import installed
 from posezoo.settings import Setting
 from posezoo.versions import explain_nncf_mismatch, package_version, parse_version, version
@@ -145,13 +145,14 @@ def _package_problems() -> Iterator[DoctorIssue]:
         requirement = f"{name}>={lowest}" + (f",<{below}" if below else "")
         if not present:
             if not extra:
-                yield DoctorIssue(f"{name} is not installed: {purpose}", f'pip install "{requirement}"')
+                fix = f'{pip_command()} install "{requirement}"'
+                yield DoctorIssue(f"{name} is not installed: {purpose}", fix)
             continue
         is_old = lowest and parse_version(present) < parse_version(lowest)
         is_new = below and parse_version(present) >= parse_version(below)
         if is_old or is_new:
             problem = f"{name} {present} is not supported, {requirement} is"
-            yield DoctorIssue(problem, f'pip install "{requirement}"')
+            yield DoctorIssue(problem, f'{pip_command()} install "{requirement}"')
     if not package_version("openvino"):
         problem = "openvino is not installed: models can be downloaded, but not converted or run"
         yield DoctorIssue(problem, install_command("run"))
@@ -161,7 +162,7 @@ def _package_problems() -> Iterator[DoctorIssue]:
     if len(opencv) > 1:
         yield DoctorIssue(
             f"{' and '.join(opencv)} are both installed: they overwrite each other's files",
-            f"pip uninstall {' '.join(opencv)}, then install one: posezoo[run] without windows, "
+            f"{pip_command()} uninstall {' '.join(opencv)}, then install one: posezoo[run] without windows, "
             "posezoo[window] with them",
         )
     elif not opencv:
@@ -169,7 +170,7 @@ def _package_problems() -> Iterator[DoctorIssue]:
         yield DoctorIssue(problem, install_command("run"))
     if find_spec("pip") is None:
         problem = "pip is not installed: files inside Python packages cannot be downloaded"
-        yield DoctorIssue(problem, "python -m ensurepip, or use --mirror")
+        yield DoctorIssue(problem, f"{sys.executable} -m ensurepip, or use --mirror")
 
 
 def _folder_problems(settings: dict[str, Setting]) -> Iterator[DoctorIssue]:

@@ -3,7 +3,11 @@
 from __future__ import annotations
 
 import importlib
+import os
 import re
+import shlex
+import shutil
+import sys
 from collections.abc import Iterable
 from difflib import get_close_matches
 from pathlib import Path
@@ -185,8 +189,14 @@ def install_command(extra: str) -> str:
     """The command that installs an extra: if posezoo runs in a checkout, from there, else by name."""
     checkout = Path(__file__).resolve().parents[2]
     if (checkout / "setup.cfg").is_file():
-        return f"pip install -e '{checkout}[{extra}]'"
-    return f'pip install "posezoo[{extra}]"'
+        return f"{pip_command()} install -e '{checkout}[{extra}]'"
+    return f'{pip_command()} install "posezoo[{extra}]"'
+
+
+def pip_command() -> str:
+    """``pip``, or if the shell would take the pip of another environment, this Python with ``-m pip``."""
+    own = Path(sys.executable).with_name("pip")
+    return "pip" if shutil.which("pip") == str(own) else f"{shlex.quote(sys.executable)} -m pip"
 
 
 def import_optional(package: str, *, extra: str) -> ModuleType:
@@ -243,15 +253,26 @@ def sanitize(text: str) -> str:
 
 
 def suggest(word: str, known: Iterable[str]) -> str:
-    """A hint with the known word that is similar to the given one, or else begins with it; empty if none.
+    """A hint with the known words of which a part is given, or else with the most similar one; empty if none.
 
     >>> suggest("chekpoint", ["checkpoint", "files"])
     'did you mean checkpoint?'
+    >>> suggest("movenet", ["movenet-lightning", "movenet-thunder"])
+    'did you mean movenet-lightning or movenet-thunder?'
     """
     words = list(known)
-    matches = get_close_matches(word, words, n=1, cutoff=0.6)
-    matches += [each for each in words if len(word) > 2 and each.startswith(word)]
-    return f"did you mean {matches[0]}?" if matches else ""
+    matches = [each for each in words if len(word) > 2 and each.startswith(word)][:5]
+    *others, last = matches or get_close_matches(word, words, n=1, cutoff=0.6) or [""]
+    before = f"{', '.join(others)} or " if others else ""
+    return f"did you mean {before}{last}?" if last else ""
+
+
+def explain_windows_path(text: str) -> str:
+    r"""Where a path such as C:\photos is, on a system that has no drives; empty for any other path."""
+    if os.name == "nt" or not re.match(r"[A-Za-z]:[\\/]", text):
+        return ""
+    path = text[2:].replace("\\", "/")
+    return f"{text} is a path of Windows, not of {sys.platform}; in WSL: /mnt/{text[0].lower()}{path}"
 
 
 #: The old names of some errors. They stay, since users' code catches them.

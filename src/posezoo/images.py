@@ -61,7 +61,7 @@ def read_image(path: Path) -> Image:
     except OSError as error:
         raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
     if not data:
-        raise ImageError(f"{path}: the file is empty")
+        raise ImageError(f"{path}: the file is empty", hint="copy or download the file again")
     parse = next((parse for is_kind, parse in _KINDS if is_kind(data)), None)
     if parse is None:
         raise ImageError(

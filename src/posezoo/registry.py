@@ -317,6 +317,8 @@ class Registry:
 
     def _unknown(self, name: str) -> UnknownModelError:
         hint = self.empty_message or self._other_registry(name) or suggest(name, self.entries)
+        if name.endswith((".pth", ".safetensors", ".params")):
+            hint = "how to convert your own weights: posezoo convert --help"
         if not hint:
             hint = "posezoo list shows them all"
             if not any(registry_name(root) in WHEEL_REGISTRIES for root in self.roots):

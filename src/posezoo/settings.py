@@ -18,7 +18,7 @@ from functools import partial
 from pathlib import Path
 from typing import Any
 
-from posezoo.errors import SettingsError, redact_secrets, suggest
+from posezoo.errors import SettingsError, explain_windows_path, redact_secrets, suggest
 from posezoo.http_headers import HostHeader, parse_header
 
 #: With ``default``, the device chooses; many CPUs use bf16, which moves keypoints by some pixels.
@@ -129,6 +129,8 @@ def _local(value: object, kind: str = "folder") -> Path:
         raise ValueError(f"expected a {kind}, got {value!r}")
     if isinstance(value, StoreFolder) or re.match(rf"({'|'.join(STORES)}):/", str(value)):
         raise ValueError(f"{redact_secrets(f'{value}')}: is in a store, but a local {kind} is needed")
+    if problem := explain_windows_path(str(value)):
+        raise ValueError(problem)
     try:
         return Path(value).expanduser()
     except RuntimeError as error:

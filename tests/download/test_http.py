@@ -434,7 +434,9 @@ def test_a_closed_port_does_not_take_long(fetch):
 def test_a_proxy_that_is_not_there_is_named(fetch, monkeypatch):
     with Server() as gone:
         monkeypatch.setenv("http_proxy", gone.url())
-    with pytest.raises(SourceError, match="the proxy refuses the connection: Connection refused"):
+    with pytest.raises(
+        SourceError, match=r"the proxy localhost:\d+ refuses the connection: Connection refused"
+    ):
         fetch(declared("net.tflite", WEIGHTS, "http://127.0.0.2/net.tflite"))
 
 

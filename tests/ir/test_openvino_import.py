@@ -9,7 +9,7 @@ import pytest
 
 import posezoo
 from fakes.waiting import HANG_S
-from posezoo.errors import install_command
+from posezoo.errors import install_command, pip_command
 from posezoo.ir.openvino_import import error_text, import_openvino
 
 IMPORT = """
@@ -65,7 +65,7 @@ def test_an_openvino_without_its_files_is_reported_with_how_to_repair_it(tmp_pat
     said = in_an_environment_with(tmp_path)
     assert said == (
         "openvino is installed but does not load: files of it are missing, as after uninstalling openvino-dev"
-        " | pip install --force-reinstall --no-deps openvino==2026.4.1"
+        f" | {pip_command()} install --force-reinstall --no-deps openvino==2026.4.1"
     )
 
 

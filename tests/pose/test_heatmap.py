@@ -151,7 +151,11 @@ def test_a_plateau_keeps_its_cell(convention):
 
 @pytest.mark.parametrize(
     ("wrong", "hint"),
-    [({"convention": "gluon"}, "did you mean gluoncv?"), ({"blur": 4}, ""), ({"box_score": 2.0}, "")],
+    [
+        ({"convention": "gluon"}, "did you mean gluoncv or gluoncv_validation?"),
+        ({"blur": 4}, ""),
+        ({"box_score": 2.0}, ""),
+    ],
 )
 def test_options_that_cannot_be_meant_are_refused(wrong, hint):
     with pytest.raises(InferenceError, match=f"decoder option {next(iter(wrong))}: ") as caught:

@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from posezoo.errors import PosezooError, SettingsError
+from posezoo.errors import PosezooError, SettingsError, explain_windows_path
 from posezoo.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,
@@ -110,7 +110,7 @@ def _parse_cluster(text: str) -> str:
 def folder_or_store(text: str) -> Path:
     """An argparse type: a local folder, or the address of a folder in a store."""
     try:
-        return parse_folder(text) if "://" in text else Path(text)
+        return parse_folder(text) if "://" in text or explain_windows_path(text) else Path(text)
     except ValueError as error:
         raise argparse.ArgumentTypeError(str(error)) from error
 
@@ -118,6 +118,8 @@ def folder_or_store(text: str) -> Path:
 def _local_path(text: str) -> Path:
     if text.startswith(tuple(f"{store}://" for store in STORES)):
         raise argparse.ArgumentTypeError(f"{text} is in a store, but a local path is needed")
+    if problem := explain_windows_path(text):
+        raise argparse.ArgumentTypeError(problem)
     return Path(text)
 
 

@@ -36,6 +36,8 @@ A human-pose model zoo for OpenVINO: download, verify, convert and run its model
 OMZ_FLAGS = {
     "--name": "give the names without a flag",
     "--list": "give the names without a flag",
+    "-m": "give the name without a flag",
+    "--model": "give the name without a flag",
     "--print_all": "posezoo list shows all names",
     "--precisions": "posezoo get has this flag",
     "--add_mo_arg": "omz_converter has this flag: posezoo shims writes that command",
@@ -84,10 +86,10 @@ def main(argv: Sequence[str] | None = None) -> int:
             known = [flag for action in args.parser._actions for flag in action.option_strings]
             hints = []
             for flag in (word.partition("=")[0] for word in unknown if word.startswith("-")):
-                hint = OMZ_FLAGS.get(flag, "")
-                if not hint or flag.removesuffix("s") in known:  # list has --precision
-                    hint = suggest(flag, known)
-                hints.append(hint)
+                if flag.removesuffix("s") in known:  # list has --precision
+                    hints.append(suggest(flag, known))
+                else:
+                    hints.append(OMZ_FLAGS.get(flag) or _verbs_with(flag) or suggest(flag, known))
             args.parser.error(
                 "; ".join((f"unrecognized arguments: {' '.join(unknown)}", *filter(None, hints)))
             )
@@ -100,6 +102,12 @@ def main(argv: Sequence[str] | None = None) -> int:
             print(json.dumps({"error": {"problem": error.problem, "hint": error.hint}}, indent=2))
 
     return run_main.run_main(work, report_error=report_error)
+
+
+def _verbs_with(flag: str) -> str:
+    (verbs,) = (action.choices for action in create_parser()._actions if isinstance(action.choices, dict))
+    having = [name for name, verb in verbs.items() if flag in verb._option_string_actions]
+    return f"{' and '.join(having)} {'have' if having[1:] else 'has'} this flag" if having else ""
 
 
 class _VersionAction(argparse.Action):

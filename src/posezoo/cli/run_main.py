@@ -65,6 +65,7 @@ def run_main(work: Callable[[], int], *, report_error: Callable[[PosezooError], 
     except SignalExit as ended:
         return ended.exit_code
     except KeyboardInterrupt:
+        print_to_stderr("interrupted: what is complete was kept; run the same command again for the rest")
         return 130
     except BrokenPipeError:
         # As in `posezoo list | head -1`: the pipe is closed, so Python must not flush at exit.

@@ -15,7 +15,7 @@ from importlib.metadata import Distribution, distributions
 from pathlib import Path
 
 from posezoo.convert.model_optimizer import STAND_IN_MODULE, STAND_IN_VERSION
-from posezoo.errors import PosezooError
+from posezoo.errors import PosezooError, pip_command
 from posezoo.registry import builtin_models_dir
 
 # The extras of openvino-dev from 2021.4 to 2024.6, and the extra of posezoo that each installs. ONNX Runtime
@@ -147,7 +147,7 @@ def _installed_posezoo() -> Distribution:
             return found
     raise PosezooError(
         "posezoo is not installed in this Python, so that a wheel of it would lack its requirements",
-        hint=f"pip install -e {Path(__file__).resolve().parents[3]}",
+        hint=f"{pip_command()} install -e {Path(__file__).resolve().parents[3]}",
     )
 
 

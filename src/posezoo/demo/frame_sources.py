@@ -18,7 +18,7 @@ from types import ModuleType
 from typing import Any
 
 from posezoo import images
-from posezoo.errors import ImageError, PosezooError, import_optional, redact_secrets
+from posezoo.errors import ImageError, PosezooError, explain_windows_path, import_optional, redact_secrets
 from posezoo.images import MAX_PIXELS, SUFFIXES, Image
 from posezoo.pose.letterbox import Size
 
@@ -111,7 +111,8 @@ def open_source(text: str, *, rounds: int | None = 1, report_error: ReportError)
         return ImageSource(text, paths, rounds, report_error)
     raise ImageError(
         f"{text}: no such file or folder",
-        hint="name an image, a folder, a quoted glob, a video, a camera's number or an address",
+        hint=explain_windows_path(text)
+        or "name an image, a folder, a quoted glob, a video, a camera's number or an address",
     )
 
 

@@ -24,8 +24,10 @@ class TransientSourceError(SourceError):
 
     silent_host = ""
 
-    def __init__(self, problem: str, *, wait_s: float | None = None, at_most: int | None = None) -> None:
-        super().__init__(problem, temporary=True)
+    def __init__(
+        self, problem: str, *, hint: str = "", wait_s: float | None = None, at_most: int | None = None
+    ) -> None:
+        super().__init__(problem, hint=hint, temporary=True)
         self.retry_after_s, self.at_most = wait_s, at_most
 
 

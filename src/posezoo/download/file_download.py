@@ -196,7 +196,7 @@ def _fill_from(
                 allowed = min(options.attempts, error.at_most or options.attempts)
                 if attempt >= allowed:
                     attempts = f" ({attempt} attempts)" if attempt > 1 else ""
-                    asked_s, hint = error.retry_after_s or 0.0, ""
+                    asked_s, hint = error.retry_after_s or 0.0, error.hint
                     if asked_s > options.timeout_s:
                         hint = f"the server asks to wait {asked_s:.0f} s (Retry-After): "
                         hint += "run the command again after that"
@@ -286,6 +286,9 @@ def _combine(
     if not failures:
         return SourceError(f"{file.name}: there is no source to download it from", hint=hint)
     hint = next((error.hint for error in errors if error.hint), hint)
+    mirrors = [each.name for each, error in failures if each.kind is CandidateKind.MIRROR and not error.hint]
+    if mirrors and "mirror create" not in hint:
+        hint = f"fill {' and '.join(mirrors)} again with posezoo mirror create, or {hint}"
     if resume_size:
         hint = f"run the same command again: it resumes after the {resume_size} bytes already downloaded"
     reasons = "; ".join(f"{candidate.name}: {error.problem}" for candidate, error in failures)

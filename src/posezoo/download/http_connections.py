@@ -120,11 +120,14 @@ def translate_errors(timeout_s: float, when: str = "") -> Iterator[None]:
             hint="for a private certificate authority use --ca_bundle FILE or set REQUESTS_CA_BUNDLE",
         ) from error
     except requests.exceptions.ProxyError as error:
-        problem = f"the proxy refuses the connection: {_root_cause(error)}"
+        proxy = getattr(getattr(error.args[0] if error.args else None, "pool", None), "proxy", None)
+        name = f" {proxy.host}:{proxy.port}" if proxy else ""
+        problem = f"the proxy{name} refuses the connection: {_root_cause(error)}"
         refused = re.search(r"Tunnel connection failed: (\d{3})", problem)
         if refused and 400 <= (status := int(refused[1])) < 500 and status not in TEMPORARY_STATUS:
             raise SourceError(problem, hint=HINTS.get(status, "")) from error  # type: ignore[call-overload]
-        raise TransientSourceError(problem, at_most=ATTEMPTS_WITHOUT_ANSWER) from error
+        hint = "correct or unset the proxy: https_proxy, http_proxy, or that of npm's configuration"
+        raise TransientSourceError(problem, hint=hint, at_most=ATTEMPTS_WITHOUT_ANSWER) from error
     except (requests.Timeout, urllib3.exceptions.TimeoutError) as error:
         connecting = isinstance(error, requests.ConnectTimeout)
         at_most = ATTEMPTS_WITHOUT_ANSWER if connecting else ATTEMPTS_AT_SILENCE

@@ -28,9 +28,9 @@ ABANDONED_AFTER_S = 3600.0
 WRITE_HINTS = {
     errno.ENOSPC: "free some space there, or choose another folder",
     errno.EDQUOT: "free some of your quota there, or choose another folder",
-    errno.EROFS: "choose a folder that can be written",
-    errno.EACCES: "choose a folder that you may write",
-    errno.EPERM: "choose a folder that you may write",
+    errno.EROFS: "choose a folder that can be written; posezoo doctor shows those in use",
+    errno.EACCES: "choose a folder that you may write; posezoo doctor shows those in use",
+    errno.EPERM: "choose a folder that you may write; posezoo doctor shows those in use",
     errno.ENOTDIR: "move away the file that stands where a folder is needed",
     errno.EEXIST: "move away the file that stands where a folder is needed",
     errno.EISDIR: "move that folder away",

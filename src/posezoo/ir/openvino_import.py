@@ -8,7 +8,7 @@ import threading
 from types import ModuleType
 from typing import Any, cast
 
-from posezoo.errors import MissingPackageError, import_optional
+from posezoo.errors import MissingPackageError, import_optional, pip_command
 from posezoo.versions import package_version, parse_version
 from posezoo.workers.threads import library_threads
 
@@ -41,7 +41,7 @@ def import_openvino(*, extra: str = "convert") -> ModuleType:
             # Both packages have openvino/__init__.py, and pip removes it with either of them.
             reason = "files of it are missing, as after uninstalling openvino-dev"
             error = MissingPackageError("openvino", extra=extra, reason=reason)
-            error.hint = f"pip install --force-reinstall --no-deps openvino=={installed}"
+            error.hint = f"{pip_command()} install --force-reinstall --no-deps openvino=={installed}"
             raise error
         module.Type.f32.to_dtype()
     return module

@@ -25,6 +25,8 @@ from posezoo.spec.model import (
     Output,
 )
 
+_NO_DECODER = "no decoder takes such outputs; if this is a part of a model, give the name of the whole model"
+
 
 def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
     """The names of the outputs that a decoder takes, by role.
@@ -53,7 +55,7 @@ def match_output_roles(model: Model, name: str, graph: Graph) -> dict[str, str]:
         f"{name} needs {decoder.needs}; this IR has {channels or 'no outputs'}: {graph.path}",
         decoder=name,
         fitting=fitting,
-        hint=f"such outputs are for {fitting}" if fitting else "",
+        hint=f"such outputs are for {fitting}" if fitting else _NO_DECODER,
     )
 
 

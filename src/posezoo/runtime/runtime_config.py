@@ -185,5 +185,7 @@ def require_device(device: str) -> None:
     if device.split(":")[0].split(".")[0] not in {name.split(".")[0] for name in names}:
         raise InferenceError(
             f"no device {device!r} was found, only {', '.join(core.available_devices)}",
-            hint=_DRIVERS if device.split(".")[0] in ("GPU", "NPU") else suggest(device.upper(), names),
+            hint=_DRIVERS
+            if device.upper().split(".")[0] in ("GPU", "NPU")
+            else suggest(device.upper(), names) or "posezoo doctor lists the devices that are found",
         )

@@ -21,7 +21,7 @@ from posezoo.cli.model_filters import facts_of
 from posezoo.cli.report import Console, print_result
 from posezoo.cli.selection import select_models
 from posezoo.cli.verbs.compare import MEASUREMENT_FLAGS, measurement_selection
-from posezoo.errors import PosezooError
+from posezoo.errors import PosezooError, import_optional
 
 SUMMARY = (
     "write a static web site about models, with search, filters, an accuracy chart and a page for each model"
@@ -54,6 +54,8 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.gallery.gallery_pages import TITLE, draw_gallery_pages
     from posezoo.gallery.site_writer import plan_site, write_site
 
+    for package in ("jinja2", "markdown_it"):
+        import_optional(package, extra="gallery")
     context = flags.context_from_args(args)
     flags.require_local("gallery", context.layout.output_dir)
     with Console(quiet=args.quiet) as console:

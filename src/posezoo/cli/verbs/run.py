@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import Console, print_result
-from posezoo.errors import ImageError, OutputError, UnknownModelError, import_optional
+from posezoo.errors import ImageError, OutputError, UnknownModelError, explain_windows_path, import_optional
 from posezoo.files.verified_files import write_atomically
 from posezoo.spec.model import Precision
 
@@ -83,7 +83,9 @@ def run(args: argparse.Namespace) -> int:
         try:
             model = None if is_ir else context.registry.find(args.model)
         except UnknownModelError as error:
-            if os.path.exists(args.model):
+            from posezoo.images import SUFFIXES
+
+            if os.path.exists(args.model) or Path(args.model).suffix.lower() in SUFFIXES:
                 hint = f"to run on an image: --input {shlex.quote(args.model)}"
                 raise UnknownModelError(error.problem, hint=hint) from error
             raise
@@ -148,7 +150,8 @@ def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> lis
         images += found
     if not any(os.path.exists(image) for image in images):
         missing = ", ".join(map(str, images)) or ", ".join(names)
-        raise ImageError(f"no image to work on: {missing}", hint="name images, folders or quoted globs")
+        hint = explain_windows_path(names[0]) or "name images, folders or quoted globs"
+        raise ImageError(f"no image to work on: {missing}", hint=hint)
     return images
 
 

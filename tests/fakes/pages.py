@@ -1,0 +1,37 @@
+"""The commands and the code on the pages of the documentation, and a desk to run them on."""
+
+from __future__ import annotations
+
+import os
+import re
+import shlex
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def blocks(page: Path | str, kind: str) -> list[str]:
+    """What the fences of a kind contain, on a page or in a text."""
+    text = page.read_text("utf-8") if isinstance(page, Path) else page
+    return re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
+
+
+def commands(text: Path | str) -> list[str]:
+    """The commands of the console blocks of a page or a text, without comments and outputs."""
+    lines = "\n".join(blocks(text, "console")).splitlines()
+    return [line.removeprefix("$ ").partition("  #")[0].strip() for line in lines if line.startswith("$ ")]
+
+
+def put_on_path(folder: Path, python: str = sys.executable) -> None:
+    """Write the commands posezoo and python, which run a Python, to a folder."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, arguments in (("posezoo", "-m posezoo"), ("python", "")):
+        (folder / name).write_text(f'#!/bin/sh\nexec {shlex.quote(python)} {arguments} "$@"\n')
+        (folder / name).chmod(0o755)
+
+
+def environ_of(desk: Path, mirror: Path) -> dict[str, str]:
+    """The environment of a user: the desk's commands, a cache of its own, and a mirror of all downloads."""
+    path = f"{desk / 'bin'}{os.pathsep}{os.environ['PATH']}"
+    return {**os.environ, "PATH": path, "POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(desk / "cache")}
