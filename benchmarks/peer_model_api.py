@@ -23,10 +23,8 @@ warnings.simplefilter("ignore")  # openvino.runtime is deprecated
 
 def decoders() -> dict[str, Callable[[Mapping[str, Any]], Any]]:
     """The decoders of model_api, by the role of the maps."""
-    from model_api.models.hpe_associative_embedding import (  # type: ignore[import-not-found]
-        AssociativeEmbeddingDecoder,
-    )
-    from model_api.models.open_pose import OpenPose, OpenPoseDecoder  # type: ignore[import-not-found]
+    from model_api.models.hpe_associative_embedding import AssociativeEmbeddingDecoder
+    from model_api.models.open_pose import OpenPose, OpenPoseDecoder
 
     openpose = OpenPoseDecoder(18)
     embeddings = AssociativeEmbeddingDecoder(

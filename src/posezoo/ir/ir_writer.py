@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.errors import OutputError
+from posezoo.ir.model_info import MODEL_INFO, build_model_info
 from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.ir.provenance import CONVERSION_FORMAT, source_digests
 from posezoo.spec.model import Decoder, ModelSpec, Plain, Precision
@@ -46,8 +47,11 @@ def prepare_for_writing(network: Any, spec: ModelSpec, decoder: Decoder | None) 
         operation.set_friendly_name(name)
     for name, value in build_rt_info(spec, decoder).items():
         network.set_rt_info(value, [SECTION, name])
-    if spec.model_info:
-        _set_model_info(network, ["model_info"], spec.model_info)
+    if network.has_rt_info([MODEL_INFO]):
+        if spec.is_ir and not spec.decoding:
+            return  # INT8 of a published IR, whose own description is still right
+        del network.rt_info[MODEL_INFO]
+    _set_model_info(network, [MODEL_INFO], build_model_info(network, spec, decoder))
 
 
 def _set_model_info(network: Any, path: list[str], value: Plain) -> None:

@@ -19,7 +19,8 @@ from posezoo.spec.model import Decoder, Digest, ModelSpec
 from posezoo.versions import package_version, version
 
 #: Incremented if a change of posezoo's conversion changes the bytes of the IR for the same input.
-CONVERSION_FORMAT = 1
+#: 2: each IR has a section model_info.
+CONVERSION_FORMAT = 2
 
 #: The two files of an IR.
 SUFFIXES = (".xml", ".bin")

@@ -18,7 +18,7 @@ from posezoo.plugins import LazyTable
 from posezoo.pose.decoder_type import DecoderType, Maps
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.letterbox import Size
-from posezoo.spec.model import Decoder, Output
+from posezoo.spec.model import Decoder, Input, Output
 
 Option = str | int | float | bool
 
@@ -184,6 +184,27 @@ def _other_decoders(name: str, maps: Mapping[str, Any]) -> str:
         if channels == {output.shape[1] for output in decoder.networks[-1] if output.shape[-2:] == (-1, -1)}
     ]
     return f"such maps are for {' or '.join(names)}" if channels and names and name not in names else ""
+
+
+def fit_to_input(decoder: Decoder, port: Input) -> tuple[bool, tuple[float, ...]]:
+    """How images are fitted into a network's first input.
+
+    Returns:
+        Whether their aspect may change, otherwise they are letterboxed; and the color beside a letterboxed
+        image, one value 0..255 for each of the IR's channels.
+    """
+    from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions
+    from posezoo.pose.top_down import crop_stretch
+
+    color: tuple[float, ...] = (float(find_decoder(decoder.name).input_sizing.padding),) * 3
+    options = resolve_options(decoder)
+    if not isinstance(options, HeatmapOptions):
+        return decoder.name == "detection", color
+    convention = CONVENTIONS[options.convention]
+    if convention.blank_is_mean and port.mean:
+        mean = port.mean * (3 // len(port.mean))
+        color = mean[::-1] if port.reverse_input_channels else mean
+    return convention.crop is crop_stretch, color
 
 
 def finds_boxes(decoder: Decoder | None) -> bool:

@@ -12,10 +12,8 @@ import numpy as np
 import openvino.opset13 as ops
 
 from posezoo.convert.decoding import nodes
-from posezoo.pose.decoders import find_decoder, resolve_options
-from posezoo.pose.heatmap import CONVENTIONS, HeatmapOptions
+from posezoo.pose.decoders import fit_to_input
 from posezoo.pose.letterbox import KEPT_RESOLUTION, Size
-from posezoo.pose.top_down import crop_stretch
 from posezoo.spec.model import ModelSpec
 
 
@@ -39,16 +37,8 @@ class FrameFit:
     def of(cls, spec: ModelSpec) -> FrameFit:
         """As our pipelines fit images into the first input of this model, which has a fixed size."""
         assert spec.decoding is not None
-        port, named = spec.inputs[0], spec.decoding.decoder
-        decoder, options = find_decoder(named.name), resolve_options(named)
-        stretches = decoder.approach == ""
-        color: tuple[float, ...] = (float(decoder.input_sizing.padding),) * 3
-        if isinstance(options, HeatmapOptions):
-            convention = CONVENTIONS[options.convention]
-            stretches = convention.crop is crop_stretch
-            if convention.blank_is_mean and port.mean:
-                mean = port.mean * (3 // len(port.mean))
-                color = mean[::-1] if port.reverse_input_channels else mean
+        port = spec.inputs[0]
+        stretches, color = fit_to_input(spec.decoding.decoder, port)
         sides = dict(zip(port.layout, port.shape, strict=True))
         return cls(port.ir_layout, (sides["W"], sides["H"]), stretches, color)
 

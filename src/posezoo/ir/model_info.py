@@ -1,0 +1,126 @@
+"""The section ``model_info`` of an IR: how Model API and DL Streamer prepare images and read the outputs.
+
+It describes what is left to do. Mean and scale are in the IR, so they are never named: both readers apply
+nothing then, while zeros and ones would cost an operation in Model API and a slower path in DL Streamer.
+The reasons for each word are in docs/decisions/0012-what-an-ir-says-about-itself.md.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from contextlib import suppress
+from statistics import fmean
+from typing import Any
+
+from posezoo.errors import PosezooError
+from posezoo.pose.decoders import find_decoder, fit_to_input, resolve_options
+from posezoo.pose.keypoints import SKELETONS
+from posezoo.spec.model import Decoder, Input, ModelSpec, Plain
+
+#: The section of an IR's rt_info.
+MODEL_INFO = "model_info"
+
+#: The words for a network, by the roles of all its outputs, in their order. Model API takes ``model_type``.
+#: DL Streamer takes the last key that contains this word, and has other names.
+_WRAPPERS: Mapping[tuple[str, ...], Mapping[str, str]] = {
+    ("detections",): {"model_type": "ssd", "model_type_dlstreamer": "detection_output"},
+    ("simcc_x", "simcc_y"): {
+        "model_type": "keypoint_detection",
+        "model_type_dlstreamer": "raw_data_copy",  # it has no converter for bins
+        "apply_softmax": "False",  # a score is the lower maximum, as in posezoo
+    },
+    ("heatmaps",): {"model_type": "keypoints_hrnet"},
+}
+
+#: The number of bins per pixel that Model API assumes.
+MODEL_API_SPLIT = 2
+
+#: The names that DL Streamer's keypoints_openpose requires, by role.
+OPENPOSE_NAMES = {"heatmaps": "Mconv7_stage2_L2", "pafs": "Mconv7_stage2_L1"}
+
+# The words for the steps that an IR may do itself, by the field of an input.
+_STEPS = {
+    "mean": "mean_values",
+    "scale": "scale_values",
+    "reverse_input_channels": "reverse_input_channels",
+}
+
+
+def build_model_info(network: Any, spec: ModelSpec, decoder: Decoder | None) -> dict[str, Plain]:
+    """``model_info`` of an IR; empty if nothing is known.
+
+    If model.yml declares its own, it is used instead, without the steps that the IR does itself. It is not
+    used for an IR with its decoder, which has other outputs.
+
+    Args:
+        network: an ``openvino.Model``, with its preprocessing.
+        spec: the model, with the changes that flags such as --resize make.
+        decoder: the decoder of its outputs, or of its composite; None if it is unknown.
+    """
+    port = spec.inputs[0] if spec.inputs else Input("", ())
+    info: dict[str, Plain]
+    if spec.model_info and not spec.decoding:
+        done = {word for step, word in _STEPS.items() if any(getattr(each, step) for each in spec.inputs)}
+        info = {name: value for name, value in spec.model_info.items() if name not in done}
+    else:
+        info = {}
+        if port.ir_color is not None:
+            # Both readers have BGR images, and reverse their channels if this is true.
+            info |= {"color_space": port.ir_color, "reverse_input_channels": str(port.ir_color == "RGB")}
+        if decoder is not None:
+            with suppress(PosezooError):  # an unknown decoder or option; posezoo run reports it
+                info |= _describe_outputs(network, spec, decoder) | _describe_resize(decoder, port)
+    if port.resize:
+        sides = dict(zip(port.layout, map(str, port.shape), strict=True))
+        info |= {"embedded_processing": "True", "orig_height": sides["H"], "orig_width": sides["W"]}
+        info["reshape"] = f"{sides['H']} {sides['W']}"  # DL Streamer needs a size
+        if not spec.decoding:
+            info |= {"resize_type": "standard"}
+            info.pop("pad_value", None)
+    return info
+
+
+def _describe_outputs(network: Any, spec: ModelSpec, decoder: Decoder) -> dict[str, str]:
+    """The readers' names for the outputs, and the names of the classes or keypoints."""
+    record, options = find_decoder(decoder.name), resolve_options(decoder)
+    names = {port.any_name: port.names for port in network.outputs}
+    shapes = {
+        port.any_name: tuple(-1 if side.is_dynamic else side.get_length() for side in port.partial_shape)
+        for port in network.outputs
+        if port.partial_shape.rank.is_static
+    }
+    matched = {name: role for role, name in record.match_outputs(shapes).items()}
+    declared = {port.name: port.role for port in spec.outputs if port.role}
+    roles = tuple(
+        next((declared[each] for each in every if each in declared), matched.get(name, ""))
+        for name, every in names.items()
+    )
+    # An IR with its decoder has none of these outputs; its model.yml may declare no roles.
+    found = {*declared.values()} if spec.decoding else {*roles}
+    if (found or not spec.decoding) and not {output.role for output in record.networks[-1]} <= found:
+        return {}  # the first network of a composite
+    info: dict[str, str] = {}
+    if not spec.decoding:
+        if getattr(options, "split", MODEL_API_SPLIT) == MODEL_API_SPLIT:
+            info |= _WRAPPERS.get(roles, {})
+        if {*OPENPOSE_NAMES.values()} <= {each for every in names.values() for each in every}:
+            info["model_type"] = "keypoints_openpose"
+        if roles == ("detections",):
+            info["confidence_threshold"] = f"{options.min_box_score:g}"
+    if decoder.name == "detection":
+        info["labels"] = "background person"
+    elif (skeleton := SKELETONS.get(spec.skeleton or record.skeleton)) and skeleton.keypoints:
+        limbs = (f"{start}-{end}" for start, end in skeleton.limbs)
+        labels = " ".join(skeleton.keypoints)
+        info |= {"labels": labels, "skeleton": skeleton.name, "limbs": " ".join(limbs)}
+    return info
+
+
+def _describe_resize(decoder: Decoder, port: Input) -> dict[str, str]:
+    """How an image is fitted into the input."""
+    stretches, color = fit_to_input(decoder, port)
+    if stretches:
+        return {"resize_type": "standard"}
+    is_centered = find_decoder(decoder.name).input_sizing.centered
+    info = {"resize_type": "fit_to_window_letterbox" if is_centered else "fit_to_window"}
+    return info | ({"pad_value": str(round(fmean(color)))} if any(color) else {})

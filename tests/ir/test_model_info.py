@@ -1,0 +1,148 @@
+"""What model_info says is true, for every built-in model and whatever flags change."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from types import SimpleNamespace
+
+import pytest
+
+from fakes.model_api import FRAMES, SIMCC, SIZE, convert_simcc, simcc_network, simcc_spec
+from posezoo.convert.decoding import with_decoding
+from posezoo.ir import ir_writer
+from posezoo.ir.model_info import MODEL_INFO, build_model_info
+from posezoo.ir.openvino_import import import_openvino
+from posezoo.registry import open_registry
+from posezoo.spec.model import ColorOrder, Decoder, Framework, Input, Output
+
+IMAGE = Input("image", (1, 3, 256, 192), "NCHW", color=ColorOrder.BGR)
+
+
+def port_of(output: Output) -> SimpleNamespace:
+    sides = [
+        SimpleNamespace(is_dynamic=side == -1, get_length=lambda side=side: side) for side in output.shape
+    ]
+    shape = type("Shape", (list,), {"rank": SimpleNamespace(is_static=True)})(sides)
+    return SimpleNamespace(any_name=output.name, names={output.name}, partial_shape=shape)
+
+
+def info_of(spec, decoder):
+    """What the IR of a model says whose network has the declared outputs."""
+    return build_model_info(
+        SimpleNamespace(outputs=[port_of(output) for output in spec.outputs]), spec, decoder
+    )
+
+
+def written_in(xml):
+    model = import_openvino().Core().read_model(xml)
+    return {name: value.value for name, value in model.get_rt_info([MODEL_INFO]).astype(dict).items()}
+
+
+def model_with(decoder: Decoder, tmp_path, *outputs: Output, **changes):
+    fields = {"inputs": (IMAGE,), "outputs": outputs, "decoder": decoder, "skeleton": "", **changes}
+    return simcc_spec(tmp_path, simcc_network(), **fields)
+
+
+# --- every model
+
+
+REGISTRY = open_registry()
+OWN = {spec.full_name: spec for names in (None, ["*@*"]) for spec in REGISTRY.select(names).models}
+
+
+def decoder_of(spec):
+    return spec.decoder or (REGISTRY.find(spec.composite).decoder if spec.composite else None)
+
+
+@pytest.mark.parametrize("name", OWN)
+def test_no_built_in_model_asks_for_a_step_that_its_ir_does_itself(name):
+    spec = OWN[name]
+    info = info_of(spec, decoder_of(spec))
+    assert not info.keys() & {"mean_values", "scale_values", "intensity_mode"}
+    reader_gives = "RGB" if info["reverse_input_channels"] == "True" else "BGR"
+    assert reader_gives == info["color_space"] == spec.inputs[0].ir_color
+    assert info["resize_type"] in ("standard", "fit_to_window", "fit_to_window_letterbox")
+    assert " " not in info.get("model_type", "")
+
+
+def test_what_the_kinds_of_built_in_models_say():
+    said = {name: info_of(spec, decoder_of(spec)) for name, spec in OWN.items()}
+    types = {name: info["model_type"] for name, info in said.items() if "model_type" in info}
+    one_person = {name for name, spec in OWN.items() if decoder_of(spec).name == "heatmap"}
+    assert types == {
+        "person-detection-retail-0013": "ssd",
+        "human-pose-estimation-0001": "keypoints_openpose",
+        **dict.fromkeys(one_person, "keypoints_hrnet"),
+    }
+    assert said["movenet-multipose"]["resize_type"] == "fit_to_window"
+    assert said["lightweight-openpose-mobilenet-v1"]["pad_value"] == "128"
+    assert said["alpha_pose_resnet101_v1b_coco"]["pad_value"] == "114"
+    assert said["person-detection-retail-0013"]["labels"] == "background person"
+    assert said["person-detection-retail-0013"]["resize_type"] == "standard"
+    assert said["nanodet-g"]["resize_type"] == "fit_to_window_letterbox"
+    assert said["pose-landmark-full-mediapipe"]["labels"].split()[-1] == "right_foot_index"
+    assert "labels" not in said["pose-detection-mediapipe"]  # it finds regions, not landmarks
+
+
+# --- what flags change
+
+
+def test_simcc_with_another_number_of_bins_has_no_wrapper(tmp_path):
+    bins = tuple(
+        Output(f"simcc_{axis}", (1, 17, 3 * side), role=f"simcc_{axis}")
+        for axis, side in zip("xy", SIZE, strict=True)
+    )
+    assert "model_type" not in info_of(model_with(SIMCC, tmp_path, *bins), Decoder("simcc", {"split": 3}))
+    assert (
+        info_of(model_with(SIMCC, tmp_path, *bins[::-1]), SIMCC).get("model_type") is None
+    )  # x must be first
+
+
+def test_an_ir_with_its_decoder_names_keypoints_but_no_wrapper(tmp_path):
+    info = written_in(convert_simcc(tmp_path, decodes=True))
+    assert info.keys() & {"model_type", "model_type_dlstreamer", "apply_softmax"} == set()
+    assert info["labels"].split()[0] == "nose"
+    assert info["resize_type"] == "fit_to_window_letterbox"
+
+
+def test_a_decoded_part_of_a_composite_names_keypoints_only_if_it_finds_them():
+    finder, landmarks = (OWN[f"pose-{part}-mediapipe"] for part in ("detection", "landmark-full"))
+    decoder = decoder_of(landmarks)
+    assert "labels" in info_of(with_decoding(landmarks, decoder), decoder)
+    assert "labels" not in info_of(with_decoding(finder, decoder), decoder)
+
+
+def test_an_ir_that_resizes_says_so(tmp_path):
+    info = written_in(convert_simcc(tmp_path, camera={**FRAMES, "resize": True}))
+    assert (info["embedded_processing"], info["orig_height"], info["orig_width"]) == ("True", "256", "192")
+    assert (info["resize_type"], info["reshape"]) == ("standard", "256 192")
+
+
+def test_an_ir_that_takes_rgb_asks_for_reversed_channels(tmp_path):
+    rgb = replace(IMAGE, color=ColorOrder.RGB)
+    info = info_of(model_with(SIMCC, tmp_path, inputs=(rgb,)), None)
+    assert info == {"color_space": "RGB", "reverse_input_channels": "True"}
+
+
+def test_nothing_is_said_about_a_model_of_which_nothing_is_known(tmp_path):
+    assert info_of(model_with(SIMCC, tmp_path, inputs=(replace(IMAGE, color=None),)), None) == {}
+
+
+def test_a_declared_model_info_is_used_instead_of_ours_without_the_steps_that_the_ir_does(tmp_path):
+    declared = {"model_type": "other", "mean_values": (1.0, 2.0, 3.0), "scale_values": (4.0,), "pad_value": 9}
+    spec = model_with(SIMCC, tmp_path, model_info=declared)
+    assert info_of(spec, SIMCC) == declared
+    prepared = replace(spec, inputs=(replace(IMAGE, mean=(1.0, 2.0, 3.0)),))
+    assert info_of(prepared, SIMCC).keys() == declared.keys() - {"mean_values"}
+    own = simcc_spec(tmp_path, simcc_network(), model_info=declared)
+    assert info_of(with_decoding(own, SIMCC), SIMCC).get("model_type") is None
+
+
+def test_the_int8_of_a_published_ir_keeps_the_description_of_its_publisher(tmp_path):
+    network = import_openvino().Core().read_model(convert_simcc(tmp_path))
+    network.set_rt_info({"model_type": "theirs"}, [MODEL_INFO])
+    spec = simcc_spec(tmp_path, simcc_network())
+    ir_writer.prepare_for_writing(network, replace(spec, framework=Framework.DLDT), SIMCC)
+    assert network.get_rt_info([MODEL_INFO]).value == {"model_type": "theirs"}
+    ir_writer.prepare_for_writing(network, spec, SIMCC)
+    assert network.get_rt_info([MODEL_INFO, "model_type"]).value == "keypoint_detection"
