@@ -76,6 +76,13 @@ def scaling_page() -> str:
     return draw_page()
 
 
+def export_page() -> str:
+    """The targets of `posezoo export`, and which models each can take."""
+    from export_page import draw_page
+
+    return draw_page()
+
+
 def rules_page() -> str:
     """The rules of `posezoo verify --metadata`."""
     from posezoo.cards.markdown import format_code, format_table
@@ -376,6 +383,7 @@ PAGES: dict[str, Callable[[], str]] = {
     "docs/rules.md": rules_page,
     "docs/cli.md": cli_page,
     "tools/downloader/README.md": omz_page,
+    "docs/export.md": export_page,
     "docs/omz_projects.md": omz_projects_page,
     "docs/accuracy.md": accuracy_page,
     "README.md": lambda: with_summary("README.md"),

@@ -64,7 +64,10 @@ def test_the_wheel_holds_every_module_model_and_license_and_nothing_else(built, 
     modules = {f"posezoo/{name}" for name in files_of("src/posezoo") if name.endswith((".py", "py.typed"))}
     parts = ("templates/", "assets/")
     modules |= {
-        f"posezoo/gallery/{name}" for name in files_of("src/posezoo/gallery") if name.startswith(parts)
+        f"posezoo/{package}/{name}"
+        for package in ("export", "gallery")
+        for name in files_of(f"src/posezoo/{package}")
+        if name.startswith(parts)
     }
     models = {f"posezoo/models/{name}" for name in files_of("models") if not name.startswith(".")}
     licenses = {f"posezoo/licenses/{name}" for name in files_of("licenses")}

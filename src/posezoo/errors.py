@@ -164,6 +164,10 @@ class OutputError(PosezooError):
     """A result could not be written."""
 
 
+class ExportError(PosezooError):
+    """A target of ``posezoo export`` does not exist, or cannot take a model."""
+
+
 class PluginError(PosezooError):
     """An installed plug-in cannot be used."""
 

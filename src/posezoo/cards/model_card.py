@@ -70,14 +70,20 @@ def write_card(facts: ModelFacts) -> Path:
     path = facts.layout.model_dir(facts.model) / NAME
     if path.exists() and not has_note(path, OURS):
         return path
-    files = {FACTS: draw_facts(facts), **_skeleton_file(facts)}
-    # The card is written last: if it exists, the other files exist too.
-    for name, text in {**files, NAME: draw_card(facts)}.items():
+    for name, text in draw_card_files(facts).items():
         target, content = path.with_name(name), text.encode()
         is_ours = name in (NAME, FACTS) or not target.exists()
         if is_ours and not (target.is_file() and target.read_bytes() == content):
             write_atomically(target, content)
     return path
+
+
+def draw_card_files(facts: ModelFacts) -> dict[str, str]:
+    """The text of the card and of the files beside it, by name.
+
+    The card is the last: if it was written, the other files exist too.
+    """
+    return {FACTS: draw_facts(facts), **_skeleton_file(facts), NAME: draw_card(facts)}
 
 
 def draw_model_pages(facts: ModelFacts) -> dict[str, str]:

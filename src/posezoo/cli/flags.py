@@ -146,7 +146,7 @@ class Flag:
     default: object = None  # the value if the flag is not given; a switch is then False
     choices: Container[str] | None = None  # the allowed values
     repeats: bool = False  # whether the flag may be given several times
-    nargs: str | None = None  # the number of values, as in argparse
+    nargs: str | int | None = None  # the number of values, as in argparse
     dest: str | None = None  # the name of the value in the parsed arguments (default: the last spelling)
     required: bool | None = None  # whether the flag must be given
 
@@ -163,7 +163,8 @@ class Flag:
             if getattr(self, name) is not None
         }
         if placeholder := self.usage.removeprefix(", ".join(self.spellings)).strip():
-            options = {"type": TYPES.get(placeholder), "metavar": placeholder, **options}
+            metavar = placeholder if not isinstance(self.nargs, int) else tuple(placeholder.split())
+            options = {"type": TYPES.get(placeholder), "metavar": metavar, **options}
         elif isinstance(self.choices, tuple) and not self.usage.startswith("-"):
             options["metavar"] = f"{{{','.join(self.choices)}}}"  # errors show it, too
         if self.repeats:

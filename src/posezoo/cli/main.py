@@ -20,7 +20,19 @@ from posezoo.errors import PosezooError, suggest
 #: ``FLAGS`` and ``run(args) -> int``; some have their own ``USAGE``.
 VERBS = (
     *("list", "info", "plan", "download", "convert", "get", "quantize", "run", "demo", "evaluate", "dataset"),
-    *("cache", "benchmark", "compare", "gallery", "verify", "lock", "licenses", "mirror", "sources", "new"),
+    *(
+        "cache",
+        "benchmark",
+        "compare",
+        "gallery",
+        "export",
+        "verify",
+        "lock",
+        "licenses",
+        "mirror",
+        "sources",
+        "new",
+    ),
     *("record", "card", "doctor", "completion", "shims"),
 )
 

@@ -31,6 +31,7 @@ def answer(top: argparse.ArgumentParser) -> None:
     import argcomplete
     from argcomplete.completers import DirectoriesCompleter, FilesCompleter
 
+    from posezoo.export.targets import TARGETS
     from posezoo.networks import NETWORKS
     from posezoo.spec.model import Precision
 
@@ -41,6 +42,7 @@ def answer(top: argparse.ArgumentParser) -> None:
         **dict.fromkeys(("MODEL", "MODEL|FILE", "MODEL|XML"), _model_names),
         **dict.fromkeys(("precision", "P[,P]"), lambda **_: tuple(Precision)),
         "NETWORK": lambda **_: tuple(NETWORKS),
+        "to": lambda prefix, **_: (*TARGETS.builtin, *DirectoriesCompleter()(prefix)),
     }
     verbs = next(action for action in top._actions if isinstance(action, argparse._SubParsersAction))
     for parser in verbs.choices.values():

@@ -79,7 +79,10 @@ def pack_posezoo() -> tuple[str, bytes]:
     models = builtin_models_dir()
     # As in setup.cfg. The folder of the models may be an output folder too, so weights must be left out.
     sources = {
-        "posezoo": (Path(__file__).resolve().parents[1], ("**/*.py", "py.typed", "gallery/*/*.*")),
+        "posezoo": (
+            Path(__file__).resolve().parents[1],
+            ("**/*.py", "py.typed", "gallery/*/*.*", "export/*/*.in"),
+        ),
         "posezoo/models": (models, ("**/*.yml", "**/*.md", "**/*.jpg", "**/*.json", "**/*.svg")),
         "posezoo/licenses": (models.parent / "licenses", ("*.txt",)),
     }

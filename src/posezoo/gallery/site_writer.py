@@ -7,21 +7,16 @@ pages.
 
 from __future__ import annotations
 
-import hashlib
-import json
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
 from posezoo.errors import OutputError
+from posezoo.files.file_manifest import digest, digest_of_file, read_manifest, write_manifest
 from posezoo.files.verified_files import write_atomically, write_error
-from posezoo.spec.safe_names import explain_unsafe_file_name
 
 MANIFEST = "posezoo-gallery.json"
 NOTE = "written by posezoo gallery: its own files, by SHA-256"
-
-#: The limit in bytes; a manifest of 10,000 models has 1 MB.
-MAX_MANIFEST = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,8 +42,8 @@ def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) 
             raise OutputError(f"{folder}: cannot be read: {error.strerror or error}") from error
         if not is_free:
             raise OutputError(f"{folder}: is not the folder of a gallery", hint=hint)
-    present = {name: _digest_of_file(folder / name) for name in (*pages, *(manifest or ()))}
-    changed = {name for name, content in pages.items() if present[name] != _digest(content)}
+    present = {name: digest_of_file(folder / name) for name in (*pages, *(manifest or ()))}
+    changed = {name for name, content in pages.items() if present[name] != digest(content)}
     for name in pages if manifest is not None and not force else ():
         if name in changed and name not in (manifest or {}) and (folder / name).exists():
             raise OutputError(f"{folder / name}: was not written by posezoo gallery", hint=hint)
@@ -57,7 +52,7 @@ def plan_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False) 
         unchanged=tuple(name for name in pages if name not in changed),
         # A page that the user changed later is not removed.
         removed=tuple(
-            name for name, digest in (manifest or {}).items() if name not in pages and present[name] == digest
+            name for name, value in (manifest or {}).items() if name not in pages and present[name] == value
         ),
     )
 
@@ -68,10 +63,10 @@ def write_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False)
     The folder is created if needed; the last page links to the others. As for ``plan_site`` otherwise.
     """
     changes = plan_site(folder, pages, force=force)
-    digests = {name: _digest(content) for name, content in pages.items()}
+    digests = {name: digest(content) for name, content in pages.items()}
     manifest = _read_manifest(folder) or {}
     if changes.written or changes.removed or manifest != digests:
-        _write_manifest(folder, {**manifest, **digests})
+        write_manifest(folder / MANIFEST, NOTE, {**manifest, **digests})
         for name in changes.written:
             write_atomically(folder / name, pages[name], lasting=False)
         for name in changes.removed:
@@ -79,36 +74,13 @@ def write_site(folder: Path, pages: Mapping[str, bytes], *, force: bool = False)
                 (folder / name).unlink(missing_ok=True)
             except OSError as error:
                 raise write_error(folder / name, error) from error
-        _write_manifest(folder, digests)
+        write_manifest(folder / MANIFEST, NOTE, digests)
     return changes
 
 
 def _read_manifest(folder: Path) -> dict[str, str] | None:
-    """The digests of the files that posezoo wrote; None if there is no valid manifest."""
-    try:
-        with open(folder / MANIFEST, "rb") as stream:
-            files = json.loads(stream.read(MAX_MANIFEST))["files"]
-        return {
-            name: digest
-            for name, digest in files.items()
-            if isinstance(digest, str) and name.endswith(".html") and not explain_unsafe_file_name(name)
-        }
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    """The digests of the pages that posezoo wrote; None if there is no valid manifest."""
+    manifest = read_manifest(folder / MANIFEST)
+    if manifest is None:
         return None
-
-
-def _write_manifest(folder: Path, digests: Mapping[str, str]) -> None:
-    content = json.dumps({"note": NOTE, "files": dict(sorted(digests.items()))}, indent=1)
-    write_atomically(folder / MANIFEST, f"{content}\n".encode(), lasting=False)
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()
-
-
-def _digest_of_file(path: Path) -> str:
-    """The file's digest; empty if the file cannot be read."""
-    try:
-        return _digest(path.read_bytes())
-    except OSError:
-        return ""
+    return {name: value for name, value in manifest.items() if name.endswith(".html")}

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 
 from posezoo.errors import PosezooError, SpecError, suggest
 from posezoo.spec.mo_args import OTHER_ORIGINALS, TYPED, MoArguments, read_arguments
@@ -36,6 +36,12 @@ class InputOptions:
     decode: bool = False  # whether the IR contains its decoder
     max_people: int | None = None  # with ``decode``: the number of people in its outputs
     min_score: float | None = None  # with ``decode``: the minimum score of a person
+
+    @property
+    def folder_name(self) -> str:
+        """The name of a folder for IR with these options, which are all named in it."""
+        values = [(field.name, getattr(self, field.name), field.default) for field in fields(self)]
+        return "_".join(f"{name}={value}" for name, value, default in values if value != default)
 
 
 def with_added_mo_args(spec: ModelSpec, arguments: Sequence[str], *, has_mo: bool = False) -> ModelSpec:

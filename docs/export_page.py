@@ -1,0 +1,56 @@
+"""Draw docs/export.md: the targets of `posezoo export`, and the matrix of models and targets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+from posezoo.cards.markdown import Markdown, format_code, format_table
+from posezoo.errors import ExportError
+from posezoo.export.target_type import ExportedModel, ExportFolder, Port
+from posezoo.export.targets import TARGETS
+from posezoo.layout import ModelLayout
+from posezoo.registry import open_registry
+from posezoo.spec.model import ModelSpec, Precision
+
+
+def draw_page() -> str:
+    """The whole page."""
+    text = Path(__file__).with_name("export.in.md").read_text("utf-8")
+    sections = []
+    for name, target in TARGETS.items():
+        example = (*target.run_with, EXAMPLE)[0]
+        command = target.next_step.format(folder="$PWD/out", name=example)
+        sections.append(
+            f"## {name}\n\n{target.summary[0].upper()}{target.summary[1:]}.\n\n"
+            f"```sh\nposezoo export {example} --to {name} out\n{command}\n```\n\n{target.checked_by}\n"
+        )
+    reasons: dict[str, int] = {}
+    specs = sorted(open_registry().select().models, key=lambda spec: spec.name)
+    rows = [(spec.name, *cells(spec, reasons)) for spec in specs]
+    notes = "\n".join(f"{number}. {reason}" for reason, number in reasons.items())
+    matrix = format_table(("Model", *map(format_code, TARGETS.names())), rows)
+    return text.format(targets="\n".join(sections), matrix=matrix, notes=notes)
+
+
+#: The model in the command of a target whose exports the tests do not run.
+EXAMPLE = "pose-landmark-full-mediapipe"
+
+
+def cells(spec: ModelSpec, reasons: dict[str, int]) -> Iterator[str]:
+    """What tests do with this model and each target; a reason that is new gets the next number."""
+    inputs = tuple(
+        Port(port.name, port.ir_shape, port.element_type or "f32", port.ir_layout, str(port.ir_color or ""))
+        for port in spec.inputs
+    )
+    outputs = tuple(Port(port.name, port.shape, "f32", port.layout) for port in spec.outputs)
+    nowhere = ModelLayout(Path("missing"), Path("missing"))
+    digests = {".xml": "0", ".bin": "0"}
+    model = ExportedModel(spec, Precision.FP16, Path("missing.xml"), inputs, outputs, digests, nowhere)
+    for _, target in TARGETS.items():
+        try:
+            tuple(target.draw(model, ExportFolder({})))
+            yield "run" if spec.name in target.run_with else "checked"
+        except ExportError as error:
+            reason = error.problem.removeprefix(f"{spec.name}: ")
+            yield Markdown(f"impossible: [{reasons.setdefault(reason, len(reasons) + 1)}](#reasons)")

@@ -1,0 +1,137 @@
+"""posezoo export: write the files that other runtimes need to use a model.
+
+With ``--format json``, the output is an object::
+
+    target     str          what the files are for
+    output     str          the folder
+    models     list         name, and precision and ir; of a dry run also plan: what has to be done before
+    created    list of str  new files, as paths below the folder
+    changed    list of str  files of an earlier export that have another content now
+    unchanged  list of str  files that were up to date
+    kept       list of str  files that the user changed, and that would have the same content as before
+    failed     list         name, reason, hint
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Mapping
+from dataclasses import asdict, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from posezoo.cli import flags, model_jobs
+from posezoo.cli.flags import Flag
+from posezoo.cli.report import Console, print_result
+from posezoo.cli.selection import select_models
+from posezoo.errors import ExportError
+from posezoo.export.targets import TARGETS, find_target
+
+if TYPE_CHECKING:
+    from posezoo.events import Listener
+    from posezoo.export.target_type import ExportedModel, ExportFile
+    from posezoo.spec.model import ModelSpec
+
+SUMMARY = "write the files that a model server, a pipeline or a program in another language needs"
+
+EXAMPLES = """
+posezoo export blazepose-full --to ovms models
+posezoo export movenet-lightning --decode --input_type u8 --input_layout NHWC --resize --to folder out
+posezoo export blazepose-full --to kserve models --storage_uri s3://bucket/models
+posezoo export 'human-pose-*' --precision FP32 --to triton models --dry_run
+"""
+
+FLAGS = (
+    flags.MODELS,
+    Flag(
+        "--to TARGET DIR",
+        f"what the files are for ({', '.join(TARGETS.builtin)}), and the folder to write",
+        nargs=2,
+        required=True,
+    ),
+    Flag(
+        "--storage_uri URI",
+        "with --to kserve: the address of a copy of the folder that the cluster can read, such as "
+        "s3://bucket/models or pvc://claim/models",
+        default="",
+    ),
+    "precision",
+    flags.output_dir_flag("folder of the IR"),
+    f"{flags.CAMERA_INPUT} {flags.DECODE} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY}",
+    f"dry_run {flags.FORMAT}",
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Download and convert if necessary, then write the files of all models together."""
+    from posezoo.export.export_writer import write_export
+    from posezoo.export.ir_facts import read_ir_facts
+    from posezoo.export.target_type import ExportFolder
+    from posezoo.pipeline.get import get, resolve_model
+    from posezoo.pipeline.plan import make_plan
+    from posezoo.resolve.input_options import InputOptions
+
+    name, output = args.to[0], Path(args.to[1])
+    target, patterns = find_target(name), flags.patterns_from_args(args)
+    if "://" in args.to[1]:
+        problem = f"{args.to[1]}: posezoo export needs a local folder"
+        raise ExportError(problem, hint="copy it with a tool of the store afterwards")
+    if args.storage_uri and name != "kserve":
+        args.parser.error("--storage_uri is for --to kserve")
+    flags.require_model_optimizer(args)
+    context, inputs = flags.context_from_args(args), flags.input_options_from_args(args)
+    if inputs != InputOptions() and args.output_dir is None:
+        # The IR that other verbs use stay as they are.
+        own = context.layout.output_dir / "exported" / inputs.folder_name
+        context = replace(context, layout=replace(context.layout, output_dir=own))
+    exported: list[ExportedModel] = []
+
+    def work(spec: ModelSpec, listener: Listener) -> dict[str, object]:
+        resolved = resolve_model(spec, (args.precision,), context, inputs=inputs)
+        if args.dry_run:
+            plan = make_plan(resolved, context, is_dry_run=True)
+            if plan.obstacle is not None or not all(ir.is_up_to_date or ir.xml.is_file() for ir in plan.irs):
+                return {"plan": [*model_jobs.format_plan(plan), f"would then export it to {output}"]}
+            xml = plan.irs[0].xml
+        else:
+            xml = get(resolved, context, listener=listener).irs[args.precision]
+        model = read_ir_facts(resolved.spec, args.precision, xml, context.layout)
+        try:
+            tuple(target.draw(model, ExportFolder({})))  # raises an error if it cannot take the model
+        except ExportError as error:
+            if not args.all:
+                raise
+            console.print_line(f"Skipping {error.problem}")
+            return {"skipped": error.problem}
+        exported.append(model)
+        return {"precision": args.precision.value, "ir": f"{xml}"}
+
+    def draw(present: Mapping[str, str]) -> list[ExportFile]:
+        files: dict[str, ExportFile] = {}
+        for model in exported:  # a file for all models, such as config.json, also names those before it
+            known = {**present, **{file.name: file.digest for file in files.values()}}
+            files |= {file.name: file for file in target.draw(model, ExportFolder(known, args.storage_uri))}
+        return list(files.values())
+
+    with Console(quiet=args.quiet) as console:
+        selection = select_models(context.registry, patterns, console)
+        report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all)
+        versioned = [model.name for model in exported] if target.is_versioned else []
+        changes = write_export(output, draw, versioned=versioned, is_dry_run=args.dry_run)
+        would = "would be " if args.dry_run else ""
+        lines = [f"{answer['name']}: {line}" for answer in report.answers for line in answer.get("plan", ())]
+        lines += [
+            f"{output / file}: {would}{how}"
+            for how, files in (("created", changes.created), ("changed", changes.changed))
+            for file in files
+        ]
+        lines += [f"{output / file}: kept as you changed it" for file in changes.kept]
+        if exported:
+            count = len(changes.created) + len(changes.changed)
+            lines.append(f"{output}: {count} files {would}written, {len(changes.unchanged)} unchanged")
+            console.print_line(
+                f"next: {target.next_step.format(folder=output.resolve(), name=exported[0].name)}"
+            )
+    answer = {"target": name, "output": f"{output}", "models": report.answers, **asdict(changes)}
+    print_result(args, {**answer, "failed": report.failures}, *lines)
+    return report.exit_code

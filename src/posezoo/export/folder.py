@@ -1,0 +1,65 @@
+"""Export to a plain folder: the IR, its card, license, provenance and checksums, and a sample program."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from posezoo.cards.model_card import draw_card_files
+from posezoo.errors import ExportError
+from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
+from posezoo.facts.model_facts import ModelFacts
+from posezoo.files.file_manifest import digest
+from posezoo.license_notice import collect_license_terms, format_notice
+
+
+def draw_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
+    """All files of a model; the checksums are the last."""
+    spec, layout = model.spec, model.layout
+    files = model.ir_files(model.name)
+    record = layout.provenance_path(spec, model.precision)
+    texts = {
+        **{name: text.encode() for name, text in draw_card_files(ModelFacts(spec, (spec,), layout)).items()},
+        "NOTICE": format_notice(collect_license_terms((spec,), layout)).encode(),
+        "sample.py": draw_sample(model),
+        **({"provenance.json": record.read_bytes()} if record.is_file() else {}),
+    }
+    files += [ExportFile(f"{model.name}/{name}", text, digest(text)) for name, text in texts.items()]
+    yield from files
+    lines = [f"{file.digest}  {file.name.rpartition('/')[2]}\n" for file in files]
+    yield ExportFile(f"{model.name}/SHA256SUMS", "".join(lines).encode())
+
+
+def draw_sample(model: ExportedModel) -> bytes:
+    """A Python program that needs only OpenVINO and OpenCV.
+
+    Raises:
+        ExportError: the model does not take one image.
+    """
+    port, sides = model.inputs[0], model.inputs[0].sides
+    if len(model.inputs) != 1 or sides.get("C") != 3 or not sides.keys() >= {"H", "W"}:
+        given = ", ".join(f"{each.name} {list(each.shape)}" for each in model.inputs)
+        raise ExportError(f"{model.name}: the sample needs one image as its input, not {given}")
+    usual = model.spec.inputs[0].usual_size or (-1, -1)
+    height, width = (sides[side] if sides[side] > 0 else size for side, size in zip("HW", usual, strict=True))
+    lines = []
+    if min(width, height) > 0:
+        lines.append(
+            f"image = cv2.resize(image, ({width}, {height}))  # stretched to the network's width, height"
+        )
+    if port.color == "RGB":
+        lines.append("image = cv2.cvtColor(image, cv2.COLOR_BGR2RGB)")
+    axes = [str("HWC".index(letter)) for letter in port.layout if letter != "N"]
+    if axes != ["0", "1", "2"]:
+        lines.append(f"image = image.transpose({', '.join(axes)})  # {port.layout}")
+    kind = "uint8" if port.element_type == "u8" else "float32"
+    lines.append(f"frame = image[np.newaxis].astype(np.{kind})")
+    return render("sample.py", name=model.name, prepare="\n".join(lines))
+
+
+TARGET = ExportTarget(
+    summary="a folder for each model: IR, card, license, provenance, SHA256SUMS, and a sample in Python",
+    draw=draw_folder,
+    next_step="python {folder}/{name}/sample.py IMAGE",
+    checked_by="Tests check the checksums with sha256sum, and run the sample in a process without posezoo.",
+    run_with=("pose-detection-mediapipe", "pose-landmark-full-mediapipe"),
+)

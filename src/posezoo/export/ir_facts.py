@@ -1,0 +1,51 @@
+"""Read the facts of an IR that targets of exports need."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+from posezoo.errors import ExportError
+from posezoo.export.target_type import ExportedModel, Port
+from posezoo.files.file_manifest import digest_of_file
+from posezoo.ir.openvino_import import error_text, openvino_core
+from posezoo.ir.provenance import SUFFIXES
+from posezoo.layout import ModelLayout
+from posezoo.spec.model import Input, ModelSpec, Output, Precision
+
+
+def read_ir_facts(spec: ModelSpec, precision: Precision, xml: Path, layout: ModelLayout) -> ExportedModel:
+    """The facts of an IR and its model.
+
+    Args:
+        spec: the model as the IR was made, from ``resolve_model``.
+        layout: the folders of its published files and IR.
+
+    Raises:
+        ExportError: OpenVINO cannot read the IR.
+        MissingPackageError: OpenVINO is not installed.
+    """
+    try:
+        network = openvino_core().read_model(xml)
+    except RuntimeError as error:
+        problem = f"{xml}: cannot be read as an IR: {error_text(error)}"
+        raise ExportError(problem, hint="posezoo get --force makes it again") from error
+    digests = {suffix: digest_of_file(xml.with_suffix(suffix)) for suffix in SUFFIXES}
+    inputs, outputs = _ports(network.inputs, spec.inputs), _ports(network.outputs, spec.outputs)
+    return ExportedModel(spec, precision, xml, inputs, outputs, digests, layout)
+
+
+def _ports(ports: Sequence[Any], declared: Sequence[Input | Output]) -> tuple[Port, ...]:
+    """Inputs or outputs; their layouts are those of the model, by name, or of its only port."""
+    found = []
+    for port in ports:
+        names = port.get_names()
+        name = port.get_any_name() if names else port.get_node().get_friendly_name()
+        same = [each for each in declared if each.name in {*names, name}]
+        own = next(iter(same or (declared if len(ports) == 1 else ())), None)
+        layout, color = getattr(own, "ir_layout", getattr(own, "layout", "")), getattr(own, "ir_color", None)
+        shape = tuple(-1 if side.is_dynamic else side.get_length() for side in port.get_partial_shape())
+        layout = layout if len(layout) == len(shape) else ""
+        found.append(Port(name, shape, port.get_element_type().get_type_name(), layout, str(color or "")))
+    return tuple(found)

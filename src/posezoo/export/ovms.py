@@ -1,0 +1,34 @@
+"""Export to OpenVINO Model Server: numbered version folders, and config.json, which names all models there.
+
+The form of config.json is that of src/schema.cpp in openvinotoolkit/model_server. Its relative base_path
+starts at its own folder, so the folder can be moved or mounted anywhere.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget
+
+
+def draw_ovms(model: ExportedModel, folder: ExportFolder) -> Iterator[ExportFile]:
+    """A new version if the IR differs from the latest one, and config.json."""
+    yield from model.ir_files(f"{model.name}/{folder.version(model)}")
+    earlier = {found[1] for name in folder.present if (found := re.match(r"([^/]+)/\d+/", name))}
+    configs = [
+        {"config": {"name": name, "base_path": name, "model_version_policy": {"latest": {"num_versions": 1}}}}
+        for name in sorted({*earlier, model.name})
+    ]
+    yield ExportFile("config.json", f"{json.dumps({'model_config_list': configs}, indent=2)}\n".encode())
+
+
+TARGET = ExportTarget(
+    summary="OpenVINO Model Server: config.json and numbered versions; the latest version is served",
+    draw=draw_ovms,
+    next_step="docker run --rm -p 9000:9000 -v {folder}:/models:ro openvino/model_server "
+    "--config_path /models/config.json --port 9000",
+    checked_by="Tests check config.json against the JSON Schema in Model Server's src/schema.cpp.",
+    is_versioned=True,
+)

@@ -1,0 +1,128 @@
+"""What a target of ``posezoo export`` is: a function from the facts of a model to the files to write."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+from posezoo.layout import ModelLayout
+from posezoo.spec.model import ModelSpec, Precision
+
+TEMPLATES = Path(__file__).parent / "templates"
+
+
+@dataclass(frozen=True, slots=True)
+class Port:
+    """An input or output, as the IR has it."""
+
+    name: str  # one of its tensor names
+    shape: tuple[int, ...]  # -1 for any size
+    element_type: str  # OpenVINO's name: f32, u8
+    layout: str = ""  # as NCHW; empty if unknown
+    color: str = ""  # of an image: BGR or RGB; empty if unknown
+
+    @property
+    def sides(self) -> dict[str, int]:
+        """The sizes by the letters of the layout; empty if it is unknown."""
+        return dict(zip(self.layout, self.shape, strict=False))
+
+
+@dataclass(frozen=True, slots=True)
+class ExportedModel:
+    """The facts of a model that targets use.
+
+    Attributes:
+        spec: the model as the IR was made: with the decoder in its graph, if there is one.
+        precision: of the IR.
+        xml: the IR; its .bin is beside it.
+        inputs, outputs: read from the IR.
+        digests: the SHA-256 of the IR's files, by suffix: ``.xml`` and ``.bin``.
+        layout: the folders of its published files and IR.
+    """
+
+    spec: ModelSpec
+    precision: Precision
+    xml: Path
+    inputs: tuple[Port, ...]
+    outputs: tuple[Port, ...]
+    digests: Mapping[str, str]
+    layout: ModelLayout
+
+    @property
+    def name(self) -> str:
+        """Its name in the export, for servers and folders: that of a variant has no @."""
+        return self.spec.full_name.replace("@", "-")
+
+    def ir_files(self, folder: str, stem: str = "") -> list[ExportFile]:
+        """Copies of the .bin and the .xml in a folder below the export's; ``stem`` replaces the name."""
+        return [
+            ExportFile(f"{folder}/{stem or self.name}{suffix}", self.xml.with_suffix(suffix), digest)
+            for suffix, digest in sorted(self.digests.items())
+        ]
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFile:
+    """A file to write.
+
+    Attributes:
+        name: its path below the export's folder, with / between its parts.
+        content: its bytes, or the path of a file to copy.
+        digest: the SHA-256 of a file to copy, as far as it is known.
+    """
+
+    name: str
+    content: bytes | Path
+    digest: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class ExportFolder:
+    """What a target knows about the folder, and what the user chose for it.
+
+    Attributes:
+        present: the SHA-256 of the files that exports wrote there, by their names.
+        storage_uri: where a cluster finds a copy of the folder; empty if the user did not say.
+    """
+
+    present: Mapping[str, str]
+    storage_uri: str = ""
+
+    def version(self, model: ExportedModel, stem: str = "") -> int:
+        """The number of the version with this IR: the latest if it has the same bytes, otherwise the next."""
+        numbers = re.findall(rf"^{re.escape(model.name)}/([1-9]\d*)/", "\n".join(self.present), re.MULTILINE)
+        latest = max(map(int, numbers), default=0)
+        same = all(
+            self.present.get(file.name) == file.digest
+            for file in model.ir_files(f"{model.name}/{latest}", stem)
+        )
+        return latest if same else latest + 1
+
+
+@dataclass(frozen=True, slots=True)
+class ExportTarget:
+    """A target.
+
+    Attributes:
+        summary: what it writes, as a phrase in lower case.
+        draw: the files of one model. It raises an ExportError if the target cannot take the model.
+        next_step: a command that uses the export; ``{folder}`` and ``{name}`` are replaced.
+        checked_by: what the tests do, as full sentences for docs/export.md.
+        run_with: the models whose export the tests really run; with others they only check the files.
+        is_versioned: whether each model has numbered version folders, of which earlier ones are kept.
+    """
+
+    summary: str
+    draw: Callable[[ExportedModel, ExportFolder], Iterable[ExportFile]]
+    next_step: str
+    checked_by: str
+    run_with: tuple[str, ...] = ()
+    is_versioned: bool = False
+
+
+def render(template: str, **values: object) -> bytes:
+    """A template as UTF-8: the file NAME.in of templates/, with each ``@{name}`` replaced by that value."""
+    text = (TEMPLATES / f"{template}.in").read_text("utf-8")
+    return re.sub(r"@\{(\w+)\}", lambda match: str(values[match[1]]), text).encode()

@@ -1,0 +1,35 @@
+"""The targets of ``posezoo export`` by name.
+
+A new target is a module with an ``ExportTarget`` record, a line in ``TARGETS``, and templates in templates/.
+"""
+
+from __future__ import annotations
+
+from posezoo.errors import ExportError, suggest
+from posezoo.export.target_type import ExportTarget
+from posezoo.plugins import LazyTable
+
+TARGETS: LazyTable[ExportTarget] = LazyTable(
+    "posezoo.export_targets",
+    ExportTarget,
+    {
+        "folder": "posezoo.export.folder:TARGET",
+        "ovms": "posezoo.export.ovms:TARGET",
+    },
+)
+
+
+def find_target(name: str) -> ExportTarget:
+    """The target with this name.
+
+    Raises:
+        ExportError: there is no such target.
+        PluginError: it is a plug-in that cannot be imported.
+    """
+    target = TARGETS.find(name)
+    if target is None:
+        names = TARGETS.names()
+        raise ExportError(
+            f"no export target is called {name}; the targets: {', '.join(names)}", hint=suggest(name, names)
+        )
+    return target

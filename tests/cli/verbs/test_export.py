@@ -1,0 +1,133 @@
+"""posezoo export: models that are converted first, several models, and what is refused."""
+
+from __future__ import annotations
+
+import json
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.exports import files_below
+from fakes.network import network
+from fakes.zoo import declared_file, model_yml, write_composite, write_model
+
+IMAGE = {"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW", "color": "BGR"}
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    """Two networks, one of them the only part of a composite, and a model that nothing converts."""
+    pytest.importorskip("openvino", reason="needs openvino")
+    origin = tmp_path / "net.onnx"
+    origin.write_bytes(network("onnx"))
+    files, outputs = [declared_file(origin)], [{"name": "heatmaps", "shape": [1, 2, 12, 20]}]
+    content = model_yml(framework="onnx", files=files, inputs=[IMAGE], outputs=outputs)
+    write_model(tmp_path / "models", "net", content)
+    write_composite(tmp_path / "models", "whole", ["part"])
+    write_model(tmp_path / "models", "whole/part", content)
+    write_model(tmp_path / "models", "old", model_yml(framework="caffe"))
+    return tmp_path
+
+
+def run(zoo, *args):
+    return posezoo("export", *args, "--models_dir", zoo / "models", cwd=zoo)
+
+
+def answer(zoo, *args):
+    ended = run(zoo, *args, "--format", "json")
+    return ended.returncode, json.loads(ended.stdout)
+
+
+def test_models_are_converted_and_exported_together(zoo):
+    code, found = answer(zoo, "net", "whole", "--to", "ovms", "out", "-o", "irs")
+    assert code == 0
+    assert [model["name"] for model in found["models"]] == ["net", "part"]
+    assert found["created"] == [
+        *("net/1/net.bin", "net/1/net.xml", "config.json", "part/1/part.bin", "part/1/part.xml")
+    ]
+    config = json.loads((zoo / "out" / "config.json").read_text())
+    assert [each["config"]["name"] for each in config["model_config_list"]] == ["net", "part"]
+    assert answer(zoo, "net", "whole", "--to", "ovms", "out", "-o", "irs")[1]["created"] == []
+
+
+def test_a_model_that_is_exported_later_joins_those_that_are_there(zoo):
+    for name in ("part", "net"):
+        assert answer(zoo, name, "--to", "ovms", "out", "-o", "irs")[0] == 0
+    config = json.loads((zoo / "out" / "config.json").read_text())
+    assert [each["config"]["name"] for each in config["model_config_list"]] == ["net", "part"]
+
+
+def test_other_precisions_and_inputs_become_versions_and_leave_the_usual_ir_alone(zoo):
+    assert posezoo("get", "net", "--precisions", "FP16", "--models_dir", "models", cwd=zoo).returncode == 0
+    plain = answer(zoo, "net", "--to", "ovms", "out")[1]
+    frames = answer(zoo, "net", "--to", "ovms", "out", "--input_type", "u8", "--input_layout", "NHWC")[1]
+    assert plain["created"][0] == "net/1/net.bin"
+    assert frames["created"][0] == "net/2/net.bin"
+    assert plain["models"][0]["ir"] != frames["models"][0]["ir"]
+    assert answer(zoo, "net", "--to", "ovms", "other")[1]["models"] == plain["models"]
+
+
+def test_a_dry_run_shows_the_conversion_or_the_files_and_writes_nothing(zoo):
+    code, found = answer(zoo, "net", "--to", "folder", "out", "-o", "irs", "--dry_run")
+    assert code == 0
+    assert "would convert to FP16" in found["models"][0]["plan"][1]
+    assert found["created"] == []
+    assert not (zoo / "irs").exists()
+    assert (
+        posezoo(
+            "get", "net", "--precisions", "FP16", "--models_dir", "models", "-o", "irs", cwd=zoo
+        ).returncode
+        == 0
+    )
+    code, found = answer(zoo, "net", "--to", "folder", "out", "-o", "irs", "--dry_run")
+    assert "net/SHA256SUMS" in found["created"]
+    assert not (zoo / "out").exists()
+
+
+def test_the_result_as_text_names_each_file_and_what_to_do_next(zoo):
+    ended = run(zoo, "net", "--to", "folder", "out", "-o", "irs")
+    assert "out/net/sample.py: created\n" in ended.stdout
+    assert f"next: python {zoo / 'out'}/net/sample.py IMAGE" in ended.stderr
+
+
+def test_one_model_that_cannot_be_exported_does_not_stop_the_others(zoo):
+    code, found = answer(zoo, "old", "net", "--to", "folder", "out", "-o", "irs")
+    assert code == 1
+    assert [failure["name"] for failure in found["failed"]] == ["old"]
+    assert "net/SHA256SUMS" in found["created"]
+
+
+@pytest.mark.parametrize(
+    ("args", "problem"),
+    [
+        (["net", "--to", "omvs", "out"], "no export target is called omvs; .*did you mean ovms"),
+        (["net", "--to", "ovms"], "argument --to: expected 2 arguments"),
+        (["net"], "the following arguments are required: --to"),
+        (["--to", "ovms", "out"], "name a model, or use --all"),
+        (
+            ["net", "--to", "ovms", "s3://bucket/models"],
+            "s3://bucket/models: posezoo export needs a local folder",
+        ),
+        (["net", "--to", "ovms", "out", "--storage_uri", "s3://b"], "--storage_uri is for --to kserve"),
+        (["net", "--to", "ovms", "models/public/net/model.yml"], "model.yml: cannot be written: File exists"),
+        (["net", "--to", "ovms", "out", "--max_people", "2"], "--max_people requires --decode"),
+    ],
+)
+def test_what_cannot_be_done_is_one_clear_error(zoo, args, problem):
+    import re
+
+    ended = run(zoo, *args)
+    assert ended.returncode in (1, 2)
+    assert re.search(problem, ended.stderr, re.DOTALL), ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (zoo / "out").exists()
+
+
+def test_the_files_of_others_stay(zoo):
+    (zoo / "out").mkdir()
+    (zoo / "out" / "config.json").write_text("mine")
+    ended = run(zoo, "net", "--to", "ovms", "out", "-o", "irs")
+    assert ended.returncode == 1
+    assert "config.json: was not written by an export" in ended.stderr
+    assert "move it away, or choose another folder" in ended.stderr
+    assert files_below(zoo / "out") == {"config.json": b"mine"}

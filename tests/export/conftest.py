@@ -1,0 +1,42 @@
+"""A model with a small IR, as targets get it."""
+
+from __future__ import annotations
+
+import pytest
+
+from fakes.irs import write_ir
+from fakes.zoo import model_yml, write_model
+from posezoo.export.ir_facts import read_ir_facts
+from posezoo.layout import ModelLayout
+from posezoo.registry import open_registry
+from posezoo.spec.model import Precision
+
+IMAGE = {"name": "image", "shape": [1, 3, 64, 96], "layout": "NCHW", "color": "BGR"}
+HEATMAPS = {"name": "heatmaps", "shape": [1, 17, 16, 24]}
+DETECTIONS = {"name": "detections", "shape": [1, 1, 200, 7]}
+
+
+@pytest.fixture
+def make_model(tmp_path):
+    """Makes a model and its IR: with other bytes for another ``text``."""
+    pytest.importorskip("openvino", reason="needs openvino")
+
+    made = {}
+
+    def make(name="net", *outputs, text="", image=IMAGE, **changes):
+        ports = outputs or (HEATMAPS,)
+        write_model(tmp_path / "models", name, model_yml(inputs=[image], outputs=list(ports), **changes))
+        spec = open_registry([tmp_path / "models"]).find(name)
+        layout = ModelLayout(tmp_path / "irs", tmp_path / "irs")
+        xml = layout.ir_path(spec, Precision.FP16)
+        xml.parent.mkdir(parents=True, exist_ok=True)
+        shapes = {port["name"]: tuple(port["shape"]) for port in ports}
+        key = (name, text, repr((ports, image)))
+        if key not in made:  # OpenVINO numbers the operations, so a second one would have other bytes
+            write_ir(xml, shapes, image=tuple(image["shape"]), info={("posezoo", "note"): text or "none"})
+            made[key] = {path: path.read_bytes() for path in (xml, xml.with_suffix(".bin"))}
+        for path, content in made[key].items():
+            path.write_bytes(content)
+        return read_ir_facts(spec, Precision.FP16, xml, layout)
+
+    return make

@@ -1,0 +1,189 @@
+"""The folder of an export: complete files, earlier ones kept, files of others never touched."""
+
+from __future__ import annotations
+
+import errno
+import json
+import os
+import shutil
+import subprocess
+
+import pytest
+
+from fakes.exports import files_below
+from posezoo.errors import OutputError
+from posezoo.export import export_writer
+from posezoo.export.export_writer import MANIFEST, write_export
+from posezoo.export.target_type import ExportFile
+
+
+@pytest.fixture
+def weights(tmp_path):
+    path = tmp_path / "source.bin"
+    path.write_bytes(b"weights")
+    return path
+
+
+def write(folder, files, **options):
+    """Write files from their bytes or paths by name."""
+    return write_export(
+        folder, lambda _present: [ExportFile(name, content) for name, content in files.items()], **options
+    )
+
+
+def test_an_export_has_its_files_and_a_manifest(tmp_path, weights):
+    changes = write(tmp_path / "out", {"net/1/net.bin": weights, "config.json": b"{}"})
+    assert changes.created == ("net/1/net.bin", "config.json")
+    assert files_below(tmp_path / "out") == {"net/1/net.bin": b"weights", "config.json": b"{}"}
+    assert json.loads((tmp_path / "out" / MANIFEST).read_text())["files"].keys() == {
+        "net/1/net.bin",
+        "config.json",
+    }
+
+
+def test_files_are_copies_that_can_be_changed_without_changing_the_ir(tmp_path, weights):
+    write(tmp_path / "out", {"net.bin": weights})
+    (tmp_path / "out" / "net.bin").write_bytes(b"changed in place")
+    assert weights.read_bytes() == b"weights"
+
+
+def test_a_second_export_writes_only_what_changed(tmp_path):
+    folder = tmp_path / "out"
+    write(folder, {"a": b"a", "b": b"b"})
+    before = (folder / "a").stat().st_mtime_ns, (folder / MANIFEST).stat().st_mtime_ns
+    assert write(folder, {"a": b"a", "b": b"b"}).unchanged == ("a", "b")
+    assert ((folder / "a").stat().st_mtime_ns, (folder / MANIFEST).stat().st_mtime_ns) == before
+    changes = write(folder, {"a": b"a", "b": b"new"})
+    assert (changes.changed, changes.unchanged) == (("b",), ("a",))
+    assert (folder / "a").stat().st_mtime_ns == before[0]
+
+
+def test_the_next_export_knows_what_earlier_ones_wrote(tmp_path):
+    seen = []
+    write(tmp_path, {"a": b"a"})
+    write_export(tmp_path, lambda present: seen.append(dict(present)) or [ExportFile("b", b"b")])
+    write_export(tmp_path, lambda present: seen.append(dict(present)) or [])
+    assert [sorted(present) for present in seen] == [["a"], ["a", "b"]]
+
+
+@pytest.mark.parametrize("existing", ["file", "folder", "dangling link"])
+def test_what_no_export_wrote_is_never_replaced(tmp_path, existing):
+    path = tmp_path / "config.json"
+    if existing == "file":
+        path.write_text("mine")
+    elif existing == "folder":
+        path.mkdir()
+    else:
+        path.symlink_to("nowhere")
+    with pytest.raises(OutputError, match=r"config.json: was not written by an export"):
+        write(tmp_path, {"a": b"a", "config.json": b"{}"})
+    assert [each.name for each in tmp_path.iterdir()] == ["config.json"]
+
+
+def test_a_file_that_the_user_changed_is_not_replaced_by_new_content(tmp_path):
+    write(tmp_path, {"config.json": b"{}"})
+    (tmp_path / "config.json").write_text("mine")
+    with pytest.raises(OutputError, match="was changed since it was exported"):
+        write(tmp_path, {"config.json": b"{new}"})
+    assert (tmp_path / "config.json").read_text() == "mine"
+
+
+def test_a_text_that_the_user_changed_is_kept_while_the_export_has_nothing_new(tmp_path):
+    write(tmp_path, {"config.json": b"{}"})
+    (tmp_path / "config.json").write_text("mine")
+    assert write(tmp_path, {"config.json": b"{}"}).kept == ("config.json",)
+    assert (tmp_path / "config.json").read_text() == "mine"
+
+
+def test_weights_that_changed_in_the_export_are_an_error(tmp_path, weights):
+    write(tmp_path / "out", {"net.bin": weights})
+    (tmp_path / "out" / "net.bin").write_bytes(b"damaged")
+    with pytest.raises(OutputError, match=r"net.bin: was changed since it was exported"):
+        write(tmp_path / "out", {"net.bin": weights})
+
+
+def test_a_file_with_the_right_bytes_is_accepted_whoever_wrote_it(tmp_path):
+    (tmp_path / "a").write_bytes(b"a")
+    assert write(tmp_path, {"a": b"a"}).unchanged == ("a",)
+
+
+def test_a_version_with_files_of_others_is_refused(tmp_path):
+    other = tmp_path / "net" / "2" / "other.xml"
+    other.parent.mkdir(parents=True)
+    other.write_text("<net/>")
+    with pytest.raises(OutputError, match=r"net/2: this version has the file other.xml") as refusal:
+        write(tmp_path, {"net/1/net.xml": b"x"}, versioned=["net"])
+    assert "choose another folder" in refusal.value.hint
+    assert files_below(tmp_path) == {"net/2/other.xml": b"<net/>"}
+
+
+def test_a_dry_run_writes_nothing(tmp_path):
+    changes = write(tmp_path / "out", {"a": b"a"}, is_dry_run=True)
+    assert changes.created == ("a",)
+    assert not (tmp_path / "out").exists()
+
+
+def test_a_new_version_appears_by_one_rename(tmp_path, weights, monkeypatch):
+    write(tmp_path / "out", {"net/1/net.bin": weights})
+    moved, replace = [], os.replace
+    monkeypatch.setattr(export_writer.os, "replace", lambda *paths: moved.append(paths[1]) or replace(*paths))
+    write(tmp_path / "out", {"net/2/net.bin": weights, "net/2/net.xml": b"<net/>"})
+    assert [path.relative_to(tmp_path / "out").as_posix() for path in moved if MANIFEST not in path.name] == [
+        "net/2"
+    ]
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    folder = tmp_path / "disk"
+    folder.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", folder]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("cannot mount a tmpfs here")
+    yield folder
+    subprocess.run(["umount", folder], check=True)
+
+
+def test_a_full_disk_leaves_nothing_half_written(small_disk, tmp_path):
+    write(small_disk, {"config.json": b"{}"})
+    before = files_below(small_disk)
+    large = tmp_path / "large.bin"
+    large.write_bytes(bytes(200_000))
+    with pytest.raises(
+        OutputError, match=r"net/1/net.bin: cannot be written: No space left on device"
+    ) as error:
+        write(small_disk, {"config.json": b"{new}", "net/1/net.bin": large})
+    assert "free some space" in error.value.hint
+    assert files_below(small_disk) == before
+    assert sorted(path.name for path in small_disk.iterdir()) == ["config.json", MANIFEST]
+
+
+def test_a_read_only_folder_is_named(small_disk):
+    subprocess.run(["mount", "-o", "remount,ro", small_disk], check=True)
+    with pytest.raises(
+        OutputError, match=rf"{small_disk}.*: cannot be written: Read-only file system"
+    ) as error:
+        write(small_disk, {"a": b"a"})
+    assert error.value.hint == "choose a folder that can be written"
+
+
+def test_a_move_that_fails_names_the_file(tmp_path, monkeypatch):
+    def refuse(*_paths):
+        raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
+
+    monkeypatch.setattr(export_writer.os, "replace", refuse)
+    with pytest.raises(OutputError, match="cannot be written: Permission denied"):
+        write(tmp_path, {"a": b"a"})
+    assert not any(path.name.startswith(".posezoo-") for path in tmp_path.iterdir())
+
+
+def test_a_source_that_changes_while_it_is_copied_is_noticed(tmp_path, weights, monkeypatch):
+    copy = shutil.copyfile
+    monkeypatch.setattr(
+        export_writer.shutil,
+        "copyfile",
+        lambda source, part: (source.write_bytes(b"new"), copy(source, part))[1],
+    )
+    with pytest.raises(OutputError, match="its bytes changed while it was written"):
+        write(tmp_path / "out", {"net.bin": weights})
+    assert list((tmp_path / "out").iterdir()) == []
