@@ -272,6 +272,14 @@ class EvaluationProgress(ModelEvent):
 
 
 @dataclass(frozen=True, slots=True)
+class ArtifactUploadProgress(ModelEvent):
+    """``size`` of the ``total`` bytes that a registry lacks have been sent; ``model`` is the address."""
+
+    size: int
+    total: int
+
+
+@dataclass(frozen=True, slots=True)
 class ClusterJoined(Event):
     """The work is done by the workers of a Dask cluster; ``dashboard`` is empty if it has none."""
 

@@ -21,8 +21,8 @@ from posezoo.spec.model import CompositeSpec, Digest, ModelSpec, Precision, Rege
 # A killed process may leave the last two.
 _OWN_FILES = frozenset(
     {
-        "provenance.json", "README.md", "card.json", "model.yml", "composite-model.yml", "measured.yml",
-        f".{NAME}.guard", f".{NAME}.part",
+        "provenance.json", "README.md", "card.json", "LICENSE", "model.yml", "composite-model.yml",
+        "measured.yml", f".{NAME}.guard", f".{NAME}.part",
     }
 )  # fmt: skip
 

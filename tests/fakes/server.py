@@ -19,6 +19,7 @@ class Request:
     path: str
     headers: Message
     port: int  # of the client: the same for all requests of one connection
+    body: bytes = b""  # what was posted
 
 
 @dataclass
@@ -105,6 +106,7 @@ class _Threads(ThreadingHTTPServer):
 class _Handler(BaseHTTPRequestHandler):
     protocol_version = "HTTP/1.1"
     server: _Threads
+    body = b""
 
     def do_GET(self) -> None:
         owner = self.server.owner
@@ -124,7 +126,8 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _get(self, owner: Server) -> None:
         with owner.lock:
-            owner.requests.append(Request(self.path, self.headers, self.client_address[1]))
+            body, self.body = self.body, b""
+            owner.requests.append(Request(self.path, self.headers, self.client_address[1], body))
             answer = owner.answers.get(self.path) or Answer(PAGE, status=[404] * 99)
             answer.asked += 1
             turn = answer.asked
@@ -133,6 +136,10 @@ class _Handler(BaseHTTPRequestHandler):
         self._answer(answer, turn)
 
     def do_CONNECT(self) -> None:
+        self.do_GET()
+
+    def do_POST(self) -> None:
+        self.body = self.rfile.read(int(self.headers["Content-Length"]))
         self.do_GET()
 
     def _answer(self, answer: Answer, turn: int) -> None:

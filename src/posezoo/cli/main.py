@@ -20,20 +20,8 @@ from posezoo.errors import PosezooError, suggest
 #: ``FLAGS`` and ``run(args) -> int``; some have their own ``USAGE``.
 VERBS = (
     *("list", "info", "plan", "download", "convert", "get", "quantize", "run", "demo", "evaluate", "dataset"),
-    *(
-        "cache",
-        "benchmark",
-        "compare",
-        "gallery",
-        "export",
-        "verify",
-        "lock",
-        "licenses",
-        "mirror",
-        "sources",
-        "new",
-    ),
-    *("record", "card", "doctor", "completion", "shims"),
+    *("cache", "benchmark", "compare", "gallery", "export", "verify", "lock", "licenses", "mirror"),
+    *("push", "pull", "sources", "new", "record", "card", "doctor", "completion", "shims"),
 )
 
 DESCRIPTION = """\

@@ -245,6 +245,8 @@ class Console:
                     self._count(model, "calibrating", samples, of, "samples")
                 case events.EvaluationProgress(model=model, images=images, total=total):
                     self._count(model, "evaluating", images, total, "images")
+                case events.ArtifactUploadProgress(model=address, size=size, total=total):
+                    self._count(address, "uploading", size, total, "bytes")
                 case events.ConversionSkipped(model=model, reason=reason):
                     self.print_line(f"Skipping {model} ({reason})")
                 case events.ClusterJoined():

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import random
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, TypeVar
 from urllib.parse import urlsplit
 
 from posezoo.download.candidates import (
@@ -26,6 +27,7 @@ from posezoo.download.candidates import (
 )
 from posezoo.download.context import DownloadContext
 from posezoo.download.digest_store import cache_entry_lock, is_cached, publish_file, store, stored_copy
+from posezoo.download.options import DownloadOptions
 from posezoo.download.partial import PartialFile, ResumeState, remove_partial
 from posezoo.download.provenance_json import remember_origin
 from posezoo.download.source_types import list_candidates
@@ -56,6 +58,8 @@ from posezoo.spec.model import Digest, SourceFile
 
 if TYPE_CHECKING:
     from hashlib import _Hash
+
+Result = TypeVar("Result")
 
 # The first and the longest pause between attempts; a server may ask for a longer one.
 FIRST_PAUSE_S = 0.5
@@ -264,6 +268,26 @@ def _require_expected(file: SourceFile, path: Path, size: int, hasher: _Hash) ->
         )
     if reason := explain_wrong_members(path, file):
         raise DigestError(reason, hint="the file changed at its source, or was damaged during the download")
+
+
+def ask_again(
+    ask: Callable[[], Result], options: DownloadOptions, warn: Callable[[str], None] = lambda _problem: None
+) -> Result:
+    """Ask a server, and again after temporary failures; ``warn`` is told of each of these.
+
+    Raises:
+        TransientSourceError: the last attempt failed temporarily, too.
+    """
+    for attempt in count(1):
+        try:
+            return ask()
+        except TransientSourceError as error:
+            if attempt >= (allowed := min(options.attempts, error.at_most or options.attempts)):
+                raise
+            pause_s = retry_pause_s(attempt, error.retry_after_s, options.timeout_s)
+            warn(f"{error.problem}; attempt {attempt + 1} of {allowed} in {pause_s:.1f} s")
+            options.sleep(pause_s)
+    raise AssertionError("the loop ends with a return or an error")
 
 
 def retry_pause_s(attempt: int, asked_s: float | None, longest_s: float) -> float:

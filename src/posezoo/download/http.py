@@ -10,6 +10,7 @@ from email.utils import parsedate_to_datetime
 from http import HTTPStatus
 from http.client import responses
 from itertools import chain
+from typing import IO
 from urllib.parse import urljoin, urlsplit
 
 import requests
@@ -156,9 +157,6 @@ def _follow_redirects(
     headers: Mapping[str, str],
 ) -> requests.Response:
     """Follow redirects and return the final response; requests itself would read each body to the end."""
-    ca_bundle = str(download_options.ca_bundle) if download_options.ca_bundle is not None else None
-    if not ca_bundle and not (os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")):
-        ca_bundle = os.environ.get("SSL_CERT_FILE") or None  # requests itself reads the other two
     timeout_s, start_time = download_options.timeout_s, time.monotonic()
     requested: list[str] = []
     public_only = False
@@ -169,20 +167,9 @@ def _follow_redirects(
                 f"redirects for more than {timeout_s:g} s", at_most=ATTEMPTS_WITHOUT_ANSWER
             )
         requested.append(url)
-        own = {header.name: header.value for header in download_options.headers if header.applies_to(url)}
-        has_login = any(name.lower() == "authorization" for name in own)
         try:
-            with translate_errors(timeout_s), public_addresses_only(public_only):
-                response = session.get(
-                    url,
-                    stream=True,
-                    allow_redirects=False,
-                    timeout=timeout_s,
-                    headers={**headers, **own},
-                    auth=(lambda request: request) if has_login else None,  # else requests prefers ~/.netrc
-                    verify=ca_bundle,
-                    proxies=_find_proxies(url, download_options),
-                )
+            with public_addresses_only(public_only):
+                response = send_request(session, "GET", url, download_options, headers)
         except TransientSourceError as error:
             if error.at_most == ATTEMPTS_WITHOUT_ANSWER:
                 error.silent_host = urlsplit(url).netloc
@@ -204,6 +191,40 @@ def _follow_redirects(
     raise SourceError(f"redirects more than {_MOST_REDIRECTS} times")
 
 
+def send_request(
+    session: requests.Session,
+    method: str,
+    url: str,
+    download_options: DownloadOptions,
+    headers: Mapping[str, str],
+    data: IO[bytes] | Mapping[str, str] | None = None,
+) -> requests.Response:
+    """Send one request with the user's headers, certificates and proxies; the caller reads the body.
+
+    Raises:
+        TransientSourceError: another attempt may succeed.
+        SourceError: there was no answer, and there will be none.
+    """
+    ca_bundle = str(download_options.ca_bundle) if download_options.ca_bundle is not None else None
+    if not ca_bundle and not (os.environ.get("REQUESTS_CA_BUNDLE") or os.environ.get("CURL_CA_BUNDLE")):
+        ca_bundle = os.environ.get("SSL_CERT_FILE") or None  # requests itself reads the other two
+    own = {header.name: header.value for header in download_options.headers if header.applies_to(url)}
+    has_login = any(name.lower() == "authorization" for name in own)
+    with translate_errors(download_options.timeout_s):
+        return session.request(
+            method,
+            url,
+            data=data,
+            stream=True,
+            allow_redirects=False,
+            timeout=download_options.timeout_s,
+            headers={**headers, **own},
+            auth=(lambda request: request) if has_login else None,  # else requests prefers ~/.netrc
+            verify=ca_bundle,
+            proxies=_find_proxies(url, download_options),
+        )
+
+
 def _find_proxies(url: str, download_options: DownloadOptions) -> dict[str, str]:
     """The proxies for a URL by scheme, of the options or else of the environment; empty for none."""
     no_proxy = download_options.proxies.get("no_proxy")
@@ -217,11 +238,18 @@ def _uses_proxy(url: str, download_options: DownloadOptions) -> bool:
 
 
 def _refuse_status(response: requests.Response, resume: ResumeState, last: int | None) -> None:
-    status, is_part = response.status_code, resume.size > 0 or last is not None
-    if status == HTTPStatus.OK or (is_part and status == HTTPStatus.PARTIAL_CONTENT):
+    is_part = resume.size > 0 or last is not None
+    if is_part and response.status_code == HTTPStatus.PARTIAL_CONTENT:
         return
-    if is_part and status == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+    if is_part and response.status_code == HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
         raise RangeMismatchError(f"has no data after byte {resume.size}")
+    refuse_status(response)
+
+
+def refuse_status(response: requests.Response, *expected: int) -> None:
+    """Raise the error for a response that has neither an expected status nor 200."""
+    if (status := response.status_code) in (HTTPStatus.OK, *expected):
+        return
     problem = f"HTTP {status} {responses.get(status, '')}".rstrip()
     if status in TEMPORARY_STATUS:
         error_type = RateLimitedError if status == HTTPStatus.TOO_MANY_REQUESTS else TransientSourceError

@@ -43,6 +43,7 @@ EVENT_TYPES: dict[type[events.Event], str] = {
     events.ConversionUpToDate: "model_conversion_up_to_date",
     events.ConversionSkipped: "model_conversion_skipped",
     events.EvaluationProgress: "model_evaluation_progress",
+    events.ArtifactUploadProgress: "artifact_upload_progress",
     events.ClusterJoined: "cluster_joined",
     events.CountStarted: "model_count_begin",
     events.BenchmarkStarted: "benchmark_begin",

@@ -1,0 +1,67 @@
+"""posezoo pull: download models that were pushed to an OCI registry.
+
+``posezoo pull --format json``::
+
+    address   str
+    digest    str   of the manifest: sha256:...
+    files     list  model, path, media_type, size, sha256, sha384
+"""
+
+from __future__ import annotations
+
+import argparse
+from fnmatch import fnmatchcase
+from hashlib import sha256
+
+from posezoo.cli import flags
+from posezoo.cli.flags import Flag
+from posezoo.cli.report import Console, print_result
+from posezoo.cli.verbs.push import ADDRESS, describe
+from posezoo.errors import UnknownModelError, suggest
+
+SUMMARY = "download models from an OCI registry, and verify them"
+
+EXAMPLES = """
+posezoo pull oci://registry.example.org/pose/blazepose:1.0
+posezoo pull oci://localhost:5000/zoo:2026-11 movenet-lightning --output_dir models
+posezoo pull oci://localhost:5000/zoo:2026-11 --dry_run
+"""
+
+FLAGS = (
+    ADDRESS,
+    Flag("models MODEL", "names or globs of models in the artifact (default: all)", nargs="*"),
+    f"output_dir {flags.CACHE} jobs connections {flags.LOCK} {flags.REGISTRY}",
+    Flag("--dry_run", "ask the registry only for the list of files, and print it; change nothing"),
+    flags.FORMAT,
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Pull, and print the paths of the files."""
+    from posezoo.download.context import ConnectionPool, DownloadContext
+    from posezoo.oci.model_artifact import pull_files, read_artifact
+    from posezoo.oci.oci_client import OciClient
+
+    context = flags.context_from_args(args)
+    options, layout = context.download_options, context.layout
+    flags.require_local("pull", layout.output_dir)
+    with Console(quiet=args.quiet) as console, ConnectionPool(options) as pool:
+        client = OciClient(args.address, DownloadContext(str(args.address), options, console, pool=pool))
+        manifest = client.read_manifest()
+        digest, files = f"sha256:{sha256(manifest).hexdigest()}", read_artifact(manifest, args.address)
+        if args.models:
+            # The name of a composite is the folder of its parts.
+            names = {name for file in files for name in (file.model, file.path.split("/")[1])}
+            for pattern in args.models:
+                if not any(fnmatchcase(name, pattern) for name in names):
+                    hint = suggest(pattern, names) or f"it has {', '.join(sorted(names))}"
+                    raise UnknownModelError(f"{args.address}: has no model {pattern}", hint=hint)
+            wanted = {name for name in names for pattern in args.models if fnmatchcase(name, pattern)}
+            files = [file for file in files if wanted & {file.model, file.path.split("/")[1]}]
+        for name in dict.fromkeys(file.model for file in files if not args.dry_run):
+            with DownloadContext(name, options, console, pool=pool, records_origins=True) as downloads:
+                of_model = [file for file in files if file.model == name]
+                pull_files(of_model, client, context.registry, layout, context.lock, downloads)
+    paths = [f"{'would download ' if args.dry_run else ''}{layout.output_dir / file.path}" for file in files]
+    print_result(args, describe(args.address, digest, files), *paths)
+    return 0

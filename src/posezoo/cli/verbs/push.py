@@ -1,0 +1,98 @@
+"""posezoo push: push the files and IR of models to an OCI registry.
+
+``posezoo push --format json``::
+
+    address   str
+    digest    str   of the manifest: sha256:...; empty for a dry run
+    files     list  model, path, media_type, size, sha256, sha384
+
+If a named model has no file, or a file is not the expected one, nothing is pushed.
+"""
+
+from __future__ import annotations
+
+import argparse
+from collections.abc import Sequence
+from dataclasses import asdict, replace
+from typing import TYPE_CHECKING
+
+from posezoo.cli import flags
+from posezoo.cli.flags import Flag
+from posezoo.cli.report import Console, print_result
+from posezoo.cli.selection import select_models
+from posezoo.errors import OutputError
+
+if TYPE_CHECKING:
+    from posezoo.oci.model_artifact import ArtifactFile
+    from posezoo.oci.oci_client import OciAddress
+
+SUMMARY = "push the files and IR of models to an OCI registry, as one artifact"
+
+EXAMPLES = """
+posezoo push oci://registry.example.org/pose/blazepose:1.0 blazepose-full
+posezoo push oci://localhost:5000/zoo:2026-11 --all
+posezoo push oci://localhost:5000/zoo:2026-11 'movenet-*' --dry_run
+"""
+
+
+def parse_address(text: str) -> OciAddress:
+    """An argparse type: the address of an artifact."""
+    from posezoo.oci.oci_client import OciAddress
+
+    try:
+        return OciAddress.parse(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
+
+
+ADDRESS = Flag("address ADDRESS", "oci://HOST/REPO:TAG, or oci://HOST/REPO@sha256:DIGEST", parse_address)
+
+FLAGS = (
+    ADDRESS,
+    flags.MODELS,
+    Flag("--without_ir", "push only the published files"),
+    flags.output_dir_flag("folder of the models' files and IR"),
+    flags.download_dir_flag("the output folder"),
+    f"attempts {flags.HTTP} {flags.REGISTRY} dry_run {flags.FORMAT}",
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Push, and print the address with the digest of the manifest."""
+    from posezoo.cli.model_filters import facts_of
+    from posezoo.oci.model_artifact import collect_files, push_files
+    from posezoo.pipeline.get import write_model_card
+
+    patterns, context = flags.patterns_from_args(args), flags.context_from_args(args, {"locked": False})
+    flags.require_local("push", context.layout.download_dir, context.layout.output_dir)
+    layout = context.layout
+    with Console(quiet=args.quiet) as console:
+        selection = select_models(context.registry, patterns, console)
+        specs = [context.lock.with_pins(spec) for spec in selection.models]
+        models = [facts.model for facts in facts_of(selection) if layout.model_dir(facts.model).is_dir()]
+        for model in () if args.dry_run else models:
+            write_model_card(model, context)
+        files = collect_files([*specs, *selection.composites], layout, with_irs=not args.without_ir)
+        present = {file.model for file in files}
+        absent = [spec.full_name for spec in specs if spec.full_name not in present]
+        if not files or (absent and not args.all):
+            names = ", ".join(absent) or "the registry"
+            raise OutputError(
+                f"{layout.output_dir}: has no file of {names}",
+                hint="posezoo get downloads and converts models",
+            )
+        digest = ""
+        if not args.dry_run:
+            specs = [spec for spec in specs if spec.full_name in present]
+            digest = push_files(files, specs, args.address, context.download_options, console)
+    done = "would push" if args.dry_run else "pushed"
+    total = f"{done} {len(files)} files ({sum(file.size for file in files):,} bytes)"
+    lines = [file.path for file in files] if args.dry_run else [replace(args.address, reference=digest)]
+    print_result(args, describe(args.address, digest, files), total, *lines)
+    return 1 if selection.problems else 0
+
+
+def describe(address: OciAddress, digest: str, files: Sequence[ArtifactFile]) -> dict[str, object]:
+    """An artifact in JSON's types."""
+    rows = [{key: value for key, value in asdict(file).items() if key != "source"} for file in files]
+    return {"address": str(address), "digest": digest, "files": rows}

@@ -1,0 +1,1 @@
+"""Models in OCI registries, as artifacts of CNCF's ModelPack specification."""

@@ -1,0 +1,282 @@
+"""Requests to an OCI registry (distribution-spec 1.1): login, manifests and blobs.
+
+The connections, certificates, proxies, headers and time limits are those of downloads. The login is the one
+that ``docker login`` stored; it is sent only to its registry.
+"""
+
+from __future__ import annotations
+
+import base64
+import io
+import json
+import math
+import os
+import re
+import subprocess
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, replace
+from hashlib import sha256
+from pathlib import Path
+from typing import IO, TYPE_CHECKING, TypeVar
+from urllib.parse import urlencode, urljoin, urlsplit
+
+from posezoo.download.candidates import (
+    ByteStream,
+    Candidate,
+    CandidateKind,
+    NotFoundError,
+    TransientSourceError,
+)
+from posezoo.download.context import DownloadContext
+from posezoo.download.file_download import ask_again
+from posezoo.download.parallel_ranges import open_url
+from posezoo.download.partial import ResumeState
+from posezoo.errors import DigestError, SourceError, sanitize
+from posezoo.files.file_record import read_json
+from posezoo.http_headers import HostHeader
+from posezoo.spec.model import SourceFile
+
+if TYPE_CHECKING:
+    import requests
+
+Result = TypeVar("Result")
+
+MANIFEST = "application/vnd.oci.image.manifest.v1+json"
+
+# A manifest has some 500 bytes for each file; registries accept up to 4 MiB.
+_MANIFEST_FILE = SourceFile("the manifest", None, None, (), 4 << 20)
+
+# The grammar of references: https://github.com/distribution/reference
+_ADDRESS = re.compile(
+    r"oci://(?P<host>(?:[A-Za-z0-9][A-Za-z0-9.-]*|\[[0-9a-fA-F:]+\])(?::\d{1,5})?)/"
+    r"(?P<repository>[a-z0-9]+(?:(?:\.|_|__|-+|/)[a-z0-9]+)*)"
+    r"(?::(?P<tag>\w[\w.-]{0,127})|@(?P<digest>sha256:[0-9a-f]{64}))",
+    re.ASCII,
+)
+
+
+@dataclass(frozen=True, slots=True)
+class OciAddress:
+    """A tag, or a digest (``sha256:...``), in a repository of a registry."""
+
+    host: str
+    repository: str
+    reference: str
+
+    @classmethod
+    def parse(cls, text: str) -> OciAddress:
+        """Parse ``oci://HOST/REPO:TAG`` or ``oci://HOST/REPO@sha256:...``; else a ValueError."""
+        match = _ADDRESS.fullmatch(text)
+        if match is None:
+            raise ValueError(f"expected oci://HOST/REPO:TAG or oci://HOST/REPO@sha256:DIGEST, got {text!r}")
+        return cls(match["host"], match["repository"], match["tag"] or match["digest"])
+
+    def __str__(self) -> str:
+        mark = "@" if ":" in self.reference else ":"
+        return f"oci://{self.host}/{self.repository}{mark}{self.reference}"
+
+
+class OciClient:
+    """Requests about one address; ``writes`` is whether the login must allow pushes.
+
+    A request is repeated after temporary failures. Its other errors are SourceErrors.
+    """
+
+    def __init__(self, address: OciAddress, context: DownloadContext, *, writes: bool = False) -> None:
+        self._address, self._context = address, context
+        self._scope = f"repository:{address.repository}:{'pull,push' if writes else 'pull'}"
+        # Docker Hub has another name for its registry.
+        host = "registry-1.docker.io" if address.host == "docker.io" else address.host
+        self._root = f"https://{host}/v2/"
+        self._login: tuple[HostHeader, ...] = ()
+        self._login_ends = -math.inf
+        self._lock = threading.Lock()
+
+    def read_manifest(self) -> bytes:
+        """The manifest of the address; a NotFoundError if the registry has none."""
+
+        def read() -> bytes:
+            with self._open(f"manifests/{self._address.reference}", _MANIFEST_FILE, ResumeState()) as stream:
+                return b"".join(stream.pieces)
+
+        content = self._ask(read)
+        digest = f"sha256:{sha256(content).hexdigest()}"
+        if ":" in self._address.reference and digest != self._address.reference:
+            raise DigestError(f"{self._address}: the registry sends a manifest with the digest {digest}")
+        return content
+
+    def blob_candidate(self, digest: str, file: SourceFile) -> Candidate:
+        """A blob (``sha256:...``) as a candidate of ``download_file``."""
+        name = str(self._address)
+        return Candidate(name, CandidateKind.SOURCE, lambda state: self._open(f"blobs/{digest}", file, state))
+
+    def upload_blob(self, digest: str, open_blob: Callable[[], IO[bytes]]) -> None:
+        """Upload a blob, unless the repository has it; the registry verifies its digest."""
+
+        def upload() -> None:
+            if self._send("HEAD", f"blobs/{digest}", 404).status_code == 200:
+                return
+            location = self._send("POST", "blobs/uploads/", 202).headers.get("Location", "")
+            with open_blob() as blob:
+                url = f"{location}{'&' if '?' in location else '?'}digest={digest}"
+                self._send("PUT", url, 201, blob, "application/octet-stream")
+
+        self._ask(upload)
+
+    def write_manifest(self, content: bytes) -> None:
+        """Give the address to a manifest, after all of its blobs were uploaded."""
+        path = f"manifests/{self._address.reference}"
+        self._ask(lambda: self._send("PUT", path, 201, io.BytesIO(content), MANIFEST))
+
+    def _ask(self, ask: Callable[[], Result]) -> Result:
+        def warn(problem: str) -> None:
+            self._context.warn(f"{self._address.host}: {problem}")
+
+        try:
+            return ask_again(ask, self._context.options, warn)
+        except SourceError as error:
+            self._add_hint(error)
+            error.problem = f"{self._address}: {error.problem}"
+            raise
+
+    def _add_hint(self, error: SourceError) -> None:
+        host = self._address.host
+        if re.match("HTTP 40[13]", error.problem):
+            error.hint = f"docker login {host}, or --header {host}='Authorization: ...'"
+        elif isinstance(error, NotFoundError):
+            error.hint = "check the repository and the tag"
+        elif error.temporary and not error.hint:
+            error.hint = "check the address, the network connection and the proxy settings"
+
+    @contextmanager
+    def _open(self, path: str, file: SourceFile, resume: ResumeState) -> Iterator[ByteStream]:
+        try:
+            context = self._logged_in()
+            accept = HostHeader.for_url(self._root, "Accept", f"{MANIFEST}, */*;q=0.1")
+            with open_url(self._url(path), file, context, resume, headers=(accept,)) as stream:
+                yield stream
+        except SourceError as error:
+            self._add_hint(error)
+            raise
+
+    def _url(self, path: str) -> str:
+        return urljoin(f"{self._root}{self._address.repository}/", path)
+
+    def _send(
+        self, method: str, path: str, expected: int, data: IO[bytes] | None = None, content_type: str = ""
+    ) -> requests.Response:
+        """Send a request about the repository, and raise an error unless the status is expected, or 200."""
+        from posezoo.download.http import refuse_status, send_request
+
+        context = self._logged_in()
+        headers = {"Content-Type": content_type} if content_type else {}
+        session, url = context.pool.session(), self._url(path)
+        with send_request(session, method, url, context.options, headers, data) as response:
+            try:
+                refuse_status(response, expected)
+            except SourceError as error:
+                stated = response.raw.read(1000, decode_content=True).decode("utf-8", "replace")
+                error.problem += f": {sanitize(stated)}" if stated else ""
+                if "DIGEST_INVALID" in stated:  # the bytes were changed on their way
+                    raise TransientSourceError(error.problem) from error
+                raise
+        return response
+
+    def _logged_in(self) -> DownloadContext:
+        """The context with the header of the login; a token is renewed before it expires."""
+        options = self._context.options
+        with self._lock:
+            if time.monotonic() > self._login_ends:
+                self._log_in()
+            return self._context.with_options(replace(options, headers=(*self._login, *options.headers)))
+
+    def _log_in(self) -> None:
+        """Ask which login the registry wants, and get a token if it wants one.
+
+        https://distribution.github.io/distribution/spec/auth/token/
+        """
+        from posezoo.download.http import refuse_status, send_request
+
+        self._login, ends = (), math.inf
+        response, options = self._ping(), self._context.options
+        kind, _, rest = response.headers.get("WWW-Authenticate", "").partition(" ")
+        own = [header.name.lower() for header in options.headers if header.applies_to(self._root)]
+        if response.status_code == 200 or (response.status_code == 401 and "authorization" in own):
+            self._login_ends = ends
+            return
+        user, secret = read_docker_login(self._address.host)
+        login = f"Basic {base64.b64encode(f'{user}:{secret}'.encode()).decode()}" if secret else ""
+        stated = dict(re.findall(r'(\w+)="([^"]*)"', rest))
+        if kind.lower() == "bearer":
+            realm = stated.get("realm", "")
+            if not realm.startswith(("https://", f"{self._root.partition(':')[0]}://")):
+                raise SourceError(f"names {sanitize(realm)} for logins, which is not an https URL")
+            query = {"service": stated.get("service", ""), "scope": self._scope}
+            method, url, form = "GET", f"{realm}?{urlencode(query)}", None
+            if user == "<token>":  # an identity token (OAuth 2.0) in place of a password
+                form = {
+                    "grant_type": "refresh_token",
+                    "refresh_token": secret,
+                    "client_id": "posezoo",
+                    **query,
+                }
+                method, url, login = "POST", realm, ""
+            headers = {"Authorization": login} if login else {}
+            with send_request(self._context.pool.session(), method, url, options, headers, form) as response:
+                refuse_status(response)
+                try:
+                    granted = json.loads(response.raw.read(1 << 20, decode_content=True))
+                    login = f"Bearer {granted.get('token') or granted['access_token']}"
+                    # 60 seconds if it is not stated.
+                    ends = time.monotonic() + 0.8 * float(granted.get("expires_in", 60))
+                except (ValueError, LookupError, TypeError, AttributeError) as error:
+                    raise SourceError("its login service sends no token") from error
+        elif kind.lower() != "basic" or not login:
+            refuse_status(response)
+        self._login, self._login_ends = (HostHeader.for_url(self._root, "Authorization", login),), ends
+
+    def _ping(self) -> requests.Response:
+        """Ask for the login; over http if the registry has no TLS and is on this machine, or if allowed."""
+        from posezoo.download.http import send_request
+        from posezoo.download.http_connections import ip_address
+
+        session, options = self._context.pool.session(), self._context.options
+        try:
+            with send_request(session, "GET", self._root, options, {}) as response:
+                return response
+        except SourceError as error:
+            address = ip_address(urlsplit(self._root).hostname or "")
+            has_no_tls = error.problem.startswith("TLS failed") and "CERTIFICATE" not in error.problem
+            if not has_no_tls or not (options.allow_http or (address and address.is_loopback)):
+                raise
+        self._root = f"http{self._root.removeprefix('https')}"
+        with send_request(session, "GET", self._root, options, {}) as response:
+            return response
+
+
+def read_docker_login(host: str) -> tuple[str, str]:
+    """The user and password for a registry in docker's configuration; empty if it has none.
+
+    If the configuration names a credential helper, that is asked. An identity token has the user ``<token>``.
+
+    Raises:
+        SourceError: the configuration cannot be read, or its helper fails; the message has no secret.
+    """
+    path = Path(os.environ.get("DOCKER_CONFIG") or f"{os.environ.get('HOME', '')}/.docker", "config.json")
+    config, name = read_json(path), "https://index.docker.io/v1/" if host == "docker.io" else host
+    try:
+        if helper := config.get("credHelpers", {}).get(name) or config.get("credsStore"):
+            command = [f"docker-credential-{helper}", "get"]
+            ended = subprocess.run(command, input=name.encode(), capture_output=True, check=False)
+            stored = json.loads(ended.stdout) if ended.returncode == 0 else {}
+            return str(stored.get("Username", "")), str(stored.get("Secret", ""))
+        entry = config.get("auths", {}).get(name, {})
+        if token := entry.get("identitytoken"):
+            return "<token>", str(token)
+        user, _, secret = base64.b64decode(entry.get("auth", ""), validate=True).decode().partition(":")
+        return user, secret
+    except (OSError, ValueError, AttributeError, TypeError) as error:
+        raise SourceError(f"{path}: the login for {name} cannot be read: {type(error).__name__}") from error

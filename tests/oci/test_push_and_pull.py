@@ -1,0 +1,594 @@
+"""posezoo push and pull against a real registry, through skopeo, and through a network that fails."""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import http.client
+import json
+import os
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.network import network
+from fakes.oci import FaultyProxy, OciRegistry, require_programs
+from fakes.server import Server
+from fakes.waiting import HANG_S, wait_until
+from fakes.zoo import declared_file, model_yml, write_composite, write_model
+from posezoo.errors import SourceError
+from posezoo.oci.model_artifact import CONFIG, DOCUMENT, MODEL_PACK, WEIGHT_CONFIG, WEIGHTS, read_artifact
+from posezoo.oci.oci_client import MANIFEST, OciAddress, read_docker_login
+
+BIG = 3_000_000
+
+
+@pytest.fixture(scope="module")
+def registry(tmp_path_factory) -> Iterator[OciRegistry]:
+    require_programs()
+    with OciRegistry(tmp_path_factory.mktemp("oci") / "registry") as registry:
+        yield registry
+
+
+@pytest.fixture(scope="module")
+def made(tmp_path_factory) -> Path:
+    """A model with IR, and a composite of one part without; downloaded to ``out``."""
+    folder = tmp_path_factory.mktemp("zoo")
+    (folder / "net.onnx").write_bytes(network("onnx"))
+    (folder / "part.tflite").write_bytes(os.urandom(BIG))
+    net = model_yml(
+        framework="onnx",
+        files=[declared_file(folder / "net.onnx")],
+        inputs=[{"name": "image", "shape": [1, 3, 12, 20], "layout": "NCHW"}],
+        outputs=None,
+    )
+    write_model(folder / "models", "net", net)
+    write_model(folder / "models", "whole/part", model_yml(files=[declared_file(folder / "part.tflite")]))
+    write_composite(folder / "models", "whole", ["part"])
+    for verb, name in (("get", "net"), ("download", "whole")):
+        ended = posezoo(verb, name, "--models_dir", folder / "models", "-o", folder / "out", cwd=folder)
+        assert ended.returncode == 0, ended.stderr
+    return folder
+
+
+@pytest.fixture
+def zoo(made, tmp_path) -> Path:
+    """A copy of it, of which each test may do with as it likes."""
+    shutil.copytree(made, tmp_path / "zoo")
+    return tmp_path / "zoo"
+
+
+def run(zoo: Path, *args: object, out: str = "out", **environ: str) -> subprocess.CompletedProcess[str]:
+    words = [*args, "--models_dir", zoo / "models", "-o", zoo / out]
+    return posezoo(*words, cwd=zoo, **environ)
+
+
+def push(zoo: Path, host: str, name: str, *models: str) -> dict:
+    ended = run(zoo, "push", f"oci://{host}/{name}", *(models or ("net", "whole")), "--format", "json")
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)
+
+
+def pull(zoo: Path, host: str, name: str, *args: object) -> subprocess.CompletedProcess[str]:
+    # A cache of its own: else no byte would be asked for.
+    return run(zoo, "pull", f"oci://{host}/{name}", *args, "--cache_dir", zoo / "cache", out="pulled")
+
+
+def files_below(root: Path) -> dict[str, bytes]:
+    """The files of models, but for the records of this machine."""
+    return {
+        path.relative_to(root).as_posix(): path.read_bytes()
+        for path in root.rglob("*")
+        if path.is_file() and ".posezoo" not in path.parts
+    }
+
+
+def pushed_below(root: Path) -> dict[str, bytes]:
+    """The same without what is not pushed: where each published file was downloaded from."""
+    own = {"public/net/provenance.json", "public/whole/part/provenance.json"}
+    return {name: content for name, content in files_below(root).items() if name not in own}
+
+
+def manifest_of(host: str, name: str) -> dict:
+    repository, _, tag = name.rpartition(":")
+    connection = http.client.HTTPConnection(host)
+    connection.request("GET", f"/v2/{repository}/manifests/{tag}", headers={"Accept": MANIFEST})
+    return json.loads(connection.getresponse().read())
+
+
+def blob_of(host: str, repository: str, digest: str) -> bytes:
+    connection = http.client.HTTPConnection(host)
+    connection.request("GET", f"/v2/{repository}/blobs/{digest}")
+    return connection.getresponse().read()
+
+
+def put_manifest(host: str, name: str, content: object) -> None:
+    repository, _, tag = name.rpartition(":")
+    connection = http.client.HTTPConnection(host)
+    body = json.dumps(content)
+    connection.request("PUT", f"/v2/{repository}/manifests/{tag}", body, {"Content-Type": MANIFEST})
+    assert connection.getresponse().status == 201
+
+
+def test_what_was_pushed_is_pulled_byte_for_byte_through_another_registry(zoo, registry, tmp_path):
+    pushed = push(zoo, registry.host, "team/pose:1")
+    with OciRegistry(tmp_path / "other") as other:
+        copy = ["skopeo", "copy", "--quiet", "--src-tls-verify=false", "--dest-tls-verify=false"]
+        places = (f"docker://{registry.host}/team/pose:1", f"docker://{other.host}/far/away/pose:2")
+        subprocess.run([*copy, *places], check=True, timeout=HANG_S)
+        pulled = pull(zoo, other.host, "far/away/pose:2", "--format", "json")
+    assert pulled.returncode == 0, pulled.stderr
+    answer = json.loads(pulled.stdout)
+    assert (answer["digest"], answer["files"]) == (pushed["digest"], pushed["files"])
+    # The pulled folder has the licenses, too.
+    expected, result = pushed_below(zoo / "out"), pushed_below(zoo / "pulled")
+    licenses = {"public/net/LICENSE", "public/whole/part/LICENSE"}
+    assert {name: result[name] for name in expected} == expected
+    assert result.keys() - expected.keys() == licenses
+    assert b"The terms." in result["public/net/LICENSE"]
+    # posezoo takes the pulled files for its own: nothing is downloaded or converted again.
+    again = run(zoo, "plan", "net", out="pulled")
+    assert "is up to date" in again.stdout and "would" not in again.stdout, again.stdout
+    assert run(zoo, "verify", "net", "whole", out="pulled").returncode == 0
+    assert push(zoo, registry.host, "team/pose:3")["digest"] == pushed["digest"]
+
+
+def test_the_artifact_is_a_model_pack(zoo, registry):
+    pushed = push(zoo, registry.host, "team/spec:1")
+    manifest = manifest_of(registry.host, "team/spec:1")
+    assert (manifest["schemaVersion"], manifest["mediaType"]) == (2, MANIFEST)
+    assert (manifest["artifactType"], manifest["config"]["mediaType"]) == (MODEL_PACK, CONFIG)
+    kinds = {}
+    for layer, file in zip(manifest["layers"], pushed["files"], strict=True):
+        path = layer["annotations"]["org.cncf.model.filepath"]
+        assert path == file["path"] == layer["annotations"]["org.opencontainers.image.title"]
+        kinds[path] = layer["mediaType"]
+        # The digests of a file that posezoo knows by its SHA-384.
+        content = blob_of(registry.host, "team/spec", layer["digest"])
+        assert hashlib.sha256(content).hexdigest() == layer["digest"].partition(":")[2] == file["sha256"]
+        assert hashlib.sha384(content).hexdigest() == layer["annotations"]["posezoo.sha384"] == file["sha384"]
+        assert len(content) == layer["size"]
+    assert kinds["public/net/net.onnx"] == kinds["public/net/FP16/net.bin"] == WEIGHTS
+    assert kinds["public/net/FP16/net.xml"] == WEIGHT_CONFIG
+    documents = ("FP16/provenance.json", "README.md", "card.json", "LICENSE")
+    assert {kinds[f"public/net/{name}"] for name in documents} == {DOCUMENT}
+    config = json.loads(blob_of(registry.host, "team/spec", manifest["config"]["digest"]))
+    # https://github.com/modelpack/model-spec/blob/main/schema/config-schema.json: these keys, and no others.
+    assert config.keys() == {"descriptor", "config", "modelfs"}
+    assert config["descriptor"]["licenses"] == ["Apache-2.0"]
+    assert config["config"] == {"format": "openvino"}
+    assert config["modelfs"]["type"] == "layers"
+    assert config["modelfs"]["diffIds"] == [layer["digest"] for layer in manifest["layers"]]
+
+
+def test_another_client_reads_the_artifact(zoo, registry, tmp_path, monkeypatch):
+    oras = pytest.importorskip("oras.client", reason="needs oras")
+    push(zoo, registry.host, "team/oras:1", "net")
+    oras.OrasClient(insecure=True).pull(f"{registry.host}/team/oras:1", outdir=str(tmp_path / "by_oras"))
+    there = files_below(tmp_path / "by_oras")
+    expected = {name: content for name, content in pushed_below(zoo / "out").items() if "/net/" in name}
+    assert {name: there[name] for name in expected} == expected
+
+
+def test_a_part_of_the_artifact_can_be_pulled_and_the_files_alone_be_pushed(zoo, registry):
+    push(zoo, registry.host, "team/some:1")
+    assert pull(zoo, registry.host, "team/some:1", "whol*").returncode == 0
+    assert {name.split("/")[1] for name in files_below(zoo / "pulled")} == {"whole"}
+    wrong = pull(zoo, registry.host, "team/some:1", "nett")
+    assert wrong.returncode == 1
+    assert "has no model nett\n  hint: did you mean net?" in wrong.stderr
+    run(zoo, "push", f"oci://{registry.host}/team/some:2", "net", "--without_ir")
+    paths = {
+        layer["annotations"]["org.cncf.model.filepath"]
+        for layer in manifest_of(registry.host, "team/some:2")["layers"]
+    }
+    assert "public/net/net.onnx" in paths and not any("FP16" in path for path in paths)
+
+
+def test_a_second_push_uploads_no_file_and_a_second_pull_downloads_none(zoo, registry):
+    with FaultyProxy(registry, lambda _method, _path: None) as proxy:
+        push(zoo, proxy.host, "team/twice:1")
+        uploads = len(proxy.asked("PUT", "/blobs/uploads/"))
+        assert uploads > 5
+        push(zoo, proxy.host, "team/twice:1")
+        assert len(proxy.asked("PUT", "/blobs/uploads/")) == uploads
+        assert pull(zoo, proxy.host, "team/twice:1").returncode == 0
+        downloads = len(proxy.asked("GET", "/blobs/"))
+        assert pull(zoo, proxy.host, "team/twice:1").returncode == 0
+        assert len(proxy.asked("GET", "/blobs/")) == downloads
+
+
+def test_a_dry_run_changes_nothing(zoo, registry):
+    before = files_below(zoo)
+    planned = run(zoo, "push", f"oci://{registry.host}/team/dry:1", "net", "--dry_run")
+    assert planned.returncode == 0 and "would push" in planned.stdout
+    assert "public/net/FP16/net.xml" in planned.stdout
+    assert files_below(zoo) == before
+    missing = pull(zoo, registry.host, "team/dry:1")
+    assert missing.returncode == 1
+    assert f"error: oci://{registry.host}/team/dry:1: HTTP 404" in missing.stderr
+    push(zoo, registry.host, "team/dry:1", "net")
+    assert "would download" in pull(zoo, registry.host, "team/dry:1", "--dry_run").stdout
+    assert not (zoo / "pulled").exists()
+
+
+def test_a_broken_connection_is_continued(zoo, registry):
+    push(zoo, registry.host, "team/cut:1", "whole")
+    digest = hashlib.sha256((zoo / "part.tflite").read_bytes()).hexdigest()
+    cuts = [1_000_000, 500_000]
+
+    def fault(method: str, path: str) -> dict[str, int] | None:
+        return {"cut": cuts.pop()} if cuts and method == "GET" and path.endswith(digest) else None
+
+    with FaultyProxy(registry, fault) as proxy:
+        ended = pull(zoo, proxy.host, "team/cut:1")
+        ranges = [headers.get("Range") for headers in proxy.asked("GET", digest)]
+    assert ended.returncode == 0, ended.stderr
+    assert ranges == [None, "bytes=500000-", "bytes=1500000-"]
+    assert (zoo / "pulled/public/whole/part/part.tflite").read_bytes() == (zoo / "part.tflite").read_bytes()
+
+
+@pytest.mark.parametrize("verb", ["push", "pull"])
+def test_a_busy_registry_is_asked_again_and_a_broken_one_given_up(zoo, registry, verb):
+    push(zoo, registry.host, "team/busy:1", "net")
+    answers = [503] * 2
+
+    def fault(method: str, path: str) -> dict[str, int] | None:
+        wanted = "PUT" if verb == "push" else "GET"
+        return {"status": answers.pop()} if answers and method == wanted and "/v2/team" in path else None
+
+    def act(proxy: FaultyProxy) -> subprocess.CompletedProcess[str]:
+        if verb == "pull":
+            return pull(zoo, proxy.host, "team/busy:1", "--attempts", 3)
+        return run(zoo, "push", f"oci://{proxy.host}/team/{os.getpid()}:1", "net", "--attempts", 3)
+
+    with FaultyProxy(registry, fault) as proxy:
+        ended = act(proxy)
+        assert ended.returncode == 0, ended.stderr
+        assert "HTTP 503 Service Unavailable; attempt 2 of 3" in ended.stderr
+        shutil.rmtree(zoo / "pulled", ignore_errors=True)
+        shutil.rmtree(zoo / "cache", ignore_errors=True)
+        answers += [503] * 99
+        ended = act(proxy)
+    assert ended.returncode == 1
+    assert "HTTP 503" in ended.stderr and "Traceback" not in ended.stderr
+    assert not [path for path in (zoo / "pulled").rglob("*") if path.is_file()]
+
+
+def test_bytes_that_change_on_their_way_are_noticed_on_both_ways(zoo, registry):
+    digest = hashlib.sha256((zoo / "part.tflite").read_bytes()).hexdigest()
+    spoiled = [{"flip_sent": 12345}]
+
+    def once(method: str, path: str) -> dict[str, int] | None:
+        return spoiled.pop() if spoiled and method == "PUT" and digest in path else None
+
+    with FaultyProxy(registry, once) as proxy:
+        push(zoo, proxy.host, "team/spoiled:1", "whole")
+        assert len(proxy.asked("PUT", digest)) == 2
+    always = lambda method, path: {"flip": 777} if method == "GET" and digest in path else None  # noqa: E731
+    with FaultyProxy(registry, always) as proxy:
+        ended = pull(zoo, proxy.host, "team/spoiled:1")
+    assert ended.returncode == 1
+    assert "part.tflite" in ended.stderr and "the digest of the download is SHA-384" in ended.stderr
+    assert not (zoo / "pulled/public/whole/part/part.tflite").exists()
+
+
+def test_a_killed_pull_leaves_nothing_wrong_and_is_continued(zoo, registry):
+    push(zoo, registry.host, "team/kill:1")
+    right = {f"{zoo / 'pulled'}/{name}": content for name, content in pushed_below(zoo / "out").items()}
+    with Server() as slow:
+        manifest = manifest_of(registry.host, "team/kill:1")
+        slow.serve("v2/", b"{}")
+        slow.serve("v2/team/kill/manifests/1", json.dumps(manifest).encode())
+        for layer in manifest["layers"]:
+            body = blob_of(registry.host, "team/kill", layer["digest"])
+            slow.serve(f"v2/team/kill/blobs/{layer['digest']}", body, etag='"one"', bytes_per_s=2 << 20)
+        host = slow.url().removeprefix("http://").rstrip("/")
+        words = [
+            "pull",
+            f"oci://{host}/team/kill:1",
+            "--models_dir",
+            zoo / "models",
+            "-o",
+            zoo / "pulled",
+            "--quiet",
+        ]
+        command = [sys.executable, "-m", "posezoo", *map(str, words)]
+        big = next(layer["digest"] for layer in manifest["layers"] if layer["size"] == BIG)
+        part = zoo / "pulled/public/whole/part/.part.tflite.part"
+        run_ = subprocess.Popen(command, cwd=zoo, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
+        wait_until(lambda: run_.poll() is not None or (part.exists() and part.stat().st_size > 600_000))
+        run_.kill()
+        run_.communicate()
+        for path, content in right.items():
+            assert not Path(path).exists() or Path(path).read_bytes() == content, path
+        assert not (zoo / "pulled/public/whole/part/part.tflite").exists()
+        slow.answers[f"/v2/team/kill/blobs/{big}"].bytes_per_s = 0
+        ended = subprocess.run(command, cwd=zoo, capture_output=True, text=True, timeout=HANG_S, check=False)
+        assert ended.returncode == 0, ended.stderr
+        asked = [request.headers.get("Range") for request in slow.requests if big in request.path]
+    assert asked[0] is None and int(asked[-1].removeprefix("bytes=").rstrip("-")) >= 500_000
+    assert {path: Path(path).read_bytes() for path in right} == right
+
+
+def test_a_full_disk_is_one_error(zoo, registry):
+    where = zoo / "pulled"
+    where.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=512k", "tmpfs", str(where)]
+    if os.geteuid() != 0 or subprocess.run(mount, capture_output=True, check=False).returncode != 0:
+        pytest.skip("cannot mount a tmpfs here")
+    try:
+        push(zoo, registry.host, "team/full:1", "whole")
+        ended = pull(zoo, registry.host, "team/full:1")
+        assert ended.returncode == 1
+        assert "part.tflite: cannot be written: No space left on device" in ended.stderr
+        assert "Traceback" not in ended.stderr
+        assert not (where / "public/whole/part/part.tflite").exists()
+    finally:
+        subprocess.run(["umount", str(where)], check=True)
+
+
+def test_a_login_is_needed_and_never_shown(zoo, tmp_path):
+    require_programs()
+    password = "top-secret-42"
+    bcrypt = pytest.importorskip("bcrypt", reason="needs bcrypt")
+    hashed = bcrypt.hashpw(password.encode(), bcrypt.gensalt(4)).decode()
+    (tmp_path / "htpasswd").write_text(f"ann:{hashed}\n")
+    auth = f"auth: {{htpasswd: {{realm: test, path: {tmp_path}/htpasswd}}}}\n"
+    with OciRegistry(tmp_path / "closed", auth) as registry:
+        address = f"oci://{registry.host}/team/closed:1"
+        refused = run(zoo, "push", address, "net")
+        assert refused.returncode == 1
+        assert f"error: {address}: HTTP 401 Unauthorized" in refused.stderr
+        assert f"hint: docker login {registry.host}" in refused.stderr
+        config = tmp_path / "docker"
+        for given, code in (("wrong-secret-43", 1), (password, 0)):
+            login = base64.b64encode(f"ann:{given}".encode()).decode()
+            config.mkdir(exist_ok=True)
+            (config / "config.json").write_text(json.dumps({"auths": {registry.host: {"auth": login}}}))
+            for verb, out in (("push", "out"), ("pull", "pulled")):
+                ended = run(zoo, verb, address, "net", out=out, DOCKER_CONFIG=str(config))
+                assert ended.returncode == code, ended.stderr
+                assert given not in ended.stderr + ended.stdout and login not in ended.stderr + ended.stdout
+        assert "HTTP 401" not in ended.stderr
+        header = f"{registry.host}=Authorization: Basic {login}"
+        assert run(zoo, "pull", address, "--header", header, out="third").returncode == 0
+
+
+@pytest.mark.parametrize("identity", [False, True])
+def test_a_token_is_fetched_for_the_repository_and_renewed(zoo, registry, tmp_path, identity):
+    push(zoo, registry.host, "team/token:1", "net")
+    manifest = manifest_of(registry.host, "team/token:1")
+    config = tmp_path / "docker"
+    config.mkdir()
+    with Server() as server:
+        host = server.url().removeprefix("http://").rstrip("/")
+        challenge = f'Bearer realm="{server.url("token")}",service="the registry",scope="whatever"'
+        server.serve("v2/", b"", status=[401] * 99, headers={"WWW-Authenticate": challenge})
+        token = json.dumps({"token": "t0ken", "expires_in": 0}).encode()
+        query = "service=the+registry&scope=repository%3Ateam%2Ftoken%3Apull"
+        server.serve(f"token?{query}", token)
+        server.serve("token", token)
+        server.serve("v2/team/token/manifests/1", json.dumps(manifest).encode())
+        for layer in manifest["layers"]:
+            server.serve(
+                f"v2/team/token/blobs/{layer['digest']}",
+                blob_of(registry.host, "team/token", layer["digest"]),
+            )
+        entry = {"identitytoken": "ident1ty"} if identity else {"auth": base64.b64encode(b"ann:pw").decode()}
+        (config / "config.json").write_text(json.dumps({"auths": {host: entry}}))
+        words = ["pull", f"oci://{host}/team/token:1"]
+        ended = run(zoo, *words, "--cache_dir", zoo / "cache", out="pulled", DOCKER_CONFIG=str(config))
+        assert ended.returncode == 0, ended.stderr
+        asked = [each for each in server.requests if each.path.startswith("/token")]
+        assert len(asked) > 2
+        if identity:
+            form = b"grant_type=refresh_token&refresh_token=ident1ty&client_id=posezoo&service=the+registry"
+            assert {each.body for each in asked} == {form + b"&scope=repository%3Ateam%2Ftoken%3Apull"}
+        else:
+            assert {each.headers["Authorization"] for each in asked} == {f"Basic {entry['auth']}"}
+        others = {
+            each.headers["Authorization"] for each in server.requests if each.path.startswith("/v2/team")
+        }
+        assert others == {"Bearer t0ken"}
+
+
+def test_credentials_come_from_docker_s_helper_too(tmp_path, monkeypatch):
+    helper = tmp_path / "docker-credential-tests"
+    helper.write_text('#!/bin/sh\nread host\necho "{\\"Username\\": \\"$host\\", \\"Secret\\": \\"pw\\"}"\n')
+    helper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    (tmp_path / "config.json").write_text('{"credsStore": "tests"}')
+    assert read_docker_login("registry.invalid") == ("registry.invalid", "pw")
+    (tmp_path / "config.json").write_text('{"auths": {"registry.invalid": {"auth": "no base 64"}}}')
+    with pytest.raises(SourceError, match=r"config\.json: the login for registry\.invalid cannot be read"):
+        read_docker_login("registry.invalid")
+
+
+def test_tls_is_used_and_its_certificate_checked(zoo, tmp_path):
+    require_programs()
+    trustme = pytest.importorskip("trustme", reason="needs trustme")
+    authority = trustme.CA()
+    server = authority.issue_cert("localhost")
+    server.private_key_pem.write_to_path(tmp_path / "key.pem")
+    server.cert_chain_pems[0].write_to_path(tmp_path / "cert.pem")
+    authority.cert_pem.write_to_path(tmp_path / "ca.pem")
+    tls = f"tls: {{certificate: {tmp_path}/cert.pem, key: {tmp_path}/key.pem}}"
+    with OciRegistry(tmp_path / "tls", tls) as registry:
+        address = f"oci://{registry.host}/team/tls:1"
+        refused = run(zoo, "push", address, "net")
+        assert refused.returncode == 1 and "TLS failed" in refused.stderr and "--ca_bundle" in refused.stderr
+        assert run(zoo, "push", address, "net", "--ca_bundle", tmp_path / "ca.pem").returncode == 0
+        trusted = {"REQUESTS_CA_BUNDLE": str(tmp_path / "ca.pem")}
+        assert run(zoo, "pull", address, out="pulled", **trusted).returncode == 0
+
+
+def test_nothing_that_differs_from_model_yml_or_its_record_is_pushed(zoo, registry):
+    path = zoo / "out/public/net/FP16/net.bin"
+    path.write_bytes(path.read_bytes()[:-1] + b"x")
+    ended = run(zoo, "push", f"oci://{registry.host}/team/bad:1", "net")
+    assert ended.returncode == 1
+    assert f"error: {path}: changed" in ended.stderr
+    ended = run(zoo, "push", f"oci://{registry.host}/team/bad:1", "net", out="nowhere")
+    assert "nowhere: has no file of net\n  hint: posezoo get" in ended.stderr
+
+
+def test_a_file_that_model_yml_declares_otherwise_is_refused(zoo, registry):
+    push(zoo, registry.host, "team/other:1", "whole")
+    (zoo / "part.tflite").write_bytes(os.urandom(BIG))
+    write_model(zoo / "models", "whole/part", model_yml(files=[declared_file(zoo / "part.tflite")]))
+    ended = pull(zoo, registry.host, "team/other:1")
+    assert ended.returncode == 1
+    assert "part.tflite" in ended.stderr and "is declared" in ended.stderr
+    assert not (zoo / "pulled/public/whole/part/part.tflite").exists()
+
+
+def test_a_strict_lock_allows_only_what_it_lists(zoo, registry):
+    push(zoo, registry.host, "team/locked:1", "net")
+    run(zoo, "lock", "net")
+    assert pull(zoo, registry.host, "team/locked:1", "--locked").returncode == 0
+    lines = [json.loads(line) for line in (zoo / "posezoo.lock").read_text().splitlines()]
+    for line in lines:
+        line["sha384"] = "0" * 96 if line["file"] == "FP16/net.xml" else line["sha384"]
+    (zoo / "posezoo.lock").write_text("".join(json.dumps(line) + "\n" for line in lines))
+    ended = pull(zoo, registry.host, "team/locked:1", "--locked")
+    assert ended.returncode == 1 and "FP16/net.xml is SHA-384" in ended.stderr
+
+
+def test_a_card_of_the_user_s_own_is_kept(zoo, registry):
+    push(zoo, registry.host, "team/card:1", "net")
+    own = zoo / "pulled/public/net/README.md"
+    own.parent.mkdir(parents=True)
+    own.write_text("mine\n")
+    assert "posezoo did not write it" in pull(zoo, registry.host, "team/card:1").stderr
+    assert own.read_text() == "mine\n"
+
+
+def test_other_artifacts_are_refused(zoo, registry):
+    push(zoo, registry.host, "team/image:1", "net")
+    manifest = manifest_of(registry.host, "team/image:1")
+    manifest["config"]["mediaType"] = manifest["artifactType"] = "application/vnd.oci.image.config.v1+json"
+    put_manifest(registry.host, "team/image:2", manifest)
+    ended = pull(zoo, registry.host, "team/image:2")
+    assert ended.returncode == 1
+    assert (
+        "is not an artifact of posezoo: its type is application/vnd.oci.image.config.v1+json" in ended.stderr
+    )
+    wrong = manifest_of(registry.host, "team/image:1")
+    wrong["layers"][0]["annotations"]["posezoo.sha384"] = "0" * 96
+    put_manifest(registry.host, "team/image:3", wrong)
+    ended = pull(zoo, registry.host, "team/image:3")
+    assert ended.returncode == 1 and "000000000000… is" in ended.stderr
+    digest = json.loads(pull(zoo, registry.host, "team/image:1", "--dry_run", "--format", "json").stdout)[
+        "digest"
+    ]
+    assert pull(zoo, registry.host, f"team/image@{digest}").returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("path", "reason"),
+    [
+        ("../net.bin", "has an empty, . or .. part"),
+        ("public/net/../../../home/.bashrc", "has an empty, . or .. part"),
+        ("/etc/passwd", "is absolute"),
+        ("setup.py", "is not in the folder of a model"),
+        (".git/hooks/pre-commit", "is not in the folder of a model"),
+        ("public/net.bin", "is not in the folder of a model"),
+        ("public/net/.posezoo/net.bin.json", "is in a place that posezoo uses itself"),
+        ("public/net/a\\b", "contains"),
+        (7, ""),
+    ],
+)
+def test_no_path_leads_out_of_the_folder_of_a_model(path, reason):
+    notes = {"org.cncf.model.filepath": path, "posezoo.model": "net", "posezoo.sha384": "0" * 96}
+    layer = {"mediaType": WEIGHTS, "digest": f"sha256:{'0' * 64}", "size": 1, "annotations": notes}
+    address = OciAddress("registry.invalid", "team/net", "1")
+    with pytest.raises(SourceError, match="is not an artifact of posezoo") as caught:
+        read_artifact(json.dumps({"artifactType": MODEL_PACK, "layers": [layer]}).encode(), address)
+    assert reason in caught.value.problem
+    notes["org.cncf.model.filepath"] = "public/net/FP16/net.bin"
+    manifest = {"artifactType": MODEL_PACK, "layers": [layer]}
+    assert len(read_artifact(json.dumps(manifest).encode(), address)) == 1
+    manifest["layers"].append(layer)
+    with pytest.raises(SourceError, match="two files have the same path"):
+        read_artifact(json.dumps(manifest).encode(), address)
+
+
+@pytest.mark.parametrize(
+    "content", [b"", b"[]", b"{}", b'{"artifactType": "%s"}' % MODEL_PACK.encode(), b"\xff", b"[" * 9999]
+)
+def test_what_is_no_manifest_is_one_error(content):
+    with pytest.raises(SourceError, match="is not an artifact of posezoo"):
+        read_artifact(content, OciAddress("registry.invalid", "team/net", "1"))
+
+
+@pytest.mark.parametrize(
+    "text", ["localhost/a:1", "oci://localhost/a", "oci://host/A:1", "oci://h/a:1?b", "oci://u:p@h/a:1"]
+)
+def test_an_address_names_host_repository_and_tag(text):
+    with pytest.raises(ValueError, match="expected oci://HOST/REPO:TAG"):
+        OciAddress.parse(text)
+
+
+def test_a_registry_that_is_down_is_named(zoo):
+    ended = run(zoo, "pull", "oci://localhost:9/team/net:1", "--attempts", 1)
+    assert ended.returncode == 1
+    assert (
+        "error: oci://localhost:9/team/net:1: no connection: Connection refused\n  hint: check"
+        in ended.stderr
+    )
+
+
+@pytest.mark.slow
+def test_all_models_at_hand_survive_the_round_trip(mirror, registry, tmp_path):
+    """The files of every model in the mirror, and the IR of the default model."""
+    offline = {
+        "http_proxy": "http://localhost:9",
+        "https_proxy": "http://localhost:9",
+        "no_proxy": "localhost",
+    }
+    out = tmp_path / "out"
+    got = posezoo(
+        "download",
+        "--all",
+        "--mirror",
+        mirror,
+        "--attempts",
+        1,
+        "-o",
+        out,
+        "--quiet",
+        cwd=tmp_path,
+        **offline,
+    )
+    assert got.stdout
+    posezoo("get", "blazepose-full", "--mirror", mirror, "-o", out, cwd=tmp_path)
+    address = f"oci://{registry.host}/zoo/all:1"
+    pushed = posezoo("push", address, "--all", "-o", out, "--format", "json", cwd=tmp_path)
+    assert pushed.returncode == 0, pushed.stderr
+    files = json.loads(pushed.stdout)["files"]
+    assert len({file["model"] for file in files}) > 4
+    copy = ["skopeo", "copy", "--quiet", "--src-tls-verify=false", "--dest-tls-verify=false"]
+    places = (f"docker://{registry.host}/zoo/all:1", f"docker://{registry.host}/copy/all:1")
+    subprocess.run([*copy, *places], check=True, timeout=HANG_S)
+    ended = posezoo(
+        "pull",
+        address.replace("zoo", "copy"),
+        "-o",
+        tmp_path / "pulled",
+        "--cache_dir",
+        tmp_path / "c",
+        cwd=tmp_path,
+    )
+    assert ended.returncode == 0, ended.stderr
+    for file in files:
+        content = (tmp_path / "pulled" / file["path"]).read_bytes()
+        assert hashlib.sha384(content).hexdigest() == file["sha384"], file["path"]
+        if not file["path"].endswith("/LICENSE"):
+            assert content == (out / file["path"]).read_bytes()
