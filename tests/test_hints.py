@@ -42,6 +42,7 @@ SHOWN_BY = {
     "gallery": ("gallery",),
     "demo": ("demo",),
     "draft": ("new",),
+    "oci": ("push", "pull"),
     "lockfile": (
         *CONVERTING,
         "download",

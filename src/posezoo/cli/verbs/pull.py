@@ -1,6 +1,6 @@
 """posezoo pull: download models that were pushed to an OCI registry.
 
-``posezoo pull --format json``::
+With ``--format json`` it prints::
 
     address   str
     digest    str   of the manifest: sha256:...

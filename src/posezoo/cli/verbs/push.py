@@ -1,6 +1,6 @@
 """posezoo push: push the files and IR of models to an OCI registry.
 
-``posezoo push --format json``::
+With ``--format json`` it prints::
 
     address   str
     digest    str   of the manifest: sha256:...; empty for a dry run
