@@ -190,3 +190,15 @@ def test_values_that_are_not_finite_give_no_people(poison):
 def test_options_out_of_range_are_refused(wrong):
     with pytest.raises(InferenceError, match=f"decoder option {next(iter(wrong))}: expected"):
         OpenPoseOptions(**wrong)
+
+
+def test_a_single_pass_finds_the_same_people():
+    """As the decoder in a graph: the same people as the default in 200 groups of all kinds."""
+    kinds = list(crowds.KINDS)
+    for seed in range(200):
+        people = crowds.group(kinds[seed % len(kinds)], seed, SIZE)
+        maps = dict(zip(("heatmaps", "pafs"), crowds.openpose_maps(people, seed), strict=True))
+        several, single = (decode("openpose", maps, SIZE, single_pass=value) for value in (False, True))
+        assert len(several) == len(single), seed
+        for one, other in zip(several, single, strict=True):
+            assert np.array_equal(one.keypoints, other.keypoints), seed

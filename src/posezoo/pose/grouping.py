@@ -24,16 +24,16 @@ from posezoo.pose.limbs import LIMBS, NECK, LimbCandidates
 # are in the middle of the range in which synthetic groups of every kind are recovered
 # (tests/pose/test_bars.py); noise changes the fit by 0.003.
 # Bonus for each cell of length: the matching that leaves less of the field unexplained is better.
-_LENGTH_BONUS = 0.1
+LENGTH_BONUS = 0.1
 # Penalty for the squared logarithm of the ratio between the heights of the people at the two ends.
-_HEIGHT_PENALTY = 0.5
+HEIGHT_PENALTY = 0.5
 # Penalty for the squared logarithm of the ratio of the limb's length to the usual length, if it is shorter.
-_SHORT_PENALTY = 0.3
+SHORT_PENALTY = 0.3
 # The same if it is longer: perspective makes limbs look shorter, but hardly ever longer.
-_LONG_PENALTY = 1.2
+LONG_PENALTY = 1.2
 # Penalty for the squared length in cells, if neither height is known. For two people in line, both matchings
 # have the same sum of lengths, and the one with equal lengths is correct.
-_UNKNOWN_PENALTY = 0.01
+UNKNOWN_PENALTY = 0.01
 
 # Thirty people in a crowd leave 500 to 3000 pairs that exclude each other; noise may leave any number.
 _MAX_PAIRS = 3000
@@ -52,7 +52,7 @@ _MAX_LOG_RATIO = 0.5
 
 # The length of each limb relative to the body's height: R. Drillis and R. Contini, "Body segment
 # parameters", 1966 (in D. Winter, "Biomechanics and Motor Control of Human Movement", 2009, figure 4.1).
-_SHARES = np.array(
+SHARES = np.array(
     [
         *(0.129, 0.129, 0.186, 0.146, 0.186, 0.146),  # shoulders and arms
         *(0.303, 0.245, 0.246, 0.303, 0.245, 0.246),  # trunk and legs
@@ -60,7 +60,7 @@ _SHARES = np.array(
     ],
     np.float32,
 )
-_LOG_SHARES = np.log(_SHARES)
+LOG_SHARES = np.log(SHARES)
 # Whether a limb is at the end of the body: forearms and shins.
 _IS_END_LIMB = np.isin(np.arange(len(LIMBS)), (3, 5, 8, 11))
 
@@ -112,7 +112,13 @@ FindWeakLimbs = Callable[[list[int], list[int], list[int]], LimbCandidates]
 
 
 def assemble_people(
-    points: Floats, kinds: list[int], candidates: LimbCandidates, cell: float, find_weak: FindWeakLimbs
+    points: Floats,
+    kinds: list[int],
+    candidates: LimbCandidates,
+    cell: float,
+    find_weak: FindWeakLimbs,
+    *,
+    single_pass: bool = False,
 ) -> tuple[NDArray[Any], NDArray[Any]]:
     """(N,) the group of each peak; (N,) the sum of the peak and limb scores of each group.
 
@@ -124,6 +130,7 @@ def assemble_people(
         candidates: pairs of peaks that may be limbs.
         cell: the size of a cell of the map, in cells of 8 px.
         find_weak: returns the weak candidates among the given limbs, starts and ends.
+        single_pass: resolve all conflicts at once, and join no parts, as a graph does.
     """
     assembly = _PersonAssembly(points[:, 2], kinds, candidates, cell, find_weak)
     # True if no other pair of the same limb shares an end.
@@ -131,6 +138,8 @@ def assemble_people(
     starts, ends = offsets + candidates.starts, offsets + candidates.ends
     is_unique = np.bincount(starts).take(starts) + np.bincount(ends).take(ends) == 2
     assembly.join(is_unique.nonzero()[0])
+    if single_pass:
+        return assembly.restarted(is_unique).to_groups()
     if not is_unique.all():
         assembly.join_conflicting((~is_unique).nonzero()[0])
     assembly.join_parts()
@@ -163,6 +172,13 @@ class _PersonAssembly:
                 peaks[one] += peaks[other]
                 for peak in peaks[other]:
                     group_of[peak] = one
+
+    def restarted(self, is_unique: NDArray[Any]) -> _PersonAssembly:
+        """The groups of the unique pairs and the best others, joined again in the order of the limbs."""
+        best = self._best((~is_unique).nonzero()[0], self._person_heights())
+        new = _PersonAssembly(self._scores, self._kinds, self._pairs, self._cell, self._find_weak)
+        new.join(np.sort(np.append(is_unique.nonzero()[0], best)))
+        return new
 
     def join_conflicting(self, open_pairs: NDArray[Any]) -> None:
         """Resolve the limbs of people with known height first; each joined limb passes the height on."""
@@ -210,7 +226,7 @@ class _PersonAssembly:
             return
         weak = self._find_weak(*(list(values) for values in zip(*missing, strict=True)))
         heights = self._person_heights()
-        expected = _SHARES[weak.limbs] * np.sqrt(heights[weak.starts] * heights[weak.ends])
+        expected = SHARES[weak.limbs] * np.sqrt(heights[weak.starts] * heights[weak.ends])
         fits = np.abs(np.log(np.maximum(weak.lengths, 0.1) / expected)) < _MAX_LOG_RATIO
         self.join(self._best(self._add(weak[fits]), heights))
 
@@ -230,7 +246,7 @@ class _PersonAssembly:
         for two in combinations(stubs.tolist(), 2):
             crossed = pairs[np.array(two)]
             (limb, limb2), (end, end2) = crossed.limbs.tolist(), crossed.ends.tolist()
-            usual = _SHARES[limb] * heights[crossed.starts]
+            usual = SHARES[limb] * heights[crossed.starts]
             if limb != limb2 or not (crossed.lengths < _STUB_SHARE * usual).all():
                 continue
             weak = self._find_weak([limb, limb], crossed.starts.tolist(), [end2, end])
@@ -259,17 +275,17 @@ class _PersonAssembly:
         """Those of the chosen pairs that have the largest sum of weights; unknown heights are NaN."""
         pairs = self._pairs[chosen]
         length = pairs.lengths * np.float32(self._cell)
-        weights: Floats = 1 + pairs.scores * (1 + _LENGTH_BONUS * length)
+        weights: Floats = 1 + pairs.scores * (1 + LENGTH_BONUS * length)
         log_heights = np.log(heights)
         # The ratios and the height below are logarithms, too.
         one, other = log_heights[pairs.starts], log_heights[pairs.ends]
         height_ratio = one - other
         # fmax ignores NaN.
         height = np.where(np.isnan(height_ratio), np.fmax(one, other), (one + other) / 2)
-        length_ratio = np.log(np.maximum(pairs.lengths, 0.1)) - _LOG_SHARES[pairs.limbs] - height
-        factor = np.where(length_ratio > 0, _LONG_PENALTY, _SHORT_PENALTY)
-        penalty = np.fmax(_HEIGHT_PENALTY * height_ratio**2, 0) + factor * length_ratio**2
-        weights -= np.where(np.isnan(height), _UNKNOWN_PENALTY * length**2, penalty)
+        length_ratio = np.log(np.maximum(pairs.lengths, 0.1)) - LOG_SHARES[pairs.limbs] - height
+        factor = np.where(length_ratio > 0, LONG_PENALTY, SHORT_PENALTY)
+        penalty = np.fmax(HEIGHT_PENALTY * height_ratio**2, 0) + factor * length_ratio**2
+        weights -= np.where(np.isnan(height), UNKNOWN_PENALTY * length**2, penalty)
         if len(weights) > _MAX_PAIRS:
             kept = np.sort(np.argpartition(-pairs.scores, _MAX_PAIRS)[:_MAX_PAIRS])
             chosen, pairs, weights = chosen[kept], pairs[kept], weights[kept]
@@ -283,7 +299,7 @@ class _PersonAssembly:
         groups, count = np.array(self._group_of, np.int64), len(self._group_of)
         pairs, starts = self._pairs, groups[self._pairs.starts]
         lengths = np.bincount(starts, pairs.lengths * self._is_joined, count)
-        shares = np.bincount(starts, _SHARES[pairs.limbs] * self._is_joined, count)
+        shares = np.bincount(starts, SHARES[pairs.limbs] * self._is_joined, count)
         # Above 0, for the logarithm: joints may coincide.
         heights = np.maximum(lengths / np.maximum(shares, 1e-6), 1e-3).astype(np.float32)
         heights[np.bincount(groups, minlength=count) == 1] = np.nan

@@ -28,8 +28,8 @@ LIMBS = (
     *(((1, 0), 28), ((0, 14), 30), ((14, 16), 34), ((0, 15), 32), ((15, 17), 36)),
     *(((2, 16), 18), ((5, 17), 26)),
 )
-_STARTS, _ENDS = np.array([joints for joints, _ in LIMBS]).T
-_CHANNELS = np.array([channel for _, channel in LIMBS])
+STARTS, ENDS = np.array([joints for joints, _ in LIMBS]).T
+CHANNELS = np.array([channel for _, channel in LIMBS])
 
 #: The number of samples of the field for a limb, and how many of them must agree.
 SAMPLES = 10
@@ -63,7 +63,7 @@ def find_limb_candidates(points: Floats, peaks: Peaks, pafs: Floats, min_affinit
     counts = np.bincount(peaks.maps, minlength=JOINTS)
     # The pairs are processed in parts that fit into the processor's cache. One part is enough, unless there
     # are hundreds of people.
-    totals = (counts[_STARTS] * counts[_ENDS]).cumsum()
+    totals = (counts[STARTS] * counts[ENDS]).cumsum()
     with np.errstate(invalid="ignore"):  # infinity times zero is NaN, which counts as disagreement
         if totals[-1] <= _PAIRS_AT_ONCE:
             return _chosen(_pairs(points, counts, _ALL_LIMBS, pafs.shape), pafs, min_affinity)
@@ -95,10 +95,10 @@ def find_weak_limb_candidates(
     y = np.minimum(np.maximum(points[:, 1], 0), np.float32(height - 1))
     which, one, other = (np.array(values, np.int32) for values in (limbs, starts, ends))
     dx, dy = x[other] - x[one], y[other] - y[one]
-    channels = (_CHANNELS[which] * (height * width)).astype(np.int32)
+    channels = (CHANNELS[which] * (height * width)).astype(np.int32)
     pairs = _PeakPairs(which, one, other, channels, x[one], y[one], dx, dy, np.sqrt(dx * dx + dy * dy))
     with np.errstate(invalid="ignore"):
-        along = pairs.field_along(pafs, _SHARES_OF_LIMB[:, None])
+        along = pairs.field_along(pafs, SHARES_OF_LIMB[:, None])
         agreeing = (along > min_affinity) & (along < np.inf)
         # A negated any() of the opposite comparison would accept NaN.
         not_opposite = (along >= -np.float32(min_affinity)).all(axis=0)
@@ -116,14 +116,14 @@ def _chosen(pairs: _PeakPairs, pafs: Floats, min_affinity: float) -> LimbCandida
     for samples, max_count in _PREFILTERS:
         if len(pairs.limbs) < _MANY_PAIRS:
             break
-        one, other = (pairs.field_along(pafs, _SHARES_OF_LIMB[sample]) for sample in samples)
+        one, other = (pairs.field_along(pafs, SHARES_OF_LIMB[sample]) for sample in samples)
         # Not counted with <=, because NaN must count as disagreement.
         failed = failed + (2 - (one > min_affinity).view(np.int8) - (other > min_affinity).view(np.int8))
         left = np.flatnonzero(failed < 2)  # indices are faster than a mask
         if len(left) > max_count:
             left = np.sort(left.take(np.argpartition(-(one + other).take(left), max_count)[:max_count]))
         pairs, failed = pairs[left], failed[left]
-    along = pairs.field_along(pafs, _SHARES_OF_LIMB[:, None])
+    along = pairs.field_along(pafs, SHARES_OF_LIMB[:, None])
     agreeing = (along > min_affinity) & (along < np.inf)
     count = agreeing.sum(axis=0, dtype=np.float32)
     kept = np.flatnonzero(count >= ENOUGH)
@@ -133,7 +133,7 @@ def _chosen(pairs: _PeakPairs, pafs: Floats, min_affinity: float) -> LimbCandida
     )
 
 
-_SHARES_OF_LIMB = np.arange(SAMPLES, dtype=np.float32) / np.float32(SAMPLES - 1)
+SHARES_OF_LIMB = np.arange(SAMPLES, dtype=np.float32) / np.float32(SAMPLES - 1)
 # Each check has two samples, and the maximum number of pairs that remain. If two samples disagree, a pair
 # cannot reach nine of ten. If there are many pairs, the first check removes most of them; the other checks
 # are for maps of noise. Few pairs are faster without any check. A hundred people shoulder to shoulder leave
@@ -184,14 +184,14 @@ def _pairs(points: Floats, counts: NDArray[Any], limbs: NDArray[Any], shape: tup
     y = np.minimum(np.maximum(points[:, 1], 0), np.float32(height - 1))
     first = counts.cumsum() - counts
     # First one row for each start of a limb, then one pair for each end.
-    joints = _STARTS[limbs]
+    joints = STARTS[limbs]
     row_counts = counts[joints]
     # Array methods are used, because numpy's functions of the same names take twice as long.
     row_limbs = limbs.astype(np.int32).repeat(row_counts)
     row_starts = (first[joints] - row_counts.cumsum() + row_counts).repeat(row_counts)
     row_starts += np.arange(len(row_limbs))
-    sizes = counts[_ENDS][row_limbs]
-    ends = (first[_ENDS][row_limbs] - sizes.cumsum() + sizes).astype(np.int32).repeat(sizes)
+    sizes = counts[ENDS][row_limbs]
+    ends = (first[ENDS][row_limbs] - sizes.cumsum() + sizes).astype(np.int32).repeat(sizes)
     ends += np.arange(len(ends), dtype=np.int32)
     start_x, start_y = x.take(row_starts).repeat(sizes), y.take(row_starts).repeat(sizes)
     dx, dy = x.take(ends) - start_x, y.take(ends) - start_y
@@ -199,7 +199,7 @@ def _pairs(points: Floats, counts: NDArray[Any], limbs: NDArray[Any], shape: tup
         limbs=row_limbs.repeat(sizes),
         starts=row_starts.astype(np.int32).repeat(sizes),
         ends=ends,
-        channels=(_CHANNELS[row_limbs] * (height * width)).astype(np.int32).repeat(sizes),
+        channels=(CHANNELS[row_limbs] * (height * width)).astype(np.int32).repeat(sizes),
         x=start_x,
         y=start_y,
         dx=dx,

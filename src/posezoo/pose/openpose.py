@@ -39,12 +39,17 @@ class OpenPoseOptions(GroupingOptions):
 
     Attributes:
         compatible: return the result of Open Model Zoo's decoder, in its order and with its scores.
+        single_pass: resolve all conflicts between limbs at once, as the decoder in an IR does (``--decode``).
+            Parts of bodies that a crossing limb separates are not joined.
     """
 
     compatible: bool = False
+    single_pass: bool = False
 
 
-def decode_openpose(maps: Maps, size: Size, options: GroupingOptions) -> list[Pose]:
+def decode_openpose(
+    maps: Maps, size: Size, options: GroupingOptions, *, single_pass: bool = False
+) -> list[Pose]:
     """The people in the maps, highest score first, in input pixels.
 
     A pose's score is the mean of the scores of all 18 keypoints.
@@ -52,6 +57,8 @@ def decode_openpose(maps: Maps, size: Size, options: GroupingOptions) -> list[Po
     Args:
         maps: ``heatmaps`` (19, H, W) float32: of the 18 keypoints, about 0..1, and of the background; and
             ``pafs`` (38, H, W) float32: x and y of each limb's direction, -1..1.
+        size: width and height of the input, in pixels.
+        options, single_pass: as in ``OpenPoseOptions``.
     """
     heatmaps, pafs = maps["heatmaps"], maps["pafs"]
     if options.upsample > 1:
@@ -70,7 +77,9 @@ def decode_openpose(maps: Maps, size: Size, options: GroupingOptions) -> list[Po
     def find_weak(limbs: list[int], starts: list[int], ends: list[int]) -> LimbCandidates:
         return find_weak_limb_candidates(points, limbs, starts, ends, pafs, options.min_affinity)
 
-    groups, totals = assemble_people(points, peaks.maps.tolist(), limbs, cell, find_weak)
+    groups, totals = assemble_people(
+        points, peaks.maps.tolist(), limbs, cell, find_weak, single_pass=single_pass
+    )
     counts = np.bincount(groups, minlength=len(totals))
     is_kept = (counts >= max(2, options.min_keypoints)) & (totals >= options.min_score * counts)
     kept_peaks = is_kept[groups].nonzero()[0]
@@ -88,7 +97,7 @@ def decode_openpose(maps: Maps, size: Size, options: GroupingOptions) -> list[Po
 def _decode(maps: Maps, size: Size, options: OpenPoseOptions) -> list[Pose]:
     if options.compatible:
         return decode_openpose_omz(maps["heatmaps"], maps["pafs"], size, options)
-    return decode_openpose(maps, size, options)
+    return decode_openpose(maps, size, options, single_pass=options.single_pass)
 
 
 _HEATMAPS, _PAFS, _BOTH = 19, 38, 57

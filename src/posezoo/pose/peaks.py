@@ -17,9 +17,9 @@ from posezoo.pose.keypoints import Floats
 
 Ints = NDArray[np.int64]
 
-# Limits for values before a logarithm is computed. _TINY is below any score that counts.
-_TINY = np.float32(1e-6)
-_HUGE = np.float32(1e6)
+# Limits for values before a logarithm is computed. TINY is below any score that counts.
+TINY = np.float32(1e-6)
+HUGE = np.float32(1e6)
 
 
 @dataclass(frozen=True, eq=False, slots=True)
@@ -128,7 +128,7 @@ def refine_subpixel(maps: Floats, peaks: Peaks) -> tuple[Floats, Floats]:
     # For neighbors outside the map this reads an unrelated cell, which is replaced below.
     around = (here + np.array([[-1], [-width], [1], [width], [0]])) % len(flat)
     # fmax and fmin ignore NaN.
-    logs = np.log(np.fmin(np.fmax(np.abs(flat.take(around)), _TINY), _HUGE))
+    logs = np.log(np.fmin(np.fmax(np.abs(flat.take(around)), TINY), HUGE))
     before, after = logs[:2] - logs[4], logs[2:4] - logs[4]
     cells, last = np.array([peaks.columns, peaks.rows]), np.array([[width - 1], [height - 1]])
     if (cells % np.maximum(last, 1) == 0).any():
@@ -139,7 +139,7 @@ def refine_subpixel(maps: Floats, peaks: Peaks) -> tuple[Floats, Floats]:
         before[at_start] = (bends - after)[at_start]
         after[at_end] = (bends - before)[at_end]
     # The maximum of the parabola through (-1, before), (0, 0), (1, after) is at most half a cell away.
-    bend = np.minimum(before + after, -_TINY)
+    bend = np.minimum(before + after, -TINY)
     x, y = cells + (np.float32(0.5) * (before - after) / bend).clip(-0.5, 0.5)
     return x, y
 
