@@ -7,11 +7,15 @@ A part of a composite is one level deeper: ``<root>/public/<composite>/<part>/..
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from posezoo.settings import StoreLimits
 from posezoo.spec.model import Model, ModelSpec, Precision, RegexReplace, SourceFile
+
+#: The folder, in a model's own, of published IR that got a decoder.
+DECODED = "decoded"
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,12 +63,24 @@ class ModelLayout:
 
     def ir_path(self, spec: ModelSpec, precision: Precision) -> Path:
         """The .xml of an IR, the published one if the model is published as IR; the .bin is next to it."""
-        folder = self.model_download_dir(spec) if spec.is_ir else self.model_dir(spec)
-        return folder / precision / f"{spec.name}.xml"
+        if spec.is_converted:
+            return self.converted_ir_path(spec, precision)
+        return self.model_download_dir(spec) / precision / f"{spec.name}.xml"
 
     def converted_ir_path(self, spec: ModelSpec, precision: Precision) -> Path:
-        """The .xml of an IR that posezoo made, even if the model is published as IR in other precisions."""
-        return self.model_dir(spec) / precision / f"{spec.name}.xml"
+        """The .xml of an IR that posezoo made, even if the model is published as IR.
+
+        A published IR with a decoder gets a folder of its own, so that the original is kept.
+        """
+        folder = DECODED if spec.is_ir and spec.is_converted else ""
+        return self.model_dir(spec) / folder / precision / f"{spec.name}.xml"
+
+    def made_irs(self, spec: ModelSpec) -> Iterator[Path]:
+        """The .xml of each IR that posezoo may have made of a model."""
+        for precision in Precision:
+            yield self.converted_ir_path(spec, precision)
+            if spec.is_ir:
+                yield self.model_dir(spec) / DECODED / precision / f"{spec.name}.xml"
 
     def onnx_path(self, spec: ModelSpec) -> Path:
         """The path of the intermediate ONNX file of a checkpoint, if it is kept."""

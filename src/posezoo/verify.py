@@ -15,7 +15,7 @@ from posezoo.files.staging import PREFIX
 from posezoo.files.verified_files import is_verified, is_verified_file
 from posezoo.ir import provenance
 from posezoo.layout import ModelLayout
-from posezoo.spec.model import CompositeSpec, Digest, ModelSpec, Precision, RegexReplace, UnpackArchive
+from posezoo.spec.model import CompositeSpec, Digest, ModelSpec, RegexReplace, UnpackArchive
 
 # Files that posezoo writes beside a model's files and IR, or that a registry has beside its model.yml.
 # A killed process may leave the last two.
@@ -72,11 +72,11 @@ def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactSt
                 digest, artifact = Digest("sha384", sha384), path.relative_to(downloads).as_posix()
                 state, expected = file_state(path, None, digest), f"{digest}, of {step.file}"
                 yield ArtifactState(name, artifact, path, state, False, expected)
-    for precision in Precision:
-        record = provenance.read_provenance(layout.provenance_path(spec, precision))
+    for xml in layout.made_irs(spec):
+        record = provenance.read_provenance(xml.with_name("provenance.json"))
         for suffix in provenance.SUFFIXES:
-            path = layout.converted_ir_path(spec, precision).with_suffix(suffix)
-            artifact = f"{precision}/{path.name}"
+            path = xml.with_suffix(suffix)
+            artifact = path.relative_to(layout.model_dir(spec)).as_posix()
             if record is not None:
                 content = record.contents[suffix]
                 state = file_state(path, content.size, content.digest)
@@ -126,10 +126,9 @@ def _find_untracked(spec: ModelSpec, layout: ModelLayout) -> Iterator[tuple[Path
             known |= archive_record(step, spec, layout).outputs().keys()
         elif isinstance(step, RegexReplace):
             known |= {downloads / step.file, layout.published_path(spec, step.file)}
-    for precision in Precision:
-        xml = layout.converted_ir_path(spec, precision)
+    for xml in layout.made_irs(spec):
         known |= {xml.with_suffix(suffix) for suffix in provenance.SUFFIXES}
-        known.add(layout.provenance_path(spec, precision))
+        known.add(xml.with_name("provenance.json"))
     needed = {parent for path in known for parent in path.parents}
     for folder in dict.fromkeys((downloads, layout.model_dir(spec))):
         yield from find_untracked_below(folder, known, needed)

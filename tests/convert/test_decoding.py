@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from dataclasses import replace
@@ -12,14 +13,16 @@ import onnx
 import pytest
 from onnx import helper, numpy_helper
 
+from fakes import crowds
 from fakes.conversion import context_of, convert_model, plan_conversion
 from fakes.network import downloaded, network, spec_of
 from posezoo import decode
 from posezoo.convert.camera_input import with_camera_input
-from posezoo.convert.decoding import append_decoder, nodes, with_decoding
+from posezoo.convert.decoding import GRAPH_OPTIONS, append_decoder, nodes, with_decoding
 from posezoo.convert.fp16_check import compare_with_fp32
 from posezoo.errors import ConversionError, InferenceError, SelfCheckError
 from posezoo.ir.ir_writer import write_ir
+from posezoo.layout import ModelLayout
 from posezoo.pipeline.get import get, resolve_model
 from posezoo.pipeline.zoo_context import open_context
 from posezoo.pose.blazepose import BlazePoseOptions, decode_detections
@@ -31,7 +34,18 @@ from posezoo.runtime.graph import Graph
 from posezoo.runtime.loading import load_ir
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import ColorOrder, Decoder, Framework, Input, Output, Precision
+from posezoo.spec.model import (
+    ColorOrder,
+    Decoder,
+    Digest,
+    FileSource,
+    Framework,
+    Input,
+    Output,
+    Precision,
+    SourceFile,
+)
+from posezoo.verify import check_artifacts
 
 ov = pytest.importorskip("openvino")
 ops = ov.opset13
@@ -75,6 +89,19 @@ def detections(rng: np.random.Generator) -> Maps:
     return {"detections": rows[None, None]}
 
 
+def crowd(rng: np.random.Generator) -> Maps:
+    """The maps of a group of people of any kind."""
+    seed = int(rng.integers(10_000))
+    group = crowds.group(list(crowds.KINDS)[seed % len(crowds.KINDS)], seed, crowds.OPENPOSE_SIZE)
+    maps = zip(("heatmaps", "pafs"), crowds.openpose_maps(group, seed), strict=True)
+    return {role: np.array(array, np.float32) for role, array in maps}
+
+
+def crowd_in_one_output(rng: np.random.Generator) -> Maps:
+    maps = np.concatenate(list(crowd(rng).values()), axis=1)
+    return {"heatmaps_and_pafs": np.ascontiguousarray(maps.transpose(0, 2, 3, 1))}
+
+
 CASES: dict[str, tuple] = {
     **{f"heatmap/{name}": (heatmaps, {"convention": name}) for name in CONVENTIONS},
     "heatmap/dark of small inputs": (heatmaps, {"convention": "dark", "blur": 3}),
@@ -89,12 +116,20 @@ CASES: dict[str, tuple] = {
         {},
     ),
     "detection": (detections, {}),
+    "openpose": (crowd, GRAPH_OPTIONS["openpose"]),
+    "openpose/in one output": (crowd_in_one_output, GRAPH_OPTIONS["openpose"]),
 }
+
+
+def size_of(name: str) -> tuple[int, int]:
+    """Width and height of the input of a network with this decoder."""
+    return crowds.OPENPOSE_SIZE if name == "openpose" else SIZE
 
 
 def described(name: str, maps: Maps, tmp_path, **options):
     """A model with one image as input, whose outputs are these maps."""
-    image = Input("image", (1, 3, SIZE[1], SIZE[0]), "NCHW")
+    width, height = size_of(name)
+    image = Input("image", (1, 3, height, width), "NCHW")
     outputs = tuple(Output(role, array.shape, role=role) for role, array in maps.items())
     spec = spec_of(network("onnx"), tmp_path, inputs=(image,), outputs=outputs)
     return spec, Decoder(name, options)
@@ -102,7 +137,7 @@ def described(name: str, maps: Maps, tmp_path, **options):
 
 def graph_of(spec, maps: Maps):
     """The decoder alone: its inputs are the outputs of a network."""
-    image = ops.parameter([1, 3, SIZE[1], SIZE[0]], np.float32, name="image")
+    image = ops.parameter(list(spec.inputs[0].shape), np.float32, name="image")
     nothing = ops.multiply(ops.reduce_max(image, ops.constant([0, 1, 2, 3])), ops.constant(np.float32(0)))
     outputs, inner = [], {}
     for role, array in maps.items():
@@ -124,7 +159,7 @@ def graph_of(spec, maps: Maps):
 def expected(name: str, maps: Maps, count: int, min_score: float = 0, **options):
     """What posezoo.decode returns, with continuous coordinates, as the arrays of an IR."""
     decoder = find_decoder(name)
-    poses = [pose for pose in decode(name, maps, SIZE, **options) if pose.score >= min_score][:count]
+    poses = [pose for pose in decode(name, maps, size_of(name), **options) if pose.score >= min_score][:count]
     joints = len(SKELETONS[decoder.skeleton].keypoints)
     values, scores = np.zeros((count, *((joints, 3) if joints else (4,)))), np.zeros(count)
     for row, pose in enumerate(poses):
@@ -135,7 +170,7 @@ def expected(name: str, maps: Maps, count: int, min_score: float = 0, **options)
     return values, scores
 
 
-FP16_CASES = ("heatmap/dark", "heatmap/udp", "detection")
+FP16_CASES = ("heatmap/dark", "heatmap/udp", "detection", "openpose")
 
 
 @pytest.mark.parametrize(
@@ -339,7 +374,6 @@ def test_an_ir_with_its_decoder_refuses_what_needs_the_maps(tmp_path):
     [
         ({"decoder": None}, {}, "has no decoder"),
         ({"decoder": Decoder("lifting_3d")}, {}, "its decoder lifting_3d cannot be put into an IR"),
-        ({"framework": Framework.DLDT}, {}, "is published as IR"),
         ({}, {"max_people": 2}, "finds one person, so --max_people 2"),
         (
             {"composite": "both", "outputs": (Output("x", (1, 4), role="faces"),)},
@@ -445,25 +479,95 @@ def test_blazeposes_real_detector_finds_the_same_faces(mirror, shared, tmp_path)
     assert found > 10
 
 
-def test_the_decoder_of_a_real_detector_finds_the_same_boxes(mirror, shared, tmp_path):
-    """Its publisher's IR, whose outputs are declared as those of another format: no IR gets a decoder."""
+def published_ir(folder, kind: str = "brightness"):
+    """A model that is published as IR in FP32 and FP16, and its layout."""
+    spec, layout = pose_network(folder / "onnx", kind=kind)
+    converted = convert_model(spec, layout)
+    files = []
+    for precision, xml in converted.irs.items():
+        for path in (xml, xml.with_suffix(".bin")):
+            name, content = f"{precision}/{spec.name}{path.suffix}", path.read_bytes()
+            digest = Digest("sha384", hashlib.sha384(content).hexdigest())
+            files.append(SourceFile(name, len(content), digest, (FileSource(path),)))
+            target = folder / "all" / spec.subdirectory / name
+            target.parent.mkdir(parents=True, exist_ok=True)
+            target.write_bytes(content)
+    image = replace(spec.inputs[0], reverse_input_channels=False, color=ColorOrder.BGR)
+    published = replace(spec, framework=Framework.DLDT, files=tuple(files), inputs=(image,))
+    return published, ModelLayout(folder / "all", folder / "all")
+
+
+@pytest.mark.parametrize("resize", [False, True])
+def test_a_published_ir_gets_its_decoder_beside_it(tmp_path, resize):
+    """The IR of each precision is made from the published one of that precision, which is kept."""
+    published, layout = published_ir(tmp_path)
+    before = {path: path.read_bytes() for path in layout.output_dir.rglob("*") if path.is_file()}
+    spec = with_decoding(published, published.decoder)
+    spec = with_camera_input(spec, element_type="u8", layout="NHWC", resize=resize)
+    assert [step.reason for step in plan_conversion(spec, layout).irs] == ["it does not exist yet"] * 2
+    irs = convert_model(spec, layout).irs
+    assert {path: path.read_bytes() for path in before} == before
+    frame = np.random.default_rng(1).integers(0, 256, (1, 64, 48, 3), np.uint8)
+    for precision, xml in irs.items():
+        assert xml.parts[-3:-1] == ("decoded", precision)
+        original = layout.ir_path(published, precision)
+        plain = ov.Core().compile_model(original, "CPU", EXACT)
+        maps = {"heatmaps": plain(frame.transpose(0, 3, 1, 2).astype(np.float32))[0]}
+        (pose,) = decode("heatmap", maps, (48, 64), convention="dark", blur=3)
+        values, scores = ov.Core().compile_model(xml, "CPU", EXACT)(frame).values()
+        assert np.abs(values[0, :, :2] - pose.keypoints[:, :2] - 0.5).max() < 1e-3
+        assert scores[0] == pytest.approx(pose.score, abs=1e-5)
+        record = json.loads(layout.provenance_path(spec, precision).read_bytes())
+        assert {name.partition("/")[0] for name in record["key"]["sources"]} == {precision.value}
+        assert "reading the original" in record["self_check"]["reference"]
+    assert all(step.is_up_to_date for step in plan_conversion(spec, layout).irs)
+    assert {each.state for each in check_artifacts(published, layout)} == {"good"}
+    layout.ir_path(published, Precision.FP16).with_suffix(".bin").write_bytes(b"")
+    with pytest.raises(ConversionError, match=r"has 0 bytes, model\.yml declares"):
+        convert_model(spec, layout, force=True, precisions=(Precision.FP16,))
+
+
+def test_a_file_that_is_no_ir_gets_no_decoder(tmp_path):
+    published, layout = published_ir(tmp_path)
+    (xml, *others) = published.files
+    content = b"x" * 5000
+    xml = replace(xml, size=len(content), checksum=Digest("sha384", hashlib.sha384(content).hexdigest()))
+    (layout.model_download_dir(published) / xml.name).write_bytes(content)
+    spec = with_decoding(replace(published, files=(xml, *others)), published.decoder)
+    with pytest.raises(ConversionError, match="not an OpenVINO IR, but something else"):
+        convert_model(spec, layout, precisions=(Precision.FP32,))
+
+
+@pytest.mark.parametrize(
+    ("model", "precision"),
+    [
+        *(("person-detection-retail-0013", each) for each in ("FP32", "FP16", "FP16-INT8")),
+        ("human-pose-estimation-0001", "FP16-INT8"),
+    ],
+)
+def test_real_published_irs_find_the_same_people(mirror, shared, tmp_path, model, precision):
     settings = {"output_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
-    context = open_context(to_settings(read_settings(settings)))
-    spec = context.registry.find("person-detection-retail-0013")
-    xml = get(resolve_model(spec, (Precision.FP32,), context), context).irs[Precision.FP32]
-    plain = ov.Core().compile_model(xml, "CPU", EXACT)
-    spec = with_decoding(replace(spec, framework=Framework.ONNX), spec.decoder, max_people=20)
-    whole = ov.Core().compile_model(append_decoder(ov.Core().read_model(xml), spec), "CPU", EXACT)
+    context, precision = open_context(to_settings(read_settings(settings))), Precision(precision)
+    spec, irs = context.registry.find(model), {}
+    for decodes in (False, True):
+        resolved = resolve_model(spec, (precision,), context, inputs=InputOptions(decode=decodes))
+        irs[decodes] = get(resolved, context).irs[precision]
+    sizes = [path.with_suffix(".bin").stat().st_size for path in irs.values()]
+    assert sizes[1] - sizes[0] < 50_000  # weights in INT8 stay in INT8
+    plain, whole = (ov.Core().compile_model(xml, "CPU", EXACT) for xml in irs.values())
     _, _, height, width = plain.input(0).shape
-    found = 0
+    roles, found = {port.role: port.name for port in spec.outputs}, 0
+    options = GRAPH_OPTIONS.get(spec.decoder.name, {})
     for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
-        picture = (
-            cv2.resize(cv2.imread(str(photo)), (width, height)).transpose(2, 0, 1)[None].astype(np.float32)
-        )
-        boxes, scores = whole([picture]).values()
-        poses = decode("detection", {"detections": plain([picture])[0]}, (width, height))[:20]
+        picture = cv2.resize(cv2.imread(str(photo)), (width, height))
+        feed = picture.transpose(2, 0, 1)[None].astype(np.float32)
+        values, scores = whole([feed]).values()
+        outputs = plain([feed])
+        maps = {role: outputs[name] for role, name in roles.items()}
+        poses = decode(spec.decoder.name, maps, (width, height), **options)
         assert np.count_nonzero(scores) == len(poses)
-        for box, score, pose in zip(boxes, scores, poses, strict=False):
-            assert np.abs(box - pose.box).max() <= 0.01 and abs(score - pose.score) <= 1e-4
+        for value, score, pose in zip(values, scores, poses, strict=False):
+            wanted = pose.box if value.ndim == 1 else pose.keypoints
+            assert np.abs(value - wanted).max() <= 0.01 and abs(score - pose.score) <= 1e-4
         found += len(poses)
     assert found > 10

@@ -165,4 +165,4 @@ def test_an_installed_package_adds_a_format(tmp_path):
         (tmp_path / "net.caffemodel").write_bytes(b"caffe")
         assert model_format.recognises(tmp_path / "net.caffemodel")
         assert image_layout("caffe") == "NCHW"
-        assert FORMATS.names() == ("pytorch", "onnx", "tf", "tflite", "caffe")
+        assert FORMATS.names() == ("pytorch", "onnx", "dldt", "tf", "tflite", "caffe")

@@ -29,7 +29,7 @@ def format_plan(plan: Plan) -> list[str]:
         text = describe_obstacle(spec, plan.resolved.route, plan.obstacle)
         return [text.removeprefix(f"{spec.full_name}: ")]
     lines = [format_planned_file(file) for file in plan.files]
-    if spec.is_ir:
+    if not spec.is_converted:
         return [*lines, "is published as IR: nothing to convert"]
     by = f" by Model Optimizer {plan.model_optimizer.version}" if plan.model_optimizer else ""
     if plan.resolved.runs_upstream_code:

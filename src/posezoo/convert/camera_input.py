@@ -26,10 +26,10 @@ def with_camera_input(
     """
     if not (element_type or layout or resize):
         return spec
-    if spec.is_ir:
+    if not spec.is_converted:
         raise ConversionError(
             f"{spec.full_name}: is published as IR, whose inputs cannot be changed",
-            hint="remove --input_type, --input_layout and --resize",
+            hint="remove --input_type, --input_layout and --resize, or add --decode",
         )
     usual_layout = image_layout(spec.framework)
     inputs = []

@@ -77,7 +77,7 @@ def plan_irs(
     Raises:
         ConversionError: an IR of other weights would be replaced (``refuse_to_replace``).
     """
-    if not resolved.spec.is_ir and not options.force:
+    if resolved.spec.is_converted and not options.force:
         refuse_to_replace(resolved.source, resolved.layout)
     irs = []
     for target in resolved.targets:
@@ -93,7 +93,7 @@ def plan_irs(
             is_checked = options.self_check and can_check
             reason = explain_stale_ir(
                 resolved,
-                target.xml,
+                target,
                 is_good,
                 is_checked=is_checked,
                 is_proven=is_checked and options.is_strict,
@@ -105,7 +105,7 @@ def plan_irs(
 
 def explain_stale_ir(
     resolved: Resolved,
-    xml: Path,
+    target: Target,
     is_good: IsGood,
     *,
     is_checked: bool = False,
@@ -113,8 +113,11 @@ def explain_stale_ir(
     mo_version: str = "",
 ) -> str:
     """Why an IR differs from the one that a conversion would make now; empty if it does not."""
-    key = partial(provenance.conversion_key, resolved.source, resolved.decoder, model_optimizer=mo_version)
-    return provenance.explain_stale_record(xml, key, is_good, is_checked=is_checked, is_proven=is_proven)
+    source = resolved.source_of(target)
+    key = partial(provenance.conversion_key, source, resolved.decoder, model_optimizer=mo_version)
+    return provenance.explain_stale_record(
+        target.xml, key, is_good, is_checked=is_checked, is_proven=is_proven
+    )
 
 
 def select_due(name: str, irs: Sequence[PlannedIr], listener: Listener) -> list[Target]:

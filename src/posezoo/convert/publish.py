@@ -87,22 +87,24 @@ def publish_irs(
         source = frontends.source_model_path(spec, layout) if self_check else Path()
         if self_check and reference is None:
             reference = pool.submit(compute_reference, spec_with_names, source)
+        # A published IR keeps the types of its constants, and is compared with itself.
+        exact = targets[0].precision if spec.is_ir else Precision.FP32
         paths = {
             precision: folder / precision / f"{spec.name}.xml"
-            for precision in (Precision.FP32, *(target.precision for target in targets))
+            for precision in (exact, *(target.precision for target in targets))
         }
         checks: dict[Precision, Future[SelfCheckResult]] = {}
         if reference:
             # An IR in FP16 is proven by the FP32 IR, which is written first, also if it was not requested.
-            fp32 = ir_writer.write_ir(network, paths[Precision.FP32], Precision.FP32)
-            checks[Precision.FP32] = pool.submit(
+            fp32 = ir_writer.write_ir(network, paths[exact], Precision.FP32)
+            checks[exact] = pool.submit(
                 check_ir, spec_with_names, fp32, source, reference, is_strict=is_strict
             )
         written = []
         for target in targets:
             precision, xml = target.precision, paths[target.precision]
             if precision not in checks:
-                ir_writer.write_ir(network, xml, precision)
+                ir_writer.write_ir(network, xml, Precision.FP32 if spec.is_ir else precision)
                 if reference:
                     checks[precision] = pool.submit(
                         check_fp16, spec_with_names, xml, source, fp32, checks[Precision.FP32], reference

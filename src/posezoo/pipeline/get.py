@@ -140,7 +140,10 @@ def resolve_model(
         precisions = published or precisions
     layout = replace(context.layout, checkpoint=checkpoint)
     converter = _CONVERTERS.get(converter_route, Converter.OPENVINO)
-    if spec.decoding and (converter is Converter.MODEL_OPTIMIZER or {*precisions} & {*INT8_PRECISIONS}):
+    if converter is Converter.PUBLISHED and spec.is_converted:
+        converter = Converter.OPENVINO
+    is_quantized = not spec.is_ir and bool({*precisions} & {*INT8_PRECISIONS})
+    if spec.decoding and (converter is Converter.MODEL_OPTIMIZER or is_quantized):
         made_by = "Model Optimizer" if converter is Converter.MODEL_OPTIMIZER else "posezoo quantize"
         raise ConversionError(
             f"{spec.full_name}: no decoder is put into an IR that {made_by} makes", hint="remove --decode"
@@ -171,7 +174,7 @@ def _target(
     xml = layout.ir_path(spec, precision)
     if converter is Converter.PUBLISHED:
         return Target(precision, xml, converter, obstacle)
-    if precision in INT8_PRECISIONS:
+    if precision in INT8_PRECISIONS and not spec.is_ir:
         why = f"no conversion makes {precision}, and {xml} does not exist"
         obstacle = Obstacle(PRECISION, why, f"posezoo quantize {spec.full_name} --dataset_dir PHOTOS")
         converter = Converter.QUANTIZATION
@@ -222,7 +225,7 @@ def convert(
         require_network(spec)
     if plan.obstacle is not None:
         raise resolved.error(plan.obstacle)
-    if spec.is_ir:
+    if not spec.is_converted:
         listener(ConversionSkipped(spec.full_name, "published as IR"))
         irs = {ir.precision: ir.xml for ir in plan.irs if ir.xml.is_file()}
         if not irs:
@@ -241,7 +244,11 @@ def convert(
         with results as layout:  # the results of upstream code exist until the context ends
             listener(ConversionStarted(spec.full_name, tuple(target.precision for target in due)))
             try:
-                if plan.model_optimizer is None:
+                if spec.is_ir:  # each precision is made from the published IR of the same precision
+                    for target in due:
+                        one = replace(resolved, source=resolved.source_of(target))
+                        convert_with_openvino(one, layout, [target], options, listener=listener)
+                elif plan.model_optimizer is None:
                     convert_with_openvino(resolved, layout, due, options, listener=listener)
                 else:
                     from posezoo.convert.model_optimizer import convert_with_model_optimizer

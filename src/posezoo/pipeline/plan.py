@@ -11,7 +11,7 @@ from posezoo.convert.conversion_plan import ConversionOptions, PlannedIr, explai
 from posezoo.download.model_download import PlannedFile, download_model, plan_download
 from posezoo.errors import ConversionError
 from posezoo.files import stores, verified_files
-from posezoo.layout import ModelLayout
+from posezoo.layout import DECODED, ModelLayout
 from posezoo.pipeline.zoo_context import Context
 from posezoo.registry import format_command
 from posezoo.resolve.resolved import Converter, Resolved, Target
@@ -95,7 +95,7 @@ def make_plan(
     )
     obstacle = next((ir.target.obstacle for ir in irs if ir.reason and ir.target.obstacle), None)
     is_due = not all(ir.is_up_to_date for ir in irs)
-    if obstacle is not None or not (is_due or spec.is_ir):
+    if obstacle is not None or not (is_due or not spec.is_converted):
         return Plan(resolved, irs, obstacle=obstacle, model_optimizer=optimizer)
     code: tuple[str, ...] = ()
     if resolved.runs_upstream_code:
@@ -144,7 +144,7 @@ def pull_irs(
     """
 
     def is_wanted(name: str) -> bool:
-        folder, _, file = name.partition("/")
+        folder, _, file = name.removeprefix(f"{DECODED}/").partition("/")
         return folder in list(Precision) and (folder in precisions or not file.endswith(".bin"))
 
     return stores.pull(layout.model_dir(spec), layout.limits, is_wanted)
@@ -167,7 +167,7 @@ def require_current_ir(resolved: Resolved, target: Target, done: str) -> None:
         reason = "" if is_whole else "it is not the file that was published"
     else:
         folder = layout.output_dir
-        reason = explain_stale_ir(resolved, target.xml, verified_files.is_verified)
+        reason = explain_stale_ir(resolved, target, verified_files.is_verified)
     if reason:
         raise ConversionError(
             f"{target.xml}: not {done}, since {reason}",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import Enum
 from pathlib import Path
 
@@ -50,6 +50,14 @@ class Resolved:
     decoder: Decoder | None  # the decoder that the IR name: the model's own; if it has none, its composite's
     layout: ModelLayout  # the folders of its files and IR
     targets: tuple[Target, ...]  # one for each requested IR
+
+    def source_of(self, target: Target) -> ModelSpec:
+        """The model that is read to make an IR; of a published one, only the IR of the same precision."""
+        if not self.source.is_ir:
+            return self.source
+        files = tuple(file for file in self.source.files if file.name.startswith(f"{target.precision}/"))
+        xml = next((file.name for file in files if file.name.endswith(".xml")), "")
+        return replace(self.source, files=files, input_model=xml)
 
     def error(self, obstacle: Obstacle) -> ConversionError:
         """The error to raise if an obstacle prevents an IR that has to be made."""

@@ -536,6 +536,11 @@ class ModelSpec:
         return self.framework is Framework.DLDT
 
     @property
+    def is_converted(self) -> bool:
+        """Whether posezoo makes its IR: it is not published as IR, or its IR gets a decoder."""
+        return not self.is_ir or self.decoding is not None
+
+    @property
     def precisions(self) -> tuple[Precision, ...]:
         """The precisions of its IR: the published ones, otherwise those that a conversion makes."""
         if self.is_ir:

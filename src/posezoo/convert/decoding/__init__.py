@@ -28,8 +28,12 @@ SCORE_OPTIONS = {
     "heatmap": "",
     "movenet": "",
     "movenet_multipose": "min_score",
+    "openpose": "",  # its min_score is compared with another sum
     "simcc": "",
 }
+
+#: Options that decoders get in a graph, if the model does not declare them.
+GRAPH_OPTIONS: Mapping[str, Mapping[str, Any]] = {"openpose": {"single_pass": True, "max_peaks": 32}}
 
 #: The outputs of an IR with a decoder: [N, K, 3], or of a detector [N, 4]; and [N].
 KEYPOINTS, BOXES, SCORES = "keypoints", "boxes", "scores"
@@ -55,8 +59,6 @@ def with_decoding(
     problem, hint, option = "", "remove --decode", ""
     if named is None:
         problem = "has no decoder to put into its IR"
-    elif spec.is_ir:
-        problem = "is published as IR, to which no decoder is added"
     elif named.name not in SCORE_OPTIONS:
         problem = f"its decoder {named.name} cannot be put into an IR"
         hint = f"{hint}; these can: {', '.join(SCORE_OPTIONS)}"
@@ -72,6 +74,7 @@ def with_decoding(
             hint = "remove --max_people"
     if problem or named is None:
         raise ConversionError(f"{spec.full_name}: {problem}", hint=hint)
+    named = Decoder(named.name, {**GRAPH_OPTIONS.get(named.name, {}), **named.options})
     if min_score is not None and option:
         named = Decoder(named.name, {**named.options, option: min_score})
     elif min_score is None:
@@ -91,8 +94,10 @@ def _with_usual_size(port: Input) -> Input:
 def _find_network(spec: ModelSpec, decoder: DecoderType) -> tuple[Output, ...] | None:
     """The outputs of the decoder's network whose roles the model declares; without roles, the last one's."""
     roles = {port.role for port in spec.outputs}
+    if not roles - {""} or any(rule.keys() <= roles for rule in decoder.rules):
+        return decoder.networks[-1]  # a rule may have roles of its own: all maps in one output
     fitting = (each for each in decoder.networks if {output.role for output in each} <= roles)
-    return next(fitting, None) if roles - {""} else decoder.networks[-1]
+    return next(fitting, None)
 
 
 def match_roles(spec: ModelSpec, shapes: Mapping[str, tuple[int, ...]]) -> dict[str, str]:
@@ -155,7 +160,8 @@ def append_decoder(network: Any, spec: ModelSpec) -> Any:
 
     assert spec.decoding is not None
     name, ov, size = spec.decoding.decoder.name, import_openvino(), _input_size(network, spec)
-    fold_constants(network)  # else OpenVINO does not know in FP16 which sizes follow from the image's
+    if not spec.is_ir:  # folding would make INT8 weights f32
+        fold_constants(network)  # else OpenVINO does not know in FP16 which sizes follow from the image's
     ports = {name: port for port in network.outputs for name in port.names}
     roles = match_roles(spec, {name: tuple(static_sizes(port.partial_shape)) for name, port in ports.items()})
     maps = {role: nodes.to_float(ports[output].node.input_value(0)) for role, output in roles.items()}

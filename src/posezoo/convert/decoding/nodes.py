@@ -62,7 +62,9 @@ def select_highest(scores: Any, limit: int) -> tuple[Any, Any]:
 
 def take(values: Any, places: ArrayLike | Any, axis: int) -> Any:
     """The values at these indices of an axis."""
-    return ops.gather(values, places if hasattr(places, "get_node") else integers(places), integers(axis))
+    return ops.gather(
+        values, places if hasattr(places, "get_element_type") else integers(places), integers(axis)
+    )
 
 
 def shift(keypoints: Any, offset: float) -> Any:

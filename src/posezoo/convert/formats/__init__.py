@@ -83,6 +83,7 @@ FORMATS: LazyTable[ModelFormat] = LazyTable(
     {
         "pytorch": "posezoo.convert.formats.pytorch:PYTORCH",
         "onnx": "posezoo.convert.formats.onnx:ONNX",
+        "dldt": "posezoo.convert.formats.openvino_ir:OPENVINO_IR",
         "tf": "posezoo.convert.formats.tensorflow:FROZEN_GRAPH",
         "tflite": "posezoo.convert.formats.tflite:TFLITE",
     },

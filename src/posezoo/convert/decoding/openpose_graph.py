@@ -1,0 +1,281 @@
+"""OpenPose's decoder in a graph: ``pose.openpose`` with the option ``single_pass``.
+
+Each step is done for P peaks of each joint (the option ``max_peaks``) and for all 19 limbs at once: a tensor
+(19, P, P) has a row for each start and a column for each end of a limb.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+from typing import Any
+
+import numpy as np
+import openvino.opset1 as ops1
+import openvino.opset13 as ops
+
+from posezoo.convert.decoding.nodes import Maps, constant, integers, select_highest, take, to_float
+from posezoo.pose import grouping
+from posezoo.pose.letterbox import Size
+from posezoo.pose.limbs import CHANNELS, ENDS, ENOUGH, JOINTS, SHARES_OF_LIMB, STARTS
+from posezoo.pose.openpose import OpenPoseOptions
+from posezoo.pose.peaks import HUGE, TINY
+
+#: How often the starts and ends of limbs exchange messages in ``_match``.
+ROUNDS = 20
+
+# The first 17 limbs are a tree whose root is the neck, here level by level. The others end at an ear that the
+# tree also reaches.
+_LEVELS = ((0, 1, 6, 9, 12), (2, 4, 7, 10, 13, 15), (3, 5, 8, 11, 14, 16))
+_EAR_LIMBS = (17, 18)
+
+
+def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> tuple[Any, Any]:
+    """The people, as ``append_decoder`` says; at most P.
+
+    Raises:
+        ValueError: fewer people are found, or an option changes how peaks are found.
+    """
+    if options.compatible or options.upsample > 1 or not options.subpixel:
+        raise ValueError("the options compatible, upsample and subpixel cannot be changed in a graph")
+    if max_people > options.max_peaks:
+        raise ValueError(
+            f"finds at most {options.max_peaks} people, so --max_people {max_people} cannot be used"
+        )
+    heatmaps, pafs = _split(maps)
+    joints, (_, _, height, width) = take(heatmaps, range(JOINTS), 1), heatmaps.shape
+    cell = size[0] / width / grouping.CELL
+    places, scores = _find_peaks(joints, grouping.nms_radius(cell), options)
+    is_peak = to_float(ops.greater(scores, constant(0)))
+    x, y = _refine(joints, places)
+    affinity, length = _find_candidates(x, y, is_peak, pafs, options.min_affinity)
+    is_candidate = to_float(ops.greater(affinity, constant(0)))
+    in_row, in_column = (ops.reduce_sum(is_candidate, integers([axis]), keep_dims=True) for axis in (2, 1))
+    is_alone = to_float(ops.equal(ops.add(in_row, in_column), constant(2)))
+    is_unique = ops.multiply(is_candidate, is_alone)
+    weights = _weigh(affinity, length, *_person_heights(is_unique, length, is_peak), cell)
+    is_open = ops.subtract(is_candidate, is_unique)
+    is_limb = ops.add(is_unique, _match(ops.multiply(ops.relu(weights), is_open)))
+    labels = _label(is_limb)
+    in_group = _members(np.arange(JOINTS * options.max_peaks, dtype=np.float32), labels, is_peak)
+    is_within = to_float(ops.equal(*_at_limbs(labels)))
+    limb_scores = _sum_at_starts(reduce(ops.multiply, (is_limb, affinity, is_within)))
+    count, total, score = _sums(in_group, is_peak, ops.add(scores, limb_scores), scores)
+    is_person = ops.logical_and(
+        ops.greater_equal(count, constant(max(2, options.min_keypoints))),
+        ops.greater_equal(total, ops.multiply(constant(options.min_score), count)),
+    )
+    score = ops.minimum(ops.divide(score, constant(JOINTS)), constant(1))
+    order, score = select_highest(ops.select(is_person, score, constant(-1)), max_people or options.max_peaks)
+    half, across, down = constant(0.5), constant(size[0] / width), constant(size[1] / height)
+    points = (ops.multiply(ops.add(x, half), across), ops.multiply(ops.add(y, half), down), scores)
+    stacked = ops.concat([ops.unsqueeze(each, integers(2)) for each in points], 2)  # (18, P, 3)
+    members = ops.reshape(take(in_group, order, 0), integers([-1, JOINTS, options.max_peaks, 1]), False)
+    return ops.reduce_sum(ops.multiply(members, stacked), integers([2])), score
+
+
+def _split(maps: Maps) -> tuple[Any, Any]:
+    """Heatmaps and fields, (1, channels, H, W), as ``pose.openpose`` splits them."""
+    if len(maps) == 2:
+        return maps["heatmaps"], maps["pafs"]
+    (both,) = maps.values()
+    if both.shape[1] != 57:
+        both = ops.transpose(both, integers([0, 3, 1, 2]))
+    return take(both, range(19), 1), take(both, range(19, 57), 1)
+
+
+def _find_peaks(joints: Any, radius: int, options: OpenPoseOptions) -> tuple[Any, Any]:
+    """The flat cell of each peak, i32 (18, P), and its score, highest first; 0 if there is no peak."""
+    _, _, height, width = joints.shape
+    side = 2 * radius + 1
+    highest = ops1.max_pool(joints, [1, 1], [radius] * 2, [radius] * 2, [side] * 2)
+    # Of equal cells the first is the peak: it is higher than the rows above and the cells to its left.
+    is_peak = ops.logical_and(
+        ops.greater_equal(joints, highest), ops.greater(joints, constant(options.min_keypoint_score))
+    )
+    for begin, end, kernel in (
+        ([0, 0, radius, radius], [0, 0, 0, radius], [radius, side]),
+        ([0, 0, 0, radius], [0, 0, 0, 0], [1, radius]),
+    ):
+        padded = ops.pad(joints, integers(begin), integers(end), "constant", constant(0))
+        earlier = ops1.max_pool(padded, [1, 1], [0, 0], [0, 0], kernel)
+        earlier = take(take(earlier, range(height), 2), range(width), 3)
+        is_peak = ops.logical_and(is_peak, ops.greater(joints, earlier))
+    ranked = ops.reshape(ops.select(is_peak, joints, constant(0)), integers([JOINTS, -1]), False)
+    best = ops.topk(ranked, integers(options.max_peaks), 1, "max", "value", "i32")
+    return best.output(1), best.output(0)
+
+
+def _refine(joints: Any, places: Any) -> tuple[Any, Any]:
+    """x and y of the peaks in cells, (18, P), as ``pose.peaks.refine_subpixel``."""
+    _, _, height, width = joints.shape
+    count = height * width
+    here = ops.add(places, integers(count * np.arange(JOINTS).reshape(-1, 1)))
+    around = ops.add(here, integers(np.reshape([-1, -width, 1, width, 0], (5, 1, 1))))
+    flat = ops.reshape(joints, integers([-1]), False)
+    values = ops.abs(take(flat, ops.floor_mod(around, integers(JOINTS * count)), 0))
+    logs = ops.log(ops.clamp(values, float(TINY), float(HUGE)))
+    center = take(logs, [4], 0)
+    before, after = (ops.subtract(take(logs, side, 0), center) for side in ([0, 1], [2, 3]))
+    columns = ops.mod(places, integers(width))
+    rows = ops.divide(ops.subtract(places, columns), integers(width))
+    cells = ops.concat([ops.unsqueeze(each, integers(0)) for each in (columns, rows)], 0)
+    at_start = ops.equal(cells, integers(0))
+    at_end = ops.equal(cells, integers(np.reshape([width - 1, height - 1], (2, 1, 1))))
+    bends = ops.add(before, after)
+    bends = ops.select(ops.logical_or(at_start, at_end), take(bends, [1, 0], 0), bends)
+    before = ops.select(at_start, ops.subtract(bends, after), before)
+    after = ops.select(at_end, ops.subtract(bends, before), after)
+    bend = ops.minimum(ops.add(before, after), constant(-TINY))
+    offsets = ops.divide(ops.multiply(constant(0.5), ops.subtract(before, after)), bend)
+    points = ops.add(to_float(cells), ops.clamp(offsets, -0.5, 0.5))
+    return take(points, 0, 0), take(points, 1, 0)
+
+
+def _at_limbs(values: Any) -> tuple[Any, Any]:
+    """The values, (18, P), at the starts of the limbs, (19, P, 1), and at their ends, (19, 1, P)."""
+    return ops.unsqueeze(take(values, STARTS, 0), integers(2)), ops.unsqueeze(
+        take(values, ENDS, 0), integers(1)
+    )
+
+
+def _find_candidates(x: Any, y: Any, is_peak: Any, pafs: Any, min_affinity: float) -> tuple[Any, Any]:
+    """The affinity of each pair, 0 if it is no candidate, and its length in cells; as ``pose.limbs``."""
+    _, _, height, width = pafs.shape
+    shares = constant(SHARES_OF_LIMB.reshape(-1, 1, 1, 1))
+    spans, cells = [], []
+    for values, side in ((x, width), (y, height)):
+        start, end = _at_limbs(ops.clamp(values, 0, side - 1))
+        spans.append(ops.subtract(end, start))
+        along = ops.add(ops.multiply(shares, spans[-1]), ops.add(start, constant(0.5)))
+        cells.append(ops.convert(along, "i32"))
+    (dx, dy), (columns, rows) = spans, cells
+    length = ops.sqrt(ops.add(ops.multiply(dx, dx), ops.multiply(dy, dy)))
+    first = integers(height * width * CHANNELS.reshape(-1, 1, 1))
+    place = ops.add(ops.add(ops.multiply(rows, integers(width)), columns), first)
+    flat = ops.reshape(pafs, integers([-1]), False)
+    sums = (
+        ops.multiply(take(flat, place, 0), dx),
+        ops.multiply(take(flat, ops.add(place, integers(height * width)), 0), dy),
+    )
+    along = ops.divide(ops.add(*sums), ops.add(length, constant(1e-6)))  # (10, 19, P, P)
+    agrees = ops.greater(along, constant(min_affinity))
+    count = ops.reduce_sum(to_float(agrees), integers([0]))
+    total = ops.reduce_sum(ops.select(agrees, along, constant(0)), integers([0]))
+    is_found = ops.logical_and(
+        ops.greater_equal(count, constant(ENOUGH)),
+        ops.greater(ops.multiply(*_at_limbs(is_peak)), constant(0)),
+    )
+    return ops.select(is_found, ops.divide(total, ops.maximum(count, constant(1))), constant(0)), length
+
+
+def _label(is_limb: Any) -> Any:
+    """(18, P): the group of each peak if these limbs are joined: the index of one of the group's peaks."""
+    own = np.arange(JOINTS * is_limb.shape[1], dtype=np.float32).reshape(JOINTS, -1)
+    labels = constant(own)
+    for level in map(list, _LEVELS):
+        here = take(is_limb, level, 0)
+        given = ops.multiply(here, ops.unsqueeze(take(labels, STARTS[level], 0), integers(2)))
+        has = ops.reduce_sum(here, integers([1]))
+        alone = ops.multiply(ops.subtract(constant(1), has), constant(own[ENDS[level]]))
+        new = ops.add(ops.reduce_sum(given, integers([1])), alone)
+        labels = ops.scatter_update(labels, integers(ENDS[level]), new, integers(0))
+    for limb in _EAR_LIMBS:
+        ends = [take(labels, int(joints[limb]), 0) for joints in (STARTS, ENDS)]
+        # (18, P, P): whether a peak is in the group of a start, or of an end. These must not share a joint.
+        groups = [to_float(ops.equal(ops.unsqueeze(labels, integers(2)), end)) for end in ends]
+        shared = ops.matmul(*(ops.reduce_max(each, integers([1])) for each in groups), True, False)
+        joined = ops.multiply(take(is_limb, limb, 0), to_float(ops.equal(shared, constant(0))))
+        is_moved = ops.matmul(groups[1], ops.reduce_max(joined, integers([0])), False, False)
+        given = ops.matmul(ends[0], joined, False, False)
+        labels = ops.add(
+            ops.multiply(labels, ops.subtract(constant(1), is_moved)),
+            ops.matmul(groups[1], given, False, False),
+        )
+    return labels
+
+
+def _members(groups: Any, labels: Any, is_peak: Any) -> Any:
+    """(G, 18 P): 1 for the peaks of each of the groups, (G,)."""
+    rows = ops.reshape(
+        groups if hasattr(groups, "get_element_type") else constant(groups), integers([-1, 1]), False
+    )
+    columns, peaks = (ops.reshape(each, integers([1, -1]), False) for each in (labels, is_peak))
+    return ops.multiply(to_float(ops.equal(rows, columns)), peaks)
+
+
+def _sums(members: Any, *values: Any) -> list[Any]:
+    """The sums of values of peaks, (18, P), over the members of each group."""
+    stacked = ops.concat([ops.reshape(each, integers([-1, 1]), False) for each in values], 1)
+    sums = ops.matmul(members, stacked, False, False)
+    return [take(sums, place, 1) for place in range(len(values))]
+
+
+def _sum_at_starts(values: Any) -> Any:
+    """(18, P): the sum of values of limbs, (19, P, P), over the limbs that start at each peak."""
+    starts = np.equal.outer(np.arange(JOINTS), STARTS).astype(np.float32)
+    return ops.matmul(constant(starts), ops.reduce_sum(values, integers([2])), False, False)
+
+
+def _person_heights(is_limb: Any, length: Any, is_peak: Any) -> tuple[Any, Any]:
+    """Of each peak, (18, P): the logarithm of its person's height in cells, and 1 if it is known."""
+    labels = _label(is_limb)
+    shares = constant(grouping.SHARES.reshape(-1, 1, 1))
+    each = (_sum_at_starts(ops.multiply(is_limb, values)) for values in (length, shares))
+    lengths, shares, count = _sums(_members(labels, labels, is_peak), *each, is_peak)
+    heights = ops.maximum(ops.divide(lengths, ops.maximum(shares, constant(1e-6))), constant(1e-3))
+    is_known = to_float(ops.greater(count, constant(1)))
+    log, known = (ops.reshape(each, integers([JOINTS, -1]), False) for each in (ops.log(heights), is_known))
+    return log, known
+
+
+def _weigh(affinity: Any, length: Any, log_heights: Any, is_known: Any, cell: float) -> Any:
+    """The weight of each pair, as in ``pose.grouping``."""
+    (one, other), (is_one, is_other) = _at_limbs(log_heights), _at_limbs(is_known)
+    known = ops.add(is_one, is_other)
+    height = ops.divide(
+        ops.add(ops.multiply(one, is_one), ops.multiply(other, is_other)), ops.maximum(known, constant(1))
+    )
+    height_ratio = reduce(ops.multiply, (ops.subtract(one, other), is_one, is_other))
+    usual = ops.add(constant(grouping.LOG_SHARES.reshape(-1, 1, 1)), height)
+    length_ratio = ops.subtract(ops.log(ops.maximum(length, constant(0.1))), usual)
+    is_long = ops.greater(length_ratio, constant(0))
+    factor = ops.select(is_long, constant(grouping.LONG_PENALTY), constant(grouping.SHORT_PENALTY))
+    penalty = ops.add(
+        ops.multiply(constant(grouping.HEIGHT_PENALTY), ops.multiply(height_ratio, height_ratio)),
+        ops.multiply(factor, ops.multiply(length_ratio, length_ratio)),
+    )
+    length = ops.multiply(length, constant(cell))
+    unknown = ops.multiply(constant(grouping.UNKNOWN_PENALTY), ops.multiply(length, length))
+    bonus = ops.add(constant(1), ops.multiply(constant(grouping.LENGTH_BONUS), length))
+    penalty = ops.select(ops.greater(known, constant(0)), penalty, unknown)
+    return ops.subtract(ops.add(constant(1), ops.multiply(affinity, bonus)), penalty)
+
+
+def _match(weights: Any) -> Any:
+    """1 for the pairs with the largest sum of weights, of which no two share a start or an end.
+
+    Each start tells each end how much it would gain by it, compared with its best other end, and each end
+    answers. When the messages settle, the pairs are the best ones (M. Bayati, D. Shah, M. Sharma,
+    "Max-product for maximum weight matching: convergence, correctness and LP duality", 2008,
+    arXiv:cs/0508101). For the drawn scenes and photos of our tests they settle.
+
+    Args:
+        weights: 0 for what is no pair.
+    """
+
+    def best_other(gains: Any, axis: int) -> Any:
+        best = ops.reduce_max(gains, integers([axis]), keep_dims=True)
+        is_best = ops.greater_equal(gains, best)
+        second = ops.reduce_max(ops.select(is_best, constant(0), gains), integers([axis]), keep_dims=True)
+        return ops.select(is_best, second, ops.relu(best))
+
+    from_starts, from_ends = weights, weights
+    for turn in range(ROUNDS):
+        from_starts = ops.subtract(weights, best_other(from_ends, 2)) if turn else weights
+        from_ends = ops.subtract(weights, best_other(from_starts, 1))
+    gains = ops.subtract(ops.add(from_starts, from_ends), weights)
+    tests = [
+        ops.greater_equal(gains, ops.reduce_max(gains, integers([axis]), keep_dims=True)) for axis in (1, 2)
+    ]
+    tests += [ops.greater(gains, constant(1e-5)), ops.greater(weights, constant(0))]
+    return to_float(reduce(ops.logical_and, tests))
