@@ -96,7 +96,7 @@ def _run(args: argparse.Namespace) -> int:
     elif args.model_name is not None:
         args.parser.error("--model_name requires --checkpoint")
     jobs = 1 if args.dry_run else args.jobs
-    task = _ConversionTask(
+    task = _ReportedConversion(
         context,
         requested,
         flags.conversion_options_from_args(args),
@@ -153,7 +153,7 @@ def _print_summary(failed: Mapping[str, PosezooError], names: Sequence[str], sty
 
 
 @dataclass(frozen=True, slots=True)
-class _ConversionTask:
+class _ReportedConversion:
     """Converts a model and reports the result; it is pickled if each job is a separate process."""
 
     context: Context

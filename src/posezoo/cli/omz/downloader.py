@@ -73,7 +73,7 @@ def _run(args: argparse.Namespace) -> int:
         context = replace(context, download_options=options)
     failed, skipped = conventions.names_of_unreadable(selection), list[str]()
     with ConnectionPool(context.download_options) as pool:
-        task = _DownloadTask(
+        task = _ReportedDownload(
             context,
             conventions.precisions_from_args(args),
             args.progress_format,
@@ -91,7 +91,7 @@ def _run(args: argparse.Namespace) -> int:
 
 
 @dataclass(frozen=True, slots=True)
-class _DownloadTask:
+class _ReportedDownload:
     context: Context
     precisions: frozenset[str]
     progress_format: str
