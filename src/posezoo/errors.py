@@ -276,7 +276,7 @@ def explain_windows_path(text: str) -> str:
     if os.name == "nt" or not re.match(r"[A-Za-z]:[\\/]", text):
         return ""
     path = text[2:].replace("\\", "/")
-    return f"{text} is a path of Windows, not of {sys.platform}; in WSL: /mnt/{text[0].lower()}{path}"
+    return f"{text} is a path of Windows, and this is not Windows; in WSL: /mnt/{text[0].lower()}{path}"
 
 
 #: The old names of some errors. They stay, since users' code catches them.
