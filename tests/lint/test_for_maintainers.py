@@ -59,7 +59,7 @@ def test_the_workflow_checks_what_a_pull_request_touches_and_all_on_a_push(check
     ]
     touched, whole = steps
     git(checkout, "branch", "origin/main")
-    annotated = run(checkout, touched.replace("${{ github.base_ref }}", "main"))
+    annotated = run(checkout, touched.replace("$GITHUB_BASE_REF", "main"))
     assert annotated.returncode == 1
     assert annotated.stdout.startswith("::error file=models/public/pose-a/README.md,line=")
     line, _, file = whole.partition(" > ")
