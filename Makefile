@@ -10,7 +10,7 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test test-all test-again test-mo coverage check zoo cards docs mo-env demo-env fetch-env bench measure resolve \
-        peer-env posenet-env soak clean
+        peer-env posenet-env soak release image clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -51,12 +51,15 @@ coverage: $(VENV)/.installed-test $(VENV)/.installed-check  ## measure how much 
 	$(BIN)/coverage html --quiet
 	$(BIN)/coverage report --sort cover
 
-check: $(VENV)/.installed-test $(VENV)/.installed-check  ## ruff, unused code, mypy --strict for every Python, stale drawn files
+check: $(VENV)/.installed-test $(VENV)/.installed-check  ## ruff, unused code, mypy --strict for every Python, stale drawn files, workflows, Dockerfile
 	$(BIN)/ruff check
 	$(BIN)/ruff format --check
 	$(BIN)/vulture
 	for version in 3.10 3.11 3.12 3.13; do $(BIN)/mypy --python-version $$version || exit 1; done
 	$(BIN)/python docs/draw.py --check
+	$(BIN)/hadolint Dockerfile
+	$(BIN)/zizmor --offline --quiet .github
+	$(BIN)/check-jsonschema --quiet --builtin-schema vendor.github-workflows .github/workflows/*.yml
 
 zoo: $(VENV)/.installed-lint  ## check our registry's metadata
 	$(BIN)/posezoo verify --metadata
@@ -130,6 +133,18 @@ resolve: $(VENV)/.installed-check  ## do all extras resolve to wheels on every P
 	for version in 3.10 3.11 3.12 3.13; do \
 	  $(PIP) install --dry-run --ignore-installed --only-binary=:all: --target build/resolve/none \
 	    --python-version $$version "$$(ls build/resolve/*.whl)[all,test]" || exit 1; done
+
+# Twice from two clones, then in fresh environments of each Python that is found, offline.
+release: $(VENV)/.installed-release  ## build sdist, wheel and SBOM into dist/, the same bytes each time, and try them
+	$(BIN)/python .ci/release.py
+
+# docker, or podman. PIP_CONF is pip's configuration for the build alone.
+DOCKER   ?= docker
+BASE     ?= debian:bookworm-slim
+PIP_CONF ?= /dev/null
+image:  ## build the container image posezoo (docs/container.md)
+	$(DOCKER) build --tag posezoo --build-arg BASE=$(BASE) --secret id=pip,src=$(PIP_CONF) \
+	  --build-arg VERSION=$$(sed -n 's/^version = //p' setup.cfg) --build-arg REVISION=$$(git rev-parse HEAD) .
 
 soak: $(VENV)/.installed-test  ## break downloads for long: kill -9 at 200 moments, every fault twice (15 minutes)
 	for turn in 1 2; do $(BIN)/python -m pytest -q tests/fetch/test_faults.py || exit 1; done

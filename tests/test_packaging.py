@@ -15,6 +15,8 @@ from pathlib import Path
 import pytest
 import yaml
 
+from fakes.checkout import copy_checkout
+
 ROOT = Path(__file__).resolve().parents[1]
 
 FIND = (
@@ -29,12 +31,7 @@ FIND = (
 def built(tmp_path_factory) -> Path:
     """A folder with the wheel and the sdist, built from a copy of what git would hand out."""
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
-    listed = ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"]
-    names = subprocess.run(listed, cwd=ROOT, capture_output=True, check=True).stdout.decode().split("\0")
-    for name in filter(None, names):
-        if (ROOT / name).is_file():
-            (source / name).parent.mkdir(parents=True, exist_ok=True)
-            (source / name).write_bytes((ROOT / name).read_bytes())
+    copy_checkout(source)
     for kind in ("build_wheel", "build_sdist"):
         code = f"import sys, setuptools.build_meta as backend; backend.{kind}(sys.argv[1])"
         subprocess.run(

@@ -1,0 +1,330 @@
+"""Build a release, check it and try it: `make release` puts all that a release consists of into dist/.
+
+The same commit gives the same bytes, with the same Python and the versions of constraints.txt. SECURITY.md
+says how a user verifies a release, and .github/workflows/release.yml publishes one.
+"""
+
+from __future__ import annotations
+
+import argparse
+import configparser
+import difflib
+import gzip
+import io
+import json
+import os
+import platform
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+import uuid
+import zipfile
+from collections.abc import Iterable
+from dataclasses import dataclass
+from datetime import datetime, timezone
+from email import message_from_string
+from email.message import Message
+from hashlib import sha256
+from pathlib import Path
+
+from cyclonedx.contrib.license.factories import LicenseFactory
+from cyclonedx.model import ExternalReference, ExternalReferenceType, HashAlgorithm, HashType, XsUri
+from cyclonedx.model.bom import Bom
+from cyclonedx.model.component import Component
+from cyclonedx.output.json import JsonV1Dot6
+from cyclonedx.schema import SchemaVersion
+from cyclonedx.validation.json import JsonStrictValidator
+from packageurl import PackageURL
+from packaging.requirements import Requirement
+from packaging.utils import canonicalize_name
+
+ROOT = Path(__file__).resolve().parents[1]
+THIS_PYTHON = platform.python_version().rpartition(".")[0]
+#: Where the wheel has the folders of the repository, and what else is in it.
+PACKED = {"src/posezoo/": "posezoo/", "models/": "posezoo/models/", "licenses/": "posezoo/licenses/"}
+WHEEL_INFO = ["METADATA", "RECORD", "WHEEL", "entry_points.txt", "licenses/LICENSE", "top_level.txt"]
+#: What setuptools adds to the repository's files in the sdist.
+EGG_INFO = [
+    "PKG-INFO",
+    "SOURCES.txt",
+    "dependency_links.txt",
+    "entry_points.txt",
+    "requires.txt",
+    "top_level.txt",
+]
+
+
+class ReleaseError(Exception):
+    """Why there is no release."""
+
+
+@dataclass(frozen=True)
+class Release:
+    """What is released: a commit, and what its setup.cfg and CHANGELOG.md say."""
+
+    commit: str
+    committed_at: int  # seconds since 1970
+    version: str
+    pythons: tuple[str, ...]
+    notes: str
+
+
+def run(*command: str | Path, **options: object) -> str:
+    """The standard output of a command, which `subprocess.run` runs with these options.
+
+    Raises:
+        ReleaseError: it failed; the message has what it printed.
+    """
+    ended = subprocess.run(command, capture_output=True, encoding="utf-8", check=False, **options)  # type: ignore[call-overload]
+    if ended.returncode:
+        printed = f"{ended.stdout}{ended.stderr}".strip()
+        raise ReleaseError(f"{shlex.join(map(str, command))}: exit code {ended.returncode}\n{printed}")
+    return str(ended.stdout)
+
+
+def make_release(dist: Path, folder: Path, untried: bool) -> None:
+    """Replace `dist` by a release, tried with each Python or not; leave it alone if anything is wrong."""
+    release = read_release()
+    built, again = (build(release, folder / name) for name in ("first", "second clone"))
+    if different := [name for name in {*built, *again} if built.get(name) != again.get(name)]:
+        raise ReleaseError(f"a second build has other bytes: {', '.join(different)}")
+    made = folder / "made"
+    made.mkdir()
+    for name, content in built.items():
+        (made / name).write_bytes(content)
+        print(f"{name}: {len(content)} bytes, the same in two builds")
+    check_files(release, made)
+    run(sys.executable, "-m", "twine", "check", "--strict", *made.iterdir())
+    wheels = download(made, (sys.executable, "-m", "pip"), THIS_PYTHON, folder)
+    sbom = draw_sbom(release, made, wheels)
+    for version in () if untried else release.pythons:
+        if python := find_python(version):
+            try_release(release, made, version, python, folder)
+        else:
+            print(f"Python {version}: not on this machine, not tried")
+    (made / f"posezoo-{release.version}.cdx.json").write_text(sbom, "utf-8")
+    sums = [f"{sha256(path.read_bytes()).hexdigest()}  {path.name}\n" for path in sorted(made.iterdir())]
+    (made / "SHA256SUMS").write_text("".join(sums))
+    (made / "NOTES.md").write_text(release.notes, "utf-8")
+    shutil.rmtree(dist, ignore_errors=True)
+    shutil.move(made, dist)
+    print(f"posezoo {release.version} of commit {release.commit} is in {dist}:\n{''.join(sums)}", end="")
+
+
+def read_release() -> Release:
+    """The release that the present commit is.
+
+    Raises:
+        ReleaseError: files differ from the commit, or CHANGELOG.md does not name the version.
+    """
+    if changed := run("git", "-C", ROOT, "status", "--porcelain"):
+        raise ReleaseError(f"these files are not as committed; commit or remove them:\n{changed.rstrip()}")
+    setup = configparser.ConfigParser(interpolation=None)
+    setup.read(ROOT / "setup.cfg", encoding="utf-8")
+    version = setup["metadata"]["version"]
+    title = rf"^## {re.escape(version)} - \d{{4}}-\d\d-\d\d\n"
+    changelog = (ROOT / "CHANGELOG.md").read_text("utf-8")
+    section = re.search(rf"{title}(.*?)(?=^## |\Z)", changelog, re.MULTILINE | re.DOTALL)
+    if not section:
+        raise ReleaseError(f"CHANGELOG.md lacks the version of setup.cfg: add '## {version} - YYYY-MM-DD'")
+    commit, committed_at = run("git", "-C", ROOT, "log", "-1", "--format=%H %ct").split()
+    pythons = tuple(re.findall(r"Python :: (3\.\d+)", setup["metadata"]["classifiers"]))
+    return Release(commit, int(committed_at), version, pythons, section[1].strip() + "\n")
+
+
+def build(release: Release, folder: Path) -> dict[str, bytes]:
+    """The sdist and the wheel, by name, built from a new clone in a folder.
+
+    The wheel is built from the sdist, so the sdist has what a build needs.
+    """
+    source, dist = folder / "source", folder / "dist"
+    run("git", "clone", "--quiet", "--no-checkout", ROOT, source)
+    run("git", "-C", source, "checkout", "--quiet", release.commit)
+    env = {**os.environ, "SOURCE_DATE_EPOCH": str(release.committed_at)}
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", dist, source, env=env)
+    (sdist,) = dist.glob("*.tar.gz")
+    sdist.write_bytes(pack_again(sdist.read_bytes(), release.committed_at))
+    return {path.name: path.read_bytes() for path in sorted(dist.iterdir())}
+
+
+def pack_again(sdist: bytes, time: int) -> bytes:
+    """The sdist without what setuptools says of its making: the time, the user and the umask."""
+    packed = io.BytesIO()
+    with tarfile.open(fileobj=io.BytesIO(sdist)) as old, tarfile.open(fileobj=packed, mode="w") as new:
+        for member in sorted(old.getmembers(), key=lambda member: member.name):
+            if content := old.extractfile(member):
+                entry = tarfile.TarInfo(member.name)
+                entry.size, entry.mtime = member.size, time
+                entry.mode = 0o755 if member.mode & 0o100 else 0o644
+                new.addfile(entry, content)
+    return gzip.compress(packed.getvalue(), mtime=time)
+
+
+def check_files(release: Release, made: Path) -> None:
+    """Raise a ReleaseError unless the wheel has all of src, models and licenses, and the sdist everything."""
+    tracked = run("git", "-C", ROOT, "ls-tree", "-r", "-z", "--name-only", release.commit).split("\0")[:-1]
+    in_wheel = [f"posezoo-{release.version}.dist-info/{name}" for name in WHEEL_INFO]
+    for folder, target in PACKED.items():
+        in_wheel += [target + name.removeprefix(folder) for name in tracked if name.startswith(folder)]
+    with zipfile.ZipFile(next(made.glob("*.whl"))) as wheel:
+        compare_names("wheel", wheel.namelist(), in_wheel)
+    in_sdist = [*tracked, "PKG-INFO", *(f"src/posezoo.egg-info/{name}" for name in EGG_INFO)]
+    with tarfile.open(next(made.glob("*.tar.gz"))) as sdist:
+        compare_names("sdist", [name.partition("/")[2] for name in sdist.getnames()], in_sdist)
+
+
+def compare_names(kind: str, names: Iterable[str], expected: Iterable[str]) -> None:
+    """Raise a ReleaseError with the files that an archive lacks, or has and should not have."""
+    lines = difflib.ndiff(sorted(expected), sorted(names))
+    if wrong := [line for line in lines if line.startswith(("+", "-"))]:
+        raise ReleaseError(
+            f"the {kind} lacks files (-) or has others (+); see package_data in setup.cfg, and MANIFEST.in:\n"
+            + "\n".join(wrong)
+        )
+
+
+def find_python(version: str) -> Path | None:
+    """The Python 3.x that runs this, is on PATH or is one of pyenv's; None if there is none."""
+    if version == THIS_PYTHON:
+        return Path(sys.executable)
+    pyenv = Path(os.environ.get("PYENV_ROOT", Path.home() / ".pyenv")) / "versions"
+    for path in (shutil.which(f"python{version}"), *pyenv.glob(f"{version}.*/bin/python{version}")):
+        if path and not subprocess.run([path, "-c", ""], capture_output=True, check=False).returncode:
+            return Path(path)
+    return None
+
+
+def download(made: Path, pip: tuple[str | Path, ...], version: str, folder: Path) -> Path:
+    """The folder of the wheel, what its extra `run` requires on a Python 3.x, and what builds the sdist."""
+    wheels = folder / f"wheels for {version}"
+    if not wheels.exists():
+        # Some of constraints.txt need Python 3.11.
+        pins = () if version == "3.10" else ("--constraint", ROOT / "constraints.txt")
+        options = ("--disable-pip-version-check", "--only-binary=:all:", *pins, "--dest", wheels)
+        (wheel,) = made.glob("*.whl")
+        run(*pip, "download", *options, f"{wheel}[run]", "setuptools>=77,<82", "wheel")
+    return wheels
+
+
+def try_release(release: Release, made: Path, version: str, python: Path, folder: Path) -> None:
+    """Install the wheel and the sdist into fresh environments of a Python, and run both.
+
+    After the downloads (what both require, and a mirror of the default model), there is no network, if it can
+    be taken away.
+    """
+    mirror = folder / "mirror"
+    offline = ("unshare", "--map-root-user", "--net") if shutil.which("unshare") else ()
+    if not offline or subprocess.run([*offline, "true"], capture_output=True, check=False).returncode:
+        offline = ()
+    for file in (*made.glob("*.whl"), *made.glob("*.tar.gz")):
+        env, home = folder / f"{version}{file.suffix}", folder / f"home of {version}{file.suffix}"
+        home.mkdir()
+        run(python, "-m", "venv", env)
+        pip, posezoo = env / "bin" / "pip", env / "bin" / "posezoo"
+        wheels = download(made, (pip,), version, folder)
+        run(pip, "install", "--no-index", "--find-links", wheels, f"{file}[run]", cwd=home)
+        run(pip, "check")
+        if not mirror.exists():
+            create = ("mirror", "create", mirror, "blazepose-full", "--samples")
+            run(posezoo, *create, "--cache_dir", home / "mirror", cwd=home)
+        # No settings, caches or variables of whoever runs this, and not the checkout.
+        alone = {"HOME": str(home), "PATH": os.defpath, "POSEZOO_MIRROR": str(mirror)}
+        printed = run(posezoo, "--version", cwd=home, env=alone)
+        run(*offline, posezoo, "doctor", cwd=home, env=alone)
+        run(*offline, posezoo, "run", "--output_dir", "quickstart", cwd=home, env=alone)
+        found = json.loads((home / "quickstart" / "poses.json").read_text("utf-8"))
+        people = [len(image["poses"]) for image in found["images"]]
+        records = [json.loads(path.read_text("utf-8")) for path in home.rglob("FP16/provenance.json")]
+        versions = {printed, *(f"posezoo {record['posezoo']}\n" for record in records)}
+        if people != [1, 1] or not records or versions != {f"posezoo {release.version}\n"}:
+            raise ReleaseError(f"{file.name}: {people} people, {len(records)} IR made by {versions}")
+        network = "without a network" if offline else "with a network, which cannot be taken away here"
+        print(f"Python {version}: {file.name} installed; doctor and quickstart passed {network}")
+
+
+def draw_sbom(release: Release, made: Path, wheels: Path) -> str:
+    """A CycloneDX SBOM of the sdist, the wheel and what the extra `run` installs, from their wheels.
+
+    Its time is that of the commit, and its serial number comes from its content.
+    """
+    packages: dict[str, Message] = {}
+    components: dict[str, Component] = {}
+    for path in sorted(wheels.glob("*.whl")):
+        with zipfile.ZipFile(path) as wheel:
+            (name,) = (name for name in wheel.namelist() if re.fullmatch(r"[^/]+\.dist-info/METADATA", name))
+            fields = message_from_string(wheel.read(name).decode())
+        packages[canonicalize_name(fields["Name"])] = fields
+        components[canonicalize_name(fields["Name"])] = to_component(fields, path)
+    requirements: dict[str, set[str]] = {}
+    pending = ["posezoo"]
+    while pending:
+        name = pending.pop()
+        extra = {"extra": "run" if name == "posezoo" else ""}
+        wanted = map(Requirement, packages[name].get_all("Requires-Dist", ()))
+        requirements[name] = {
+            canonicalize_name(each.name) for each in wanted if not each.marker or each.marker.evaluate(extra)
+        }
+        pending += requirements[name] - requirements.keys()
+    product = components["posezoo"]
+    product.hashes.clear()  # it is two files, each with its own
+    for path in sorted(made.iterdir()):
+        url, kind = XsUri(path.name), ExternalReferenceType.DISTRIBUTION
+        product.external_references.add(ExternalReference(type=kind, url=url, hashes=[sha256_of(path)]))
+    bom = Bom(components=[components[name] for name in requirements if name != "posezoo"])
+    bom.metadata.component = product
+    bom.metadata.timestamp = datetime.fromtimestamp(release.committed_at, timezone.utc)
+    for name, names in requirements.items():
+        bom.register_dependency(components[name], [components[each] for each in names])
+    bom.serial_number = uuid.UUID(int=0)
+    bom.serial_number = uuid.uuid5(uuid.NAMESPACE_OID, JsonV1Dot6(bom).output_as_string())
+    text = JsonV1Dot6(bom).output_as_string(indent=2) + "\n"
+    if error := JsonStrictValidator(SchemaVersion.V1_6).validate_str(text):
+        raise ReleaseError(f"the SBOM is not valid CycloneDX 1.6: {error}")
+    return text
+
+
+def to_component(fields: Message, wheel: Path) -> Component:
+    """A package for the SBOM, by the metadata in its wheel, with the license that it declares."""
+    classifiers = [text for text in fields.get_all("Classifier", ()) if text.startswith("License :: ")]
+    texts = [fields["License-Expression"], fields["License"]]
+    texts += [text.rpartition(" :: ")[2] for text in classifiers]
+    licenses = [text for text in texts if text and len(text.splitlines()) == 1]  # some give the whole text
+    return Component(
+        name=fields["Name"],
+        version=fields["Version"],
+        bom_ref=canonicalize_name(fields["Name"]),
+        description=fields["Summary"],
+        licenses=[LicenseFactory().make_from_string(text) for text in licenses[:1]],
+        purl=PackageURL("pypi", name=canonicalize_name(fields["Name"]), version=fields["Version"]),
+        hashes=[sha256_of(wheel)],
+    )
+
+
+def sha256_of(path: Path) -> HashType:
+    """The digest of a file, for the SBOM."""
+    return HashType(alg=HashAlgorithm.SHA_256, content=sha256(path.read_bytes()).hexdigest())
+
+
+def main() -> int:
+    """Run the script; its exit code."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
+    parser.add_argument("--dist", type=Path, default=ROOT / "dist", help="folder to replace (default: dist)")
+    parser.add_argument("--untried", action="store_true", help="do not install it, and do not run it")
+    args = parser.parse_args()
+    sys.stdout.reconfigure(line_buffering=True)  # type: ignore[union-attr]  # a log shows each step at once
+    os.umask(0o022)  # the wheel has the files' permissions
+    try:
+        with tempfile.TemporaryDirectory(prefix="release-") as folder:
+            make_release(args.dist, Path(folder), args.untried)
+    except ReleaseError as error:
+        print(f"error: {error}", file=sys.stderr)
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

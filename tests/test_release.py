@@ -1,0 +1,175 @@
+"""`make release` as a maintainer runs it, from a clone; what dist/ has then, and what is refused."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import re
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from fakes.checkout import ONLINE, ROOT, copy_checkout, git
+
+pytestmark = pytest.mark.slow
+
+
+@pytest.fixture(scope="module")
+def repository(tmp_path_factory) -> Path:
+    """A repository with one commit: this checkout, with its uncommitted changes."""
+    folder = tmp_path_factory.mktemp("repository")
+    copy_checkout(folder)
+    git(folder, "init", "--quiet")
+    git(folder, "add", "--all")
+    git(folder, "commit", "--quiet", "--message", "Release")
+    return folder
+
+
+@pytest.fixture(scope="module")
+def released(repository, tmp_path_factory) -> tuple[Path, Path, str]:
+    """What `make release` made with this Python alone, the environment that it made for that, and what it printed."""
+    folder = tmp_path_factory.mktemp("release")
+    # make's own Python alone, so that a machine with many takes no longer.
+    environ = {**ONLINE, "PYENV_ROOT": str(folder / "none"), "VENV": str(folder / "venv"), "CI": "true"}
+    command = ["make", "release", f"VENV={folder / 'venv'}"]
+    ended = subprocess.run(command, cwd=repository, env=environ, capture_output=True, text=True, timeout=600)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    return repository / "dist", folder / "venv" / "bin" / "python", ended.stdout
+
+
+@pytest.fixture
+def clone(repository, tmp_path) -> Path:
+    git(tmp_path, "clone", "--quiet", repository, "another clone")
+    return tmp_path / "another clone"
+
+
+def release(
+    clone: Path, python: Path, *flags: str | Path, **environ: str
+) -> subprocess.CompletedProcess[str]:
+    return subprocess.run(
+        [python, ".ci/release.py", "--untried", *flags],
+        cwd=clone,
+        env={**ONLINE, **environ},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+
+
+def refusal(clone: Path, python: Path) -> str:
+    """Why there is no release; an older one is left alone."""
+    (clone / "dist").mkdir(exist_ok=True)
+    (clone / "dist" / "older").write_text("release")
+    ended = release(clone, python)
+    assert ended.returncode == 1, ended.stdout
+    assert ended.stderr.startswith("error: ")
+    assert "Traceback" not in ended.stderr
+    assert [path.name for path in (clone / "dist").iterdir()] == ["older"]
+    return ended.stderr
+
+
+def test_make_release_installs_and_runs_what_it_built(released):
+    dist, _, printed = released
+    version = re.search(r"^version = (.+)$", (ROOT / "setup.cfg").read_text(), re.MULTILINE)[1]
+    wheel, sdist = f"posezoo-{version}-py3-none-any.whl", f"posezoo-{version}.tar.gz"
+    sbom = f"posezoo-{version}.cdx.json"
+    assert {path.name for path in dist.iterdir()} == {wheel, sdist, sbom, "SHA256SUMS", "NOTES.md"}
+    for file in (wheel, sdist):
+        assert f"{file} installed; doctor and quickstart passed with" in printed
+    for line in (dist / "SHA256SUMS").read_text().splitlines():
+        digest, _, name = line.partition("  ")
+        assert hashlib.sha256((dist / name).read_bytes()).hexdigest() == digest
+    assert {wheel, sdist, sbom} == {
+        line.split()[1] for line in (dist / "SHA256SUMS").read_text().splitlines()
+    }
+    notes = (dist / "NOTES.md").read_text()
+    assert notes in (ROOT / "CHANGELOG.md").read_text()
+    assert "### Models" in notes
+    assert "\n## " not in notes
+
+
+def test_the_sbom_has_what_the_extra_run_installs_with_versions_licenses_and_digests(released):
+    dist, _, _ = released
+    (path,) = dist.glob("*.cdx.json")
+    sbom = json.loads(path.read_text())
+    components = {component["name"].lower(): component for component in sbom["components"]}
+    assert {"numpy", "openvino", "opencv-python-headless", "requests", "certifi"} <= components.keys()
+    assert not {"torch", "pytest", "pip", "setuptools", "wheel"} & components.keys()
+    pinned = dict(re.findall(r"^([\w.-]+)==([\w.]+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
+    for name, component in components.items():
+        assert component["version"] == pinned[name.replace("_", "-")], name
+        assert re.fullmatch("[0-9a-f]{64}", component["hashes"][0]["content"])
+        assert component["licenses"], name
+    product = sbom["metadata"]["component"]
+    for reference in product["externalReferences"]:
+        made = (dist / reference["url"]).read_bytes()
+        assert reference["hashes"] == [{"alg": "SHA-256", "content": hashlib.sha256(made).hexdigest()}]
+    needs = {each["ref"]: set(each.get("dependsOn", ())) for each in sbom["dependencies"]}
+    assert {"numpy", "openvino", "opencv-python-headless"} <= needs["posezoo"]
+    assert "certifi" in needs["requests"]
+    assert sbom["metadata"]["timestamp"].startswith("2026-11-21T12:00:00")
+
+
+def test_another_clone_gives_the_same_bytes_in_another_folder_time_zone_and_umask(released, clone):
+    dist, python, _ = released
+    ended = subprocess.run(
+        ["sh", "-c", 'umask 077 && exec "$0" .ci/release.py --untried --dist ../again', python],
+        cwd=clone,
+        env={**ONLINE, "TZ": "Pacific/Auckland", "LANG": "C", "PYTHONHASHSEED": "7"},
+        capture_output=True,
+        text=True,
+        timeout=300,
+    )
+    assert ended.returncode == 0, ended.stderr
+    again = clone.parent / "again"
+    assert {path.name: path.read_bytes() for path in dist.iterdir()} == {
+        path.name: path.read_bytes() for path in again.iterdir()
+    }
+
+
+def test_files_that_differ_from_the_commit_are_refused(released, clone):
+    (clone / "README.md").write_text("changed")
+    (clone / "models" / "secret.yml").write_text("new")
+    message = refusal(clone, released[1])
+    assert " M README.md" in message
+    assert "?? models/secret.yml" in message
+
+
+def test_a_version_that_the_changelog_does_not_name_is_refused(released, clone):
+    setup = clone / "setup.cfg"
+    setup.write_text(re.sub(r"^version = .*", "version = 9.8.7", setup.read_text(), flags=re.MULTILINE))
+    git(clone, "commit", "--quiet", "--all", "--message", "Name another version")
+    message = refusal(clone, released[1])
+    assert message == "error: CHANGELOG.md lacks the version of setup.cfg: add '## 9.8.7 - YYYY-MM-DD'\n"
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new", "lacking"),
+    [
+        (
+            "setup.cfg",
+            "templates/*.html, ",
+            "",
+            "wheel lacks files (-) .*- posezoo/gallery/templates/base.html",
+        ),
+        ("MANIFEST.in", "graft tests\n", "", "sdist lacks files (-) .*- tests/conftest.py"),
+    ],
+)
+def test_a_wheel_or_an_sdist_that_lacks_some_of_our_files_is_refused(
+    released, clone, file, old, new, lacking
+):
+    assert old in (clone / file).read_text()
+    (clone / file).write_text((clone / file).read_text().replace(old, new))
+    git(clone, "commit", "--quiet", "--all", "--message", "Forget some files")
+    assert re.search(re.escape(lacking).replace(r"\.\*", ".*"), refusal(clone, released[1]), re.DOTALL)
+
+
+def test_ignored_files_of_the_working_folder_are_in_no_release(released, clone):
+    dist, python, _ = released
+    (clone / "src" / "posezoo" / "__pycache__").mkdir()
+    (clone / "src" / "posezoo" / "__pycache__" / "left.py").write_text("secret")
+    (clone / "build" / "lib" / "posezoo").mkdir(parents=True)
+    (clone / "build" / "lib" / "posezoo" / "old.py").write_text("left over by an earlier build")
+    assert release(clone, python).returncode == 0
+    assert (clone / "dist" / "SHA256SUMS").read_text() == (dist / "SHA256SUMS").read_text()
