@@ -164,7 +164,7 @@ def test_a_read_only_folder_is_named(small_disk):
         OutputError, match=rf"{small_disk}.*: cannot be written: Read-only file system"
     ) as error:
         write(small_disk, {"a": b"a"})
-    assert error.value.hint == "choose a folder that can be written"
+    assert "choose a folder that can be written" in error.value.hint
 
 
 def test_a_move_that_fails_names_the_file(tmp_path, monkeypatch):

@@ -8,11 +8,13 @@ import re
 import subprocess
 import sys
 from dataclasses import replace
+from itertools import takewhile
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
+import yaml
 
 from fakes.exports import files_below, renamed
 from posezoo.errors import ExportError
@@ -20,10 +22,19 @@ from posezoo.export.export_writer import write_export
 from posezoo.export.ir_facts import read_ir_facts
 from posezoo.export.target_type import TEMPLATES, ExportFolder
 from posezoo.export.targets import TARGETS, find_target
+from posezoo.ir.openvino_import import import_openvino
+from posezoo.pipeline.get import get, resolve_model
+from posezoo.pipeline.zoo_context import open_context
+from posezoo.pose.decoders import decode
 from posezoo.registry import open_registry
+from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
 
 OVMS_SCHEMA = Path(__file__).parent / "ovms_config.schema.json"
+KSERVE_TYPES = Path(__file__).parent / "kserve_types.json"
+IMAGE = {"name": "image", "shape": [1, 3, 64, 96], "layout": "NCHW", "color": "BGR"}
+HEATMAPS = {"name": "heatmaps", "shape": [1, 17, 16, 24]}
+DETECTIONS = {"name": "detections", "shape": [1, 1, 200, 7]}
 
 
 def export(folder, name, *models, **options):
@@ -46,7 +57,7 @@ def test_an_unknown_target_is_named_with_the_near_one():
 
 def test_every_target_has_a_record():
     for name, target in TARGETS.items():
-        assert target.summary[0].islower() or target.summary.startswith("OpenVINO"), name
+        assert target.summary and not target.summary.endswith("."), name
         assert target.checked_by.endswith("."), name
         assert set(re.findall(r"\{(\w+)\}", target.next_step)) <= {"folder", "name"}, name
 
@@ -126,6 +137,158 @@ def test_model_names_that_begin_alike_have_their_own_versions(make_model, tmp_pa
     model = make_model()
     export(tmp_path / "out", "ovms", model, renamed(model, "net2"), renamed(model, "my-net"))
     assert sorted(path.name for path in (tmp_path / "out").glob("*/*")) == ["1", "1", "1"]
+
+
+# --- kserve
+
+
+def test_kserve_gets_a_service_whose_keys_and_types_are_those_of_its_classes(make_model, tmp_path):
+    model = renamed(make_model(), "2D_Net.v1")
+    export(tmp_path / "out", "kserve", model, storage_uri="s3://bucket/models/")
+    files = files_below(tmp_path / "out")
+    assert files.keys() == {"2D_Net.v1.yaml", "2D_Net.v1/1/2D_Net.v1.xml", "2D_Net.v1/1/2D_Net.v1.bin"}
+    service = yaml.safe_load(files["2D_Net.v1.yaml"])
+    assert unknown_keys(service, "V1beta1InferenceService") == []
+    assert service["metadata"]["name"] == "model-2d-net-v1"
+    assert service["spec"]["predictor"]["model"]["storageUri"] == "s3://bucket/models/2D_Net.v1"
+
+
+def unknown_keys(value, kind):
+    """Keys that the class does not have, and values of another type; other objects are not checked."""
+    types = json.loads(KSERVE_TYPES.read_text())
+    if kind not in types:
+        return [] if isinstance(value, str if kind == "str" else dict) else [value]
+    return [
+        wrong
+        for key, member in value.items()
+        for wrong in (unknown_keys(member, types[kind][key]) if key in types[kind] else [key])
+    ]
+
+
+def test_an_unknown_key_of_a_service_is_found():
+    service = {"spec": {"predictor": {"model": {"storageURI": "s3://b", "runtime": 7}}}}
+    assert unknown_keys(service, "V1beta1InferenceService") == ["storageURI", 7]
+
+
+def test_the_stored_types_are_those_of_kserve():
+    models = pytest.importorskip("kserve.models", reason="needs kserve")
+    for name, types in json.loads(KSERVE_TYPES.read_text()).items():
+        if name != "comment":
+            kind = getattr(models, name)
+            assert types == {kind.attribute_map[key]: value for key, value in kind.openapi_types.items()}
+
+
+def test_a_service_without_an_address_says_what_to_replace(make_model, tmp_path):
+    export(tmp_path / "out", "kserve", make_model())
+    text = (tmp_path / "out" / "net.yaml").read_text()
+    assert 'storageUri: "s3://BUCKET/FOLDER/net"' in text
+    assert "--storage_uri" in text
+
+
+# --- triton
+
+
+def test_triton_gets_a_config_with_the_ports_of_the_ir(make_model, tmp_path):
+    model_config_pb2 = pytest.importorskip("tritonclient.grpc.model_config_pb2", reason="needs tritonclient")
+    from google.protobuf import text_format
+
+    export(tmp_path / "out", "triton", make_model("net", HEATMAPS, {"name": 'a "b"', "shape": [1, 5]}))
+    files = files_below(tmp_path / "out")
+    assert files.keys() == {"net/config.pbtxt", "net/1/model.xml", "net/1/model.bin"}
+    config = text_format.Parse(files["net/config.pbtxt"].decode(), model_config_pb2.ModelConfig())
+    assert (config.name, config.backend, config.max_batch_size) == ("net", "openvino", 0)
+    assert (tmp_path / "out" / "net" / "1" / config.default_model_filename).is_file()
+    assert config.instance_group[0].kind == model_config_pb2.ModelInstanceGroup.KIND_CPU
+    read = import_openvino().Core().read_model(tmp_path / "out" / "net" / "1" / "model.xml")
+    for ports, found in ((read.inputs, config.input), (read.outputs, config.output)):
+        assert [(port.name, tuple(port.dims), port.data_type) for port in found] == [
+            (port.any_name, tuple(port.shape), model_config_pb2.TYPE_FP32) for port in ports
+        ]
+
+
+def test_open_sizes_are_minus_one_in_the_config(make_model, tmp_path):
+    image = {"name": "image", "shape": [-1, 3, 64, 96], "layout": "NCHW"}
+    export(tmp_path / "out", "triton", make_model(image=image))
+    assert "dims: [ -1, 3, 64, 96 ]" in (tmp_path / "out" / "net" / "config.pbtxt").read_text()
+
+
+def test_a_type_that_triton_does_not_have_is_refused(make_model):
+    model = make_model()
+    model = replace(model, inputs=(replace(model.inputs[0], element_type="bf16"),))
+    with pytest.raises(ExportError, match="net: Triton's OpenVINO backend has no type bf16"):
+        list(find_target("triton").draw(model, ExportFolder({})))
+
+
+# --- frigate
+
+
+def test_frigate_gets_a_detector_its_label_map_and_the_lines_of_its_config(make_model, tmp_path):
+    export(tmp_path / "out", "frigate", make_model("net", DETECTIONS, decoder={"name": "detection"}))
+    files = files_below(tmp_path / "out")
+    assert files.keys() == {"net/net.xml", "net/net.bin", "net/labelmap.txt", "net/config.yml"}
+    config = yaml.safe_load(files["net/config.yml"])
+    assert config["model"] == {
+        "path": "/config/net/net.xml",
+        "labelmap_path": "/config/net/labelmap.txt",
+        "model_type": "ssd",
+        "width": 96,
+        "height": 64,
+        "input_tensor": "nchw",
+        "input_pixel_format": "bgr",
+        "input_dtype": "int",
+    }
+
+
+@pytest.mark.parametrize(
+    ("outputs", "changes"),
+    [
+        ([HEATMAPS], {"decoder": {"name": "heatmap"}}),
+        ([DETECTIONS], {}),
+        ([DETECTIONS, HEATMAPS], {"decoder": {"name": "detection"}}),
+        ([DETECTIONS], {"decoder": {"name": "detection"}, "image": {**IMAGE, "shape": [-1, 3, 64, 96]}}),
+    ],
+)
+def test_a_model_that_is_no_person_detector_with_seven_numbers_is_refused(make_model, outputs, changes):
+    with pytest.raises(
+        ExportError, match=r"net: Frigate needs a person detector: .* \[1, 1, N, 7\]"
+    ) as error:
+        list(find_target("frigate").draw(make_model("net", *outputs, **changes), ExportFolder({})))
+    assert "person-detection-retail-0013" in error.value.hint
+
+
+def test_frigate_would_get_the_boxes_that_we_get(mirror, shared, tmp_path):
+    """The tensors are those of frigate/detectors/detection_runners.py and plugins/openvino.py (0.17)."""
+    ov, settings = import_openvino(), read_settings({"output_dir": tmp_path, "mirror": (str(mirror),)})
+    context = open_context(to_settings(settings))
+    spec = open_registry().find(find_target("frigate").run_with[0])
+    resolved = resolve_model(spec, (Precision.FP16,), context)
+    xml = get(resolved, context).irs[Precision.FP16]
+    export(tmp_path / "out", "frigate", read_ir_facts(spec, Precision.FP16, xml, context.layout))
+    config = yaml.safe_load((tmp_path / "out" / spec.name / "config.yml").read_text())["model"]
+    compiled = ov.Core().compile_model(tmp_path / "out" / spec.name / f"{spec.name}.xml", "CPU")
+    request = compiled.create_infer_request()
+    tensor = ov.Tensor(compiled.inputs[0].get_element_type(), compiled.inputs[0].get_shape())
+    size = (config["width"], config["height"])
+
+    def detect(frame):
+        np.copyto(tensor.data, np.transpose(frame[np.newaxis], (0, 3, 1, 2)))
+        request.infer(tensor)
+        rows = request.get_output_tensor(0).data[0][0]
+        found = [(float(score), *map(float, box)) for _, _, score, *box in rows[:20]]
+        return list(takewhile(lambda row: row[0] >= 0.5, found))
+
+    people = 0
+    for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
+        frame = cv2.resize(cv2.imread(str(photo)), size)
+        outputs = {"detections": compiled([frame.transpose(2, 0, 1)[np.newaxis].astype(np.float32)])[0]}
+        ours, found = decode("detection", outputs, size)[:20], detect(frame)  # Frigate reads 20 rows
+        assert [score for score, *_ in found] == pytest.approx([pose.score for pose in ours], abs=1e-3)
+        for (_, *box), pose in zip(found, ours, strict=True):
+            clipped = np.clip(np.array(box) * [*size, *size], 0, [*size, *size])
+            assert clipped == pytest.approx(np.array(pose.box), abs=0.1)
+        assert detect(np.zeros_like(frame)) == []  # nothing is left of the photo before
+        people += len(ours)
+    assert people >= 10
 
 
 # --- folder

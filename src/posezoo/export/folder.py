@@ -51,8 +51,6 @@ def draw_sample(model: ExportedModel) -> bytes:
     axes = [str("HWC".index(letter)) for letter in port.layout if letter != "N"]
     if axes != ["0", "1", "2"]:
         lines.append(f"image = image.transpose({', '.join(axes)})  # {port.layout}")
-    kind = "uint8" if port.element_type == "u8" else "float32"
-    lines.append(f"frame = image[np.newaxis].astype(np.{kind})")
     return render("sample.py", name=model.name, prepare="\n".join(lines))
 
 

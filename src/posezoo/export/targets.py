@@ -15,6 +15,9 @@ TARGETS: LazyTable[ExportTarget] = LazyTable(
     {
         "folder": "posezoo.export.folder:TARGET",
         "ovms": "posezoo.export.ovms:TARGET",
+        "kserve": "posezoo.export.kserve:TARGET",
+        "triton": "posezoo.export.triton:TARGET",
+        "frigate": "posezoo.export.frigate:TARGET",
     },
 )
 

@@ -108,7 +108,14 @@ def test_one_model_that_cannot_be_exported_does_not_stop_the_others(zoo):
             ["net", "--to", "ovms", "s3://bucket/models"],
             "s3://bucket/models: posezoo export needs a local folder",
         ),
-        (["net", "--to", "ovms", "out", "--storage_uri", "s3://b"], "--storage_uri is for --to kserve"),
+        (
+            ["net", "--to", "ovms", "out", "--storage_uri", "s3://b"],
+            "--storage_uri is an address .*, for --to kserve",
+        ),
+        (
+            ["net", "--to", "kserve", "out", "--storage_uri", "models"],
+            "--storage_uri is an address such as s3://",
+        ),
         (["net", "--to", "ovms", "models/public/net/model.yml"], "model.yml: cannot be written: File exists"),
         (["net", "--to", "ovms", "out", "--max_people", "2"], "--max_people requires --decode"),
     ],

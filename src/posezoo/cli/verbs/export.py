@@ -76,8 +76,8 @@ def run(args: argparse.Namespace) -> int:
     if "://" in args.to[1]:
         problem = f"{args.to[1]}: posezoo export needs a local folder"
         raise ExportError(problem, hint="copy it with a tool of the store afterwards")
-    if args.storage_uri and name != "kserve":
-        args.parser.error("--storage_uri is for --to kserve")
+    if args.storage_uri and (name != "kserve" or "://" not in args.storage_uri):
+        args.parser.error("--storage_uri is an address such as s3://bucket/models, for --to kserve")
     flags.require_model_optimizer(args)
     context, inputs = flags.context_from_args(args), flags.input_options_from_args(args)
     if inputs != InputOptions() and args.output_dir is None:

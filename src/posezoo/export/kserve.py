@@ -1,0 +1,38 @@
+"""Export to KServe: an InferenceService for each model, served by OpenVINO Model Server.
+
+The runtime kserve-openvino and its model format are those of extras/kserve/kserve-openvino.yaml in
+openvinotoolkit/model_server. It serves numbered version folders below its storageUri.
+"""
+
+from __future__ import annotations
+
+import json
+import re
+from collections.abc import Iterator
+
+from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
+
+#: What the user replaces if no --storage_uri was given.
+PLACEHOLDER = "s3://BUCKET/FOLDER"
+
+
+def draw_kserve(model: ExportedModel, folder: ExportFolder) -> Iterator[ExportFile]:
+    """A new version if the IR differs from the latest one, and NAME.yaml."""
+    yield from model.ir_files(f"{model.name}/{folder.version(model)}")
+    # Kubernetes allows only these characters, and a letter at the beginning.
+    service = re.sub(r"[^a-z0-9]+", "-", model.name.lower()).strip("-")
+    service = service if service[:1].isalpha() else f"model-{service}"
+    uri = f"{(folder.storage_uri or PLACEHOLDER).rstrip('/')}/{model.name}"
+    text = render("inference_service.yaml", name=model.name, service=service, uri=json.dumps(uri))
+    yield ExportFile(f"{model.name}.yaml", text)
+
+
+TARGET = ExportTarget(
+    summary="KServe: an InferenceService and numbered versions for each model; --storage_uri is the address "
+    "of a copy of the folder",
+    draw=draw_kserve,
+    next_step="kubectl apply -f {folder}/{name}.yaml",
+    checked_by="Tests check the keys and types of the InferenceService against those of the classes in the "
+    "Python package kserve 0.21.0.",
+    is_versioned=True,
+)
