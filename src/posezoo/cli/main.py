@@ -21,7 +21,7 @@ from posezoo.errors import PosezooError, suggest
 VERBS = (
     *("list", "info", "plan", "download", "convert", "get", "quantize", "run", "demo", "evaluate", "dataset"),
     *("cache", "benchmark", "compare", "gallery", "export", "verify", "lock", "licenses", "mirror"),
-    *("push", "pull", "sources", "new", "record", "card", "doctor", "completion", "shims"),
+    *("bom", "push", "pull", "sources", "new", "record", "card", "doctor", "completion", "shims"),
 )
 
 DESCRIPTION = """\

@@ -1,0 +1,253 @@
+"""Bills of materials of models: CycloneDX 1.6 (ML-BOM) and SPDX 3.0.1 (AI profile), as JSON.
+
+They state what model.yml, measured.yml and the records of the IR on this machine say, and nothing else. The
+same facts give the same bytes: a time is stated only if SOURCE_DATE_EPOCH gives it.
+
+https://cyclonedx.org/docs/1.6/json/ and https://spdx.github.io/spdx-spec/v3.0.1/
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import uuid
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, field
+from datetime import datetime, timezone
+from typing import Any
+from urllib.parse import quote
+
+from posezoo.facts.labels import describe_settings, format_port_shape, format_protocol, join, task_label
+from posezoo.facts.model_facts import ModelFacts, unique
+from posezoo.files.verified_files import is_verified, is_verified_file
+from posezoo.registry import license_path, read_copyright_line
+from posezoo.spec.model import Digest, ModelSpec
+from posezoo.spec.spdx_licenses import is_license
+from posezoo.versions import version
+
+Json = dict[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class _File:
+    """A published file, or a file of an IR."""
+
+    name: str
+    size: int | None  # in bytes
+    digest: Digest | None
+    how: str  # its sources, or how it was made
+    made_from: Mapping[str, Digest] = field(default_factory=dict)  # the published files of an IR
+
+
+@dataclass(frozen=True, slots=True)
+class _Metric:
+    """A published or measured figure."""
+
+    name: str
+    value: float
+    conditions: str
+    interval: tuple[float, ...] = ()  # the bounds of the 95 % confidence interval, if it was measured
+
+
+def draw_bom(models: Sequence[ModelFacts], form: str) -> bytes:
+    """The bill of materials of models and composites; ``form`` is ``cyclonedx`` or ``spdx3``."""
+    seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
+    moment = datetime.fromtimestamp(int(seconds), timezone.utc) if seconds.isdecimal() else None
+    time = f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else ""
+    content = _cyclonedx(models, time) if form == "cyclonedx" else _spdx(models, time)
+    return json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n"
+
+
+def _own(facts: ModelFacts) -> tuple[ModelSpec, ...]:
+    """The model itself; nothing for a composite, whose parts have entries of their own."""
+    return (facts.model,) if isinstance(facts.model, ModelSpec) else ()
+
+
+def _files(facts: ModelFacts) -> Iterator[_File]:
+    for part in _own(facts):
+        for file in part.files:
+            digest = file.checksum if not file.by_lock else None
+            yield _File(file.name, file.size, digest, ", else ".join(f"{source}" for source in file.sources))
+    for part, precision, record in facts.ir_records() if _own(facts) else ():
+        made = dict(record.key)
+        stated = made.pop("sources", None)
+        sources = stated if isinstance(stated, Mapping) else {}
+        made["self_check"] = [asdict(check) for check in record.checks]
+        for suffix, content in record.contents.items():
+            assert facts.layout is not None
+            path = facts.layout.converted_ir_path(part, precision).with_suffix(suffix)
+            if is_verified(path, content.size, content.digest, remember=False):
+                made_from = {name: Digest(*f"{text}".partition(":")[::2]) for name, text in sources.items()}
+                how = f"made by posezoo: {json.dumps(made)}"
+                yield _File(f"{precision}/{path.name}", content.size, content.digest, how, made_from)
+
+
+def _metrics(facts: ModelFacts) -> Iterator[_Metric]:
+    for part in _own(facts):
+        for claim in part.published.accuracy:
+            yield _Metric(claim.metric, claim.value, join("published", claim.dataset, format_protocol(claim)))
+    for model, measured in facts.measurements():
+        if model is facts.model:
+            where = join(measured.precision, measured.machine, describe_settings(measured), measured.date)
+            for name, value in measured.figures.items():
+                interval = measured.intervals.get(name, ())
+                yield _Metric(name, value, f"measured {measured.kind}: {where}", interval)
+
+
+def _properties(facts: ModelFacts) -> Json:
+    """The facts that neither format has a field for; empty ones are left out."""
+    stated: Json = {"posezoo:revision": f"{facts.revision}", "posezoo:parts": ", ".join(facts.stages)}
+    for part in _own(facts):
+        layout = facts.layout
+        paths = [(layout.file_path(part, file), file) for file in part.files] if layout else []
+        present = [file for path, file in paths if is_verified_file(path, file, remember=False)]
+        state = "all" if len(present) == len(part.files) else f"{len(present)} of {len(part.files)}"
+        stated["posezoo:verified_files"] = f"{state} here; of other files, only declared facts are stated"
+        stated["posezoo:framework"] = part.framework.value
+        stated["posezoo:training_data"] = "not declared"
+        stated["posezoo:training_command"] = part.training.command
+        stated["posezoo:training_log"] = part.training.log
+        stated["posezoo:license_url"] = part.license.url
+        stated["posezoo:license_note"] = part.license_note
+    return {name: value for name, value in stated.items() if value}
+
+
+def _license_text(part: ModelSpec) -> str:
+    return license_path(part).read_text("utf-8") if read_copyright_line(part) else ""
+
+
+def _cyclonedx(models: Sequence[ModelFacts], time: str) -> Json:
+    tool = {"type": "application", "name": "posezoo", "version": version()}
+    content: Json = {
+        "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
+        "bomFormat": "CycloneDX",
+        "specVersion": "1.6",
+        "version": 1,
+        "metadata": {**({"timestamp": time} if time else {}), "tools": {"components": [tool]}},
+        "components": [_ml_component(facts) for facts in models],
+        "dependencies": [
+            {"ref": each.name, "dependsOn": list(each.stages)} for each in models if each.stages
+        ],
+    }
+    serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(content, sort_keys=True))
+    return {**content, "serialNumber": f"urn:uuid:{serial}"}
+
+
+def _ml_component(facts: ModelFacts) -> Json:
+    def file_component(name: str, digest: Digest | None) -> Json:
+        algorithm = digest.algorithm.upper().replace("SHA", "SHA-") if digest else ""
+        hashes = [{"alg": algorithm, "content": digest.value}] if digest else []
+        return {"type": "file", "name": name, "hashes": hashes}
+
+    licenses, files, metrics = list[Json](), list[Json](), list[Json]()
+    for part in facts.parts:
+        spdx, text = part.license.spdx, _license_text(part)
+        is_listed = bool(spdx) and " " not in spdx and is_license(spdx) and "LicenseRef-" not in spdx
+        stated: Json = {"id" if is_listed else "name": spdx or part.license.url or "not declared"}
+        stated |= {"text": {"contentType": "text/plain", "content": text}} if text else {}
+        stated |= {"url": part.license.url} if part.license.url else {}
+        licenses += [{"license": stated}] if {"license": stated} not in licenses else []
+    for file in _files(facts):
+        component = {**file_component(file.name, file.digest), "bom-ref": f"{facts.name}/{file.name}"}
+        component["description"] = file.how
+        component["properties"] = [{"name": "posezoo:size", "value": f"{file.size}"}] if file.size else []
+        ancestors = [file_component(*source) for source in file.made_from.items()]
+        files.append({**component, "pedigree": {"ancestors": ancestors}} if ancestors else component)
+    for metric in _metrics(facts):
+        stated = {"type": metric.name, "value": f"{metric.value:.6g}", "slice": metric.conditions}
+        if metric.interval:
+            lower, upper = (f"{bound:.6g}" for bound in metric.interval)
+            stated["confidenceInterval"] = {"lowerBound": lower, "upperBound": upper}
+        metrics.append(stated)
+    evaluated = unique(claim.dataset for part in _own(facts) for claim in part.published.accuracy)
+    parameters: Json = {"task": task_label(facts.model.task)}
+    parameters["datasets"] = [
+        {"type": "dataset", "name": name, "description": "of the published accuracy"} for name in evaluated
+    ]
+    for part in _own(facts):
+        for kind, ports in (("inputs", part.inputs), ("outputs", part.outputs)):
+            parameters[kind] = [{"format": f"{port.name}: {format_port_shape(port)}"} for port in ports]
+    repositories = unique(part.origin.repository for part in _own(facts))
+    return {
+        "type": "machine-learning-model",
+        "bom-ref": facts.name,
+        "name": facts.name,
+        "version": f"{facts.revision}",
+        "description": facts.model.description,
+        "licenses": licenses,
+        "copyright": "; ".join(unique(map(read_copyright_line, facts.parts))),
+        "externalReferences": [{"type": "vcs", "url": url} for url in repositories],
+        "components": files,
+        "modelCard": {
+            "modelParameters": parameters,
+            "quantitativeAnalysis": {"performanceMetrics": metrics},
+            "considerations": {"technicalLimitations": facts.limits},
+        },
+        "properties": [{"name": name, "value": value} for name, value in _properties(facts).items()],
+    }
+
+
+def _spdx(models: Sequence[ModelFacts], time: str) -> Json:
+    namespace = _cyclonedx(models, time)["serialNumber"]
+    elements, names = list[Json](), {facts.name for facts in models}
+
+    def to_id(identifier: str) -> str:
+        return f"{namespace}#{quote(identifier)}"
+
+    def add(kind: str, identifier: str, /, **fields: object) -> str:
+        """Add an element without its empty fields, and return its identifier."""
+        element = {"type": kind, "spdxId": to_id(identifier), "creationInfo": "_:creation", **fields}
+        elements.append({key: value for key, value in element.items() if value not in ("", [], None)})
+        return to_id(identifier)
+
+    def relate(source: str, kind: str, targets: Sequence[str]) -> None:
+        if targets:
+            name = f"relationship-{len(elements)}"
+            add("Relationship", name, **{"from": source, "relationshipType": kind, "to": targets})
+
+    agent = add("SoftwareAgent", "posezoo", name=f"posezoo {version()}")
+    for facts in models:
+        metrics = {f"{each.name} ({each.conditions})": f"{each.value:.6g}" for each in _metrics(facts)}
+        entries = [{"type": "DictionaryEntry", "key": key, "value": metrics[key]} for key in metrics]
+        package = add(
+            "ai_AIPackage",
+            facts.name,
+            name=facts.name,
+            description=facts.model.description,
+            comment="; ".join(f"{name} {value}" for name, value in _properties(facts).items()),
+            software_packageVersion=f"{facts.revision}",
+            software_primaryPurpose="model",
+            software_copyrightText="; ".join(unique(map(read_copyright_line, facts.parts))),
+            software_attributionText=unique(map(_license_text, facts.parts)),
+            software_sourceInfo=", ".join(unique(part.origin.repository for part in facts.parts)),
+            ai_domain=[task_label(facts.model.task)],
+            ai_typeOfModel=unique([facts.approach]),
+            ai_limitation=" ".join(facts.limits),
+            ai_metric=entries,
+        )
+        relate(package, "contains", [to_id(stage) for stage in facts.stages if stage in names])
+        files: dict[str, str] = {}
+        for file in _files(facts):
+            digest = file.digest
+            stated = {"algorithm": digest.algorithm, "hashValue": digest.value} if digest else {}
+            hashes = [{"type": "Hash", **stated}] if digest else []
+            name = f"{facts.name}/{file.name}"
+            files[file.name] = add(
+                "software_File", name, name=file.name, verifiedUsing=hashes, comment=file.how
+            )
+            for source in file.made_from:
+                if source in files:
+                    relate(files[source], "generates", [files[file.name]])
+        relate(package, "contains", list(files.values()))
+        for part in _own(facts):
+            if expression := part.license.spdx:
+                stated = {"simplelicensing_licenseExpression": expression}
+                terms = add("simplelicensing_LicenseExpression", f"license-{facts.name}", **stated)
+                relate(package, "hasDeclaredLicense", [terms])
+    roots = [to_id(facts.name) for facts in models]
+    profiles = ["core", "software", "simpleLicensing", "ai"]
+    add("SpdxDocument", "document", rootElement=roots, profileConformance=profiles)
+    # SPDX requires a time; the same facts must give the same bytes.
+    created = {"specVersion": "3.0.1", "created": time or "1970-01-01T00:00:00Z", "createdBy": [agent]}
+    graph = [{"type": "CreationInfo", "@id": "_:creation", **created}, *elements]
+    return {"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@graph": graph}

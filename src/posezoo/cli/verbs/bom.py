@@ -1,0 +1,54 @@
+"""posezoo bom: write the bill of materials of models."""
+
+from __future__ import annotations
+
+import argparse
+import sys
+from dataclasses import replace
+
+from posezoo.cli import flags
+from posezoo.cli.flags import Flag
+from posezoo.cli.report import Console
+from posezoo.cli.selection import select_models
+
+SUMMARY = "write a bill of materials of models: files by digest, licenses, figures, how the IR were made"
+
+EXAMPLES = """
+posezoo bom blazepose-full
+posezoo bom --all --format spdx3 --output zoo.spdx3.json
+SOURCE_DATE_EPOCH=1767225600 posezoo bom movenet-lightning --output_dir models
+"""
+
+FLAGS = (
+    flags.MODELS,
+    Flag(
+        "--format",
+        "CycloneDX 1.6 or SPDX 3.0, both as JSON",
+        default="cyclonedx",
+        choices=("cyclonedx", "spdx3"),
+    ),
+    Flag("--output FILE", "write it to this file (default: print it)"),
+    flags.output_dir_flag("folder of the models' files and IR"),
+    flags.download_dir_flag("the output folder"),
+    f"lock {flags.REGISTRY} quiet",
+)
+
+
+def run(args: argparse.Namespace) -> int:
+    """Print the bill of materials, or write it."""
+    from posezoo.bom import draw_bom
+    from posezoo.cli.model_filters import facts_of
+    from posezoo.files.verified_files import write_atomically
+
+    patterns, context = flags.patterns_from_args(args), flags.context_from_args(args, {"locked": False})
+    flags.require_local("bom", context.layout.download_dir, context.layout.output_dir)
+    with Console(quiet=args.quiet) as console:
+        selection = select_models(context.registry, patterns, console)
+        models = [replace(facts, layout=context.layout) for facts in facts_of(selection)]
+        bom = draw_bom(models, args.format)
+        if args.output is None:
+            sys.stdout.write(bom.decode())
+        else:
+            write_atomically(args.output, bom)
+            console.print_line(f"{args.output}")
+    return 1 if selection.problems else 0
