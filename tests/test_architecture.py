@@ -27,7 +27,7 @@ LAYERS: tuple[set[str], ...] = (
     {"convert", "download"},
     {"facts"},
     {"cards", "draft", "license_notice", "runtime", "verify"},
-    {"benchmarking", "doctor", "evaluation", "export", "gallery", "lint", "mirror", "oci"},
+    {"benchmarking", "bom", "doctor", "evaluation", "export", "gallery", "lint", "mirror", "oci"},
     {"quantize"},
     {"pipeline"},
     {"api", "demo"},
