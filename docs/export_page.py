@@ -17,24 +17,25 @@ from posezoo.spec.model import ModelSpec, Precision
 def draw_page() -> str:
     """The whole page."""
     text = Path(__file__).with_name("export.in.md").read_text("utf-8")
+    reasons: dict[str, int] = {}
+    specs = sorted(open_registry().select().models, key=lambda spec: spec.name)
+    rows = [(spec.name, *cells(spec, reasons)) for spec in specs]
     sections = []
-    for name, target in TARGETS.items():
-        example = (*target.run_with, EXAMPLE)[0]
+    for column, (name, target) in enumerate(TARGETS.items(), 1):
+        taken = {row[0] for row in rows if not row[column].startswith("impossible")}
+        example = next(each for each in (*target.run_with, *EXAMPLES) if each in taken)
         command = target.next_step.format(folder="$PWD/out", name=example)
         sections.append(
             f"## {name}\n\n{target.summary[0].upper()}{target.summary[1:]}.\n\n"
             f"```sh\nposezoo export {example} --to {name} out\n{command}\n```\n\n{target.checked_by}\n"
         )
-    reasons: dict[str, int] = {}
-    specs = sorted(open_registry().select().models, key=lambda spec: spec.name)
-    rows = [(spec.name, *cells(spec, reasons)) for spec in specs]
     notes = "\n".join(f"{number}. {reason}" for reason, number in reasons.items())
     matrix = format_table(("Model", *map(format_code, TARGETS.names())), rows)
     return text.format(targets="\n".join(sections), matrix=matrix, notes=notes)
 
 
-#: The model in the command of a target whose exports the tests do not run.
-EXAMPLE = "pose-landmark-full-mediapipe"
+#: The models in the command of a target whose exports the tests do not run: the first that it takes.
+EXAMPLES = ("pose-landmark-full-mediapipe", "person-detection-retail-0013")
 
 
 def cells(spec: ModelSpec, reasons: dict[str, int]) -> Iterator[str]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import socket
 from pathlib import Path
@@ -92,6 +93,34 @@ def blazepose_irs(blazepose: ModelLayout) -> dict[str, Path]:
     registry = open_registry()
     parts = registry.parts(registry.find("blazepose-full"))
     return {part.name: blazepose.ir_path(part, Precision.FP32) for part in parts}
+
+
+@pytest.fixture(scope="session")
+def zoo(mirror: Path, tmp_path_factory):
+    """The registry, with the files of the mirror."""
+    folder = tmp_path_factory.mktemp("zoo")
+    flags = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),), "attempts": 1}
+    return open_context(to_settings(read_settings(flags)))
+
+
+@pytest.fixture(scope="session")
+def photos(shared: Path):
+    """Real photos, and the people in each that COCO's annotators marked with five keypoints and more."""
+    folder = shared / "data" / "photos"
+    from posezoo import images
+
+    known = json.loads((folder / "person_keypoints.json").read_text())
+    return [
+        (
+            images.read_image(folder / image["file_name"]),
+            [
+                each
+                for each in known["annotations"]
+                if each["image_id"] == image["id"] and each["num_keypoints"] >= 5
+            ],
+        )
+        for image in known["images"]
+    ]
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:

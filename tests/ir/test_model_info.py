@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from types import SimpleNamespace
 
 import pytest
 
@@ -18,19 +17,9 @@ from posezoo.spec.model import ColorOrder, Decoder, Framework, Input, Output
 IMAGE = Input("image", (1, 3, 256, 192), "NCHW", color=ColorOrder.BGR)
 
 
-def port_of(output: Output) -> SimpleNamespace:
-    sides = [
-        SimpleNamespace(is_dynamic=side == -1, get_length=lambda side=side: side) for side in output.shape
-    ]
-    shape = type("Shape", (list,), {"rank": SimpleNamespace(is_static=True)})(sides)
-    return SimpleNamespace(any_name=output.name, names={output.name}, partial_shape=shape)
-
-
 def info_of(spec, decoder):
     """What the IR of a model says whose network has the declared outputs."""
-    return build_model_info(
-        SimpleNamespace(outputs=[port_of(output) for output in spec.outputs]), spec, decoder
-    )
+    return build_model_info({output.name: output.shape for output in spec.outputs}, spec, decoder)
 
 
 def written_in(xml):

@@ -55,6 +55,15 @@ class ExportedModel:
         """Its name in the export, for servers and folders: that of a variant has no @."""
         return self.spec.full_name.replace("@", "-")
 
+    @property
+    def model_info(self) -> dict[str, str]:
+        """``model_info`` of its IR; for a published IR what it would be."""
+        from posezoo.ir.model_info import build_model_info  # it imports numpy
+
+        decoder = self.spec.decoding.decoder if self.spec.decoding else self.spec.decoder
+        outputs = {port.name: port.shape for port in self.outputs}
+        return {name: str(value) for name, value in build_model_info(outputs, self.spec, decoder).items()}
+
     def ir_files(self, folder: str, stem: str = "") -> list[ExportFile]:
         """Copies of the .bin and the .xml in a folder below the export's; ``stem`` replaces the name."""
         return [

@@ -18,6 +18,8 @@ TARGETS: LazyTable[ExportTarget] = LazyTable(
         "kserve": "posezoo.export.kserve:TARGET",
         "triton": "posezoo.export.triton:TARGET",
         "frigate": "posezoo.export.frigate:TARGET",
+        "modelapi": "posezoo.export.modelapi:TARGET",
+        "dlstreamer": "posezoo.export.dlstreamer:TARGET",
     },
 )
 

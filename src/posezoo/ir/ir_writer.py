@@ -51,7 +51,15 @@ def prepare_for_writing(network: Any, spec: ModelSpec, decoder: Decoder | None) 
         if spec.is_ir and not spec.decoding:
             return  # INT8 of a published IR, whose own description is still right
         del network.rt_info[MODEL_INFO]
-    _set_model_info(network, [MODEL_INFO], build_model_info(network, spec, decoder))
+    declared = {port.name for port in spec.outputs}
+    outputs = {
+        min(declared & port.names or port.names, default=""): tuple(
+            -1 if side.is_dynamic else side.get_length() for side in port.partial_shape
+        )
+        for port in network.outputs
+        if port.partial_shape.rank.is_static
+    }
+    _set_model_info(network, [MODEL_INFO], build_model_info(outputs, spec, decoder))
 
 
 def _set_model_info(network: Any, path: list[str], value: Plain) -> None:

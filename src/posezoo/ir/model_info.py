@@ -10,9 +10,9 @@ from __future__ import annotations
 from collections.abc import Mapping
 from contextlib import suppress
 from statistics import fmean
-from typing import Any
 
 from posezoo.errors import PosezooError
+from posezoo.pose.decoder_type import Shape
 from posezoo.pose.decoders import find_decoder, fit_to_input, resolve_options
 from posezoo.pose.keypoints import SKELETONS
 from posezoo.spec.model import Decoder, Input, ModelSpec, Plain
@@ -46,14 +46,16 @@ _STEPS = {
 }
 
 
-def build_model_info(network: Any, spec: ModelSpec, decoder: Decoder | None) -> dict[str, Plain]:
+def build_model_info(
+    outputs: Mapping[str, Shape], spec: ModelSpec, decoder: Decoder | None
+) -> dict[str, Plain]:
     """``model_info`` of an IR; empty if nothing is known.
 
     If model.yml declares its own, it is used instead, without the steps that the IR does itself. It is not
     used for an IR with its decoder, which has other outputs.
 
     Args:
-        network: an ``openvino.Model``, with its preprocessing.
+        outputs: the shapes of the IR's outputs, in their order, by the declared name or another one.
         spec: the model, with the changes that flags such as --resize make.
         decoder: the decoder of its outputs, or of its composite; None if it is unknown.
     """
@@ -69,7 +71,7 @@ def build_model_info(network: Any, spec: ModelSpec, decoder: Decoder | None) -> 
             info |= {"color_space": port.ir_color, "reverse_input_channels": str(port.ir_color == "RGB")}
         if decoder is not None:
             with suppress(PosezooError):  # an unknown decoder or option; posezoo run reports it
-                info |= _describe_outputs(network, spec, decoder) | _describe_resize(decoder, port)
+                info |= _describe_outputs(outputs, spec, decoder) | _describe_resize(decoder, port)
     if port.resize:
         sides = dict(zip(port.layout, map(str, port.shape), strict=True))
         info |= {"embedded_processing": "True", "orig_height": sides["H"], "orig_width": sides["W"]}
@@ -80,21 +82,12 @@ def build_model_info(network: Any, spec: ModelSpec, decoder: Decoder | None) -> 
     return info
 
 
-def _describe_outputs(network: Any, spec: ModelSpec, decoder: Decoder) -> dict[str, str]:
+def _describe_outputs(outputs: Mapping[str, Shape], spec: ModelSpec, decoder: Decoder) -> dict[str, str]:
     """The readers' names for the outputs, and the names of the classes or keypoints."""
     record, options = find_decoder(decoder.name), resolve_options(decoder)
-    names = {port.any_name: port.names for port in network.outputs}
-    shapes = {
-        port.any_name: tuple(-1 if side.is_dynamic else side.get_length() for side in port.partial_shape)
-        for port in network.outputs
-        if port.partial_shape.rank.is_static
-    }
-    matched = {name: role for role, name in record.match_outputs(shapes).items()}
+    matched = {name: role for role, name in record.match_outputs(outputs).items()}
     declared = {port.name: port.role for port in spec.outputs if port.role}
-    roles = tuple(
-        next((declared[each] for each in every if each in declared), matched.get(name, ""))
-        for name, every in names.items()
-    )
+    roles = tuple(declared.get(name) or matched.get(name, "") for name in outputs)
     # An IR with its decoder has none of these outputs; its model.yml may declare no roles.
     found = {*declared.values()} if spec.decoding else {*roles}
     if (found or not spec.decoding) and not {output.role for output in record.networks[-1]} <= found:
@@ -103,7 +96,7 @@ def _describe_outputs(network: Any, spec: ModelSpec, decoder: Decoder) -> dict[s
     if not spec.decoding:
         if getattr(options, "split", MODEL_API_SPLIT) == MODEL_API_SPLIT:
             info |= _WRAPPERS.get(roles, {})
-        if {*OPENPOSE_NAMES.values()} <= {each for every in names.values() for each in every}:
+        if {*OPENPOSE_NAMES.values()} <= outputs.keys():
             info["model_type"] = "keypoints_openpose"
         if roles == ("detections",):
             info["confidence_threshold"] = f"{options.min_box_score:g}"

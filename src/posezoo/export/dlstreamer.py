@@ -1,0 +1,123 @@
+"""Export for DL Streamer: the IR, a model-proc file that names its converter, and a pipeline for gst-launch.
+
+The rules of its converters were read from its sources, which tests/ir/test_dlstreamer_rules.py names.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+from posezoo.convert.decoding import SCORE_OPTIONS
+from posezoo.errors import ExportError
+from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
+from posezoo.ir.model_info import MODEL_INFO, OPENPOSE_NAMES
+from posezoo.ir.openvino_import import import_openvino, openvino_core
+from posezoo.ir.provenance import SUFFIXES
+from posezoo.pose.keypoints import SKELETONS
+
+# The element that runs a converter, and what stands before it in the pipeline.
+_DETECTOR = "../person-detection-retail-0013/person-detection-retail-0013"
+_ELEMENTS = {
+    "detection_output": "gvadetect model={name}.xml model-proc={name}.json",
+    "keypoints_hrnet": f"gvadetect model={_DETECTOR}.xml model-proc={_DETECTOR}.json ! queue ! "
+    "gvaclassify model={name}.xml model-proc={name}.json object-class=person",
+    "keypoints_openpose": "gvaclassify model={name}.xml model-proc={name}.json inference-region=full-frame",
+    "raw_data_copy": "gvainference model={name}.xml",
+}
+_SHOWN = "gvawatermark ! videoconvert ! autovideosink sync=false"
+_WRITTEN = "gvametaconvert add-tensor-data=true ! gvametapublish file-path=/dev/stdout ! fakesink"
+
+# resize_type of model_info, as model-proc files name it.
+_RESIZES = {"fit_to_window": "aspect-ratio-pad", "fit_to_window_letterbox": "aspect-ratio"}
+
+
+def draw_dlstreamer(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
+    """The IR, the model-proc file, and the pipeline.
+
+    Raises:
+        ExportError: DL Streamer has no converter for the outputs.
+    """
+    info = model.model_info
+    converter = _choose_converter(model, info)
+    outputs = {port.role: port.name for port in model.spec.outputs if port.role}
+    if converter == "keypoints_openpose" and outputs != OPENPOSE_NAMES and model.xml.is_file():
+        yield from _rename_outputs(model, outputs)
+        outputs = OPENPOSE_NAMES
+    else:  # docs/export.md, too, which is drawn without IR
+        yield from model.ir_files(model.name)
+    end = _SHOWN
+    if converter == "raw_data_copy":
+        end = _WRITTEN
+    else:
+        proc = _draw_model_proc(model, info, {"converter": converter, "layer_names": [*outputs.values()]})
+        yield ExportFile(f"{model.name}/{model.name}.json", f"{json.dumps(proc, indent=2)}\n".encode())
+    element = _ELEMENTS[converter].format(name=model.name)
+    script = render("dlstreamer.sh", name=model.name, element=element, end=end)
+    yield ExportFile(f"{model.name}/pipeline.sh", script)
+
+
+def _choose_converter(model: ExportedModel, info: Mapping[str, str]) -> str:
+    spec = model.spec
+    if spec.decoding:
+        return "raw_data_copy"
+    named = [info[key] for key in sorted(info) if "model_type" in key][-1:]
+    if named and named[0] in _ELEMENTS and named[0] != "raw_data_copy":
+        return named[0]
+    maps = {port.role: port.layout for port in spec.outputs}
+    if maps == dict.fromkeys(OPENPOSE_NAMES, "NCHW"):
+        return "keypoints_openpose"
+    if spec.composite or (spec.decoder is not None and spec.decoder.name in SCORE_OPTIONS):
+        raise ExportError(
+            f"{model.name}: DL Streamer has a converter for its outputs only with --decode",
+            hint="add --decode: the IR then finds the keypoints, and DL Streamer passes them on as tensors",
+        )
+    kind = spec.decoder.name if spec.decoder is not None else "a network without a decoder"
+    raise ExportError(f"{model.name}: DL Streamer has no converter for the outputs of {kind}")
+
+
+def _rename_outputs(model: ExportedModel, names: Mapping[str, str]) -> Iterator[ExportFile]:
+    """The IR with the names of outputs that keypoints_openpose requires."""
+    network = openvino_core().read_model(model.xml)
+    for role, name in OPENPOSE_NAMES.items():
+        network.output(names[role]).get_tensor().set_names({name})
+    network.set_rt_info("keypoints_openpose", [MODEL_INFO, "model_type"])
+    with TemporaryDirectory() as folder:
+        xml = Path(folder, f"{model.name}.xml")
+        import_openvino().serialize(network, xml, xml.with_suffix(".bin"))
+        for suffix in SUFFIXES:
+            yield ExportFile(f"{model.name}/{model.name}{suffix}", xml.with_suffix(suffix).read_bytes())
+
+
+def _draw_model_proc(
+    model: ExportedModel, info: Mapping[str, str], output: dict[str, object]
+) -> dict[str, object]:
+    """A model-proc file: the same as ``model_info``, which DL Streamer does not read beside one."""
+    resize, color = _RESIZES.get(info.get("resize_type", "")), info.get("color_space", "BGR")
+    params: dict[str, object] = {"resize": resize or "no-aspect-ratio", "color_space": color}
+    if pad_value := info.get("pad_value"):
+        params["padding"] = {"fill_value": [float(pad_value)] * 3}
+    skeleton = SKELETONS.get(info.get("skeleton", ""))
+    if skeleton is None:
+        output["labels"] = info["labels"].split()
+    else:
+        output["point_names"] = list(skeleton.keypoints)
+        output["point_connections"] = [skeleton.keypoints[place] for limb in skeleton.limbs for place in limb]
+    image = {"format": "image", "layer_name": model.inputs[0].name, "params": params}
+    is_default = (resize, color) == (None, "BGR")
+    return {
+        "json_schema_version": "2.2.0",
+        "input_preproc": [] if is_default else [image],
+        "output_postproc": [output],
+    }
+
+
+TARGET = ExportTarget(
+    summary="for DL Streamer: the IR, a model-proc file, and a pipeline for gst-launch-1.0",
+    draw=draw_dlstreamer,
+    next_step="sh {folder}/{name}/pipeline.sh VIDEO",
+    checked_by="DL Streamer was not run: tests compare the files with its rules, read from its sources. "
+    "keypoints_hrnet takes the highest cells without refinement; with --decode the IR refines them itself.",
+)

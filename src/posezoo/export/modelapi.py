@@ -1,0 +1,60 @@
+"""Export for Model API (openvino-model-api): an IR that names its wrapper, and a sample program.
+
+The IR names it in its ``model_info``. One that was published as IR does not, so the sample does.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+from posezoo.errors import ExportError
+from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
+
+#: The wrappers that read the outputs of our models, and how the sample prints what they find.
+_PRINTS = {
+    "ssd": "for box, name, score in zip(found.bboxes.tolist(), found.label_names, found.scores):\n"
+    '    print(f"{name} {score:.3f} {box}")  # left, top, right, bottom in pixels',
+    "keypoint_detection": "# In frames of several people, TopDownKeypointDetectionPipeline cuts them out.\n"
+    "for name, (x, y), score in zip(model.params.labels, found.keypoints, found.scores):\n"
+    '    print(f"{name} {x:.1f} {y:.1f} {score:.3f}")',
+}
+
+#: The parameters of Model API that ``model_info`` may have, and how to read them.
+_PARAMETERS: Mapping[str, Callable[[str], object]] = {
+    **dict.fromkeys(("apply_softmax", "reverse_input_channels"), "True".__eq__),
+    "confidence_threshold": float,
+    "labels": str.split,
+    "pad_value": int,
+    "resize_type": str,
+}
+
+
+def draw_modelapi(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
+    """The IR and the sample.
+
+    Raises:
+        ExportError: Model API has no wrapper for the outputs.
+    """
+    info = model.model_info
+    kind = info.get("model_type", "").lower()
+    if kind not in _PRINTS:
+        raise ExportError(
+            f"{model.name}: Model API has wrappers only for SSD detectors and SimCC, without --decode",
+            hint="--to folder takes any model, also with its decoder in the IR (--decode)",
+        )
+    arguments = ""
+    if model.spec.is_ir:  # it has no model_info
+        configuration = {name: read(info[name]) for name, read in _PARAMETERS.items() if name in info}
+        arguments = f', model_type="{kind}", configuration={configuration}'
+    yield from model.ir_files(model.name)
+    sample = render("modelapi.py", name=model.name, arguments=arguments, prints=_PRINTS[kind])
+    yield ExportFile(f"{model.name}/sample.py", sample)
+
+
+TARGET = ExportTarget(
+    summary="for Model API (openvino-model-api 0.4.7 and later): the IR, and a sample in Python",
+    draw=draw_modelapi,
+    next_step="python {folder}/{name}/sample.py IMAGE",
+    checked_by="Tests run the sample with Model API; its keypoints and boxes are posezoo's.",
+    run_with=("person-detection-retail-0013",),
+)

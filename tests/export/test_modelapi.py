@@ -1,0 +1,212 @@
+"""The targets modelapi and dlstreamer: samples that Model API runs, and files that fit DL Streamer's rules."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+
+from fakes.exports import files_below
+from fakes.model_api import SIMCC, SIZE, convert_simcc, simcc_network, simcc_spec
+from posezoo.convert.decoding import with_decoding
+from posezoo.errors import ExportError
+from posezoo.export.export_writer import write_export
+from posezoo.export.ir_facts import read_ir_facts
+from posezoo.export.target_type import ExportFolder, Port
+from posezoo.export.targets import find_target
+from posezoo.ir.openvino_import import import_openvino
+from posezoo.layout import ModelLayout
+from posezoo.pipeline.get import get_irs
+from posezoo.registry import open_registry
+from posezoo.runtime.loading import load_estimator, load_ir
+from posezoo.runtime.runtime_config import LoadOptions
+from posezoo.spec.model import Precision
+
+DETECTOR = "person-detection-retail-0013"
+OPENPOSE = (
+    {"name": "pafs", "shape": [1, 38, 8, 12], "layout": "NCHW", "role": "pafs"},
+    {"name": "maps", "shape": [1, 19, 8, 12], "layout": "NCHW", "role": "heatmaps"},
+)
+
+
+def export(folder, target, model):
+    draw = find_target(target).draw
+    return write_export(folder, lambda present: list(draw(model, ExportFolder(present))))
+
+
+def facts_of(xml, spec):
+    return read_ir_facts(spec, Precision.FP32, xml, ModelLayout(xml.parent, xml.parent))
+
+
+def run(*command, **environ):
+    ended = subprocess.run(
+        command, capture_output=True, text=True, timeout=120, check=False, env={**os.environ, **environ}
+    )
+    assert ended.returncode == 0, ended.stderr
+    return ended.stdout
+
+
+@pytest.fixture
+def has_model_api():
+    if sys.version_info < (3, 11):
+        pytest.skip("openvino-model-api needs Python 3.11")
+    pytest.importorskip("model_api.models", reason="needs openvino-model-api")
+
+
+@pytest.fixture
+def simcc(tmp_path):
+    """The facts of a SimCC network's IR."""
+    return facts_of(convert_simcc(tmp_path), simcc_spec(tmp_path, simcc_network()))
+
+
+# --- modelapi
+
+
+@pytest.mark.usefixtures("has_model_api")
+def test_the_sample_of_a_detector_prints_our_boxes(detector, photos, tmp_path):
+    model = detector
+    export(tmp_path / "out", "modelapi", model)
+    picture = cv2.resize(photos[0][0], (544, 320))  # the network's size: nothing is resized
+    cv2.imwrite(str(tmp_path / "photo.png"), picture)
+    printed = run(sys.executable, tmp_path / "out" / DETECTOR / "sample.py", tmp_path / "photo.png")
+    expected = load_estimator(model.spec, {DETECTOR: model.xml})(picture)
+    # The sample computes in the processor's own precision; tests/runtime/test_model_api.py compares exactly.
+    rows = [line.split(maxsplit=2) for line in printed.splitlines() if line.startswith("person ")]
+    sure = [pose for pose in expected if pose.score > 0.6]
+    assert sure
+    for pose in sure:
+        assert any(json.loads(box) == pytest.approx(pose.box, abs=4) for _, _, box in rows)
+
+
+@pytest.mark.usefixtures("has_model_api")
+def test_the_sample_of_a_simcc_network_prints_our_keypoints(simcc, tmp_path):
+    export(tmp_path / "out", "modelapi", simcc)
+    picture = np.random.default_rng(1).integers(0, 256, (SIZE[1], SIZE[0], 3), np.uint8)
+    cv2.imwrite(str(tmp_path / "photo.png"), picture)
+    printed = run(sys.executable, tmp_path / "out" / "tiny-pose" / "sample.py", tmp_path / "photo.png")
+    box = (0, 0, *SIZE)
+    estimator = load_ir(simcc.xml, options=LoadOptions(decoder_options={"padding": 1.0}))
+    (pose,) = estimator(picture, boxes=[box])
+    rows = [line.split() for line in printed.splitlines() if line.count(" ") == 3]
+    assert [row[0] for row in rows][:2] == ["nose", "left_eye"]
+    found = np.array([row[1:3] for row in rows], float)
+    # Model API has the center of a pixel at integers, posezoo's poses half a pixel further.
+    assert found + 0.5 == pytest.approx(pose.keypoints[:, :2], abs=0.06)
+
+
+def test_model_api_cannot_take_heatmaps(make_model):
+    with pytest.raises(ExportError, match=r"net: Model API has wrappers only for SSD detectors and SimCC"):
+        list(find_target("modelapi").draw(make_model(), ExportFolder({})))
+
+
+# --- dlstreamer
+
+
+def model_proc(folder, name):
+    (output,) = (proc := json.loads((folder / name / f"{name}.json").read_text()))["output_postproc"]
+    return proc, output
+
+
+def pipeline_of(folder, name, tmp_path):
+    """What the script gives to gst-launch-1.0; all files that it names exist."""
+    launch = tmp_path / "bin" / "gst-launch-1.0"
+    launch.parent.mkdir(exist_ok=True)
+    launch.write_text('#!/bin/sh\nprintf "%s\\n" "$@"\n')
+    launch.chmod(0o755)
+    (tmp_path / "a video.mp4").touch()
+    script = folder / name / "pipeline.sh"
+    words = run(
+        "sh", script, tmp_path / "a video.mp4", PATH=f"{launch.parent}:{os.environ['PATH']}"
+    ).splitlines()
+    files = [
+        word.partition("=")[2] for word in words if word.startswith(("model=", "model-proc=", "location="))
+    ]
+    missing = [file for file in files if not (folder / name / file).exists()]
+    return words, missing
+
+
+def test_a_detector_gets_its_converter_and_labels(detector, tmp_path):
+    export(tmp_path, "dlstreamer", detector)
+    proc, output = model_proc(tmp_path, DETECTOR)
+    assert proc["json_schema_version"] == "2.2.0"
+    assert proc["input_preproc"] == []  # stretched, BGR, without mean and scale
+    assert output == {
+        "converter": "detection_output", "layer_names": ["detection_out"], "labels": ["background", "person"],
+    }  # fmt: skip
+    words, missing = pipeline_of(tmp_path, DETECTOR, tmp_path)
+    assert "gvadetect" in words
+    assert missing == []
+
+
+def test_heatmaps_of_one_person_follow_a_detector(make_model, detector, tmp_path):
+    heatmaps = {"name": "heatmaps", "shape": [1, 17, 16, 24], "role": "heatmaps"}
+    model = make_model("net", heatmaps, decoder={"name": "heatmap"}, skeleton="coco-17")
+    export(tmp_path / "out", "dlstreamer", model)
+    proc, output = model_proc(tmp_path / "out", "net")
+    assert output["converter"] == "keypoints_hrnet"
+    assert len(output["point_names"]) == 17
+    assert output["point_connections"][:2] == ["left_ear", "left_eye"]
+    assert proc["input_preproc"][0]["params"] == {"resize": "aspect-ratio", "color_space": "BGR"}
+    words, missing = pipeline_of(tmp_path / "out", "net", tmp_path)
+    assert words.index("gvadetect") < words.index("gvaclassify")
+    assert [name.split("/")[1] for name in missing] == [DETECTOR, DETECTOR]
+    export(tmp_path / "out", "dlstreamer", detector)
+    assert pipeline_of(tmp_path / "out", "net", tmp_path)[1] == []
+
+
+def test_openpose_gets_the_names_of_outputs_that_its_converter_requires(make_model, tmp_path):
+    model = make_model("net", *OPENPOSE, decoder={"name": "openpose"}, skeleton="openpose-18")
+    export(tmp_path / "out", "dlstreamer", model)
+    before = files_below(tmp_path / "out")
+    assert export(tmp_path / "out", "dlstreamer", model).unchanged  # the same bytes
+    assert files_below(tmp_path / "out") == before
+    network = import_openvino().Core().read_model(tmp_path / "out" / "net" / "net.xml")
+    shapes = {port.any_name: tuple(port.shape) for port in network.outputs}
+    assert shapes == {"Mconv7_stage2_L1": (1, 38, 8, 12), "Mconv7_stage2_L2": (1, 19, 8, 12)}
+    proc, output = model_proc(tmp_path / "out", "net")
+    assert set(output["layer_names"]) == shapes.keys()
+    assert output["point_names"][1] == "neck"
+    assert proc["input_preproc"][0]["params"]["padding"] == {"fill_value": [128.0, 128.0, 128.0]}
+    own = import_openvino().Core().read_model(model.xml)
+    assert {port.any_name for port in own.outputs} == {"pafs", "maps"}  # the IR itself keeps its names
+
+
+def test_an_ir_with_its_decoder_passes_on_its_keypoints_as_tensors(tmp_path):
+    spec = with_decoding(simcc_spec(tmp_path, simcc_network()), SIMCC)
+    model = facts_of(convert_simcc(tmp_path, decodes=True), spec)
+    export(tmp_path / "out", "dlstreamer", model)
+    assert not (tmp_path / "out" / "tiny-pose" / "tiny-pose.json").exists()
+    words, missing = pipeline_of(tmp_path / "out", "tiny-pose", tmp_path)
+    assert {"gvainference", "gvametaconvert", "gvametapublish"} <= set(words)
+    assert missing == []
+
+
+@pytest.mark.parametrize(
+    ("name", "problem"),
+    [
+        ("movenet-lightning", "has a converter for its outputs only with --decode"),
+        ("simcc", "has a converter for its outputs only with --decode"),
+        ("posenet-mobilenet-v1", "has no converter for the outputs of posenet"),
+    ],
+)
+def test_a_model_without_a_converter_is_refused(simcc, name, problem):
+    model = simcc
+    if name != "simcc":
+        spec = open_registry().find(name)
+        outputs = tuple(Port(port.name, port.shape, "f32") for port in spec.outputs)
+        model = replace(simcc, spec=spec, outputs=outputs)
+    with pytest.raises(ExportError, match=f"DL Streamer {problem}"):
+        list(find_target("dlstreamer").draw(model, ExportFolder({})))
+
+
+@pytest.fixture(scope="session")
+def detector(zoo):
+    spec = zoo.registry.find(DETECTOR)
+    irs = get_irs(spec, Precision.FP32, zoo)
+    return read_ir_facts(spec, Precision.FP32, irs[spec.name], zoo.layout)
