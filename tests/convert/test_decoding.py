@@ -19,6 +19,7 @@ from fakes.network import downloaded, network, spec_of
 from posezoo import decode
 from posezoo.convert.camera_input import with_camera_input
 from posezoo.convert.decoding import GRAPH_OPTIONS, append_decoder, nodes, with_decoding
+from posezoo.convert.decoding.frames import FrameFit
 from posezoo.convert.fp16_check import compare_with_fp32
 from posezoo.errors import ConversionError, InferenceError, SelfCheckError
 from posezoo.ir.ir_writer import write_ir
@@ -29,6 +30,7 @@ from posezoo.pose.blazepose import BlazePoseOptions, decode_detections
 from posezoo.pose.decoders import find_decoder, resolve_options
 from posezoo.pose.heatmap import CONVENTIONS
 from posezoo.pose.keypoints import SKELETONS
+from posezoo.pose.letterbox import letterbox_image
 from posezoo.resolve.input_options import InputOptions
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.loading import load_ir
@@ -336,6 +338,20 @@ def test_a_frame_of_any_size_gives_keypoints_in_its_own_pixels(tmp_path, size, p
     values, scores = ov.Core().compile_model(xml, "CPU", EXACT)([frame[None]]).values()
     # In pixels of the input; the cells of the maps are four pixels wide.
     assert np.abs(scale * (values[0, :, :2] - spot + 1.5 / scale)).max() < 0.8 and scores[0] > 0.5
+
+
+@pytest.mark.parametrize(("name", "maps"), [("movenet", "keypoints"), ("movenet_multipose", "people")])
+def test_a_frame_is_where_the_pipeline_of_its_decoder_puts_it(tmp_path, name, maps):
+    """MoveNet MultiPose sees it in the upper left corner, others in the middle."""
+    drawn = {"keypoints": np.zeros((1, 1, 17, 3)), "people": np.zeros((1, 6, 56))}
+    spec, decoder = described(name, {maps: drawn[maps]}, tmp_path)
+    spec = with_camera_input(with_decoding(spec, decoder), layout="NHWC", resize=True)
+    fit, image = FrameFit.of(spec), ops.parameter([1, -1, -1, 3], np.float32)
+    compiled = ov.Core().compile_model(ov.Model([fit.fit(image)], [image]), "CPU", EXACT)
+    frame = np.random.default_rng(0).integers(1, 256, (100, 300, 3), np.uint8)
+    sizing = find_decoder(name).input_sizing
+    wanted = letterbox_image(frame, SIZE, sizing.padding, centered=sizing.centered)[1]
+    assert np.abs(compiled([frame[None].astype(np.float32)])[0][0] - wanted).max() <= 1
 
 
 def test_an_output_of_the_network_may_have_a_name_of_the_decoders(tmp_path):

@@ -166,7 +166,7 @@ def _draw_inputs(spec: ModelSpec, runtime: ReferenceRuntime, seed: int, draw: in
             from posezoo.convert.decoding import reference
 
             image = reference.fit_frame(image.astype(np.float32), spec, port)
-            image = np.rint(image) if dtype.kind in "iu" else image
+            image = np.floor(image + 0.5) if dtype.kind in "iu" else image
         elif port.resize:
             image = resize(image.astype(np.float32), port.layout, shape)
         prepared[name] = moved[name] = preprocess(image.astype(dtype), port).astype(dtype)

@@ -12,7 +12,7 @@ import numpy as np
 import openvino.opset13 as ops
 
 from posezoo.convert.decoding import nodes
-from posezoo.pose.decoders import fit_to_input
+from posezoo.pose.decoders import find_decoder, fit_to_input
 from posezoo.pose.letterbox import KEPT_RESOLUTION, Size
 from posezoo.spec.model import ModelSpec
 
@@ -26,12 +26,14 @@ class FrameFit:
         size: width and height of the network's input.
         stretches: whether the aspect may change; otherwise a frame is letterboxed.
         color: the color beside a letterboxed frame, one value for each of the frame's channels.
+        centered: whether the frame is in the middle of the input; otherwise it is in the upper left corner.
     """
 
     layout: str
     size: Size
     stretches: bool
     color: tuple[float, ...]
+    centered: bool
 
     @classmethod
     def of(cls, spec: ModelSpec) -> FrameFit:
@@ -40,7 +42,8 @@ class FrameFit:
         port = spec.inputs[0]
         stretches, color = fit_to_input(spec.decoding.decoder, port)
         sides = dict(zip(port.layout, port.shape, strict=True))
-        return cls(port.ir_layout, (sides["W"], sides["H"]), stretches, color)
+        centered = find_decoder(spec.decoding.decoder.name).input_sizing.centered
+        return cls(port.ir_layout, (sides["W"], sides["H"]), stretches, color, centered)
 
     def _places(self, frame: Any) -> tuple[Any, Any, Any, Any]:
         """Nodes, i32 (2,), x before y.
@@ -57,7 +60,8 @@ class FrameFit:
         step = ops.maximum(ops.convert(count, "i32"), nodes.integers([1, 1]))
         inner = ops.round(ops.multiply(scale, nodes.to_float(sides)), "half_to_even")
         inner = ops.minimum(ops.maximum(ops.convert(inner, "i32"), nodes.integers(1)), target)
-        begin = ops.divide(ops.subtract(target, inner), nodes.integers(2))
+        middle = ops.divide(ops.subtract(target, inner), nodes.integers(2))
+        begin = middle if self.centered else nodes.integers([0, 0])
         return step, ops.divide(sides, step), inner, begin
 
     def fit(self, frame: Any) -> Any:
@@ -83,7 +87,7 @@ class FrameFit:
         color = nodes.constant(np.reshape(self.color, [3 if side == "C" else 1 for side in layout]))
         frame = ops.add(ops.pad(ops.subtract(frame, color), *pads, "constant", nodes.constant(0)), color)
         if own_type.is_integral():
-            frame = ops.round(frame, "half_to_even")
+            frame = ops.floor(ops.add(frame, nodes.constant(0.5)))  # as OpenCV if it halves an image
         lengths = {"N": 1, "C": 3, "H": self.size[1], "W": self.size[0]}
         shape = nodes.integers([lengths[side] for side in layout])
         return ops.reshape(ops.convert(frame, own_type.to_string()), shape, False).output(0)

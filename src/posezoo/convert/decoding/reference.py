@@ -39,7 +39,9 @@ def fit_frame(frame: Array, spec: ModelSpec, port: Input) -> Array:
     """A frame f32, in the layout of the network's input, fitted into that."""
     fit, axes = FrameFit.of(spec), [port.layout.index(side) for side in "NHWC"]
     image: Any = frame.transpose(axes)[0]
-    fitted = letterbox_image(image, fit.size, fit.color, stretches=fit.stretches)[1][None]
+    fitted = letterbox_image(image, fit.size, fit.color, centered=fit.centered, stretches=fit.stretches)[1][
+        None
+    ]
     restored: Array = fitted.transpose(np.argsort(axes))
     return restored
 
@@ -51,7 +53,7 @@ def view_of(spec: ModelSpec, frame: tuple[int, ...], prepared: tuple[int, ...]) 
     if port.resize:
         axes, fit = port.ir_layout, FrameFit.of(spec)
         image = np.zeros((frame[axes.index("H")], frame[axes.index("W")], 3), np.uint8)
-        return letterbox_image(image, fit.size, stretches=fit.stretches)[0]
+        return letterbox_image(image, fit.size, centered=fit.centered, stretches=fit.stretches)[0]
     return ImageTransform(np.eye(2, 3), (prepared[layout.index("W")], prepared[layout.index("H")]))
 
 
