@@ -21,7 +21,7 @@ def imported(code: str) -> set[str]:
     "args",
     [
         *(["--help"], ["--version"], ["list"], ["info", "--all"], ["plan", "--all"]),
-        *(["get", "--help"], ["quantize", "--help"]),
+        *(["get", "--help"], ["quantize", "--help"], ["export", "--help"]),
     ],
 )
 def test_these_commands_import_nothing_heavy(args):

@@ -8,7 +8,10 @@ from fakes.irs import write_ir
 from fakes.zoo import model_yml, write_model
 from posezoo.export.ir_facts import read_ir_facts
 from posezoo.layout import ModelLayout
+from posezoo.pipeline.get import get, resolve_model
+from posezoo.pipeline.zoo_context import open_context
 from posezoo.registry import open_registry
+from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
 
 IMAGE = {"name": "image", "shape": [1, 3, 64, 96], "layout": "NCHW", "color": "BGR"}
@@ -38,5 +41,21 @@ def make_model(tmp_path):
         for path, content in made[key].items():
             path.write_bytes(content)
         return read_ir_facts(spec, Precision.FP16, xml, layout)
+
+    return make
+
+
+@pytest.fixture
+def real_model(mirror, tmp_path):
+    """Makes the IR of a model whose files are in the mirror."""
+    pytest.importorskip("openvino", reason="needs openvino")
+    settings = read_settings({"output_dir": tmp_path / "real", "mirror": (str(mirror),)})
+    context = open_context(to_settings(settings))
+
+    def make(name, inputs=None):
+        precision = Precision.FP16_INT8 if name == "human-pose-estimation-0001" else Precision.FP16
+        resolved = resolve_model(context.registry.find(name), (precision,), context, inputs=inputs)
+        xml = get(resolved, context).irs[precision]
+        return read_ir_facts(resolved.spec, precision, xml, context.layout)
 
     return make

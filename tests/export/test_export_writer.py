@@ -107,11 +107,16 @@ def test_a_file_with_the_right_bytes_is_accepted_whoever_wrote_it(tmp_path):
     assert write(tmp_path, {"a": b"a"}).unchanged == ("a",)
 
 
-def test_a_version_with_files_of_others_is_refused(tmp_path):
+def test_a_version_that_no_export_wrote_is_refused(tmp_path):
+    write(tmp_path, {"net/1/net.xml": b"x"}, versioned=["net"])
+    (tmp_path / "net" / "1" / "mapping_config.json").write_text("{}")  # the user may add to our versions
+    assert write(tmp_path, {"net/1/net.xml": b"x"}, versioned=["net"]).unchanged == ("net/1/net.xml",)
+    shutil.rmtree(tmp_path / "net" / "1")
     other = tmp_path / "net" / "2" / "other.xml"
     other.parent.mkdir(parents=True)
     other.write_text("<net/>")
-    with pytest.raises(OutputError, match=r"net/2: this version has the file other.xml") as refusal:
+    (tmp_path / MANIFEST).unlink()
+    with pytest.raises(OutputError, match=r"net/2: this version is not from an export") as refusal:
         write(tmp_path, {"net/1/net.xml": b"x"}, versioned=["net"])
     assert "choose another folder" in refusal.value.hint
     assert files_below(tmp_path) == {"net/2/other.xml": b"<net/>"}

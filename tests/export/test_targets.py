@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
+import shutil
 import subprocess
 import sys
 from dataclasses import replace
@@ -16,19 +17,17 @@ import numpy as np
 import pytest
 import yaml
 
+from conftest import by_digest
 from fakes.exports import files_below, renamed
+from posezoo.download.published_photos import SAMPLES
 from posezoo.errors import ExportError
 from posezoo.export.export_writer import write_export
 from posezoo.export.ir_facts import read_ir_facts
 from posezoo.export.target_type import TEMPLATES, ExportFolder
 from posezoo.export.targets import TARGETS, find_target
 from posezoo.ir.openvino_import import import_openvino
-from posezoo.pipeline.get import get, resolve_model
-from posezoo.pipeline.zoo_context import open_context
 from posezoo.pose.decoders import decode
-from posezoo.registry import open_registry
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import Precision
+from posezoo.resolve.input_options import InputOptions
 
 OVMS_SCHEMA = Path(__file__).parent / "ovms_config.schema.json"
 KSERVE_TYPES = Path(__file__).parent / "kserve_types.json"
@@ -124,6 +123,15 @@ def test_a_new_ir_becomes_the_next_version_and_earlier_ones_stay(make_model, tmp
     # Back to the IR of version 1: the latest version is served, so it needs a third one.
     assert {name.split("/")[1] for name in export(out, target, make_model()).created} == {"3"}
     assert export(out, target, make_model()).created == ()
+
+
+def test_a_model_that_the_user_removed_leaves_the_config(make_model, tmp_path):
+    out = tmp_path / "out"
+    export(out, "ovms", make_model("one"), make_model("two"))
+    shutil.rmtree(out / "one")
+    assert export(out, "ovms", make_model("two")).changed == ("config.json",)
+    config = json.loads((out / "config.json").read_text())
+    assert [each["config"]["name"] for each in config["model_config_list"]] == ["two"]
 
 
 def test_a_variant_has_a_name_without_an_at_sign(make_model, tmp_path):
@@ -256,16 +264,12 @@ def test_a_model_that_is_no_person_detector_with_seven_numbers_is_refused(make_m
     assert "person-detection-retail-0013" in error.value.hint
 
 
-def test_frigate_would_get_the_boxes_that_we_get(mirror, shared, tmp_path):
+def test_frigate_would_get_the_boxes_that_we_get(real_model, shared, tmp_path):
     """The tensors are those of frigate/detectors/detection_runners.py and plugins/openvino.py (0.17)."""
-    ov, settings = import_openvino(), read_settings({"output_dir": tmp_path, "mirror": (str(mirror),)})
-    context = open_context(to_settings(settings))
-    spec = open_registry().find(find_target("frigate").run_with[0])
-    resolved = resolve_model(spec, (Precision.FP16,), context)
-    xml = get(resolved, context).irs[Precision.FP16]
-    export(tmp_path / "out", "frigate", read_ir_facts(spec, Precision.FP16, xml, context.layout))
-    config = yaml.safe_load((tmp_path / "out" / spec.name / "config.yml").read_text())["model"]
-    compiled = ov.Core().compile_model(tmp_path / "out" / spec.name / f"{spec.name}.xml", "CPU")
+    ov, model = import_openvino(), real_model(*find_target("frigate").run_with)
+    export(tmp_path / "out", "frigate", model)
+    config = yaml.safe_load((tmp_path / "out" / model.name / "config.yml").read_text())["model"]
+    compiled = ov.Core().compile_model(tmp_path / "out" / model.name / f"{model.name}.xml", "CPU")
     request = compiled.create_infer_request()
     tensor = ov.Tensor(compiled.inputs[0].get_element_type(), compiled.inputs[0].get_shape())
     size = (config["width"], config["height"])
@@ -356,14 +360,29 @@ def test_the_sample_runs_without_posezoo(make_model, tmp_path, photo, image):
 
 
 @pytest.mark.parametrize("name", find_target("folder").run_with)
-def test_the_samples_of_real_models_run_without_posezoo(blazepose, tmp_path, photo, name):
-    spec = open_registry().find(name)
-    model = read_ir_facts(spec, Precision.FP16, blazepose.ir_path(spec, Precision.FP16), blazepose)
+def test_the_samples_of_real_models_run_without_posezoo(real_model, tmp_path, photo, name):
+    model = real_model(name)
     export(tmp_path / "out", "folder", model)
-    assert (tmp_path / "out" / name / "provenance.json").is_file()
     ended = run_sample(tmp_path / "out" / name, photo, tmp_path)
     assert ended.returncode == 0, ended.stderr
-    assert all(f"{port.name} {port.shape}" in ended.stdout for port in model.outputs)
+    printed = re.findall(r"^(\S+) \((.*)\)$", ended.stdout, re.MULTILINE)
+    assert [name for name, _ in printed] == [port.name for port in model.outputs]
+
+
+def test_the_sample_of_an_ir_with_a_decoder_prints_keypoints_in_pixels_of_the_photo(
+    real_model, mirror, tmp_path
+):
+    frames = InputOptions(element_type="u8", layout="NHWC", resize=True, decode=True)
+    model = real_model("pose-landmark-full-mediapipe", frames)
+    export(tmp_path / "out", "folder", model)
+    astronaut = by_digest(mirror, SAMPLES[0].checksum.value)
+    photo = tmp_path / "astronaut.png"
+    cv2.imwrite(str(photo), cv2.resize(cv2.imread(str(astronaut)), None, fx=2, fy=1))
+    ended = run_sample(tmp_path / "out" / model.name, photo, tmp_path)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.startswith("keypoints (1, 33, 3)\n")
+    nose = np.array(re.search(r"\[\[\[(.*?)\]", ended.stdout)[1].split(), float)
+    assert nose[:2] == pytest.approx((225 * 2, 125), abs=40)  # her nose, about
 
 
 def test_the_sample_says_that_a_file_is_no_image(make_model, tmp_path):

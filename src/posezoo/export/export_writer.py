@@ -31,10 +31,10 @@ class ExportChanges:
     ``kept`` are files that the user changed, but whose content for the export is the same as before.
     """
 
-    created: tuple[str, ...]
-    changed: tuple[str, ...]
-    unchanged: tuple[str, ...]
-    kept: tuple[str, ...]
+    created: tuple[str, ...] = ()
+    changed: tuple[str, ...] = ()
+    unchanged: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
 
 
 def write_export(
@@ -48,8 +48,8 @@ def write_export(
 
     Args:
         folder: it is created if needed.
-        draw: the files, from those that earlier exports wrote (SHA-256 by name).
-        versioned: the models whose numbered folders must all be from exports.
+        draw: the files, from those of earlier exports that still exist (SHA-256 by name).
+        versioned: the models whose numbered folders must all have a file of an export.
         is_dry_run: only plan the changes.
 
     Raises:
@@ -59,7 +59,8 @@ def write_export(
         if not is_dry_run:
             folder.mkdir(parents=True, exist_ok=True)
         with nullcontext() if is_dry_run else exclusive(folder / MANIFEST, wait_s=600):
-            present = read_manifest(folder / MANIFEST) or {}
+            manifest = read_manifest(folder / MANIFEST) or {}
+            present = {name: value for name, value in manifest.items() if os.path.lexists(folder / name)}
             files = {file.name: file for file in draw(present)}
             digests = {
                 file.name: file.digest
@@ -79,15 +80,15 @@ def write_export(
 def _refuse_other_versions(
     folder: Path, models: Sequence[str], present: Mapping[str, str], digests: Mapping[str, str]
 ) -> None:
-    for model in models:
-        for version in folder.glob(f"{model}/*"):
-            for path in version.rglob("*") if version.name.isdigit() else ():
-                name = path.relative_to(folder).as_posix()
-                if path.is_file() and name not in present and digest_of_file(path) != digests.get(name):
-                    raise OutputError(
-                        f"{version}: this version has the file {path.name}, which is not from an export",
-                        hint="move this version away, or choose another folder",
-                    )
+    for version in (path for model in models for path in folder.glob(f"{model}/*") if path.name.isdigit()):
+        names = [path.relative_to(folder).as_posix() for path in version.rglob("*") if path.is_file()]
+        if names and not any(
+            name in present or digest_of_file(folder / name) == digests.get(name) for name in names
+        ):
+            raise OutputError(
+                f"{version}: this version is not from an export",
+                hint="move it away, or choose another folder",
+            )
 
 
 def _compare(

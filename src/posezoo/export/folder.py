@@ -59,5 +59,8 @@ TARGET = ExportTarget(
     draw=draw_folder,
     next_step="python {folder}/{name}/sample.py IMAGE",
     checked_by="Tests check the checksums with sha256sum, and run the sample in a process without posezoo.",
-    run_with=("pose-detection-mediapipe", "pose-landmark-full-mediapipe"),
+    run_with=(
+        *("pose-landmark-full-mediapipe", "pose-detection-mediapipe", "movenet-singlepose-lightning-int8"),
+        *("tf-pose-mobilenet-v2-small", "human-pose-estimation-0001", "person-detection-retail-0013"),
+    ),
 )

@@ -90,6 +90,18 @@ def test_the_result_as_text_names_each_file_and_what_to_do_next(zoo):
     assert f"next: python {zoo / 'out'}/net/sample.py IMAGE" in ended.stderr
 
 
+def test_nothing_is_written_if_no_model_can_be_exported(zoo):
+    code, found = answer(zoo, "old", "--to", "folder", "out", "-o", "irs")
+    assert (code, found["created"]) == (1, [])
+    assert not (zoo / "out").exists()
+
+
+def test_all_models_leave_out_those_that_the_target_cannot_take(zoo):
+    ended = run(zoo, "--all", "--to", "frigate", "out", "-o", "irs")
+    assert "Skipping net: Frigate needs a person detector" in ended.stderr
+    assert "error: net" not in ended.stderr
+
+
 def test_one_model_that_cannot_be_exported_does_not_stop_the_others(zoo):
     code, found = answer(zoo, "old", "net", "--to", "folder", "out", "-o", "irs")
     assert code == 1

@@ -64,7 +64,7 @@ FLAGS = (
 
 def run(args: argparse.Namespace) -> int:
     """Download and convert if necessary, then write the files of all models together."""
-    from posezoo.export.export_writer import write_export
+    from posezoo.export.export_writer import ExportChanges, write_export
     from posezoo.export.ir_facts import read_ir_facts
     from posezoo.export.target_type import ExportFolder
     from posezoo.pipeline.get import get, resolve_model
@@ -116,8 +116,9 @@ def run(args: argparse.Namespace) -> int:
     with Console(quiet=args.quiet) as console:
         selection = select_models(context.registry, patterns, console)
         report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all)
-        versioned = [model.name for model in exported] if target.is_versioned else []
-        changes = write_export(output, draw, versioned=versioned, is_dry_run=args.dry_run)
+        versioned, changes = [model.name for model in exported if target.is_versioned], ExportChanges()
+        if exported:
+            changes = write_export(output, draw, versioned=versioned, is_dry_run=args.dry_run)
         would = "would be " if args.dry_run else ""
         lines = [f"{answer['name']}: {line}" for answer in report.answers for line in answer.get("plan", ())]
         lines += [
