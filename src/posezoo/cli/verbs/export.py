@@ -90,7 +90,7 @@ def run(args: argparse.Namespace) -> int:
         resolved = resolve_model(spec, (args.precision,), context, inputs=inputs)
         if args.dry_run:
             plan = make_plan(resolved, context, is_dry_run=True)
-            if plan.obstacle is not None or not all(ir.is_up_to_date or ir.xml.is_file() for ir in plan.irs):
+            if plan.obstacle is not None or plan.is_due:
                 return {"plan": [*model_jobs.format_plan(plan), f"would then export it to {output}"]}
             xml = plan.irs[0].xml
         else:
@@ -130,9 +130,9 @@ def run(args: argparse.Namespace) -> int:
         if exported:
             count = len(changes.created) + len(changes.changed)
             lines.append(f"{output}: {count} files {would}written, {len(changes.unchanged)} unchanged")
-            console.print_line(
-                f"next: {target.next_step.format(folder=output.resolve(), name=exported[0].name)}"
-            )
+            if not args.dry_run:
+                used = target.next_step.format(folder=output.resolve(), name=exported[0].name)
+                console.print_line(f"next: {used}")
     answer = {"target": name, "output": f"{output}", "models": report.answers, **asdict(changes)}
     print_result(args, {**answer, "failed": report.failures}, *lines)
     return report.exit_code
