@@ -559,27 +559,30 @@ def test_a_file_that_is_no_ir_gets_no_decoder(tmp_path):
     [
         *(("person-detection-retail-0013", each) for each in ("FP32", "FP16", "FP16-INT8")),
         ("human-pose-estimation-0001", "FP16-INT8"),
+        ("tf-pose-mobilenet-v2-small", "FP32"),
     ],
 )
-def test_real_published_irs_find_the_same_people(mirror, shared, tmp_path, model, precision):
+def test_real_networks_for_several_people_find_the_same_people(mirror, shared, tmp_path, model, precision):
     settings = {"output_dir": tmp_path, "cache_dir": tmp_path / "cache", "mirror": (str(mirror),)}
     context, precision = open_context(to_settings(read_settings(settings))), Precision(precision)
-    spec, irs = context.registry.find(model), {}
+    spec, sizes, networks = context.registry.find(model), [], []
     for decodes in (False, True):
         resolved = resolve_model(spec, (precision,), context, inputs=InputOptions(decode=decodes))
-        irs[decodes] = get(resolved, context).irs[precision]
-    sizes = [path.with_suffix(".bin").stat().st_size for path in irs.values()]
+        xml = get(resolved, context).irs[precision]
+        sizes.append(xml.with_suffix(".bin").stat().st_size)
+        networks.append(ov.Core().compile_model(ov.Core().read_model(xml), "CPU", EXACT))
     assert sizes[1] - sizes[0] < 50_000  # weights in INT8 stay in INT8
-    plain, whole = (ov.Core().compile_model(xml, "CPU", EXACT) for xml in irs.values())
-    _, _, height, width = plain.input(0).shape
+    plain, whole = networks
+    is_nhwc = whole.input(0).shape[3] == 3
+    height, width = whole.input(0).shape[1:3] if is_nhwc else whole.input(0).shape[2:]
     roles, found = {port.role: port.name for port in spec.outputs}, 0
     options = GRAPH_OPTIONS.get(spec.decoder.name, {})
     for photo in sorted((shared / "data" / "photos").glob("*.jpg")):
         picture = cv2.resize(cv2.imread(str(photo)), (width, height))
-        feed = picture.transpose(2, 0, 1)[None].astype(np.float32)
+        feed = (picture if is_nhwc else picture.transpose(2, 0, 1))[None].astype(np.float32)
         values, scores = whole([feed]).values()
         outputs = plain([feed])
-        maps = {role: outputs[name] for role, name in roles.items()}
+        maps = {role: outputs[name if len(roles) > 1 else 0] for role, name in roles.items()}
         poses = decode(spec.decoder.name, maps, (width, height), **options)
         assert np.count_nonzero(scores) == len(poses)
         for value, score, pose in zip(values, scores, poses, strict=False):

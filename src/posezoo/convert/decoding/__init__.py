@@ -80,7 +80,10 @@ def with_decoding(
     elif min_score is None:
         min_score = float(getattr(resolve_options(named), option)) if option else 0.0
     inputs = tuple(map(_with_usual_size, spec.inputs))
-    return replace(spec, decoding=Decoding(named, max_people or 0, min_score), inputs=inputs)
+    # Their sizes follow from those of the inputs.
+    outputs = tuple(replace(port, shape=()) if -1 in port.shape else port for port in spec.outputs)
+    decoding = Decoding(named, max_people or 0, min_score)
+    return replace(spec, decoding=decoding, inputs=inputs, outputs=outputs)
 
 
 def _with_usual_size(port: Input) -> Input:
