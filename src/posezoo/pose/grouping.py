@@ -138,12 +138,11 @@ def assemble_people(
     starts, ends = offsets + candidates.starts, offsets + candidates.ends
     is_unique = np.bincount(starts).take(starts) + np.bincount(ends).take(ends) == 2
     assembly.join(is_unique.nonzero()[0])
-    if single_pass:
-        return assembly.restarted(is_unique).to_groups()
     if not is_unique.all():
-        assembly.join_conflicting((~is_unique).nonzero()[0])
-    assembly.join_parts()
-    assembly.swap_crossed_ends()
+        assembly.join_conflicting((~is_unique).nonzero()[0], single_pass=single_pass)
+    if not single_pass:
+        assembly.join_parts()
+        assembly.swap_crossed_ends()
     return assembly.to_groups()
 
 
@@ -173,14 +172,7 @@ class _PersonAssembly:
                 for peak in peaks[other]:
                     group_of[peak] = one
 
-    def restarted(self, is_unique: NDArray[Any]) -> _PersonAssembly:
-        """The groups of the unique pairs and the best others, joined again in the order of the limbs."""
-        best = self._best((~is_unique).nonzero()[0], self._person_heights())
-        new = _PersonAssembly(self._scores, self._kinds, self._pairs, self._cell, self._find_weak)
-        new.join(np.sort(np.append(is_unique.nonzero()[0], best)))
-        return new
-
-    def join_conflicting(self, open_pairs: NDArray[Any]) -> None:
+    def join_conflicting(self, open_pairs: NDArray[Any], *, single_pass: bool = False) -> None:
         """Resolve the limbs of people with known height first; each joined limb passes the height on."""
         heights = self._person_heights()
         limbs, starts, ends = self._pairs.limbs, self._pairs.starts, self._pairs.ends
@@ -189,7 +181,7 @@ class _PersonAssembly:
             is_unknown = np.isnan(heights[starts[open_pairs]]) & np.isnan(heights[ends[open_pairs]])
             open_limbs = limbs[open_pairs]
             is_ready = np.bincount(open_limbs, is_unknown, minlength=len(LIMBS))[open_limbs] == 0
-            if not is_ready.any():
+            if single_pass or not is_ready.any():
                 is_ready[:] = True
             joined = self._best(open_pairs[is_ready], heights)
             self.join(joined)

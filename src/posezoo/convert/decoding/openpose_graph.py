@@ -52,10 +52,12 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
     in_row, in_column = (ops.reduce_sum(is_candidate, integers([axis]), keep_dims=True) for axis in (2, 1))
     is_alone = to_float(ops.equal(ops.add(in_row, in_column), constant(2)))
     is_unique = ops.multiply(is_candidate, is_alone)
-    weights = _weigh(affinity, length, *_person_heights(is_unique, length, is_peak), cell)
+    labels = _label(is_unique)
+    weights = _weigh(affinity, length, *_person_heights(labels, is_unique, length, is_peak), cell)
     is_open = ops.subtract(is_candidate, is_unique)
-    is_limb = ops.add(is_unique, _match(ops.multiply(ops.relu(weights), is_open)))
-    labels = _label(is_limb)
+    is_best = _match(ops.multiply(ops.relu(weights), is_open))
+    labels = reduce(lambda labels, limb: _join(labels, is_best, limb), range(len(STARTS)), labels)
+    is_limb = ops.add(is_unique, is_best)
     in_group = _members(np.arange(JOINTS * options.max_peaks, dtype=np.float32), labels, is_peak)
     is_within = to_float(ops.equal(*_at_limbs(labels)))
     limb_scores = _sum_at_starts(reduce(ops.multiply, (is_limb, affinity, is_within)))
@@ -179,19 +181,22 @@ def _label(is_limb: Any) -> Any:
         alone = ops.multiply(ops.subtract(constant(1), has), constant(own[ENDS[level]]))
         new = ops.add(ops.reduce_sum(given, integers([1])), alone)
         labels = ops.scatter_update(labels, integers(ENDS[level]), new, integers(0))
-    for limb in _EAR_LIMBS:
-        ends = [take(labels, int(joints[limb]), 0) for joints in (STARTS, ENDS)]
-        # (18, P, P): whether a peak is in the group of a start, or of an end. These must not share a joint.
-        groups = [to_float(ops.equal(ops.unsqueeze(labels, integers(2)), end)) for end in ends]
-        shared = ops.matmul(*(ops.reduce_max(each, integers([1])) for each in groups), True, False)
-        joined = ops.multiply(take(is_limb, limb, 0), to_float(ops.equal(shared, constant(0))))
-        is_moved = ops.matmul(groups[1], ops.reduce_max(joined, integers([0])), False, False)
-        given = ops.matmul(ends[0], joined, False, False)
-        labels = ops.add(
-            ops.multiply(labels, ops.subtract(constant(1), is_moved)),
-            ops.matmul(groups[1], given, False, False),
-        )
-    return labels
+    return reduce(lambda labels, limb: _join(labels, is_limb, limb), _EAR_LIMBS, labels)
+
+
+def _join(labels: Any, is_limb: Any, limb: int) -> Any:
+    """The labels if the pairs of one limb are joined, unless a group would get two joints of a kind.
+
+    No pair changes what happens to another: a group with a start and an end can be joined to none.
+    """
+    ends = [take(labels, int(joints[limb]), 0) for joints in (STARTS, ENDS)]
+    # (18, P, P): whether a peak is in the group of a start, or of an end.
+    groups = [to_float(ops.equal(ops.unsqueeze(labels, integers(2)), end)) for end in ends]
+    shared = ops.matmul(*(ops.reduce_max(each, integers([1])) for each in groups), True, False)
+    joined = ops.multiply(take(is_limb, limb, 0), to_float(ops.equal(shared, constant(0))))
+    is_moved = ops.matmul(groups[1], ops.reduce_max(joined, integers([0])), False, False)
+    given = ops.matmul(groups[1], ops.matmul(ends[0], joined, False, False), False, False)
+    return ops.add(ops.multiply(labels, ops.subtract(constant(1), is_moved)), given)
 
 
 def _members(groups: Any, labels: Any, is_peak: Any) -> Any:
@@ -216,9 +221,8 @@ def _sum_at_starts(values: Any) -> Any:
     return ops.matmul(constant(starts), ops.reduce_sum(values, integers([2])), False, False)
 
 
-def _person_heights(is_limb: Any, length: Any, is_peak: Any) -> tuple[Any, Any]:
+def _person_heights(labels: Any, is_limb: Any, length: Any, is_peak: Any) -> tuple[Any, Any]:
     """Of each peak, (18, P): the logarithm of its person's height in cells, and 1 if it is known."""
-    labels = _label(is_limb)
     shares = constant(grouping.SHARES.reshape(-1, 1, 1))
     each = (_sum_at_starts(ops.multiply(is_limb, values)) for values in (length, shares))
     lengths, shares, count = _sums(_members(labels, labels, is_peak), *each, is_peak)
