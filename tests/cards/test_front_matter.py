@@ -2,22 +2,30 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 import yaml
 
 from fakes.zoo import model_yml, write_composite, write_model
 from posezoo.cards.model_card import draw_card
 from posezoo.facts.model_facts import ModelFacts
+from posezoo.layout import ModelLayout
 from posezoo.registry import Registry, open_registry
 
 
 def front(root, name="net"):
+    """The front matter of the card beside the IR; that of the registry's card lacks the model index alone."""
     registry = Registry([root])
-    return read_front_matter(registry, registry.find(name))
+    model = registry.find(name)
+    in_registry = read_front_matter(registry, model)
+    beside = read_front_matter(registry, model, ModelLayout(root, root))
+    assert in_registry == {key: value for key, value in beside.items() if key != "model-index"}
+    return beside
 
 
-def read_front_matter(registry, model):
-    lines = draw_card(ModelFacts(model, registry.parts(model))).splitlines()
+def read_front_matter(registry, model, layout=None):
+    lines = draw_card(ModelFacts(model, registry.parts(model), layout)).splitlines()
     assert lines[0] == "---"
     return yaml.safe_load("\n".join(lines[1 : lines.index("---", 1)]))
 
@@ -30,6 +38,7 @@ def test_the_front_matter_has_the_license_the_task_and_the_accuracy(tmp_path):
         "protocol": "single scale",
         "flip": True,
     }
+    name = "AP, declared by the publisher, single scale, flip"
     write_model(tmp_path / "models", "net", model_yml(published={"accuracy": [claim]}))
     assert front(tmp_path / "models") == {
         "license": "apache-2.0",
@@ -43,7 +52,7 @@ def test_the_front_matter_has_the_license_the_task_and_the_accuracy(tmp_path):
                     {
                         "task": {"type": "keypoint-detection"},
                         "dataset": {"type": "coco", "name": "COCO val2017"},
-                        "metrics": [{"type": "AP", "name": "AP, single scale, flip", "value": 66.3}],
+                        "metrics": [{"type": "AP", "name": name, "value": 66.3}],
                     }
                 ],
             }
@@ -102,3 +111,27 @@ def test_every_card_in_our_zoo_begins_with_front_matter():
     for entry in registry.entries.values():
         content = read_front_matter(registry, entry.read())
         assert content["license"] in ("apache-2.0", "mit", "other")
+
+
+def test_the_hub_s_own_library_reads_declared_and_measured_results():
+    hub = pytest.importorskip("huggingface_hub", reason="needs huggingface-hub")
+    registry = open_registry()
+    found = {"declared by the publisher": 0, "measured by posezoo": 0}
+    for entry in registry.entries.values():
+        model = entry.read()
+        facts = ModelFacts(model, registry.parts(model), ModelLayout(Path("nowhere"), Path("nowhere")))
+        data = hub.ModelCard(draw_card(facts)).data
+        results = data.eval_results or []
+        accuracies = [each for _, each in facts.measurements("accuracy")]
+        claims = [claim for part in facts.parts for claim in part.published.accuracy if claim.dataset]
+        assert len(results) == len(accuracies) + len(claims)
+        for result in results:
+            assert isinstance(result, hub.EvalResult)
+            assert result.task_type == data.pipeline_tag
+            assert result.dataset_name and result.metric_type in ("AP", "MPJPE")
+            (who,) = [who for who in found if who in result.metric_name]
+            found[who] += 1
+        for measured in accuracies:
+            percent = float(f"{next(iter(measured.figures.values())) * 100:.6g}")
+            assert [each for each in results if each.metric_value == pytest.approx(percent, rel=1e-4)]
+    assert min(found.values()) > 5

@@ -166,21 +166,32 @@ def _hub_license(parts: Sequence[ModelSpec]) -> list[str]:
 
 
 def _results(facts: ModelFacts, pipeline: str) -> list[str]:
-    """The published accuracy as a model index; fractions become percentages."""
-    claims = [claim for part in facts.parts for claim in part.published.accuracy if claim.dataset]
-    if not claims:
-        return []
+    """The declared and the measured accuracy as a model index; shares become percentages.
+
+    Only the card beside IR has it, which is the one to upload to a hub. For the other one it would be noise:
+    GitHub shows front matter as nested tables, and the card's own tables have the same figures.
+    """
+    rows = []  # data set, metric, value, conditions
+    for part in facts.parts if facts.layout is not None else ():
+        for claim in part.published.accuracy:
+            conditions = join("declared by the publisher", format_protocol(claim))
+            rows += [(claim.dataset, claim.metric, claim.value, conditions)] if claim.dataset else []
+    for _, measured in facts.measurements("accuracy") if facts.layout is not None else ():
+        metric, value = next(iter(measured.figures.items()))
+        conditions = join("measured by posezoo", measured.precision, describe_settings(measured))
+        dataset = measured.settings.get("dataset", "")
+        rows.append((f"{dataset}", metric.removesuffix("_mm"), value, conditions))
     lines = ["model-index:", f"  - name: {_quoted(facts.name)}", "    results:"]
-    for claim in claims:
-        value = claim.value if claim.metric == "MPJPE" else float(f"{claim.value * 100:.6g}")
-        name = join(claim.metric, format_protocol(claim))
-        kind = "coco" if claim.dataset.startswith("COCO") else "other"
+    for dataset, metric, value, conditions in rows:
+        name = _quoted(f"{metric}, {conditions}")
+        shown = value if metric == "MPJPE" else float(f"{value * 100:.6g}")
+        kind = "coco" if dataset.startswith(("COCO", "person_keypoints")) else "other"
         lines += [
             f"      - task: {{type: {pipeline}}}",
-            f"        dataset: {{type: {kind}, name: {_quoted(claim.dataset)}}}",
-            f"        metrics: [{{type: {claim.metric}, name: {_quoted(name)}, value: {value:g}}}]",
+            f"        dataset: {{type: {kind}, name: {_quoted(dataset)}}}",
+            f"        metrics: [{{type: {metric}, name: {name}, value: {shown:g}}}]",
         ]
-    return lines
+    return lines if rows else []
 
 
 def _quoted(value: str | list[str]) -> str:
