@@ -27,8 +27,15 @@ _ELEMENTS = {
     "keypoints_openpose": "gvaclassify model={name}.xml model-proc={name}.json inference-region=full-frame",
     "raw_data_copy": "gvainference model={name}.xml",
 }
-_SHOWN = "gvawatermark ! videoconvert ! autovideosink sync=false"
-_WRITTEN = "gvametaconvert add-tensor-data=true ! gvametapublish file-path=/dev/stdout ! fakesink"
+# The end of the pipeline, and what it does.
+_SHOWN = {
+    "end": "gvawatermark ! videoconvert ! autovideosink sync=false",
+    "note": "It shows the video with what was found.",
+}
+_PRINTED = {
+    "end": "gvametaconvert add-tensor-data=true ! gvametapublish file-path=/dev/stdout ! fakesink",
+    "note": "It prints JSON with the tensors of each frame; x and y are pixels of the network's input.",
+}
 
 # resize_type of model_info, as model-proc files name it.
 _RESIZES = {"fit_to_window": "aspect-ratio-pad", "fit_to_window_letterbox": "aspect-ratio"}
@@ -48,14 +55,12 @@ def draw_dlstreamer(model: ExportedModel, _folder: ExportFolder) -> Iterator[Exp
         outputs = OPENPOSE_NAMES
     else:  # docs/export.md, too, which is drawn without IR
         yield from model.ir_files(model.name)
-    end = _SHOWN
-    if converter == "raw_data_copy":
-        end = _WRITTEN
-    else:
+    if converter != "raw_data_copy":
         proc = _draw_model_proc(model, info, {"converter": converter, "layer_names": [*outputs.values()]})
         yield ExportFile(f"{model.name}/{model.name}.json", f"{json.dumps(proc, indent=2)}\n".encode())
     element = _ELEMENTS[converter].format(name=model.name)
-    script = render("dlstreamer.sh", name=model.name, element=element, end=end)
+    end = _PRINTED if converter == "raw_data_copy" else _SHOWN
+    script = render("dlstreamer.sh", name=model.name, element=element, **end)
     yield ExportFile(f"{model.name}/pipeline.sh", script)
 
 
