@@ -89,7 +89,8 @@ build/demo-env/.installed: setup.cfg constraints.txt
 
 demo-env: build/demo-env/.installed  ## an environment whose OpenCV has windows, which tests of the demo look through
 
-# openvino.runtime, which that package imports, ended with OpenVINO 2025.
+# openvino.runtime, which this version imports, ended with OpenVINO 2025. Later versions, such as the one that the tests
+# use, lack the decoders that are compared.
 build/model-api-env/.installed: constraints.txt
 	$(PYTHON) -m venv build/model-api-env
 	build/model-api-env/bin/python -m pip --disable-pip-version-check --quiet install --no-deps \
