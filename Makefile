@@ -9,7 +9,7 @@ MO_EXTRAS ?= caffe
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-again test-mo coverage check zoo cards docs mo-env demo-env fetch-env bench measure resolve \
+.PHONY: help quickstart test test-all test-again test-mo coverage check zoo cards site docs mo-env demo-env fetch-env bench measure resolve \
         peer-env posenet-env soak release image clean
 
 help:  ## list the verbs
@@ -66,6 +66,10 @@ zoo: $(VENV)/.installed-lint  ## check our registry's metadata
 
 cards: $(VENV)/.installed-run  ## redraw the card of each model, and models/index.md
 	$(BIN)/python docs/draw.py models
+
+site: $(VENV)/.installed-docs $(VENV)/.installed-gallery  ## the documentation and the gallery as a site that needs no server: build/site
+	$(BIN)/python -m sphinx --fail-on-warning --quiet --builder html --conf-dir docs --doctree-dir build/doctrees . build/site
+	$(BIN)/posezoo gallery --output build/site/gallery
 
 docs: $(VENV)/.installed-run  ## redraw all that is drawn: cards, docs/cli.md
 	$(BIN)/python docs/draw.py

@@ -83,6 +83,15 @@ def export_page() -> str:
     return draw_page()
 
 
+def decisions_page() -> str:
+    """The list of decisions, by their titles."""
+    pages = sorted((ROOT / "docs" / "decisions").glob("[0-9]*.md"))
+    titles = (page.read_text("utf-8").partition("\n")[0].removeprefix("# ") for page in pages)
+    lines = [f"- [{title}]({page.name})" for title, page in zip(titles, pages, strict=True)]
+    text = "Each says what was known, what was chosen, and what would change our mind."
+    return "\n".join(["<!-- drawn by `make docs` -->", "# Decisions", "", text, "", *lines, ""])
+
+
 def rules_page() -> str:
     """The rules of `posezoo verify --metadata`."""
     from posezoo.cards.markdown import format_code, format_table
@@ -284,7 +293,9 @@ ACCURACY = """\
 <!-- drawn by `make docs` from each model.yml: change it there -->
 # Published accuracy, measured again
 
-COCO's val2017 (1.1 GB) is downloaded once, on the terms that the first command shows:
+COCO's val2017 (1.1 GB) is downloaded once, on the terms that the first command shows.
+
+Not run by the tests: the download of 1.1 GB.
 
 ```sh
 posezoo dataset get coco-val2017
@@ -381,6 +392,7 @@ DEFAULT_MODEL_DECISION = "docs/decisions/0010-blazepose-stays-the-default-model.
 
 PAGES: dict[str, Callable[[], str]] = {
     "docs/rules.md": rules_page,
+    "docs/decisions/README.md": decisions_page,
     "docs/cli.md": cli_page,
     "tools/downloader/README.md": omz_page,
     "docs/export.md": export_page,

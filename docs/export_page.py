@@ -27,7 +27,9 @@ def draw_page() -> str:
         command = target.next_step.format(folder="$PWD/out", name=example)
         sections.append(
             f"## {name}\n\n{target.summary[0].upper()}{target.summary[1:]}.\n\n"
-            f"```sh\nposezoo export {example} --to {name} out\n{command}\n```\n\n{target.checked_by}\n"
+            f"```sh\nposezoo export {example} --to {name} out\n```\n\n"
+            "Not run by the tests: it needs the other runtime, or a picture of yours.\n\n"
+            f"```sh\n{command}\n```\n\n{target.checked_by}\n"
         )
     notes = "\n".join(f"{number}. {reason}" for reason, number in reasons.items())
     matrix = format_table(("Model", *map(format_code, TARGETS.names())), rows)

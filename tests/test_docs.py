@@ -4,15 +4,20 @@ from __future__ import annotations
 
 import re
 import shlex
+import shutil
 import subprocess
 import sys
+from collections.abc import Iterable
 from pathlib import Path
 from urllib.parse import unquote
 
 import cv2
+import numpy as np
 import pytest
 
+import posezoo
 from conftest import by_digest
+from fakes.network import network
 from fakes.pages import ROOT, blocks, commands, environ_of, put_on_path
 from fakes.stores import S3
 from posezoo.cards.card_reader import parse_card
@@ -22,7 +27,8 @@ from posezoo.registry import open_registry
 PAGES = sorted(
     path
     for path in ROOT.rglob("*.md")
-    if not {"build", "quickstart", "node_modules"} & set(path.parts)
+    if not path.name.endswith(".in.md")  # a page is drawn of it
+    and not {"build", "quickstart", "node_modules"} & set(path.parts)
     and not any(part.startswith(".") for part in path.relative_to(ROOT).parts)
 )
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
@@ -36,6 +42,68 @@ def desk(mirror, shared, tmp_path) -> Path:
     (tmp_path / "your_zoo").symlink_to(shared / "data" / "omz-2021.4")
     put_on_path(tmp_path / "bin")
     return tmp_path
+
+
+#: The kinds of blocks that the tests of these pages run.
+OWN_TESTS = {
+    "README.md": ("console", "python"),
+    "docs/first_minutes.md": ("console",),
+    "docs/migrating.md": ("console", "python"),
+    "docs/operators.md": ("console",),
+}
+#: Every other page with commands or Python; the cards have their own tests.
+SCRIPTS = "console|sh|bash|python"
+OTHERS = [
+    page
+    for page in PAGES
+    if not page.is_relative_to(ROOT / "models")
+    and page.relative_to(ROOT).as_posix() not in OWN_TESTS
+    and blocks(page, SCRIPTS)
+]
+
+
+def test_the_tests_run_every_block_that_is_not_marked():
+    for name, kinds in OWN_TESTS.items():
+        assert len(blocks(ROOT / name, SCRIPTS)) == len(blocks(ROOT / name, "|".join(kinds))), name
+    drawn = ROOT / "docs" / "export.md"  # two blocks a target, one of them for the other runtime
+    assert (
+        len([block for page in PAGES if page != drawn for block in blocks(page, SCRIPTS, marked=True)]) <= 20
+    )
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("page", OTHERS, ids=lambda page: str(page.relative_to(ROOT)))
+def test_the_blocks_of_a_page_run_as_pasted_and_in_their_order(page, desk, mirror, shared):
+    text = page.read_text("utf-8")
+    put_on_desk(desk, shared, text)
+    for kind, block in re.findall(rf"^```({SCRIPTS})\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+        if block in blocks(text, kind):
+            script = "\n".join(commands(f"```console\n{block}```\n")) if kind == "console" else block
+            program = [sys.executable, "-c"] if kind == "python" else ["bash", "-euc"]
+            run_in_turn([[*program, script]], desk, mirror, 600)
+
+
+def put_on_desk(desk: Path, shared: Path, text: str) -> None:
+    """What a page supposes that its reader has, if the page names it."""
+    photos = shared / "data" / "photos"
+    (desk / "photos").symlink_to(photos)
+    (desk / "people.json").symlink_to(photos / "person_keypoints.json")
+    (desk / "crowd.jpg").symlink_to(photos / "000000000790.jpg")
+    shutil.copy(ROOT / "licenses" / "MIT-HRNet.txt", desk / "LICENSE")
+    (desk / "net.onnx").write_bytes(network("onnx"))
+    if "walk.avi" in text:
+        photo = cv2.imread(str(desk / "photo.jpg"))
+        video = cv2.VideoWriter(
+            str(desk / "walk.avi"), cv2.VideoWriter.fourcc(*"MJPG"), 10, photo.shape[1::-1]
+        )
+        for shift in range(5):
+            video.write(np.roll(photo, shift * 8, axis=1))
+        video.release()
+    if "mine.pth" in text:
+        torch = pytest.importorskip("torch", reason="needs torch")
+        torch.manual_seed(0)
+        weights = posezoo.network("mobile_pose_mobilenetv3_small", pretrained=False).state_dict()
+        torch.save(weights, desk / "mine.pth")
 
 
 def test_every_command_for_users_of_other_projects_is_one_that_posezoo_reads():
@@ -53,7 +121,8 @@ def test_every_command_for_users_of_other_projects_is_one_that_posezoo_reads():
 
 
 @pytest.mark.slow
-def test_every_posezoo_command_of_the_readme_runs_as_pasted(desk, mirror):
+def test_every_posezoo_command_of_the_readme_runs_as_pasted(desk, mirror, shared):
+    put_on_desk(desk, shared, "")
     ours = [
         command
         for command in commands(ROOT / "README.md")
@@ -85,11 +154,13 @@ def on_card(name: str) -> list[str]:
     return [line for line in lines if not line.endswith("-i 0")]
 
 
-def run_in_turn(lines: list[str], desk: Path, mirror: Path, timeout_s: int, **environ: str) -> None:
+def run_in_turn(
+    lines: Iterable[str | list[str]], desk: Path, mirror: Path, timeout_s: int, **environ: str
+) -> None:
     for line in lines:
         ended = subprocess.run(
             line,
-            shell=True,
+            shell=isinstance(line, str),
             cwd=desk,
             env=environ_of(desk, mirror) | environ,
             capture_output=True,

@@ -11,10 +11,19 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[2]
 
 
-def blocks(page: Path | str, kind: str) -> list[str]:
-    """What the fences of a kind contain, on a page or in a text."""
+#: Begins the paragraph before a block that the tests do not run; the reason follows.
+MARK = "Not run by the tests: "
+
+
+def blocks(page: Path | str, kind: str, *, marked: bool = False) -> list[str]:
+    """What the fences of a kind contain, on a page or in a text, except (or only) those that are marked."""
     text = page.read_text("utf-8") if isinstance(page, Path) else page
-    return re.findall(rf"```{kind}\n(.*?)```", text, re.DOTALL)
+    parts = re.split(r"^```(\w*)\n(.*?)^```$", text, flags=re.DOTALL | re.MULTILINE)
+    return [
+        block
+        for before, kind_here, block in zip(parts[::3], parts[1::3], parts[2::3], strict=False)
+        if re.fullmatch(kind, kind_here) and marked == (MARK in before.strip().rpartition("\n\n")[2])
+    ]
 
 
 def commands(text: Path | str) -> list[str]:

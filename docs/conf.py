@@ -1,0 +1,40 @@
+"""Sphinx reads this for ``make site``; the reasons are in decisions/0014."""
+
+from __future__ import annotations
+
+import posezoo
+
+project = "posezoo"
+author = copyright = "The posezoo developers"
+release = posezoo.version()
+
+extensions = ["myst_parser", "sphinx.ext.autodoc", "sphinx.ext.napoleon"]
+# Sphinx starts in the root of the repository, so that links between these pages hold there and on the site.
+root_doc = "docs/index"
+include_patterns = [
+    "*.md",
+    "docs/**.md",
+    "models/**.md",
+    "benchmarks/README.md",
+    "demos/**/README.md",
+    "tools/downloader/README.md",
+]
+exclude_patterns = [".*", "docs/*.in.md", "build", "src", "tests", "quickstart", "wheels"]
+# A card is found by the table of models and by the search.
+suppress_warnings = ["toc.not_included"]
+
+myst_heading_anchors = 4
+
+autodoc_member_order = "bysource"
+autodoc_preserve_defaults = True
+autodoc_typehints = "signature"
+autodoc_class_signature = "separated"
+
+html_theme = "furo"
+html_title = f"posezoo {release}"
+html_static_path = ["site/site.css"]
+html_css_files = ["site.css"]
+html_extra_path = ["site/index.html"]
+html_copy_source = False
+html_show_sphinx = False
+html_show_copyright = False

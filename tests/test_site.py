@@ -1,0 +1,77 @@
+"""`make site`: every page is drawn without a warning, works from a folder, and loads nothing from outside."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from fakes.browser import Browser
+from fakes.pages import ROOT
+
+#: Scripts, styles, fonts, images and frames; a link that a reader clicks is none of them.
+LOADED = re.compile(
+    r"<(?:script|link|img|source|iframe)\b[^>]*?\b(?:src|href)=\"((?:https?:)?//[^\"]+)\"|url\(((?:https?:)?//.*?)\)"
+)
+
+
+@pytest.fixture(scope="module")
+def site(tmp_path_factory) -> Path:
+    pytest.importorskip("sphinx", reason="needs sphinx")
+    folder = tmp_path_factory.mktemp("site")
+    flags = ["--fail-on-warning", "--quiet", "--builder", "html", "--conf-dir", "docs"]
+    command = [
+        sys.executable,
+        "-m",
+        "sphinx",
+        *flags,
+        "--doctree-dir",
+        folder / "doctrees",
+        ".",
+        folder / "html",
+    ]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=300, check=False)
+    assert ended.returncode == 0, ended.stderr
+    return folder / "html"
+
+
+@pytest.fixture(scope="module")
+def browser(tmp_path_factory):
+    browser = Browser(tmp_path_factory.mktemp("profile"))
+    yield browser
+    browser.close()
+
+
+def test_every_page_is_reached_from_the_index(site):
+    index = (site / "docs" / "index.html").read_text("utf-8")
+    for page in [*ROOT.glob("docs/*.md"), *ROOT.glob("docs/[efhrt]*/*.md")]:
+        if page.name != "index.md" and not page.name.endswith(".in.md"):
+            name = page.relative_to(ROOT / "docs").with_suffix(".html").as_posix()
+            assert f'href="{name}"' in index, f"docs/index.md does not list {name}"
+
+
+def test_no_page_loads_anything_from_outside(site):
+    for path in [*site.rglob("*.html"), *site.rglob("*.css")]:
+        assert not LOADED.findall(path.read_text("utf-8")), path
+
+
+def test_it_reads_on_narrow_and_wide_screens_and_the_search_needs_no_server(site, browser):
+    browser.open(f"file://{site}/index.html")
+    browser.wait(lambda: browser.address.endswith("docs/index.html"), "the way to the first page")
+    for width in (400, 1280):
+        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+        browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+        for page in sorted(site.glob("docs/**/*.html")):
+            browser.open(f"file://{page}")
+            assert browser.run("return document.documentElement.scrollWidth") <= width, (
+                f"{page} at {width} px"
+            )
+            assert all(url.startswith("file:") for url in browser.requests())
+            assert browser.complaints() == []
+    browser.open(f"file://{site}/search.html?q=stale+mirror")
+    browser.wait(
+        lambda: any("first minutes" in each for each in browser.texts("#search-results a")), "the result"
+    )
