@@ -7,6 +7,7 @@ import json
 import os
 import shutil
 import subprocess
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -180,6 +181,16 @@ def test_a_move_that_fails_names_the_file(tmp_path, monkeypatch):
     with pytest.raises(OutputError, match="cannot be written: Permission denied"):
         write(tmp_path, {"a": b"a"})
     assert not any(path.name.startswith(".posezoo-") for path in tmp_path.iterdir())
+
+
+def test_exports_at_the_same_time_know_each_others_files(tmp_path):
+    with ThreadPoolExecutor() as pool:
+        list(pool.map(lambda number: write(tmp_path, {f"net{number}/net.xml": b"x"}), range(8)))
+    assert len(json.loads((tmp_path / MANIFEST).read_text())["files"]) == 8
+    assert sorted(path.name for path in tmp_path.iterdir()) == [
+        *(f"net{number}" for number in range(8)),
+        MANIFEST,
+    ]
 
 
 def test_a_source_that_changes_while_it_is_copied_is_noticed(tmp_path, weights, monkeypatch):
