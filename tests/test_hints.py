@@ -26,8 +26,8 @@ PAGES = [
 #: What stands for a placeholder whose type argparse checks.
 VALUES = {"H,W": "368,432", "P[,P]": "FP16", "N": "8", "S": "0.5", "PX": "368", "PRECISION": "FP16"}
 
-DOWNLOADING = ("download", "get", "quantize", "run", "demo", "evaluate", "benchmark", "mirror")
-CONVERTING = ("plan", "convert", "get", "quantize", "run", "demo", "evaluate", "benchmark")
+DOWNLOADING = ("download", "get", "export", "quantize", "run", "demo", "evaluate", "benchmark", "mirror")
+CONVERTING = ("plan", "convert", "get", "export", "quantize", "run", "demo", "evaluate", "benchmark")
 #: The verbs that show the hints of a package. Each takes every flag that such a hint names.
 SHOWN_BY = {
     "download": DOWNLOADING,
@@ -39,6 +39,7 @@ SHOWN_BY = {
     "evaluation": ("evaluate",),
     "quantize": ("quantize",),
     "lint": ("verify",),
+    "export": ("export",),
     "gallery": ("gallery",),
     "demo": ("demo",),
     "draft": ("new",),
