@@ -20,7 +20,7 @@ import yaml
 from conftest import by_digest
 from fakes.exports import files_below, renamed
 from posezoo.download.published_photos import SAMPLES
-from posezoo.errors import ExportError
+from posezoo.errors import ExportError, InferenceError
 from posezoo.export.export_writer import write_export
 from posezoo.export.ir_facts import read_ir_facts
 from posezoo.export.target_type import TEMPLATES, ExportFolder
@@ -80,7 +80,7 @@ def test_the_facts_are_those_of_the_ir(make_model):
 def test_an_ir_that_cannot_be_read_is_an_error(make_model):
     model = make_model()
     model.xml.write_text("<net>")
-    with pytest.raises(ExportError, match=rf"{model.xml}: cannot be read as an IR"):
+    with pytest.raises(InferenceError, match=rf"{model.xml}: cannot be read as an IR"):
         read_ir_facts(model.spec, model.precision, model.xml, model.layout)
 
 

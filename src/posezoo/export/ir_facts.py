@@ -1,4 +1,4 @@
-"""Read the facts of an IR that targets of exports need."""
+"""The facts of a model that targets of exports need: those that it declares, and those of its IR."""
 
 from __future__ import annotations
 
@@ -6,13 +6,32 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from posezoo.errors import ExportError
+from posezoo.errors import InferenceError
 from posezoo.export.target_type import ExportedModel, Port
 from posezoo.files.file_manifest import digest_of_file
 from posezoo.ir.openvino_import import error_text, openvino_core
 from posezoo.ir.provenance import SUFFIXES
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import Input, ModelSpec, Output, Precision
+
+
+def declared_facts(spec: ModelSpec, precision: Precision, layout: ModelLayout) -> ExportedModel | None:
+    """The facts before there is an IR; None if model.yml does not declare them, or they are not the IR's.
+
+    Args:
+        spec: the model, from ``resolve_model``.
+        layout: the folders of its published files and IR.
+    """
+    ports: tuple[Input | Output, ...] = (*spec.inputs, *spec.outputs)
+    if spec.decoding or not (spec.inputs and spec.outputs and all(port.shape for port in ports)):
+        return None
+    inputs = tuple(
+        Port(port.name, port.ir_shape, port.element_type or "f32", port.ir_layout, str(port.ir_color or ""))
+        for port in spec.inputs
+    )
+    outputs = tuple(Port(port.name, port.shape, "f32", port.layout) for port in spec.outputs)
+    digests = dict.fromkeys(SUFFIXES, "")
+    return ExportedModel(spec, precision, layout.ir_path(spec, precision), inputs, outputs, digests, layout)
 
 
 def read_ir_facts(spec: ModelSpec, precision: Precision, xml: Path, layout: ModelLayout) -> ExportedModel:
@@ -23,14 +42,14 @@ def read_ir_facts(spec: ModelSpec, precision: Precision, xml: Path, layout: Mode
         layout: the folders of its published files and IR.
 
     Raises:
-        ExportError: OpenVINO cannot read the IR.
+        InferenceError: OpenVINO cannot read the IR.
         MissingPackageError: OpenVINO is not installed.
     """
     try:
         network = openvino_core().read_model(xml)
     except RuntimeError as error:
         problem = f"{xml}: cannot be read as an IR: {error_text(error)}"
-        raise ExportError(problem, hint="posezoo get --force makes it again") from error
+        raise InferenceError(problem, hint="posezoo get --force makes it again") from error
     digests = {suffix: digest_of_file(xml.with_suffix(suffix)) for suffix in SUFFIXES}
     inputs, outputs = _ports(network.inputs, spec.inputs), _ports(network.outputs, spec.outputs)
     return ExportedModel(spec, precision, xml, inputs, outputs, digests, layout)

@@ -116,7 +116,8 @@ class ExportTarget:
 
     Attributes:
         summary: what it writes, as a phrase in lower case.
-        draw: the files of one model. It raises an ExportError if the target cannot take the model.
+        draw: the files of one model. It raises an ExportError if the target cannot take the model. To find
+            that out before a download, it is also called with a model whose IR does not exist.
         next_step: a command that uses the export; ``{folder}`` and ``{name}`` are replaced.
         checked_by: what the tests do, as full sentences for docs/export.md.
         run_with: the models whose export the tests really run; with others they only check the files.

@@ -65,7 +65,7 @@ FLAGS = (
 def run(args: argparse.Namespace) -> int:
     """Download and convert if necessary, then write the files of all models together."""
     from posezoo.export.export_writer import ExportChanges, write_export
-    from posezoo.export.ir_facts import read_ir_facts
+    from posezoo.export.ir_facts import declared_facts, read_ir_facts
     from posezoo.export.target_type import ExportFolder
     from posezoo.pipeline.get import get, resolve_model
     from posezoo.pipeline.plan import make_plan
@@ -88,16 +88,18 @@ def run(args: argparse.Namespace) -> int:
 
     def work(spec: ModelSpec, listener: Listener) -> dict[str, object]:
         resolved = resolve_model(spec, (args.precision,), context, inputs=inputs)
-        if args.dry_run:
-            plan = make_plan(resolved, context, is_dry_run=True)
-            if plan.obstacle is not None or plan.is_due:
-                return {"plan": [*model_jobs.format_plan(plan), f"would then export it to {output}"]}
-            xml = plan.irs[0].xml
-        else:
-            xml = get(resolved, context, listener=listener).irs[args.precision]
-        model = read_ir_facts(resolved.spec, args.precision, xml, context.layout)
         try:
-            tuple(target.draw(model, ExportFolder({})))  # raises an error if it cannot take the model
+            if (declared := declared_facts(resolved.spec, args.precision, context.layout)) is not None:
+                tuple(target.draw(declared, ExportFolder({})))  # it may refuse the model before a download
+            if args.dry_run:
+                plan = make_plan(resolved, context, is_dry_run=True)
+                if plan.obstacle is not None or plan.is_due:
+                    return {"plan": [*model_jobs.format_plan(plan), f"would then export it to {output}"]}
+                xml = plan.irs[0].xml
+            else:
+                xml = get(resolved, context, listener=listener).irs[args.precision]
+            model = read_ir_facts(resolved.spec, args.precision, xml, context.layout)
+            tuple(target.draw(model, ExportFolder({})))
         except ExportError as error:
             if not args.all:
                 raise
