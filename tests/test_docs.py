@@ -18,6 +18,7 @@ import pytest
 import posezoo
 from conftest import by_digest
 from fakes.network import network
+from fakes.oci import OciRegistry, require_programs
 from fakes.pages import ROOT, blocks, commands, environ_of, put_on_path
 from fakes.stores import S3
 from posezoo.cards.card_reader import parse_card
@@ -196,6 +197,34 @@ def test_the_commands_of_the_operators_page_run_as_pasted_and_in_their_order(des
         run_in_turn(page, desk, mirror, 120, **server.environment)
     assert (desk / "results" / "poses.json").is_file()
     assert (desk / "mirror" / "posezoo.lock.sig").is_file()
+
+
+def test_the_commands_of_the_supply_chain_page_run_as_pasted_and_in_their_order(desk, mirror, tmp_path):
+    pytest.importorskip("model_signing", reason="needs model-signing")
+    require_programs()
+    tool = desk / "bin" / "model_signing"
+    tool.write_text(f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -m model_signing "$@"\n')
+    tool.chmod(0o755)
+    with OciRegistry(tmp_path / "registry") as registry:
+        page = commands(ROOT / "docs" / "supply_chain.md")
+        run_in_turn([line.replace("localhost:5000", registry.host) for line in page], desk, mirror, 120)
+    verify = page[-1]
+    changed = next((desk / "exported").rglob("*.bin"))
+    content = bytearray(changed.read_bytes())
+    content[100] ^= 1
+    changed.write_bytes(content)
+    ended = subprocess.run(
+        verify,
+        shell=True,
+        cwd=desk,
+        env=environ_of(desk, mirror),
+        capture_output=True,
+        text=True,
+        timeout=120,
+    )
+    assert (
+        ended.returncode == 1 and f"Hash mismatch for '{changed.parent.name}/{changed.name}'" in ended.stderr
+    )
 
 
 def test_the_python_of_the_readme_runs_as_pasted(desk, mirror):
