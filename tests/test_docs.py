@@ -51,6 +51,7 @@ OWN_TESTS = {
     "docs/first_minutes.md": ("console",),
     "docs/migrating.md": ("console", "python"),
     "docs/operators.md": ("console",),
+    "docs/supply_chain.md": ("console",),
 }
 #: Every other page with commands or Python; the cards have their own tests.
 SCRIPTS = "console|sh|bash|python"
@@ -199,6 +200,7 @@ def test_the_commands_of_the_operators_page_run_as_pasted_and_in_their_order(des
     assert (desk / "mirror" / "posezoo.lock.sig").is_file()
 
 
+@pytest.mark.slow
 def test_the_commands_of_the_supply_chain_page_run_as_pasted_and_in_their_order(desk, mirror, tmp_path):
     pytest.importorskip("model_signing", reason="needs model-signing")
     require_programs()
