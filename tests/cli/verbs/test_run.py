@@ -133,6 +133,14 @@ def test_an_empty_folder_an_unknown_device_and_a_full_folder_are_one_line_each(b
         assert "Traceback" not in ended.stderr
 
 
+def test_a_folder_that_cannot_be_written_is_one_error_and_not_one_for_each_image(blazepose, camera, tmp_path):
+    (tmp_path / "file").write_text("in the way")
+    ended = run(blazepose, "--input", camera, camera, "-o", tmp_path / "file" / "poses")
+    assert ended.returncode == 1
+    assert ended.stderr.count("error: ") == 1
+    assert f"{tmp_path / 'file' / 'poses'}: cannot be written to" in ended.stderr
+
+
 def test_a_model_without_a_decoder_is_refused(blazepose, camera):
     ended = run(blazepose, "pose-detection-mediapipe", "-i", camera)
     assert ended.returncode == 1

@@ -16,6 +16,7 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import Console, print_result
 from posezoo.errors import ImageError, OutputError, UnknownModelError, explain_windows_path, import_optional
+from posezoo.files.staging import staging_dir
 from posezoo.files.verified_files import write_atomically
 from posezoo.spec.model import Precision
 
@@ -225,6 +226,8 @@ def _run_on(
     answers: list[dict[str, Any]] = []
     failures: list[dict[str, str]] = []
     names = OutputNames(results, paths)
+    with staging_dir(results):  # a folder that cannot be written is one error, not one for each image
+        pass
     for path in paths:
         try:
             with timer.time_step("read images"):
