@@ -48,6 +48,7 @@ def desk(mirror, shared, tmp_path) -> Path:
 #: The kinds of blocks that the tests of these pages run.
 OWN_TESTS = {
     "README.md": ("console", "python"),
+    "docs/container.md": ("console",),
     "docs/first_minutes.md": ("console",),
     "docs/migrating.md": ("console", "python"),
     "docs/operators.md": ("console",),
