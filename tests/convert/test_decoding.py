@@ -347,11 +347,25 @@ def test_a_frame_is_where_the_pipeline_of_its_decoder_puts_it(tmp_path, name, ma
     spec, decoder = described(name, {maps: drawn[maps]}, tmp_path)
     spec = with_camera_input(with_decoding(spec, decoder), layout="NHWC", resize=True)
     fit, image = FrameFit.of(spec), ops.parameter([1, -1, -1, 3], np.float32)
-    compiled = ov.Core().compile_model(ov.Model([fit.fit(image)], [image]), "CPU", EXACT)
+    compiled = ov.Core().compile_model(ov.Model([fit.fit(image, ov.Type.f32)], [image]), "CPU", EXACT)
     frame = np.random.default_rng(0).integers(1, 256, (100, 300, 3), np.uint8)
     sizing = find_decoder(name).input_sizing
     wanted = letterbox_image(frame, SIZE, sizing.padding, centered=sizing.centered)[1]
     assert np.abs(compiled([frame[None].astype(np.float32)])[0][0] - wanted).max() <= 1
+
+
+@pytest.mark.parametrize("size", [(1, 1), (17, 30), (191, 700), (640, 480), (1152, 720), (3072, 2048)])
+@pytest.mark.parametrize("layout", ["NHWC", "NCHW"])
+@pytest.mark.parametrize("stretches", [False, True])
+def test_frames_are_fitted_as_in_numpy_before_rounding(size, layout, stretches):
+    fit, color = FrameFit(layout, SIZE, stretches, (3.0, 40.0, 200.0), True), (3.0, 40.0, 200.0)
+    image = ops.parameter([1, -1, -1, 3] if layout == "NHWC" else [1, 3, -1, -1], np.uint8)
+    compiled = ov.Core().compile_model(ov.Model([fit.fit(image, ov.Type.f32)], [image]), "CPU", EXACT)
+    frame = np.random.default_rng(0).integers(0, 256, (*size[::-1], 3), np.uint8)
+    wanted = letterbox_image(frame.astype(np.float32), SIZE, color, stretches=stretches)[1]
+    fitted = compiled([(frame if layout == "NHWC" else frame.transpose(2, 0, 1))[None]])[0][0]
+    fitted = fitted if layout == "NHWC" else fitted.transpose(1, 2, 0)
+    assert fitted.shape == wanted.shape and np.abs(fitted - wanted).max() <= 0.01
 
 
 def test_an_output_of_the_network_may_have_a_name_of_the_decoders(tmp_path):

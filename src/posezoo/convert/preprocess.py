@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 from posezoo.convert.formats import image_layout
@@ -180,13 +181,15 @@ def _prepend_preprocessing(network: Any, spec: ModelSpec) -> Any:
             port.tensor().set_layout(ov.Layout(declared.ir_layout))
             port.model().set_layout(ov.Layout(declared.layout))
         steps = port.preprocess()
-        if declared.element_type:
-            steps.convert_element_type(network.input(declared.name).element_type)
-        if declared.resize and spec.decoding:
+        own_type = network.input(declared.name).element_type
+        fits_frames = declared.resize and spec.decoding is not None
+        if fits_frames:
             from posezoo.convert.decoding.frames import FrameFit
 
-            steps.custom(FrameFit.of(spec).fit)
-        elif declared.resize:
+            steps.custom(partial(FrameFit.of(spec).fit, element_type=own_type))
+        elif declared.element_type:
+            steps.convert_element_type(own_type)
+        if declared.resize and not fits_frames:
             steps.resize(ov.preprocess.ResizeAlgorithm.RESIZE_LINEAR)
         if declared.reverse_input_channels:
             steps.reverse_channels()

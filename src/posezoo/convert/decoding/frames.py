@@ -64,33 +64,38 @@ class FrameFit:
         begin = middle if self.centered else nodes.integers([0, 0])
         return step, ops.divide(sides, step), inner, begin
 
-    def fit(self, frame: Any) -> Any:
-        """A frame in ``layout``, fitted into the input; its type is kept."""
-        layout, own_type = self.layout, frame.get_element_type()
+    def fit(self, frame: Any, element_type: Any) -> Any:
+        """A frame in ``layout``, fitted into the input, with values of this type."""
         step, shrunk, inner, begin = self._places(frame)
-        axes, used = nodes.integers([layout.index("W"), layout.index("H")]), ops.multiply(shrunk, step)
-        zero, one = nodes.integers([0, 0]), nodes.integers([1, 1])
-        frame = ops.slice(nodes.to_float(frame), zero, used, one, axes)
-        # Rows are averaged before columns: OpenVINO's CPU plugin takes six times as long for both at once.
-        channels = nodes.integers([3 if layout == "NHWC" else 1])
-        for place, rest in ((1, ops.multiply(nodes.take(used, [0], 0), channels)), (0, channels)):
-            split = ops.concat([nodes.integers([-1]), nodes.take(step, [place], 0), rest], 0)
-            frame = ops.reduce_mean(ops.reshape(frame, split, False), nodes.integers([1]))
-        sides = {"N": nodes.integers([1]), "C": nodes.integers([3])}
-        sides |= {side: nodes.take(shrunk, [place], 0) for place, side in enumerate("WH")}
-        frame = ops.reshape(frame, ops.concat([sides[side] for side in layout], 0), False)
-        frame = ops.interpolate(frame, inner, "linear_onnx", "sizes", axes=axes)
+        across, down = (
+            [nodes.take(each, [place], 0) for each in (step, shrunk, inner)] for place in range(2)
+        )
+        width = nodes.take(ops.shape_of(frame, "i32"), [self.layout.index("W")], 0)
+        is_nhwc = self.layout == "NHWC"
+        first, channels, row = (
+            ([-1], 3, ops.multiply(width, nodes.integers(3))) if is_nhwc else ([3, -1], 1, width)
+        )
+        frame = ops.reshape(frame, ops.concat([nodes.integers(first), row], 0), False)
+        # First the rows: their bytes lie side by side, and few rows are left for the columns.
+        frame = _resample(frame, len(first) - 1, 1, *down)
+        frame = _resample(frame, len(first), channels, *across)
+        sides = {"N": nodes.integers([1]), "C": nodes.integers([3]), "W": across[2], "H": down[2]}
+        frame = ops.reshape(frame, ops.concat([sides[side] for side in self.layout], 0), False)
         pads = []
         for amount in (begin, ops.subtract(ops.subtract(nodes.integers(self.size), inner), begin)):
             amounts = {side: nodes.take(amount, [place], 0) for place, side in enumerate("WH")}
-            pads.append(ops.concat([amounts.get(side, nodes.integers([0])) for side in layout], 0))
-        color = nodes.constant(np.reshape(self.color, [3 if side == "C" else 1 for side in layout]))
-        frame = ops.add(ops.pad(ops.subtract(frame, color), *pads, "constant", nodes.constant(0)), color)
-        if own_type.is_integral():
+            pads.append(ops.concat([amounts.get(side, nodes.integers([0])) for side in self.layout], 0))
+        color, shape = np.array(self.color), [3 if side == "C" else 1 for side in self.layout]
+        # Another value for each channel is added, so that 0 is padded; this takes longer.
+        rest = color - color[0]
+        frame = ops.subtract(frame, nodes.constant(rest.reshape(shape))) if rest.any() else frame
+        frame = ops.pad(frame, *pads, "constant", nodes.constant(color[0]))
+        frame = ops.add(frame, nodes.constant(rest.reshape(shape))) if rest.any() else frame
+        if element_type.is_integral():
             frame = ops.floor(ops.add(frame, nodes.constant(0.5)))  # as OpenCV if it halves an image
         lengths = {"N": 1, "C": 3, "H": self.size[1], "W": self.size[0]}
-        shape = nodes.integers([lengths[side] for side in layout])
-        return ops.reshape(ops.convert(frame, own_type.to_string()), shape, False).output(0)
+        fixed = nodes.integers([lengths[side] for side in self.layout])
+        return ops.reshape(ops.convert(frame, element_type.to_string()), fixed, False).output(0)
 
     def to_frame(self, values: Any, frame: Any) -> Any:
         """Keypoints (N, K, 3) or boxes (N, 4), converted from pixels of the input to pixels of the frame."""
@@ -103,3 +108,45 @@ class FrameFit:
                 ops.concat([each, nodes.constant([score])], 0) for each, score in ((scale, 1), (begin, 0))
             )
         return ops.multiply(ops.subtract(values, begin), scale)
+
+
+def _resample(image: Any, axis: int, channels: int, step: Any, shrunk: Any, inner: Any) -> Any:
+    """The image with ``inner`` rows or columns, interpolated between averages of ``step`` of its own.
+
+    Positions are fractions of whole numbers, and each value is read where it is needed: OpenVINO's operations
+    to average and to interpolate pixels with three channels side by side take up to ten times as long.
+
+    Args:
+        image: of any element type.
+        axis: of its rows, or of its columns with ``channels`` values side by side.
+        step, shrunk, inner: i32 (1,), as in ``FrameFit``.
+    """
+    one, twice = nodes.integers([1]), ops.multiply(inner, nodes.integers(2))
+    odd = ops.add(ops.multiply(_count_to(inner), nodes.integers(2)), one)
+    last = ops.subtract(shrunk, one)
+    place = ops.subtract(ops.multiply(odd, shrunk), inner)
+    place = ops.minimum(ops.maximum(place, nodes.integers(0)), ops.multiply(last, twice))
+    before = ops.divide(place, twice)
+    share = ops.subtract(place, ops.multiply(before, twice))
+    share = ops.divide(nodes.to_float(share), nodes.to_float(twice))
+    sides = []
+    for cell in (before, ops.minimum(ops.add(before, one), last)):
+        inside = ops.unsqueeze(_count_to(step), nodes.integers(1))
+        index = ops.add(ops.multiply(ops.unsqueeze(cell, nodes.integers(0)), step), inside)
+        if channels > 1:
+            index = ops.multiply(ops.unsqueeze(index, nodes.integers(2)), nodes.integers(channels))
+            index = ops.add(index, nodes.integers(np.arange(channels)))
+            index = ops.reshape(index, ops.concat([step, nodes.integers([-1])], 0), False)
+        sides.append(nodes.to_float(nodes.take(image, index, axis)))
+    if channels > 1:
+        share = ops.tile(ops.unsqueeze(share, nodes.integers(1)), nodes.integers([1, channels]))
+        share = ops.reshape(share, nodes.integers([-1]), False)
+    if axis + 1 < len(image.get_output_partial_shape(0)):
+        share = ops.unsqueeze(share, nodes.integers(1))
+    between = ops.add(sides[0], ops.multiply(ops.subtract(sides[1], sides[0]), share))
+    return ops.reduce_mean(between, nodes.integers([axis]))
+
+
+def _count_to(count: Any) -> Any:
+    """0, 1, ... below a number, i32 (1,)."""
+    return ops.range(nodes.integers(0), ops.squeeze(count, nodes.integers([0])), nodes.integers(1), "i32")
