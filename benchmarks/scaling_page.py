@@ -47,7 +47,7 @@ PAGE = """\
 # Beyond one machine
 
 `--cluster local:N` works in N processes of this machine, `--cluster ADDRESS` on the workers of a Dask
-cluster. [For operators](operators.md#work-on-several-machines) says how to start one. This page says what a
+cluster. [Work on several machines](howto/cluster.md) says how to start one. This page says what a
 run costs, what limits it, and how many machines are worth it.
 
 ## What a model costs

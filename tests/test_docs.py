@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 from collections.abc import Iterable
+from contextlib import ExitStack
 from pathlib import Path
 from urllib.parse import unquote
 
@@ -51,7 +52,6 @@ OWN_TESTS = {
     "docs/container.md": ("console",),
     "docs/first_minutes.md": ("console",),
     "docs/migrating.md": ("console", "python"),
-    "docs/operators.md": ("console",),
     "docs/supply_chain.md": ("console",),
 }
 #: Every other page with commands or Python; the cards have their own tests.
@@ -79,11 +79,17 @@ def test_the_tests_run_every_block_that_is_not_marked():
 def test_the_blocks_of_a_page_run_as_pasted_and_in_their_order(page, desk, mirror, shared):
     text = page.read_text("utf-8")
     put_on_desk(desk, shared, text)
-    for kind, block in re.findall(rf"^```({SCRIPTS})\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
-        if block in blocks(text, kind):
-            script = "\n".join(commands(f"```console\n{block}```\n")) if kind == "console" else block
-            program = [sys.executable, "-c"] if kind == "python" else ["bash", "-euc"]
-            run_in_turn([[*program, script]], desk, mirror, 600)
+    with ExitStack() as servers:
+        environ: dict[str, str] = {}
+        if "s3://" in text:
+            server = servers.enter_context(S3())
+            server.client().create_bucket(Bucket="models")
+            environ = server.environment
+        for kind, block in re.findall(rf"^```({SCRIPTS})\n(.*?)^```$", text, re.DOTALL | re.MULTILINE):
+            if block in blocks(text, kind):
+                script = "\n".join(commands(f"```console\n{block}```\n")) if kind == "console" else block
+                program = [sys.executable, "-c"] if kind == "python" else ["bash", "-euc"]
+                run_in_turn([[*program, script]], desk, mirror, 600, **environ)
 
 
 def put_on_desk(desk: Path, shared: Path, text: str) -> None:
@@ -187,18 +193,6 @@ def test_the_quantization_commands_of_a_card_run_as_pasted(desk, mirror, shared)
     (desk / "photos").symlink_to(shared / "data" / "photos")
     lines = on_card("tf-pose-mobilenet-v2-small")
     run_in_turn([line for line in lines if line.startswith("posezoo")], desk, mirror, 600)
-
-
-@pytest.mark.slow
-def test_the_commands_of_the_operators_page_run_as_pasted_and_in_their_order(desk, mirror):
-    pytest.importorskip("model_signing", reason="needs model-signing")
-    pytest.importorskip("s3fs", reason="needs posezoo[storage]")
-    with S3() as server:
-        server.client().create_bucket(Bucket="models")
-        page = list(commands(ROOT / "docs" / "operators.md"))
-        run_in_turn(page, desk, mirror, 120, **server.environment)
-    assert (desk / "results" / "poses.json").is_file()
-    assert (desk / "mirror" / "posezoo.lock.sig").is_file()
 
 
 @pytest.mark.slow
