@@ -39,21 +39,11 @@ class _File:
     made_from: Mapping[str, Digest] = field(default_factory=dict)  # the published files of an IR
 
 
-@dataclass(frozen=True, slots=True)
-class _Metric:
-    """A published or measured figure."""
-
-    name: str
-    value: float
-    conditions: str
-    interval: tuple[float, ...] = ()  # the bounds of the 95 % confidence interval, if it was measured
-
-
 def draw_bom(models: Sequence[ModelFacts], form: str) -> bytes:
     """The bill of materials of models and composites; ``form`` is ``cyclonedx`` or ``spdx3``."""
     seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
-    moment = datetime.fromtimestamp(int(seconds), timezone.utc) if seconds.isdecimal() else None
-    time = f"{moment:%Y-%m-%dT%H:%M:%SZ}" if moment else ""
+    is_time = seconds.isdecimal() and len(seconds) < 12
+    time = f"{datetime.fromtimestamp(int(seconds), timezone.utc):%Y-%m-%dT%H:%M:%SZ}" if is_time else ""
     content = _cyclonedx(models, time) if form == "cyclonedx" else _spdx(models, time)
     return json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n"
 
@@ -82,16 +72,18 @@ def _files(facts: ModelFacts) -> Iterator[_File]:
                 yield _File(f"{precision}/{path.name}", content.size, content.digest, how, made_from)
 
 
-def _metrics(facts: ModelFacts) -> Iterator[_Metric]:
+def _metrics(facts: ModelFacts) -> Iterator[tuple[str, str, str, tuple[float, ...]]]:
+    """Name, value, conditions and 95 % interval of each published or measured figure."""
     for part in _own(facts):
         for claim in part.published.accuracy:
-            yield _Metric(claim.metric, claim.value, join("published", claim.dataset, format_protocol(claim)))
+            conditions = join("published", claim.dataset, format_protocol(claim))
+            yield claim.metric, f"{claim.value:.6g}", conditions, ()
     for model, measured in facts.measurements():
         if model is facts.model:
             where = join(measured.precision, measured.machine, describe_settings(measured), measured.date)
             for name, value in measured.figures.items():
                 interval = measured.intervals.get(name, ())
-                yield _Metric(name, value, f"measured {measured.kind}: {where}", interval)
+                yield name, f"{value:.6g}", f"measured {measured.kind}: {where}", interval
 
 
 def _properties(facts: ModelFacts) -> Json:
@@ -153,10 +145,10 @@ def _ml_component(facts: ModelFacts) -> Json:
         component["properties"] = [{"name": "posezoo:size", "value": f"{file.size}"}] if file.size else []
         ancestors = [file_component(*source) for source in file.made_from.items()]
         files.append({**component, "pedigree": {"ancestors": ancestors}} if ancestors else component)
-    for metric in _metrics(facts):
-        stated = {"type": metric.name, "value": f"{metric.value:.6g}", "slice": metric.conditions}
-        if metric.interval:
-            lower, upper = (f"{bound:.6g}" for bound in metric.interval)
+    for name, value, conditions, interval in _metrics(facts):
+        stated = {"type": name, "value": value, "slice": conditions}
+        if interval:
+            lower, upper = (f"{bound:.6g}" for bound in interval)
             stated["confidenceInterval"] = {"lowerBound": lower, "upperBound": upper}
         metrics.append(stated)
     evaluated = unique(claim.dataset for part in _own(facts) for claim in part.published.accuracy)
@@ -207,8 +199,10 @@ def _spdx(models: Sequence[ModelFacts], time: str) -> Json:
 
     agent = add("SoftwareAgent", "posezoo", name=f"posezoo {version()}")
     for facts in models:
-        metrics = {f"{each.name} ({each.conditions})": f"{each.value:.6g}" for each in _metrics(facts)}
-        entries = [{"type": "DictionaryEntry", "key": key, "value": metrics[key]} for key in metrics]
+        entries = [
+            {"type": "DictionaryEntry", "key": f"{name} ({conditions})", "value": value}
+            for name, value, conditions, _ in _metrics(facts)
+        ]
         package = add(
             "ai_AIPackage",
             facts.name,

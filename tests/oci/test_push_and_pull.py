@@ -592,3 +592,10 @@ def test_all_models_at_hand_survive_the_round_trip(mirror, registry, tmp_path):
         assert hashlib.sha384(content).hexdigest() == file["sha384"], file["path"]
         if not file["path"].endswith("/LICENSE"):
             assert content == (out / file["path"]).read_bytes()
+
+
+def test_an_incomplete_ir_is_not_pushed(zoo, registry):
+    (zoo / "out/public/net/FP16/net.bin").unlink()
+    ended = run(zoo, "push", f"oci://{registry.host}/team/half:1", "net")
+    assert ended.returncode == 1
+    assert "net.bin: missing" in ended.stderr

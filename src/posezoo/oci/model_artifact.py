@@ -30,7 +30,6 @@ from posezoo.files.verified_files import compute_digest, writing
 from posezoo.ir.provenance import SUFFIXES, FileContent
 from posezoo.layout import ModelLayout
 from posezoo.lockfile import LockFile
-from posezoo.measured import counted_figures
 from posezoo.oci.oci_client import MANIFEST, OciAddress, OciClient
 from posezoo.registry import Registry, license_path, read_copyright_line
 from posezoo.spec.model import Digest, Family, Model, ModelSpec, Precision, SourceFile
@@ -76,7 +75,7 @@ def collect_files(
     for model in models:
         places: dict[str, tuple[Path, str]] = {}
         for each in check_artifacts(model, layout) if isinstance(model, ModelSpec) else ():
-            if each.state in ("changed", "unknown"):
+            if each.state in ("changed", "unknown") or (each.converted and each.state == "missing"):
                 raise OutputError(
                     f"{each.path}: {each.state}: it is not the file of model.yml or of its record",
                     hint="posezoo verify shows the reason, posezoo get makes it again",
@@ -119,20 +118,15 @@ def push_files(
         SourceError: the registry refuses it, or does not answer.
     """
 
-    def descriptor(media_type: str, size: int, digest: str, **more: object) -> dict[str, object]:
-        return {"mediaType": media_type, "digest": f"sha256:{digest}", "size": size, **more}
-
     config = json.dumps(_model_config(files, models, address), indent=1).encode()
-    config_digest, layers = hashlib.sha256(config).hexdigest(), []
+    digests = ["sha256:" + hashlib.sha256(config).hexdigest(), *(f"sha256:{file.sha256}" for file in files)]
+    layers: list[dict[str, object]] = [{"mediaType": CONFIG, "size": len(config)}]
     for file in files:
         notes = {PATH: file.path, TITLE: file.path, MODEL: file.model, SHA384: file.sha384}
-        layers.append(descriptor(file.media_type, file.size, file.sha256, annotations=notes))
+        layers.append({"mediaType": file.media_type, "size": file.size, "annotations": notes})
+    described = [{**layer, "digest": digest} for layer, digest in zip(layers, digests, strict=True)]
     manifest = {"schemaVersion": 2, "mediaType": MANIFEST, "artifactType": MODEL_PACK}
-    manifest |= {
-        "config": descriptor(CONFIG, len(config), hashlib.sha256(config).hexdigest()),
-        "layers": layers,
-    }
-    content = json.dumps(manifest, indent=1).encode()
+    content = json.dumps({**manifest, "config": described[0], "layers": described[1:]}, indent=1).encode()
     done, total = 0, len(config) + sum(file.size for file in files)
     with DownloadContext(f"{address}", options, listener) as context:
         client = OciClient(address, context, writes=True)
@@ -143,7 +137,7 @@ def push_files(
         for file in files:
             client.upload_blob(f"sha256:{file.sha256}", partial(_CountedFile, file.source, report))
             done += file.size
-        client.upload_blob(f"sha256:{config_digest}", lambda: io.BytesIO(config))
+        client.upload_blob(digests[0], lambda: io.BytesIO(config))
         client.write_manifest(content)
         report(len(config))
     return f"sha256:{hashlib.sha256(content).hexdigest()}"
@@ -165,19 +159,14 @@ def _model_config(
     files: Sequence[ArtifactFile], models: Sequence[ModelSpec], address: OciAddress
 ) -> dict[str, Any]:
     """The facts of https://github.com/modelpack/model-spec/blob/main/docs/config.md; without any time."""
-    precisions = {Path(file.path).parent.name for file in files} & {*Precision}
-    technical = {"format": "openvino" if precisions else models[0].framework.value}
-    if len(precisions) == 1:
-        technical["precision"] = min(precisions).lower()
-    if len(models) == 1 and (counts := counted_figures(models[0], Precision.FP32)):
-        technical["paramSize"] = f"{counts[0]['mparams']:.1f}m"
+    has_irs = any(file.media_type == WEIGHT_CONFIG for file in files)
     return {
         "descriptor": {
             "name": models[0].full_name if len(models) == 1 else address.repository.rpartition("/")[2],
             "description": " ".join(f"{model.full_name}: {model.description}" for model in models),
             "licenses": sorted({model.license.spdx for model in models} - {""}),
         },
-        "config": technical,
+        "config": {"format": "openvino" if has_irs else models[0].framework.value},
         "modelfs": {"type": "layers", "diffIds": [f"sha256:{file.sha256}" for file in files]},
     }
 

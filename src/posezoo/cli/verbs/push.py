@@ -60,6 +60,7 @@ FLAGS = (
 def run(args: argparse.Namespace) -> int:
     """Push, and print the address with the digest of the manifest."""
     from posezoo.cli.model_filters import facts_of
+    from posezoo.license_notice import collect_license_terms
     from posezoo.oci.model_artifact import collect_files, push_files
     from posezoo.pipeline.get import write_model_card
 
@@ -68,22 +69,18 @@ def run(args: argparse.Namespace) -> int:
     layout = context.layout
     with Console(quiet=args.quiet) as console:
         selection = select_models(context.registry, patterns, console)
-        specs = [context.lock.with_pins(spec) for spec in selection.models]
-        models = [facts.model for facts in facts_of(selection) if layout.model_dir(facts.model).is_dir()]
-        for model in () if args.dry_run else models:
-            write_model_card(model, context)
+        all_specs = [context.lock.with_pins(spec) for spec in selection.models]
+        specs = [term.spec for term in collect_license_terms(all_specs, layout)]  # those with any file
+        absent = [] if args.all and specs else [spec.full_name for spec in all_specs if spec not in specs]
+        if absent:
+            problem = f"{layout.output_dir}: has no file of {', '.join(absent[:5])}"
+            raise OutputError(problem, hint="posezoo get downloads and converts models")
+        for facts in () if args.dry_run else facts_of(selection):
+            if any(part.full_name in {spec.full_name for spec in specs} for part in facts.parts):
+                write_model_card(facts.model, context)
         files = collect_files([*specs, *selection.composites], layout, with_irs=not args.without_ir)
-        present = {file.model for file in files}
-        absent = [spec.full_name for spec in specs if spec.full_name not in present]
-        if not files or (absent and not args.all):
-            names = ", ".join(absent) or "the registry"
-            raise OutputError(
-                f"{layout.output_dir}: has no file of {names}",
-                hint="posezoo get downloads and converts models",
-            )
         digest = ""
         if not args.dry_run:
-            specs = [spec for spec in specs if spec.full_name in present]
             digest = push_files(files, specs, args.address, context.download_options, console)
     done = "would push" if args.dry_run else "pushed"
     total = f"{done} {len(files)} files ({sum(file.size for file in files):,} bytes)"
