@@ -265,7 +265,7 @@ def test_a_model_that_is_no_person_detector_with_seven_numbers_is_refused(make_m
 
 
 def test_frigate_would_get_the_boxes_that_we_get(real_model, shared, tmp_path):
-    """The tensors are those of frigate/detectors/detection_runners.py and plugins/openvino.py (0.17)."""
+    """The tensors are those of frigate/detectors/detection_runners.py and plugins/openvino.py."""
     ov, model = import_openvino(), real_model(*find_target("frigate").run_with)
     export(tmp_path / "out", "frigate", model)
     config = yaml.safe_load((tmp_path / "out" / model.name / "config.yml").read_text())["model"]

@@ -48,7 +48,7 @@ def draw_frigate(model: ExportedModel, _folder: ExportFolder) -> Iterator[Export
 
 
 TARGET = ExportTarget(
-    summary="Frigate 0.17: a person detector and its label map, to copy to Frigate's folder /config, and the "
+    summary="Frigate: a person detector and its label map, to copy to Frigate's folder /config, and the "
     "lines for config.yml",
     draw=draw_frigate,
     next_step="cp -r {folder}/{name} FRIGATE_CONFIG_FOLDER",
