@@ -166,6 +166,7 @@ def test_the_artifact_is_a_model_pack(zoo, registry):
     assert config["modelfs"]["diffIds"] == [layer["digest"] for layer in manifest["layers"]]
 
 
+@pytest.mark.slow
 def test_another_client_reads_the_artifact(zoo, registry, tmp_path, monkeypatch):
     oras = pytest.importorskip("oras.client", reason="needs oras")
     push(zoo, registry.host, "team/oras:1", "net")
@@ -190,6 +191,7 @@ def test_a_part_of_the_artifact_can_be_pulled_and_the_files_alone_be_pushed(zoo,
     assert "public/net/net.onnx" in paths and not any("FP16" in path for path in paths)
 
 
+@pytest.mark.slow
 def test_a_second_push_uploads_no_file_and_a_second_pull_downloads_none(zoo, registry):
     with FaultyProxy(registry, lambda _method, _path: None) as proxy:
         push(zoo, proxy.host, "team/twice:1")
@@ -233,6 +235,7 @@ def test_a_broken_connection_is_continued(zoo, registry):
     assert (zoo / "pulled/public/whole/part/part.tflite").read_bytes() == (zoo / "part.tflite").read_bytes()
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("verb", ["push", "pull"])
 def test_a_busy_registry_is_asked_again_and_a_broken_one_given_up(zoo, registry, verb):
     push(zoo, registry.host, "team/busy:1", "net")
@@ -360,6 +363,7 @@ def test_a_login_is_needed_and_never_shown(zoo, tmp_path):
         assert run(zoo, "pull", address, "--header", header, out="third").returncode == 0
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("identity", [False, True])
 def test_a_token_is_fetched_for_the_repository_and_renewed(zoo, registry, tmp_path, identity):
     push(zoo, registry.host, "team/token:1", "net")
@@ -411,6 +415,7 @@ def test_credentials_come_from_docker_s_helper_too(tmp_path, monkeypatch):
         read_docker_login("registry.invalid")
 
 
+@pytest.mark.slow
 def test_tls_is_used_and_its_certificate_checked(zoo, tmp_path):
     require_programs()
     trustme = pytest.importorskip("trustme", reason="needs trustme")
@@ -449,6 +454,7 @@ def test_a_file_that_model_yml_declares_otherwise_is_refused(zoo, registry):
     assert not (zoo / "pulled/public/whole/part/part.tflite").exists()
 
 
+@pytest.mark.slow
 def test_a_strict_lock_allows_only_what_it_lists(zoo, registry):
     push(zoo, registry.host, "team/locked:1", "net")
     run(zoo, "lock", "net")
@@ -470,6 +476,7 @@ def test_a_card_of_the_user_s_own_is_kept(zoo, registry):
     assert own.read_text() == "mine\n"
 
 
+@pytest.mark.slow
 def test_other_artifacts_are_refused(zoo, registry):
     push(zoo, registry.host, "team/image:1", "net")
     manifest = manifest_of(registry.host, "team/image:1")
