@@ -112,6 +112,14 @@ build/posenet-env/.installed:
 
 posenet-env: build/posenet-env/.installed  ## PoseNet's published decoder, which tests and benchmarks compare with; needs node
 
+# Types alone: the library of openvino-node comes from elsewhere than the package index.
+build/node-env/.installed:
+	npm install --prefix build/node-env --ignore-scripts --silent openvino-node@2026.4.0 sharp@0.35.5 typescript@7.0.2 \
+	  @types/node@24
+	@touch $@
+
+node-env: build/node-env/.installed  ## the types that the sample for Node is checked against; needs node
+
 # Other downloaders, for figures in the same run.
 build/fetch-env/.installed:
 	$(PYTHON) -m venv build/fetch-env

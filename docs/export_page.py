@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 
 from posezoo.cards.markdown import Markdown, format_code, format_table
-from posezoo.errors import ExportError
+from posezoo.convert.decoding import with_decoding
+from posezoo.errors import ConversionError, ExportError
 from posezoo.export.target_type import ExportedModel, ExportFolder, Port
 from posezoo.export.targets import TARGETS
 from posezoo.layout import ModelLayout
-from posezoo.registry import open_registry
+from posezoo.registry import Registry, open_registry
 from posezoo.spec.model import ModelSpec, Precision
 
 
@@ -18,8 +20,9 @@ def draw_page() -> str:
     """The whole page."""
     text = Path(__file__).with_name("export.in.md").read_text("utf-8")
     reasons: dict[str, int] = {}
-    specs = sorted(open_registry().select().models, key=lambda spec: spec.name)
-    rows = [(spec.name, *cells(spec, reasons)) for spec in specs]
+    registry = open_registry()
+    specs = sorted(registry.select().models, key=lambda spec: spec.name)
+    rows = [(spec.name, *cells(spec, registry, reasons)) for spec in specs]
     sections = []
     for column, (name, target) in enumerate(TARGETS.items(), 1):
         taken = {row[0] for row in rows if not row[column].startswith("impossible")}
@@ -40,7 +43,7 @@ def draw_page() -> str:
 EXAMPLES = ("pose-landmark-full-mediapipe", "person-detection-retail-0013")
 
 
-def cells(spec: ModelSpec, reasons: dict[str, int]) -> Iterator[str]:
+def cells(spec: ModelSpec, registry: Registry, reasons: dict[str, int]) -> Iterator[str]:
     """What tests do with this model and each target; a reason that is new gets the next number."""
     inputs = tuple(
         Port(port.name, port.ir_shape, port.element_type or "f32", port.ir_layout, str(port.ir_color or ""))
@@ -52,8 +55,12 @@ def cells(spec: ModelSpec, reasons: dict[str, int]) -> Iterator[str]:
     model = ExportedModel(spec, Precision.FP16, Path("missing.xml"), inputs, outputs, digests, nowhere)
     for _, target in TARGETS.items():
         try:
-            tuple(target.draw(model, ExportFolder({})))
+            if target.takes_frames:
+                decoder = registry.composite_of(spec).decoder if spec.composite else spec.decoder
+                tuple(target.draw(replace(model, spec=with_decoding(spec, decoder)), ExportFolder({})))
+            else:
+                tuple(target.draw(model, ExportFolder({})))
             yield "run" if spec.name in target.run_with else "checked"
-        except ExportError as error:
+        except (ConversionError, ExportError) as error:
             reason = error.problem.removeprefix(f"{spec.name}: ")
             yield Markdown(f"impossible: [{reasons.setdefault(reason, len(reasons) + 1)}](#reasons)")

@@ -81,7 +81,7 @@ def pack_posezoo() -> tuple[str, bytes]:
     sources = {
         "posezoo": (
             Path(__file__).resolve().parents[1],
-            ("**/*.py", "py.typed", "gallery/*/*.*", "export/*/*.in"),
+            ("**/*.py", "py.typed", "gallery/*/*.*", "export/templates/*.*"),
         ),
         "posezoo/models": (models, ("**/*.yml", "**/*.md", "**/*.jpg", "**/*.json", "**/*.svg")),
         "posezoo/licenses": (models.parent / "licenses", ("*.txt",)),

@@ -7,6 +7,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from posezoo.errors import ExportError
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import ModelSpec, Precision
 
@@ -122,6 +123,8 @@ class ExportTarget:
         checked_by: what the tests do, as full sentences for docs/export.md.
         run_with: the models whose export the tests really run; with others they only check the files.
         is_versioned: whether each model has numbered version folders, of which earlier ones are kept.
+        takes_frames: whether it always exports IR that take frames of any size as bytes and contain their
+            decoder: ``--decode --input_type u8 --input_layout NHWC --resize``.
     """
 
     summary: str
@@ -130,6 +133,19 @@ class ExportTarget:
     checked_by: str
     run_with: tuple[str, ...] = ()
     is_versioned: bool = False
+    takes_frames: bool = False
+
+
+def require_keypoints(model: ExportedModel) -> None:
+    """Check that an IR with its decoder returns keypoints.
+
+    Raises:
+        ExportError: it has no decoder, or it is a detector, which returns boxes.
+    """
+    from posezoo.pose.decoders import finds_boxes
+
+    if model.spec.decoding is None or finds_boxes(model.spec.decoding.decoder):
+        raise ExportError(f"{model.name}: the sample needs an IR that returns keypoints")
 
 
 def render(template: str, **values: object) -> bytes:

@@ -20,6 +20,8 @@ TARGETS: LazyTable[ExportTarget] = LazyTable(
         "frigate": "posezoo.export.frigate:TARGET",
         "modelapi": "posezoo.export.modelapi:TARGET",
         "dlstreamer": "posezoo.export.dlstreamer:TARGET",
+        "cpp": "posezoo.export.cpp:TARGET",
+        "node": "posezoo.export.node:TARGET",
     },
 )
 

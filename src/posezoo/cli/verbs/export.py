@@ -37,6 +37,7 @@ SUMMARY = "write the files that a model server, a pipeline or a program in anoth
 EXAMPLES = """
 posezoo export blazepose-full --to ovms models
 posezoo export movenet-lightning --decode --input_type u8 --input_layout NHWC --resize --to folder out
+posezoo export blazepose-full movenet-multipose --to cpp project
 posezoo export blazepose-full --to kserve models --storage_uri s3://bucket/models
 posezoo export 'human-pose-*' --precision FP32 --to triton models --dry_run
 """
@@ -80,6 +81,10 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error("--storage_uri is an address such as s3://bucket/models, for --to kserve")
     flags.require_model_optimizer(args)
     context, inputs = flags.context_from_args(args), flags.input_options_from_args(args)
+    if target.takes_frames:
+        if inputs.element_type not in ("", "u8") or inputs.layout not in ("", "NHWC"):
+            args.parser.error(f"--to {name} always has --input_type u8 and --input_layout NHWC")
+        inputs = replace(inputs, element_type="u8", layout="NHWC", resize=True, decode=True)
     if inputs != InputOptions() and args.output_dir is None:
         # The IR that other verbs use stay as they are.
         own = context.layout.output_dir / "exported" / inputs.folder_name

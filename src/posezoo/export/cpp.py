@@ -1,0 +1,45 @@
+"""Export to C++: a CMake project that prints the people in pictures, and the IR of all models in models/."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from posezoo.export.target_type import (
+    TEMPLATES,
+    ExportedModel,
+    ExportFile,
+    ExportFolder,
+    ExportTarget,
+    render,
+    require_keypoints,
+)
+
+_PROJECT = ("CMakeLists.txt", "main.cpp", "poses.hpp", "blazepose.hpp")
+
+
+def draw_cpp(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
+    """The model's IR, and the project."""
+    require_keypoints(model)
+    yield from model.ir_files("models")
+    for name in _PROJECT:
+        yield ExportFile(name, (TEMPLATES / name).read_bytes())
+    yield ExportFile("README.md", render("README.md"))
+
+
+TARGET = ExportTarget(
+    summary="C++: a CMake project that prints people as JSON and measures frames a second, and IR for it",
+    draw=draw_cpp,
+    next_step="cmake -S {folder} -B {folder}/build "
+    '-D OpenVINO_DIR="$(python -c "import openvino.utils; print(openvino.utils.get_cmake_path())")" '
+    "&& cmake --build {folder}/build && {folder}/build/poses {folder}/models/{name}.xml PICTURE",
+    checked_by="The IR take frames and contain their decoder; the README in the folder says how to run "
+    "BlazePose's two networks together. Tests build the project against the Python package openvino without "
+    "warnings, and compare its JSON with that of `posezoo run`: at most 0.1 px apart.",
+    run_with=(
+        "movenet-singlepose-lightning-int8",
+        "human-pose-estimation-0001",
+        "pose-detection-mediapipe",
+        "pose-landmark-full-mediapipe",
+    ),
+    takes_frames=True,
+)

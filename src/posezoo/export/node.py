@@ -1,0 +1,40 @@
+"""Export to Node: a program for openvino-node that prints the people in a picture, for each model."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+
+from posezoo.export.target_type import (
+    ExportedModel,
+    ExportFile,
+    ExportFolder,
+    ExportTarget,
+    render,
+    require_keypoints,
+)
+
+
+def draw_node(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
+    """The model's IR, and the program."""
+    require_keypoints(model)
+    shapes = {port.name: port.shape for port in model.outputs}
+    names = model.model_info.get("labels", "").split()
+    count = shapes["keypoints"][1] if "keypoints" in shapes else len(names)
+    if len(names) != count:
+        names = [str(place) for place in range(count)]
+    yield from model.ir_files(model.name)
+    sample = render("sample.mjs", name=model.name, names=json.dumps(names))
+    yield ExportFile(f"{model.name}/sample.mjs", sample)
+    yield ExportFile(f"{model.name}/package.json", render("package.json", name=model.name))
+
+
+TARGET = ExportTarget(
+    summary="Node: for each model a program of 30 lines for openvino-node, and an IR for it",
+    draw=draw_node,
+    next_step="cd {folder}/{name} && npm install && node sample.mjs PICTURE",
+    checked_by="The IR takes frames and contains its decoder. openvino-node downloads a library when it is "
+    "installed, so the program was not run: tests check it against the types of openvino-node 2026.4.0 and "
+    "sharp 0.35.",
+    takes_frames=True,
+)

@@ -1,0 +1,261 @@
+"""The programs of the targets cpp and node: the C++ one is built and run, the other one's types are checked."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pytest
+
+from fakes.command import posezoo
+from fakes.zoo import declared_file, model_yml, write_model
+
+ROOT = Path(__file__).parents[2]
+STRICT = "-Wall -Wextra -Wpedantic -Wconversion -Wshadow -Werror"
+NODE_ENV = ROOT / "build" / "node-env"
+
+
+def write_network(path: Path) -> None:
+    """An ONNX file of one convolution that makes 17 heatmaps of 16 x 12 from an image of 64 x 48."""
+    onnx = pytest.importorskip("onnx", reason="needs onnx")
+    helper = onnx.helper
+    weights = np.random.default_rng(3).normal(0, 0.01, (17, 3, 4, 4)).astype(np.float32)
+    ports = [
+        helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, shape)
+        for name, shape in (("image", (1, 3, 64, 48)), ("heatmaps", (1, 17, 16, 12)))
+    ]
+    node = helper.make_node("Conv", ["image", "weights"], ["heatmaps"], "conv", strides=[4, 4])
+    constants = [onnx.numpy_helper.from_array(weights, "weights")]
+    graph = helper.make_graph([node], "pose", ports[:1], ports[1:], constants)
+    opsets = [helper.make_opsetid("", 13)]
+    path.write_bytes(helper.make_model(graph, opset_imports=opsets, ir_version=8).SerializeToString())
+
+
+@pytest.fixture(scope="module")
+def zoo(tmp_path_factory) -> Path:
+    """A folder with a registry of one network, ``net``."""
+    pytest.importorskip("openvino", reason="needs openvino")
+    folder = tmp_path_factory.mktemp("zoo")
+    write_network(folder / "net.onnx")
+    image = {"name": "image", "shape": [1, 3, 64, 48], "layout": "NCHW", "color": "BGR"}
+    content = model_yml(
+        framework="onnx",
+        files=[declared_file(folder / "net.onnx")],
+        inputs=[image],
+        outputs=[{"name": "heatmaps", "shape": [1, 17, 16, 12], "role": "heatmaps"}],
+        decoder={"name": "heatmap"},
+        skeleton="coco-17",
+    )
+    write_model(folder / "models", "net", content)
+    return folder
+
+
+def export(folder: Path, target: str, *models: str, **settings: str) -> None:
+    ended = posezoo("export", *models, "--to", target, folder, cwd=folder.parent, **settings)
+    assert ended.returncode == 0, ended.stderr
+
+
+@pytest.fixture(scope="module")
+def project(zoo) -> Path:
+    """An exported C++ project, and its program in build/."""
+    if shutil.which("cmake") is None or shutil.which("c++") is None:
+        pytest.skip("needs cmake and g++")
+    from openvino.utils import get_cmake_path
+
+    folder = zoo / "project"
+    export(folder, "cpp", "net", "--models_dir", str(zoo / "models"))
+    for command in (
+        ["-S", folder, "-D", f"OpenVINO_DIR={get_cmake_path()}", "-D", f"CMAKE_CXX_FLAGS={STRICT}"],
+        ["--build", folder / "build"],
+    ):
+        place = ["-B", folder / "build"] if command[0] == "-S" else []
+        ended = subprocess.run(["cmake", *command, *place], capture_output=True, text=True, check=False)
+        assert ended.returncode == 0, ended.stdout + ended.stderr
+    return folder
+
+
+def run(project: Path, *args: object) -> subprocess.CompletedProcess[str]:
+    program = [project / "build" / "poses", *map(str, args)]
+    return subprocess.run(program, capture_output=True, text=True, timeout=120, check=False)
+
+
+def people(project: Path, *args: object) -> list[dict]:
+    ended = run(project, *args)
+    assert ended.returncode == 0, ended.stderr
+    return json.loads(ended.stdout)["images"]
+
+
+def write_frames(folder: Path, images) -> tuple[list[Path], list[Path]]:
+    """The same pictures as PPM for the C++ program and as PNG."""
+    names = [folder / f"{number}" for number in range(len(images))]
+    for name, image in zip(names, images, strict=True):
+        for suffix in (".ppm", ".png"):
+            assert cv2.imwrite(str(name.with_suffix(suffix)), image)
+    return [name.with_suffix(".ppm") for name in names], [name.with_suffix(".png") for name in names]
+
+
+def require_same(images: list[dict], *args: object, folder: Path, **settings: str) -> int:
+    """The program's results are those of posezoo run, at most 0.1 px apart; the number of people."""
+    ended = posezoo("run", *args, "-o", folder / "poses", cwd=folder, **settings)
+    assert ended.returncode == 0, ended.stderr
+    wanted = json.loads((folder / "poses" / "poses.json").read_text())["images"]
+    for image, other in zip(images, wanted, strict=True):
+        assert (image["width"], image["height"]) == (other["width"], other["height"])
+        assert len(image["poses"]) == len(other["poses"]), other["image"]
+        for pose, same in zip(image["poses"], other["poses"], strict=True):
+            assert pose.keys() == same.keys() and pose["skeleton"] == same["skeleton"]
+            assert pose["score"] == pytest.approx(same["score"], abs=1e-3)
+            assert pose["box"] == pytest.approx(same["box"], abs=0.1)
+            for point, at in zip(pose["keypoints"], same["keypoints"], strict=True):
+                assert point["name"] == at["name"]
+                assert point["score"] == pytest.approx(at["score"], abs=1e-3)
+                assert (point["x"], point["y"]) == pytest.approx((at["x"], at["y"]), abs=0.1)
+    return sum(len(image["poses"]) for image in images)
+
+
+def test_the_program_prints_what_posezoo_run_finds(project, tmp_path):
+    images = np.random.default_rng(0).integers(0, 256, (3, 64, 48, 3), np.uint8)
+    frames, pictures = write_frames(tmp_path, images)
+    xml = project / "models" / "net.xml"
+    found = people(project, xml, *frames)
+    assert require_same(found, xml, "--detector", "none", "-i", *pictures, folder=tmp_path) == 3
+
+
+def test_a_frame_of_another_size_gives_what_openvino_returns_in_python(project, tmp_path):
+    import openvino as ov
+
+    frame = np.random.default_rng(1).integers(0, 256, (90, 200, 3), np.uint8)
+    xml = project / "models" / "net.xml"
+    ((image,), exact) = people(project, xml, *write_frames(tmp_path, [frame])[0]), "f32"
+    network = ov.Core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": exact})
+    keypoints = network([frame[None]])["keypoints"][0]
+    points = [[point["x"], point["y"], point["score"]] for point in image["poses"][0]["keypoints"]]
+    np.testing.assert_allclose(points, keypoints, atol=1e-3)
+
+
+def test_the_benchmark_counts_frames(project, tmp_path):
+    ppm = write_frames(tmp_path, [np.zeros((64, 48, 3), np.uint8)])[0][0]
+    answer = json.loads(run(project, project / "models" / "net.xml", "--benchmark", 0.2, ppm).stdout)
+    assert answer["frames"] > 0
+    assert answer["frames_per_second"] == pytest.approx(answer["frames"] / answer["seconds"], rel=1e-3)
+
+
+def test_bad_input_is_one_clear_error(project, tmp_path):
+    xml = project / "models" / "net.xml"
+    ppm = write_frames(tmp_path, [np.zeros((64, 48, 3), np.uint8)])[0][0]
+    files = {
+        "cut.ppm": ppm.read_bytes()[:-1],
+        "huge.ppm": b"P6 99999 99999 255\n",
+        "empty.ppm": b"P6 0 5 255\n",
+        "deep.ppm": b"P6 1 1 65535\n\0\0\0\0\0\0",
+    }
+    for name, content in files.items():
+        (tmp_path / name).write_bytes(content)
+    plain = tmp_path / "plain"
+    ended = posezoo("get", "net", "--models_dir", project.parent / "models", "-o", plain)
+    assert ended.returncode == 0, ended.stderr
+    for args, code, problem in (
+        ((xml, tmp_path / "none.ppm"), 1, "none.ppm: cannot be opened"),
+        ((tmp_path / "none.xml", ppm), 1, "none.xml: no such file"),
+        (
+            (next(plain.rglob("FP16/net.xml")), ppm),
+            1,
+            "does not take bytes and return keypoints. Make the IR",
+        ),
+        ((xml, "--detector", xml, ppm), 1, "are not the detector and the landmark network of BlazePose"),
+        ((xml, tmp_path / "cut.ppm"), 1, "cut.ppm: ends before its last pixel"),
+        *(((xml, tmp_path / name), 1, f"{name}: is no PPM file with") for name in [*files][1:]),
+        ((xml, "--device", "NONE", ppm), 1, "NONE"),
+        ((xml, "--benchmark", "no", ppm), 2, "--benchmark: expected seconds above 0, got no"),
+        ((xml, ppm, "--detector"), 2, "--detector needs a value"),
+        ((xml, ppm, "--fast"), 2, "unknown flag --fast"),
+        ((xml,), 2, "name a model and a picture"),
+    ):
+        ended = run(project, *args)
+        assert (ended.returncode, ended.stdout) == (code, ""), args
+        assert ended.stderr.startswith("error: ") and problem in ended.stderr, ended.stderr
+
+
+def letterboxed(images, size):
+    from posezoo.pose.letterbox import letterbox_image
+
+    return [letterbox_image(image, size)[1] for image in images]
+
+
+@pytest.mark.slow
+def test_real_models_find_the_same_people_in_photos(project, mirror, shared, tmp_path):
+    """In pictures of the network's own size; BlazePose's networks in photos of any size."""
+    from posezoo.images import read_image
+
+    settings = {"POSEZOO_MIRROR": str(mirror)}
+    folder = tmp_path / "project"
+    export(folder, "cpp", "movenet-singlepose-lightning-int8", "blazepose-full", **settings)
+    export(folder, "cpp", "human-pose-estimation-0001", "--precision", "FP16-INT8", **settings)
+    assert (folder / "main.cpp").read_bytes() == (project / "main.cpp").read_bytes()
+    photos = [read_image(photo) for photo in sorted((shared / "data" / "photos").glob("*.jpg"))]
+    names = {"movenet-singlepose-lightning-int8": (192, 192), "human-pose-estimation-0001": (456, 256)}
+    for name, size in names.items():
+        (tmp_path / name).mkdir()
+        frames, pictures = write_frames(tmp_path / name, letterboxed(photos, size))
+        xml = folder / "models" / f"{name}.xml"
+        found = people(project, xml, *frames)
+        args = (xml, "--detector", "none", "-i", *pictures)
+        assert require_same(found, *args, folder=tmp_path / name, **settings) >= len(photos)
+    frames, pictures = write_frames(tmp_path, photos)
+    landmarks, detector = (
+        folder / "models" / f"pose-{part}-mediapipe.xml" for part in ("landmark-full", "detection")
+    )
+    found = people(project, landmarks, "--detector", detector, *frames)
+    args = ("blazepose-full", "-i", *pictures)
+    assert require_same(found, *args, folder=tmp_path, **settings) > 10
+
+
+@pytest.mark.parametrize("target", ["cpp", "node"])
+@pytest.mark.parametrize(
+    ("args", "problem"),
+    [
+        (["nanodet-g"], "its decoder nanodet cannot be put into an IR"),
+        (["net", "--input_layout", "NCHW"], "always has --input_type u8 and --input_layout NHWC"),
+    ],
+)
+def test_what_a_program_cannot_take_is_refused(zoo, tmp_path, target, args, problem):
+    ended = posezoo("export", *args, "--to", target, tmp_path / "out", cwd=zoo)
+    assert ended.returncode in (1, 2) and problem in ended.stderr
+    assert not (tmp_path / "out").exists() or not any((tmp_path / "out").iterdir())
+
+
+@pytest.fixture
+def node_program(zoo, tmp_path) -> Path:
+    export(tmp_path / "node", "node", "net", "--models_dir", str(zoo / "models"))
+    return tmp_path / "node" / "net" / "sample.mjs"
+
+
+def test_the_program_for_node_names_the_keypoints(node_program):
+    assert '["nose", "left_eye", "right_eye"' in node_program.read_text()
+    package = json.loads((node_program.parent / "package.json").read_text())
+    assert package["dependencies"].keys() == {"openvino-node", "sharp"}
+    assert (node_program.parent / "net.xml").is_file()
+
+
+@pytest.mark.skipif(not NODE_ENV.is_dir() or shutil.which("node") is None, reason="needs make node-env")
+def test_the_program_for_node_fits_the_types_of_its_packages(node_program):
+    """It is not run: openvino-node downloads its library when it is installed."""
+    folder = node_program.parent
+    (folder / "node_modules").symlink_to(NODE_ENV / "node_modules")
+    options = {"allowJs": True, "checkJs": True, "noEmit": True, "strict": True, "types": ["node"]}
+    options |= {"target": "es2022", "module": "nodenext", "moduleResolution": "nodenext"}
+    files = ["sample.mjs", "wrong.mjs"]
+    (folder / "wrong.mjs").write_text(node_program.read_text().replace("inferAsync", "inferSoon"))
+    (folder / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": files}))
+    ended = subprocess.run(
+        [NODE_ENV / "node_modules" / ".bin" / "tsc", "-p", folder],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    problems = [line for line in ended.stdout.splitlines() if "error" in line]
+    assert problems and all("wrong.mjs" in line and "inferSoon" in line for line in problems), ended.stdout
