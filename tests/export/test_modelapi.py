@@ -135,7 +135,8 @@ def test_a_detector_gets_its_converter_and_labels(detector, tmp_path):
     export(tmp_path, "dlstreamer", detector)
     proc, output = model_proc(tmp_path, DETECTOR)
     assert proc["json_schema_version"] == "2.2.0"
-    assert proc["input_preproc"] == []  # stretched, BGR, without mean and scale
+    (image,) = proc["input_preproc"]  # without mean and scale
+    assert image["params"] == {"resize": "no-aspect-ratio", "color_space": "BGR"}
     assert output == {
         "converter": "detection_output", "layer_names": ["detection_out"], "labels": ["background", "person"],
     }  # fmt: skip

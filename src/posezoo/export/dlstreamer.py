@@ -18,27 +18,24 @@ from posezoo.ir.openvino_import import import_openvino, openvino_core
 from posezoo.ir.provenance import SUFFIXES
 from posezoo.pose.keypoints import SKELETONS
 
-# The element that runs a converter, and what stands before it in the pipeline.
+# The pipeline of a converter, from pictures on.
 _DETECTOR = "../person-detection-retail-0013/person-detection-retail-0013"
-_ELEMENTS = {
-    "detection_output": "gvadetect model={name}.xml model-proc={name}.json",
+_SHOW = "queue ! gvawatermark ! videoconvert ! autovideosink sync=false"
+_PIPELINES = {
+    "detection_output": f"gvadetect model=@.xml model-proc=@.json ! {_SHOW}",
     "keypoints_hrnet": f"gvadetect model={_DETECTOR}.xml model-proc={_DETECTOR}.json ! queue ! "
-    "gvaclassify model={name}.xml model-proc={name}.json object-class=person",
-    "keypoints_openpose": "gvaclassify model={name}.xml model-proc={name}.json inference-region=full-frame",
-    "raw_data_copy": "gvainference model={name}.xml",
-}
-# The end of the pipeline, and what it does.
-_SHOWN = {
-    "end": "gvawatermark ! videoconvert ! autovideosink sync=false",
-    "note": "It shows the video with what was found.",
-}
-_PRINTED = {
-    "end": "gvametaconvert add-tensor-data=true ! gvametapublish file-path=/dev/stdout ! fakesink",
-    "note": "It prints JSON with the tensors of each frame; x and y are pixels of the network's input.",
+    f"gvaclassify model=@.xml model-proc=@.json object-class=person ! {_SHOW}",
+    "keypoints_openpose": f"gvaclassify model=@.xml model-proc=@.json inference-region=full-frame ! {_SHOW}",
+    "raw_data_copy": "gvainference model=@.xml ! queue ! gvametaconvert add-tensor-data=true ! "
+    "gvametapublish file-path=/dev/stdout ! fakesink",
 }
 
 # resize_type of model_info, as model-proc files name it.
-_RESIZES = {"fit_to_window": "aspect-ratio-pad", "fit_to_window_letterbox": "aspect-ratio"}
+_RESIZES = {
+    "standard": "no-aspect-ratio",
+    "fit_to_window": "aspect-ratio-pad",
+    "fit_to_window_letterbox": "aspect-ratio",
+}
 
 
 def draw_dlstreamer(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
@@ -58,10 +55,8 @@ def draw_dlstreamer(model: ExportedModel, _folder: ExportFolder) -> Iterator[Exp
     if converter != "raw_data_copy":
         proc = _draw_model_proc(model, info, {"converter": converter, "layer_names": [*outputs.values()]})
         yield ExportFile(f"{model.name}/{model.name}.json", f"{json.dumps(proc, indent=2)}\n".encode())
-    element = _ELEMENTS[converter].format(name=model.name)
-    end = _PRINTED if converter == "raw_data_copy" else _SHOWN
-    script = render("dlstreamer.sh", name=model.name, element=element, **end)
-    yield ExportFile(f"{model.name}/pipeline.sh", script)
+    pipeline = _PIPELINES[converter].replace("@", model.name)
+    yield ExportFile(f"{model.name}/pipeline.sh", render("dlstreamer.sh", name=model.name, pipeline=pipeline))
 
 
 def _choose_converter(model: ExportedModel, info: Mapping[str, str]) -> str:
@@ -69,7 +64,7 @@ def _choose_converter(model: ExportedModel, info: Mapping[str, str]) -> str:
     if spec.decoding:
         return "raw_data_copy"
     named = [info[key] for key in sorted(info) if "model_type" in key][-1:]
-    if named and named[0] in _ELEMENTS and named[0] != "raw_data_copy":
+    if named and named[0] in _PIPELINES and named[0] != "raw_data_copy":
         return named[0]
     maps = {port.role: port.layout for port in spec.outputs}
     if maps == dict.fromkeys(OPENPOSE_NAMES, "NCHW"):
@@ -100,23 +95,19 @@ def _draw_model_proc(
     model: ExportedModel, info: Mapping[str, str], output: dict[str, object]
 ) -> dict[str, object]:
     """A model-proc file: the same as ``model_info``, which DL Streamer does not read beside one."""
-    resize, color = _RESIZES.get(info.get("resize_type", "")), info.get("color_space", "BGR")
-    params: dict[str, object] = {"resize": resize or "no-aspect-ratio", "color_space": color}
+    params: dict[str, object] = {
+        "resize": _RESIZES[info.get("resize_type", "standard")],
+        "color_space": info.get("color_space", "BGR"),
+    }
     if pad_value := info.get("pad_value"):
         params["padding"] = {"fill_value": [float(pad_value)] * 3}
-    skeleton = SKELETONS.get(info.get("skeleton", ""))
-    if skeleton is None:
-        output["labels"] = info["labels"].split()
-    else:
+    if skeleton := SKELETONS.get(info.get("skeleton", "")):
         output["point_names"] = list(skeleton.keypoints)
         output["point_connections"] = [skeleton.keypoints[place] for limb in skeleton.limbs for place in limb]
+    else:
+        output["labels"] = info["labels"].split()
     image = {"format": "image", "layer_name": model.inputs[0].name, "params": params}
-    is_default = (resize, color) == (None, "BGR")
-    return {
-        "json_schema_version": "2.2.0",
-        "input_preproc": [] if is_default else [image],
-        "output_postproc": [output],
-    }
+    return {"json_schema_version": "2.2.0", "input_preproc": [image], "output_postproc": [output]}
 
 
 TARGET = ExportTarget(
@@ -124,5 +115,6 @@ TARGET = ExportTarget(
     draw=draw_dlstreamer,
     next_step="sh {folder}/{name}/pipeline.sh VIDEO",
     checked_by="DL Streamer was not run: tests compare the files with its rules, read from its sources. "
-    "keypoints_hrnet takes the highest cells without refinement; with --decode the IR refines them itself.",
+    "keypoints_hrnet takes the highest cells without refinement; with --decode the IR refines them itself. "
+    "The pipeline then prints JSON with tensors, in pixels of the network's input.",
 )

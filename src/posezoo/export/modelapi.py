@@ -5,7 +5,7 @@ The IR names it in its ``model_info``. One that was published as IR does not, so
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator
 
 from posezoo.errors import ExportError
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
@@ -19,14 +19,10 @@ _PRINTS = {
     '    print(f"{name} {x:.1f} {y:.1f} {score:.3f}")',
 }
 
-#: The parameters of Model API that ``model_info`` may have, and how to read them.
-_PARAMETERS: Mapping[str, Callable[[str], object]] = {
-    **dict.fromkeys(("apply_softmax", "reverse_input_channels"), "True".__eq__),
-    "confidence_threshold": float,
-    "labels": str.split,
-    "pad_value": int,
-    "resize_type": str,
-}
+# The parameters of Model API that model_info may have, and how to read them.
+_PARAMETERS: dict[str, Callable[[str], object]] = {"confidence_threshold": float, "labels": str.split}
+_PARAMETERS |= {"pad_value": int, "resize_type": str}
+_PARAMETERS |= dict.fromkeys(("apply_softmax", "reverse_input_channels"), "True".__eq__)
 
 
 def draw_modelapi(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:

@@ -59,20 +59,17 @@ def prepare_for_writing(network: Any, spec: ModelSpec, decoder: Decoder | None) 
         for port in network.outputs
         if port.partial_shape.rank.is_static
     }
-    _set_model_info(network, [MODEL_INFO], build_model_info(outputs, spec, decoder))
+    if info := build_model_info(outputs, spec, decoder):
+        network.set_rt_info(_format_plain(info), [MODEL_INFO])
 
 
-def _set_model_info(network: Any, path: list[str], value: Plain) -> None:
-    """Write model_info as Open Model Zoo does: the items of a list are separated by spaces."""
+def _format_plain(value: Plain) -> Any:
+    """A value as Open Model Zoo writes it: the items of a list are separated by spaces."""
     if isinstance(value, Mapping):
-        for name, member in value.items():
-            _set_model_info(network, [*path, name], member)
-    elif isinstance(value, tuple):
-        have_one_type = all(type(item) is type(value[0]) for item in value)
-        are_plain = have_one_type and isinstance(value[0] if value else "", (str, int, float))
-        network.set_rt_info(list(value) if are_plain else [str(item) for item in value], path)
-    else:
-        network.set_rt_info(str(value) if isinstance(value, bool) else value, path)
+        return {name: _format_plain(member) for name, member in value.items()}
+    if isinstance(value, tuple):
+        return " ".join(str(_format_plain(item)) for item in value)
+    return _join_numbers((value,)) if isinstance(value, float) else str(value)
 
 
 def build_rt_info(spec: ModelSpec, decoder: Decoder | None) -> dict[str, str]:

@@ -32,18 +32,11 @@ _WRAPPERS: Mapping[tuple[str, ...], Mapping[str, str]] = {
     ("heatmaps",): {"model_type": "keypoints_hrnet"},
 }
 
-#: The number of bins per pixel that Model API assumes.
-MODEL_API_SPLIT = 2
-
 #: The names that DL Streamer's keypoints_openpose requires, by role.
 OPENPOSE_NAMES = {"heatmaps": "Mconv7_stage2_L2", "pafs": "Mconv7_stage2_L1"}
 
 # The words for the steps that an IR may do itself, by the field of an input.
-_STEPS = {
-    "mean": "mean_values",
-    "scale": "scale_values",
-    "reverse_input_channels": "reverse_input_channels",
-}
+_STEPS = {"mean": "mean_values", "scale": "scale_values", "reverse_input_channels": "reverse_input_channels"}
 
 
 def build_model_info(
@@ -71,7 +64,12 @@ def build_model_info(
             info |= {"color_space": port.ir_color, "reverse_input_channels": str(port.ir_color == "RGB")}
         if decoder is not None:
             with suppress(PosezooError):  # an unknown decoder or option; posezoo run reports it
-                info |= _describe_outputs(outputs, spec, decoder) | _describe_resize(decoder, port)
+                info |= _describe_outputs(outputs, spec, decoder)
+                stretches, color = fit_to_input(decoder, port)
+                is_centered = find_decoder(decoder.name).input_sizing.centered
+                window = "fit_to_window_letterbox" if is_centered else "fit_to_window"
+                info["resize_type"] = "standard" if stretches else window
+                info |= {"pad_value": str(round(fmean(color)))} if any(color) and not stretches else {}
     if port.resize:
         sides = dict(zip(port.layout, map(str, port.shape), strict=True))
         info |= {"embedded_processing": "True", "orig_height": sides["H"], "orig_width": sides["W"]}
@@ -94,7 +92,7 @@ def _describe_outputs(outputs: Mapping[str, Shape], spec: ModelSpec, decoder: De
         return {}  # the first network of a composite
     info: dict[str, str] = {}
     if not spec.decoding:
-        if getattr(options, "split", MODEL_API_SPLIT) == MODEL_API_SPLIT:
+        if getattr(options, "split", 2) == 2:  # the bins per pixel that Model API assumes
             info |= _WRAPPERS.get(roles, {})
         if {*OPENPOSE_NAMES.values()} <= outputs.keys():
             info["model_type"] = "keypoints_openpose"
@@ -107,13 +105,3 @@ def _describe_outputs(outputs: Mapping[str, Shape], spec: ModelSpec, decoder: De
         labels = " ".join(skeleton.keypoints)
         info |= {"labels": labels, "skeleton": skeleton.name, "limbs": " ".join(limbs)}
     return info
-
-
-def _describe_resize(decoder: Decoder, port: Input) -> dict[str, str]:
-    """How an image is fitted into the input."""
-    stretches, color = fit_to_input(decoder, port)
-    if stretches:
-        return {"resize_type": "standard"}
-    is_centered = find_decoder(decoder.name).input_sizing.centered
-    info = {"resize_type": "fit_to_window_letterbox" if is_centered else "fit_to_window"}
-    return info | ({"pad_value": str(round(fmean(color)))} if any(color) else {})
