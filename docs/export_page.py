@@ -9,7 +9,8 @@ from pathlib import Path
 from posezoo.cards.markdown import Markdown, format_code, format_table
 from posezoo.convert.decoding import with_decoding
 from posezoo.errors import ConversionError, ExportError
-from posezoo.export.target_type import ExportedModel, ExportFolder, Port
+from posezoo.export.ir_facts import declared_facts
+from posezoo.export.target_type import ExportFolder
 from posezoo.export.targets import TARGETS
 from posezoo.layout import ModelLayout
 from posezoo.registry import Registry, open_registry
@@ -45,22 +46,24 @@ EXAMPLES = ("pose-landmark-full-mediapipe", "person-detection-retail-0013")
 
 def cells(spec: ModelSpec, registry: Registry, reasons: dict[str, int]) -> Iterator[str]:
     """What tests do with this model and each target; a reason that is new gets the next number."""
-    inputs = tuple(
-        Port(port.name, port.ir_shape, port.element_type or "f32", port.ir_layout, str(port.ir_color or ""))
-        for port in spec.inputs
-    )
-    outputs = tuple(Port(port.name, port.shape, "f32", port.layout) for port in spec.outputs)
-    nowhere = ModelLayout(Path("missing"), Path("missing"))
-    digests = {".xml": "0", ".bin": "0"}
-    model = ExportedModel(spec, Precision.FP16, Path("missing.xml"), inputs, outputs, digests, nowhere)
+    plain = declared_facts(spec, Precision.FP16, ModelLayout(Path("missing"), Path("missing")))
+    assert plain is not None, f"{spec.name} declares no inputs or outputs"
+    decoder = registry.composite_of(spec).decoder if spec.composite else spec.decoder
+    try:
+        decoded, obstacle = replace(plain, spec=with_decoding(spec, decoder)), ""
+    except ConversionError as error:
+        decoded, obstacle = None, error.problem
     for _, target in TARGETS.items():
-        try:
-            if target.takes_frames:
-                decoder = registry.composite_of(spec).decoder if spec.composite else spec.decoder
-                tuple(target.draw(replace(model, spec=with_decoding(spec, decoder)), ExportFolder({})))
-            else:
-                tuple(target.draw(model, ExportFolder({})))
-            yield "run" if spec.name in target.run_with else "checked"
-        except (ConversionError, ExportError) as error:
-            reason = error.problem.removeprefix(f"{spec.name}: ")
-            yield Markdown(f"impossible: [{reasons.setdefault(reason, len(reasons) + 1)}](#reasons)")
+        problems, done = [obstacle] if target.takes_frames and obstacle else [], ""
+        for model in (decoded,) if target.takes_frames else (plain, decoded):
+            try:
+                if model is not None and not done:
+                    tuple(target.draw(model, ExportFolder({})))
+                    done = "run" if spec.name in target.run_with else "checked"
+                    done += "" if target.takes_frames or model is plain else ", with `--decode`"
+            except ExportError as error:
+                problems.append(error.problem)
+        if not done:
+            reason = problems[0].removeprefix(f"{spec.name}: ")
+            done = f"impossible: [{reasons.setdefault(reason, len(reasons) + 1)}](#reasons)"
+        yield Markdown(done)

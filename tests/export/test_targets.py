@@ -22,12 +22,15 @@ from fakes.exports import files_below, renamed
 from posezoo.download.published_photos import SAMPLES
 from posezoo.errors import ExportError, InferenceError
 from posezoo.export.export_writer import write_export
-from posezoo.export.ir_facts import read_ir_facts
+from posezoo.export.ir_facts import declared_facts, read_ir_facts
 from posezoo.export.target_type import TEMPLATES, ExportFolder
 from posezoo.export.targets import TARGETS, find_target
 from posezoo.ir.openvino_import import import_openvino
+from posezoo.layout import ModelLayout
 from posezoo.pose.decoders import decode
+from posezoo.registry import open_registry
 from posezoo.resolve.input_options import InputOptions
+from posezoo.spec.model import Precision
 
 OVMS_SCHEMA = Path(__file__).parent / "ovms_config.schema.json"
 KSERVE_TYPES = Path(__file__).parent / "kserve_types.json"
@@ -225,6 +228,32 @@ def test_a_type_that_triton_does_not_have_is_refused(make_model):
     model = replace(model, inputs=(replace(model.inputs[0], element_type="bf16"),))
     with pytest.raises(ExportError, match="net: Triton's OpenVINO backend has no type bf16"):
         list(find_target("triton").draw(model, ExportFolder({})))
+
+
+def test_the_files_of_servers_are_valid_for_every_model_of_the_zoo(tmp_path):
+    jsonschema = pytest.importorskip("jsonschema")
+    model_config_pb2 = pytest.importorskip("tritonclient.grpc.model_config_pb2", reason="needs tritonclient")
+    from google.protobuf import text_format
+
+    schema, layout = json.loads(OVMS_SCHEMA.read_text()), ModelLayout(tmp_path, tmp_path)
+    services = set()
+    for spec in open_registry().select(["*", "*@*"]).models:
+        model = declared_facts(spec, Precision.FP16, layout)
+        assert model is not None, spec.name
+        texts = {
+            file.name: file.content.decode()
+            for name in ("ovms", "kserve", "triton")
+            for file in find_target(name).draw(model, ExportFolder({}))
+            if isinstance(file.content, bytes)
+        }
+        jsonschema.validate(json.loads(texts["config.json"]), schema)
+        service = yaml.safe_load(texts[f"{model.name}.yaml"])
+        assert unknown_keys(service, "V1beta1InferenceService") == []
+        assert re.fullmatch(r"[a-z][a-z0-9-]{0,51}[a-z0-9]", service["metadata"]["name"])
+        services.add(service["metadata"]["name"])
+        config = text_format.Parse(texts[f"{model.name}/config.pbtxt"], model_config_pb2.ModelConfig())
+        assert [tuple(port.dims) for port in config.output] == [port.shape for port in model.outputs]
+    assert len(services) >= 34
 
 
 # --- frigate
