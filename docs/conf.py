@@ -24,6 +24,8 @@ exclude_patterns = [".*", "docs/*.in.md", "build", "src", "tests", "quickstart",
 suppress_warnings = ["toc.not_included"]
 
 myst_heading_anchors = 4
+# Flags keep their two hyphens.
+smartquotes = False
 
 autodoc_member_order = "bysource"
 autodoc_preserve_defaults = True
