@@ -89,6 +89,8 @@ def run(*command: str | Path, **options: object) -> str:
 def make_release(dist: Path, folder: Path, untried: bool) -> None:
     """Replace `dist` by a release, tried with each Python or not; leave it alone if anything is wrong."""
     release = read_release()
+    if dist.exists() and any(dist.iterdir()) and not (dist / "SHA256SUMS").exists():
+        raise ReleaseError(f"{dist} is not a release's folder: remove it, or name another with --dist")
     built, again = (build(release, folder / name) for name in ("first", "second clone"))
     if different := [name for name in {*built, *again} if built.get(name) != again.get(name)]:
         raise ReleaseError(f"a second build has other bytes: {', '.join(different)}")
