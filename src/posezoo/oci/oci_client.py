@@ -250,7 +250,10 @@ class OciClient:
         except SourceError as error:
             address = ip_address(urlsplit(self._root).hostname or "")
             has_no_tls = error.problem.startswith("TLS failed") and "CERTIFICATE" not in error.problem
-            if not has_no_tls or not (options.allow_http or (address and address.is_loopback)):
+            if not has_no_tls:
+                raise
+            if not (options.allow_http or (address and address.is_loopback)):
+                error.hint = "if the registry has no TLS: --allow_http"
                 raise
         self._root = f"http{self._root.removeprefix('https')}"
         with send_request(session, "GET", self._root, options, {}) as response:
