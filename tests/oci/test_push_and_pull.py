@@ -606,3 +606,34 @@ def test_an_incomplete_ir_is_not_pushed(zoo, registry):
     ended = run(zoo, "push", f"oci://{registry.host}/team/half:1", "net")
     assert ended.returncode == 1
     assert "net.bin: missing" in ended.stderr
+
+
+def test_an_upload_is_not_sent_where_the_registry_must_not_lead_it(zoo, registry):
+    """A registry that names any address for an upload is not followed from https to http."""
+    from posezoo.download.context import DownloadContext
+    from posezoo.download.options import DownloadOptions
+    from posezoo.oci.oci_client import OciClient
+
+    with DownloadContext("a", DownloadOptions(None, attempts=1)) as context:
+        client = OciClient(OciAddress("registry.example.org", "team/net", "1"), context)
+        client._login_ends = float("inf")
+        for target, problem in (
+            ("http://registry.example.org/v2/", "redirects from https to http"),
+            ("https://169.254.169.254/latest/", "an address of this machine or a private network"),
+        ):
+            with pytest.raises(SourceError, match=problem):
+                client._send("PUT", target, 201)
+
+
+def test_the_reason_of_a_registry_is_shown(zoo, registry):
+    lost = [{"status": 201}]
+
+    def lose_one(method: str, path: str) -> dict[str, int] | None:
+        return lost.pop() if lost and method == "PUT" and "/blobs/uploads/" in path else None
+
+    with FaultyProxy(registry, lose_one) as proxy:
+        ended = run(zoo, "push", f"oci://{proxy.host}/team/reason:1", "net", "--attempts", 1)
+    assert ended.returncode == 1
+    assert "blob unknown to registry" in ended.stderr and "Traceback" not in ended.stderr
+    missing = pull(zoo, registry.host, "team/reason:1")
+    assert "HTTP 404" in missing.stderr  # the tag is written last

@@ -34,7 +34,13 @@ from posezoo.download.context import DownloadContext
 from posezoo.download.file_download import ask_again
 from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
-from posezoo.errors import DigestError, SourceError, sanitize
+from posezoo.errors import (
+    DigestError,
+    SourceError,
+    escape_control_characters,
+    redact_secrets,
+    sanitize,
+)
 from posezoo.files.file_record import read_json
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import SourceFile
@@ -169,17 +175,19 @@ class OciClient:
         self, method: str, path: str, expected: int, data: IO[bytes] | None = None, content_type: str = ""
     ) -> requests.Response:
         """Send a request about the repository, and raise an error unless the status is expected, or 200."""
-        from posezoo.download.http import refuse_status, send_request
+        from posezoo.download.http import refuse_status, refuse_unsafe_redirect, send_request
 
         context = self._logged_in()
         headers = {"Content-Type": content_type} if content_type else {}
         session, url = context.pool.session(), self._url(path)
+        refuse_unsafe_redirect(self._root, url, context.options, by_proxy=False)  # the registry may name any
         with send_request(session, method, url, context.options, headers, data) as response:
             try:
                 refuse_status(response, expected)
             except SourceError as error:
                 stated = response.raw.read(1000, decode_content=True).decode("utf-8", "replace")
-                error.problem += f": {sanitize(stated)}" if stated else ""
+                reasons = re.findall(r'"message":\s*"([^"]*)"', redact_secrets(stated))
+                error.problem = ": ".join(map(escape_control_characters, (error.problem, *reasons)))
                 if "DIGEST_INVALID" in stated:  # the bytes were changed on their way
                     raise TransientSourceError(error.problem) from error
                 raise
@@ -215,15 +223,10 @@ class OciClient:
             if not realm.startswith(("https://", f"{self._root.partition(':')[0]}://")):
                 raise SourceError(f"names {sanitize(realm)} for logins, which is not an https URL")
             query = {"service": stated.get("service", ""), "scope": self._scope}
-            method, url, form = "GET", f"{realm}?{urlencode(query)}", None
+            method, url, form = "GET", f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}", None
             if user == "<token>":  # an identity token (OAuth 2.0) in place of a password
-                form = {
-                    "grant_type": "refresh_token",
-                    "refresh_token": secret,
-                    "client_id": "posezoo",
-                    **query,
-                }
-                method, url, login = "POST", realm, ""
+                form = {"grant_type": "refresh_token", "refresh_token": secret, "client_id": "posezoo"}
+                form, method, url, login = form | query, "POST", realm, ""
             headers = {"Authorization": login} if login else {}
             with send_request(self._context.pool.session(), method, url, options, headers, form) as response:
                 refuse_status(response)
