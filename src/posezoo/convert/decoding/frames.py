@@ -121,21 +121,19 @@ def _resample(image: Any, axis: int, channels: int, step: Any, shrunk: Any, inne
         axis: of its rows, or of its columns with ``channels`` values side by side.
         step, shrunk, inner: i32 (1,), as in ``FrameFit``.
     """
-    one, twice = nodes.integers([1]), ops.multiply(inner, nodes.integers(2))
-    odd = ops.add(ops.multiply(_count_to(inner), nodes.integers(2)), one)
-    last = ops.subtract(shrunk, one)
-    place = ops.subtract(ops.multiply(odd, shrunk), inner)
-    place = ops.minimum(ops.maximum(place, nodes.integers(0)), ops.multiply(last, twice))
-    before = ops.divide(place, twice)
-    share = ops.subtract(place, ops.multiply(before, twice))
-    share = ops.divide(nodes.to_float(share), nodes.to_float(twice))
+    one, two = nodes.integers([1]), nodes.integers([2])
+    last, twice = shrunk - one, inner * two
+    place = (_count_to(inner) * two + one) * shrunk - inner
+    place = ops.minimum(ops.maximum(place, nodes.integers(0)), last * twice)
+    before = place / twice
+    share = nodes.to_float(place - before * twice) / nodes.to_float(twice)
     sides = []
-    for cell in (before, ops.minimum(ops.add(before, one), last)):
-        inside = ops.unsqueeze(_count_to(step), nodes.integers(1))
-        index = ops.add(ops.multiply(ops.unsqueeze(cell, nodes.integers(0)), step), inside)
+    for cell in (before, ops.minimum(before + one, last)):
+        index = ops.unsqueeze(cell, nodes.integers(0)) * step
+        index = index + ops.unsqueeze(_count_to(step), nodes.integers(1))
         if channels > 1:
-            index = ops.multiply(ops.unsqueeze(index, nodes.integers(2)), nodes.integers(channels))
-            index = ops.add(index, nodes.integers(np.arange(channels)))
+            index = ops.unsqueeze(index, nodes.integers(2)) * nodes.integers(channels)
+            index = index + nodes.integers(np.arange(channels))
             index = ops.reshape(index, ops.concat([step, nodes.integers([-1])], 0), False)
         sides.append(nodes.to_float(nodes.take(image, index, axis)))
     if channels > 1:
@@ -143,8 +141,8 @@ def _resample(image: Any, axis: int, channels: int, step: Any, shrunk: Any, inne
         share = ops.reshape(share, nodes.integers([-1]), False)
     if axis + 1 < len(image.get_output_partial_shape(0)):
         share = ops.unsqueeze(share, nodes.integers(1))
-    between = ops.add(sides[0], ops.multiply(ops.subtract(sides[1], sides[0]), share))
-    return ops.reduce_mean(between, nodes.integers([axis]))
+    before, after = sides
+    return ops.reduce_mean(before + (after - before) * share, nodes.integers([axis]))
 
 
 def _count_to(count: Any) -> Any:

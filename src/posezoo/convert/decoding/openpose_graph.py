@@ -50,29 +50,26 @@ def build(maps: Maps, size: Size, options: OpenPoseOptions, max_people: int) -> 
     affinity, length = _find_candidates(x, y, is_peak, pafs, options.min_affinity)
     is_candidate = to_float(ops.greater(affinity, constant(0)))
     in_row, in_column = (ops.reduce_sum(is_candidate, integers([axis]), keep_dims=True) for axis in (2, 1))
-    is_alone = to_float(ops.equal(ops.add(in_row, in_column), constant(2)))
-    is_unique = ops.multiply(is_candidate, is_alone)
+    is_unique = is_candidate * to_float(ops.equal(in_row + in_column, constant(2)))
     labels = _label(is_unique)
     weights = _weigh(affinity, length, *_person_heights(labels, is_unique, length, is_peak), cell)
-    is_open = ops.subtract(is_candidate, is_unique)
-    is_best = _match(ops.multiply(ops.relu(weights), is_open))
+    is_best = _match(ops.relu(weights) * (is_candidate - is_unique))
     labels = reduce(lambda labels, limb: _join(labels, is_best, limb), range(len(STARTS)), labels)
-    is_limb = ops.add(is_unique, is_best)
     in_group = _members(np.arange(JOINTS * options.max_peaks, dtype=np.float32), labels, is_peak)
     is_within = to_float(ops.equal(*_at_limbs(labels)))
-    limb_scores = _sum_at_starts(reduce(ops.multiply, (is_limb, affinity, is_within)))
+    limb_scores = _sum_at_starts((is_unique + is_best) * affinity * is_within)
     count, total, score = _sums(in_group, is_peak, ops.add(scores, limb_scores), scores)
     is_person = ops.logical_and(
         ops.greater_equal(count, constant(max(2, options.min_keypoints))),
-        ops.greater_equal(total, ops.multiply(constant(options.min_score), count)),
+        ops.greater_equal(total, constant(options.min_score) * count),
     )
-    score = ops.minimum(ops.divide(score, constant(JOINTS)), constant(1))
+    score = ops.minimum(score / constant(JOINTS), constant(1))
     order, score = select_highest(ops.select(is_person, score, constant(-1)), max_people or options.max_peaks)
     half, across, down = constant(0.5), constant(size[0] / width), constant(size[1] / height)
-    points = (ops.multiply(ops.add(x, half), across), ops.multiply(ops.add(y, half), down), scores)
+    points = ((x + half) * across, (y + half) * down, scores)
     stacked = ops.concat([ops.unsqueeze(each, integers(2)) for each in points], 2)  # (18, P, 3)
     members = ops.reshape(take(in_group, order, 0), integers([-1, JOINTS, options.max_peaks, 1]), False)
-    return ops.reduce_sum(ops.multiply(members, stacked), integers([2])), score
+    return ops.reduce_sum(members * stacked, integers([2])), score
 
 
 def _split(maps: Maps) -> tuple[Any, Any]:
@@ -117,19 +114,18 @@ def _refine(joints: Any, places: Any) -> tuple[Any, Any]:
     values = ops.abs(take(flat, ops.floor_mod(around, integers(JOINTS * count)), 0))
     logs = ops.log(ops.clamp(values, float(TINY), float(HUGE)))
     center = take(logs, [4], 0)
-    before, after = (ops.subtract(take(logs, side, 0), center) for side in ([0, 1], [2, 3]))
+    before, after = (take(logs, side, 0) - center for side in ([0, 1], [2, 3]))
     columns = ops.mod(places, integers(width))
-    rows = ops.divide(ops.subtract(places, columns), integers(width))
+    rows = ops.divide(places, integers(width))
     cells = ops.concat([ops.unsqueeze(each, integers(0)) for each in (columns, rows)], 0)
     at_start = ops.equal(cells, integers(0))
     at_end = ops.equal(cells, integers(np.reshape([width - 1, height - 1], (2, 1, 1))))
-    bends = ops.add(before, after)
+    bends = before + after
     bends = ops.select(ops.logical_or(at_start, at_end), take(bends, [1, 0], 0), bends)
-    before = ops.select(at_start, ops.subtract(bends, after), before)
-    after = ops.select(at_end, ops.subtract(bends, before), after)
-    bend = ops.minimum(ops.add(before, after), constant(-TINY))
-    offsets = ops.divide(ops.multiply(constant(0.5), ops.subtract(before, after)), bend)
-    points = ops.add(to_float(cells), ops.clamp(offsets, -0.5, 0.5))
+    before = ops.select(at_start, bends - after, before)
+    after = ops.select(at_end, bends - before, after)
+    offsets = constant(0.5) * (before - after) / ops.minimum(before + after, constant(-TINY))
+    points = to_float(cells) + ops.clamp(offsets, -0.5, 0.5)
     return take(points, 0, 0), take(points, 1, 0)
 
 
@@ -147,27 +143,20 @@ def _find_candidates(x: Any, y: Any, is_peak: Any, pafs: Any, min_affinity: floa
     spans, cells = [], []
     for values, side in ((x, width), (y, height)):
         start, end = _at_limbs(ops.clamp(values, 0, side - 1))
-        spans.append(ops.subtract(end, start))
-        along = ops.add(ops.multiply(shares, spans[-1]), ops.add(start, constant(0.5)))
-        cells.append(ops.convert(along, "i32"))
+        spans.append(end - start)
+        cells.append(ops.convert(shares * spans[-1] + (start + constant(0.5)), "i32"))
     (dx, dy), (columns, rows) = spans, cells
-    length = ops.sqrt(ops.add(ops.multiply(dx, dx), ops.multiply(dy, dy)))
-    first = integers(height * width * CHANNELS.reshape(-1, 1, 1))
-    place = ops.add(ops.add(ops.multiply(rows, integers(width)), columns), first)
+    length = ops.sqrt(dx * dx + dy * dy)
+    place = rows * integers(width) + columns + integers(height * width * CHANNELS.reshape(-1, 1, 1))
     flat = ops.reshape(pafs, integers([-1]), False)
-    sums = (
-        ops.multiply(take(flat, place, 0), dx),
-        ops.multiply(take(flat, ops.add(place, integers(height * width)), 0), dy),
-    )
-    along = ops.divide(ops.add(*sums), ops.add(length, constant(1e-6)))  # (10, 19, P, P)
+    along = take(flat, place, 0) * dx + take(flat, place + integers(height * width), 0) * dy
+    along = along / (length + constant(1e-6))  # (10, 19, P, P)
     agrees = ops.greater(along, constant(min_affinity))
     count = ops.reduce_sum(to_float(agrees), integers([0]))
     total = ops.reduce_sum(ops.select(agrees, along, constant(0)), integers([0]))
-    is_found = ops.logical_and(
-        ops.greater_equal(count, constant(ENOUGH)),
-        ops.greater(ops.multiply(*_at_limbs(is_peak)), constant(0)),
-    )
-    return ops.select(is_found, ops.divide(total, ops.maximum(count, constant(1))), constant(0)), length
+    start, end = _at_limbs(is_peak)
+    is_found = to_float(ops.greater_equal(count, constant(ENOUGH))) * start * end
+    return is_found * total / ops.maximum(count, constant(1)), length
 
 
 def _label(is_limb: Any) -> Any:
@@ -176,10 +165,9 @@ def _label(is_limb: Any) -> Any:
     labels = constant(own)
     for level in map(list, _LEVELS):
         here = take(is_limb, level, 0)
-        given = ops.multiply(here, ops.unsqueeze(take(labels, STARTS[level], 0), integers(2)))
-        has = ops.reduce_sum(here, integers([1]))
-        alone = ops.multiply(ops.subtract(constant(1), has), constant(own[ENDS[level]]))
-        new = ops.add(ops.reduce_sum(given, integers([1])), alone)
+        given = here * ops.unsqueeze(take(labels, STARTS[level], 0), integers(2))
+        is_alone = constant(1) - ops.reduce_sum(here, integers([1]))
+        new = ops.reduce_sum(given, integers([1])) + is_alone * constant(own[ENDS[level]])
         labels = ops.scatter_update(labels, integers(ENDS[level]), new, integers(0))
     return reduce(lambda labels, limb: _join(labels, is_limb, limb), _EAR_LIMBS, labels)
 
@@ -193,10 +181,10 @@ def _join(labels: Any, is_limb: Any, limb: int) -> Any:
     # (18, P, P): whether a peak is in the group of a start, or of an end.
     groups = [to_float(ops.equal(ops.unsqueeze(labels, integers(2)), end)) for end in ends]
     shared = ops.matmul(*(ops.reduce_max(each, integers([1])) for each in groups), True, False)
-    joined = ops.multiply(take(is_limb, limb, 0), to_float(ops.equal(shared, constant(0))))
+    joined = take(is_limb, limb, 0) * to_float(ops.equal(shared, constant(0)))
     is_moved = ops.matmul(groups[1], ops.reduce_max(joined, integers([0])), False, False)
     given = ops.matmul(groups[1], ops.matmul(ends[0], joined, False, False), False, False)
-    return ops.add(ops.multiply(labels, ops.subtract(constant(1), is_moved)), given)
+    return labels * (constant(1) - is_moved) + given
 
 
 def _members(groups: Any, labels: Any, is_peak: Any) -> Any:
@@ -205,7 +193,7 @@ def _members(groups: Any, labels: Any, is_peak: Any) -> Any:
         groups if hasattr(groups, "get_element_type") else constant(groups), integers([-1, 1]), False
     )
     columns, peaks = (ops.reshape(each, integers([1, -1]), False) for each in (labels, is_peak))
-    return ops.multiply(to_float(ops.equal(rows, columns)), peaks)
+    return to_float(ops.equal(rows, columns)) * peaks
 
 
 def _sums(members: Any, *values: Any) -> list[Any]:
@@ -224,9 +212,9 @@ def _sum_at_starts(values: Any) -> Any:
 def _person_heights(labels: Any, is_limb: Any, length: Any, is_peak: Any) -> tuple[Any, Any]:
     """Of each peak, (18, P): the logarithm of its person's height in cells, and 1 if it is known."""
     shares = constant(grouping.SHARES.reshape(-1, 1, 1))
-    each = (_sum_at_starts(ops.multiply(is_limb, values)) for values in (length, shares))
+    each = (_sum_at_starts(is_limb * values) for values in (length, shares))
     lengths, shares, count = _sums(_members(labels, labels, is_peak), *each, is_peak)
-    heights = ops.maximum(ops.divide(lengths, ops.maximum(shares, constant(1e-6))), constant(1e-3))
+    heights = ops.maximum(lengths / ops.maximum(shares, constant(1e-6)), constant(1e-3))
     is_known = to_float(ops.greater(count, constant(1)))
     log, known = (ops.reshape(each, integers([JOINTS, -1]), False) for each in (ops.log(heights), is_known))
     return log, known
@@ -235,24 +223,19 @@ def _person_heights(labels: Any, is_limb: Any, length: Any, is_peak: Any) -> tup
 def _weigh(affinity: Any, length: Any, log_heights: Any, is_known: Any, cell: float) -> Any:
     """The weight of each pair, as in ``pose.grouping``."""
     (one, other), (is_one, is_other) = _at_limbs(log_heights), _at_limbs(is_known)
-    known = ops.add(is_one, is_other)
-    height = ops.divide(
-        ops.add(ops.multiply(one, is_one), ops.multiply(other, is_other)), ops.maximum(known, constant(1))
-    )
-    height_ratio = reduce(ops.multiply, (ops.subtract(one, other), is_one, is_other))
-    usual = ops.add(constant(grouping.LOG_SHARES.reshape(-1, 1, 1)), height)
-    length_ratio = ops.subtract(ops.log(ops.maximum(length, constant(0.1))), usual)
+    known = is_one + is_other
+    height = (one * is_one + other * is_other) / ops.maximum(known, constant(1))
+    height_ratio = (one - other) * is_one * is_other
+    usual = constant(grouping.LOG_SHARES.reshape(-1, 1, 1)) + height
+    length_ratio = ops.log(ops.maximum(length, constant(0.1))) - usual
     is_long = ops.greater(length_ratio, constant(0))
     factor = ops.select(is_long, constant(grouping.LONG_PENALTY), constant(grouping.SHORT_PENALTY))
-    penalty = ops.add(
-        ops.multiply(constant(grouping.HEIGHT_PENALTY), ops.multiply(height_ratio, height_ratio)),
-        ops.multiply(factor, ops.multiply(length_ratio, length_ratio)),
-    )
-    length = ops.multiply(length, constant(cell))
-    unknown = ops.multiply(constant(grouping.UNKNOWN_PENALTY), ops.multiply(length, length))
-    bonus = ops.add(constant(1), ops.multiply(constant(grouping.LENGTH_BONUS), length))
+    penalty = constant(grouping.HEIGHT_PENALTY) * height_ratio * height_ratio
+    penalty = penalty + factor * length_ratio * length_ratio
+    length = length * constant(cell)
+    unknown = constant(grouping.UNKNOWN_PENALTY) * length * length
     penalty = ops.select(ops.greater(known, constant(0)), penalty, unknown)
-    return ops.subtract(ops.add(constant(1), ops.multiply(affinity, bonus)), penalty)
+    return constant(1) + affinity * (constant(1) + constant(grouping.LENGTH_BONUS) * length) - penalty
 
 
 def _match(weights: Any) -> Any:
@@ -275,9 +258,9 @@ def _match(weights: Any) -> Any:
 
     from_starts, from_ends = weights, weights
     for turn in range(ROUNDS):
-        from_starts = ops.subtract(weights, best_other(from_ends, 2)) if turn else weights
-        from_ends = ops.subtract(weights, best_other(from_starts, 1))
-    gains = ops.subtract(ops.add(from_starts, from_ends), weights)
+        from_starts = weights - best_other(from_ends, 2) if turn else weights
+        from_ends = weights - best_other(from_starts, 1)
+    gains = from_starts + from_ends - weights
     tests = [
         ops.greater_equal(gains, ops.reduce_max(gains, integers([axis]), keep_dims=True)) for axis in (1, 2)
     ]
