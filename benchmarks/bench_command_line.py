@@ -9,6 +9,7 @@ is 1 if the best of ten runs misses its bar.
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 import tempfile
@@ -46,11 +47,13 @@ def main() -> int:
         for number in range(MODELS):
             (models / "public" / f"model-{number}").mkdir(parents=True)
             (models / "public" / f"model-{number}" / "model.yml").write_text("description: A model.\n")
-        names = f"posezoo completion --names, {MODELS} models"
+        names, line = f"TAB, {MODELS} models", f"posezoo info --models_dir {models} "
+        request = {"_ARGCOMPLETE": "1", "COMP_LINE": line, "COMP_POINT": str(len(line))}
+        request |= {"_ARGCOMPLETE_IFS": " ", "_ARGCOMPLETE_STDOUT_FILENAME": os.devnull}
         commands = {
             "posezoo --help": [posezoo, "--help"],
             "posezoo get, nothing to do": get,
-            names: [posezoo, "completion", "--names", "--models_dir", str(models)],
+            names: ["env", *(f"{name}={value}" for name, value in request.items()), posezoo],
             "python -c pass": [sys.executable, "-c", "pass"],
             "pip --help": [sys.executable, "-m", "pip", "--help"],
             "hash the model's files": [sys.executable, "-c", HASH, *files],

@@ -54,7 +54,7 @@ SHOWN_BY = {
         "lock",
         "licenses",
     ),
-    "registry.py": tuple(verb for verb in VERBS if verb not in ("dataset", "doctor", "shims")),
+    "registry.py": tuple(verb for verb in VERBS if verb not in ("completion", "dataset", "doctor", "shims")),
 }
 #: Flags that only users of some of these verbs can have given, or that belong to Model Optimizer.
 ONLY = {
