@@ -17,8 +17,11 @@ from posezoo.pose.blazepose import (
 )
 from posezoo.pose.letterbox import Size
 
-# The candidates with the highest scores; overlapping ones among them become one face.
-_CANDIDATES = 256
+# The most faces: there are as many steps in the graph.
+_MOST = 256
+
+# Instead of the logit of a candidate that is no face any more. FP16 has this number.
+_NONE = -30000
 
 
 def build(maps: Maps, _size: Size, options: BlazePoseOptions, max_people: int) -> tuple[Any, Any]:
@@ -33,51 +36,47 @@ def build(maps: Maps, _size: Size, options: BlazePoseOptions, max_people: int) -
 
 def _build_detector(maps: Maps, options: BlazePoseOptions, max_people: int) -> tuple[Any, Any]:
     """The keypoints of ``FaceDetections`` with the face's score, (N, 4, 3), and the scores, (N,)."""
-    if max_people > _CANDIDATES:
-        raise ValueError(f"finds at most {_CANDIDATES} people, so --max_people {max_people} cannot be used")
+    if max_people > _MOST:
+        raise ValueError(f"finds at most {_MOST} people, so --max_people {max_people} cannot be used")
     if options.weighted:
         raise ValueError("faces are not averaged in a graph, so the option weighted cannot be used")
+    raw = ops.reshape(maps["boxes"], nodes.integers([-1, 6, 2]), False)
+    points = ops.add(raw, nodes.constant(generate_anchors()[:, None]))
+    half = ops.multiply(nodes.take(raw, 1, 1), nodes.constant(0.5))
+    low, high = ops.subtract(nodes.take(points, 0, 1), half), ops.add(nodes.take(points, 0, 1), half)
+    # Left, top, right, bottom: (2254,) each.
+    sides = [nodes.take(corner, axis, 1) for corner in (low, high) for axis in (0, 1)]
+    areas = _area(sides)
     logits = ops.reshape(maps["scores"], nodes.integers([-1]), False)
-    logits = ops.select(ops.equal(logits, logits), logits, nodes.constant(-LARGEST_LOGIT))  # nan is no face
-    order, ranked = nodes.select_highest(logits, _CANDIDATES)
-    raw = nodes.take(ops.reshape(maps["boxes"], nodes.integers([-1, 6, 2]), False), order, 0)
-    points = ops.add(
-        raw, ops.unsqueeze(nodes.take(nodes.constant(generate_anchors()), order, 0), nodes.integers([1]))
-    )
-    is_apart = nodes.to_float(
-        _are_apart(nodes.take(points, 0, 1), nodes.take(raw, 1, 1), options.max_overlap)
-    )
-    left = ops.select(nodes.are_finite(raw), _sigmoid(ranked), nodes.constant(0))
-    faces, scores = [], []
+    is_face = ops.logical_and(ops.equal(logits, logits), nodes.are_finite(raw))  # nan is not equal to itself
+    none, limit = nodes.constant(_NONE), nodes.constant(options.max_overlap)
+    left = ops.select(is_face, ops.clamp(logits, _NONE / 2, -_NONE), none)
+    every = nodes.integers(range(raw.shape[0]))
+    faces, highest = [], []
     for _ in range(max_people):  # the highest of those that are left; those that overlap it are then removed
-        place, score = nodes.select_highest(left, 1)
+        place, logit = nodes.select_highest(left, 1)
         faces.append(place)
-        scores.append(score)
-        left = ops.multiply(left, ops.reshape(nodes.take(is_apart, place, 0), nodes.integers([-1]), False))
-    found = ops.concat(scores, 0)
+        highest.append(logit)
+        chosen = [nodes.take(side, place, 0) for side in sides]
+        common = _area(
+            [ops.maximum(side, own) for side, own in zip(sides[:2], chosen[:2], strict=True)]
+            + [ops.minimum(side, own) for side, own in zip(sides[2:], chosen[2:], strict=True)]
+        )
+        union = ops.subtract(ops.add(areas, nodes.take(areas, place, 0)), common)
+        is_apart = ops.less_equal(common, ops.multiply(union, limit))
+        left = ops.select(ops.logical_and(is_apart, ops.not_equal(every, place)), left, none)
+    found = ops.concat(highest, 0)
+    scores = ops.select(ops.greater(found, none), _sigmoid(found), nodes.constant(0))
     keypoints = nodes.take(nodes.take(points, range(2, 6), 1), ops.concat(faces, 0).output(0), 0)
-    column = ops.broadcast(ops.unsqueeze(found, nodes.integers([1, 2])), nodes.integers([max_people, 4, 1]))
-    return ops.concat([keypoints, column], 2), found
+    column = ops.broadcast(ops.unsqueeze(scores, nodes.integers([1, 2])), nodes.integers([max_people, 4, 1]))
+    return ops.concat([keypoints, column], 2), scores
 
 
-def _are_apart(centers: Any, sizes: Any, max_overlap: float) -> Any:
-    """(N, N) bool: whether two different boxes have at most this intersection over union."""
-    half = ops.multiply(sizes, nodes.constant(0.5))
-    low, high = ops.subtract(centers, half), ops.add(centers, half)
-    rows, columns = nodes.integers([1]), nodes.integers([0])
-    highest_low = ops.maximum(ops.unsqueeze(low, rows), ops.unsqueeze(low, columns))
-    lowest_high = ops.minimum(ops.unsqueeze(high, rows), ops.unsqueeze(high, columns))
-    common, areas = _area(ops.subtract(lowest_high, highest_low)), _area(sizes)
-    both = ops.add(ops.unsqueeze(areas, rows), ops.unsqueeze(areas, columns))
-    limit = ops.multiply(ops.subtract(both, common), nodes.constant(max_overlap))
-    places = nodes.integers(range(_CANDIDATES))
-    is_other = ops.not_equal(ops.unsqueeze(places, rows), ops.unsqueeze(places, columns))
-    return ops.logical_and(ops.less_equal(common, limit), is_other)
-
-
-def _area(spans: Any) -> Any:
-    """The products of spans (..., 2), those below 0 as 0."""
-    return ops.reduce_prod(ops.maximum(spans, nodes.constant(0)), nodes.integers([-1]))
+def _area(sides: list[Any]) -> Any:
+    """The areas of boxes from their left, top, right and bottom; 0 of those that are inside out."""
+    left, top, right, bottom = sides
+    width, height = ops.relu(ops.subtract(right, left)), ops.relu(ops.subtract(bottom, top))
+    return ops.multiply(width, height)
 
 
 def _sigmoid(logits: Any) -> Any:
