@@ -210,6 +210,8 @@ def test_real_models_find_the_same_people_in_photos(project, mirror, shared, tmp
         folder / "models" / f"pose-{part}-mediapipe.xml" for part in ("landmark-full", "detection")
     )
     found = people(project, landmarks, "--detector", detector, *frames)
+    refused = run(project, detector, frames[0])
+    assert refused.returncode == 1 and f"error: {detector}: is a detector. Name BlazePose's" in refused.stderr
     args = ("blazepose-full", "-i", *pictures)
     assert require_same(found, *args, folder=tmp_path, **settings) > 10
 

@@ -10,9 +10,11 @@
 
 class BlazePose {
 public:
+    static constexpr std::size_t axis = 4;  // the number of the detector's keypoints
+
     // The networks must exist as long as this object.
     BlazePose(Network& detector, Network& landmarks) : detector_(detector), landmarks_(landmarks) {
-        if (detector.keypoints.size() != 4 || landmarks.keypoints.size() != 33)
+        if (detector.keypoints.size() != axis || landmarks.keypoints.size() != 33)
             throw std::runtime_error(detector.name + " and " + landmarks.name +
                                      ": are not the detector and the landmark network of BlazePose");
     }

@@ -137,6 +137,9 @@ void run(const Arguments& arguments) {
     if (!arguments.detector.empty()) {
         detector.emplace(core, arguments.detector, arguments.device);
         find_people = BlazePose(*detector, network);
+    } else if (network.keypoints.size() == BlazePose::axis) {
+        throw std::runtime_error(arguments.model +
+                                 ": is a detector. Name BlazePose's landmark network, and --detector with this IR");
     }
     std::ostringstream json;  // printed only if all pictures were processed
     json << std::setprecision(std::numeric_limits<float>::max_digits10);
