@@ -71,14 +71,15 @@ def create_parser(verb_names: Sequence[str] = VERBS) -> argparse.ArgumentParser:
 
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
-    words = sys.argv[1:] if argv is None else argv
+    completed = shell_completion.completed_words()
+    words = completed or (sys.argv[1:] if argv is None else argv)
     args = argparse.Namespace()
 
     def work() -> int:
-        if shell_completion.is_requested():
-            shell_completion.answer(create_parser())
         # If the first word is a verb, the modules of the other verbs are not imported.
         top = create_parser(words[:1] if words and words[0] in VERBS else VERBS)
+        if completed is not None:
+            shell_completion.answer(top)
         if words and words[0] not in VERBS and (hint := suggest(words[0], VERBS)):
             top.error(f"argument VERB: invalid choice: '{words[0]}': {hint}")
         _, unknown = top.parse_known_args(words, args)

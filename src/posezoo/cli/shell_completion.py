@@ -21,9 +21,11 @@ def shell_script(shell: str) -> str:
     return shellcode(["posezoo"], shell=shell) + "\n"
 
 
-def is_requested() -> bool:
-    """Whether a shell asks how its line goes on."""
-    return _REQUEST in os.environ
+def completed_words() -> list[str] | None:
+    """The words before the one that a shell asks for; None if no shell asks."""
+    if _REQUEST not in os.environ:
+        return None
+    return os.environ.get("COMP_LINE", "").split(" ")[1:-1]
 
 
 def answer(top: argparse.ArgumentParser) -> None:
