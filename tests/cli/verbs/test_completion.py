@@ -132,7 +132,7 @@ CASES = [
     ("posezoo list --models_dir my\\ zoo mi", ["list", "--models_dir", "my zoo", "mine"]),
     ("posezoo list --models_dir=my\\ zoo mi", ["list", "--models_dir=my zoo", "mine"]),
     ("posezoo export other --to ov", ["export", "other", "--to", "ovms"]),
-    ("posezoo export other --to ovms mod", ["export", "other", "--to", "ovms", "models"]),
+    ("posezoo export other --to ovms bi", ["export", "other", "--to", "ovms", "bin"]),
     ("posezoo list --format=js", ["list", "--format=json"]),
     ("posezoo list --models_dir mod", ["list", "--models_dir", "models"]),
 ]
