@@ -54,13 +54,13 @@ def cells(spec: ModelSpec, registry: Registry, reasons: dict[str, int]) -> Itera
     except ConversionError as error:
         decoded, obstacle = None, error.problem
     for _, target in TARGETS.items():
-        problems, done = [obstacle] if target.takes_frames and obstacle else [], ""
-        for model in (decoded,) if target.takes_frames else (plain, decoded):
+        problems, done = [obstacle] if target.inputs and obstacle else [], ""
+        for model in (decoded,) if target.inputs else (plain, decoded):
             try:
                 if model is not None and not done:
                     tuple(target.draw(model, ExportFolder({})))
                     done = "run" if spec.name in target.run_with else "checked"
-                    done += "" if target.takes_frames or model is plain else ", with `--decode`"
+                    done += "" if target.inputs or model is plain else ", with `--decode`"
             except ExportError as error:
                 problems.append(error.problem)
         if not done:

@@ -125,16 +125,35 @@ def test_the_program_prints_what_posezoo_run_finds(project, tmp_path):
     assert require_same(found, xml, "--detector", "none", "-i", *pictures, folder=tmp_path) == 3
 
 
-def test_a_frame_of_another_size_gives_what_openvino_returns_in_python(project, tmp_path):
+@pytest.mark.parametrize("size", [(200, 90), (90, 200), (31, 20), (999, 1333), (384, 512)])
+def test_an_image_of_another_size_is_fitted_with_the_bytes_of_opencv(project, tmp_path, size):
     import openvino as ov
 
-    frame = np.random.default_rng(1).integers(0, 256, (90, 200, 3), np.uint8)
+    from posezoo.pose.letterbox import letterbox_image
+
+    image = np.random.default_rng(1).integers(0, 256, (*size[::-1], 3), np.uint8)
     xml = project / "models" / "net.xml"
-    ((image,), exact) = people(project, xml, *write_frames(tmp_path, [frame])[0]), "f32"
-    network = ov.Core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": exact})
-    keypoints = network([frame[None]])["keypoints"][0]
-    points = [[point["x"], point["y"], point["score"]] for point in image["poses"][0]["keypoints"]]
-    np.testing.assert_allclose(points, keypoints, atol=1e-3)
+    (found,) = people(project, xml, *write_frames(tmp_path, [image])[0])
+    network = ov.Core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    transform, fitted = letterbox_image(image, (48, 64))
+    points = network([fitted[None]])["keypoints"][0]
+    points[:, :2] = np.where(points[:, 2:] > 0, transform.to_image(points[:, :2]), 0)
+    same = [[point["x"], point["y"], point["score"]] for point in found["poses"][0]["keypoints"]]
+    np.testing.assert_allclose(same, points, atol=0.1)
+
+
+def test_an_ir_that_resizes_itself_gets_the_whole_image(project, tmp_path):
+    import openvino as ov
+
+    image = np.random.default_rng(1).integers(0, 256, (90, 200, 3), np.uint8)
+    own = tmp_path / "own"
+    export(own, "cpp", "net", "--resize", "--models_dir", str(project.parent / "models"))
+    xml = own / "models" / "net.xml"
+    (found,) = people(project, xml, *write_frames(tmp_path, [image])[0])
+    network = ov.Core().compile_model(xml, "CPU", {"INFERENCE_PRECISION_HINT": "f32"})
+    points = network([image[None]])["keypoints"][0]
+    same = [[point["x"], point["y"], point["score"]] for point in found["poses"][0]["keypoints"]]
+    np.testing.assert_allclose(same, points, atol=1e-3)
 
 
 def test_the_benchmark_counts_frames(project, tmp_path):
@@ -180,15 +199,8 @@ def test_bad_input_is_one_clear_error(project, tmp_path):
         assert ended.stderr.startswith("error: ") and problem in ended.stderr, ended.stderr
 
 
-def letterboxed(images, size):
-    from posezoo.pose.letterbox import letterbox_image
-
-    return [letterbox_image(image, size)[1] for image in images]
-
-
 @pytest.mark.slow
 def test_real_models_find_the_same_people_in_photos(project, mirror, shared, tmp_path):
-    """In pictures of the network's own size; BlazePose's networks in photos of any size."""
     from posezoo.images import read_image
 
     settings = {"POSEZOO_MIRROR": str(mirror)}
@@ -197,15 +209,12 @@ def test_real_models_find_the_same_people_in_photos(project, mirror, shared, tmp
     export(folder, "cpp", "human-pose-estimation-0001", "--precision", "FP16-INT8", **settings)
     assert (folder / "main.cpp").read_bytes() == (project / "main.cpp").read_bytes()
     photos = [read_image(photo) for photo in sorted((shared / "data" / "photos").glob("*.jpg"))]
-    names = {"movenet-singlepose-lightning-int8": (192, 192), "human-pose-estimation-0001": (456, 256)}
-    for name, size in names.items():
-        (tmp_path / name).mkdir()
-        frames, pictures = write_frames(tmp_path / name, letterboxed(photos, size))
+    frames, pictures = write_frames(tmp_path, photos)
+    for name in ("movenet-singlepose-lightning-int8", "human-pose-estimation-0001"):
         xml = folder / "models" / f"{name}.xml"
         found = people(project, xml, *frames)
         args = (xml, "--detector", "none", "-i", *pictures)
-        assert require_same(found, *args, folder=tmp_path / name, **settings) >= len(photos)
-    frames, pictures = write_frames(tmp_path, photos)
+        assert require_same(found, *args, folder=tmp_path, **settings) >= len(photos)
     landmarks, detector = (
         folder / "models" / f"pose-{part}-mediapipe.xml" for part in ("landmark-full", "detection")
     )

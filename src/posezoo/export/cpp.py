@@ -13,8 +13,9 @@ from posezoo.export.target_type import (
     render,
     require_keypoints,
 )
+from posezoo.resolve.input_options import InputOptions
 
-_PROJECT = ("CMakeLists.txt", "main.cpp", "poses.hpp", "blazepose.hpp")
+_PROJECT = ("CMakeLists.txt", "main.cpp", "poses.hpp", "fit.hpp", "blazepose.hpp")
 
 
 def draw_cpp(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
@@ -32,7 +33,7 @@ TARGET = ExportTarget(
     next_step="cmake -S {folder} -B {folder}/build "
     '-D OpenVINO_DIR="$(python -c "import openvino.utils; print(openvino.utils.get_cmake_path())")" '
     "&& cmake --build {folder}/build && {folder}/build/poses {folder}/models/{name}.xml PICTURE",
-    checked_by="The IR take frames and contain their decoder; the README in the folder says how to run "
+    checked_by="The IR take bytes and contain their decoder; the README in the folder says how to run "
     "BlazePose's two networks together. Tests build the project against the Python package openvino without "
     "warnings, and compare its JSON with that of `posezoo run`: at most 0.1 px apart.",
     run_with=(
@@ -41,5 +42,5 @@ TARGET = ExportTarget(
         "pose-detection-mediapipe",
         "pose-landmark-full-mediapipe",
     ),
-    takes_frames=True,
+    inputs=InputOptions(element_type="u8", layout="NHWC", decode=True),
 )

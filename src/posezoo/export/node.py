@@ -13,6 +13,7 @@ from posezoo.export.target_type import (
     render,
     require_keypoints,
 )
+from posezoo.resolve.input_options import InputOptions
 
 
 def draw_node(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
@@ -36,5 +37,5 @@ TARGET = ExportTarget(
     checked_by="The IR takes frames and contains its decoder. openvino-node downloads a library when it is "
     "installed, so the program was not run: tests check it against the types of openvino-node 2026.4.0 and "
     "sharp 0.35.",
-    takes_frames=True,
+    inputs=InputOptions(element_type="u8", layout="NHWC", resize=True, decode=True),
 )

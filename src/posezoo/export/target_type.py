@@ -9,6 +9,7 @@ from pathlib import Path
 
 from posezoo.errors import ExportError
 from posezoo.layout import ModelLayout
+from posezoo.resolve.input_options import InputOptions
 from posezoo.spec.model import ModelSpec, Precision
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -123,8 +124,7 @@ class ExportTarget:
         checked_by: what the tests do, as full sentences for docs/export.md.
         run_with: the models whose export the tests really run; with others they only check the files.
         is_versioned: whether each model has numbered version folders, of which earlier ones are kept.
-        takes_frames: whether it always exports IR that take frames of any size as bytes and contain their
-            decoder: ``--decode --input_type u8 --input_layout NHWC --resize``.
+        inputs: how the IR that it exports always take images; None if the user decides.
     """
 
     summary: str
@@ -133,7 +133,7 @@ class ExportTarget:
     checked_by: str
     run_with: tuple[str, ...] = ()
     is_versioned: bool = False
-    takes_frames: bool = False
+    inputs: InputOptions | None = None
 
 
 def require_keypoints(model: ExportedModel) -> None:

@@ -1,7 +1,8 @@
 // Finds people in pictures with an IR that contains its decoder, and prints their keypoints as JSON.
 //
-// The IR takes frames of any size as bytes, BGR. It is made by
-//   posezoo get MODEL --decode --input_type u8 --input_layout NHWC --resize
+// The IR takes the bytes of an image, BGR. It is made by
+//   posezoo get MODEL --decode --input_type u8 --input_layout NHWC
+// Images of other sizes are fitted into its input here: this is faster than in the IR (--resize).
 // The JSON has the keys of the file poses.json of `posezoo run`. Coordinates are in pixels of the picture:
 // (0, 0) is its top left corner, (0.5, 0.5) the center of its top left pixel.
 

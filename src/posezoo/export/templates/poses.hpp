@@ -13,10 +13,7 @@
 
 #include <openvino/openvino.hpp>
 
-struct Image {
-    std::size_t width, height;
-    std::vector<std::uint8_t> bgr;  // row by row
-};
+#include "fit.hpp"
 
 struct Keypoint {
     float x, y, score;
@@ -62,10 +59,19 @@ public:
             throw std::runtime_error(
                 xml +
                 ": does not take bytes and return keypoints. Make the IR with\n  posezoo get "
-                "MODEL --decode --input_type u8 --input_layout NHWC --resize");
+                "MODEL --decode --input_type u8 --input_layout NHWC");
         }
-        shape_ = model->input().get_partial_shape();
+        const ov::PartialShape shape = model->input().get_partial_shape();
+        if (shape.is_static()) {
+            const std::string padding = text(*model, "model_info", "pad_value");
+            const std::string resize_type = text(*model, "model_info", "resize_type");
+            fit_ = {static_cast<std::size_t>(shape[2].get_length()),
+                    static_cast<std::size_t>(shape[1].get_length()), resize_type == "standard",
+                    resize_type != "fit_to_window",
+                    static_cast<std::uint8_t>(padding.empty() ? 0 : std::stoi(padding))};
+        }
         name = text(*model, "posezoo", "model");
+        is_cut_ = text(*model, "posezoo", "decoder") == "movenet";
         skeleton = text(*model, "model_info", "skeleton");
         const auto count = model->output("keypoints").get_partial_shape()[1].get_length();
         std::istringstream labels(text(*model, "model_info", "labels"));
@@ -81,13 +87,45 @@ public:
 
     // The people in an image, in its pixels, highest score first.
     std::vector<Pose> operator()(Image& image) {
-        const ov::Shape shape{1, image.height, image.width, 3};
-        if (!shape_.compatible(shape)) {
-            std::ostringstream message;
-            message << name << ": takes images " << shape_ << ", not " << shape
-                    << ". Make the IR with --resize";
-            throw std::runtime_error(message.str());
+        if (fit_.width == 0 || (fit_.width == image.width && fit_.height == image.height))
+            return find_people(image);
+        if (is_cut_) return find_in(image, whole_square(image, static_cast<int>(fit_.width)));
+        Fitted fitted = fit_image(image, fit_);
+        std::vector<Pose> poses = find_people(fitted.image);
+        for (Pose& pose : poses) {
+            for (Keypoint& point : pose.keypoints) {
+                if (point.score <= 0) continue;
+                point.x = static_cast<float>((point.x - static_cast<double>(fitted.left)) / fitted.across);
+                point.y = static_cast<float>((point.y - static_cast<double>(fitted.top)) / fitted.down);
+            }
+            pose.box = bounding_box(pose.keypoints, image, 0);
         }
+        return poses;
+    }
+
+    // What the network finds in a square of an image, in the image's pixels.
+    std::vector<Pose> find_in(const Image& image, const Square& square) {
+        Image seen = cut(image, square);
+        std::vector<Pose> poses = find_people(seen);
+        for (Pose& pose : poses) {
+            for (Keypoint& point : pose.keypoints) {
+                if (point.score <= 0) continue;
+                const double x = point.x - square.side / 2.0, y = point.y - square.side / 2.0;
+                point.x = static_cast<float>(square.x + square.across * x - square.down * y);
+                point.y = static_cast<float>(square.y + square.down * x + square.across * y);
+            }
+            pose.box = bounding_box(pose.keypoints, image, 0);
+        }
+        return poses;
+    }
+
+private:
+    bool is_cut_ = false;  // whether posezoo cuts squares out of images for this network
+    Fit fit_{};  // its sides are 0 if the IR takes images of any size
+    ov::InferRequest request_;
+
+    std::vector<Pose> find_people(Image& image) {
+        const ov::Shape shape{1, image.height, image.width, 3};
         request_.set_input_tensor(ov::Tensor(ov::element::u8, shape, image.bgr.data()));
         request_.infer();
         const ov::Tensor values = request_.get_tensor("keypoints"), scores = request_.get_tensor("scores");
@@ -104,10 +142,6 @@ public:
         }
         return poses;
     }
-
-private:
-    ov::PartialShape shape_;
-    ov::InferRequest request_;
 
     static std::string text(const ov::Model& model, const std::string& section, const std::string& key) {
         return model.has_rt_info(section, key) ? model.get_rt_info<std::string>(section, key) : "";

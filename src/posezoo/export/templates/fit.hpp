@@ -1,0 +1,245 @@
+// Fits an image into a network's input: letterboxed or stretched, with the same bytes as posezoo, which uses OpenCV.
+#pragma once
+
+#include <algorithm>
+#include <array>
+#include <cmath>
+#include <cstdint>
+#include <utility>
+#include <vector>
+
+struct Image {
+    std::size_t width, height;
+    std::vector<std::uint8_t> bgr;  // row by row
+};
+
+// How images are fitted, and the value beside a letterboxed one.
+struct Fit {
+    std::size_t width, height;  // of the input
+    bool stretches, centered;
+    std::uint8_t padding;
+};
+
+// The network's input, and where the image is in it.
+struct Fitted {
+    Image image;
+    double across, down;  // pixels of the input for a pixel of the image
+    std::size_t left, top;
+};
+
+namespace fitting {
+
+// The pixels from which a row or column of the result is made, each with its weight.
+struct Part {
+    std::size_t place;
+    float weight;
+};
+
+inline std::vector<std::vector<Part>> averaged_parts(std::size_t from, std::size_t to) {
+    const double scale = static_cast<double>(from) / static_cast<double>(to);
+    std::vector<std::vector<Part>> all(to);
+    for (std::size_t number = 0; number < to; ++number) {
+        const double begin = static_cast<double>(number) * scale;
+        const double end = std::min(begin + scale, static_cast<double>(from));
+        for (auto place = static_cast<std::size_t>(begin); static_cast<double>(place) < end - 1e-3; ++place) {
+            const auto at = static_cast<double>(place);
+            const double share = std::min(end, at + 1) - std::max(begin, at);
+            if (share > 1e-3) all[number].push_back({place, static_cast<float>(share / (end - begin))});
+        }
+    }
+    return all;
+}
+
+// The averages of rectangles of pixels, as by OpenCV's INTER_AREA.
+inline Image average(const Image& image, std::size_t width, std::size_t height) {
+    const auto columns = averaged_parts(image.width, width), rows = averaged_parts(image.height, height);
+    Image small{width, height, std::vector<std::uint8_t>(3 * width * height)};
+    std::vector<float> sums(3 * width);
+    const bool is_halved = 2 * width == image.width && 2 * height == image.height;
+    for (std::size_t row = 0; row < height; ++row) {
+        std::fill(sums.begin(), sums.end(), 0.0F);
+        for (const Part& line : rows[row]) {
+            const std::uint8_t* pixels = &image.bgr[3 * line.place * image.width];
+            for (std::size_t column = 0; column < width; ++column) {
+                for (const Part& part : columns[column]) {
+                    const float weight = line.weight * part.weight;
+                    for (std::size_t k = 0; k < 3; ++k)
+                        sums[3 * column + k] += weight * static_cast<float>(pixels[3 * part.place + k]);
+                }
+            }
+        }
+        for (std::size_t i = 0; i < sums.size(); ++i) {
+            const float sum = is_halved ? std::floor(sums[i] + 0.5F) : std::rint(sums[i]);
+            small.bgr[row * sums.size() + i] = static_cast<std::uint8_t>(std::min(sum, 255.0F));
+        }
+    }
+    return small;
+}
+
+// Two neighbors and their weights, which are whole numbers: their sum is 2048, as in OpenCV.
+struct Between {
+    std::size_t first, second;
+    int one, other;
+};
+
+inline std::vector<Between> neighbors(std::size_t from, std::size_t to, bool is_row) {
+    const double scale = 1 / (static_cast<double>(to) / static_cast<double>(from));
+    const auto last = static_cast<float>(from - 1);
+    std::vector<Between> all;
+    for (std::size_t number = 0; number < to; ++number) {
+        const auto place = static_cast<float>((static_cast<double>(number) + 0.5) * scale - 0.5);
+        const float before = std::floor(place);
+        // OpenCV rounds the outermost columns in another way than the outermost rows.
+        const bool is_between = is_row || (before >= 0 && before < last);
+        const float share = is_between ? place - before : 0;
+        all.push_back({static_cast<std::size_t>(std::clamp(before, 0.0F, last)),
+                       static_cast<std::size_t>(std::clamp(before + 1, 0.0F, last)),
+                       static_cast<int>(std::rint((1 - share) * 2048)), static_cast<int>(std::rint(share * 2048))});
+    }
+    return all;
+}
+
+// Writes an image of this size into another one, from this place on, interpolated as by OpenCV's INTER_LINEAR.
+inline void resize_into(const Image& image, std::size_t width, std::size_t height, Image& target,
+                        std::size_t left, std::size_t top) {
+    const auto columns = neighbors(image.width, width, false), rows = neighbors(image.height, height, true);
+    std::vector<int> lines[2] = {std::vector<int>(3 * width), std::vector<int>(3 * width)};
+    std::size_t present[2] = {image.height, image.height};  // the rows in ``lines``; none yet
+    const auto line = [&](std::size_t row, std::size_t other) -> std::size_t {
+        for (const std::size_t slot : {0U, 1U})
+            if (present[slot] == row) return slot;
+        const std::size_t slot = present[0] == other ? 1 : 0;
+        const std::uint8_t* pixels = &image.bgr[3 * row * image.width];
+        int* sum = lines[slot].data();
+        for (const Between& column : columns)
+            for (std::size_t k = 0; k < 3; ++k)
+                *sum++ = column.one * pixels[3 * column.first + k] + column.other * pixels[3 * column.second + k];
+        present[slot] = row;
+        return slot;
+    };
+    for (std::size_t row = 0; row < height; ++row) {
+        const Between& at = rows[row];
+        const int* one = lines[line(at.first, at.second)].data();
+        const int* other = lines[line(at.second, at.first)].data();
+        std::uint8_t* pixel = &target.bgr[3 * ((top + row) * target.width + left)];
+        for (std::size_t i = 0; i < 3 * width; ++i) {
+            const int sum = ((at.one * (one[i] >> 4)) >> 16) + ((at.other * (other[i] >> 4)) >> 16);
+            pixel[i] = static_cast<std::uint8_t>((sum + 2) >> 2);
+        }
+    }
+}
+
+// The image, reduced by averaging if two pixels of the input are four of the image apart or more; a linear
+// interpolation alone would skip most of a large photo.
+inline Image shrink(Image image, double across, double down) {
+    while (std::min(across, down) <= 0.125) {
+        const std::size_t x = across <= 0.125 ? 2 : 1, y = down <= 0.125 ? 2 : 1;
+        Image half{std::max<std::size_t>(1, image.width / x), std::max<std::size_t>(1, image.height / y), {}};
+        if (2 * half.width == image.width && 2 * half.height == image.height) {
+            half = average(image, half.width, half.height);
+        } else {
+            half.bgr.resize(3 * half.width * half.height);
+            resize_into(image, half.width, half.height, half, 0, 0);
+        }
+        image = std::move(half);
+        across *= static_cast<double>(x), down *= static_cast<double>(y);
+    }
+    const auto x = static_cast<std::size_t>(std::max(1.0, 1 / (2 * across)));
+    const auto y = static_cast<std::size_t>(std::max(1.0, 1 / (2 * down)));
+    if (x == 1 && y == 1) return image;
+    return average(image, std::max<std::size_t>(1, image.width / x), std::max<std::size_t>(1, image.height / y));
+}
+
+// The averages of squares of pixels.
+inline Image reduce(const Image& image, std::size_t factor) {
+    Image small{image.width / factor, image.height / factor, {}};
+    small.bgr.reserve(3 * small.width * small.height);
+    for (std::size_t i = 0; i < 3 * small.width * small.height; ++i) {
+        const std::size_t top = i / (3 * small.width) * factor, left = i / 3 % small.width * factor;
+        std::size_t sum = factor * factor / 2;
+        for (std::size_t y = top; y < top + factor; ++y)
+            for (std::size_t x = left; x < left + factor; ++x)
+                sum += image.bgr[3 * (y * image.width + x) + i % 3];
+        small.bgr.push_back(static_cast<std::uint8_t>(sum / (factor * factor)));
+    }
+    return small;
+}
+
+}  // namespace fitting
+
+inline Fitted fit_image(const Image& image, const Fit& fit) {
+    const auto width = static_cast<double>(image.width), height = static_cast<double>(image.height);
+    const auto input_width = static_cast<double>(fit.width), input_height = static_cast<double>(fit.height);
+    const double scale = std::min(input_width / width, input_height / height);
+    const double inner_width = fit.stretches ? input_width : std::max(1.0, std::nearbyint(scale * width));
+    const double inner_height = fit.stretches ? input_height : std::max(1.0, std::nearbyint(scale * height));
+    const auto columns = static_cast<std::size_t>(inner_width), rows = static_cast<std::size_t>(inner_height);
+    Fitted fitted{{fit.width, fit.height, std::vector<std::uint8_t>(3 * fit.width * fit.height, fit.padding)},
+                  inner_width / width,
+                  inner_height / height,
+                  fit.centered ? (fit.width - columns) / 2 : 0,
+                  fit.centered ? (fit.height - rows) / 2 : 0};
+    if (std::min(fitted.across, fitted.down) <= 0.25) {
+        const Image part = fitting::shrink(image, fitted.across, fitted.down);
+        fitting::resize_into(part, columns, rows, fitted.image, fitted.left, fitted.top);
+    } else {
+        fitting::resize_into(image, columns, rows, fitted.image, fitted.left, fitted.top);
+    }
+    return fitted;
+}
+
+// A rotated square of an image, as a network sees it.
+struct Square {
+    double x, y;          // its center, in pixels of the image
+    double across, down;  // the step in the image from one of the network's pixels to the next in its row
+    int side;             // in pixels of the network
+};
+
+// The whole image in the middle of a square.
+inline Square whole_square(const Image& image, int side) {
+    const auto width = static_cast<double>(image.width), height = static_cast<double>(image.height);
+    return {width / 2, height / 2, std::max(width, height) / side, 0, side};
+}
+
+// The pixels of a square; black outside of the image.
+inline Image cut(const Image& image, const Square& square) {
+    const auto [x, y, across, down, side] = square;
+    // Of a large square, most pixels would be skipped, so they are averaged first.
+    std::size_t factor = 1;
+    double step = std::hypot(across, down);
+    for (; step >= 8 && factor < 64; step /= 2) factor *= 2;
+    if (step >= 4) factor *= static_cast<std::size_t>(std::min(step / 2, 64.0));
+    if (factor > 1) {
+        const auto scale = static_cast<double>(factor);
+        return cut(fitting::reduce(image, factor), {x / scale, y / scale, across / scale, down / scale, side});
+    }
+    Image pixels{static_cast<std::size_t>(side), static_cast<std::size_t>(side), {}};
+    pixels.bgr.resize(3 * pixels.width * pixels.height);
+    std::uint8_t* pixel = pixels.bgr.data();
+    const auto width = static_cast<long>(image.width), height = static_cast<long>(image.height);
+    // The center of the first pixel, and the steps to the others in its row. All are rounded to 1/1024 of a
+    // pixel, and places to 1/32, as by OpenCV's warpAffine: the results are then those of posezoo.
+    const double first = 0.5 - side / 2.0;
+    const double left = x + (across - down) * first - 0.5, top = y + (across + down) * first - 0.5;
+    std::vector<std::pair<long, long>> steps;
+    for (int column = 0; column < side; ++column)
+        steps.emplace_back(std::lround(1024 * across * column), std::lround(1024 * down * column));
+    for (int row = 0; row < side; ++row) {
+        const long start_u = std::lround(1024 * (left - down * row)) + 16;
+        const long start_v = std::lround(1024 * (top + across * row)) + 16;
+        for (const auto& [step_u, step_v] : steps) {
+            const long u = (start_u + step_u) >> 5, v = (start_v + step_v) >> 5;
+            std::array<long, 3> sums{512, 512, 512};  // half of the sum of the weights: rounds
+            for (long corner = 0; corner < 4; ++corner) {
+                const long i = (u >> 5) + corner % 2, j = (v >> 5) + corner / 2;
+                if (i < 0 || i >= width || j < 0 || j >= height) continue;
+                const long weight =
+                    (corner % 2 ? u & 31 : 32 - (u & 31)) * (corner / 2 ? v & 31 : 32 - (v & 31));
+                const std::uint8_t* color = &image.bgr[3 * static_cast<std::size_t>(j * width + i)];
+                for (std::size_t k = 0; k < 3; ++k) sums[k] += weight * color[k];
+            }
+            for (const long sum : sums) *pixel++ = static_cast<std::uint8_t>(sum / 1024);
+        }
+    }
+    return pixels;
+}
