@@ -34,7 +34,7 @@ PYTEST  = $(BIN)/python -m compileall -q src tools demos && $(BIN)/python -m pyt
 test: $(VENV)/.installed-test  ## run the tests (at most 10 minutes)
 	$(PYTEST) -m "not slow and not mo"
 
-test-all: $(VENV)/.installed-test  ## run the tests and whatever is slower
+test-all: $(VENV)/.installed-test  ## run all tests, also the slow ones
 	$(PYTEST) -m "not mo"
 
 test-again: $(VENV)/.installed-test  ## run the tests that failed last time, one after the other
