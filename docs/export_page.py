@@ -26,7 +26,7 @@ def draw_page() -> str:
     rows = [(spec.name, *cells(spec, registry, reasons)) for spec in specs]
     sections = []
     for column, (name, target) in enumerate(TARGETS.items(), 1):
-        taken = {row[0] for row in rows if not row[column].startswith("impossible")}
+        taken = {row[0] for row in rows if row[column] in ("run", "checked")}
         example = next(each for each in (*target.run_with, *EXAMPLES) if each in taken)
         command = target.next_step.format(folder="$PWD/out", name=example)
         sections.append(

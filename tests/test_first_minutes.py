@@ -58,7 +58,9 @@ class Desk:
         put_on_path(folder / "bin")
         cv2.imwrite(str(folder / "photo.jpg"), cv2.imread(str(photo)))
         path = f"{folder / 'bin'}{os.pathsep}/usr/bin{os.pathsep}/bin"
-        self.environ = {**os.environ, "PATH": path, "HOME": str(folder)}
+        of_make = ("MAKEFLAGS", "MAKELEVEL", "MFLAGS")  # of the make that runs the tests
+        kept = {name: value for name, value in os.environ.items() if name not in of_make}
+        self.environ = {**kept, "PATH": path, "HOME": str(folder)}
         self.environ.pop("PIP_NO_INDEX")
 
     def start(self, command: str) -> subprocess.Popen[str]:
