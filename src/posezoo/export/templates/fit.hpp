@@ -229,13 +229,26 @@ inline Image cut(const Image& image, const Square& square) {
         const long start_v = std::lround(1024 * (top + across * row)) + 16;
         for (const auto& [step_u, step_v] : steps) {
             const long u = (start_u + step_u) >> 5, v = (start_v + step_v) >> 5;
-            std::array<long, 3> sums{512, 512, 512};  // half of the sum of the weights: rounds
+            const long left_weight = 32 - (u & 31), top_weight = 32 - (v & 31);
+            const long i = u >> 5, j = v >> 5;
+            if (i >= 0 && i + 1 < width && j >= 0 && j + 1 < height) {  // no corner is outside
+                const std::uint8_t* above = &image.bgr[3 * static_cast<std::size_t>(j * width + i)];
+                const std::uint8_t* below = above + 3 * image.width;
+                for (std::size_t k = 0; k < 3; ++k) {
+                    const long upper = above[k] * left_weight + above[k + 3] * (32 - left_weight);
+                    const long lower = below[k] * left_weight + below[k + 3] * (32 - left_weight);
+                    const long sum = upper * top_weight + lower * (32 - top_weight);
+                    *pixel++ = static_cast<std::uint8_t>((sum + 512) / 1024);  // half of 1024: rounds
+                }
+                continue;
+            }
+            std::array<long, 3> sums{512, 512, 512};
             for (long corner = 0; corner < 4; ++corner) {
-                const long i = (u >> 5) + corner % 2, j = (v >> 5) + corner / 2;
-                if (i < 0 || i >= width || j < 0 || j >= height) continue;
+                const long column = i + corner % 2, line = j + corner / 2;
+                if (column < 0 || column >= width || line < 0 || line >= height) continue;
                 const long weight =
-                    (corner % 2 ? u & 31 : 32 - (u & 31)) * (corner / 2 ? v & 31 : 32 - (v & 31));
-                const std::uint8_t* color = &image.bgr[3 * static_cast<std::size_t>(j * width + i)];
+                    (corner % 2 ? 32 - left_weight : left_weight) * (corner / 2 ? 32 - top_weight : top_weight);
+                const std::uint8_t* color = &image.bgr[3 * static_cast<std::size_t>(line * width + column)];
                 for (std::size_t k = 0; k < 3; ++k) sums[k] += weight * color[k];
             }
             for (const long sum : sums) *pixel++ = static_cast<std::uint8_t>(sum / 1024);
