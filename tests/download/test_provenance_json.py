@@ -59,9 +59,9 @@ def test_a_signed_query_and_a_user_are_masked(server, tmp_path, secret):
 
 
 def test_a_cache_and_a_mirror_are_named(tmp_path):
-    one, two = declared("one", b"1"), declared("two", b"2")
+    one, two = declared("one", b"1"), declared("two", b"22")
     put(tmp_path / "cache", b"1", one)
-    put(tmp_path / "mirror", b"2", two)
+    put(tmp_path / "mirror", b"22", two)
     spec, layout = model(one, two), ModelLayout(tmp_path / "out", tmp_path / "out")
     download_model(spec, layout, DownloadOptions(tmp_path / "cache", mirrors=(str(tmp_path / "mirror"),)))
     files = record(layout, spec)["files"]
@@ -69,6 +69,7 @@ def test_a_cache_and_a_mirror_are_named(tmp_path):
         ("cache", str(tmp_path / "cache" / "1" / one.checksum.value[:2] / one.checksum.value[2:])),
         ("mirror", str(tmp_path / "mirror")),
     ]
+    assert [file["size"] for file in files.values()] == [1, 2]
 
 
 def test_a_file_that_came_stays_recorded_when_another_fails_and_when_nothing_comes(server, tmp_path):

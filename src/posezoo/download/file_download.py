@@ -107,7 +107,7 @@ def download_file(
                 file = replace(file, size=size, checksum=digest, first_use=True)
             if context.records_origins and candidate not in own_copy:
                 digest = file.checksum or compute_digest(partial.path)
-                remember_origin(target, candidate, partial.source_url, partial.path.stat().st_size, digest)
+                remember_origin(target, candidate, partial.source_url, partial.size, digest)
             partial.replace_target()
             if file.checksum is not None:
                 remember_verified(target, file.checksum, is_synced=True)

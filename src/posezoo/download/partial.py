@@ -151,6 +151,11 @@ class PartialFile:
         self._linked = None if cloned else link
         return True
 
+    @property
+    def size(self) -> int:
+        """The size in bytes of what the target will be."""
+        return (self._linked or self.path).stat().st_size
+
     def replace_target(self) -> None:
         """Rename the part to the target; if the target is a symbolic link, the link itself is replaced."""
         path = self._linked or self.path
