@@ -39,12 +39,22 @@ class _File:
     made_from: Mapping[str, Digest] = field(default_factory=dict)  # the published files of an IR
 
 
+@dataclass(frozen=True, slots=True)
+class _Entry:
+    """A model or composite, and what had to be verified on this machine to describe it."""
+
+    facts: ModelFacts
+    files: tuple[_File, ...]
+    properties: Json  # that neither format has a field for
+
+
 def draw_bom(models: Sequence[ModelFacts], form: str) -> bytes:
     """The bill of materials of models and composites; ``form`` is ``cyclonedx`` or ``spdx3``."""
     seconds = os.environ.get("SOURCE_DATE_EPOCH", "")
     is_time = seconds.isdecimal() and len(seconds) < 12
     time = f"{datetime.fromtimestamp(int(seconds), timezone.utc):%Y-%m-%dT%H:%M:%SZ}" if is_time else ""
-    content = _cyclonedx(models, time) if form == "cyclonedx" else _spdx(models, time)
+    entries = [_Entry(facts, tuple(_files(facts)), _properties(facts)) for facts in models]
+    content = _cyclonedx(entries, time) if form == "cyclonedx" else _spdx(entries, time)
     return json.dumps(content, indent=2, ensure_ascii=False).encode() + b"\n"
 
 
@@ -108,7 +118,7 @@ def _license_text(part: ModelSpec) -> str:
     return license_path(part).read_text("utf-8") if read_copyright_line(part) else ""
 
 
-def _cyclonedx(models: Sequence[ModelFacts], time: str) -> Json:
+def _cyclonedx(entries: Sequence[_Entry], time: str) -> Json:
     tool = {"type": "application", "name": "posezoo", "version": version()}
     content: Json = {
         "$schema": "http://cyclonedx.org/schema/bom-1.6.schema.json",
@@ -116,16 +126,20 @@ def _cyclonedx(models: Sequence[ModelFacts], time: str) -> Json:
         "specVersion": "1.6",
         "version": 1,
         "metadata": {**({"timestamp": time} if time else {}), "tools": {"components": [tool]}},
-        "components": [_ml_component(facts) for facts in models],
+        "components": [_ml_component(entry) for entry in entries],
         "dependencies": [
-            {"ref": each.name, "dependsOn": list(each.stages)} for each in models if each.stages
+            {"ref": entry.facts.name, "dependsOn": list(entry.facts.stages)}
+            for entry in entries
+            if entry.facts.stages
         ],
     }
     serial = uuid.uuid5(uuid.NAMESPACE_URL, json.dumps(content, sort_keys=True))
     return {**content, "serialNumber": f"urn:uuid:{serial}"}
 
 
-def _ml_component(facts: ModelFacts) -> Json:
+def _ml_component(entry: _Entry) -> Json:
+    facts = entry.facts
+
     def file_component(name: str, digest: Digest | None) -> Json:
         algorithm = digest.algorithm.upper().replace("SHA", "SHA-") if digest else ""
         hashes = [{"alg": algorithm, "content": digest.value}] if digest else []
@@ -139,7 +153,7 @@ def _ml_component(facts: ModelFacts) -> Json:
         stated |= {"text": {"contentType": "text/plain", "content": text}} if text else {}
         stated |= {"url": part.license.url} if part.license.url else {}
         licenses += [{"license": stated}] if {"license": stated} not in licenses else []
-    for file in _files(facts):
+    for file in entry.files:
         component = {**file_component(file.name, file.digest), "bom-ref": f"{facts.name}/{file.name}"}
         component["description"] = file.how
         component["properties"] = [{"name": "posezoo:size", "value": f"{file.size}"}] if file.size else []
@@ -175,13 +189,13 @@ def _ml_component(facts: ModelFacts) -> Json:
             "quantitativeAnalysis": {"performanceMetrics": metrics},
             "considerations": {"technicalLimitations": facts.limits},
         },
-        "properties": [{"name": name, "value": value} for name, value in _properties(facts).items()],
+        "properties": [{"name": name, "value": value} for name, value in entry.properties.items()],
     }
 
 
-def _spdx(models: Sequence[ModelFacts], time: str) -> Json:
-    namespace = _cyclonedx(models, time)["serialNumber"]
-    elements, names = list[Json](), {facts.name for facts in models}
+def _spdx(entries: Sequence[_Entry], time: str) -> Json:
+    namespace = _cyclonedx(entries, time)["serialNumber"]
+    elements, names = list[Json](), [entry.facts.name for entry in entries]
 
     def to_id(identifier: str) -> str:
         return f"{namespace}#{quote(identifier)}"
@@ -198,8 +212,9 @@ def _spdx(models: Sequence[ModelFacts], time: str) -> Json:
             add("Relationship", name, **{"from": source, "relationshipType": kind, "to": targets})
 
     agent = add("SoftwareAgent", "posezoo", name=f"posezoo {version()}")
-    for facts in models:
-        entries = [
+    for entry in entries:
+        facts = entry.facts
+        metrics = [
             {"type": "DictionaryEntry", "key": f"{name} ({conditions})", "value": value}
             for name, value, conditions, _ in _metrics(facts)
         ]
@@ -208,7 +223,7 @@ def _spdx(models: Sequence[ModelFacts], time: str) -> Json:
             facts.name,
             name=facts.name,
             description=facts.model.description,
-            comment="; ".join(f"{name} {value}" for name, value in _properties(facts).items()),
+            comment="; ".join(f"{name} {value}" for name, value in entry.properties.items()),
             software_packageVersion=f"{facts.revision}",
             software_primaryPurpose="model",
             software_copyrightText="; ".join(unique(map(read_copyright_line, facts.parts))),
@@ -217,11 +232,11 @@ def _spdx(models: Sequence[ModelFacts], time: str) -> Json:
             ai_domain=[task_label(facts.model.task)],
             ai_typeOfModel=unique([facts.approach]),
             ai_limitation=" ".join(facts.limits),
-            ai_metric=entries,
+            ai_metric=metrics,
         )
         relate(package, "contains", [to_id(stage) for stage in facts.stages if stage in names])
         files: dict[str, str] = {}
-        for file in _files(facts):
+        for file in entry.files:
             digest = file.digest
             stated = {"algorithm": digest.algorithm, "hashValue": digest.value} if digest else {}
             hashes = [{"type": "Hash", **stated}] if digest else []
@@ -238,7 +253,7 @@ def _spdx(models: Sequence[ModelFacts], time: str) -> Json:
                 stated = {"simplelicensing_licenseExpression": expression}
                 terms = add("simplelicensing_LicenseExpression", f"license-{facts.name}", **stated)
                 relate(package, "hasDeclaredLicense", [terms])
-    roots = [to_id(facts.name) for facts in models]
+    roots = [to_id(name) for name in names]
     profiles = ["core", "software", "simpleLicensing", "ai"]
     add("SpdxDocument", "document", rootElement=roots, profileConformance=profiles)
     # SPDX requires a time; the same facts must give the same bytes.
