@@ -12,7 +12,7 @@ from functools import cache
 from importlib import import_module
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from posezoo.errors import PluginError
+from posezoo.errors import PluginError, PosezooError, suggest
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -54,6 +54,24 @@ class LazyTable(Generic[PartT]):
                 f"{what} is not a {self.part_type.__name__}", hint=f"update or remove {package}"
             )
         return part
+
+    def require(self, name: str, kind: str, error: type[PosezooError]) -> PartT:
+        """The part of this name.
+
+        Args:
+            kind: what the part is, for the message: "decoder", "export target".
+            error: raised, with a hint, if there is no such part.
+
+        Raises:
+            PluginError: it is a plug-in that cannot be imported, or is no part of this type.
+        """
+        if (part := self.find(name)) is not None:
+            return part
+        names = self.names()
+        raise error(
+            f"no {kind} is called {name}; the {kind.split()[-1]}s: {', '.join(names)}",
+            hint=suggest(name, names),
+        )
 
     def names(self) -> tuple[str, ...]:
         """All names: the built-in ones in their order, then those of plug-ins, sorted."""

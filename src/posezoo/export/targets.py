@@ -5,7 +5,7 @@ A new target is a module with an ``ExportTarget`` record, a line in ``TARGETS``,
 
 from __future__ import annotations
 
-from posezoo.errors import ExportError, suggest
+from posezoo.errors import ExportError
 from posezoo.export.target_type import ExportTarget
 from posezoo.plugins import LazyTable
 
@@ -33,10 +33,4 @@ def find_target(name: str) -> ExportTarget:
         ExportError: there is no such target.
         PluginError: it is a plug-in that cannot be imported.
     """
-    target = TARGETS.find(name)
-    if target is None:
-        names = TARGETS.names()
-        raise ExportError(
-            f"no export target is called {name}; the targets: {', '.join(names)}", hint=suggest(name, names)
-        )
-    return target
+    return TARGETS.require(name, "export target", ExportError)

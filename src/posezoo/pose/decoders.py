@@ -50,14 +50,7 @@ def find_decoder(name: str) -> DecoderType:
         InferenceError: there is no such decoder.
         PluginError: it is a plug-in that cannot be imported.
     """
-    decoder = DECODERS.find(name)
-    if decoder is None:
-        names = DECODERS.names()
-        raise InferenceError(
-            f"no decoder is called {name}; the decoders: {', '.join(names)}",
-            hint=suggest(name, dict.fromkeys(names)),
-        )
-    return decoder
+    return DECODERS.require(name, "decoder", InferenceError)
 
 
 def decode(decoder: str, outputs: Mapping[str, ArrayLike], input_size: Size, **options: Option) -> list[Pose]:
