@@ -81,11 +81,17 @@ def run(args: argparse.Namespace) -> int:
         args.parser.error("--storage_uri is an address such as s3://bucket/models, for --to kserve")
     flags.require_model_optimizer(args)
     context, inputs = flags.context_from_args(args), flags.input_options_from_args(args)
-    if target.inputs is not None:
-        if inputs.element_type not in ("", "u8") or inputs.layout not in ("", "NHWC"):
-            args.parser.error(f"--to {name} always has --input_type u8 and --input_layout NHWC")
-        resize = inputs.resize or target.inputs.resize
-        inputs = replace(inputs, element_type="u8", layout="NHWC", resize=resize, decode=True)
+    if (fixed := target.inputs) is not None:
+        if inputs.element_type not in ("", fixed.element_type) or inputs.layout not in ("", fixed.layout):
+            always = f"--input_type {fixed.element_type} and --input_layout {fixed.layout}"
+            args.parser.error(f"--to {name} always has {always}")
+        inputs = replace(
+            inputs,
+            element_type=fixed.element_type,
+            layout=fixed.layout,
+            resize=inputs.resize or fixed.resize,
+            decode=fixed.decode,
+        )
     if inputs != InputOptions() and args.output_dir is None:
         # The IR that other verbs use stay as they are.
         own = context.layout.output_dir / "exported" / inputs.folder_name
