@@ -28,13 +28,13 @@ OPENPOSE_HEIGHT = 368
 def cli_page() -> str:
     """Every verb's help, as the terminal shows it."""
     os.environ["COLUMNS"] = "100"
-    from posezoo.cli.main import VERBS, create_parser
+    from posezoo.cli.main import VERBS, create_parser, verb_parsers
 
     top = create_parser()
-    verbs = next(action for action in top._actions if isinstance(action, argparse._SubParsersAction))
+    verbs = verb_parsers(top)
     sections = [f"# The command line\n\n```text\n{top.format_help().rstrip()}\n```\n"]
     sections += [
-        f"## posezoo {name}\n\n```text\n{verbs.choices[name].format_help().rstrip()}\n```\n" for name in VERBS
+        f"## posezoo {name}\n\n```text\n{verbs[name].format_help().rstrip()}\n```\n" for name in VERBS
     ]
     note = "<!-- drawn by `make docs` from the code: change it there -->\n"
     return note + "\n".join(sections)

@@ -9,7 +9,7 @@ import argparse
 import json
 import sys
 import textwrap
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 from posezoo.cli import run_main, shell_completion
@@ -72,14 +72,14 @@ def create_parser(verb_names: Sequence[str] = VERBS) -> argparse.ArgumentParser:
 def main(argv: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code."""
     completed = shell_completion.completed_words()
-    words = completed or (sys.argv[1:] if argv is None else argv)
+    words = completed if completed is not None else sys.argv[1:] if argv is None else argv
     args = argparse.Namespace()
 
     def work() -> int:
         # If the first word is a verb, the modules of the other verbs are not imported.
         top = create_parser(words[:1] if words and words[0] in VERBS else VERBS)
         if completed is not None:
-            shell_completion.answer(top)
+            shell_completion.answer(top, verb_parsers(top).values())
         if words and words[0] not in VERBS and (hint := suggest(words[0], VERBS)):
             top.error(f"argument VERB: invalid choice: '{words[0]}': {hint}")
         _, unknown = top.parse_known_args(words, args)
@@ -105,9 +105,16 @@ def main(argv: Sequence[str] | None = None) -> int:
     return run_main.run_main(work, report_error=report_error)
 
 
+def verb_parsers(top: argparse.ArgumentParser) -> Mapping[str, argparse.ArgumentParser]:
+    """The parsers of the verbs, by name."""
+    verbs = next(action for action in top._actions if isinstance(action, argparse._SubParsersAction))
+    parsers: Mapping[str, argparse.ArgumentParser] = verbs.choices
+    return parsers
+
+
 def _verbs_with(flag: str) -> str:
-    (verbs,) = (action.choices for action in create_parser()._actions if isinstance(action.choices, dict))
-    having = [name for name, verb in verbs.items() if flag in verb._option_string_actions]
+    verbs = verb_parsers(create_parser()).items()
+    having = [name for name, verb in verbs if flag in verb._option_string_actions]
     return f"{' and '.join(having)} {'have' if having[1:] else 'has'} this flag" if having else ""
 
 

@@ -28,7 +28,7 @@ def completed_words() -> list[str] | None:
     return os.environ.get("COMP_LINE", "").split(" ")[1:-1]
 
 
-def answer(top: argparse.ArgumentParser) -> None:
+def answer(top: argparse.ArgumentParser, verbs: Iterable[argparse.ArgumentParser]) -> None:
     """Tell the shell how its line goes on, and end the process."""
     import argcomplete
     from argcomplete.completers import DirectoriesCompleter, FilesCompleter
@@ -46,12 +46,11 @@ def answer(top: argparse.ArgumentParser) -> None:
         "NETWORK": lambda **_: tuple(NETWORKS),
         "to": lambda prefix, **_: (*TARGETS.builtin, *DirectoriesCompleter()(prefix)),
     }
-    verbs = next(action for action in top._actions if isinstance(action, argparse._SubParsersAction))
-    for parser in verbs.choices.values():
+    for parser in verbs:
         for action in parser._actions:
             if action.choices is None:
                 name = action.metavar if isinstance(action.metavar, str) else action.dest
-                action.completer = completers.get(name, lambda **_: ())
+                action.completer = completers.get(name, lambda **_: ())  # type: ignore[attr-defined]
     argcomplete.autocomplete(top, always_complete_options=False)
 
 
