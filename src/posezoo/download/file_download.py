@@ -273,7 +273,7 @@ def _require_expected(file: SourceFile, path: Path, size: int, hasher: _Hash) ->
 def ask_again(
     ask: Callable[[], Result], options: DownloadOptions, warn: Callable[[str], None] = lambda _problem: None
 ) -> Result:
-    """Ask a server, and again after temporary failures; ``warn`` is told of each of these.
+    """Ask a server, and again after temporary failures; ``warn`` is called with each of these.
 
     Raises:
         TransientSourceError: the last attempt failed temporarily, too.
