@@ -8,6 +8,7 @@ import sys
 
 import pytest
 
+from fakes.command import heed_interrupts
 from fakes.waiting import HANG_S
 
 # Python ignores what the finalizer raises.
@@ -32,6 +33,12 @@ raise SystemExit(run_main(work))
 )
 def test_a_signal_ends_a_command_although_python_ignores_its_exception(number, code):
     program = PROGRAM.format(number=int(number))
-    ended = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=HANG_S)
+    ended = subprocess.run(
+        [sys.executable, "-c", program],
+        capture_output=True,
+        text=True,
+        timeout=HANG_S,
+        preexec_fn=heed_interrupts,
+    )
     assert ended.returncode == code
     assert "Traceback" not in ended.stderr
