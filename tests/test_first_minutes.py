@@ -32,7 +32,6 @@ CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c
 TITLES = re.findall(r"^## (.+)", PAGE.read_text("utf-8"), re.MULTILINE)
 #: What depends on the machine or on the moment, and what the page has instead.
 REPLACED = (
-    (r"usage: (posezoo \w+) [^\n]*\n(?: [^\n]*\n)*", r"usage: \1 ...\n"),
     (r"\b\d+\.\d s\b", "... s"),
     (r"localhost:\d+", "mirror.example"),
     (r"this is 3\.\d+", "this is 3.9"),

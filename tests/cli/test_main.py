@@ -38,20 +38,21 @@ def test_the_version_is_that_of_the_package():
     ("args", "problem"),
     [
         ((), "the following arguments are required: VERB"),
-        (("fly",), "invalid choice: 'fly'"),
+        (("fly",), "no verb is called 'fly'\n  hint: posezoo --help shows its usage\n"),
         (("convrt",), "did you mean convert?"),
-        (("convert", "x", "--precison", "FP16"), "arguments: --precison FP16; did you mean --precisions?"),
+        (("convert", "x", "--precison", "FP16"), "--precison FP16\n  hint: did you mean --precisions?"),
         (("list", "--precisions", "FP16"), "did you mean --precision?"),
-        (("get", "--name", "x"), "arguments: --name; give the names without a flag"),
-        (("get", "--name=x"), "arguments: --name=x; give the names without a flag"),
-        (("download", "--list", "x.lst"), "arguments: --list; give the names without a flag"),
-        (("download", "--print_all"), "arguments: --print_all; posezoo list shows all names"),
-        (("download", "x", "--precisions", "FP16"), "FP16; posezoo get has this flag"),
-        (("convert", "x", "--add_mo_arg", "y"), "--add_mo_arg y; omz_converter has this flag: posezoo shims"),
+        (("get", "--name", "x"), "arguments: --name\n  hint: give the names without a flag"),
+        (("get", "--name=x"), "arguments: --name=x\n  hint: give the names without a flag"),
+        (("download", "--list", "x.lst"), "arguments: --list\n  hint: give the names without a flag"),
+        (("download", "--print_all"), "arguments: --print_all\n  hint: posezoo list shows all names"),
+        (("download", "x", "--precisions", "FP16"), "FP16\n  hint: posezoo get has this flag"),
+        (("convert", "x", "--add_mo_arg", "y"), "--add_mo_arg y\n  hint: omz_converter has this flag: posezoo shims"),
         (("get",), "name a model, or use --all"),
         (("get", "x", "--all"), "either name models or use --all"),
         (("get", "x", "--precisions", "FP8"), "expected some of FP32, FP16, FP16-INT8, FP32-INT8, got 'FP8'"),
         (("get", "x", "--attempts", "0"), "expected a whole number from 1 to 100"),
+        (("benchmark", "--size", "host:80"), "expected height and width such as 368,432, got 'host:80'"),
         (("run", "--min_score", "2"), "expected a number from 0 to 1"),
         (("verify", "--metadata", "x", "--all"), "either name models or use --all"),
         (("verify", "--all", "--baseline", "x.json"), "--baseline requires --metadata"),
@@ -62,7 +63,9 @@ def test_wrong_flags_end_with_2_and_are_named(args, problem):
     ended = posezoo(*args)
     assert ended.returncode == 2
     assert problem in ended.stderr
-    assert "Traceback" not in ended.stderr
+    error, hint = ended.stderr.splitlines()
+    assert error.startswith("posezoo")
+    assert hint.startswith("  hint: ")
 
 
 def test_an_unknown_model_ends_with_1_and_a_hint():

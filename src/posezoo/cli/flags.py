@@ -8,7 +8,7 @@ import re
 from collections.abc import Callable, Container, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 from posezoo.errors import PosezooError, SettingsError, explain_windows_path
 from posezoo.settings import (
@@ -42,6 +42,14 @@ class HelpFormatter(argparse.RawDescriptionHelpFormatter):
         super().add_argument(action)
         if isinstance(action, argparse._SubParsersAction):
             self._action_max_length += self._indent_increment
+
+
+class CommandParser(argparse.ArgumentParser):
+    """Shows a wrong flag and what to do next, without the usage, which would hide them."""
+
+    def error(self, message: str, hint: str = "") -> NoReturn:
+        """Exit with code 2."""
+        self.exit(2, f"{self.prog}: error: {message}\n  hint: {hint or f'{self.prog} --help shows its usage'}\n")
 
 
 # --- Argparse types
@@ -93,7 +101,7 @@ def whole_number(lowest: int, highest: int = 10**9) -> Callable[[str], int]:
 
 def parse_image_size(text: str) -> tuple[int, int]:
     """An argparse type: height and width, in pixels."""
-    match = re.fullmatch(r"([1-9]\d{0,4})[,x]([1-9]\d{0,4})|(?!local:)(\w+://)?[^\s/]+:\d{1,5}", text)
+    match = re.fullmatch(r"([1-9]\d{0,4})[,x]([1-9]\d{0,4})", text)
     if not match:
         raise argparse.ArgumentTypeError(f"expected height and width such as 368,432, got {text!r}")
     return int(match[1]), int(match[2])

@@ -13,7 +13,7 @@ from collections.abc import Mapping, Sequence
 from importlib import import_module
 
 from posezoo.cli import run_main, shell_completion
-from posezoo.cli.flags import HelpFormatter, add_flags
+from posezoo.cli.flags import CommandParser, HelpFormatter, add_flags
 from posezoo.errors import PosezooError, suggest
 
 #: The verbs, in the order in which a user needs them. Each is a module with ``SUMMARY``, ``EXAMPLES``,
@@ -44,9 +44,9 @@ OMZ_FLAGS = {
 }
 
 
-def create_parser(verb_names: Sequence[str] = VERBS) -> argparse.ArgumentParser:
+def create_parser(verb_names: Sequence[str] = VERBS) -> CommandParser:
     """The parser of the whole command line, or of some of its verbs."""
-    top = argparse.ArgumentParser(
+    top = CommandParser(
         prog="posezoo",
         description=DESCRIPTION,
         epilog="posezoo VERB --help shows a verb's flags and examples",
@@ -80,8 +80,8 @@ def main(argv: Sequence[str] | None = None) -> int:
         top = create_parser(words[:1] if words and words[0] in VERBS else VERBS)
         if completed is not None:
             shell_completion.answer(top, verb_parsers(top).values())
-        if words and words[0] not in VERBS and (hint := suggest(words[0], VERBS)):
-            top.error(f"argument VERB: invalid choice: '{words[0]}': {hint}")
+        if words and words[0] not in VERBS and not words[0].startswith("-"):
+            top.error(f"no verb is called '{words[0]}'", suggest(words[0], VERBS))
         _, unknown = top.parse_known_args(words, args)
         if unknown:
             known = [flag for action in args.parser._actions for flag in action.option_strings]
@@ -91,9 +91,7 @@ def main(argv: Sequence[str] | None = None) -> int:
                     hints.append(suggest(flag, known))
                 else:
                     hints.append(OMZ_FLAGS.get(flag) or _verbs_with(flag) or suggest(flag, known))
-            args.parser.error(
-                "; ".join((f"unrecognized arguments: {' '.join(unknown)}", *filter(None, hints)))
-            )
+            args.parser.error(f"unrecognized arguments: {' '.join(unknown)}", "; ".join(filter(None, hints)))
         code: int = args.run(args)
         return code
 

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from fakes.command import posezoo
+from fakes.command import on_a_terminal, posezoo
 from fakes.zoo import model_yml, write_composite, write_model
 
 
@@ -30,6 +30,11 @@ def test_a_card_is_printed_and_nothing_is_written(zoo):
     assert (ended.returncode, ended.stderr) == (0, "")
     assert ended.stdout.count("\n# alone\n") == 1
     assert not (zoo / "models" / "public" / "alone" / "README.md").exists()
+
+
+def test_on_a_terminal_a_card_begins_with_its_title(zoo):
+    assert run(zoo, "alone").stdout.startswith("---\n# drawn by")
+    assert on_a_terminal(100, "card", "alone", "--models_dir", zoo / "models")[0] == "# alone"
 
 
 def test_a_composite_has_one_card_and_each_of_several_models_its_own(zoo):
@@ -98,7 +103,7 @@ def test_a_page_that_posezoo_did_not_write_stays_as_it_is(zoo):
         (["alone", "--check"], 2, "--check requires --in_place"),
         (["alone", "--in_place", "-o", "out"], 2, "not allowed with"),
         (["alone", "-o", "file"], 1, "file"),
-        ([], 2, "MODEL"),
+        ([], 2, "name a model"),
     ],
 )
 def test_an_error_is_reported_in_one_line(zoo, args, code, message):

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.model_filters import facts_of
-from posezoo.cli.report import Console
+from posezoo.cli.report import Console, terminal_width
 from posezoo.cli.selection import select_models
 from posezoo.errors import escape_control_characters
 from posezoo.facts.model_facts import ModelFacts
@@ -89,7 +89,10 @@ def run(args: argparse.Namespace) -> int:
                 print(json.dumps([card_json(facts) for facts in tops], indent=1))
             else:
                 for facts in tops:
-                    print("\n".join(map(escape_control_characters, draw_card(facts).splitlines())))
+                    text = draw_card(facts)
+                    if terminal_width() is not None:  # the front matter is for model hubs
+                        text = text.partition("\n---\n\n")[2]
+                    print("\n".join(map(escape_control_characters, text.splitlines())))
     return 0 if is_complete and not selection.problems else 1
 
 
