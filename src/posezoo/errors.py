@@ -164,6 +164,10 @@ class OutputError(PosezooError):
     """A result could not be written."""
 
 
+class DiskError(OutputError):
+    """A disk is full or read-only, so no other result can be written there either."""
+
+
 class ExportError(PosezooError):
     """A target of ``posezoo export`` does not exist, or cannot take a model."""
 

@@ -47,7 +47,10 @@ def test_the_version_is_that_of_the_package():
         (("download", "--list", "x.lst"), "arguments: --list\n  hint: give the names without a flag"),
         (("download", "--print_all"), "arguments: --print_all\n  hint: posezoo list shows all names"),
         (("download", "x", "--precisions", "FP16"), "FP16\n  hint: posezoo get has this flag"),
-        (("convert", "x", "--add_mo_arg", "y"), "--add_mo_arg y\n  hint: omz_converter has this flag: posezoo shims"),
+        (
+            ("convert", "x", "--add_mo_arg", "y"),
+            "--add_mo_arg y\n  hint: omz_converter has this flag: posezoo shims",
+        ),
         (("get",), "name a model, or use --all"),
         (("get", "x", "--all"), "either name models or use --all"),
         (("get", "x", "--precisions", "FP8"), "expected some of FP32, FP16, FP16-INT8, FP32-INT8, got 'FP8'"),

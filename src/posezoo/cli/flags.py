@@ -49,7 +49,8 @@ class CommandParser(argparse.ArgumentParser):
 
     def error(self, message: str, hint: str = "") -> NoReturn:
         """Exit with code 2."""
-        self.exit(2, f"{self.prog}: error: {message}\n  hint: {hint or f'{self.prog} --help shows its usage'}\n")
+        hint = hint or f"{self.prog} --help shows its usage"
+        self.exit(2, f"{self.prog}: error: {message}\n  hint: {hint}\n")
 
 
 # --- Argparse types

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.report import print_json
-from posezoo.errors import PosezooError, UnpinnedFileError
+from posezoo.errors import DiskError, PosezooError, UnpinnedFileError
 from posezoo.pipeline.for_each import Executor, for_each
 from posezoo.spec.routes import describe_obstacle
 
@@ -100,7 +100,8 @@ def run_for_each(
     """Do the work for each model, and collect the results.
 
     ``work`` gets a model, and the listener to which it reports its events; ``memory`` is the number of bytes
-    that it needs for a model. With ``skip_unpinned``, one line reports all models without a pin.
+    that it needs for a model. With ``skip_unpinned``, one line reports all models without a pin. If a disk is
+    full or read-only, no other model is tried.
     """
     report, skipped = JobReport(), list[str]()
     for problem in selection.problems:
@@ -109,7 +110,8 @@ def run_for_each(
     for composite in selection.composites:
         if composite.deprecated is not None:  # for models, the download prints this warning
             console.warn(f"{composite.name}: {composite.deprecated}")
-    for outcome in for_each(selection.models, work, executor=executor, listener=console, memory=memory):
+    outcomes = for_each(selection.models, work, executor=executor, listener=console, memory=memory)
+    for number, outcome in enumerate(outcomes):
         name, error = outcome.item.full_name, outcome.error
         if error is None:
             report.answers.append({"name": name, **(outcome.result or {})})
@@ -118,6 +120,10 @@ def run_for_each(
             skipped.append(name)
         else:
             console.print_error(error)
+        if isinstance(error, DiskError):  # the other models could not be written either
+            for spec in selection.models[number:]:
+                report.add_failure(spec.full_name, error)
+            return report
         report.add_failure(name, error)
     failed = [failure for failure in report.failures if failure["name"] not in skipped]
     if skipped:

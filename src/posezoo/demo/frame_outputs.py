@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import json
 import os
+import tempfile
 from abc import ABC, abstractmethod
 from collections import deque
 from collections.abc import Iterator, Mapping, Sequence
@@ -28,6 +29,9 @@ CODECS = {".avi": "MJPG", ".mkv": "mp4v", ".mov": "mp4v", ".mp4": "mp4v"}
 
 # The frames of one second: enough if the disk is busy for a moment, and 180 MiB at 1080p.
 _MAX_WAITING = 30
+
+# The usual block of a file system, in bytes.
+_BLOCK = 4096
 
 
 class FrameOutput(ABC):
@@ -141,7 +145,9 @@ class VideoOutput(FrameOutput):
         self._waiting: deque[Future[None]] = deque()
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
-            self._part.touch()  # a folder without write permission is reported before anything is computed
+            # A folder that cannot be written is reported before anything is computed.
+            _require_space(path)
+            self._part.touch()
         except OSError as error:
             raise write_error(path, error) from error
 
@@ -177,7 +183,8 @@ class VideoOutput(FrameOutput):
             finally:
                 self._thread.shutdown(cancel_futures=True)
                 self._encoder.release()
-            # If the disk is full, OpenCV reports no error, but the file is empty.
+            # If the disk is full, OpenCV reports no error, but the end of the video or all of it is missing.
+            _require_space(self.path)
             if not self._part.stat().st_size:
                 raise OutputError(f"{self.path}: nothing could be written", hint="is the disk full?")
             os.replace(self._part, self.path)
@@ -192,6 +199,17 @@ class VideoOutput(FrameOutput):
             if (error := self._waiting[0].exception()) is not None:
                 raise OutputError(f"{self.path}: writing failed: {error}") from error
             self._waiting.popleft()
+
+
+def _require_space(path: Path) -> None:
+    """Raise an OutputError if the folder of a file cannot hold another block of bytes."""
+    try:
+        with tempfile.TemporaryFile(dir=path.parent) as probe:
+            probe.write(bytes(_BLOCK))
+            probe.flush()
+            os.fsync(probe.fileno())
+    except OSError as error:  # the user does not know the name of the probe
+        raise write_error(path, OSError(error.errno, error.strerror)) from error
 
 
 def pad_to_size(image: Image, size: Size) -> Image:

@@ -15,7 +15,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from posezoo.errors import OutputError
+from posezoo.errors import DiskError, OutputError
 from posezoo.files.file_lock import lock_folder
 
 #: The prefix of the names of such folders.
@@ -38,6 +38,13 @@ WRITE_HINTS = {
 }
 
 
+def output_error(problem: str, error: OSError) -> OutputError:
+    """An error of the system as an OutputError with a hint; a DiskError if it concerns the whole disk."""
+    concerns_disk = error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EROFS)
+    kind = DiskError if concerns_disk else OutputError
+    return kind(f"{problem}: {error.strerror or error}", hint=WRITE_HINTS.get(error.errno or 0, ""))
+
+
 @contextmanager
 def staging_dir(parent: Path) -> Iterator[Path]:
     """An empty folder in ``parent``, which is created if it is missing; the folder is removed on exit.
@@ -57,8 +64,7 @@ def staging_dir(parent: Path) -> Iterator[Path]:
                 if lock is not None:
                     os.close(lock)
     except OSError as error:
-        problem = f"{parent}: cannot be written to: {error.strerror or error}"
-        raise OutputError(problem, hint=WRITE_HINTS.get(error.errno or 0, "")) from error
+        raise output_error(f"{parent}: cannot be written to", error) from error
     try:
         yield folder
     finally:

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from posezoo.errors import OutputError
 from posezoo.files.file_record import fingerprint, read_record, update_record
-from posezoo.files.staging import PREFIX, WRITE_HINTS
+from posezoo.files.staging import PREFIX, output_error
 from posezoo.spec.model import Digest, SourceFile
 
 # 1 MiB: with 1 KiB pieces and a flush after each, 64 MiB took 1850 ms instead of 230 ms.
@@ -230,8 +230,7 @@ def write_error(path: Path, error: OSError) -> OutputError:
     # The user does not know our .part files; a folder of such a name is shown, so the user can move it away.
     is_part = named.endswith(".part") and not os.path.isdir(named)
     where = path if is_part or Path(named).parent.name.startswith(PREFIX) else named
-    problem = f"{where}: cannot be written: {error.strerror or error}"
-    return OutputError(problem, hint=WRITE_HINTS.get(error.errno or 0, ""))
+    return output_error(f"{where}: cannot be written", error)
 
 
 def reflink(source: int, target: int) -> bool:

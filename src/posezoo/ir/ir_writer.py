@@ -9,7 +9,7 @@ from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any
 
-from posezoo.errors import OutputError
+from posezoo.errors import DiskError, OutputError
 from posezoo.ir.model_info import MODEL_INFO, build_model_info
 from posezoo.ir.openvino_import import error_text, import_openvino
 from posezoo.ir.provenance import CONVERSION_FORMAT, source_digests
@@ -126,11 +126,12 @@ def write_ir(network: Any, xml: Path, precision: Precision) -> Path:
         xml.parent.mkdir(parents=True, exist_ok=True)
         import_openvino().save_model(network, xml, compress_to_fp16=precision == Precision.FP16)
     except (OSError, RuntimeError) as error:
-        reason = error_text(error)
+        kind, reason = OutputError, error_text(error)
         if "basic_ios" in reason:  # C++ does not keep the reason of the system
+            kind = DiskError
             reason = "the disk is full, or a quota or a limit of file sizes is reached"
         folder = next((part.parent for part in xml.parents if part.name.startswith(OWN)), xml.parent)
-        raise OutputError(
+        raise kind(
             f"{folder}: the {precision} IR cannot be written completely: {reason}",
             hint="check the free space there",
         ) from error
