@@ -40,6 +40,12 @@ def _rebuild(kind: type[PosezooError], args: tuple[object, ...], state: dict[str
     return error
 
 
+def error_lines(error: PosezooError, mark: str = "error: ") -> list[str]:
+    """The lines of an error message: the problem, and what to do next."""
+    hint = [f"  hint: {error.hint}"] if error.hint else []
+    return [f"{mark}{error.problem}", *hint]
+
+
 class SettingsError(PosezooError):
     """A setting has an invalid value; the problem says where it was set."""
 

@@ -10,7 +10,7 @@ from fakes.zoo import model_yml, write_model
 from posezoo import events
 from posezoo.cli.omz.conventions import LineBuffer
 from posezoo.cli.omz.event_output import JsonReporter, TextReporter
-from posezoo.cli.report import Console, Progress, result_lines
+from posezoo.console import Console, Progress, result_lines
 from posezoo.errors import PosezooError
 from posezoo.registry import open_registry
 

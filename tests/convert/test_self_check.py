@@ -14,7 +14,7 @@ import pytest
 from convert.test_conversion import detector, tiny
 from fakes.conversion import convert_model, is_up_to_date, resolved_of
 from fakes.network import HEIGHT, KINDS, MEAN, OUTPUTS, SCALE, WIDTH, downloaded, image_of, network, spec_of
-from posezoo.cli.report import result_lines
+from posezoo.console import result_lines
 from posezoo.convert import frontends, preprocess
 from posezoo.convert.constant_check import find_changed_constant
 from posezoo.convert.conversion_plan import ConversionOptions, plan_irs

@@ -15,8 +15,8 @@ from posezoo import images
 from posezoo.benchmarking.workloads import BenchmarkCase, NetworkWorkload, PipelineWorkload
 from posezoo.cli import flags
 from posezoo.cli.model_jobs import JobReport, format_plan
-from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
+from posezoo.console import Console
 from posezoo.errors import ConversionError, InferenceError, PosezooError, import_optional
 from posezoo.pipeline import complexity_count, load
 from posezoo.pipeline.get import get_irs, resolve_model

@@ -14,7 +14,7 @@ from posezoo.facts.model_facts import Model, ModelFacts
 from posezoo.spec.model import CompositeSpec, Framework, ModelSpec, Precision
 
 if TYPE_CHECKING:
-    from posezoo.cli.report import Console
+    from posezoo.console import Console
     from posezoo.registry import Selection
 
 

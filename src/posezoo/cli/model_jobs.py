@@ -13,7 +13,7 @@ from posezoo.pipeline.for_each import Executor, for_each
 from posezoo.spec.routes import describe_obstacle
 
 if TYPE_CHECKING:
-    from posezoo.cli.report import Console
+    from posezoo.console import Console
     from posezoo.convert.conversion_plan import PlannedIr
     from posezoo.download.model_download import PlannedFile
     from posezoo.events import Listener

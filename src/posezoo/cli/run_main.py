@@ -14,14 +14,8 @@ import tempfile
 import traceback
 from collections.abc import Callable
 
-from posezoo.errors import PosezooError, redact_secrets
+from posezoo.errors import PosezooError, error_lines, redact_secrets
 from posezoo.workers.signals import SignalExit, signals_raise
-
-
-def error_lines(error: PosezooError, mark: str = "error: ") -> list[str]:
-    """The lines of an error message: the problem, and what to do next."""
-    hint = [f"  hint: {error.hint}"] if error.hint else []
-    return [f"{mark}{error.problem}", *hint]
 
 
 def print_error(error: PosezooError) -> None:

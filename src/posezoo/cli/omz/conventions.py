@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, NoReturn
 from posezoo.cli import flags, run_main
 from posezoo.cli.flags import Flag
 from posezoo.cli.selection import read_list_file, select_models
-from posezoo.errors import PosezooError, escape_control_characters, suggest
+from posezoo.errors import PosezooError, error_lines, escape_control_characters, suggest
 from posezoo.pipeline.zoo_context import registry_from_settings
 from posezoo.registry import WHEEL_REGISTRIES
 from posezoo.settings import Setting, Settings, read_settings, to_settings
@@ -76,7 +76,7 @@ class LineBuffer:
 
     def print_error(self, error: PosezooError, mark: str = f"{ALARM} Error: ") -> None:
         """Write a failure to the standard error, marked as in Open Model Zoo."""
-        for line in run_main.error_lines(error, "" if isinstance(error, OmzError) else mark):
+        for line in error_lines(error, "" if isinstance(error, OmzError) else mark):
             self.write_error(line)
 
     def flush(self, onto: LineBuffer | None = None) -> None:

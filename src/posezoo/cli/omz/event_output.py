@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from posezoo import events
 from posezoo.cli.omz.conventions import ALARM, SECTION, LineBuffer
-from posezoo.cli.report import Progress, result_lines
+from posezoo.console import Progress, result_lines
 from posezoo.errors import PosezooError
 
 if TYPE_CHECKING:

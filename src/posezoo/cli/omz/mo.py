@@ -14,7 +14,7 @@ from pathlib import Path
 
 from posezoo import events
 from posezoo.cli import flags, run_main
-from posezoo.cli.report import result_lines
+from posezoo.console import result_lines
 from posezoo.errors import ConversionError, PosezooError, SelfCheckError, sanitize
 from posezoo.layout import FlatLayout
 from posezoo.resolve.input_options import read_given_arguments

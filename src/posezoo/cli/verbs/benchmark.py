@@ -25,7 +25,8 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console, print_result
+from posezoo.cli.report import print_result
+from posezoo.console import Console
 from posezoo.errors import InferenceError, PosezooError
 from posezoo.spec.model import Precision
 

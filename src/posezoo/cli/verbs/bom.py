@@ -8,8 +8,8 @@ from dataclasses import replace
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
+from posezoo.console import Console
 
 SUMMARY = "write a bill of materials of models: files by digest, licenses, figures, how the IR were made"
 

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console, align_columns, print_result
+from posezoo.cli.report import align_columns, print_result
+from posezoo.console import Console
 
 if TYPE_CHECKING:
     from posezoo.download.cache_entries import CacheEntry

@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.model_filters import facts_of
-from posezoo.cli.report import Console, terminal_width
+from posezoo.cli.report import terminal_width
 from posezoo.cli.selection import select_models
+from posezoo.console import Console
 from posezoo.errors import escape_control_characters
 from posezoo.facts.model_facts import ModelFacts
 

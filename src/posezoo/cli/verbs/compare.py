@@ -20,8 +20,8 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
+from posezoo.console import Console
 from posezoo.errors import PosezooError, import_optional
 from posezoo.spec.model import Precision
 

@@ -21,7 +21,8 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, run_main
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console, align_columns, print_result
+from posezoo.cli.report import align_columns, print_result
+from posezoo.console import Console
 from posezoo.errors import DatasetError, DownloadError, escape_control_characters, suggest
 from posezoo.settings import user_folder
 

@@ -15,7 +15,8 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, run_main
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.report import Console, print_result
+from posezoo.cli.report import print_result
+from posezoo.console import Console
 from posezoo.errors import PosezooError
 from posezoo.settings import INFERENCE_PRECISIONS
 from posezoo.spec.model import Precision

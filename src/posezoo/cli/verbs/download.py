@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
+from posezoo.console import Console
 
 if TYPE_CHECKING:
     from posezoo.download.context import ConnectionPool

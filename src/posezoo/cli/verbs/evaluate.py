@@ -29,8 +29,9 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.report import Console, print_json
+from posezoo.cli.report import print_json
 from posezoo.cli.verbs.dataset import DATASET_FLAGS, read_dataset, refuse_invalid_flags
+from posezoo.console import Console
 from posezoo.errors import EvaluationError, import_optional
 from posezoo.spec.model import Precision
 

@@ -18,9 +18,10 @@ from pathlib import Path
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_filters import facts_of
-from posezoo.cli.report import Console, print_result
+from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
 from posezoo.cli.verbs.compare import MEASUREMENT_FLAGS, measurement_selection
+from posezoo.console import Console
 from posezoo.errors import PosezooError, import_optional
 
 SUMMARY = (

@@ -55,8 +55,9 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
 from posezoo.cli.model_filters import FILTER_FLAGS, describe_filters, select_filtered
-from posezoo.cli.report import Console, print_result
+from posezoo.cli.report import print_result
 from posezoo.cli.verbs.list import list_json
+from posezoo.console import Console
 from posezoo.errors import escape_control_characters
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.spec.model import ModelSpec, RegexReplace, UnpackArchive

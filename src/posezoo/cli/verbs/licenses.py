@@ -11,8 +11,9 @@ import argparse
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console, print_json
+from posezoo.cli.report import print_json
 from posezoo.cli.selection import select_models
+from posezoo.console import Console
 from posezoo.errors import PosezooError
 
 SUMMARY = "show the licenses of downloaded models, with their texts, or write them to a NOTICE file"

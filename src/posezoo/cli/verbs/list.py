@@ -30,7 +30,8 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.model_filters import FILTER_FLAGS, select_filtered
-from posezoo.cli.report import Console, align_columns, print_result, terminal_width, truncate_to_width
+from posezoo.cli.report import align_columns, print_result, terminal_width, truncate_to_width
+from posezoo.console import Console
 from posezoo.facts.labels import format_megabytes, join
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.registry import WHEEL_REGISTRIES, registry_name, registry_root

@@ -18,7 +18,8 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
-from posezoo.cli.report import Console, print_result
+from posezoo.cli.report import print_result
+from posezoo.console import Console
 
 if TYPE_CHECKING:
     from posezoo.events import Listener

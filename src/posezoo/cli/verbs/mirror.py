@@ -17,8 +17,9 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console, print_result
+from posezoo.cli.report import print_result
 from posezoo.cli.selection import read_list_file, select_models
+from posezoo.console import Console
 from posezoo.errors import DownloadError, OutputError, UnknownModelError
 
 if TYPE_CHECKING:

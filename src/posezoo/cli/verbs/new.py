@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console, print_result
+from posezoo.cli.report import print_result
+from posezoo.console import Console
 from posezoo.errors import OutputError, PosezooError, SettingsError
 from posezoo.spec.model import Family, Framework, License
 

@@ -33,8 +33,8 @@ from dataclasses import asdict
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
-from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
+from posezoo.console import Console
 from posezoo.errors import escape_control_characters
 from posezoo.spec import supported_mo_args
 

@@ -15,8 +15,9 @@ from hashlib import sha256
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console, print_result
+from posezoo.cli.report import print_result
 from posezoo.cli.verbs.push import ADDRESS, describe
+from posezoo.console import Console
 from posezoo.errors import UnknownModelError, suggest
 
 SUMMARY = "download models from an OCI registry, and verify them"

@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console, print_result
+from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
+from posezoo.console import Console
 from posezoo.errors import OutputError
 
 if TYPE_CHECKING:

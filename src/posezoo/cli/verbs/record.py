@@ -14,8 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console
 from posezoo.cli.selection import select_models
+from posezoo.console import Console
 from posezoo.errors import PosezooError
 from posezoo.events import CountStarted
 

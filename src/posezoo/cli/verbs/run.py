@@ -14,7 +14,8 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console, print_result
+from posezoo.cli.report import print_result
+from posezoo.console import Console
 from posezoo.errors import ImageError, OutputError, UnknownModelError, explain_windows_path, import_optional
 from posezoo.files.staging import staging_dir
 from posezoo.files.verified_files import write_atomically

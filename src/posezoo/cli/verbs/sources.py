@@ -23,8 +23,9 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console, Progress, align_columns, print_json
+from posezoo.cli.report import align_columns, print_json
 from posezoo.cli.selection import select_models
+from posezoo.console import Console, Progress
 
 if TYPE_CHECKING:
     from posezoo.download.source_check import CheckedSource

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
-from posezoo.cli.report import Console, print_json, print_result
+from posezoo.cli.report import print_json, print_result
 from posezoo.cli.selection import select_models
+from posezoo.console import Console
 from posezoo.errors import LockError, SettingsError, suggest
 
 if TYPE_CHECKING:
