@@ -14,7 +14,7 @@ import posezoo
 from conftest import by_digest
 from fakes.checkpoints import params
 from fakes.zoo import declared_file, model_yml, write_model
-from posezoo.events import ConversionUpToDate, SelfCheckPassed
+from posezoo.events import ConversionUpToDate, SelfCheckPassed, ignore_event
 from posezoo.images import read_image
 from posezoo.pipeline.get import download, resolve_model
 from posezoo.pipeline.plan import make_plan
@@ -93,6 +93,21 @@ def test_load_hands_requests_to_the_detector_too_but_not_the_size(mirror, tmp_pa
     assert model.requests == 2
     images = [np.zeros((480, 640, 3), np.uint8)] * 4
     assert [poses for _, poses in model.stream(images)] == [[], [], [], []]
+
+
+def test_a_download_shows_what_the_command_line_shows_unless_there_is_no_listener(tmp_path, capsys):
+    (tmp_path / "net.tflite").write_bytes(b"no network")
+    write_model(tmp_path / "models", "net", model_yml(files=[declared_file(tmp_path / "net.tflite")]))
+
+    def shown(folder, **listener):
+        with pytest.raises(posezoo.PosezooError, match=r"net\.tflite"):
+            posezoo.get("net", models_dir=(tmp_path / "models",), output_dir=tmp_path / folder, **listener)
+        out, err = capsys.readouterr()
+        assert out == ""
+        return err
+
+    assert shown("first").startswith("net: net.tflite: downloaded and verified in ")
+    assert shown("second", listener=None) == shown("third", listener=ignore_event) == ""
 
 
 def test_what_cannot_be_meant_is_answered_with_a_hint():

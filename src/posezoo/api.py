@@ -7,6 +7,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from posezoo.console import show_progress
 from posezoo.convert.conversion_plan import ConversionOptions
 from posezoo.errors import PosezooError, SettingsError, UnknownModelError, import_optional, suggest
 from posezoo.events import Listener, ignore_event
@@ -40,7 +41,7 @@ def get(
     model_name: str = "",
     force: bool = False,
     trust_on_first_use: bool = False,
-    listener: Listener = ignore_event,
+    listener: Listener | None = show_progress,
     **settings: Any,
 ) -> dict[str, Path]:
     """Download, verify and convert a model to IR; an IR that is up to date is kept.
@@ -56,7 +57,8 @@ def get(
         force: convert again even if the IR are up to date, and replace IR that were made from other weights.
         trust_on_first_use: accept a file whose publisher states no checksum; its checksum is then recorded in
             posezoo.lock (the setting ``lock``).
-        listener: receives events; see ``posezoo.events``.
+        listener: receives events, see ``posezoo.events``; by default they are shown on the standard error, as
+            by the command line; None shows nothing.
         settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
 
     Returns:
@@ -69,6 +71,7 @@ def get(
             replace an IR that was made from other weights.
         CheckpointError: the checkpoint cannot be read, or does not fit the network.
     """
+    listener = listener or ignore_event
     context = _open(settings, trust_on_first_use)
     own = None if checkpoint is None else Path(checkpoint)
     model, conversion = _find_model(context, name, tag, own, model_name), ConversionOptions(force=force)
@@ -94,7 +97,7 @@ def load(
     threads: int = 0,
     target_size: int | None = None,
     aspect: tuple[int, int] | None = None,
-    listener: Listener = ignore_event,
+    listener: Listener | None = show_progress,
     **settings: Any,
 ) -> Estimator:
     """Load a model that returns the poses in an image; it is downloaded and converted first if needed.
@@ -122,7 +125,8 @@ def load(
         target_size: the size in pixels to which images are resized: the height for OpenPose-like networks,
             the shorter side for those with associative embeddings; None for the size of the IR's input.
         aspect: width and height of the expected images; the input is resized to fit them once, if possible.
-        listener: receives events; see ``posezoo.events``.
+        listener: receives events, see ``posezoo.events``; by default they are shown on the standard error, as
+            by the command line; None shows nothing.
         settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
 
     Returns:
@@ -133,6 +137,7 @@ def load(
         PosezooError: it cannot be downloaded, converted or compiled, or a detector is given although the
             model finds people itself.
     """
+    listener = listener or ignore_event
     flags = {**settings, "device": device, "inference_precision": inference_precision}
     if detector != "usual":
         flags["detector"] = detector or "none"
@@ -169,7 +174,7 @@ def network(
     pretrained: bool | str | os.PathLike[str] = True,
     *,
     trust_on_first_use: bool = False,
-    listener: Listener = ignore_event,
+    listener: Listener | None = show_progress,
     **settings: Any,
 ) -> nn.Module:
     """One of our networks as a PyTorch module, in eval mode, on the CPU, in float32.
@@ -184,7 +189,8 @@ def network(
             weights; or the path of a .pth, .safetensors or .params file whose keys fit: they decide how many
             stages, channels and keypoints the network has.
         trust_on_first_use: accept weights without a checksum, which is then recorded in posezoo.lock.
-        listener: receives events; see ``posezoo.events``.
+        listener: receives events, see ``posezoo.events``; by default they are shown on the standard error, as
+            by the command line; None shows nothing.
         settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
 
     Raises:
@@ -193,6 +199,7 @@ def network(
         CheckpointError: the file cannot be read, or does not fit the network.
         MissingPackageError: torch is not installed.
     """
+    listener = listener or ignore_event
     import_optional("torch", extra="torch")
     from posezoo.convert.frontends import verify_source_model
     from posezoo.download.model_download import download_model

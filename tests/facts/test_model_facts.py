@@ -39,6 +39,15 @@ def test_a_composite_has_the_frameworks_licenses_and_size_of_all_its_parts(facts
     assert facts("first").composite == "whole"
 
 
+def test_a_package_that_contains_several_files_is_transferred_once(facts, tmp_path):
+    package = {"$type": "npm_package", "package": "nets", "version": "1.0.0", "tarball_size": 5_000_000}
+    (alone,) = model_yml()["files"]
+    packed = [{**alone, "name": name, "source": {**package, "member": name}} for name in ("a.bin", "b.bin")]
+    write_model(tmp_path / "models", "net", model_yml(files=[alone, *packed]))
+    assert facts("net").size_bytes == 3 * alone["size"]
+    assert facts("net").download_bytes == 5_000_000 + alone["size"]
+
+
 def test_the_size_is_unknown_if_one_file_has_no_size(facts, tmp_path):
     file = {**model_yml()["files"][0], "size": "unknown", "max_size": 9}
     write_model(tmp_path / "models", "net", model_yml(files=[file]))

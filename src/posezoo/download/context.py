@@ -15,7 +15,18 @@ from typing import TYPE_CHECKING, TypeVar
 from posezoo.download.candidates import RateLimitedError
 from posezoo.download.options import DownloadOptions
 from posezoo.errors import OutputError, PosezooError
-from posezoo.events import Event, Listener, WarningIssued, ignore_event
+from posezoo.events import (
+    Event,
+    FileDownloadFinished,
+    FileDownloadProgress,
+    FileDownloadStarted,
+    Listener,
+    PackageDownloadFinished,
+    PackageDownloadProgress,
+    PackageDownloadStarted,
+    WarningIssued,
+    ignore_event,
+)
 from posezoo.spec.model import ModelSpec
 from posezoo.workers.threads import ThreadPool
 
@@ -198,11 +209,23 @@ class DownloadContext:
         """Report something unexpected that does not stop the download."""
         self.emit(WarningIssued(message))
 
-    def warnings_only(self) -> DownloadContext:
-        """A copy of the context that passes on only warnings, for files that the user did not request."""
-        listener, quiet = self._listener, copy(self)
-        quiet._listener = lambda event: listener(event) if isinstance(event, WarningIssued) else None
-        return quiet
+    def for_package(self) -> DownloadContext:
+        """A copy of the context for a package that contains requested files, with events about packages."""
+        listener, changed = self._listener, copy(self)
+
+        def listen(event: Event) -> None:
+            match event:
+                case WarningIssued():
+                    listener(event)
+                case FileDownloadStarted(model=model, model_file=package, size=size):
+                    listener(PackageDownloadStarted(model, package, size))
+                case FileDownloadProgress(model=model, model_file=package, size=size):
+                    listener(PackageDownloadProgress(model, package, size))
+                case FileDownloadFinished(model=model, model_file=package):
+                    listener(PackageDownloadFinished(model, package, event.successful, event.reason))
+
+        changed._listener = listen
+        return changed
 
     def with_options(self, options: DownloadOptions) -> DownloadContext:
         """A copy of the context with other options for requests."""

