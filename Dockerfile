@@ -38,4 +38,4 @@ ENV PATH=/opt/posezoo/bin:$PATH \
 WORKDIR /work
 USER 65532:0
 ENTRYPOINT ["posezoo"]
-CMD ["run", "--output_dir", "quickstart"]
+CMD ["run", "--output", "quickstart"]

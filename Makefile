@@ -24,7 +24,7 @@ $(VENV)/.installed-%: setup.cfg pyproject.toml constraints.txt
 	@touch $@
 
 quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photos: pictures in quickstart/
-	$(BIN)/posezoo run --output_dir quickstart
+	$(BIN)/posezoo run --output quickstart
 
 # Compiled once, as pip does with what it installs: the tests start commands by the thousand, each of which would
 # do so itself where PYTHONDONTWRITEBYTECODE is set. One process a core; a file's tests stay together, which share

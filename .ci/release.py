@@ -237,7 +237,7 @@ def try_release(release: Release, made: Path, version: str, python: Path, folder
         alone = {"HOME": str(home), "PATH": os.defpath, "POSEZOO_MIRROR": str(mirror)}
         printed = run(posezoo, "--version", cwd=home, env=alone)
         run(*offline, posezoo, "doctor", cwd=home, env=alone)
-        run(*offline, posezoo, "run", "--output_dir", "quickstart", cwd=home, env=alone)
+        run(*offline, posezoo, "run", "--output", "quickstart", cwd=home, env=alone)
         found = json.loads((home / "quickstart" / "poses.json").read_text("utf-8"))
         people = [len(image["poses"]) for image in found["images"]]
         records = [json.loads(path.read_text("utf-8")) for path in home.rglob("FP16/provenance.json")]

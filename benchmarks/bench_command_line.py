@@ -39,7 +39,7 @@ def main() -> int:
     """Download and convert the default model once, then measure all commands in turn."""
     posezoo = str(Path(sys.executable).with_name("posezoo"))
     with tempfile.TemporaryDirectory() as folder:
-        get = [posezoo, "get", "blazepose-full", "--quiet", "--output_dir", folder]
+        get = [posezoo, "get", "blazepose-full", "--quiet", "--weights_dir", folder]
         subprocess.run(get, stdout=subprocess.DEVNULL, check=True)
         suffixes = (".tflite", ".xml", ".bin")
         files = [str(path) for path in Path(folder).rglob("*") if path.suffix in suffixes]

@@ -68,7 +68,7 @@ from posezoo.pipeline.zoo_context import open_context
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
 registry, downloads, output, name = sys.argv[1:]
-settings = to_settings(read_settings({"models_dir": (Path(registry),), "output_dir": Path(output)}))
+settings = to_settings(read_settings({"models_dir": (Path(registry),), "weights_dir": Path(output)}))
 context, options = open_context(settings, download_dir=Path(downloads)), ConversionOptions(self_check=False)
 resolved = resolve_model(context.registry.find(name), (Precision.FP32, Precision.FP16), context)
 convert(resolved, make_plan(resolved, context, options, downloads=False), options)

@@ -52,7 +52,7 @@ CONFIG = {"INFERENCE_NUM_THREADS": 1, "NUM_STREAMS": "1", "INFERENCE_PRECISION_H
 
 def compiled(model: str, folder: Path, *, decodes: bool, resizes: bool) -> tuple[Any, Any]:
     """The network, taking bytes in NHWC, and its model."""
-    context = open_context(to_settings(read_settings({"output_dir": folder, "cache_dir": folder / "cache"})))
+    context = open_context(to_settings(read_settings({"weights_dir": folder, "cache_dir": folder / "cache"})))
     spec = require_single_model(context.registry, model)
     decoder = spec.decoder or context.registry.composite_of(spec).decoder
     # human-pose-estimation-0001: its INT8 is the one that mirrors have.

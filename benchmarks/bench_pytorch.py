@@ -47,7 +47,7 @@ _PAUSE_S = 0.02
 def ours(checkpoint: Path, folder: Path, *, self_check: bool) -> list[list[str]]:
     """The command of posezoo, which starts the process with PyTorch itself."""
     command = [sys.executable, "-m", "posezoo", "convert", "--network", "higher_hrnet", "--force"]
-    command += ["--checkpoint", str(checkpoint), "--output_dir", str(folder / "ours")]
+    command += ["--checkpoint", str(checkpoint), "--weights_dir", str(folder / "ours")]
     return [[*command, *([] if self_check else ["--self_check", "off"])]]
 
 

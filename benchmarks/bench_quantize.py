@@ -174,8 +174,8 @@ def inference_cpu_s(network: CompiledNetwork) -> float:
 def cpu_s_of(folder: Path, number: int) -> float:
     """CPU seconds of a process and its children."""
     command: list[object] = [sys.executable, "-m", "posezoo", "quantize", "net", "--quiet"]
-    command += ["--models_dir", folder / "registry", "--model_dir", folder / "models"]
-    command += ["--dataset_dir", folder / "photos", "--output_dir", folder / f"int8-{number}"]
+    command += ["--models_dir", folder / "registry", "--weights_dir", folder / "models"]
+    command += ["--dataset_dir", folder / "photos", "--output", folder / f"int8-{number}"]
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     # Each photo shows one person, so no detector is needed.
     subprocess.run(list(map(str, command)), check=True, env={**os.environ, "POSEZOO_DETECTOR": "none"})

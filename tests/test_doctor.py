@@ -86,11 +86,11 @@ def test_a_folder_that_cannot_be_made_is_found(tmp_path):
 def test_settings_that_are_not_valid_are_problems_and_the_rest_is_still_reported(tmp_path):
     (tmp_path / "posezoo.cfg").write_text("[posezoo]\ndevise = GPU\n")
     ended = posezoo(
-        "doctor", "--format", "json", cwd=tmp_path, POSEZOO_ATTEMPTS="many", POSEZOO_OUTPUTDIR="/x"
+        "doctor", "--format", "json", cwd=tmp_path, POSEZOO_ATTEMPTS="many", POSEZOO_WEIGHTSDIR="/x"
     )
     reported = problems(ended)
     assert "POSEZOO_ATTEMPTS: expected a whole number from 1 to 100, got 'many'" in reported
-    assert reported["POSEZOO_OUTPUTDIR: unknown setting"] == "did you mean POSEZOO_OUTPUT_DIR?"
+    assert reported["POSEZOO_WEIGHTSDIR: unknown setting"] == "did you mean POSEZOO_WEIGHTS_DIR?"
     assert any(message.endswith("unknown setting devise") for message in reported)
     assert json.loads(ended.stdout)["devices"]
 

@@ -85,7 +85,15 @@ def verb_parsers() -> dict[str, argparse.ArgumentParser]:
 
 
 def offered(verb: str) -> set[str]:
-    return {flag for action in verb_parsers()[verb]._actions for flag in action.option_strings}
+    """The flags that a verb's help shows."""
+    actions = [action for action in verb_parsers()[verb]._actions if action.help != argparse.SUPPRESS]
+    return {flag for action in actions for flag in action.option_strings}
+
+
+def former(verb: str) -> set[str]:
+    """The spellings of earlier versions, which a verb takes, but which no text teaches."""
+    every = {flag for action in verb_parsers()[verb]._actions for flag in action.option_strings}
+    return every - offered(verb)
 
 
 def texts(path: Path) -> list[tuple[int, str]]:
@@ -124,8 +132,8 @@ def forms(node: ast.expr, assigned: dict[str, list[ast.expr]], depth: int = 0) -
             texts = [text for value in assigned[name] for text in forms(value, assigned, depth + 1)]
             return list(dict.fromkeys(texts))[:6]
         case ast.Call(func=ast.Name(id="format_command"), args=[ast.Constant(value=verb), _, *folder]):
-            output_dir = " --output_dir ir" if folder else ""
-            return [f"posezoo {verb} blazepose-full --models_dir zoo{output_dir}"]
+            weights_dir = " --weights_dir ir" if folder else ""
+            return [f"posezoo {verb} blazepose-full --models_dir zoo{weights_dir}"]
         case ast.JoinedStr(values=values):
             parts = [forms(value, assigned, depth) for value in values]
             return ["".join(each) for each in islice(product(*parts), 24)]
@@ -183,6 +191,8 @@ def problem_of(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
     subverbs = {word for each in verb_parsers()[words[0]]._actions for word in each.choices or ()}
     if set(words[1:]) <= subverbs:
         return ""  # a verb that is named, not called
+    if earlier := former(words[0]) & {word.partition("=")[0] for word in words}:
+        return f"{', '.join(earlier)} is a spelling of earlier versions"
     words = [VALUES.get(word, word) for word in words]
     try:
         args = create_parser().parse_args(words)

@@ -12,7 +12,7 @@ from posezoo.settings import read_settings, to_settings, user_folder
 
 def test_the_defaults_are_in_the_users_cache_folder(tmp_path):
     settings = to_settings(read_settings(environ={"HOME": "/home/ann"}, folder=tmp_path))
-    assert settings.output_dir.is_relative_to("/home/ann")
+    assert settings.weights_dir.is_relative_to("/home/ann")
     assert settings.inference_precision == "f32"
     assert settings.mirror == ()
 
@@ -28,6 +28,21 @@ def test_a_flag_wins_over_the_environment_the_file_and_the_default(tmp_path):
     )
     assert (found["attempts"].value, found["attempts"].origin) == (7, str(tmp_path / "posezoo.cfg"))
     assert found["stall_timeout"].origin == "default"
+
+
+def test_a_setting_is_also_read_by_its_name_of_earlier_versions(tmp_path):
+    (tmp_path / "posezoo.cfg").write_text("[posezoo]\noutput_dir = /from/file\n")
+    environ = {"HOME": str(tmp_path)}
+    found = read_settings({}, environ, tmp_path)["weights_dir"]
+    assert (found.value, found.origin) == (Path("/from/file"), str(tmp_path / "posezoo.cfg"))
+
+    environ["POSEZOO_OUTPUT_DIR"] = "/from/variable"
+    found = read_settings({}, environ, tmp_path)["weights_dir"]
+    assert (found.value, found.origin) == (Path("/from/variable"), "POSEZOO_OUTPUT_DIR")
+    assert read_settings({"output_dir": "/given"}, environ, tmp_path)["weights_dir"].value == Path("/given")
+
+    environ["POSEZOO_WEIGHTS_DIR"] = "/by/its/name"
+    assert read_settings({}, environ, tmp_path)["weights_dir"].value == Path("/by/its/name")
 
 
 def test_the_users_file_is_used_if_the_working_folder_has_none(tmp_path):

@@ -23,7 +23,7 @@ from posezoo.pipeline.load import (
 from posezoo.pipeline.zoo_context import Context, open_context
 from posezoo.registry import TAG_MARK
 from posezoo.resolve.custom_weights import require_network, spec_with_checkpoint
-from posezoo.settings import SETTING_TYPES, read_settings, to_settings
+from posezoo.settings import SETTING_NAMES, SETTING_TYPES, read_settings, to_settings
 from posezoo.spec.model import CompositeSpec, Model, ModelSpec, NetworkChoice, Precision
 
 if TYPE_CHECKING:
@@ -59,7 +59,7 @@ def get(
             posezoo.lock (the setting ``lock``).
         listener: receives events, see ``posezoo.events``; by default they are shown on the standard error, as
             by the command line; None shows nothing.
-        settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
+        settings: any of ``posezoo.settings.Settings``, such as ``weights_dir`` or ``mirror``.
 
     Returns:
         The .xml of each part by its name; for a model that is not a composite, only its own.
@@ -127,7 +127,7 @@ def load(
         aspect: width and height of the expected images; the input is resized to fit them once, if possible.
         listener: receives events, see ``posezoo.events``; by default they are shown on the standard error, as
             by the command line; None shows nothing.
-        settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
+        settings: any of ``posezoo.settings.Settings``, such as ``weights_dir`` or ``mirror``.
 
     Returns:
         A callable that takes a uint8 image (height, width, 3), BGR unless ``color="RGB"`` is given, and
@@ -191,7 +191,7 @@ def network(
         trust_on_first_use: accept weights without a checksum, which is then recorded in posezoo.lock.
         listener: receives events, see ``posezoo.events``; by default they are shown on the standard error, as
             by the command line; None shows nothing.
-        settings: any of ``posezoo.settings.Settings``, such as ``output_dir`` or ``mirror``.
+        settings: any of ``posezoo.settings.Settings``, such as ``weights_dir`` or ``mirror``.
 
     Raises:
         UnknownModelError: there is no such network, or no model of the zoo with its weights.
@@ -259,7 +259,7 @@ def _model_with_network(context: Context, name: str) -> ModelSpec:
 
 def _open(flags: dict[str, Any], trust_on_first_use: bool) -> Context:
     for name in flags:
-        if name not in SETTING_TYPES:
+        if name not in SETTING_NAMES:
             raise SettingsError(f"unknown setting {name!r}", hint=suggest(name, SETTING_TYPES))
     return open_context(to_settings(read_settings(flags)), trust_on_first_use=trust_on_first_use)
 

@@ -410,7 +410,7 @@ def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
     """A command of posezoo about a model, with its registry and folder if they are not the default.
 
     Args:
-        folder: the root of the model's files or IR, as ``--output_dir``.
+        folder: the root of the model's files or IR, as ``--weights_dir``.
     """
     name = spec.full_name if isinstance(spec, ModelSpec) else spec.name
     words, usual = ["posezoo", verb, name], None
@@ -422,7 +422,7 @@ def format_command(verb: str, spec: Model, folder: Path | None = None) -> str:
             words += ["--models_dir", f"{root}"]
     with suppress(SettingsError):  # a user without a home folder
         usual = user_folder("cache") / "models"
-    words += ["--output_dir", f"{folder}"] if folder not in (None, usual) else []
+    words += ["--weights_dir", f"{folder}"] if folder not in (None, usual) else []
     return shlex.join(words)
 
 

@@ -45,7 +45,7 @@ def user_folder(kind: str, environ: Mapping[str, str] = os.environ) -> Path:
     except RuntimeError as error:
         raise SettingsError(
             "this user has no home folder",
-            hint="set HOME, or POSEZOO_OUTPUT_DIR and POSEZOO_CACHE_DIR and XDG_CONFIG_HOME",
+            hint="set HOME, or POSEZOO_WEIGHTS_DIR and POSEZOO_CACHE_DIR and XDG_CONFIG_HOME",
         ) from error
     if sys.platform == "win32":
         local = environ.get("LOCALAPPDATA")
@@ -250,6 +250,7 @@ class SettingType:
     metavar: str  # the placeholder in the flag's help; empty for a switch
     repeats: bool  # whether the flag may be given several times
     flag: str = ""  # the flag, if it has not the setting's name
+    former_name: str = ""  # its name in earlier versions, which is read, too
 
     def default_value(self, environ: Mapping[str, str]) -> Any:
         """The value that is used if the setting is not set."""
@@ -264,8 +265,10 @@ def _setting(
     *,
     repeats: bool = False,
     flag: str = "",
+    former_name: str = "",
 ) -> Any:
-    return field(metadata={"type": SettingType(parse, default, help, metavar, repeats, flag)})
+    kind = SettingType(parse, default, help, metavar, repeats, flag, former_name)
+    return field(metadata={"type": kind})
 
 
 def _cached(name: str) -> Callable[[Mapping[str, str]], Path]:
@@ -276,12 +279,13 @@ def _cached(name: str) -> Callable[[Mapping[str, str]], Path]:
 class Settings:
     """The values of all settings, typed and checked."""
 
-    output_dir: Path = _setting(
+    weights_dir: Path = _setting(
         parse_folder,
         _cached("models"),
         "folder of the models' files and IR, or its address in a store, such as s3://bucket/models (default: "
         "your cache folder)",
         "DIR",
+        former_name="output_dir",
     )
     cache_dir: Path = _setting(
         parse_folder,
@@ -393,6 +397,9 @@ SETTING_TYPES: dict[str, SettingType] = {
     setting.name: setting.metadata["type"] for setting in fields(Settings)
 }
 
+#: Every name by which a setting can be given, also those of earlier versions.
+SETTING_NAMES = {*SETTING_TYPES, *(kind.former_name for kind in SETTING_TYPES.values())} - {""}
+
 
 # --- Reading them
 
@@ -430,11 +437,11 @@ def read_settings(
 
 def read_settings_leniently() -> tuple[dict[str, Setting], list[SettingsError]]:
     """Read every setting without raising; an invalid one gets its default, and its error is returned."""
-    variables = [f"POSEZOO_{name.upper()}" for name in SETTING_TYPES]
+    known = {_variable(name) for name in SETTING_NAMES}
     problems = [
-        SettingsError(f"{name}: unknown setting", hint=suggest(name, variables))
+        SettingsError(f"{name}: unknown setting", hint=suggest(name, map(_variable, SETTING_TYPES)))
         for name in os.environ
-        if name.startswith("POSEZOO_") and name not in variables
+        if name.startswith("POSEZOO_") and name not in known
     ]
     return _read_each({}, os.environ, None, problems.append), problems
 
@@ -459,11 +466,12 @@ def _read_each(
         report(error)
     settings = {}
     for name, kind in SETTING_TYPES.items():
-        variable, flag = f"POSEZOO_{name.upper()}", kind.flag or f"--{name}"
+        flag = kind.flag or f"--{name}"
+        names = [each for each in (name, kind.former_name) if each]
         for value, origin, where in (
-            (flags.get(name), flag, flag),
-            (environ.get(variable) or None, variable, variable),
-            (configured.get(name), str(path), f"{path}: {name}"),
+            *((flags.get(each), flag, flag) for each in names),
+            *((environ.get(_variable(each)) or None, _variable(each), _variable(each)) for each in names),
+            *((configured.get(each), str(path), f"{path}: {each}") for each in names),
         ):
             if value is not None:
                 try:
@@ -475,6 +483,11 @@ def _read_each(
         if name not in settings:
             settings[name] = Setting(name, kind.default_value(environ), "default")
     return settings
+
+
+def _variable(name: str) -> str:
+    """The environment variable of a setting."""
+    return f"POSEZOO_{name.upper()}"
 
 
 def _read_config(path: Path) -> dict[str, str]:
@@ -492,7 +505,7 @@ def _read_config(path: Path) -> dict[str, str]:
             )
     configured = dict(parser["posezoo"]) if parser.has_section("posezoo") else {}
     for name in configured:
-        if name not in SETTING_TYPES:
+        if name not in SETTING_NAMES:
             raise SettingsError(
                 f"{path}: unknown setting {name}", hint=suggest(name, SETTING_TYPES) or "see posezoo doctor"
             )

@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from posezoo.cli import flags
+from posezoo.cli.main import create_parser, verb_parsers
 from posezoo.settings import SETTING_TYPES
 from posezoo.spec.model import Precision
 
@@ -26,18 +27,19 @@ def test_flags_that_are_not_given_leave_the_settings_alone():
 
 def test_flags_become_settings(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    words = ("-o", "out", "--mirror", "/a", "--mirror", "/b", "--num_attempts", "7", "-j", "3", "--locked")
+    words = ("--weights_dir", "out", "--mirror", "/a", "--mirror", "/b", "--num_attempts", "7", "-j", "3")
+    words += ("--locked",)
     settings = flags.settings_from_args(parse(*words, names=tuple(SETTING_TYPES)))
-    assert settings.output_dir == Path("out")
+    assert settings.weights_dir == Path("out")
     assert settings.mirror == ("/a", "/b")
     assert (settings.attempts, settings.jobs, settings.locked) == (7, 3, True)
 
 
 def test_overrides_count_in_place_of_flags(monkeypatch, tmp_path):
     monkeypatch.chdir(tmp_path)
-    args = parse("-o", "out", "--locked", names=("output_dir", "locked"))
-    settings = flags.settings_from_args(args, {"output_dir": Path("other"), "locked": None})
-    assert (settings.output_dir, settings.locked) == (Path("other"), False)
+    args = parse("--weights_dir", "out", "--locked", names=("weights_dir", "locked"))
+    settings = flags.settings_from_args(args, {"weights_dir": Path("other"), "locked": None})
+    assert (settings.weights_dir, settings.locked) == (Path("other"), False)
 
 
 @pytest.mark.parametrize(
@@ -65,3 +67,39 @@ def test_switches_and_defaults():
 
 def test_every_shared_flag_has_a_help_text():
     assert all(flag.help for flag in flags.FLAGS.values())
+
+
+#: What the verbs of version 0.1.0 called the folder where models lie, and the folder of their results.
+WEIGHTS_DIR = {
+    **dict.fromkeys(
+        (
+            *("plan", "download", "convert", "get", "benchmark", "compare", "gallery", "export", "verify"),
+            *("lock", "licenses", "bom", "push", "pull", "new", "record"),
+        ),
+        ("-o", "--output_dir"),
+    ),
+    **dict.fromkeys(("run", "evaluate"), ("-d", "--download_dir")),
+    "quantize": ("--model_dir",),
+}
+OUTPUT = dict.fromkeys(("run", "evaluate", "quantize", "dataset", "card"), ("-o", "--output_dir"))
+FORMER = [
+    *((verb, flag, "--weights_dir") for verb, flags in WEIGHTS_DIR.items() for flag in flags),
+    *((verb, flag, "--output") for verb, flags in OUTPUT.items() for flag in flags),
+]
+
+
+@pytest.mark.parametrize(("verb", "flag", "now"), FORMER)
+def test_the_spellings_of_earlier_versions_mean_what_they_meant(verb, flag, now):
+    parser = verb_parsers(create_parser([verb]))[verb]
+    for action in parser._actions:
+        action.required = False
+    (name,) = {action.dest for action in parser._actions if now in action.option_strings}
+    assert getattr(parser.parse_args([flag, "folder"]), name) == Path("folder")
+    assert vars(parser.parse_args([flag, "folder"])) == vars(parser.parse_args([now, "folder"]))
+
+
+def test_the_help_shows_one_name_for_the_folder_of_the_models_and_one_for_the_results():
+    for verb, parser in verb_parsers(create_parser()).items():
+        shown = parser.format_help()
+        for flag in ("--output_dir", "--model_dir"):
+            assert flag not in shown, verb

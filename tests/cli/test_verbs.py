@@ -87,7 +87,7 @@ def test_verify_reads_every_byte_again(zoo):
     assert failed.returncode == 1
     assert [line.split()[0] for line in failed.stdout.splitlines()] == ["changed", "missing", "2"]
     command = failed.stdout.splitlines()[-1].partition("; ")[2].removesuffix(" repairs the first")
-    assert command == f"posezoo download a -o {zoo}/out --models_dir {zoo}/models"
+    assert command == f"posezoo download a --weights_dir {zoo}/out --models_dir {zoo}/models"
     run(zoo, "download", "a", "b", "-o", zoo / "out")
     assert run(zoo, "verify", "a", "b", "-o", zoo / "out").returncode == 0
 

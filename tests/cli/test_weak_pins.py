@@ -74,7 +74,7 @@ def test_the_first_download_is_recorded_and_later_ones_must_match(zoo):
     assert "of the first download, weak" in checked.stdout
     forgotten = posezoo("verify", "loose", "--models_dir", str(zoo / "models"), "-o", str(zoo / "out"))
     assert forgotten.stdout.endswith(
-        f"posezoo download loose -o {zoo}/out --trust_on_first_use --models_dir {zoo}/models repairs the first\n"
+        f"posezoo download loose --weights_dir {zoo}/out --trust_on_first_use --models_dir {zoo}/models repairs the first\n"
     )
     (zoo / "out" / "public" / "loose" / "net.tflite").unlink()
     (zoo / "weights").write_bytes(b"other!!")

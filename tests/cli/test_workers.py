@@ -81,7 +81,7 @@ def test_in_json_each_line_is_an_event_and_the_last_one_names_each_failure_with_
     assert failure["name"] == "broken"
     assert "has 6 bytes, model.yml declares" in failure["reason"]
     # The folder is the one that converter.py reads (-d), not the one of the IR.
-    assert failure["hint"] == f"posezoo download broken --models_dir {zoo / 'models'} --output_dir {zoo}"
+    assert failure["hint"] == f"posezoo download broken --models_dir {zoo / 'models'} --weights_dir {zoo}"
 
 
 @pytest.mark.parametrize(("number", "code"), [(signal.SIGINT, 130), (signal.SIGTERM, 143)])

@@ -398,7 +398,7 @@ def test_a_model_published_as_ir_is_skipped(tmp_path):
     with pytest.raises(ConversionError, match=r": missing$") as missing:
         convert_model(spec, layout)
     assert missing.value.hint.startswith("posezoo download tiny-pose --models_dir ")
-    assert missing.value.hint.endswith(f" --output_dir {tmp_path / 'downloads'}")
+    assert missing.value.hint.endswith(f" --weights_dir {tmp_path / 'downloads'}")
     xml = tmp_path / "downloads" / "public" / "tiny-pose" / "FP16" / "tiny-pose.xml"
     xml.parent.mkdir(parents=True)
     xml.write_bytes(content)

@@ -196,7 +196,7 @@ def test_python_takes_the_setting_too(wheels, tmp_path):
 def test_a_hint_gives_a_command_that_finds_the_model(wheels, run, tmp_path):
     code, _, error = verb(run, "convert", "newer", "--registry", "omz", "-o", tmp_path / "out")
     assert code == 1
-    assert f"hint: posezoo download newer --registry omz --output_dir {tmp_path / 'out'}\n" in error
+    assert f"hint: posezoo download newer --registry omz --weights_dir {tmp_path / 'out'}\n" in error
 
 
 def test_the_cache_knows_the_wheel(wheels, run):

@@ -88,7 +88,7 @@ def test_a_path_in_a_store_is_a_local_path_that_is_shown_and_pickled_as_its_addr
     ],
 )
 def test_other_addresses_are_refused_and_no_password_is_shown(address, problem):
-    for name in ("output_dir", "cache_dir", "models_dir"):
+    for name in ("weights_dir", "cache_dir", "models_dir"):
         with pytest.raises(PosezooError, match=problem) as caught:
             read_settings({name: address})
         assert "hush" not in str(caught.value)

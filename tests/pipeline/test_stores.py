@@ -102,7 +102,7 @@ def test_a_model_is_made_on_one_machine_and_used_on_another(s3, zoo, machine, tm
     assert none.returncode == 1
     assert "s3://zoo/none/public/net/net.tflite: does not exist" in none.stderr
     assert "posezoo download net" in none.stderr
-    assert "--output_dir s3://zoo/none" in none.stderr
+    assert "--weights_dir s3://zoo/none" in none.stderr
 
 
 def test_damage_in_a_store_is_found_and_repaired(s3, zoo, machine):

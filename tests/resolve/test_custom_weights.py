@@ -196,7 +196,7 @@ def test_published_weights_replace_older_ones_of_theirs_but_none_of_the_user_s_o
     recorded(layout, PUBLISHED, {"checkpoint": "sha384:00"})
     with pytest.raises(ConversionError, match=r"\.xml: is the IR of another checkpoint") as caught:
         refuse_to_replace(published, layout)
-    assert caught.value.hint == f"posezoo get openpose --output_dir {tmp_path} --force replaces it"
+    assert caught.value.hint == f"posezoo get openpose --weights_dir {tmp_path} --force replaces it"
 
 
 def test_published_weights_may_take_the_place_of_the_same_weights_from_a_file_of_the_user_s(tmp_path):

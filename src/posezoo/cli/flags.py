@@ -146,7 +146,7 @@ TYPES: dict[str, Callable[[str], Any]] = {
 class Flag:
     """A flag or a positional argument."""
 
-    #: Its spellings and the placeholder of its value, as in ``-o, --output_dir DIR``. A flag without
+    #: Its spellings and the placeholder of its value, as in ``-o, --output DIR``. A flag without
     #: placeholder, type and choices is a switch.
     usage: str
     help: str  # the help text
@@ -158,6 +158,7 @@ class Flag:
     nargs: str | int | None = None  # the number of values, as in argparse
     dest: str | None = None  # the name of the value in the parsed arguments (default: the last spelling)
     required: bool | None = None  # whether the flag must be given
+    former: str = ""  # its spellings in earlier versions, which are accepted, but not shown
 
     @property
     def spellings(self) -> list[str]:
@@ -180,7 +181,10 @@ class Flag:
             options["action"] = "append"
         elif self.usage.startswith("-") and not placeholder and not self.type and not self.choices:
             options["action"] = "store_true"
-        parser.add_argument(*self.spellings, help=self.help, **options)
+        action = parser.add_argument(*self.spellings, help=self.help, **options)
+        if self.former:
+            options |= {"dest": action.dest, "default": argparse.SUPPRESS}
+            parser.add_argument(*self.former.split(", "), help=argparse.SUPPRESS, **options)
 
 
 class FlagGroup:
@@ -197,31 +201,24 @@ def format_flag(choices: Sequence[str] = ("text", "json")) -> Flag:
     )
 
 
-def output_dir_flag(summary: str, default: str = "your cache folder") -> Flag:
-    """--output_dir, with the verb's own help text."""
-    return Flag("-o, --output_dir DIR", f"{summary} (default: {default})", folder_or_store)
+def weights_dir_flag(summary: str, former: str = "-o, --output_dir") -> Flag:
+    """--weights_dir, the folder of the models' files and IR, with the verb's own help text."""
+    return Flag(
+        "--weights_dir DIR", f"{summary} (default: your cache folder)", folder_or_store, former=former
+    )
 
 
-def download_dir_flag(default: str) -> Flag:
+def download_dir_flag(default: str = "the folder of --weights_dir") -> Flag:
     """--download_dir, the folder of the published files."""
     return Flag(
         "-d, --download_dir DIR", f"folder of the published files (default: {default})", folder_or_store
     )
 
 
-def results_dir_flags(summary: str, default: str) -> tuple[Flag, Flag]:
-    """--output_dir for the results, and --download_dir for the model's files and IR."""
-    return (
-        Flag(
-            "-o, --output_dir DIR", f"{summary} (default: {default} in your cache folder)", dest="results_dir"
-        ),
-        Flag(
-            "-d, --download_dir DIR",
-            "folder for the model's files and IR (default: your cache folder)",
-            folder_or_store,
-            dest="output_dir",
-        ),
-    )
+def output_flag(summary: str, default: str = "", *, type: Callable[[str], Path] | None = None) -> Flag:
+    """--output, the folder where a verb writes its results."""
+    text = f"{summary} (default: {default})" if default else summary
+    return Flag("-o, --output DIR", text, type, former="--output_dir")
 
 
 def _setting_flag(name: str) -> Flag:
@@ -236,16 +233,17 @@ def _setting_flag(name: str) -> Flag:
 
     usage = f"{SPELLINGS.get(name, kind.flag or f'--{name}')} {kind.metavar}".rstrip()
     folder = folder_or_store if kind.metavar == "DIR" else None
+    former = "-o, --output_dir" if name == "weights_dir" else ""
     if kind.repeats:
         return Flag(usage, f"{kind.help}; may be given several times", folder, repeats=True, dest=name)
-    return Flag(usage, kind.help, parse if kind.metavar and kind.metavar not in TYPES else folder)
+    parser = parse if kind.metavar and kind.metavar not in TYPES else folder
+    return Flag(usage, kind.help, parser, former=former)
 
 
 #: The settings whose flags have more than one spelling.
 SPELLINGS = {
     "attempts": "--attempts, --num_attempts",
     "jobs": "-j, --jobs",
-    "output_dir": "-o, --output_dir",
 }
 
 _SHARED = (

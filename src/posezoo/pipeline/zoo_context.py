@@ -40,7 +40,7 @@ def open_context(
     """Open the registry, the folders and the lock that the settings name.
 
     Args:
-        download_dir: the folder of published files; None for the output folder.
+        download_dir: the folder of published files; None for that of the setting ``weights_dir``.
         trust_on_first_use: accept a file without a known digest, and record its digest in the lock.
         verify: whether files that were verified before are hashed again.
         mo_python, allow_upstream_code: as in ``Context``.
@@ -58,7 +58,7 @@ def open_context(
     return Context(
         settings,
         registry,
-        ModelLayout(download_dir or settings.output_dir, settings.output_dir, limits=options.limits),
+        ModelLayout(download_dir or settings.weights_dir, settings.weights_dir, limits=options.limits),
         lock,
         options,
         mo_python,

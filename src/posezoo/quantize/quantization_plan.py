@@ -193,7 +193,7 @@ def plan_quantization(
         if spec.is_ir and precision in spec.precisions and xml == layout.ir_path(spec, precision):
             raise QuantizationError(
                 f"{xml}: would replace the {precision} IR of its publisher",
-                hint="--output_dir names another folder",
+                hint="name another output folder",
             )
         reason = "it was requested"
         if not options.force:

@@ -52,7 +52,7 @@ def quantizer(*args: object) -> subprocess.CompletedProcess[str]:
 
 
 def test_the_answer_is_the_paths_and_nothing_of_nncfs_own(place, tmp_path):
-    ended = posezoo("quantize", "seeker", *place.flags, "--output_dir", tmp_path / "int8")
+    ended = posezoo("quantize", "seeker", *place.flags, "--output", tmp_path / "int8")
     assert ended.returncode == 0, ended.stderr
     assert ended.stdout == f"{place.xml(tmp_path / 'int8')}\n"
     assert "calibrating on 6 photos, measuring on 3 others" in ended.stderr
@@ -237,7 +237,7 @@ def test_a_missing_fp32_ir_fails_that_model_alone(place):
     assert ended.returncode == 1
     assert ended.stdout.endswith("FAILED:\nseeker\n")
     assert "########## Error: " in ended.stderr
-    folders = f"--models_dir {place.root / 'registry'} --output_dir {place.root / 'models'}"
+    folders = f"--models_dir {place.root / 'registry'} --weights_dir {place.root / 'models'}"
     assert f"hint: posezoo get seeker {folders}\n" in ended.stderr
 
 

@@ -46,6 +46,12 @@ PROGRESS_FORMAT = Flag(
     default="text",
 )
 
+
+def output_dir_flag(summary: str, default: str) -> Flag:
+    """--output_dir, with the command's own help text."""
+    return Flag("-o, --output_dir DIR", f"{summary} (default: {default})", flags.folder_or_store)
+
+
 #: Flags of older releases, or of copies of the commands, and what takes their place.
 REPLACED_FLAGS = dict.fromkeys(
     ("-c", "--config", "--model_root"), "--models_dir names the folder of model.yml files"
@@ -166,11 +172,11 @@ class OmzCommand:
 def omz_settings_from_args(
     args: argparse.Namespace, overrides: Mapping[str, object] | None = None
 ) -> dict[str, Setting]:
-    """The effective settings, each with its origin; --output_dir and --jobs are not settings here.
+    """The effective settings, each with its origin; --jobs is not a setting here.
 
     The overrides are values of settings whose flags have another name or meaning here.
     """
-    return read_settings(flags.given_settings(args, {"output_dir": None, "jobs": None, **(overrides or {})}))
+    return read_settings(flags.given_settings(args, {"jobs": None, **(overrides or {})}))
 
 
 def omz_patterns_from_args(args: argparse.Namespace) -> list[str] | None:

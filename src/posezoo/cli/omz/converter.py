@@ -39,7 +39,7 @@ def _jobs(text: str) -> int:
 
 FLAGS = (
     flags.download_dir_flag("the working folder"),
-    flags.output_dir_flag("where the IR go", "the folder of the published files"),
+    conventions.output_dir_flag("where the IR go", "the folder of the published files"),
     Flag("--precisions PREC[,PREC...]", "precisions of the IR: FP16, FP32 (default: both)"),
     Flag(
         "-p, --python PYTHON",
@@ -83,7 +83,7 @@ def _run(args: argparse.Namespace) -> int:
 
     download_dir = args.download_dir or Path.cwd()
     context = open_context(
-        replace(settings, output_dir=args.output_dir or download_dir),
+        replace(settings, weights_dir=args.output_dir or download_dir),
         download_dir=download_dir,
         mo_python=args.python,
         allow_upstream_code=args.allow_upstream_code,

@@ -29,7 +29,7 @@ FLAGS = (
         f"precisions to download of models that are published as IR (default: all): "
         f"{', '.join(conventions.PRECISIONS)}",
     ),
-    flags.output_dir_flag("where files go", "the working folder"),
+    conventions.output_dir_flag("where files go", "the working folder"),
     Flag(
         "--cache_dir DIR", "folder that keeps a copy of each file, named by its digest", flags.folder_or_store
     ),

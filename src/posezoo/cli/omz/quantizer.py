@@ -12,7 +12,7 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.omz import conventions
 from posezoo.cli.omz.event_output import TextReporter, print_planned_ir
-from posezoo.cli.verbs.quantize import quantization_flags, require_dataset_dir
+from posezoo.cli.verbs.quantize import QUANTIZATION_FLAGS, require_dataset_dir
 from posezoo.settings import to_settings
 from posezoo.spec.model import Precision
 
@@ -29,7 +29,9 @@ UNUSED_FLAGS = {
 }
 
 FLAGS: tuple[Flag | str, ...] = (
-    *quantization_flags("the working folder"),
+    Flag("--model_dir DIR", "folder of the FP32 IR (default: the working folder)", flags.folder_or_store),
+    conventions.output_dir_flag("folder of the INT8 IR", "beside the FP32 IR"),
+    *QUANTIZATION_FLAGS,
     flags.LOCK,
     Flag("--precisions PREC[,PREC...]", "precisions of the INT8 IR: FP16-INT8, FP32-INT8 (default: both)"),
     Flag("-p, --python PYTHON", "not needed: no other Python is started"),
@@ -51,7 +53,7 @@ def _run(args: argparse.Namespace) -> int:
     from posezoo.pipeline.zoo_context import open_context
 
     model_dir = args.model_dir or Path.cwd()
-    context = open_context(replace(settings, output_dir=model_dir), download_dir=model_dir)
+    context = open_context(replace(settings, weights_dir=model_dir), download_dir=model_dir)
     failed, output = conventions.names_of_unreadable(selection), conventions.LineBuffer()
 
     def quantize(spec: ModelSpec, _listener: Listener) -> None:

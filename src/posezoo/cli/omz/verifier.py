@@ -15,7 +15,7 @@ from posezoo.registry import open_registry
 from posezoo.settings import to_settings
 
 FLAGS = (
-    flags.output_dir_flag("where files and IR are", "the working folder"),
+    conventions.output_dir_flag("where files and IR are", "the working folder"),
     flags.download_dir_flag("the output folder"),
     *verify.METADATA_FLAGS,
     flags.LOCK,

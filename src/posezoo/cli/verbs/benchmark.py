@@ -129,7 +129,7 @@ FLAGS = (
     ),
     Flag("--seconds S", "how long a round takes (default: 1)", flags.number(0.01, 600), default=1.0),
     Flag("--output FILE", "write the measurements to a .json file, for posezoo record or compare --figures"),
-    f"detector {flags.INFERENCE} output_dir {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}",
+    f"detector {flags.INFERENCE} weights_dir {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}",
     f"{flags.REGISTRY} cluster dry_run {flags.FORMAT}",
 )
 
@@ -145,7 +145,7 @@ def run(args: argparse.Namespace) -> int:
     results: list[BenchmarkResult] = []
     is_interrupted = False
     # Generated IR and images must be visible to the workers of a cluster.
-    shared = flags.settings_from_args(args).output_dir if args.cluster and not args.dry_run else None
+    shared = flags.settings_from_args(args).weights_dir if args.cluster and not args.dry_run else None
     if shared is not None:
         shared.mkdir(parents=True, exist_ok=True)
     temporary = tempfile.TemporaryDirectory(prefix="posezoo-", dir=shared)

@@ -16,7 +16,7 @@ SUMMARY = "write a bill of materials of models: files by digest, licenses, figur
 EXAMPLES = """
 posezoo bom blazepose-full
 posezoo bom --all --format spdx3 --output zoo.spdx3.json
-SOURCE_DATE_EPOCH=1767225600 posezoo bom movenet-lightning --output_dir models
+SOURCE_DATE_EPOCH=1767225600 posezoo bom movenet-lightning --weights_dir models
 """
 
 FLAGS = (
@@ -28,8 +28,8 @@ FLAGS = (
         choices=("cyclonedx", "spdx3"),
     ),
     Flag("--output FILE", "write it to this file (default: print it)"),
-    flags.output_dir_flag("folder of the models' files and IR"),
-    flags.download_dir_flag("the output folder"),
+    flags.weights_dir_flag("folder of the models' files and IR"),
+    flags.download_dir_flag(),
     f"lock {flags.REGISTRY} quiet",
 )
 

@@ -27,7 +27,7 @@ SUMMARY = "draw the model cards: a Markdown page for each model"
 EXAMPLES = """
 posezoo card blazepose-full
 posezoo card 'simple_pose_*' --format json
-posezoo card blazepose-full --output_dir pages
+posezoo card blazepose-full --output pages
 posezoo card my-pose --models_dir my_zoo/models --in_place
 posezoo card --all --models_dir my_zoo/models --in_place --check
 """
@@ -35,10 +35,10 @@ posezoo card --all --models_dir my_zoo/models --in_place --check
 FLAGS = (
     flags.MODELS,
     FlagGroup(
-        Flag(
-            "-o, --output_dir DIR",
+        flags.output_flag(
             "write README.md, card.json and an image of the skeleton to DIR/<public|intel>/<name>; such "
-            "a card also describes the IR in that folder (default: print the card)",
+            "a card also describes the IR in that folder",
+            "print the card",
         ),
         Flag(
             "--in_place",
@@ -72,11 +72,11 @@ def run(args: argparse.Namespace) -> int:
             return 1  # an index must contain all models
         if args.in_place:
             is_complete = _draw_in_place(registry, None if args.all else models, console, check=args.check)
-        elif args.output_dir is not None:
+        elif args.output is not None:
             from posezoo.cards.model_card import write_card
             from posezoo.layout import ModelLayout
 
-            layout = ModelLayout(args.output_dir, args.output_dir)
+            layout = ModelLayout(args.output, args.output)
             for facts in models:
                 console.print_line(f"{write_card(ModelFacts(facts.model, facts.parts, layout))}")
         else:

@@ -80,7 +80,7 @@ FLAGS = (
     ),
     *MEASUREMENT_FLAGS,
     Flag("--picture FILE", "also draw a chart, as an .svg or .png file"),
-    flags.output_dir_flag("folder of the IR, to show their sizes"),
+    flags.weights_dir_flag("folder of the IR, to show their sizes"),
     flags.REGISTRY,
     flags.format_flag(("text", "json", "csv", "markdown")),
     "quiet",

@@ -27,11 +27,11 @@ SUMMARY = "convert downloaded models to OpenVINO IR"
 
 EXAMPLES = """
 posezoo convert blazepose-full
-posezoo convert --all --precisions FP16 --download_dir models --output_dir ir
+posezoo convert --all --precisions FP16 --download_dir models --weights_dir ir
 posezoo convert blazepose-full --dry_run
 posezoo convert --network higher_hrnet --checkpoint mine.pth --model_name mine
-posezoo convert blazepose-full --input_type u8 --input_layout NHWC --resize --output_dir frames
-posezoo convert movenet-lightning --decode --input_type u8 --input_layout NHWC --resize -o decoded
+posezoo convert blazepose-full --input_type u8 --input_layout NHWC --resize --weights_dir frames
+posezoo convert movenet-lightning --decode --input_type u8 --input_layout NHWC --resize --weights_dir decoded
 """
 
 FLAGS = (
@@ -40,8 +40,8 @@ FLAGS = (
         "--network NETWORK",
         "with --checkpoint, instead of a model: posezoo's own network that the weights are for",
     ),
-    flags.download_dir_flag("the output folder"),
-    f"output_dir {flags.LOCK} {flags.CONVERSION}",
+    flags.download_dir_flag(),
+    f"weights_dir {flags.LOCK} {flags.CONVERSION}",
     Flag("--onnx_only", "write no IR, only the ONNX of posezoo's own network"),
     f"{flags.CAMERA_INPUT} {flags.DECODE} force {flags.REGISTRY} cluster dry_run {flags.FORMAT}",
 )

@@ -34,7 +34,7 @@ SUMMARY = "describe a data set of annotated images, or download one"
 EXAMPLES = """
 posezoo dataset info --annotations people.json --images photos
 posezoo dataset get coco-val2017
-posezoo dataset get coco-val2017 --accept_terms --output_dir coco
+posezoo dataset get coco-val2017 --accept_terms --output coco
 """
 
 #: The paths in COCO's archives of 2017.
@@ -67,7 +67,11 @@ FLAGS = (
         "--accept_terms",
         "with get: accept the terms of use; without this flag, they are shown and nothing is downloaded",
     ),
-    flags.output_dir_flag("with get: the folder of the data set", "datasets/NAME in your cache folder"),
+    flags.output_flag(
+        "with get: the folder of the data set",
+        "datasets/NAME in your cache folder",
+        type=flags.folder_or_store,
+    ),
     f"attempts {flags.HTTP} {flags.FORMAT}",
 )
 
@@ -139,7 +143,7 @@ def _get(args: argparse.Namespace) -> int:
             f"no data set is called {args.name}; available: {', '.join(DATASETS)}",
             hint=suggest(args.name, DATASETS),
         )
-    dataset, folder = DATASETS[args.name], args.output_dir or default_dataset_dir(args.name)
+    dataset, folder = DATASETS[args.name], args.output or default_dataset_dir(args.name)
     flags.require_local("dataset", folder)
     settings = flags.settings_from_args(args)
     with Console(quiet=args.quiet) as console:

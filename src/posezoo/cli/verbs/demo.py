@@ -233,6 +233,7 @@ FLAGS = (
         ),
         title="an .xml that does not describe its input",
     ),
+    flags.weights_dir_flag("folder of the models' files and IR", former=""),
     f"detector min_person_score {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}",
     f"{flags.REGISTRY} {flags.FORMAT}",
 )

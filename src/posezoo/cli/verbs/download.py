@@ -20,13 +20,13 @@ SUMMARY = "download the published files of models and verify them"
 
 EXAMPLES = """
 posezoo download blazepose-full
-posezoo download 'pose-*' --output_dir models
+posezoo download 'pose-*' --weights_dir models
 posezoo download --all --jobs 8
 posezoo download --all --mirror /mnt/models --dry_run
 """
 
 FLAGS = (
-    f"{flags.MODELS} output_dir {flags.CACHE} verify {flags.DOWNLOAD}",
+    f"{flags.MODELS} weights_dir {flags.CACHE} verify {flags.DOWNLOAD}",
     f"{flags.REGISTRY} cluster dry_run {flags.FORMAT}",
 )
 

@@ -110,10 +110,11 @@ FLAGS = (
         default=0,
     ),
     Flag("--worst N", "draw the N images with the worst results", flags.whole_number(0), default=0),
-    *flags.results_dir_flags(
+    flags.output_flag(
         "folder for metrics, results and images; predictions are kept there for the next run",
-        "evaluations/MODEL/PRECISION",
+        "evaluations/MODEL/PRECISION in your cache folder",
     ),
+    flags.weights_dir_flag("folder of the models' files and IR", former="-d, --download_dir"),
     Flag("--fresh", "run the model on every image again; ignore predictions of earlier runs"),
     "precision",
     Flag("--checkpoint FILE", "your own weights for one of posezoo's networks, instead of the model's"),
@@ -244,7 +245,7 @@ def _evaluate(
     name = model.full_name
     is_unnamed = args.checkpoint is not None and not args.model_name
     place = checkpoint_dir(model) if is_unnamed else Path(name)
-    folder = args.results_dir or user_folder("cache") / "evaluations" / place / protocol.precision.value
+    folder = args.output or user_folder("cache") / "evaluations" / place / protocol.precision.value
     boxes, box_files = None, []
     if args.boxes == "truth":
         boxes, box_files = dataset.annotated_boxes(), [dataset.annotations]

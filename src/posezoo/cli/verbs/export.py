@@ -58,7 +58,7 @@ FLAGS = (
         default="",
     ),
     "precision",
-    flags.output_dir_flag("folder of the IR"),
+    flags.weights_dir_flag("folder of the IR"),
     f"{flags.CAMERA_INPUT} {flags.DECODE} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY}",
     f"dry_run {flags.FORMAT}",
 )
@@ -93,7 +93,7 @@ def run(args: argparse.Namespace) -> int:
             resize=inputs.resize or fixed.resize,
             decode=fixed.decode,
         )
-    if inputs != InputOptions() and args.output_dir is None:
+    if inputs != InputOptions() and args.weights_dir is None:
         # The IR that other verbs use stay as they are.
         own = context.layout.output_dir / "exported" / inputs.folder_name
         context = replace(context, layout=replace(context.layout, output_dir=own))

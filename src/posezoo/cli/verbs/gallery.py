@@ -44,7 +44,7 @@ FLAGS = (
         "replaced",
     ),
     *MEASUREMENT_FLAGS,
-    flags.output_dir_flag("folder of the IR, to show their sizes on the site"),
+    flags.weights_dir_flag("folder of the IR, to show their sizes on the site"),
     f"{flags.REGISTRY} dry_run {flags.FORMAT}",
 )
 

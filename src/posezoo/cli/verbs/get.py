@@ -11,13 +11,13 @@ SUMMARY = "download models and convert them to OpenVINO IR"
 
 EXAMPLES = """
 posezoo get blazepose-full
-posezoo get blazepose-full --precisions FP16 --output_dir models
+posezoo get blazepose-full --precisions FP16 --weights_dir models
 posezoo get --all --format json
-posezoo get movenet-multipose --decode --max_people 3 --output_dir decoded
+posezoo get movenet-multipose --decode --max_people 3 --weights_dir decoded
 """
 
 FLAGS = (
-    f"{flags.MODELS} output_dir {flags.CACHE} {flags.DOWNLOAD} {flags.CONVERSION}",
+    f"{flags.MODELS} weights_dir {flags.CACHE} {flags.DOWNLOAD} {flags.CONVERSION}",
     f"{flags.CAMERA_INPUT} {flags.DECODE} force {flags.REGISTRY} cluster dry_run {flags.FORMAT}",
 )
 

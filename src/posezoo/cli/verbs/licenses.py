@@ -21,14 +21,14 @@ SUMMARY = "show the licenses of downloaded models, with their texts, or write th
 EXAMPLES = """
 posezoo licenses
 posezoo licenses blazepose-full --format json
-posezoo licenses --download_dir models --output models/NOTICE
+posezoo licenses --weights_dir models --output models/NOTICE
 """
 
 FLAGS = (
     Flag("models MODEL", "names or globs (default: all models with a downloaded file or an IR)", nargs="*"),
     Flag("--output FILE", "write the NOTICE to this file"),
-    flags.download_dir_flag("the output folder"),
-    f"output_dir {flags.REGISTRY} {flags.FORMAT}",
+    flags.download_dir_flag(),
+    f"weights_dir {flags.REGISTRY} {flags.FORMAT}",
 )
 
 
@@ -51,7 +51,7 @@ def run(args: argparse.Namespace) -> int:
             models = "these models" if args.models else "the registry's models"
             raise PosezooError(
                 f"{context.layout.download_dir}: contains no file of {models}, so there is no NOTICE",
-                hint="download them with posezoo download, or name their folder: --output_dir DIR",
+                hint="download them with posezoo download, or name their folder: --weights_dir DIR",
             )
         for term in terms:
             if not term.holder:

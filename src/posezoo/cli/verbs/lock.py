@@ -46,8 +46,8 @@ FLAGS = (
     ),
     Flag("--allow_rollback", "accept a model.yml that is older than the lock's"),
     Flag("--prune", "also remove the models that the registry does not have any more"),
-    flags.download_dir_flag("the output folder"),
-    flags.output_dir_flag("folder of the models' files and IR"),
+    flags.download_dir_flag(),
+    flags.weights_dir_flag("folder of the models' files and IR"),
     f"lock {flags.REGISTRY} dry_run {flags.FORMAT}",
 )
 

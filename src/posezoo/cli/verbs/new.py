@@ -56,7 +56,7 @@ FLAGS = (
         choices=[str(family) for family in Family],
         default="public",
     ),
-    f"output_dir {flags.CACHE} models_dir dry_run {flags.FORMAT}",
+    f"weights_dir {flags.CACHE} models_dir dry_run {flags.FORMAT}",
 )
 
 

@@ -53,7 +53,7 @@ posezoo plan --all --models_dir open_model_zoo/models --precisions FP16
 """
 
 FLAGS = (
-    f"{flags.MODELS} output_dir {flags.CACHE} {flags.TRUST} {flags.CONVERSION} force {flags.REGISTRY}",
+    f"{flags.MODELS} weights_dir {flags.CACHE} {flags.TRUST} {flags.CONVERSION} force {flags.REGISTRY}",
     flags.FORMAT,
 )
 

@@ -24,14 +24,14 @@ SUMMARY = "download models from an OCI registry, and verify them"
 
 EXAMPLES = """
 posezoo pull oci://registry.example.org/pose/blazepose:1.0
-posezoo pull oci://localhost:5000/zoo:2026-11 movenet-lightning --output_dir models
+posezoo pull oci://localhost:5000/zoo:2026-11 movenet-lightning --weights_dir models
 posezoo pull oci://localhost:5000/zoo:2026-11 --dry_run
 """
 
 FLAGS = (
     ADDRESS,
     Flag("models MODEL", "names or globs of models in the artifact (default: all)", nargs="*"),
-    f"output_dir {flags.CACHE} jobs connections {flags.LOCK} {flags.REGISTRY}",
+    f"weights_dir {flags.CACHE} jobs connections {flags.LOCK} {flags.REGISTRY}",
     Flag("--dry_run", "ask the registry only for the list of files, and print it; change nothing"),
     flags.FORMAT,
 )

@@ -52,8 +52,8 @@ FLAGS = (
     ADDRESS,
     flags.MODELS,
     Flag("--without_ir", "push only the published files"),
-    flags.output_dir_flag("folder of the models' files and IR"),
-    flags.download_dir_flag("the output folder"),
+    flags.weights_dir_flag("folder of the models' files and IR"),
+    flags.download_dir_flag(),
     f"attempts {flags.HTTP} {flags.REGISTRY} dry_run {flags.FORMAT}",
 )
 

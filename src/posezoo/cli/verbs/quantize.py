@@ -22,7 +22,7 @@ if TYPE_CHECKING:
 SUMMARY = "make INT8 IR from FP32 IR, and measure how much their results differ"
 
 EXAMPLES = """
-posezoo quantize person-detection-retail-0013 --dataset_dir photos --output_dir int8
+posezoo quantize person-detection-retail-0013 --dataset_dir photos --output int8
 posezoo quantize blazepose-full --dataset_dir photos --precisions FP16-INT8,FP32-INT8
 posezoo quantize tf-pose-mobilenet-v2-small --dataset_dir photos --layers
 posezoo quantize person-detection-retail-0013 --dataset_dir photos --measure_only
@@ -30,30 +30,28 @@ posezoo quantize --all --dataset_dir photos --dry_run
 """
 
 
-def quantization_flags(model_dir: str) -> tuple[Flag, ...]:
-    """The flags that Open Model Zoo's quantizer has, too."""
-    return (
-        Flag("--model_dir DIR", f"folder of the FP32 IR (default: {model_dir})", flags.folder_or_store),
-        Flag(
-            "--dataset_dir DIR",
-            "folder of photos with people: two thirds are used for calibration, the others to compare INT8 "
-            "with FP32",
-        ),
-        flags.output_dir_flag("folder of the INT8 IR", "beside the FP32 IR"),
-        Flag(
-            "--target_device",
-            "the device that the INT8 IR are optimized for (default: ANY)",
-            lambda name: "NPU" if name == "VPU" else name,  # the name that Open Model Zoo's quantizer took
-            choices=TARGET_DEVICES,
-            default="ANY",
-        ),
-        Flag("--force", "quantize again, even if the INT8 IR is up to date"),
-    )
-
+#: The flags that Open Model Zoo's quantizer has, too.
+QUANTIZATION_FLAGS = (
+    Flag(
+        "--dataset_dir DIR",
+        "folder of photos with people: two thirds are used for calibration, the others to compare INT8 with "
+        "FP32",
+    ),
+    Flag(
+        "--target_device",
+        "the device that the INT8 IR are optimized for (default: ANY)",
+        lambda name: "NPU" if name == "VPU" else name,  # the name that Open Model Zoo's quantizer took
+        choices=TARGET_DEVICES,
+        default="ANY",
+    ),
+    Flag("--force", "quantize again, even if the INT8 IR is up to date"),
+)
 
 FLAGS = (
     flags.MODELS,
-    *quantization_flags("your cache folder"),
+    *QUANTIZATION_FLAGS,
+    flags.output_flag("folder of the INT8 IR", "beside the FP32 IR", type=flags.folder_or_store),
+    flags.weights_dir_flag("folder of the FP32 IR", former="--model_dir"),
     Flag(
         "--precisions P[,P]",
         "FP16-INT8, FP32-INT8: layers that stay in floating point are stored as FP16 or FP32 (default: "
@@ -91,7 +89,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.pipeline import int8_models
     from posezoo.quantize.quantization_plan import QuantizationOptions
 
-    context = flags.context_from_args(args, {"output_dir": args.model_dir})
+    context = flags.context_from_args(args)
     options = QuantizationOptions(
         args.precisions,
         args.target_device,
@@ -105,7 +103,7 @@ def run(args: argparse.Namespace) -> int:
         context,
         options,
         args.dataset_dir,
-        args.output_dir,
+        args.output,
         measures_only=args.measure_only,
         is_dry_run=args.dry_run,
     )
@@ -124,7 +122,7 @@ def run(args: argparse.Namespace) -> int:
             work,
             console,
             skip_unpinned=args.all,
-            executor=flags.executor_from_args(args, context, args.output_dir, photo),
+            executor=flags.executor_from_args(args, context, args.output, photo),
         )
     measurements = [row for answer in report.answers for row in answer.pop("measurements", ())]
     if args.report is not None and not args.dry_run:

@@ -50,8 +50,8 @@ FLAGS = (
         "--size H,W",
         "height and width of the image, for an IR with dynamic sizes (default: usual_size in model.yml)",
     ),
-    flags.download_dir_flag("the output folder"),
-    f"output_dir {flags.LOCK} models_dir cluster {flags.FORMAT}",
+    flags.download_dir_flag(),
+    f"weights_dir {flags.LOCK} models_dir cluster {flags.FORMAT}",
 )
 
 

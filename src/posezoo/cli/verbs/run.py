@@ -31,7 +31,7 @@ SUMMARY = "find the poses in images with a model of the zoo"
 
 EXAMPLES = """
 posezoo run
-posezoo run --input me.jpg --output_dir poses
+posezoo run --input me.jpg --output poses
 posezoo run movenet-multipose --input crowd.jpg
 posezoo run blazepose-full --input holiday/ 'more/*.png' --precision FP32 --device GPU
 posezoo run decoded/public/movenet-lightning/FP16/movenet-lightning.xml --input me.jpg
@@ -54,7 +54,8 @@ FLAGS = (
     Flag(
         "-i, --input IMAGE", "images, folders or globs (default: two public-domain sample photos)", nargs="+"
     ),
-    *flags.results_dir_flags("folder for the drawn images and poses.json", "results/MODEL"),
+    flags.output_flag("folder for the drawn images and poses.json", "results/MODEL in your cache folder"),
+    flags.weights_dir_flag("folder of the models' files and IR", former="-d, --download_dir"),
     "precision",
     Flag(
         "--min_score S",
@@ -79,7 +80,7 @@ def run(args: argparse.Namespace) -> int:
     if is_ir:
         name, parent = Path(args.model).stem, Path(args.model).resolve().parent.name
         precision = parent if parent in list(Precision) else "unknown"
-    results = args.results_dir or user_folder("cache") / "results" / name
+    results = args.output or user_folder("cache") / "results" / name
     timer = StepTimer()
     with Console(quiet=args.quiet) as console:
         try:

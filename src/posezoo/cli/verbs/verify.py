@@ -29,7 +29,7 @@ SUMMARY = "check downloaded files and IR: which have changed, are missing, or do
 
 EXAMPLES = """
 posezoo verify blazepose-full
-posezoo verify --all --output_dir models --format json
+posezoo verify --all --weights_dir models --format json
 posezoo verify --metadata
 posezoo verify --metadata --models_dir open_model_zoo/models --format sarif
 posezoo verify --metadata --changed_since main --baseline known.json
@@ -65,8 +65,8 @@ METADATA_FLAGS = (
 FLAGS = (
     flags.MODELS,
     *METADATA_FLAGS,
-    flags.download_dir_flag("the output folder"),
-    f"output_dir {flags.LOCK} {flags.REGISTRY}",
+    flags.download_dir_flag(),
+    f"weights_dir {flags.LOCK} {flags.REGISTRY}",
     flags.format_flag(FORMATS),
     "quiet",
 )
@@ -138,19 +138,21 @@ def run_artifact_check(
         lines.append(f"{artifact.state:8} {artifact.model}: {artifact.artifact} ({detail})")
     if failed:
         first = failed[0]
+        is_omz_command = not converter.startswith("posezoo")
+        folder_flag = "-o" if is_omz_command else "--weights_dir"
         if first.state in ("extra", "symlinked", "special"):
             # posezoo has no command that removes files that it did not write.
             repair = f"moving {first.path} away"
         elif first.converted:
             words = [*converter.split(), first.model, *first.flags.split()]
             # omz_converter takes the files from the working folder by default.
-            if layout.download_dir != layout.output_dir or not converter.startswith("posezoo"):
+            if layout.download_dir != layout.output_dir or is_omz_command:
                 words += ["-d", f"{layout.download_dir}"]
-            words += ["-o", f"{layout.output_dir}", *flags.registry_arguments(args)]
+            words += [folder_flag, f"{layout.output_dir}", *flags.registry_arguments(args)]
             repair = shlex.join(words)
         else:
             trust = ["--trust_on_first_use"] if first.state == "unknown" else []
-            words = [*downloader.split(), first.model, "-o", f"{layout.download_dir}", *trust]
+            words = [*downloader.split(), first.model, folder_flag, f"{layout.download_dir}", *trust]
             repair = shlex.join([*words, *flags.registry_arguments(args)])
         lines.append(f"{len(failed)} of {len(artifacts)} are not good; {repair} repairs the first")
     print_result(args, {"artifacts": rows, "refused": reasons}, *lines)
