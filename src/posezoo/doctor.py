@@ -174,7 +174,7 @@ def _package_problems() -> Iterator[DoctorIssue]:
 
 
 def _folder_problems(settings: dict[str, Setting]) -> Iterator[DoctorIssue]:
-    for name in ("output_dir", "cache_dir"):
+    for name in ("weights_dir", "cache_dir"):
         setting = settings[name]
         place = f"{name} {setting.value} ({setting.origin})"
         change = f"set POSEZOO_{name.upper()}, or {name} in posezoo.cfg"
