@@ -7,8 +7,9 @@ IR, another OpenVINO or, for a speed, another machine. Each result is recorded a
 interrupted continues where it stopped. Models whose files cannot be downloaded are left out, except that the
 speed of posezoo's own networks is measured on generated weights.
 
-The people of a top-down model are found by the default detector; a second AP is of the annotated boxes. INT8
-is calibrated on two thirds of the photos; its AP is measured on all of them, as that of FP32 is.
+The people of a top-down model are found as its model.yml declares; further APs are of the whole image as one
+person, and of the annotated boxes. INT8 is calibrated on two thirds of the photos; its AP is measured on all
+of them, as that of FP32 is.
 """
 
 from __future__ import annotations
@@ -27,10 +28,10 @@ from posezoo.facts.comparison import int8_ratio
 from posezoo.measured import ANNOTATED_BOXES, Measurement, digest_irs, load_measurements
 from posezoo.pipeline.int8_models import explain_unsupported_int8
 from posezoo.pipeline.zoo_context import open_context
-from posezoo.pose.decoders import DECODERS
+from posezoo.resolve.people import people_from
 from posezoo.runtime.runtime_config import available_devices
-from posezoo.settings import USUAL_DETECTOR, read_settings, to_settings
-from posezoo.spec.model import Model, ModelSpec, Precision
+from posezoo.settings import read_settings, to_settings
+from posezoo.spec.model import WHOLE_IMAGE, Model, ModelSpec, Precision
 from posezoo.versions import package_version
 from posezoo.workers.threads import available_cores
 
@@ -139,14 +140,14 @@ class Measurer:
 
     def _evaluate(self, model: Model, precision: Precision) -> None:
         """Measure AP, once for each way in which people are found."""
-        for people_from, words in self._protocols(model, with_boxes=True):
-            irs = [*self._irs(model, precision), *self._detector_irs(people_from)]
+        for source, words in self._protocols(model, is_accuracy=True):
+            irs = [*self._irs(model, precision), *self._detector_irs(source)]
             found = (
                 each
                 for each in load_measurements(model)
                 if each.kind == "accuracy"
                 and each.precision is precision
-                and each.settings.get("people_from", "") == people_from
+                and each.settings.get("people_from", "") == source
             )
             if reason := self._explain_stale(next(found, None), irs):
                 folder = RESULTS / f"{model.full_name}-{precision}"
@@ -173,14 +174,14 @@ class Measurer:
 
     def _measure_pipelines(self, model: Model, precisions: Sequence[Precision]) -> None:
         """Measure the speed from an image file to drawn poses."""
-        for people_from, words in self._protocols(model, with_boxes=False):
+        for source, words in self._protocols(model, is_accuracy=False):
             reasons = []
             for precision in precisions:
-                irs = [*self._irs(model, precision), *self._detector_irs(people_from)]
+                irs = [*self._irs(model, precision), *self._detector_irs(source)]
                 found = (
                     each
                     for each in self._speeds(model, precision, pipeline="read, found, drawn")
-                    if each.settings.get("people_from", "") == people_from
+                    if each.settings.get("people_from", "") == source
                 )
                 reasons.append(self._explain_stale(next(found, None), irs))
             command = ["benchmark", "--pipeline", model.full_name, "--precisions", ",".join(precisions)]
@@ -218,17 +219,15 @@ class Measurer:
             return "measured on another IR"
         return ""
 
-    def _protocols(self, model: Model, *, with_boxes: bool) -> Iterator[tuple[str, list[str]]]:
+    def _protocols(self, model: Model, *, is_accuracy: bool) -> Iterator[tuple[str, list[str]]]:
         """Each way in which people are found: the setting ``people_from``, and the flags."""
-        decoder = DECODERS.find(model.decoder.name) if model.decoder is not None else None
-        if decoder is None:
+        if model.decoder is None:
             return
-        if decoder.detector != "usual":  # bottom-up, a composite, or MoveNet for one person in the image
-            yield "", []
-        if decoder.detector:
-            yield USUAL_DETECTOR, ["--detector", USUAL_DETECTOR]
-            if with_boxes:
-                yield ANNOTATED_BOXES, ["--boxes", "truth"]
+        usual = people_from(model)
+        yield usual, []
+        if usual and is_accuracy:
+            yield WHOLE_IMAGE, ["--detector", "none"]
+            yield ANNOTATED_BOXES, ["--boxes", "truth"]
 
     def _irs(self, model: Model, precision: Precision) -> list[Path]:
         """The .xml of each part; empty if one of them does not exist."""
@@ -237,7 +236,7 @@ class Measurer:
         return irs if all(xml.is_file() and xml.with_suffix(".bin").is_file() for xml in irs) else []
 
     def _detector_irs(self, name: str) -> list[Path]:
-        if name in ("", ANNOTATED_BOXES):
+        if name in ("", ANNOTATED_BOXES, WHOLE_IMAGE):
             return []
         return self._irs(self._context.registry.find(name), FP16)
 

@@ -145,7 +145,8 @@ def accuracy_page() -> str:
         for accuracy in spec.published.accuracy
         if accuracy.metric == "AP" and spec.task != "detection"
     ]
-    return ACCURACY.format(
+    template = (ROOT / "docs" / "accuracy.in.md").read_text("utf-8")
+    return template.format(
         table=format_table(["Model", "Published AP", "Measured on", "Command"], rows),
         measured=format_table(MEASURED_HEADERS, [*measured_rows(registry)]),
         origins=format_table(ORIGIN_HEADERS, [*origin_rows(registry)]),
@@ -175,6 +176,7 @@ def measured_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
     """For each model and each way in which its people are found, the AP of each precision."""
     from posezoo.facts.comparison import int8_ratio
     from posezoo.facts.model_facts import measurements_of
+    from posezoo.resolve.people import ITSELF
     from posezoo.spec.model import Precision
 
     for facts in all_models(registry):
@@ -187,11 +189,10 @@ def measured_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
             }
             int8 = here.get(Precision.FP16_INT8)
             ratio = int8_ratio(int8, here.values()) if int8 is not None else None
-            usual = "whole image" if facts.decoder and facts.decoder.detector else "the model"
             precisions = (Precision.FP32, Precision.FP16, Precision.FP16_INT8)
             aps = (format_ap(here[each]) if each in here else "" for each in precisions)
             name = f"{facts.name} (boxes)" if facts.model.task == "detection" else facts.name
-            yield name, str(people_from or usual), *aps, "" if ratio is None else f"{ratio:.2f}"
+            yield name, str(people_from or ITSELF), *aps, "" if ratio is None else f"{ratio:.2f}"
 
 
 def origin_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
@@ -212,41 +213,49 @@ def origin_rows(registry: Registry) -> Iterator[tuple[str, ...]]:
 
 
 def summary_table() -> str:
-    """The pose models with real weights, by AP: what a user gets from each."""
+    """The pose models with real weights, by name: what the default command gives."""
     from posezoo.cards.markdown import format_table
-    from posezoo.facts.comparison import int8_ratio, select_accuracy
+    from posezoo.facts.comparison import (
+        MeasurementSelection,
+        int8_ratio,
+        select_accuracy,
+        select_pipeline_speed,
+    )
     from posezoo.facts.labels import format_figure, format_megabytes
-    from posezoo.facts.model_facts import measurements_of
     from posezoo.registry import open_registry
+    from posezoo.resolve.people import people_from
     from posezoo.spec.model import Precision
 
     rows, machines = [], set()
     for facts in all_models(open_registry()):
-        measured = measurements_of(facts.model)
-        best = select_accuracy(measured)
-        if best is None or facts.model.task == "detection":
+        accuracy = select_accuracy(facts.model)
+        if accuracy is None or facts.model.task == "detection":
             continue
-        people_from = best.settings.get("people_from", "")
-        alike = [each for each in measured if each.settings.get("people_from", "") == people_from]
-        ratios = (int8_ratio(each, alike) for each in alike if each.kind == "accuracy")
-        speeds = [each for each in alike if each.precision is best.precision and "pipeline" in each.settings]
-        speed = max(speeds, key=lambda each: each.date, default=None)
-        machines |= {speed.machine} if speed else set()
-        fps = format_figure(speed.figures["throughput_fps"]) if speed else "not measured"
+        precision = accuracy.precision
+        alike = MeasurementSelection().select_of_pipeline(facts.model, "accuracy")
+        ratios = (int8_ratio(each, alike) for each in alike)
         ratio = next((f"{each:.2f}" for each in ratios if each is not None), "")
-        name = f"{facts.name}{'' if best.precision is Precision.FP16 else f' ({best.precision})'}"
-        cells = (name, str(people_from) or "the model", format_ap(best), ratio, fps)
-        rows.append((best.figures["AP"], (*cells, format_megabytes(facts.size_bytes))))
-    table = format_table(SUMMARY_HEADERS, [row for _, row in sorted(rows, key=lambda each: -each[0])])
+        speed = select_pipeline_speed(facts.model, precision)
+        fps = "not measured"
+        if speed is not None:
+            machines.add(speed.machine)
+            fps = format_figure(speed.figures["throughput_fps"])
+        name = facts.name if precision is Precision.FP16 else f"{facts.name} ({precision})"
+        people = people_from(facts.model) or "the model"
+        rows.append((name, people, format_ap(accuracy), ratio, fps, format_megabytes(facts.size_bytes)))
+    table = format_table(SUMMARY_HEADERS, rows)
     where = f" on {' and '.join(sorted(machines))}" if machines else ""
     return f"{table}\n\n{SUMMARY.format(where=where)}"
 
 
 SUMMARY = """\
-AP on 17 photos of COCO with 44 people, in FP16 if no other precision is named, on the CPU in f32, at a single
-scale without flip; in parentheses the 95 % interval, from a bootstrap over the photos. INT8 / FP32: the share
-of its AP that INT8 keeps. Images/s: from an image file with four people to drawn poses, one image at a
-time{where}. Download: the published files; a package that contains them may be larger.
+The models are in alphabetical order: most intervals overlap, so these photos do not rank them. AP and
+images/s are of the same pipeline, which is what `posezoo evaluate MODEL` and `posezoo run MODEL` use. AP
+on 17 photos of COCO with 44 people, in FP16 if no other precision is named, on the CPU in f32, at a
+single scale without flip; in parentheses the 95 % interval, from a bootstrap over the photos. INT8 /
+FP32: the share of its AP that INT8 keeps. Images/s: from an image file with four people to drawn poses,
+one image at a time{where}. Download: the published files of the model, without its detector; a package
+that contains them may be larger.
 """
 
 
@@ -287,105 +296,6 @@ def rerun_command(spec: ModelSpec, published: PublishedAccuracy) -> str:
     if Precision.FP16 not in spec.precisions:
         words.append(f"--precision {spec.precisions[0]}")
     return " ".join(words)
-
-
-ACCURACY = """\
-<!-- drawn by `make docs` from each model.yml: change it there -->
-# Published accuracy, measured again
-
-COCO's val2017 (1.1 GB) is downloaded once, on the terms that the first command shows.
-
-Not run by the tests: the download of 1.1 GB.
-
-```sh
-posezoo dataset get coco-val2017
-posezoo dataset get coco-val2017 --accept_terms
-```
-
-Each command below then measures the AP of its row on all 5000 images; an interrupted run continues where it
-stopped, and `--limit 100` gives a quick estimate. The report shows the published value beside the measured
-one, and why they may differ. All run at a single scale, without flip unless the command has `--flip`, with
-the published weights, in f32. Top-down models get the annotated person boxes, as in their publishers' own
-scripts; with `--detector MODEL` instead of `--boxes truth` they get the boxes of a detector.
-
-{table}
-
-These commands have not been run on all of val2017 yet: all values in this table are the publishers'.
-
-## Measured on 17 photos
-
-`make measure` measures the AP of each model whose files can be downloaded, on 17 photos of COCO with 44
-people whose keypoints are annotated; for a detector, the AP of its boxes. In parentheses is the 95 %
-interval: the percentiles of 1000 data sets of as many images, drawn with replacement. All run at a single
-scale without flip, on the CPU in f32, with each model's own input size and default options. INT8 of models
-that are not published in it was calibrated on 12 of these photos.
-
-{measured}
-
-So few photos tell models apart only if they differ by much. The people of a top-down model are found by a
-detector, or taken from the annotated boxes, or the whole image counts as one person.
-
-## Where each figure comes from
-
-*Measured*: with the published weights, by `make measure`. *Published*: by the model's publisher. *Measured on
-generated weights*: the published weights could not be downloaded where it was measured; a speed does not
-depend on them, and no accuracy is ever measured with them.
-
-{origins}
-
-## Person detectors
-
-The default detector of top-down models is `blazepose-full`, which also looks at four quarters of the image.
-The reasons: [why it sees quarters](decisions/0008-blazepose-finds-the-people.md), and
-[why it is the default](decisions/0009-blazepose-stays-the-default-detector.md). The table has the poses that
-`movenet-singlepose-lightning-int8` (FP16) finds in the boxes of each detector, on 17 photos of COCO with 44
-people whose keypoints are annotated, 19 of them large (above 96x96 pixels):
-
-| Detector | Precision | AP (95 % interval) | Found | Of the large | False poses | Sample photos |
-| --- | --- | --- | --- | --- | --- | --- |
-| the annotated boxes | | 0.403 (0.287 to 0.593) | 27 | 14 | 2 | |
-| blazepose-full | FP16 | 0.333 (0.206 to 0.533) | 20 | 12 | 1 | 2 of 2 |
-| blazepose-full without quarters | FP16 | 0.247 (0.149 to 0.394) | 15 | 11 | 0 | 2 of 2 |
-| nanodet-g | FP16 | 0.363 (0.252 to 0.543) | 24 | 11 | 4 | 2 of 2 |
-| nanodet-g | FP16-INT8 | 0.356 (0.243 to 0.541) | 24 | 11 | 6 | 2 of 2 |
-| movenet-multipose | FP16 | 0.356 (0.206 to 0.589) | 22 | 13 | 0 | 2 of 2 |
-| person-detection-retail-0013 | FP16 | 0.319 (0.205 to 0.491) | 22 | 10 | 27 | 0 of 2 |
-| human-pose-estimation-0001 | FP16-INT8 | 0.412 (0.296 to 0.609) | 28 | 14 | 26 | 2 of 2 |
-| tf-pose-mobilenet-v2-small | FP16 | 0.281 (0.172 to 0.453) | 20 | 10 | 8 | 2 of 2 |
-
-Found: a pose has an object keypoint similarity of 0.5 or more. False: no person is annotated there, with a
-similarity or an overlap of the boxes of 0.3 or more; people in crowds count as false, unlike in AP. OpenVINO
-2026.4.1, CPU, f32, each decoder's default options. The minimum score of `blazepose-full` was chosen on these
-17 photos, those of the others were not: the comparison favors it. To compare detectors on your own photos:
-
-```sh
-posezoo evaluate movenet-singlepose-lightning-int8 --annotations people.json --images photos \\
-  --detector blazepose-full
-```
-
-If a detector misses people, `posezoo run --min_person_score S` with a lower number finds more, and of small
-people also `--detector nanodet-g`, whose first use downloads 144.5 MB.
-
-## MoveNet in videos
-
-Without a detector, `posezoo demo` and `Estimator.stream(frames, is_video=True)` crop each frame of a video
-to the person in the frame before. The crop and its constants are those of TensorFlow.js (pose-detection,
-MoveNet), with two differences: the first frame, and one after a frame without a visible keypoint, is
-processed whole instead of in its central square; and keypoints are not smoothed over time. The table is of
-24 videos of 90 frames, made of the same photos: a camera zooms from a person to the whole photo and back,
-and pans. OKS is the mean object keypoint similarity to that person; a person is found in a frame if it is
-above 0.5. Better and worse: videos whose mean OKS changes by more than 0.01.
-
-| Model (FP32) | OKS, whole frames | tracking | Found, whole frames | tracking | Better | Worse |
-| --- | --- | --- | --- | --- | --- | --- |
-| movenet-lightning | 0.422 | 0.575 | 51 % | 66 % | 17 | 2 |
-| movenet-thunder | 0.480 | 0.573 | 56 % | 61 % | 16 | 6 |
-| movenet-singlepose-lightning-int8 | 0.400 | 0.527 | 48 % | 62 % | 16 | 5 |
-
-In a crowd the crop may move to another person, which makes it worse. OpenVINO 2026.4.1, CPU, f32. To
-measure it on your own photos: `python benchmarks/compare_tracking.py --annotations people.json --images
-photos MODEL`.
-"""
 
 
 DEFAULT_MODEL_DECISION = "docs/decisions/0010-blazepose-stays-the-default-model.md"

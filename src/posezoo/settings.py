@@ -24,8 +24,8 @@ from posezoo.http_headers import HostHeader, parse_header
 #: With ``default``, the device chooses; many CPUs use bf16, which moves keypoints by some pixels.
 INFERENCE_PRECISIONS = ("f32", "f16", "bf16", "default")
 
-#: The person detector of top-down models, unless the settings name another; docs/accuracy.md compares some.
-USUAL_DETECTOR = "blazepose-full"
+#: The person detector of top-down models that declare none; docs/decisions/0009 compares some.
+DEFAULT_DETECTOR = "nanodet-g"
 
 #: The names of the registries that need no folder: posezoo's own, and three releases of Open Model Zoo.
 REGISTRIES = ("posezoo", "omz", "omz@2022.1", "omz@2021.4")
@@ -330,7 +330,8 @@ class Settings:
         _text,
         "usual",
         "person detector for models that process one person at a time: the name of a model, or none to "
-        f"treat the whole image as one person (default: {USUAL_DETECTOR}; for MoveNet none)",
+        "treat the whole image as one person (default: usual, as the model's card says; in videos, MoveNet "
+        "then follows one person instead)",
         "MODEL",
     )
     inference_precision: str = _setting(

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 import shlex
 import shutil
@@ -359,13 +360,17 @@ def test_a_top_down_model_names_and_links_its_default_detector():
     assert len(models) == 15
     for model in models:
         example = section(draw_card(ModelFacts(model, (model,))), "Example")
-        assert "[blazepose-full](../blazepose-full/README.md) finds the people first" in example
-        assert (model.path.parent / "../blazepose-full/README.md").is_file()
-        assert "one person at a time: `blazepose-full` finds" in section(
+        link = Path(os.path.relpath(registry.find("nanodet-g").path, model.path.parent)).with_name(
+            "README.md"
+        )
+        assert f"[nanodet-g]({link.as_posix()}) finds the people first" in example
+        assert (model.path.parent / link).is_file()
+        assert "one person at a time: `nanodet-g` finds" in section(
             draw_card(ModelFacts(model, (model,), ModelLayout(Path("ir"), Path("ir")))), "Example"
         )
     movenet = registry.find("movenet-singlepose-lightning-int8")
     example = section(draw_card(ModelFacts(movenet, (movenet,))), "Example")
-    assert "treats the whole image as one person. With `--detector blazepose-full`" in example
+    assert "finds the people first" in example
+    assert "In a video, it follows one person" in example
     openpose = registry.find("human-pose-estimation-0001")
     assert "--detector" not in draw_card(ModelFacts(openpose, (openpose,)))

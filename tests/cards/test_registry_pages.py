@@ -140,7 +140,7 @@ def test_gluoncv_models_are_in_its_tables_with_empty_cells_for_unknown_values(tm
     assert index.endswith("\n[^1]: Jane Doe: On \\_Poses\\_. 2020. <https://p.invalid/2>\n")
 
 
-def test_the_index_begins_with_a_picture_of_all_models_with_ap_and_speed(checkout):
+def test_the_index_begins_with_a_picture_of_published_ap_and_the_speed_of_networks(checkout):
     claim = {"accuracy": [{"metric": "AP", "value": 0.7, "dataset": "COCO"}]}
     speed = "speed: [{precision: FP16, machine: M, weights: %s, figures: {throughput_fps: %g}}]\n"
     for name, weights, fps in (("fast", "published", 90), ("slow", "generated", 4.5), ("unknown", "", 0)):
@@ -148,9 +148,24 @@ def test_the_index_begins_with_a_picture_of_all_models_with_ap_and_speed(checkou
         if fps:
             path.with_name("measured.yml").write_text(speed % (weights, fps))
     pages = draw_pages(checkout / "models")
-    assert "# Models\n\n![AP against throughput](accuracy-throughput.svg)\n\n" in pages["index.md"]
-    names = re.findall(r">([^<>]+): 70\.0 %, ([\d.]+)/s<", pages["accuracy-throughput.svg"])
+    assert "(published-accuracy-throughput.svg)\n\n" in pages["index.md"]
+    names = re.findall(r">([^<>]+): 70\.0 %, ([\d.]+)/s<", pages["published-accuracy-throughput.svg"])
     assert names == [("fast", "90"), ("slow", "4.50")]
+    assert "accuracy-throughput.svg" not in pages  # no AP was measured
+
+
+def test_measured_ap_and_the_speed_of_the_same_pipeline_have_a_picture_of_their_own(checkout):
+    record = (
+        "accuracy: [{precision: FP16, settings: {images: 17}, figures: {AP: %g}, intervals: {AP: [0.1, 0.9]}}]\n"
+        "speed: [{precision: FP16, machine: M, settings: {pipeline: all}, figures: {throughput_fps: %g}}]\n"
+    )
+    for name, ap, fps in (("a", 0.5, 20), ("b", 0.4, 60)):
+        path = write_model(checkout / "models", name, model_yml())
+        path.with_name("measured.yml").write_text(record % (ap, fps))
+    pages = draw_pages(checkout / "models")
+    assert pages["index.md"].index("(accuracy-throughput.svg)") < pages["index.md"].index("| Model |")
+    names = re.findall(r">([^<>]+): ([\d.]+) %, ([\d.]+)/s<", pages["accuracy-throughput.svg"])
+    assert names == [("a", "50.0", "20"), ("b", "40.0", "60")]
 
 
 def test_a_zoo_without_gluoncv_models_has_no_such_tables(checkout):

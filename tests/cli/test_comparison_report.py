@@ -16,7 +16,7 @@ from posezoo.spec.model import Precision
 @pytest.fixture
 def comparison() -> ModelComparison:
     values = dict.fromkeys(COLUMNS) | {
-        "AP": SourcedMetric(0.428, MetricSource.DECLARED, "COCO val2017"),
+        "published_AP": SourcedMetric(0.428, MetricSource.DECLARED, "COCO val2017"),
         "gflops": SourcedMetric(15.435, MetricSource.MEASURED, ""),
     }
     return ModelComparison((ComparisonRow("light", Precision.FP16, "Apache-2.0", values),))
@@ -24,8 +24,10 @@ def comparison() -> ModelComparison:
 
 def test_text_and_markdown_mark_declared_values_and_leave_unknown_ones_empty(comparison):
     header, row, note = FORMATS["text"](comparison).splitlines()
-    assert header.split()[:3] == ["MODEL", "PRECISION", "AP"]
-    assert row.split() == ["light", "FP16", "42.8", "d", "15.44", "Apache-2.0"]
+    assert header.split() == [
+        *("MODEL", "PRECISION", "PEOPLE", "FROM", "PUBLISHED", "AP", "GFLOPS", "LICENSE"),
+    ]
+    assert row.split() == ["light", "FP16", "the", "model", "42.8", "d", "15.44", "Apache-2.0"]
     assert note == "d: declared"
     table = FORMATS["markdown"](comparison)
     assert "| 42.8 d |" in table
@@ -35,7 +37,8 @@ def test_text_and_markdown_mark_declared_values_and_leave_unknown_ones_empty(com
 def test_json_has_the_origin_of_each_value(comparison):
     (row,) = json.loads(FORMATS["json"](comparison))["models"]
     assert (row["model"], row["precision"], row["license"]) == ("light", "FP16", "Apache-2.0")
-    assert row["AP"] == {"number": 0.428, "origin": "declared", "how": "COCO val2017"}
+    assert (row["people_from"], row["AP"]) == ("the model", None)
+    assert row["published_AP"] == {"number": 0.428, "origin": "declared", "how": "COCO val2017"}
     assert row["size_bytes"] is None
 
 

@@ -58,7 +58,7 @@ def test_the_legend_names_the_origins_and_the_settings_of_measurements(compariso
         "measured",
         "measured on generated weights",
         "declared",
-        "speed: A processor",
+        "images/s and latency of the whole pipeline: A processor",
     ]
     only = draw_chart(ModelComparison((row("one", AP=SourcedMetric(0.5, MetricSource.DECLARED)),)))
     assert [word.text for word in only.labels][-1] == "declared"

@@ -11,11 +11,13 @@ from posezoo.facts.comparison import (
     compare_models,
     int8_ratio,
     select_accuracy,
+    select_pipeline_speed,
 )
+from posezoo.facts.model_facts import ModelFacts
 from posezoo.layout import ModelLayout
 from posezoo.measured import ANNOTATED_BOXES, Measurement, update_measured_yml
 from posezoo.registry import open_registry
-from posezoo.spec.model import Precision
+from posezoo.spec.model import WHOLE_IMAGE, Precision
 
 MACHINE = "A processor, 2 cores, Linux"
 FP16 = (Precision.FP16,)
@@ -36,9 +38,10 @@ def zoo(tmp_path):
             path = write_model(tmp_path / "models", name, model_yml(**(changes or {})))
             if measurements:
                 update_measured_yml(path.with_name("measured.yml"), measurements)
-        specs = [open_registry([tmp_path / "models"]).find(name) for name in measured]
+        registry = open_registry([tmp_path / "models"])
+        models = [ModelFacts(spec, registry.parts(spec)) for spec in map(registry.find, measured)]
         return compare_models(
-            specs, precisions, ModelLayout(tmp_path, tmp_path), metrics or MeasurementSelection()
+            models, precisions, ModelLayout(tmp_path, tmp_path), metrics or MeasurementSelection()
         )
 
     return compared
@@ -58,19 +61,19 @@ def test_only_speeds_of_one_machine_are_compared(zoo):
     comparison = zoo(
         one=[speed(10), speed(99, machine="Another")], two=[speed(20)], three=[speed(5, machine="B")]
     )
-    assert column(comparison, "throughput_fps") == [10, 20, None]
-    assert column(comparison, "latency_p50_ms") == [100, 50, None]
-    assert comparison.speed_setting == f"{MACHINE}; batch 1, device CPU"
+    assert column(comparison, "network_fps") == [10, 20, None]
+    assert column(comparison, "network_p50_ms") == [100, 50, None]
+    assert comparison.network_setting == f"{MACHINE}; batch 1, device CPU"
 
 
 def test_speeds_with_other_settings_are_not_mixed_in(zoo):
     comparison = zoo(one=[speed(10), speed(40, batch=8)], two=[speed(20)])
-    assert column(comparison, "throughput_fps") == [10, 20]
+    assert column(comparison, "network_fps") == [10, 20]
 
 
 def test_settings_that_follow_from_the_model_may_differ(zoo):
     comparison = zoo(one=[speed(10, requests=2, executed_precision="i8")], two=[speed(20, requests=4)])
-    assert column(comparison, "throughput_fps") == [10, 20]
+    assert column(comparison, "network_fps") == [10, 20]
 
 
 def test_a_machine_and_settings_can_be_selected(zoo):
@@ -78,40 +81,43 @@ def test_a_machine_and_settings_can_be_selected(zoo):
         "one": [speed(10), speed(7, hint="LATENCY"), speed(99, machine="Another")],
         "two": [speed(20)],
     }
-    assert column(zoo(metrics=MeasurementSelection(machine="another"), **measured), "throughput_fps") == [
+    assert column(zoo(metrics=MeasurementSelection(machine="another"), **measured), "network_fps") == [
         99,
         None,
     ]
     requested = MeasurementSelection(settings={"hint": "LATENCY"})
-    assert column(zoo(metrics=requested, **measured), "throughput_fps") == [7, None]
+    assert column(zoo(metrics=requested, **measured), "network_fps") == [7, None]
     nothing = zoo(metrics=MeasurementSelection(settings={"batch": "64"}), **measured)
-    assert (column(nothing, "throughput_fps"), nothing.speed_setting) == ([None, None], "")
+    assert (column(nothing, "network_fps"), nothing.network_setting) == ([None, None], "")
 
 
 def test_the_users_measurements_replace_all_recorded_ones_of_their_kind(zoo):
     count = Measurement("complexity", Precision.FP16, {"gflops": 3, "mparams": 2}, weights="generated")
     own = MeasurementSelection([("two", speed(1))])
     comparison = zoo(metrics=own, one=[speed(10), count], two=[speed(20)])
-    assert column(comparison, "throughput_fps") == [None, 1]
+    assert column(comparison, "network_fps") == [None, 1]
     assert column(comparison, "gflops") == [3, None]
 
 
 def test_speed_on_generated_weights_is_marked_and_complexity_is_not(zoo):
     count = Measurement("complexity", Precision.FP16, {"gflops": 3, "mparams": 2}, weights="generated")
     (row,) = zoo(one=[speed(10, weights="generated"), count]).rows
-    assert row.values["throughput_fps"].origin is MetricSource.GENERATED
+    assert row.values["network_fps"].origin is MetricSource.GENERATED
     assert row.values["gflops"].origin is MetricSource.MEASURED
 
 
-def test_measured_values_replace_declared_ones(zoo):
+def test_a_published_and_a_measured_ap_are_two_columns(zoo):
     published = {
         "accuracy": [{"metric": "AP", "value": 0.7, "dataset": "val2017", "flip": True}],
         "gflops": 5,
     }
     own = Measurement("accuracy", Precision.FP16, {"AP": 0.65}, settings={"dataset": "coco-val2017"})
     declared, measured = zoo(changes={"published": published}, one=(), two=[own]).rows
-    assert (declared.values["AP"].number, declared.values["AP"].origin) == (0.7, MetricSource.DECLARED)
-    assert declared.values["AP"].conditions == "val2017, flip"
+    published_ap = declared.values["published_AP"]
+    assert (published_ap.number, published_ap.origin) == (0.7, MetricSource.DECLARED)
+    assert published_ap.conditions == "val2017, flip"
+    assert declared.values["AP"] is None
+    assert measured.values["published_AP"].number == 0.7
     assert (measured.values["AP"].number, measured.values["AP"].origin) == (0.65, MetricSource.MEASURED)
     assert measured.values["gflops"].origin is MetricSource.DECLARED
 
@@ -126,14 +132,57 @@ def accuracy(ap, precision=Precision.FP16, **settings):
     )
 
 
-def test_the_ap_of_a_pipeline_is_compared_and_not_that_on_annotated_boxes(zoo):
-    top_down = [accuracy(0.1), accuracy(0.3, people_from="net"), accuracy(0.5, people_from=ANNOTATED_BOXES)]
-    found = zoo(one=top_down, two=[accuracy(0.4, input="256x256", arithmetic="f32")])
-    assert column(found, "AP") == [0.3, 0.4]
+TOP_DOWN = {"decoder": {"name": "movenet"}, "people": {"photo": "net", "video": "tracking"}}
+
+
+def test_ap_and_speed_are_those_of_the_models_own_pipeline(zoo):
+    pipeline = {"pipeline": "read, found, drawn"}
+    found = zoo(
+        changes=TOP_DOWN,
+        one=[
+            *(accuracy(0.1, people_from=WHOLE_IMAGE), accuracy(0.3, people_from="net")),
+            *(accuracy(0.4, people_from="other"), accuracy(0.5, people_from=ANNOTATED_BOXES)),
+            *(speed(130), speed(60, people_from=WHOLE_IMAGE, **pipeline)),
+            speed(16, people_from="net", **pipeline),
+        ],
+    )
+    (row,) = found.rows
+    assert row.people_from == "net"
+    assert column(found, "AP") == [0.3]
+    assert column(found, "throughput_fps") == [16]
+    assert column(found, "network_fps") == [130]
     assert found.accuracy_conditions == "dataset photos, images 17"
-    assert found.rows[0].values["AP"].conditions == "95 % interval 0.200 to 0.400"
-    assert select_accuracy(top_down).figures["AP"] == 0.3
-    assert select_accuracy(top_down, [Precision.FP32]) is None
+    assert row.values["AP"].conditions == "95 % interval 0.200 to 0.400"
+    assert row.values["AP"].interval == pytest.approx((0.2, 0.4))
+
+
+def test_without_a_measurement_of_its_own_pipeline_a_model_has_no_ap(zoo):
+    found = zoo(changes=TOP_DOWN, one=[accuracy(0.4, people_from="other"), speed(130)])
+    assert column(found, "AP") == [None]
+    assert column(found, "throughput_fps") == [None]
+
+
+def test_a_composite_has_a_row_with_the_sums_of_its_parts():
+    registry = open_registry()
+    composite = registry.find("blazepose-full")
+    facts = ModelFacts(composite, registry.parts(composite))
+    layout = ModelLayout(composite.path.parent, composite.path.parent)
+    (row,) = compare_models([facts], FP16, layout, MeasurementSelection()).rows
+    assert row.model == "blazepose-full"
+    assert row.values["AP"].number == select_accuracy(composite).figures["AP"]
+    assert (
+        row.values["throughput_fps"].number
+        == (select_pipeline_speed(composite, Precision.FP16).figures["throughput_fps"])
+    )
+    assert row.values["network_fps"] is None
+    parts = compare_models(
+        [ModelFacts(part, (part,)) for part in facts.parts], FP16, layout, MeasurementSelection()
+    )
+    assert row.values["mparams"].number == pytest.approx(sum(column(parts, "mparams")))
+
+
+def test_a_column_without_values_is_left_out(zoo):
+    assert list(zoo(one=[speed(10)]).columns) == ["network_fps", "network_p50_ms"]
 
 
 def test_int8_is_compared_with_floating_point_in_the_same_settings():
@@ -161,7 +210,7 @@ def test_a_published_ap_is_not_that_of_a_quantized_ir(zoo):
     ]
     changes = {"framework": "dldt", "files": files, "published": published}
     comparison = zoo(precisions=(Precision.FP16, Precision.FP16_INT8), changes=changes, one=())
-    assert column(comparison, "AP") == [0.7, None]
+    assert column(comparison, "published_AP") == [0.7, None]
     assert column(comparison, "size_bytes") == [200, 80]
 
 

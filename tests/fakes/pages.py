@@ -43,4 +43,10 @@ def put_on_path(folder: Path, python: str = sys.executable) -> None:
 def environ_of(desk: Path, mirror: Path) -> dict[str, str]:
     """The environment of a user: the desk's commands, a cache of its own, and a mirror of all downloads."""
     path = f"{desk / 'bin'}{os.pathsep}{os.environ['PATH']}"
-    return {**os.environ, "PATH": path, "POSEZOO_MIRROR": str(mirror), "XDG_CACHE_HOME": str(desk / "cache")}
+    return {
+        **os.environ,
+        "PATH": path,
+        "POSEZOO_MIRROR": str(mirror),
+        "XDG_CACHE_HOME": str(desk / "cache"),
+        "POSEZOO_DETECTOR": "blazepose-full",  # the default one comes with 145 MB from npm
+    }

@@ -84,6 +84,7 @@ def model_yml(ir: Path, **changes: object) -> dict[str, object]:
         inputs=[{"name": "image", "shape": [1, SIDE, SIDE, 3], "layout": "NHWC", "color": "BGR"}],
         outputs=[{"name": "keypoints", "shape": [1, 1, 17, 3], "role": "keypoints"}],
         decoder={"name": "movenet"},
+        people={"photo": "the whole image", "video": "tracking"},
         skeleton="coco-17",
         **changes,
     )

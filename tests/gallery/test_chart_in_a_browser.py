@@ -20,28 +20,43 @@ def label(browser, key: str) -> str:
 
 def test_a_model_with_both_values_has_a_mark_labelled_with_them(browser, site):
     browser.open(site)
-    assert browser.texts("#chart-title") == ["AP versus throughput"]
+    assert browser.texts("#chart-title") == ["Measured AP versus throughput, whole pipeline"]
     assert marks(browser) == ["heavy_pose_a FP16", "light_pose_a FP16", "light_pose_b FP16"]
     assert browser.texts("#chart-count") == [
         "3 of 8 models shown, as FP16; 5 without both values are only in the table"
     ]
     assert label(browser, "heavy_pose_a FP16") == (
-        "heavy_pose_a FP16: AP 71.0 %, measured; Throughput 8 images/s, measured; heavy_pose"
+        "heavy_pose_a FP16: Measured AP 71.0 %, measured; "
+        "Throughput, whole pipeline 8 images/s, measured; heavy_pose"
     )
-    assert "AP 60.0 %, as published" in label(browser, "light_pose_b FP16")
+
+
+def test_a_published_ap_has_an_axis_of_its_own(browser, site):
+    browser.open(f"{site}#y=published_AP")
+    assert browser.texts("#chart-title") == ["Published AP versus operations"]
+    assert "Published AP 60.0 %, as published" in label(browser, "light_pose_b FP16")
+
+
+def test_values_of_different_scopes_have_no_pareto_front(browser, site):
+    browser.open(f"{site}#y=published_AP&x=throughput_fps")
+    assert len(marks(browser)) == 3
+    assert browser.run('return document.querySelector(".front")') is None
+    (count,) = browser.texts("#chart-count")
+    assert count.endswith("no front: one value is of the whole pipeline, the other of the network alone")
 
 
 def test_the_settings_of_measurements_are_stated(browser, site):
     browser.open(site)
     assert browser.texts("#ways") == [
-        "Speed: A processor, 2 cores, Linux; batch 1, device CPU; AP measured with: data set val2017"
+        "Speed of whole pipelines: A processor, 2 cores, Linux; device CPU, pipeline read, found, drawn; "
+        "AP measured with: data set val2017"
     ]
 
 
 def test_choosing_an_axis_updates_the_pareto_front(browser, site):
     browser.open(site)
     browser.choose("#x", "gflops")
-    assert len(marks(browser)) == 4
+    assert len(marks(browser)) == 3
     title = browser.run('return document.querySelector(".front title").textContent')
     assert title == "Pareto front of 3 models, light_pose_a to heavy_pose_a"
     browser.choose("#y", "mparams")
@@ -57,7 +72,7 @@ def test_a_logarithmic_axis_puts_equal_factors_at_equal_distances(browser, site)
           const box = [...document.querySelectorAll(".mark")].find((e) => e.dataset.key.startsWith(name)).getBoundingClientRect();
           return box.x + box.width / 2;
         })"""
-    browser.open(f"{site}#x=gflops&bubble=none")
+    browser.open(f"{site}#x=gflops&y=published_AP&bubble=none")
     one, two, twenty, forty = browser.run(places)
     assert abs((two - one) - (forty - twenty)) < 1
     browser.click("#x-log")
@@ -75,12 +90,12 @@ def test_the_area_of_a_bubble_is_proportional_to_its_value(browser, site):
     assert large == small
 
 
-def test_a_whisker_leads_from_the_measured_accuracy_to_the_published_one(browser, site):
+def test_a_whisker_shows_the_interval_of_a_measured_accuracy(browser, site):
     browser.open(site)
     with_whiskers = (
         'return [...document.querySelectorAll(".mark:has(.whisker)")].map(e => e.dataset.key).sort()'
     )
-    assert browser.run(with_whiskers) == ["heavy_pose_a FP16", "light_pose_a FP16"]
+    assert browser.run(with_whiskers) == ["heavy_pose_a FP16", "light_pose_a FP16", "light_pose_b FP16"]
 
 
 def test_a_click_on_the_legend_hides_a_family_with_shift_all_others(browser, site):
@@ -108,7 +123,8 @@ def test_the_hover_card_shows_the_values_of_a_model(browser, site):
     browser.settle()
     (card,) = browser.texts("#card")
     assert card.replace("\n\n", "\n").startswith("heavy_pose_a\nFP16 · 4 × 6 · ONNX · Apache-2.0\n")
-    assert "AP\t71.0 %\tmeasured; published 70.0" in card
+    assert "Measured AP\t71.0 %\tmeasured; 95 % interval 66.0 to 76.0" in card
+    assert "Published AP\t70.0 %\tas published" in card
     assert "Weights\t30 million\tmeasured" in card
 
 

@@ -8,7 +8,6 @@ from fakes.sites import gathered, pose_zoo
 from fakes.zoo import model_yml, omz_yml, write_model
 from posezoo.facts.comparison import MetricSource
 from posezoo.gallery.gallery_data import name_family
-from posezoo.measured import Measurement, update_measured_yml
 from posezoo.spec.model import Precision
 
 CARD = """\
@@ -63,7 +62,7 @@ def test_a_variant_has_its_own_entry_and_metrics(tmp_path):
     write_model(tmp_path / "models", "net", model_yml(files=None, published=None, variants=variants))
     first, second = gathered(tmp_path / "models").entries
     assert (first.name, second.name, second.page) == ("net", "net@bb", "models/net@bb.html")
-    assert (first.published["AP"].number, second.published["AP"].number) == (0.7, 0.5)
+    assert (first.published["published_AP"].number, second.published["published_AP"].number) == (0.7, 0.5)
     assert (first.input_size, second.input_size) == ("4x6", "2x3")
 
 
@@ -71,25 +70,20 @@ def test_a_measured_accuracy_stands_beside_the_published_one(tmp_path):
     heavy = by_name(gathered(pose_zoo(tmp_path)))["heavy_pose_a"]
     measured = heavy.measured[Precision.FP16]["AP"]
     assert (measured.number, measured.origin) == (0.71, MetricSource.MEASURED)
-    assert (heavy.published["AP"].number, heavy.published["AP"].origin) == (0.70, MetricSource.DECLARED)
-    assert heavy.published["AP"].conditions == "COCO val2017"
+    published = heavy.published["published_AP"]
+    assert (published.number, published.origin) == (0.70, MetricSource.DECLARED)
+    assert published.conditions == "COCO val2017"
 
 
-def test_an_ap_of_few_people_has_an_axis_of_its_own(tmp_path):
-    path = write_model(tmp_path / "models", "net", model_yml())
-    accuracy = Measurement(
-        "accuracy",
-        Precision.FP16,
-        {"AP": 0.3},
-        settings={"dataset": "photos", "images": 17},
-        intervals={"AP": (0.2, 0.4)},
-    )
-    update_measured_yml(path.with_name("measured.yml"), [accuracy])
-    gallery = gathered(tmp_path / "models")
-    (net,) = gallery.entries
-    assert net.measured[Precision.FP16]["AP_small_set"].number == 0.3
-    assert net.measured[Precision.FP16]["AP_small_set"].conditions == "95 % interval 0.200 to 0.400"
-    assert [key for key, axis in gallery.axes.items() if axis.accuracy] == ["AP_small_set"]
+def test_ap_and_speed_are_of_the_whole_pipeline_and_published_ap_of_the_network(tmp_path):
+    gallery = gathered(pose_zoo(tmp_path))
+    scopes = {key: axis.scope for key, axis in gallery.axes.items() if axis.scope}
+    assert scopes == {
+        "AP": "pipeline",
+        "throughput_fps": "pipeline",
+        "latency_p50_ms": "pipeline",
+        "published_AP": "network",
+    }
 
 
 def test_the_metrics_of_a_foreign_registry_are_those_of_its_cards(tmp_path):
@@ -98,7 +92,7 @@ def test_the_metrics_of_a_foreign_registry_are_those_of_its_cards(tmp_path):
     rows = gathered(tmp_path / "models")
     (net,) = rows.entries
     values = {key: value.number for key, value in net.published.items() if key != "download_bytes"}
-    assert values == {"gflops": 15.435, "mparams": 4.099, "AP": 0.428, "Top 1": 0.81}
+    assert values == {"gflops": 15.435, "mparams": 4.099, "published_AP": 0.428, "Top 1": 0.81}
     assert list(rows.axes)[-1] == "Top 1"
     assert [metric.label for metric in net.from_card] == [
         *("GFlops", "MParams", "Average Precision (AP)", "Top 1", "Top 1", "Top 5", "Top 5")
@@ -120,7 +114,7 @@ def test_open_model_zoos_2021_models_have_the_metrics_of_their_cards(shared):
     entries = by_name(rows)
     assert len([entry for entry in rows.entries if not entry.facts.stages]) == 283
     single = entries["single-human-pose-estimation-0001"].published
-    assert [single[key].number for key in ("AP", "gflops", "mparams")] == [0.6904, 60.125, 33.165]
+    assert [single[key].number for key in ("published_AP", "gflops", "mparams")] == [0.6904, 60.125, 33.165]
     assert sum("gflops" in entry.published for entry in rows.entries) > 250
     assert sum(any(rows.axes[key].accuracy for key in entry.published) for entry in rows.entries) > 150
 

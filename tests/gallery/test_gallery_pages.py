@@ -72,13 +72,13 @@ def test_the_page_of_a_model_has_the_facts_of_its_card(tmp_path):
     measured = page[page.index("<h2>Measured</h2>") :].partition("</section>")[0]
     tables = [re.findall(r"<t[hd](?: [^>]*)?>([^<]*)", table) for table in measured.split("<h3>")[1:]]
     assert tables == [
-        ["Precision", "AP", "FP16", "0.490"],
+        ["Precision", "People from", "AP", "FP16", "nanodet-g", "0.490 (0.440 to 0.540)"],
         [
-            *("Precision", "Device", "Throughput (images/s)", "Median latency (ms)"),
-            *("FP16", "CPU", "90", "11.1"),
+            *("Precision", "People from", "Device", "Throughput (images/s)", "Median latency (ms)"),
+            *("FP16", "nanodet-g", "CPU", "90", "11.1"),
         ],
     ]
-    assert "Measured with: A processor, 2 cores, Linux; batch 1." in shown
+    assert "Measured with: A processor, 2 cores, Linux; pipeline read, found, drawn." in shown
     assert page.count("<circle") == 17
 
 

@@ -15,17 +15,28 @@ from fakes.dots import dots_network
 from posezoo import images
 from posezoo.errors import InferenceError, UnknownModelError
 from posezoo.pipeline import load
-from posezoo.pipeline.get import resolve_model
+from posezoo.pipeline.get import get_irs, resolve_model
 from posezoo.pipeline.zoo_context import Context, open_context
 from posezoo.runtime.runtime_config import LoadOptions
-from posezoo.settings import read_settings, to_settings
-from posezoo.spec.model import Decoder, Family, Framework, License, ModelSpec, Precision
+from posezoo.settings import DEFAULT_DETECTOR, read_settings, to_settings
+from posezoo.spec.model import (
+    TRACKING,
+    WHOLE_IMAGE,
+    Decoder,
+    Family,
+    Framework,
+    License,
+    ModelSpec,
+    People,
+    Precision,
+)
 
 cv2 = pytest.importorskip("cv2")
 
 DETECTOR, MOVENET = "person-detection-retail-0013", "movenet-singlepose-lightning-int8"
 ASTRONAUT = "f1e156f84f0035b7605d3a41ebf40277770e4971e301822c37a0441e9707a14832af88b24dff68d4f5801eb3bf1f9ce3"
-DETECTOR_SIZE, DEFAULT_SIZE, DOTS_SIZE = (544, 320), (224, 224), (192, 256)
+#: In the mirror, unlike the default detector.
+BLAZEPOSE = "blazepose-full"
 
 
 @pytest.fixture(scope="module")
@@ -57,16 +68,16 @@ def one_at_a_time(folder) -> tuple[ModelSpec, dict[str, Path]]:
     return spec, {"dots": dots_network(folder)}
 
 
-def test_the_default_detector_is_found_beside_another_registry(tmp_path):
+def test_the_default_detector_is_found_beside_another_registry(one_at_a_time, tmp_path):
     (tmp_path / "mine" / "public").mkdir(parents=True)
     settings = {"models_dir": (str(tmp_path / "mine"),), "output_dir": tmp_path / "out"}
     context = open_context(to_settings(read_settings(settings)))
-    detector = load.select_detector(context, "heatmap")
-    assert detector.name == "blazepose-full"
+    detector = load.select_detector(context, one_at_a_time[0])
+    assert detector.name == DEFAULT_DETECTOR
     part = context.registry.parts(detector)[0]
     own = open_context(to_settings(read_settings({"output_dir": tmp_path / "out"})))
     (found,) = {resolve_model(part, (Precision.FP16,), each).decoder.name for each in (context, own)}
-    assert found == "blazepose"
+    assert found == "nanodet"
 
 
 def asked(context: Context, detector: str) -> Context:
@@ -75,16 +86,39 @@ def asked(context: Context, detector: str) -> Context:
 
 def test_a_detector_looks_first_unless_nobody_is_to(context, one_at_a_time):
     spec, irs = one_at_a_time
-    estimator = load.compile_estimator(spec, context, {**load.detector_irs(spec, context), **irs})
-    assert estimator.input_size == DEFAULT_SIZE
+    declared = replace(spec, people=People(BLAZEPOSE, BLAZEPOSE))
+    with_detector = {**load.detector_irs(declared, context), **irs}
+    assert load.compile_estimator(declared, context, with_detector).people_from == BLAZEPOSE
     alone = asked(context, "none")
-    assert load.detector_irs(spec, alone) == {}
-    assert load.compile_estimator(spec, alone, irs).input_size == DOTS_SIZE
+    assert load.detector_irs(declared, alone) == {}
+    assert load.compile_estimator(declared, alone, irs).people_from == WHOLE_IMAGE
+
+
+def test_the_size_in_reports_is_that_of_the_pose_network(context, one_at_a_time):
+    spec, irs = one_at_a_time
+    named = asked(context, BLAZEPOSE)
+    estimator = load.compile_estimator(spec, named, {**load.detector_irs(spec, named), **irs})
+    assert estimator.input_size == load.compile_estimator(spec, asked(context, "none"), irs).input_size
+
+
+def test_movenet_needs_no_detector_for_the_frames_of_a_video(context):
+    spec = context.registry.find(MOVENET)
+    assert load.select_detector(context, spec).name == DEFAULT_DETECTOR
+    assert load.select_detector(context, spec, is_video=True) is None
+    assert load.select_detector(asked(context, BLAZEPOSE), spec, is_video=True).name == BLAZEPOSE
+
+
+def test_movenet_with_the_detector_that_it_declares_still_tracks_in_videos(context):
+    spec = replace(context.registry.find(MOVENET), people=People(BLAZEPOSE, TRACKING))
+    own = get_irs(spec, Precision.FP16, context)
+    irs = {**load.detector_irs(spec, context), **own}
+    assert load.compile_estimator(spec, context, irs).can_track
+    assert not load.compile_estimator(spec, asked(context, BLAZEPOSE), irs).can_track
 
 
 def test_an_ir_alone_has_its_detector_fetched(context, one_at_a_time):
     (xml,) = one_at_a_time[1].values()
-    assert load.compile_ir_estimator(xml, context).input_size == DEFAULT_SIZE
+    assert load.compile_ir_estimator(xml, asked(context, BLAZEPOSE)).people_from == BLAZEPOSE
 
 
 def test_who_sees_everybody_has_no_detector(context):
@@ -106,11 +140,8 @@ def test_who_sees_one_person_at_a_time_is_no_detector(context, one_at_a_time):
 def test_load_takes_the_name_of_a_detector_or_none(mirror, folder, shared):
     where = {"output_dir": folder, "cache_dir": folder / "cache", "mirror": (str(mirror),)}
     photo = images.read_image(shared / "data" / "photos" / "000000000785.jpg")
-    default, named, none = (
-        posezoo.load(MOVENET, **where, **said) for said in ({}, {"detector": DETECTOR}, {"detector": None})
-    )
-    assert default.input_size == none.input_size == (192, 192) and named.input_size == DETECTOR_SIZE
-    assert len(default(photo)) == 1
+    named, none = (posezoo.load(MOVENET, **where, detector=said) for said in (DETECTOR, None))
+    assert (named.people_from, none.people_from) == (DETECTOR, WHOLE_IMAGE)
     (skier,) = named(photo)
     assert skier.score > 0.4
     (by_hand,) = none(photo, boxes=[skier.box])
@@ -119,6 +150,7 @@ def test_load_takes_the_name_of_a_detector_or_none(mirror, folder, shared):
 
 def test_a_detector_has_its_own_options_and_the_minimum_score(context, one_at_a_time, mirror):
     spec, irs = one_at_a_time
+    context = asked(context, BLAZEPOSE)
     irs = {**load.detector_irs(spec, context), **irs}
     small = cv2.resize(
         images.read_image(by_digest(mirror, ASTRONAUT)), (112, 112), interpolation=cv2.INTER_AREA

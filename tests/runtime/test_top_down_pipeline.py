@@ -136,7 +136,7 @@ def test_a_detector_finds_the_boxes(dots, networks):
     image = dotted(IMAGE, places, 8)
     (pose,) = topdown(image)  # in the second box is nobody, the third is unsure
     assert np.abs(pose.keypoints[:, :2] - places).max() < 0.5 and pose.score <= 0.9
-    assert topdown.input_size == (48, 32) and topdown.device == "CPU"
+    assert topdown.input_size == (192, 256) and topdown.device == "CPU"
     (by_hand,) = topdown(image, boxes=[(x0, y0, x1, y1)])
     assert np.allclose(by_hand.keypoints, pose.keypoints, atol=0.01)
 

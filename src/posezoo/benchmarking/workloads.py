@@ -15,6 +15,7 @@ import numpy as np
 
 from posezoo.images import read_image
 from posezoo.pose.drawing import draw
+from posezoo.resolve.people import ITSELF
 from posezoo.runtime.compiled_network import CompiledNetwork
 from posezoo.runtime.graph import Graph
 from posezoo.runtime.runtime_config import RuntimeConfig, available_devices
@@ -145,13 +146,11 @@ class PipelineWorkload:
         compile: creates the estimator in the process that runs it; a module-level function, which can be
             pickled.
         irs: the .xml of each network.
-        detector: the name of the person detector; empty if there is none.
     """
 
     image: Path
     compile: Callable[[RuntimeConfig], Estimator]
     irs: tuple[Path, ...]
-    detector: str = ""
 
     @property
     def description(self) -> str:
@@ -179,7 +178,7 @@ class PipelineWorkload:
             "pipeline": "read, found, drawn",
             "picture": f"{image.shape[1]}x{image.shape[0]}",
             "people": len(estimator(image)),
-            **({"people_from": self.detector} if self.detector else {}),
+            **({} if estimator.people_from == ITSELF else {"people_from": estimator.people_from}),
         }
         return work, _describe(estimator, compile_s, hardware, settings)
 

@@ -20,29 +20,35 @@ from posezoo.cards.markdown import (
 )
 from posezoo.cards.measurement_tables import format_aps, format_complexity
 from posezoo.cards.model_card import NAME, NOTE, draw_model_pages
-from posezoo.facts.bar_chart import to_svg
-from posezoo.facts.comparison import select_accuracy
+from posezoo.facts.bar_chart import Chart, to_svg
+from posezoo.facts.comparison import MeasurementSelection, compare_models, select_accuracy
 from posezoo.facts.labels import format_megabytes, format_percent, task_label
-from posezoo.facts.model_facts import Model, ModelFacts, measurements_of
+from posezoo.facts.model_facts import Model, ModelFacts
 from posezoo.facts.papers import collect_papers, format_citation
-from posezoo.facts.scatter_chart import draw_scatter_chart
+from posezoo.facts.scatter_chart import draw_network_chart, draw_pipeline_chart
+from posezoo.layout import ModelLayout
 from posezoo.registry import Registry, license_path
-from posezoo.spec.model import CompositeSpec, ModelSpec
+from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 
 INDEX = "index.md"
 PICTURE = "accuracy-throughput.svg"
+NETWORK_PICTURE = "published-accuracy-throughput.svg"
 HEADERS = (
     "Model", "Task", "Framework", "Size", "License",
     "GFLOPs", "GFLOPs counted", "MParams", "MParams counted", "AP", "AP measured",
 )  # fmt: skip
 PICTURE_LEGEND = """\
-Each number is a model for which both values are known; further up and to the right is better. AP is as
-published: the data and the protocol differ between models, and each card states them. The speed was measured,
-with random weights if the mark is white, because the published ones were not available."""
+Each number is a model for which both values were measured: AP and speed are of the same pipeline, which finds
+the people as the model's card says. Further up and to the right is better. A line is the 95 % interval of AP:
+models whose lines overlap cannot be ranked by these photos."""
+NETWORK_PICTURE_LEGEND = """\
+Published AP, and the measured speed of the network alone. The data and the protocol differ between models;
+most publishers give the network the annotated boxes of the people. A mark is white if the speed was measured
+with random weights, because the published ones were not available."""
 LEGEND = """\
 GFLOPs, MParams and AP are as published; those that are *counted* were counted on the IR, by the rule of Open
 Model Zoo's cards. AP measured: with the published weights, in parentheses its 95 % interval, on the images
-that the card names; the people are found by the model itself or by a detector."""
+that the card names, with people found as the card says."""
 
 REPOSITORY = "https://github.com/dmlc/gluon-cv"
 
@@ -82,13 +88,24 @@ def draw_pages(root: Path) -> dict[str, str]:
     table = format_table(HEADERS, [_row(facts, root) for facts in models])
     paragraphs = _draw_gluoncv_tables([facts.model for facts in models])
     tables = "".join(f"\n{paragraph}\n" for paragraph in paragraphs)
-    picture = ""
-    specs = [spec for facts in models if not facts.stages for spec in facts.parts_and_variants]
-    if chart := draw_scatter_chart(specs, root):
-        pages[PICTURE] = to_svg(chart)
-        picture = f"\n\n{format_image(PICTURE, 'AP against throughput')}\n\n{PICTURE_LEGEND}"
-    pages[INDEX] = f"<!-- {NOTE} -->\n\n# Models{picture}\n\n{table}\n\n{LEGEND}\n{tables}"
+    pictures = ""
+    for name, chart, title, legend in _draw_charts(models, root):
+        pages[name] = to_svg(chart)
+        pictures += f"\n\n{format_image(name, title)}\n\n{legend}"
+    pages[INDEX] = f"<!-- {NOTE} -->\n\n# Models{pictures}\n\n{table}\n\n{LEGEND}\n{tables}"
     return pages
+
+
+def _draw_charts(models: Sequence[ModelFacts], root: Path) -> Iterator[tuple[str, Chart, str, str]]:
+    """The charts of the index: file name, chart, title and legend of each."""
+    with_variants = [each for facts in models for each in (facts, *facts.variants)]
+    layout = ModelLayout(root, root)
+    compared = compare_models(with_variants, tuple(Precision), layout, MeasurementSelection())
+    if chart := draw_pipeline_chart(compared):
+        yield PICTURE, chart, "AP against images per second of whole pipelines", PICTURE_LEGEND
+    if chart := draw_network_chart(compared):
+        title = "published AP against images per second of networks"
+        yield NETWORK_PICTURE, chart, title, NETWORK_PICTURE_LEGEND
 
 
 def _row(facts: ModelFacts, root: Path) -> tuple[str, ...]:
@@ -103,7 +120,7 @@ def _row(facts: ModelFacts, root: Path) -> tuple[str, ...]:
     }
     metrics = [""] * 5
     measured = ""
-    if accuracy := select_accuracy(measurements_of(model)):
+    if accuracy := select_accuracy(model):
         bounds = [f"{100 * bound:.1f}" for bound in accuracy.intervals.get("AP", ())]
         interval = f" ({' to '.join(bounds)})" if bounds else ""
         measured = f"{100 * accuracy.figures['AP']:.1f}%{interval}"

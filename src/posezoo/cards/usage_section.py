@@ -9,8 +9,8 @@ from pathlib import Path
 from posezoo.cards.markdown import escape, format_code, format_code_block, format_image, format_local_link
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.registry import registry_root
-from posezoo.settings import USUAL_DETECTOR
-from posezoo.spec.model import Precision
+from posezoo.resolve.people import declared_people
+from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Precision
 
 PHOTO = "photo.jpg"
 #: Height and width used to measure networks of any input size, also by `make measure`.
@@ -46,19 +46,26 @@ def draw_example_section(facts: ModelFacts, *, linked: bool = False) -> Iterator
     run = f"run {facts.name}"
     yield "Run it on two sample photos, or on a photo of your own:"
     yield format_code_block("sh", [_command(facts, run), _command(facts, f"{run} --input {PHOTO}")])
-    if facts.decoder is None or not facts.decoder.detector:
+    people = declared_people(model)
+    if people is None:
         return
-    detector: str = format_code(USUAL_DETECTOR)
-    folder = next(registry_root(model).glob(f"*/{USUAL_DETECTOR}"), None) if linked else None
-    if folder is not None:
-        path = os.path.relpath(folder / "README.md", model.path.parent)
-        detector = format_local_link(Path(path).as_posix(), USUAL_DETECTOR)
-    if facts.decoder.detector == "usual":
-        named = format_code("--detector MODEL")
-        yield f"It processes one person at a time: {detector} finds the people first; {named} names another."
+    named = format_code("--detector MODEL")
+    if people.photo == WHOLE_IMAGE:
+        yield f"It treats the whole image as one person. With {named}, a detector finds the people first."
     else:
-        named = format_code(f"--detector {USUAL_DETECTOR}")
-        yield f"It treats the whole image as one person. With {named}, {detector} finds the people first."
+        detector = _link_to_model(facts, people.photo, linked=linked)
+        yield f"It processes one person at a time: {detector} finds the people first; {named} names another."
+    if people.video == TRACKING:
+        yield "In a video, it follows one person: each frame is cropped to the person in the frame before."
+
+
+def _link_to_model(facts: ModelFacts, name: str, *, linked: bool) -> str:
+    """A link to the card of another model of the registry; its name if the card is not in a registry."""
+    folder = next(registry_root(facts.model).glob(f"*/{name}"), None) if linked else None
+    if folder is None:
+        return format_code(name)
+    path = os.path.relpath(folder / "README.md", facts.model.path.parent)
+    return format_local_link(Path(path).as_posix(), name)
 
 
 def draw_usage_sections(facts: ModelFacts) -> Iterator[str]:

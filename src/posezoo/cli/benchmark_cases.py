@@ -178,10 +178,8 @@ class BenchmarkPlanner:
             )
         own = get_irs(model, precision, self.context, listener=self._console)
         irs = {**load.detector_irs(model, self.context, listener=self._console), **own}
-        detector = load.select_detector(self.context, model.decoder.name)
         compiled = partial(_compiled, self._settings, model, irs)
-        name = detector.name if detector is not None else ""
-        workload = PipelineWorkload(self._image(), compiled, tuple(irs.values()), name)
+        workload = PipelineWorkload(self._image(), compiled, tuple(irs.values()))
         for runtime in self._runtimes():
             yield BenchmarkCase(model.full_name, precision, workload, runtime)
 

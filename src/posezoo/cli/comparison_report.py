@@ -10,6 +10,7 @@ from posezoo.cards.markdown import escape, format_table
 from posezoo.cli.report import align_columns, terminal_width, truncate_to_width
 from posezoo.facts.bar_chart import describe_measurement_settings
 from posezoo.facts.comparison import COLUMNS, ModelComparison
+from posezoo.resolve.people import ITSELF
 
 #: The mark after a value, by its origin; a value measured on the published weights has no mark.
 _MARKS = {"measured": "", "measured on generated weights": " g", "declared": " d"}
@@ -18,7 +19,8 @@ _MARKS = {"measured": "", "measured on generated weights": " g", "declared": " d
 def format_text(comparison: ModelComparison) -> str:
     """A table, cut to the terminal's width, followed by notes."""
     width = terminal_width()
-    lines = align_columns(_table(comparison), right=frozenset(range(2, 2 + len(COLUMNS))))
+    table = _table(comparison)
+    lines = align_columns(table, right=frozenset(range(3, len(table[0]) - 1)))
     return "\n".join([*(truncate_to_width(line, width) for line in lines), *_notes(comparison)])
 
 
@@ -40,11 +42,18 @@ def format_json(comparison: ModelComparison) -> str:
             for key, value in row.values.items()
         }
         models.append(
-            {"model": row.model, "precision": row.precision.value, "license": row.license, **values}
+            {
+                "model": row.model,
+                "precision": row.precision.value,
+                "license": row.license,
+                "people_from": row.people_from or ITSELF,
+                **values,
+            }
         )
     answer = {
         "models": models,
         "speed_way": comparison.speed_setting,
+        "network_way": comparison.network_setting,
         "accuracy_way": comparison.accuracy_conditions,
     }
     return json.dumps(answer, indent=2)
@@ -55,13 +64,14 @@ def format_csv(comparison: ModelComparison) -> str:
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     columns = [name for key in COLUMNS for name in (key, f"{key}_origin")]
-    writer.writerow(["model", "precision", *columns, "license"])
+    writer.writerow(["model", "precision", *columns, "license", "people_from"])
     for row in comparison.rows:
         cells: list[object] = []
         for key in COLUMNS:
             value = row.values[key]
             cells += (value.number, str(value.origin)) if value else ("", "")
-        writer.writerow([row.model, row.precision.value, *cells, row.license])
+        people_from = row.people_from or ITSELF
+        writer.writerow([row.model, row.precision.value, *cells, row.license, people_from])
     return stream.getvalue().removesuffix("\n")
 
 
@@ -69,15 +79,15 @@ FORMATS = {"text": format_text, "json": format_json, "csv": format_csv, "markdow
 
 
 def _table(comparison: ModelComparison) -> list[tuple[str, ...]]:
-    rows = [("MODEL", "PRECISION", *(column.title for column in COLUMNS.values()), "LICENSE")]
+    columns = comparison.columns
+    titles = (column.title for column in columns.values())
+    rows = [("MODEL", "PRECISION", "PEOPLE FROM", *titles, "LICENSE")]
     for row in comparison.rows:
-        cells = (
-            f"{column.in_words(value.number)}{_MARKS[value.origin.value]}"
-            if (value := row.values[key])
-            else ""
-            for key, column in COLUMNS.items()
-        )
-        rows.append((row.model, row.precision.value, *cells, row.license))
+        cells = []
+        for key, column in columns.items():
+            value = row.values[key]
+            cells.append(f"{column.in_words(value.number)}{_MARKS[value.origin.value]}" if value else "")
+        rows.append((row.model, row.precision.value, row.people_from or ITSELF, *cells, row.license))
     return rows
 
 

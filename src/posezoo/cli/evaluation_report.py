@@ -65,6 +65,7 @@ class EvaluationReport:
             "model": estimator.model.full_name,
             "precision": self.protocol.precision.value,
             "device": estimator.device,
+            "people_from": self.protocol.people_from,
             **result.figures,
             "intervals": {name: list(interval) for name, interval in result.intervals.items()},
             "images": len(result.dataset.images),
@@ -154,8 +155,11 @@ def print_report(report: EvaluationReport) -> None:
     """Print the report as text."""
     result, protocol = report.result, report.protocol
     estimator = protocol.estimator
-    settings = ", ".join(f"{key} {value}" for key, value in protocol.to_settings().items())
+    settings = ", ".join(
+        f"{key} {value}" for key, value in protocol.to_settings().items() if key != "people_from"
+    )
     print(f"{estimator.model.full_name} ({protocol.precision} IR) on {estimator.device}: {settings}")
+    print(f"people from {protocol.people_from}")
     count = len(result.dataset.images)
     print(f"{count} image{'s' * (count > 1)}, {result.people} people of {result.dataset.name}")
     for name, reason in result.unreadable.items():

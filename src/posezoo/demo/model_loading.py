@@ -41,6 +41,7 @@ def find_model(
     architecture: str = "auto",
     *,
     detector: str | None = None,
+    is_video: bool = False,
     listener: Listener = ignore_event,
 ) -> ModelLoader:
     """Find a model; if it is missing, it is downloaded and converted.
@@ -51,6 +52,8 @@ def find_model(
         precision: of the IR, for a model of the zoo.
         architecture: a name of ``ARCHITECTURES``.
         detector: the person detector that the user chose for this model.
+        is_video: whether it processes only the frames of one video: a model that tracks a person needs no
+            detector then.
         listener: receives events.
 
     Raises:
@@ -72,6 +75,7 @@ def find_model(
             context,
             decoder=decoder or None,
             named_detector=detector,
+            is_video=is_video,
             listener=listener,
         )
     else:
@@ -88,9 +92,9 @@ def find_model(
                 hint=f"try -at {architecture_for_decoder(own)}",
             )
         load.require_detector_used(detector, model, decoder)
-        detectors = load.detector_irs(model, context, listener=listener)
+        detectors = load.detector_irs(model, context, is_video=is_video, listener=listener)
         irs = {**get_irs(model, precision, context, listener=listener), **detectors}
-        compile_with = partial(load.compile_estimator, model, context, irs)
+        compile_with = partial(load.compile_estimator, model, context, irs, is_video=is_video)
 
     def open_model(options: LoadOptions) -> Estimator:
         """Compile the model; errors name the demo's flags."""

@@ -14,6 +14,7 @@ from posezoo.evaluation.run_evaluation import EvaluationResult
 from posezoo.files.verified_files import compute_digest
 from posezoo.measured import Measurement, Scalar, digest_irs
 from posezoo.pose.decoders import find_decoder
+from posezoo.resolve.people import ITSELF
 from posezoo.runtime.estimator import Estimator
 from posezoo.runtime.runtime_config import LoadOptions
 from posezoo.spec.model import ModelSpec, Precision, PublishedAccuracy, PublishedMetrics
@@ -31,15 +32,20 @@ class EvaluationProtocol:
         estimator: the model.
         precision: of its IR.
         options: how the estimator was loaded: input size, flip, scales, decoder options.
-        box_source: the source of the person boxes, for a top-down model; empty for others.
+        given_boxes: the source of person boxes that replace those of the detector; empty if there are none.
         irs: the .xml of each of its networks and of its detector's.
     """
 
     estimator: Estimator
     precision: Precision
     options: LoadOptions
-    box_source: str = ""
+    given_boxes: str = ""
     irs: Sequence[Path] = ()
+
+    @property
+    def people_from(self) -> str:
+        """Where the people come from: given boxes, a detector, the whole image, or the model itself."""
+        return self.given_boxes or self.estimator.people_from
 
     @property
     def of_boxes(self) -> bool:
@@ -54,7 +60,7 @@ class EvaluationProtocol:
             "target_size": options.target_size or 0,
             "flip": options.flip,
             "scales": "" if options.scales == (1.0,) else " ".join(f"{scale:g}" for scale in options.scales),
-            "people_from": self.box_source,
+            "people_from": "" if self.people_from == ITSELF else self.people_from,
             "arithmetic": self.estimator.executed_precision,
         }
         changed = {key: value for key, value in settings.items() if value not in ("", 0, False)}
@@ -125,8 +131,8 @@ def explain_difference(
         yield f"{'published' if published.flip else 'measured'} with flip: image and mirror image averaged"
     if protocol.options.scales != (1.0,):
         yield f"measured at {len(protocol.options.scales)} scales"
-    if protocol.box_source:
-        yield f"person boxes are from {protocol.box_source}; published with another detector"
+    if protocol.people_from != ITSELF:
+        yield f"people are from {protocol.people_from}; published with another detector"
     if protocol.precision not in (Precision.FP32, Precision.FP16):
         yield f"measured on the {protocol.precision} IR"
     if protocol.estimator.executed_precision in ("bf16", "f16"):

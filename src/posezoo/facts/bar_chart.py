@@ -12,7 +12,7 @@ from html import escape
 from typing import Any
 
 from posezoo.errors import import_optional
-from posezoo.facts.comparison import COLUMNS, MetricSource, ModelComparison
+from posezoo.facts.comparison import MetricSource, ModelComparison
 
 # In pixels: height of a line, a bar and text; width of a column, the longest bar and gaps.
 _LINE, _BAR, _TEXT = 26, 14, 13
@@ -71,15 +71,15 @@ class Chart:
 
 def draw_chart(comparison: ModelComparison) -> Chart:
     """Lay out a comparison that has at least one row."""
-    rows = comparison.rows
+    rows, columns = comparison.rows, comparison.columns
     names = [f"{row.model} {row.precision}" for row in rows]
     licenses = [row.license for row in rows]
     tops = [(2 + number) * _LINE for number in range(len(rows) + 1)]
     left = _GAP + _width(names) + _GAP  # start of the first column
-    right = left + len(COLUMNS) * _COLUMN  # start of the licenses
+    right = left + len(columns) * _COLUMN  # start of the licenses
     rectangles: list[Rectangle] = []
     labels = [TextLabel(right, _LINE, "LICENSE", _PALE)]
-    for place, (key, column) in enumerate(COLUMNS.items()):
+    for place, (key, column) in enumerate(columns.items()):
         x = left + place * _COLUMN
         labels.append(TextLabel(x, _LINE, column.title, _PALE))
         largest = max((value.number for row in rows if (value := row.values[key])), default=0)
@@ -111,7 +111,9 @@ def draw_chart(comparison: ModelComparison) -> Chart:
 def describe_measurement_settings(comparison: ModelComparison) -> Iterator[str]:
     """The settings that the compared measurements share."""
     if comparison.speed_setting:
-        yield f"speed: {comparison.speed_setting}"
+        yield f"images/s and latency of the whole pipeline: {comparison.speed_setting}"
+    if comparison.network_setting:
+        yield f"speed of the network alone: {comparison.network_setting}"
     if comparison.accuracy_conditions:
         yield f"AP measured with: {comparison.accuracy_conditions}"
 

@@ -12,14 +12,18 @@ from dataclasses import dataclass, field
 from enum import Enum
 
 from posezoo.facts.labels import format_pairs, join
-from posezoo.facts.model_facts import measurements_of
+from posezoo.facts.model_facts import Model, ModelFacts, measurements_of
 from posezoo.layout import ModelLayout
-from posezoo.measured import ANNOTATED_BOXES, WEIGHTS, Measurement
+from posezoo.measured import WEIGHTS, Measurement
+from posezoo.resolve.people import people_from
 from posezoo.spec.model import ModelSpec, Precision
 
 #: Settings that the tool chooses, or that follow from the model; they may differ between models.
 _MODEL_DEPENDENT = frozenset(
-    {"requests", "streams", "executed_precision", "people", "height", "width", "input", "arithmetic"}
+    {
+        *("requests", "streams", "executed_precision", "people", "people_from"),
+        *("height", "width", "input", "arithmetic"),
+    }
 )
 
 #: By kind: the precision that INT8 is compared with, and the metric. Speeds of FP32 are not recorded.
@@ -38,11 +42,15 @@ class MetricSource(str, Enum):
 
 @dataclass(frozen=True, slots=True)
 class SourcedMetric:
-    """A value in the metric's unit, its origin, and its data set or settings (empty if stated elsewhere)."""
+    """A value in the metric's unit, its origin, and its data set or settings (empty if stated elsewhere).
+
+    ``interval`` has the bounds of its 95 % confidence interval, if they were computed.
+    """
 
     number: float
     origin: MetricSource
     conditions: str = ""
+    interval: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,22 +65,39 @@ class MeasurementSelection:
     machine: str = ""
     settings: Mapping[str, str] = field(default_factory=dict)
 
-    def select(self, spec: ModelSpec, kind: str) -> list[Measurement]:
+    def select(self, model: Model, kind: str) -> list[Measurement]:
         """All selected measurements of one kind of a model."""
-        measurements = measurements_of(spec, kind)
+        measurements = measurements_of(model, kind)
         if any(each.kind == kind for _, each in self.user_measurements):
             measurements = [
-                each for name, each in self.user_measurements if name == spec.full_name and each.kind == kind
+                each for name, each in self.user_measurements if name == model.full_name and each.kind == kind
             ]
+        if kind != "speed":
+            return list(measurements)
+        return [each for each in measurements if self._is_comparable_speed(each)]
+
+    def select_of_pipeline(self, model: Model, kind: str) -> list[Measurement]:
+        """Those of the whole pipeline, with people found as the model does by default."""
+        usual = people_from(model)
         return [
             each
-            for each in measurements
-            if kind != "speed"
-            or (
-                self.machine.casefold() in each.machine.casefold()
-                and all(str(each.settings.get(name)) == value for name, value in self.settings.items())
-            )
+            for each in self.select(model, kind)
+            if is_of_pipeline(each) and each.settings.get("people_from", "") == usual
         ]
+
+    def select_of_network(self, model: Model) -> list[Measurement]:
+        """The speeds of the network alone."""
+        return [each for each in self.select(model, "speed") if not is_of_pipeline(each)]
+
+    def _is_comparable_speed(self, measurement: Measurement) -> bool:
+        if self.machine.casefold() not in measurement.machine.casefold():
+            return False
+        return all(str(measurement.settings.get(name)) == value for name, value in self.settings.items())
+
+
+def is_of_pipeline(measurement: Measurement) -> bool:
+    """Whether a measurement is of the way from an image to poses, and not of a network alone."""
+    return measurement.kind == "accuracy" or "pipeline" in measurement.settings
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +108,7 @@ class ComparisonRow:
     precision: Precision
     license: str  # an SPDX identifier, or an address if none is declared
     values: Mapping[str, SourcedMetric | None]  # by the names of ``COLUMNS``; None if unknown
+    people_from: str = ""  # the source of the people for AP and speed; empty if the model finds them itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,76 +119,153 @@ class ComparisonColumn:
     in_words: Callable[[float], str]
 
 
+def _format_share(share: float) -> str:
+    return f"{100 * share:.1f}"
+
+
+def _format_digits(number: float) -> str:
+    return f"{number:.4g}"
+
+
+#: AP, throughput and latency are of the same whole pipeline, from an image file to drawn poses.
 COLUMNS: Mapping[str, ComparisonColumn] = {
-    "AP": ComparisonColumn("AP", lambda share: f"{100 * share:.1f}"),
-    "throughput_fps": ComparisonColumn("IMAGES/S", lambda fps: f"{fps:.4g}"),
-    "latency_p50_ms": ComparisonColumn("P50 MS", lambda ms: f"{ms:.4g}"),
+    "AP": ComparisonColumn("AP", _format_share),
+    "throughput_fps": ComparisonColumn("IMAGES/S", _format_digits),
+    "latency_p50_ms": ComparisonColumn("P50 MS", _format_digits),
+    "published_AP": ComparisonColumn("PUBLISHED AP", _format_share),
+    "network_fps": ComparisonColumn("NETWORK/S", _format_digits),
+    "network_p50_ms": ComparisonColumn("NETWORK MS", _format_digits),
     "size_bytes": ComparisonColumn("MB", lambda size: f"{size / 1e6:.1f}"),
-    "gflops": ComparisonColumn("GFLOPS", lambda gflops: f"{gflops:.4g}"),
-    "mparams": ComparisonColumn("MPARAMS", lambda mparams: f"{mparams:.4g}"),
+    "gflops": ComparisonColumn("GFLOPS", _format_digits),
+    "mparams": ComparisonColumn("MPARAMS", _format_digits),
 }
+
+#: The names of the speeds of a network alone, by their names in measured.yml.
+_NETWORK_NAMES = {"throughput_fps": "network_fps", "latency_p50_ms": "network_p50_ms"}
 
 
 @dataclass(frozen=True, slots=True)
 class ModelComparison:
-    """All rows, and the settings of their measured speeds and accuracies (empty if none was measured)."""
+    """All rows, and the settings of their measurements (empty if none was measured).
+
+    ``speed_setting`` is that of whole pipelines, ``network_setting`` that of networks alone.
+    """
 
     rows: tuple[ComparisonRow, ...]
     speed_setting: str = ""
+    network_setting: str = ""
     accuracy_conditions: str = ""
+
+    @property
+    def columns(self) -> Mapping[str, ComparisonColumn]:
+        """The columns in which at least one row has a value."""
+        return {key: each for key, each in COLUMNS.items() if any(row.values[key] for row in self.rows)}
 
 
 def compare_models(
-    specs: Sequence[ModelSpec],
+    models: Sequence[ModelFacts],
     precisions: Sequence[Precision],
     layout: ModelLayout,
     selection: MeasurementSelection,
 ) -> ModelComparison:
-    """Compare models: one row for each that is available in, or was quantized to, one of the precisions."""
+    """Compare models and composites: a row for each precision that all parts have, or were quantized to."""
     subjects = [
-        (spec, precision)
-        for spec in specs
+        (facts, precision)
+        for facts in models
         for precision in precisions
-        if precision in spec.precisions or layout.ir_path(spec, precision).is_file()
+        if all(
+            precision in part.precisions or layout.ir_path(part, precision).is_file() for part in facts.parts
+        )
     ]
-
-    speed_setting, speeds = _select_most_common_setting(subjects, selection, "speed", "throughput_fps")
-    accuracy_setting, accuracies = _select_most_common_setting(subjects, selection, "accuracy", "AP")
+    speed_setting, speeds = _select_most_common_setting(
+        subjects, lambda model: selection.select_of_pipeline(model, "speed"), "throughput_fps"
+    )
+    network_setting, networks = _select_most_common_setting(
+        subjects, selection.select_of_network, "throughput_fps"
+    )
+    accuracy_setting, accuracies = _select_most_common_setting(
+        subjects, lambda model: selection.select_of_pipeline(model, "accuracy"), "AP"
+    )
     rows = []
-    for spec, precision in subjects:
-        subject = spec.full_name, precision
-        counts = selection.select(spec, "complexity")
-        metrics = published_metrics(spec)
-        if "INT8" in precision:
-            metrics.pop("AP", None)  # it is the accuracy of the weights in floating point
-        # GFLOPs and MParams do not depend on the weights or the precision.
-        if count := min(counts, key=lambda each: each.precision is not precision, default=None):
-            settings = format_pairs(dict(sorted(count.settings.items())))
-            conditions = join(f"counted on {count.precision}", settings)
-            for name, number in count.figures.items():
-                metrics[name] = SourcedMetric(number, MetricSource.MEASURED, conditions)
+    for facts, precision in subjects:
+        subject = facts.name, precision
+        metrics = _static_metrics(facts, precision, layout, selection)
         for measurement in (speeds.get(subject), accuracies.get(subject)):
-            if measurement is not None:
-                is_published = measurement.weights == WEIGHTS[0]
-                origin = MetricSource.MEASURED if is_published else MetricSource.GENERATED
-                for name, number in measurement.figures.items():
-                    metrics[name] = SourcedMetric(number, origin, describe_interval(measurement, name))
-        xml = layout.ir_path(spec, precision)
-        files = (xml, xml.with_suffix(".bin"))
-        sizes = [file.size for file in spec.files if file.name.startswith(f"{precision}/")]
-        if all(file.is_file() for file in files):
-            size = sum(file.stat().st_size for file in files)
-            metrics["size_bytes"] = SourcedMetric(size, MetricSource.MEASURED)
-        elif spec.is_ir and sizes and None not in sizes:
-            metrics["size_bytes"] = SourcedMetric(sum(filter(None, sizes)), MetricSource.DECLARED)
-        license = spec.license.spdx or spec.license.url
+            metrics |= _measured_metrics(measurement)
+        for name, metric in _measured_metrics(networks.get(subject)).items():
+            if name in _NETWORK_NAMES:
+                metrics[_NETWORK_NAMES[name]] = metric
         values = {key: metrics.get(key) for key in COLUMNS}
-        rows.append(ComparisonRow(spec.full_name, precision, license, values))
-    return ModelComparison(tuple(rows), speed_setting, accuracy_setting)
+        license = ", ".join(facts.licenses)
+        rows.append(ComparisonRow(facts.name, precision, license, values, people_from(facts.model)))
+    return ModelComparison(tuple(rows), speed_setting, network_setting, accuracy_setting)
+
+
+def _static_metrics(
+    facts: ModelFacts, precision: Precision, layout: ModelLayout, selection: MeasurementSelection
+) -> dict[str, SourcedMetric]:
+    """Published values, the complexity, and the size of the IR; for a composite, the sums of its parts."""
+    by_part = []
+    for part in facts.parts:
+        metrics = published_metrics(part)
+        if "INT8" in precision:
+            metrics.pop("published_AP", None)  # it is the accuracy of the weights in floating point
+        metrics |= _count_metrics(part, precision, selection)
+        if size := _ir_size(part, precision, layout):
+            metrics["size_bytes"] = size
+        by_part.append(metrics)
+    if len(by_part) == 1:
+        return by_part[0]
+    sums = {}
+    for key in ("gflops", "mparams", "size_bytes"):
+        if all(key in metrics for metrics in by_part):
+            number = sum(metrics[key].number for metrics in by_part)
+            sums[key] = SourcedMetric(number, by_part[0][key].origin, "the sum of its parts")
+    return sums
+
+
+def _count_metrics(
+    part: ModelSpec, precision: Precision, selection: MeasurementSelection
+) -> dict[str, SourcedMetric]:
+    """GFLOPs and MParams as counted; they do not depend on the weights or the precision."""
+    counts = selection.select(part, "complexity")
+    count = min(counts, key=lambda each: each.precision is not precision, default=None)
+    if count is None:
+        return {}
+    settings = format_pairs(dict(sorted(count.settings.items())))
+    conditions = join(f"counted on {count.precision}", settings)
+    return {
+        name: SourcedMetric(number, MetricSource.MEASURED, conditions)
+        for name, number in count.figures.items()
+    }
+
+
+def _ir_size(part: ModelSpec, precision: Precision, layout: ModelLayout) -> SourcedMetric | None:
+    """The size of the IR on disk, else as its publisher declares it; None if it is unknown."""
+    xml = layout.ir_path(part, precision)
+    files = (xml, xml.with_suffix(".bin"))
+    if all(file.is_file() for file in files):
+        return SourcedMetric(sum(file.stat().st_size for file in files), MetricSource.MEASURED)
+    sizes = [file.size for file in part.files if file.name.startswith(f"{precision}/")]
+    if part.is_ir and sizes and None not in sizes:
+        return SourcedMetric(sum(filter(None, sizes)), MetricSource.DECLARED)
+    return None
+
+
+def _measured_metrics(measurement: Measurement | None) -> dict[str, SourcedMetric]:
+    if measurement is None:
+        return {}
+    origin = MetricSource.MEASURED if measurement.weights == WEIGHTS[0] else MetricSource.GENERATED
+    return {
+        name: SourcedMetric(
+            number, origin, describe_interval(measurement, name), measurement.intervals.get(name)
+        )
+        for name, number in measurement.figures.items()
+    }
 
 
 def published_metrics(spec: ModelSpec) -> dict[str, SourcedMetric]:
-    """The publisher's values: ``AP`` and other accuracies as fractions, ``gflops`` and ``mparams``.
+    """The publisher's values: ``published_AP`` and other accuracies as fractions, ``gflops`` and ``mparams``.
 
     If a metric has several values, the first one is used.
     """
@@ -171,7 +274,8 @@ def published_metrics(spec: ModelSpec) -> dict[str, SourcedMetric]:
         # MPJPE is in mm, not a fraction; the AP of boxes is not comparable with that of keypoints.
         if claim.metric != "MPJPE" and spec.task != "detection":
             conditions = join(claim.dataset, claim.protocol, "flip" if claim.flip else "")
-            metrics.setdefault(claim.metric, SourcedMetric(claim.value, MetricSource.DECLARED, conditions))
+            metric = SourcedMetric(claim.value, MetricSource.DECLARED, conditions)
+            metrics.setdefault(f"published_{claim.metric}", metric)
     for name, number in (("gflops", spec.published.gflops), ("mparams", spec.published.mparams)):
         if number is not None:
             metrics[name] = SourcedMetric(number, MetricSource.DECLARED)
@@ -185,40 +289,40 @@ def describe_interval(measurement: Measurement, metric: str) -> str:
 
 
 def format_measurement_setting(measurement: Measurement) -> str:
-    """The machine and the settings that comparable measurements share, in one line.
-
-    Accuracies are comparable whether the model itself or a detector finds the people, but not with those on
-    annotated boxes.
-    """
+    """The machine and the settings that comparable measurements share, in one line."""
     settings = ", ".join(
         f"{name} {value if isinstance(value, str) else json.dumps(value)}"
         for name, value in sorted(measurement.settings.items())
-        if name not in _MODEL_DEPENDENT and (name != "people_from" or value == ANNOTATED_BOXES)
+        if name not in _MODEL_DEPENDENT
     )
     return join(measurement.machine, settings, separator="; ")
 
 
 def select_accuracy(
-    measurements: Iterable[Measurement],
+    model: Model,
     precisions: Iterable[Precision] = (Precision.FP16, Precision.FP32, *Precision),
 ) -> Measurement | None:
-    """The highest measured AP of people that the model itself or a detector finds; None if there is none.
+    """The measured AP of the model's default pipeline; None if there is none.
 
     Args:
-        measurements: of one model, of any kind.
+        model: the model or composite.
         precisions: the first precision that was measured counts.
     """
     measured = [
-        each
-        for each in measurements
-        if each.kind == "accuracy"
-        and "AP" in each.figures
-        and each.settings.get("people_from") != ANNOTATED_BOXES
+        each for each in MeasurementSelection().select_of_pipeline(model, "accuracy") if "AP" in each.figures
     ]
     for precision in precisions:
-        if alike := [each for each in measured if each.precision is precision]:
-            return max(alike, key=lambda each: each.figures["AP"])
+        for each in measured:
+            if each.precision is precision:
+                return each
     return None
+
+
+def select_pipeline_speed(model: Model, precision: Precision) -> Measurement | None:
+    """The measured speed of the same pipeline in one precision; the newest if there are several."""
+    speeds = MeasurementSelection().select_of_pipeline(model, "speed")
+    here = [each for each in speeds if each.precision is precision]
+    return max(here, key=lambda each: each.date, default=None)
 
 
 def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float | None:
@@ -241,7 +345,9 @@ def int8_ratio(measurement: Measurement, others: Iterable[Measurement]) -> float
 
 
 def _select_most_common_setting(
-    subjects: Sequence[tuple[ModelSpec, Precision]], selection: MeasurementSelection, kind: str, metric: str
+    subjects: Sequence[tuple[ModelFacts, Precision]],
+    select: Callable[[Model], Iterable[Measurement]],
+    metric: str,
 ) -> tuple[str, dict[tuple[str, Precision], Measurement]]:
     """The setting with which most subjects were measured, in one line, and the measurement of each subject.
 
@@ -249,9 +355,9 @@ def _select_most_common_setting(
     two measurements, the larger one. The setting is empty if nothing was measured.
     """
     by_setting: dict[str, dict[tuple[str, Precision], Measurement]] = {}
-    for spec, precision in subjects:
-        subject = spec.full_name, precision
-        for measurement in selection.select(spec, kind):
+    for facts, precision in subjects:
+        subject = facts.name, precision
+        for measurement in select(facts.model):
             if measurement.precision is not precision or metric not in measurement.figures:
                 continue
             best = by_setting.setdefault(format_measurement_setting(measurement), {})

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from math import log10
-from pathlib import Path
 
 from posezoo.facts.bar_chart import FULL, INK, RULE, WHITE, Chart, Rectangle, TextLabel
-from posezoo.facts.comparison import MeasurementSelection, MetricSource, compare_models
+from posezoo.facts.comparison import ComparisonRow, MetricSource, ModelComparison, SourcedMetric
 from posezoo.facts.labels import format_figure
-from posezoo.layout import ModelLayout
-from posezoo.spec.model import ModelSpec, Precision
+from posezoo.spec.model import Precision
 
 # In pixels: the plot's edges, a mark, a line of the list.
 _LEFT, _TOP, _RIGHT, _BOTTOM = 60, 24, 620, 470
@@ -18,50 +17,112 @@ _MARK_WIDTH, _MARK_HEIGHT, _LINE = 18, 14, 20
 _TICKS = (1, 2, 5, 10, 20, 50, 100, 200, 500, 1000, 2000, 5000)
 
 
-def draw_scatter_chart(specs: Sequence[ModelSpec], root: Path) -> Chart | None:
-    """Lay out the chart of these models and variants; None if fewer than two have both values.
+@dataclass(frozen=True, slots=True)
+class _Point:
+    name: str
+    ap: SourcedMetric
+    speed: SourcedMetric
 
-    The axis of throughput is logarithmic. A precision other than FP16 is named. A mark is white if the speed
-    was measured with random weights.
+
+@dataclass(frozen=True, slots=True)
+class _Scales:
+    """From values to pixels: AP is linear, and the speed logarithmic."""
+
+    least_ap: float
+    most_ap: float
+    slowest: float
+    fastest: float
+
+    def x_of(self, speed: float) -> float:
+        share = log10(speed / self.slowest) / log10(self.fastest / self.slowest)
+        return _LEFT + (_RIGHT - _LEFT) * share
+
+    def y_of(self, ap: float) -> float:
+        share = (100 * ap - self.least_ap) / (self.most_ap - self.least_ap)
+        return _BOTTOM - (_BOTTOM - _TOP) * share
+
+
+def draw_pipeline_chart(comparison: ModelComparison) -> Chart | None:
+    """The measured AP and the measured speed of whole pipelines; the lines are the 95 % intervals of AP.
+
+    None if fewer than two models have both values.
     """
-    compared = compare_models(specs, tuple(Precision), ModelLayout(root, root), MeasurementSelection())
-    points = []
-    for row in compared.rows:
-        accuracy, measured = row.values["AP"], row.values["throughput_fps"]
-        # A measured AP is left out: it is of other images than the published ones.
-        if accuracy is not None and accuracy.origin is MetricSource.DECLARED and measured is not None:
-            name = row.model if row.precision is Precision.FP16 else f"{row.model} {row.precision}"
-            points.append((100 * accuracy.number, measured.number, measured.origin, name))
+    label = f"Images/s, whole pipeline; {comparison.speed_setting}"
+    return _draw(comparison.rows, "AP", "throughput_fps", label)
+
+
+def draw_network_chart(comparison: ModelComparison) -> Chart | None:
+    """The published AP, and the measured speed of the network alone.
+
+    A mark is white if the speed was measured with random weights. None if fewer than two models have both
+    values.
+    """
+    label = f"Images/s, network alone; {comparison.network_setting}"
+    return _draw(comparison.rows, "published_AP", "network_fps", label)
+
+
+def _draw(rows: Sequence[ComparisonRow], ap_key: str, speed_key: str, speed_label: str) -> Chart | None:
+    points = sorted(_points(rows, ap_key, speed_key), key=lambda point: point.name)
     if len(points) < 2:
         return None
-    points.sort(key=lambda point: (-point[0], -point[1]))
-    aps, speeds = [point[0] for point in points], [point[1] for point in points]
-    least_ap, most_ap = (min(aps) - 1) // 5 * 5, -(-max(aps) // 5) * 5
-    slowest, fastest = log10(min(speeds) / 1.3), log10(max(speeds) * 1.3)
-
-    def x_of(speed: float) -> float:
-        return _LEFT + (_RIGHT - _LEFT) * (log10(speed) - slowest) / (fastest - slowest)
-
-    def y_of(ap: float) -> float:
-        return _BOTTOM - (_BOTTOM - _TOP) * (ap - least_ap) / (most_ap - least_ap)
-
-    speed_label = f"Throughput, images/s, in FP16 or the named precision; {compared.speed_setting}"
+    scales = _fit_scales(points)
     shapes: list[Rectangle] = []
     labels = [TextLabel(_LEFT, 14, "AP, %"), TextLabel(_LEFT, _BOTTOM + 42, speed_label)]
-    for tick in range(int(least_ap), int(most_ap) + 1, 5):
-        shapes.append(Rectangle(_LEFT, y_of(tick), _RIGHT - _LEFT, 0.2, RULE, RULE))
-        labels.append(TextLabel(_LEFT - 28, y_of(tick) + 4, str(tick)))
-    for tick in _TICKS:
-        if slowest <= log10(tick) <= fastest:
-            shapes.append(Rectangle(x_of(tick), _TOP, 0.2, _BOTTOM - _TOP, RULE, RULE))
-            labels.append(TextLabel(x_of(tick) - 8, _BOTTOM + 18, str(tick)))
-    for number, (ap, speed, origin, name) in enumerate(points, 1):
-        is_generated = origin is MetricSource.GENERATED
-        fill, ink = (WHITE, INK) if is_generated else (FULL, WHITE)
-        y = _TOP + (number - 1) * _LINE
-        for left, top in ((x_of(speed) - _MARK_WIDTH / 2, y_of(ap) - _MARK_HEIGHT / 2), (_RIGHT + 24, y)):
-            shapes.append(Rectangle(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill, FULL))
-            labels.append(TextLabel(left + (1 if number > 9 else 5), top + 12, str(number), ink))
-        labels.append(TextLabel(_RIGHT + 52, y + 12, f"{name}: {ap:.1f} %, {format_figure(speed)}/s"))
+    _draw_grid(scales, shapes, labels)
+    for number, point in enumerate(points, 1):
+        _draw_interval(point, scales, shapes)
+        _draw_point(number, point, scales, shapes, labels)
     height = max(_BOTTOM + 56, _TOP + len(points) * _LINE + 16)
     return Chart(_RIGHT + 440, height, tuple(shapes), tuple(labels))
+
+
+def _points(rows: Sequence[ComparisonRow], ap_key: str, speed_key: str) -> Iterator[_Point]:
+    """The models with both values; a precision other than FP16 is named."""
+    for row in rows:
+        ap, speed = row.values[ap_key], row.values[speed_key]
+        if ap is not None and speed is not None:
+            name = row.model if row.precision is Precision.FP16 else f"{row.model} {row.precision}"
+            yield _Point(name, ap, speed)
+
+
+def _fit_scales(points: Sequence[_Point]) -> _Scales:
+    aps = [100 * bound for point in points for bound in (point.ap.number, *(point.ap.interval or ()))]
+    speeds = [point.speed.number for point in points]
+    least_ap = max(0, (min(aps) - 1) // 5 * 5)
+    most_ap = -(-max(aps) // 5) * 5
+    return _Scales(least_ap, most_ap, min(speeds) / 1.3, max(speeds) * 1.3)
+
+
+def _draw_grid(scales: _Scales, shapes: list[Rectangle], labels: list[TextLabel]) -> None:
+    for tick in range(int(scales.least_ap), int(scales.most_ap) + 1, 5):
+        y = scales.y_of(tick / 100)
+        shapes.append(Rectangle(_LEFT, y, _RIGHT - _LEFT, 0.2, RULE, RULE))
+        labels.append(TextLabel(_LEFT - 28, y + 4, str(tick)))
+    for tick in _TICKS:
+        if scales.slowest <= tick <= scales.fastest:
+            x = scales.x_of(tick)
+            shapes.append(Rectangle(x, _TOP, 0.2, _BOTTOM - _TOP, RULE, RULE))
+            labels.append(TextLabel(x - 8, _BOTTOM + 18, str(tick)))
+
+
+def _draw_interval(point: _Point, scales: _Scales, shapes: list[Rectangle]) -> None:
+    if point.ap.interval is None:
+        return
+    low, high = point.ap.interval
+    top = scales.y_of(high)
+    shapes.append(Rectangle(scales.x_of(point.speed.number), top, 0.2, scales.y_of(low) - top, FULL, FULL))
+
+
+def _draw_point(
+    number: int, point: _Point, scales: _Scales, shapes: list[Rectangle], labels: list[TextLabel]
+) -> None:
+    """The mark in the plot, and the line of the list."""
+    is_generated = point.speed.origin is MetricSource.GENERATED
+    fill, ink = (WHITE, INK) if is_generated else (FULL, WHITE)
+    x, y = scales.x_of(point.speed.number), scales.y_of(point.ap.number)
+    line = _TOP + (number - 1) * _LINE
+    for left, top in ((x - _MARK_WIDTH / 2, y - _MARK_HEIGHT / 2), (_RIGHT + 24, line)):
+        shapes.append(Rectangle(left, top, _MARK_WIDTH, _MARK_HEIGHT, fill, FULL))
+        labels.append(TextLabel(left + (1 if number > 9 else 5), top + 12, str(number), ink))
+    text = f"{point.name}: {100 * point.ap.number:.1f} %, {format_figure(point.speed.number)}/s"
+    labels.append(TextLabel(_RIGHT + 52, line + 12, text))

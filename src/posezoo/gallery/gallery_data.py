@@ -18,15 +18,12 @@ from posezoo.facts.comparison import (
     MetricSource,
     SourcedMetric,
     compare_models,
-    describe_interval,
-    format_measurement_setting,
     published_metrics,
-    select_accuracy,
 )
-from posezoo.facts.labels import join, task_label
-from posezoo.facts.model_facts import ModelFacts, measurements_of
+from posezoo.facts.labels import task_label
+from posezoo.facts.model_facts import ModelFacts
 from posezoo.layout import ModelLayout
-from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
+from posezoo.spec.model import ModelSpec, Precision
 
 
 @dataclass(frozen=True, slots=True)
@@ -39,18 +36,21 @@ class ChartAxis:
     more: bool = False  # whether larger values are better
     log: bool = True  # whether its scale is logarithmic, because models differ by large factors
     accuracy: bool = False  # whether it is an accuracy, not a cost
+    scope: str = ""  # ``pipeline``, ``network``, or empty if it does not depend on this
 
 
-#: An AP that was measured on so few people that it has an interval. Its axis is not that of the AP of
-#: large data sets, as published or measured again.
-SMALL_SET_AP = "AP_small_set"
+def _accuracy(title: str, scope: str = "") -> ChartAxis:
+    return ChartAxis(title, "%", factor=100, more=True, log=False, accuracy=True, scope=scope)
+
 
 #: The axes by the names of ``comparison.COLUMNS``, and the download size.
 AXES: Mapping[str, ChartAxis] = {
-    "AP": ChartAxis("AP", "%", factor=100, more=True, log=False, accuracy=True),
-    SMALL_SET_AP: ChartAxis("AP on few photos", "%", factor=100, more=True, log=False, accuracy=True),
-    "throughput_fps": ChartAxis("Throughput", "images/s", more=True),
-    "latency_p50_ms": ChartAxis("Latency", "ms, median"),
+    "AP": _accuracy("Measured AP", scope="pipeline"),
+    "throughput_fps": ChartAxis("Throughput, whole pipeline", "images/s", more=True, scope="pipeline"),
+    "latency_p50_ms": ChartAxis("Latency, whole pipeline", "ms, median", scope="pipeline"),
+    "published_AP": _accuracy("Published AP", scope="network"),
+    "network_fps": ChartAxis("Throughput, network alone", "images/s", more=True, scope="network"),
+    "network_p50_ms": ChartAxis("Latency, network alone", "ms, median", scope="network"),
     "gflops": ChartAxis("Operations", "GFLOPs"),
     "mparams": ChartAxis("Weights", "million"),
     "size_bytes": ChartAxis("IR size", "MB", factor=1e-6),
@@ -64,7 +64,7 @@ SECTIONS = ("specification", "accuracy")
 _SPELLINGS = (
     ("gflops", re.compile(r"\bg?flops\b|\bgflop\b|^(?-i:GOps)$", re.IGNORECASE)),
     ("mparams", re.compile(r"\bm(?:illion )?params?\b", re.IGNORECASE)),
-    ("AP", re.compile(r"\bm?AP\b|average precision|coco_(orig_)?precision", re.IGNORECASE)),
+    ("published_AP", re.compile(r"\bm?AP\b|average precision|coco_(orig_)?precision", re.IGNORECASE)),
     ("Top 1", re.compile(r"\btop.?1\b", re.IGNORECASE)),
     ("mIoU", re.compile(r"\bmean.?iou\b|\bmiou\b", re.IGNORECASE)),
     ("F1", re.compile(r"\bF1\b")),
@@ -135,6 +135,7 @@ class GalleryData:
     entries: tuple[GalleryEntry, ...]
     axes: Mapping[str, ChartAxis]
     speed_setting: str = ""
+    network_setting: str = ""
     accuracy_conditions: str = ""
 
 
@@ -143,17 +144,10 @@ def collect_gallery_data(
 ) -> GalleryData:
     """The gallery's data of these models and their variants."""
     by_name = {facts.name: facts for model in models for facts in (model, *model.variants)}
-    specs = [facts.model for facts in by_name.values() if isinstance(facts.model, ModelSpec)]
-    compared = compare_models(specs, tuple(Precision), layout, selection)
+    compared = compare_models([*by_name.values()], tuple(Precision), layout, selection)
     measured: dict[str, dict[Precision, Mapping[str, SourcedMetric]]] = {}
     for row in compared.rows:
-        values = {
-            SMALL_SET_AP
-            if key == "AP" and value.origin is MetricSource.MEASURED and value.conditions
-            else key: value
-            for key, value in row.values.items()
-            if value
-        }
+        values = {key: value for key, value in row.values.items() if value}
         measured.setdefault(row.model, {})[row.precision] = values
     entries = []
     for name, facts in sorted(by_name.items()):
@@ -168,17 +162,14 @@ def collect_gallery_data(
             published = published_metrics(facts.model) or dict(_first_of_each(from_card))
         if facts.size_bytes:
             published["download_bytes"] = SourcedMetric(facts.size_bytes, MetricSource.DECLARED)
-        metrics = measured.get(name) or _composite_metrics(facts)
-        entries.append(GalleryEntry(facts, published, tuple(from_card), metrics))
+        entries.append(GalleryEntry(facts, published, tuple(from_card), measured.get(name, {})))
     keys = {key for entry in entries for key in entry.published}
     keys |= {key for entry in entries for values in entry.measured.values() for key in values}
     # Accuracies that only foreign cards state come after AP.
-    others = {
-        key: ChartAxis(one_line(key), "%", factor=100, more=True, log=False, accuracy=True)
-        for key in sorted(keys - AXES.keys())
-    }
+    others = {key: _accuracy(one_line(key)) for key in sorted(keys - AXES.keys())}
     axes = {key: axis for key, axis in {**AXES, **others}.items() if key in keys}
-    return GalleryData(tuple(entries), axes, compared.speed_setting, compared.accuracy_conditions)
+    settings = (compared.speed_setting, compared.network_setting, compared.accuracy_conditions)
+    return GalleryData(tuple(entries), axes, *settings)
 
 
 def name_family(name: str) -> str:
@@ -203,16 +194,5 @@ def _first_of_each(metrics: Sequence[CardMetric]) -> Iterator[tuple[str, Sourced
                 continue
         if name and name not in seen and value > 0:
             seen.add(name)
-            yield name, SourcedMetric(value, MetricSource.DECLARED, metric.label if name == "AP" else "")
-
-
-def _composite_metrics(facts: ModelFacts) -> dict[Precision, Mapping[str, SourcedMetric]]:
-    """The accuracy of a composite as a whole, which ``compare_models`` leaves out."""
-    metrics: dict[Precision, Mapping[str, SourcedMetric]] = {}
-    for precision in Precision if isinstance(facts.model, CompositeSpec) else ():
-        if measurement := select_accuracy(measurements_of(facts.model), (precision,)):
-            interval, setting = describe_interval(measurement, "AP"), format_measurement_setting(measurement)
-            conditions = join(interval, setting, separator="; ")
-            ap = SourcedMetric(measurement.figures["AP"], MetricSource.MEASURED, conditions)
-            metrics[precision] = {SMALL_SET_AP if interval else "AP": ap}
-    return metrics
+            conditions = metric.label if name == "published_AP" else ""
+            yield name, SourcedMetric(value, MetricSource.DECLARED, conditions)

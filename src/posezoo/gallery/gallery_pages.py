@@ -18,7 +18,7 @@ from posezoo.facts.comparison import MetricSource, SourcedMetric
 from posezoo.facts.labels import format_figure, format_port_shape, format_protocol, format_role
 from posezoo.facts.model_facts import ModelFacts, converted_input, unique
 from posezoo.facts.papers import format_bibtex
-from posezoo.gallery.gallery_data import SMALL_SET_AP, GalleryData, GalleryEntry
+from posezoo.gallery.gallery_data import GalleryData, GalleryEntry
 from posezoo.gallery.templates import index_script, render_page, to_script_json
 from posezoo.pose.keypoints import Skeleton
 from posezoo.registry import builtin_models_dir, read_copyright_line
@@ -73,7 +73,11 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
     models    name, page, description, facts (by the names of ``FACETS``), precisions, published and, by
               precision, figures: [number, origin (m, g, d), conditions]; conditions only if known
     """
-    settings = (("Speed", gallery.speed_setting), ("AP measured with", gallery.accuracy_conditions))
+    settings = (
+        ("Speed of whole pipelines", gallery.speed_setting),
+        ("Speed of networks alone", gallery.network_setting),
+        ("AP measured with", gallery.accuracy_conditions),
+    )
     return {
         "axes": {key: asdict(axis) for key, axis in gallery.axes.items()},
         "families": len({entry.facets["family"] for entry in gallery.entries}),
@@ -104,6 +108,8 @@ def _values(metrics: Mapping[str, SourcedMetric]) -> dict[str, list[object]]:
         number = float(f"{metric.number:.6g}")  # as many digits as on cards
         values[key] = [int(number) if number.is_integer() else number, _LETTERS[metric.origin]]
         values[key] += [one_line(metric.conditions)] if metric.conditions else []
+        if metric.interval:
+            values[key].append([float(f"{bound:.6g}") for bound in metric.interval])
     return values
 
 
@@ -169,8 +175,10 @@ def _metrics_table(entry: GalleryEntry, gallery: GalleryData) -> dict[str, objec
     origins = {value.origin for line in measured.values() for value in line.values()}
     notes = [note for origin, note in _NOTES.items() if origin in origins]
     if "throughput_fps" in axes:
-        notes.append(f"speed: {gallery.speed_setting}")
-    if gallery.accuracy_conditions and any({"AP", SMALL_SET_AP} & line.keys() for line in measured.values()):
+        notes.append(f"speed of the whole pipeline: {gallery.speed_setting}")
+    if "network_fps" in axes:
+        notes.append(f"speed of the network alone: {gallery.network_setting}")
+    if gallery.accuracy_conditions and any("AP" in line for line in measured.values()):
         notes.append(f"AP measured with: {gallery.accuracy_conditions}")
     rows = []
     for name, line in lines.items():

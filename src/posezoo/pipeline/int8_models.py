@@ -64,7 +64,7 @@ def plan_required_irs(
     from posezoo.quantize.quantization_plan import split_photos
 
     model = _quantizable_model(spec, context)
-    detector = _select_detector(spec, model, context)
+    detector = select_detector(context, model)
     needed = [(part, Precision.FP32) for part in context.registry.parts(model)]
     needed += [(part, Precision.FP16) for part in context.registry.parts(detector)] if detector else []
     plans = [
@@ -142,7 +142,7 @@ def _target(spec: ModelSpec, context: Context) -> QuantizationTarget:
         require_current_ir(resolved, target, "quantized")
         irs[part.name] = target.xml
     spec = context.lock.with_pins(spec)
-    detector = _select_detector(spec, model, context)
+    detector = select_detector(context, model)
     if detector is None:
         return QuantizationTarget(spec, model, irs)
     parts = context.registry.parts(detector)
@@ -160,12 +160,6 @@ def _quantizable_model(spec: ModelSpec, context: Context) -> Model:
     if reason := explain_unsupported_int8(spec, context):
         raise QuantizationError(f"{spec.full_name}: is not quantized: {reason}")
     return context.registry.composite_of(spec)
-
-
-def _select_detector(spec: ModelSpec, model: Model, context: Context) -> Model | None:
-    """The person detector that a model needs, or on whose boxes it is quantized."""
-    on_people = spec.quantization is not None and spec.quantization.on_people
-    return select_detector(context, model.decoder.name, if_possible=on_people) if model.decoder else None
 
 
 def _int8_layout(context: Context, output_dir: Path | None) -> ModelLayout:

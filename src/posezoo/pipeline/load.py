@@ -12,35 +12,39 @@ from posezoo.events import Listener, ignore_event
 from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.zoo_context import Context
 from posezoo.registry import open_registry
-from posezoo.settings import USUAL_DETECTOR, Settings, user_folder
-from posezoo.spec.model import Model, Precision
+from posezoo.resolve.people import resolve_people
+from posezoo.settings import DEFAULT_DETECTOR, Settings, user_folder
+from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Model, Precision
 
 if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
     from posezoo.runtime.runtime_config import LoadOptions, RuntimeConfig
 
-#: The detector to try if the usual one finds no person: it also finds small people.
-OTHER_DETECTOR = "nanodet-g"
+#: The model to try if no person was found: it finds up to six people, also small and partly visible ones.
+FALLBACK_MODEL = "movenet-multipose"
 
 
-def select_detector(context: Context, decoder: str, *, if_possible: bool = False) -> Model | None:
-    """The person detector for a model with this decoder, from the settings; None if it needs none.
+def select_detector(
+    context: Context, model: Model, decoder: str = "", *, is_video: bool = False
+) -> Model | None:
+    """The person detector that the settings name, else the model's own; None if it needs none.
 
     Args:
-        if_possible: also for a model that otherwise gets one only if the settings name it, such as MoveNet.
+        decoder: the decoder in use; empty for the one that the model declares.
+        is_video: whether it is for the frames of one video, in which some models track a person.
 
     Raises:
         UnknownModelError: neither this registry nor posezoo's own has a model of the detector's name.
         InferenceError: the named model is not a detector, but itself takes images of one person.
     """
-    from posezoo.pose.decoders import DECODERS, find_decoder
+    from posezoo.pose.decoders import find_decoder
 
-    named = context.settings.detector
-    record = DECODERS.find(decoder) if decoder else None
-    taken = record.detector if record is not None else ""
-    if not taken or named == "none" or (named == "usual" and taken != "usual" and not if_possible):
+    people = resolve_people(model, context.settings.detector, decoder)
+    if people is None:
         return None
-    name = USUAL_DETECTOR if named == "usual" else named
+    name = people.video if is_video else people.photo
+    if name in (WHOLE_IMAGE, TRACKING):
+        return None
     registry = context.registry
     if name not in registry.entries and name in (own := open_registry()).entries:
         registry = own
@@ -49,9 +53,9 @@ def select_detector(context: Context, decoder: str, *, if_possible: bool = False
     except UnknownModelError as error:
         hint = error.hint or "name another detector, or none"
         raise UnknownModelError(f"the person detector: {error.problem}", hint=hint) from error
-    if detector.decoder is not None and find_decoder(detector.decoder.name).detector:
+    if detector.decoder is not None and find_decoder(detector.decoder.name).takes_boxes:
         raise InferenceError(
-            f"{name} is not a detector: it processes one person at a time", hint=f"use {USUAL_DETECTOR}"
+            f"{name} is not a detector: it processes one person at a time", hint=f"use {DEFAULT_DETECTOR}"
         )
     return detector
 
@@ -75,19 +79,29 @@ def require_detector_used(detector: str | None, model: Model, decoder: str = "")
         require_top_down(decoder or declared, model.full_name)
 
 
-def detector_irs(model: Model, context: Context, *, listener: Listener = ignore_event) -> dict[str, Path]:
+def detector_irs(
+    model: Model, context: Context, *, is_video: bool = False, listener: Listener = ignore_event
+) -> dict[str, Path]:
     """The FP16 .xml of each part of a model's detector by its name; empty if the model has no detector.
+
+    Args:
+        is_video: as for ``select_detector``.
 
     Raises:
         FetchError: a file cannot be downloaded.
         ConversionError: an IR cannot be made, or was not published in FP16.
     """
-    detector = select_detector(context, model.decoder.name) if model.decoder else None
+    detector = select_detector(context, model, is_video=is_video)
     return get_irs(detector, Precision.FP16, context, listener=listener) if detector else {}
 
 
 def compile_estimator(
-    model: Model, context: Context, irs: Mapping[str, Path], options: LoadOptions | None = None
+    model: Model,
+    context: Context,
+    irs: Mapping[str, Path],
+    options: LoadOptions | None = None,
+    *,
+    is_video: bool = False,
 ) -> Estimator:
     """Compile a model or composite, and its detector, as an estimator that returns the poses in an image.
 
@@ -95,6 +109,7 @@ def compile_estimator(
         context: names the detector.
         irs: the .xml of each part of the model and of its detector, by name.
         options: where and how it runs; None for the device in the settings.
+        is_video: as for ``select_detector``.
 
     Raises:
         InferenceError: an IR cannot be read or compiled, or the model has no decoder.
@@ -103,7 +118,8 @@ def compile_estimator(
     from posezoo.runtime.runtime_config import LoadOptions
 
     options = options or LoadOptions(default_runtime(context.settings))
-    return _with_detector(load_estimator(model, irs, options), context, options, lambda _detector: irs)
+    estimator = load_estimator(model, irs, options)
+    return _with_detector(estimator, context, options, lambda _detector: irs, is_video)
 
 
 def compile_ir_estimator(
@@ -113,6 +129,7 @@ def compile_ir_estimator(
     *,
     decoder: str | None = None,
     named_detector: str | None = None,
+    is_video: bool = False,
     listener: Listener = ignore_event,
 ) -> Estimator:
     """Compile an IR that no model.yml describes, and its detector, which is downloaded if it is missing.
@@ -122,6 +139,7 @@ def compile_ir_estimator(
         options: where and how it runs; None for the device in the settings.
         decoder: the decoder of its outputs; None if the IR's metadata or outputs decide.
         named_detector: the detector that the user named for this IR, which must be one that needs a detector.
+        is_video: as for ``select_detector``.
 
     Raises:
         InferenceError: it cannot be read or compiled, no decoder is known for its outputs, or it finds people
@@ -138,7 +156,7 @@ def compile_ir_estimator(
     def get_detector(detector: Model) -> dict[str, Path]:
         return get_irs(detector, Precision.FP16, context, listener=listener)
 
-    return _with_detector(estimator, context, options, get_detector)
+    return _with_detector(estimator, context, options, get_detector, is_video)
 
 
 def _with_detector(
@@ -146,13 +164,17 @@ def _with_detector(
     context: Context,
     options: LoadOptions,
     find_irs: Callable[[Model], Mapping[str, Path]],
+    is_video: bool,
 ) -> Estimator:
     from posezoo.pose.decoders import find_decoder
     from posezoo.runtime.loading import load_detector
 
-    detector = select_detector(context, estimator.decoder)
+    detector = select_detector(context, estimator.model, estimator.decoder, is_video=is_video)
     if detector is not None:
-        return estimator.with_detector(load_detector(detector, find_irs(detector), options))
+        people = resolve_people(estimator.model, context.settings.detector, estimator.decoder)
+        is_tracking = people is not None and people.video == TRACKING
+        loaded = load_detector(detector, find_irs(detector), options)
+        return estimator.with_detector(loaded, tracks_videos=is_tracking)
     if options.min_person_score is not None and not find_decoder(estimator.decoder).person_score:
         raise InferenceError(
             f"{estimator.model.full_name} finds one person in every image, whatever the score",
@@ -171,7 +193,9 @@ def explain_no_people(estimator: Estimator, context: Context, min_person_score: 
     from posezoo.pose.decoders import find_decoder, resolve_options
     from posezoo.spec.model import Decoder
 
-    detector = select_detector(context, estimator.decoder)
+    detector = None
+    if estimator.people_from != WHOLE_IMAGE:
+        detector = select_detector(context, estimator.model, estimator.decoder)
     model = detector or estimator.model
     decoder = model.decoder or Decoder(estimator.decoder)
     option = find_decoder(decoder.name).person_score
@@ -181,12 +205,13 @@ def explain_no_people(estimator: Estimator, context: Context, min_person_score: 
         least = getattr(resolve_options(decoder), option) if min_person_score is None else min_person_score
         problem += f" with a score of {least:g} or more"
         advice += [f"--min_person_score {least / 2:g}"] if least else []
-    if detector is None:
-        advice += ["a photo in which people are larger", "another model (posezoo list)"]
+    if detector is not None:
+        advice.append("--detector none if one person fills the photo")
+    if estimator.model.name != FALLBACK_MODEL:
+        advice.append(f"posezoo run {FALLBACK_MODEL}")
     else:
-        other = next(name for name in (USUAL_DETECTOR, OTHER_DETECTOR) if name != detector.name)
-        advice += [f"--detector {other}", "--detector none if one person fills the photo"]
-    return f"{problem}; try {', '.join(advice[:-1])}, or {advice[-1]}"
+        advice.append("a photo in which people are larger")
+    return f"{problem}; try {', or '.join(advice)}"
 
 
 def default_runtime(settings: Settings) -> RuntimeConfig:

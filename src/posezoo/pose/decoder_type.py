@@ -52,8 +52,7 @@ class DecoderType:
         omz_model_types: names of this decoder in Open Model Zoo's ``model_info``, in lower case.
         optional: outputs of the last network that may be missing.
         convert_outputs: converts another form of the outputs to this one; None: they are not changed.
-        detector: ``possible`` if a person detector may run first, ``usual`` if it runs unless it is disabled;
-            empty: no detector can run.
+        takes_boxes: whether it processes one person at a time, in a box from a person detector or the caller.
         person_score: the name of the option that is the minimum score of a person; empty: there is none.
         detector_options: the options of a model that runs as the person detector of another model.
         next_crop: for videos without a detector: returns the square of the next frame that is processed, from
@@ -80,7 +79,7 @@ class DecoderType:
     omz_model_types: tuple[str, ...] = ()
     optional: tuple[Output, ...] = ()
     convert_outputs: Callable[[Maps], Maps] | None = None
-    detector: str = ""
+    takes_boxes: bool = False
     person_score: str = ""
     detector_options: Mapping[str, Any] = field(default_factory=dict)
     next_crop: Callable[[Floats, Size, Corners | None], Corners | None] | None = None

@@ -215,7 +215,7 @@ def require_top_down(decoder: str, model: str) -> None:
         InferenceError: the model finds people itself.
     """
     record = DECODERS.find(decoder) if decoder else None
-    if record is not None and not record.detector:
+    if record is not None and not record.takes_boxes:
         raise InferenceError(f"{model} finds people itself: it takes neither boxes nor a detector")
 
 

@@ -243,7 +243,7 @@ DECODER = DecoderType(
     needs="17 heatmaps",
     rules=({"heatmaps": are_coco_heatmaps},),
     optional=(Output("", (1, JOINTS, -1, -1), role="flipped_heatmaps"),),
-    detector="usual",
+    takes_boxes=True,
     has_pixel_centers=True,
     visible_score=MAXIMUM_IS_VISIBLE,
     approach="top-down",

@@ -84,7 +84,7 @@ DECODER = DecoderType(
     skeleton=SKELETON,
     needs="17 keypoints",
     rules=({"keypoints": lambda _name, shape: shape[1:] == (1, 17, 3)},),
-    detector="possible",
+    takes_boxes=True,
     visible_score=MAXIMUM_IS_VISIBLE,
     next_crop=next_crop,
     approach="top-down",

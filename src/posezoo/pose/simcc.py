@@ -79,7 +79,7 @@ DECODER = DecoderType(
     needs="17 rows of bins each for x and y",
     rules=({"simcc_x": partial(_are_bins, axis="x"), "simcc_y": partial(_are_bins, axis="y")},),
     omz_model_types=("keypoint_detection",),
-    detector="usual",
+    takes_boxes=True,
     has_pixel_centers=True,
     visible_score=MAXIMUM_IS_VISIBLE,
     approach="top-down",

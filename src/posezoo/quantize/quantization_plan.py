@@ -32,7 +32,7 @@ from posezoo.versions import package_version
 KEPT_APART = 3
 MAX_MEASURED = 100
 
-_LATER_KEYS = ("on_people", "refused")
+_LATER_KEYS = ("refused",)
 
 #: The hint of the errors that other photos avoid.
 PHOTOS_HINT = "name a folder of photos with people in them: at least two, a hundred give good results"

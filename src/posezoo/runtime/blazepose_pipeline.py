@@ -32,7 +32,7 @@ class BlazePosePipeline:
             networks.append(compile_image_network(graph, config))
         self.networks = tuple(networks)
         self._detector, self._landmarks = networks
-        self.input_size: Size | None = blazepose.DETECTOR_SIZE
+        self.input_size: Size | None = blazepose.LANDMARK_SIZE
 
     def __call__(self, image: Image) -> PipelineSteps:
         """The steps for one image."""

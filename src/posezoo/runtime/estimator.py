@@ -8,11 +8,12 @@ from posezoo.images import to_bgr
 from posezoo.pose.decoders import find_decoder, require_top_down
 from posezoo.pose.keypoints import Pose
 from posezoo.pose.ssd_detection import Box, parse_boxes
+from posezoo.resolve.people import ITSELF
 from posezoo.runtime.compiled_network import Array, Outputs
 from posezoo.runtime.inference_pipeline import InferFunction, Pipeline, run_batched, run_pipeline
 from posezoo.runtime.result_stream import Item, ResultStream
 from posezoo.runtime.top_down_pipeline import TopDownPipeline
-from posezoo.spec.model import Model
+from posezoo.spec.model import WHOLE_IMAGE, Model
 
 
 class Estimator:
@@ -26,12 +27,16 @@ class Estimator:
         executed_precision: the actual precision of the computation: f32, bf16, ...
         requests: how many images may be processed at the same time.
         streams: how many inferences the device actually runs in parallel; 0 if it does not report this.
-        input_size: width and height in pixels of the (first) network's input; None if it varies.
+        input_size: width and height in pixels of the input of the network that finds the keypoints; None if
+            it varies.
         seen_from: keypoints with a lower score are guesses and should not be drawn.
-        can_track: whether ``stream`` can follow a person through a video: MoveNet without a detector can.
+        can_track: whether ``stream`` follows one person through a video, as MoveNet does unless a detector
+            was named for it.
+        people_from: where the people in a photo come from: the name of the detector, the whole image, or the
+            model itself.
     """
 
-    def __init__(self, model: Model, decoder: str, pipeline: Pipeline) -> None:
+    def __init__(self, model: Model, decoder: str, pipeline: Pipeline, *, detector: str = "") -> None:
         networks = pipeline.networks
         self.model, self.decoder = model, decoder
         self.device = ",".join(dict.fromkeys(network.device for network in networks))
@@ -41,6 +46,8 @@ class Estimator:
         self.input_size = pipeline.input_size
         self.seen_from = find_decoder(decoder).visible_score
         self.can_track = isinstance(pipeline, TopDownPipeline) and pipeline.can_track
+        takes_whole_image = isinstance(pipeline, TopDownPipeline) and not detector
+        self.people_from = WHOLE_IMAGE if takes_whole_image else detector or ITSELF
         self._pipeline = pipeline
 
     def __call__(
@@ -64,13 +71,17 @@ class Estimator:
             return run_pipeline(self._pipeline(bgr))
         return run_pipeline(self._require_top_down().steps_for_boxes(bgr, parse_boxes(boxes)))
 
-    def with_detector(self, detector: Estimator) -> Estimator:
+    def with_detector(self, detector: Estimator, *, tracks_videos: bool = False) -> Estimator:
         """An estimator of the same model that runs on the boxes of the people that another model finds.
+
+        Args:
+            tracks_videos: whether ``stream`` still follows one person through a video, without the detector.
 
         Raises:
             InferenceError: this model finds people itself.
         """
-        return Estimator(self.model, self.decoder, self._require_top_down().with_detector(detector._pipeline))
+        pipeline = self._require_top_down().with_detector(detector._pipeline, tracks_videos=tracks_videos)
+        return Estimator(self.model, self.decoder, pipeline, detector=detector.model.full_name)
 
     def _require_top_down(self) -> TopDownPipeline:
         require_top_down(self.decoder, self.model.full_name)

@@ -38,7 +38,8 @@ class Pipeline(Protocol):
 
     Attributes:
         networks: all networks that it uses, in the order in which they run.
-        input_size: width and height in pixels of the first network's input; None if it varies.
+        input_size: width and height in pixels of the input of the network that finds the keypoints; None if
+            it varies.
     """
 
     networks: tuple[CompiledNetwork, ...]

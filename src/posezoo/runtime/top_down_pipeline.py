@@ -22,14 +22,18 @@ _BLACK: Color = (0, 0, 0)
 
 
 class TopDownPipeline(NetworkPipeline):
-    """Runs a network on one person at a time."""
+    """Runs a network on one person at a time.
+
+    Attributes:
+        can_track: whether the crop of a person can follow from the last frame of a video.
+    """
 
     _options: TopDownOptions
 
     def __init__(self, config: PipelineConfig) -> None:
         super().__init__(config)
         assert self.input_size is not None
-        self._size: Size = self.input_size  # with a detector, input_size is the detector's
+        self._size: Size = self.input_size
         self._crop: CropFunction = crop_fit
         self._blank = _BLACK
         if isinstance(self._options, HeatmapOptions):
@@ -38,18 +42,18 @@ class TopDownPipeline(NetworkPipeline):
             self._blank = _mean_color(config) if convention.blank_is_mean else _BLACK
         self._next_crop = find_decoder(config.decoder).next_crop
         self._detector: Pipeline | None = None
+        self.can_track = self._next_crop is not None
 
-    @property
-    def can_track(self) -> bool:
-        """Whether the crop of a person can follow from the last frame of a video."""
-        return self._next_crop is not None and self._detector is None
+    def with_detector(self, detector: Pipeline, *, tracks_videos: bool = False) -> TopDownPipeline:
+        """A pipeline of the same network that runs on the boxes from another pipeline.
 
-    def with_detector(self, detector: Pipeline) -> TopDownPipeline:
-        """A pipeline of the same network that runs on the boxes from another pipeline."""
+        Args:
+            tracks_videos: whether the crop of a person still follows from the last frame of a video.
+        """
         pipeline = copy(self)
         pipeline._detector = detector
         pipeline.networks = (*detector.networks, self._network)
-        pipeline.input_size = detector.input_size
+        pipeline.can_track = self.can_track and tracks_videos
         return pipeline
 
     def __call__(self, image: Image) -> PipelineSteps:

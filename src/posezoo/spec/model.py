@@ -443,6 +443,25 @@ class SelfCheckSettings:
     reason: str = ""  # why the default does not fit
 
 
+#: Ways to find people without a detector: the whole image counts as one person; or, in a video, the crop of
+#: the next frame follows from the person in the frame before.
+WHOLE_IMAGE = "the whole image"
+TRACKING = "tracking"
+
+
+@dataclass(frozen=True, slots=True)
+class People:
+    """How the people are found that a top-down model processes one at a time.
+
+    Attributes:
+        photo: the name of the model that detects them, or ``WHOLE_IMAGE``.
+        video: the same, or ``TRACKING``.
+    """
+
+    photo: str
+    video: str
+
+
 #: The allowed target devices, as NNCF names them.
 TARGET_DEVICES = ("ANY", "CPU", "GPU", "NPU", "CPU_SPR")
 
@@ -467,7 +486,6 @@ class QuantizationSettings:
     max_shift_px: float = 2.0
     min_agreement: float = 0.75  # the smallest allowed share of people that both networks find, 0..1
     in_float: tuple[FloatLayers, ...] = ()  # the layers that stay in floating point, and why
-    on_people: bool = False  # calibrate on the person detector's boxes, even if the model runs without one
     refused: str = ""  # why INT8 is not made, with the AP that it keeps; empty if it is made
 
 
@@ -491,6 +509,7 @@ class ModelSpec:
     outputs: tuple[Output, ...] = ()
     decoder: Decoder | None = None
     decoding: Decoding | None = None  # the decoder that is put into the IR; not in model.yml
+    people: People | None = None  # how a top-down model's people are found; None if it is not declared
     skeleton: str = ""
     origin: ModelOrigin = ModelOrigin()
     self_check: SelfCheckSettings = SelfCheckSettings()

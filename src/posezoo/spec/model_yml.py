@@ -117,6 +117,13 @@ def _check_layers(fields: YamlMapping, layers: model.FloatLayers) -> None:
         raise fields.node.make_error("names no layers: give layers or types")
 
 
+def _check_people(fields: YamlMapping, people: model.People) -> None:
+    if people.photo == model.TRACKING:
+        raise fields["photo"].make_error("a person can be tracked only in a video")
+    if people.video not in (people.photo, model.TRACKING):
+        raise fields["video"].make_error(f"expected {people.photo} or {model.TRACKING}")
+
+
 def _named(make: Callable[[str, dict[str, Any]], ItemT], argument: FieldType[Any]) -> FieldType[ItemT]:
     """A mapping with a name, and with arguments of any keys."""
 
@@ -200,8 +207,13 @@ _QUANTIZATION = record(
     Key("max_shift_px", positive(MAX_SHIFT_PX)),
     Key("min_agreement", positive(1.0)),
     Key("in_float", list_of(_FLOAT_LAYERS), note="What stays in floating point, and why."),
-    Key("on_people", BOOLEAN, note="Whether it is calibrated on the boxes of the person detector."),
     Key("refused", LINE, note="Why it is not quantized, with the AP that INT8 keeps."),
+)
+_PEOPLE = record(
+    model.People,
+    Key("photo", LINE, required=True, note=f"The model that detects them, or {model.WHOLE_IMAGE}."),
+    Key("video", LINE, required=True, note=f"The same, or {model.TRACKING}."),
+    check=_check_people,
 )
 #: The arguments are read together with the inputs; see ``mo_args``.
 _ARGUMENT_LIST: FieldType[YamlNode] = FieldType(
@@ -234,6 +246,7 @@ MODEL_KEYS = (
     Key("checkpoint", FILE_NAME, note="One of the files, or a member of an archive among them."),
     Key("inputs", INPUTS),
     Key("outputs", OUTPUTS),
+    Key("people", _PEOPLE, note="How the people are found for a top-down model."),
     Key("self_check", _SELF_CHECK),
     Key("published", FieldType(PUBLISHED.read, ref("published")), note="What the publisher states about it."),
     Key("training", FieldType(TRAINING.read, ref("training"))),

@@ -446,7 +446,11 @@ def test_requests_streams_and_threads_are_passed_on(demo, tiny, video, args, exp
 
 @pytest.mark.parametrize(
     ("args", "is_tracking", "requests"),
-    [((), True, 1), (("-nireq", 3), True, 3), (("--no_tracking", "-nireq", 2), False, 2)],
+    [
+        ((), True, 1),
+        (("-nireq", 3), True, 3),
+        (("--no_tracking", "-nireq", 2, "--detector", "none"), False, 2),
+    ],
 )
 def test_movenet_follows_the_person_in_a_video_one_frame_after_the_other(
     demo, real, video, args, is_tracking, requests
@@ -454,11 +458,13 @@ def test_movenet_follows_the_person_in_a_video_one_frame_after_the_other(
     ended = demo("-m", "movenet-singlepose-lightning-int8", "-i", video, "--format", "json", *args)
     told = json.loads(ended.out)
     assert (told["tracking"], told["requests"], told["frames"]) == (is_tracking, requests, 12)
-    assert ("each cropped to the person in the frame before" in ended.err) == is_tracking
+    assert told["people_from"] == ("tracking" if is_tracking else "the whole image")
+    assert ("people from tracking" in ended.err) == is_tracking
 
 
 def test_photos_and_other_models_are_not_tracked(demo, real, photos, tiny, video):
-    for args in (("-m", "movenet-singlepose-lightning-int8", "-i", photos), ("-m", tiny, "-i", video)):
+    movenet = ("-m", "movenet-singlepose-lightning-int8", "--detector", "none")
+    for args in ((*movenet, "-i", photos), ("-m", tiny, "-i", video)):
         assert json.loads(demo(*args, "--format", "json").out)["tracking"] is False
 
 
@@ -506,7 +512,8 @@ def test_a_top_down_checkpoint_gets_a_detector(demo, real, shared, tmp_path, mon
     monkeypatch.setenv("POSEZOO_OUTPUT_DIR", str(tmp_path))  # without IR, so that the detector is converted
     weights = shared / "data" / "checkpoints" / "mobile_pose_mobilenetv3_small.params"
     skier = shared / "data" / "photos" / "000000000785.jpg"
-    ended = demo("-m", weights, "-at", "topdown", "-i", skier, "-r", "--format", "json")
+    detector = ("--detector", "blazepose-full")
+    ended = demo("-m", weights, "-at", "topdown", "-i", skier, "-r", "--format", "json", *detector)
     assert ended.code == 0, ended.err
     assert json.loads(ended.out)["decoder"] == "heatmap"
     assert "pose-detection-mediapipe: converting" in ended.err
@@ -521,7 +528,7 @@ def test_if_nobody_is_found_it_says_why_and_what_to_try(demo, real, mirror, tmp_
     assert missed.code == 0
     assert missed.out.splitlines()[-1].startswith(
         "hint: the person detector person-detection-retail-0013 found no person with a score of 0.5 or more; try "
-        "--min_person_score 0.25, --detector blazepose-full, or"
+        "--min_person_score 0.25, or --detector none if one person fills the photo, or posezoo run movenet-multipose"
     )
     assert "found no person" not in demo(*movenet, "blazepose-full").out
     assert "with a score of 0.9 or more" in demo(*movenet, "blazepose-full", "--min_person_score", 0.9).out

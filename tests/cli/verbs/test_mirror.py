@@ -196,7 +196,7 @@ def test_a_model_that_sees_one_person_brings_its_detector(zoo):
     (zoo / "posezoo.cfg").unlink()
     planned = run(zoo, "mirror", "create", "m2", "pose", "--dry_run")
     assert planned.returncode == 0, planned.stderr
-    assert "pose_detection.tflite" in planned.stdout  # posezoo's own detector
+    assert "nanodet.json" in planned.stdout  # posezoo's own detector
 
 
 def test_a_run_that_was_killed_is_resumed(zoo):

@@ -128,17 +128,12 @@ def test_without_photos_in_the_folder_nothing_is_downloaded(place):
             "simple_pose_resnet18_v1b",
             {
                 ("simple_pose_resnet18_v1b", "FP32"),
-                ("pose-detection-mediapipe", "FP16"),
-                ("pose-landmark-full-mediapipe", "FP16"),
+                ("nanodet-g", "FP16"),
             },
         ),
         (
-            "movenet-lightning",  # runs without a detector, but is calibrated on people, not on whole photos
-            {
-                ("movenet-lightning", "FP32"),
-                ("pose-detection-mediapipe", "FP16"),
-                ("pose-landmark-full-mediapipe", "FP16"),
-            },
+            "movenet-lightning",
+            {("movenet-lightning", "FP32"), ("nanodet-g", "FP16")},
         ),
     ],
 )

@@ -2,12 +2,14 @@
 
 With ``--format json``, the output is an object::
 
-    models        list   a row for each model and precision: model, precision, license; and AP (a share),
-                         throughput_fps, latency_p50_ms, size_bytes, gflops and mparams: each is null if
-                         unknown, else {number, origin, how}; origin is measured, measured on generated
-                         weights, or declared
-    speed_way     str    machine and settings of the speeds, which are the same for all models
-    accuracy_way  str    settings of the measured AP; for a declared AP, they are in how
+    models        list   a row for each model and precision: model, precision, license, people_from; and of
+                         the whole pipeline AP (a share), throughput_fps and latency_p50_ms; of the network
+                         alone network_fps and network_p50_ms; published_AP, size_bytes, gflops and mparams.
+                         Each is null if unknown, else {number, origin, how}; origin is measured, measured on
+                         generated weights, or declared
+    speed_way     str    machine and settings of the speeds of pipelines, which are the same for all models
+    network_way   str    the same for networks alone
+    accuracy_way  str    settings of the measured AP; for the published AP, they are in how
 
 CSV has the same columns, and for each value a column with its origin.
 """
@@ -28,8 +30,9 @@ from posezoo.spec.model import Precision
 if TYPE_CHECKING:
     from posezoo.facts.comparison import MeasurementSelection
     from posezoo.registry import Registry
+    from posezoo.spec.model import Model
 
-SUMMARY = "compare models: AP, speed, size, GFLOPs, MParams and license, as measured or declared"
+SUMMARY = "compare models: AP and speed of whole pipelines, size, GFLOPs and license"
 
 EXAMPLES = """
 posezoo compare human-pose-estimation-0001 'simple_pose_*'
@@ -95,6 +98,7 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.cli.comparison_report import FORMATS
     from posezoo.facts.bar_chart import draw_chart, to_image, to_svg
     from posezoo.facts.comparison import compare_models
+    from posezoo.facts.model_facts import ModelFacts
     from posezoo.files.verified_files import write_atomically
     from posezoo.images import write_image
 
@@ -105,13 +109,15 @@ def run(args: argparse.Namespace) -> int:
             import_optional("cv2", extra="run")
         measurements = measurement_selection(args, context.registry)
         selection = select_models(context.registry, patterns, console)
-        comparison = compare_models(selection.models, args.precisions, context.layout, measurements)
+        selected: list[Model] = [*selection.composites, *selection.models]
+        models = [ModelFacts(model, context.registry.parts(model)) for model in selected]
+        comparison = compare_models(models, args.precisions, context.layout, measurements)
         if not comparison.rows:
             requested = ", ".join(args.precisions)
             raise PosezooError(
                 f"none of these models is available in {requested}", hint="--precisions selects others"
             )
-        if (args.setting or args.machine) and not comparison.speed_setting:
+        if (args.setting or args.machine) and not (comparison.speed_setting or comparison.network_setting):
             console.warn("no speed measurement matches --machine and --setting")
         if args.picture:
             chart = draw_chart(comparison)
@@ -136,7 +142,7 @@ def measurement_selection(args: argparse.Namespace, registry: Registry) -> Measu
             raise PosezooError(f"{file}: no such file", hint=hint)
         for name, measurement in read_measurement_file(file):
             try:
-                model = flags.require_single_model(registry, name)
+                model = registry.find(name)
             except PosezooError as error:
                 raise type(error)(f"{file}: {error.problem}", hint=error.hint) from error
             measurements.append((model.full_name, measurement))

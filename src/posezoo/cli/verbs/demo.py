@@ -19,7 +19,7 @@ from posezoo.cli.report import print_result
 from posezoo.console import Console
 from posezoo.errors import PosezooError
 from posezoo.settings import INFERENCE_PRECISIONS
-from posezoo.spec.model import Precision
+from posezoo.spec.model import TRACKING, Precision
 from posezoo.workers.signals import SignalExit
 
 if TYPE_CHECKING:
@@ -289,12 +289,14 @@ def run(args: argparse.Namespace) -> int:
         is_tracking = estimator.can_track and not (source.image_paths or args.no_tracking)
         if is_tracking and not args.num_infer_requests:  # frames are processed one after the other
             estimator = load(1, args.num_streams or "", args.num_threads)
-        description = {**_describe(estimator), "tracking": is_tracking}
+        people_from = TRACKING if is_tracking else estimator.people_from
+        description = {**_describe(estimator), "people_from": people_from, "tracking": is_tracking}
         width, height = description["input_size"] or ("any", "any")
         console.print_line(
             "{model} on {device} in {executed_precision}: {decoder}, ".format(**description)
-            + f"input {width}x{height}, {estimator.requests} frames at once in {estimator.streams} streams"
-            + (", each cropped to the person in the frame before" if is_tracking else "")
+            + f"input {width}x{height}, {estimator.requests} frames at once in {estimator.streams} streams, "
+            + f"people from {people_from}"
+            + (": each frame is cropped to the person in the frame before" if is_tracking else "")
         )
         modes = [ExecutionMode(USER, lambda: estimator), ExecutionMode(LATENCY, lambda: load(1, "1", 0))]
         player = Player(
@@ -339,6 +341,7 @@ def _model_loader(
         args.precision,
         args.architecture_type,
         detector=args.detector,
+        is_video=not (source.image_paths or args.no_tracking),
         listener=console,
     )
     runtime = load.default_runtime(context.settings)

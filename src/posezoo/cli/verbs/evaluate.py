@@ -3,6 +3,7 @@
 With ``--format json``, the output is one object::
 
     model, precision, device    str
+    people_from                 str     a detector, the whole image, the annotated boxes, or the model
     AP, AP50, ...               float   COCO's metrics, 0..1; a metric is left out if no person counts for it
     intervals                   object  by metric: the two bounds of the 95 % confidence interval
     images, people              int     the number that was evaluated
@@ -220,10 +221,8 @@ def _load(
             f"{'shorter side' if uses_short_side else 'height'} of images",
             hint=f"use --{'short_side' if uses_short_side else 'height'}",
         )
-    box_source = ANNOTATED_BOXES if args.boxes == "truth" else args.boxes or ""
-    if not box_source and (detector := load.select_detector(context, estimator.decoder)) is not None:
-        box_source = detector.name
-    return EvaluationProtocol(estimator, precision, options, box_source, [*irs.values()]), compiled
+    given_boxes = ANNOTATED_BOXES if args.boxes == "truth" else args.boxes or ""
+    return EvaluationProtocol(estimator, precision, options, given_boxes, [*irs.values()]), compiled
 
 
 def _evaluate(

@@ -134,12 +134,11 @@ def _with_required_models(context: Context, selection: Selection, console: Conso
     for spec in selection.models:
         whole = context.registry.composite_of(spec)
         parts = [spec, *(context.registry.parts(whole) if spec.composite else ())]
-        if whole.decoder is not None:
-            try:
-                detector = select_detector(context, whole.decoder.name)
-                parts += context.registry.parts(detector) if detector is not None else ()
-            except UnknownModelError as error:
-                console.warn(f"{error.problem}; it is skipped")
+        try:
+            detector = select_detector(context, whole)
+            parts += context.registry.parts(detector) if detector is not None else ()
+        except UnknownModelError as error:
+            console.warn(f"{error.problem}; it is skipped")
         for part in parts:
             models.setdefault(part.full_name, part)
     return replace(selection, models=tuple(models.values()))

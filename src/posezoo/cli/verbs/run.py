@@ -97,8 +97,7 @@ def run(args: argparse.Namespace) -> int:
         require_device(context.settings.device)
         if model is not None:
             load.require_detector_used(args.detector, model)
-        if model is not None and model.decoder is not None:
-            load.select_detector(context, model.decoder.name)
+            load.select_detector(context, model)
         if args.input:
             images = expand_image_paths(args.input, console.warn)
         else:
@@ -109,6 +108,7 @@ def run(args: argparse.Namespace) -> int:
         answers, failures = _run_on(images, estimator, results, args.min_score, timer, console)
         summary = {
             "model": estimator.model.full_name,
+            "people_from": estimator.people_from,
             "precision": precision,
             "device": estimator.device,
             "executed_precision": estimator.executed_precision,
@@ -266,5 +266,6 @@ def _summary_lines(summary: dict[str, Any], results: Path) -> Iterator[str]:
         f"ran         {summary['model']} ({summary['precision']} IR) on {summary['device']} "
         f"in {summary['executed_precision']}"
     )
+    yield f"people from {summary['people_from']}"
     for name, seconds in summary["seconds"].items():
         yield f"{seconds:9.2f} s  {name}"

@@ -78,19 +78,19 @@ function drawChart(rows) {
   document.getElementById("chart-count").textContent = countsInWords(rows, all, points);
   if (!points.length) return box.replaceChildren();
   const area = { left: 46, right: width - 14, top: 26, bottom: height - 42 };
-  const ys = points.flatMap((point) => [point.y, publishedBeside(point.row, ends.y) ?? point.y]);
-  const xs = points.flatMap((point) => [point.x, publishedBeside(point.row, ends.x) ?? point.x]);
+  const ys = points.flatMap((point) => [point.y, ...(intervalOf(point.row, ends.y) ?? [])]);
+  const xs = points.flatMap((point) => [point.x, ...(intervalOf(point.row, ends.x) ?? [])]);
   const x = scaleOf(xs, isLog("x"), area.left + 14, area.right - 14);
   const y = scaleOf(ys, isLog("y"), area.bottom - 10, area.top + 10);
   for (const point of points) Object.assign(point, { px: x.place(point.x), py: y.place(point.y) });
-  const front = paretoFront(points, ends.x, ends.y);
+  const front = haveOneScope() ? paretoFront(points, ends.x, ends.y) : [];
   const ordered = [...points].sort((a, b) => a.px - b.px || a.py - b.py);
   if (!ordered.some((point) => point.row.key === current)) current = ordered[0].row.key;
   const drawn = svg(
     "svg",
     { width, height, viewBox: `0 0 ${width} ${height}`, role: "group", "aria-labelledby": "chart-title", "aria-describedby": "chart-keys" },
     ...gridOf(x, y, area, width),
-    state.front === "on" ? frontOf(front, area) : undefined,
+    state.front === "on" && front.length ? frontOf(front, area) : undefined,
     // Large bubbles lie below small ones, so that no mark is hidden.
     ...[...points].sort((a, b) => b.r - a.r).map((point) => markOf(point, groups, ordered, x, y)),
     ...(state.front === "on" ? namesOf(front, points, area) : []),
@@ -105,7 +105,8 @@ function countsInWords(rows, all, points) {
   const where = precisions.length ? `, as ${precisions.join(" and ")}` : "";
   const left = rows.length - all.length;
   const others = left ? `; ${left} without both values ${left === 1 ? "is" : "are"} only in the table` : "";
-  return `${points.length} of ${rows.length} ${rows.length === 1 ? "model" : "models"} shown${where}${others}`;
+  const mixed = haveOneScope() ? "" : "; no front: one value is of the whole pipeline, the other of the network alone";
+  return `${points.length} of ${rows.length} ${rows.length === 1 ? "model" : "models"} shown${where}${others}${mixed}`;
 }
 
 function gridOf(x, y, area, width) {
@@ -149,7 +150,7 @@ function markOf(point, groups, ordered, x, y) {
   const number = groups.get(point.group);
   const isPublished = row.figures[ends.x][1] === "d" || row.figures[ends.y][1] === "d";
   const label = `${row.key}: ${phrase(row, ends.y)}; ${phrase(row, ends.x)}; ${point.group}`;
-  const [publishedX, publishedY] = [publishedBeside(row, ends.x), publishedBeside(row, ends.y)];
+  const [intervalX, intervalY] = [intervalOf(row, ends.x), intervalOf(row, ends.y)];
   return svg(
     "a",
     {
@@ -168,16 +169,16 @@ function markOf(point, groups, ordered, x, y) {
       onblur: () => hideCard(),
       onkeydown: (event) => walk(event, point, ordered),
     },
-    publishedY !== undefined ? whisker(point.px, point.py, point.px, y.place(publishedY)) : undefined,
-    publishedX !== undefined ? whisker(point.px, point.py, x.place(publishedX), point.py) : undefined,
+    intervalY && whisker(point.px, y.place(intervalY[0]), point.px, y.place(intervalY[1])),
+    intervalX && whisker(x.place(intervalX[0]), point.py, x.place(intervalX[1]), point.py),
     svg("path", { class: "shape", transform: `translate(${point.px.toFixed(1)},${point.py.toFixed(1)})`, d: outline(shapeOf(number), point.r) }),
   );
 }
 
-/** From the measured accuracy to the published one, which ends in a bar. */
+/** From one bound of a 95 % interval to the other; each ends in a bar. */
 function whisker(x, y, toX, toY) {
-  const bar = x === toX ? `M${x - 4},${toY}h8` : `M${toX},${y - 4}v8`;
-  return svg("path", { class: "whisker", d: `M${x},${y}L${toX},${toY}${bar}` });
+  const bars = x === toX ? `M${x - 4},${y}h8M${x - 4},${toY}h8` : `M${x},${y - 4}v8M${toX},${y - 4}v8`;
+  return svg("path", { class: "whisker", d: `M${x},${y}L${toX},${toY}${bars}` });
 }
 
 /** The names of the models on the front for which there is room. */

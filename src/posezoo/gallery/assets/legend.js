@@ -61,8 +61,9 @@ function showCard(point) {
   const card = document.getElementById("card");
   const { row } = point;
   const lines = Object.keys(axes).filter((key) => row.figures[key]).map((key) => {
-    const published = publishedBeside(row, key);
-    const origin = ORIGINS[row.figures[key][1]] + (published === undefined ? "" : `; published ${inWords(published, key)}`);
+    const interval = intervalOf(row, key);
+    const bounds = interval ? `; 95 % interval ${interval.map((bound) => inWords(bound, key)).join(" to ")}` : "";
+    const origin = ORIGINS[row.figures[key][1]] + bounds;
     return make("tr", { class: key === ends.x || key === ends.y ? "axis" : "" },
       make("th", {}, axes[key].title), make("td", {}, `${inWords(shown(row, key), key)} ${axes[key].unit}`), make("td", {}, make("small", {}, origin)));
   });

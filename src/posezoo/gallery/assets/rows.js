@@ -65,11 +65,10 @@ function isBetter(one, other, key) {
   return axes[key].more ? one > other : one < other;
 }
 
-/** The published accuracy beside a measured one, as a shown number; undefined if either is not known. */
-function publishedBeside(row, key) {
-  const measured = row.figures[key];
-  const published = row.model.published[key];
-  return axes[key].accuracy && measured && published && measured[1] !== "d" ? published[0] * axes[key].factor : undefined;
+/** The bounds of a value's 95 % interval, as shown numbers; undefined if they are not known. */
+function intervalOf(row, key) {
+  const interval = row.figures[key]?.[3];
+  return interval && interval.map((bound) => bound * axes[key].factor);
 }
 
 /** The points {x, y} for which no other is better in one value and at least as good in the other. */

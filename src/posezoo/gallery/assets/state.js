@@ -14,6 +14,14 @@ const RANGES = ["accuracy", "gflops"];
 const COLORS = { family: "family", task: "task", framework: "framework", approach: "approach" };
 const MOST_COMPARED = 4;
 
+// Accuracy and cost that belong together, best first.
+const PAIRS = [
+  ["AP", "throughput_fps"],
+  ["published_AP", "network_fps"],
+  ["AP", "gflops"],
+  ["published_AP", "gflops"],
+];
+
 const known = Object.keys(axes);
 
 const DEFAULTS = {
@@ -79,17 +87,24 @@ function toggled(list, value) {
   return list.includes(value) ? list.filter((item) => item !== value) : [...list, value];
 }
 
-/** The metrics of the chart's axes: the chosen ones, else those that are known for most of these rows. */
+/** The metrics of the chart's axes: the chosen ones, else the first pair that at least two of these rows have. */
 function axesFor(rows) {
+  const isChosen = ([y, x]) => (!state.y || y === state.y) && (!state.x || x === state.x);
+  const pair = PAIRS.filter(isChosen).find(([y, x]) => rows.filter((row) => row.figures[y] && row.figures[x]).length > 1);
+  if (pair) return { x: pair[1], y: pair[0] };
   const count = (key) => rows.filter((row) => row.figures[key]).length;
   const most = (keys) => keys.reduce((best, key) => (count(key) > count(best) ? key : best), keys[0]);
   const costs = known.filter((key) => !axes[key].accuracy);
   const accuracies = known.filter((key) => axes[key].accuracy);
-  // Speed is the most useful cost, unless it was measured for few models only.
-  const isFast = axes.throughput_fps && 2 * count("throughput_fps") >= Math.max(count("gflops"), 1);
-  const x = isFast ? "throughput_fps" : count("gflops") ? "gflops" : most(costs);
-  const y = count("AP") ? "AP" : most(accuracies.length ? accuracies : costs);
+  const x = count("gflops") ? "gflops" : most(costs);
+  const y = most(accuracies.length ? accuracies : costs);
   return { x: state.x || x || y, y: state.y || y };
+}
+
+/** Whether both axes are of the whole pipeline, or of the network alone, or one of them does not depend on it. */
+function haveOneScope() {
+  const [x, y] = [axes[ends.x].scope, axes[ends.y].scope];
+  return !x || !y || x === y;
 }
 
 /** Whether an axis is logarithmic: by default as suits its metric. */

@@ -25,9 +25,11 @@ function drawTable(rows) {
   if (focused) document.querySelector(`#head [data-sort="${CSS.escape(focused)}"]`)?.focus();
 }
 
-/** The sort key: the chosen one, else the accuracy in the table, best first. */
+/** The sort key: the chosen one, else the accuracy in the table, best first; values with intervals are no ranking. */
 function sortKey() {
-  return state.sort || (axes[accuracyKey()] ? `-${accuracyKey()}` : "name");
+  const accuracy = accuracyKey();
+  const isRanking = axes[accuracy] && !data.models.some((model) => Object.values(model.figures).some((figures) => figures[accuracy]?.[3]));
+  return state.sort || (isRanking ? `-${accuracy}` : "name");
 }
 
 /** A column's heading with its sort buttons. */

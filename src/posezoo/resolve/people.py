@@ -1,0 +1,48 @@
+"""Decides how the people are found that a top-down model processes one at a time."""
+
+from __future__ import annotations
+
+from posezoo.pose.decoders import DECODERS
+from posezoo.settings import DEFAULT_DETECTOR
+from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Model, ModelSpec, People
+
+#: The setting ``people_from`` of results of a model that finds the people itself, in words.
+ITSELF = "the model"
+
+
+def declared_people(model: Model, decoder: str = "") -> People | None:
+    """How a model's people are found, unless the user names a detector; None if it finds them itself.
+
+    Args:
+        model: if its model.yml does not declare it, ``DEFAULT_DETECTOR`` finds the people in photos.
+        decoder: the decoder in use; empty for the one that the model declares.
+    """
+    name = decoder or (model.decoder.name if model.decoder is not None else "")
+    record = DECODERS.find(name) if name else None
+    if record is None or not record.takes_boxes:
+        return None
+    if isinstance(model, ModelSpec) and model.people is not None:
+        return model.people
+    return People(DEFAULT_DETECTOR, TRACKING if record.next_crop is not None else DEFAULT_DETECTOR)
+
+
+def resolve_people(model: Model, named: str, decoder: str = "") -> People | None:
+    """How a model's people are found with this value of the setting ``detector``.
+
+    Args:
+        model, decoder: as for ``declared_people``.
+        named: ``usual`` for what the model declares, ``none`` for no detector, or a detector's name.
+    """
+    declared = declared_people(model, decoder)
+    if declared is None or named == "usual":
+        return declared
+    if named != "none":
+        return People(named, named)
+    is_tracked = declared.video == TRACKING
+    return People(WHOLE_IMAGE, TRACKING if is_tracked else WHOLE_IMAGE)
+
+
+def people_from(model: Model) -> str:
+    """Where the people in photos come from, as measurements name it; empty if the model finds them itself."""
+    people = declared_people(model)
+    return "" if people is None else people.photo

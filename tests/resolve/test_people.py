@@ -1,0 +1,82 @@
+"""How the people of a top-down model are found: as model.yml declares it, or as the user names it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from fakes.zoo import model_yml, write_model
+from posezoo.errors import SpecError
+from posezoo.registry import open_registry
+from posezoo.resolve.people import declared_people, people_from, resolve_people
+from posezoo.settings import DEFAULT_DETECTOR
+from posezoo.spec.model import TRACKING, WHOLE_IMAGE, People
+
+
+@pytest.fixture
+def declare(tmp_path):
+    """declare(people, decoder): the model with these in its model.yml."""
+
+    def model(people=None, decoder="movenet"):
+        changes = {"decoder": {"name": decoder}, **({"people": people} if people else {})}
+        write_model(tmp_path, "net", model_yml(**changes))
+        return open_registry([tmp_path]).find("net")
+
+    return model
+
+
+def test_a_model_declares_how_people_are_found(declare):
+    model = declare({"photo": "my-detector", "video": "tracking"})
+    assert declared_people(model) == People("my-detector", TRACKING)
+    assert people_from(model) == "my-detector"
+
+
+def test_a_model_that_declares_nothing_gets_the_default_detector(declare):
+    assert declared_people(declare()) == People(DEFAULT_DETECTOR, TRACKING)
+    assert declared_people(declare(decoder="heatmap")) == People(DEFAULT_DETECTOR, DEFAULT_DETECTOR)
+
+
+def test_a_model_that_finds_people_itself_needs_no_detector(declare):
+    model = declare(decoder="openpose")
+    assert declared_people(model) is None
+    assert resolve_people(model, "my-detector") is None
+    assert people_from(model) == ""
+
+
+def test_a_detector_that_the_user_names_finds_people_in_photos_and_videos(declare):
+    assert resolve_people(declare(), "my-detector") == People("my-detector", "my-detector")
+
+
+def test_without_a_detector_the_whole_image_is_one_person_and_movenet_still_tracks(declare):
+    assert resolve_people(declare(), "none") == People(WHOLE_IMAGE, TRACKING)
+    assert resolve_people(declare(decoder="heatmap"), "none") == People(WHOLE_IMAGE, WHOLE_IMAGE)
+
+
+def test_the_decoder_in_use_decides_for_a_model_without_one(declare):
+    model = replace(declare(), decoder=None)
+    assert declared_people(model) is None
+    assert declared_people(model, "movenet") == People(DEFAULT_DETECTOR, TRACKING)
+
+
+@pytest.mark.parametrize(
+    ("people", "problem"),
+    [
+        ({"photo": "tracking", "video": "tracking"}, "a person can be tracked only in a video"),
+        ({"photo": "one", "video": "other"}, "expected one or tracking"),
+    ],
+)
+def test_a_contradiction_is_refused_with_its_place(declare, people, problem):
+    with pytest.raises(SpecError, match=problem) as caught:
+        declare(people)
+    assert "model.yml:" in str(caught.value)
+
+
+def test_each_top_down_model_of_the_zoo_declares_how_its_people_are_found():
+    registry = open_registry()
+    top_down = [model for model in registry.select().models if declared_people(model) is not None]
+    assert len(top_down) > 10
+    for model in top_down:
+        assert model.people is not None, model.name
+        detector = registry.find(model.people.photo)
+        assert declared_people(detector) is None, f"{model.name}: {detector.name} is no detector"
