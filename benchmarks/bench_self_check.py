@@ -511,7 +511,7 @@ def measure_margins(converted: Converted, pairs: range) -> Iterator[tuple[float,
     names = tuple(reference.cases[0].outputs)
     for place, pair in enumerate(pairs):
         both = slice(2 * place, 2 * place + 2)
-        cases = dataclasses.replace(reference, cases=reference.cases[both])
+        cases = reference.cases[both]
         one, other = moved[both]
         draws = [[one, []], [one, other]] if one else [[[], []]]
         margins: dict[str, float] = {}

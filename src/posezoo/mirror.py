@@ -239,6 +239,8 @@ class Mirror:
             return
         for spec in specs.values():
             known |= {self.root / "licenses" / spec.license.text, spec.path.with_name("pre-convert.py")}
+            if spec.recorded_outputs is not None:
+                known.add(spec.path.parent / spec.recorded_outputs.file)
         # Not in the lock, because posezoo itself declares them.
         others = [("samples", photo) for photo in SAMPLES]
         others += [(name, wheel_file(source.wheel)) for name, source in WHEEL_REGISTRIES.items()]
@@ -277,6 +279,9 @@ class Mirror:
             copies[folder.parent / COMPOSITE_YML] = spec.path.parents[1] / COMPOSITE_YML
         if spec.has_pre_convert:  # never run here, but it determines the model's conversion route
             copies[folder / "pre-convert.py"] = spec.path.with_name("pre-convert.py")
+        if spec.recorded_outputs is not None:
+            name = spec.recorded_outputs.file
+            copies[folder / name] = spec.path.parent / name
         if read_copyright_line(spec):
             copies[self.root / "licenses" / spec.license.text] = license_path(spec)
         for target, source in copies.items():

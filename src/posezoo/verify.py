@@ -121,6 +121,8 @@ def _find_untracked(spec: ModelSpec, layout: ModelLayout) -> Iterator[tuple[Path
     known = {layout.file_path(spec, file) for file in spec.files}
     known |= {downloads / file.name for file in spec.files}
     known |= {layout.model_dir(spec) / name for name in _card_images(spec)} | {layout.onnx_path(spec)}
+    if spec.recorded_outputs is not None:
+        known.add(downloads / spec.recorded_outputs.file)
     for step in spec.postprocessing:
         if isinstance(step, UnpackArchive):
             known |= archive_record(step, spec, layout).outputs().keys()

@@ -328,8 +328,8 @@ _SHARED = (
     Flag("--resize", "make an IR that accepts images of any height and width, and resizes them"),
     Flag(
         "--self_check",
-        "with --checkpoint: strict also refuses an IR if the self-check cannot prove its outputs; off skips "
-        "the self-check",
+        "strict also refuses an IR if the self-check cannot prove its outputs, or if no other runtime than "
+        "the conversion's own read the original; off skips the self-check, with --checkpoint only",
         choices=("strict", "off"),
     ),
     Flag(
@@ -506,8 +506,8 @@ def conversion_options_from_args(args: argparse.Namespace) -> ConversionOptions:
     """How IR are made, from ``--force`` and ``CHECKPOINT``."""
     from posezoo.convert.conversion_plan import ConversionOptions
 
-    if args.self_check is not None and args.checkpoint is None:
-        args.parser.error("--self_check requires --checkpoint")
+    if args.self_check == "off" and args.checkpoint is None:
+        args.parser.error("--self_check off requires --checkpoint")
     return ConversionOptions(
         force=args.force,
         self_check=args.self_check != "off",

@@ -83,7 +83,10 @@ def pack_posezoo() -> tuple[str, bytes]:
             Path(__file__).resolve().parents[1],
             ("**/*.py", "py.typed", "gallery/*/*.*", "export/templates/*.*"),
         ),
-        "posezoo/models": (models, ("**/*.yml", "**/*.md", "**/*.jpg", "**/*.json", "**/*.svg")),
+        "posezoo/models": (
+            models,
+            ("**/*.yml", "**/*.md", "**/*.jpg", "**/*.json", "**/*.safetensors", "**/*.svg"),
+        ),
         "posezoo/licenses": (models.parent / "licenses", ("*.txt",)),
     }
     members: dict[str, bytes] = {}

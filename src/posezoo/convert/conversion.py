@@ -127,6 +127,7 @@ def convert_file(
     *,
     batch: int | None = None,
     self_check: bool = True,
+    is_strict: bool = False,
     listener: Listener = ignore_event,
 ) -> Path:
     """Convert a file outside of any registry to one IR, with no other file beside it.
@@ -137,6 +138,7 @@ def convert_file(
         self_check: whether to compare the outputs of the IR with those of the original. If these cannot be
             computed, or if they differ and their noise is unknown (``ReferenceOutputs.shows_noise``), the
             listener receives a warning, and the IR is written nevertheless.
+        is_strict: whether what cannot be proven is an error instead.
 
     Returns:
         The path of the .xml; the .bin is beside it.
@@ -168,9 +170,9 @@ def convert_file(
     try:
         if self_check:
             reference.set_result(compute_reference(preprocess.fill_in_inputs(spec, network), path))
-            publish(reference=reference)
+            publish(reference=reference, is_strict=is_strict)
     except SelfCheckError as error:
-        if reference.done() and reference.result().shows_noise():
+        if is_strict or (reference.done() and reference.result().shows_noise()):
             raise
         listener(WarningIssued(f"the IR is not proven by its self-check: {error.problem}"))
         self_check = False

@@ -70,7 +70,7 @@ def publish_irs(
         network: an ``openvino.Model``, with its preprocessing and description.
         layout: the folders of the model's files, from which the reference runtime reads the original.
         self_check: whether to compare the outputs of the IR with those of the original.
-        is_strict: whether outputs that numbers cannot prove are an error.
+        is_strict: whether what cannot be proven is an error; see ``check_ir``.
         reference: the outputs of the original, if the caller has already started to compute them.
         decoder: the decoder that the record names.
         has_record: whether a provenance.json is written beside each IR.

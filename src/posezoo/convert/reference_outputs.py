@@ -18,10 +18,11 @@ from posezoo.convert import frontends
 from posezoo.convert.check_images import draw_test_image
 from posezoo.convert.formats import ReferenceRuntime, Shape, with_default_sizes
 from posezoo.convert.graph_cutting import cut_inputs, cut_outputs, find_input, static_sizes, to_frozen_array
+from posezoo.convert.recorded_outputs import Recording, draw_feed, read_recording, sample_values
 from posezoo.errors import SelfCheckError
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.spec import supported_mo_args
-from posezoo.spec.model import Input, ModelSpec
+from posezoo.spec.model import Input, ModelSpec, Output
 from posezoo.versions import package_version
 
 if TYPE_CHECKING:
@@ -47,6 +48,9 @@ ROUNDING = 5 / 3
 #: on none.
 DRAWS = (1, 5)
 
+#: How often an image with recorded outputs is moved.
+RECORDED_DRAWS = 3
+
 
 @dataclass(frozen=True, slots=True)
 class ReferenceSample:
@@ -64,11 +68,32 @@ class ReferenceSample:
 
 
 @dataclass(frozen=True, slots=True)
+class RecordedComparison:
+    """Outputs in the registry, and what the original computes as it is read here, for the same images.
+
+    Attributes:
+        runtime: the publisher's runtime that computed the outputs in the registry.
+        recorded: these outputs by name, for each image.
+        cases: our outputs for these images; only ``outputs`` and ``moved`` are used.
+        moved: our outputs for each image and each draw of a moved image.
+    """
+
+    runtime: str
+    recorded: tuple[Mapping[str, Array], ...]
+    cases: tuple[ReferenceSample, ...]
+    moved: tuple[Sequence[Mapping[str, Array]], ...]
+
+
+@dataclass(frozen=True, slots=True)
 class ReferenceOutputs:
     """The outputs that the IR of a model must reproduce, and the runtime that computed them."""
 
     runtime: str
     cases: tuple[ReferenceSample, ...]
+    is_independent: bool  # whether the runtime shares no reader of the original with the conversion
+    #: The runtime's outputs for the images whose outputs the registry has; None if it has none, or if the
+    #: runtime needs no proof.
+    recorded: RecordedComparison | None
     #: Computes the outputs of each case if its image is moved by other roundings each time. It takes how
     #: often each image was moved already; empty if it is often enough, or no input can be moved.
     move: Callable[[int], Sequence[Sequence[Mapping[str, Array]]]]
@@ -90,8 +115,15 @@ class ReferenceOutputs:
 
 
 def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
-    """Run the original on seeded images; a SelfCheckError if no runtime can, or an output is not finite."""
-    sizes = {port.name: with_default_sizes(port.shape, port.layout) for port in spec.inputs if port.shape}
+    """Run the original on seeded images.
+
+    Raises:
+        ConversionError: the recorded outputs that the model declares cannot be read.
+        SelfCheckError: no runtime can run the original; an output is not finite, or has another shape than
+            the recorded one.
+    """
+    recording = read_recording(spec) if spec.recorded_outputs is not None else None
+    sizes = {port.name: _choose_sizes(port, recording) for port in spec.inputs if port.shape}
     open_runtime = frontends.select_format(spec).open_runtime
     try:
         runtime = open_runtime(spec, path, sizes) if open_runtime else None
@@ -104,6 +136,9 @@ def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
         # It takes longer to start PyTorch's process again than to run a network once more.
         moved = [each.moved for each in samples if runtime.run_several and each.moved is not None]
         results = runtime.run_all([*(sample.prepared for sample in samples), *moved])
+        recorded = None
+        if recording is not None and not runtime.is_independent:
+            recorded = _run_recording(spec, path, runtime, recording)
         cases = tuple(
             replace(sample, outputs=original, moved_outputs=other)
             for sample, original, other in zip_longest(samples, results[: len(SEEDS)], results[len(SEEDS) :])
@@ -130,7 +165,73 @@ def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
         results = runtime.run_all(feeds)
         return [results[start : start + len(draws)] for start in range(0, len(results), len(draws))]
 
-    return ReferenceOutputs(runtime.name, cases, move)
+    is_independent = runtime.is_independent or recorded is not None
+    return ReferenceOutputs(runtime.name, cases, is_independent, recorded, move)
+
+
+def _choose_sizes(port: Input, recording: Recording | None) -> Shape:
+    """The sizes of an input; dynamic ones are those of the recorded outputs, if there are any."""
+    recorded = recording.inputs[port.name].shape if recording and port.name in recording.inputs else ()
+    if len(recorded) != len(port.shape):
+        return with_default_sizes(port.shape, port.layout)
+    return tuple(other if size < 0 else size for size, other in zip(port.shape, recorded, strict=True))
+
+
+def _run_recording(
+    spec: ModelSpec, path: Path, runtime: ReferenceRuntime, recording: Recording
+) -> RecordedComparison:
+    """What OpenVINO computes from the original for the images of the recorded outputs."""
+    assert spec.recorded_outputs is not None
+    sizes = {name: port.shape for name, port in recording.inputs.items()}
+    is_same_size = sizes == {name: shape for name, (shape, _) in runtime.inputs.items()}
+    if not is_same_size or not set(recording.shapes) <= set(runtime.outputs):
+        outputs = tuple(Output(name, ()) for name in recording.shapes)
+        runtime = _open_openvino(replace(spec, outputs=outputs), path, sizes)
+    dtypes = {name: dtype for name, (_, dtype) in runtime.inputs.items()}
+    if set(dtypes) != set(recording.inputs):
+        raise SelfCheckError(
+            f"{spec.full_name}: the original has the inputs {', '.join(dtypes)}, its recorded outputs belong "
+            f"to {', '.join(recording.inputs)}",
+            hint="record them again with the inputs of model.yml",
+        )
+    cases, moved = [], []
+    for kind in recording.values:
+        feed = draw_feed(kind, recording.inputs, dtypes)
+        draws = [_move_feed(feed, runtime, draw) for draw in range(RECORDED_DRAWS)]
+        computed, *others = runtime.run_all([feed, *(draw for draw in draws if draw)])
+        for name, shape in recording.shapes.items():
+            if computed[name].shape != shape:
+                raise SelfCheckError(
+                    f"{spec.full_name}: the original has the output {name} in the shape "
+                    f"{list(computed[name].shape)}, {spec.recorded_outputs.runtime} computed {list(shape)}",
+                    hint="the file is read in a wrong way, or is another one",
+                )
+        cases.append(ReferenceSample(0, {}, feed, draws[0] or None, _sample_outputs(computed, recording)))
+        moved.append([_sample_outputs(each, recording) for each in others])
+    values = tuple(recording.values.values())
+    return RecordedComparison(spec.recorded_outputs.runtime, values, tuple(cases), tuple(moved))
+
+
+def _sample_outputs(outputs: Mapping[str, Array], recording: Recording) -> dict[str, Array]:
+    return {name: sample_values(outputs[name]) for name in recording.shapes}
+
+
+def _move_feed(feed: Mapping[str, Array], runtime: ReferenceRuntime, draw: int) -> dict[str, Array]:
+    """Inputs that are moved by one rounding; empty if none can be."""
+    rng = np.random.default_rng(draw)
+    moved = {
+        name: _move(values, rng)
+        for name, values in feed.items()
+        if values.dtype.kind == "f" or name in runtime.float_inputs
+    }
+    return {**feed, **moved} if moved else {}
+
+
+def _move(values: Array, rng: np.random.Generator) -> Array:
+    """Floats that differ from the values by one rounding, up or down."""
+    dtype = values.dtype if values.dtype.kind == "f" else np.dtype(np.float32)
+    step = ROUNDING * float(np.finfo(dtype).eps) * rng.choice((-1.0, 1.0), values.shape)
+    return (values * (1 + step)).astype(dtype)
 
 
 def _draw_inputs(spec: ModelSpec, runtime: ReferenceRuntime, seed: int, draw: int = 0) -> ReferenceSample:
@@ -169,11 +270,12 @@ def _draw_inputs(spec: ModelSpec, runtime: ReferenceRuntime, seed: int, draw: in
             image = np.floor(image + 0.5) if dtype.kind in "iu" else image
         elif port.resize:
             image = resize(image.astype(np.float32), port.layout, shape)
-        prepared[name] = moved[name] = preprocess(image.astype(dtype), port).astype(dtype)
-        if dtype.kind == "f":
+        image = image.astype(dtype)
+        prepared[name] = moved[name] = preprocess(image, port).astype(dtype)
+        if dtype.kind == "f" or name in runtime.float_inputs:
             is_moved = True
-            step = ROUNDING * float(np.finfo(dtype).eps) * rng.choice((-1.0, 1.0), shape)
-            moved[name] = preprocess((image * (1 + step)).astype(dtype), port).astype(dtype)
+            changed = _move(image, rng)
+            moved[name] = preprocess(changed, port).astype(changed.dtype)
     return ReferenceSample(seed, feed, prepared, moved if is_moved else None)
 
 
@@ -212,9 +314,12 @@ def preprocess(image: Array, port: Input) -> Array:
 def _open_openvino(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> ReferenceRuntime:
     """The original in OpenVINO, without preprocessing.
 
-    A comparison with it checks the preprocessing and the written IR, but not how OpenVINO reads the original.
+    A comparison with it checks the preprocessing and the written IR, but not how the original is read, except
+    if it is an IR.
     """
     network, inputs = read_original(spec, path, sizes)
+    float_inputs = [name for name in inputs if _accept_floats(network.input(name))]
+    network.validate_nodes_and_infer_types()
     compiled = openvino_core().compile_model(network, "CPU", EXACT)
     # Of the names of one tensor, one is compared.
     outputs = [port.name for port in spec.outputs] or [port.any_name for port in network.outputs]
@@ -223,8 +328,32 @@ def _open_openvino(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> R
         results = run_compiled(compiled, feed)
         return {name: results[name] for name in outputs}
 
-    runtime = f"OpenVINO {package_version('openvino')}, reading the original"
-    return ReferenceRuntime(runtime, inputs, outputs, run)
+    model_format = frontends.select_format(spec)
+    runtime = f"OpenVINO {package_version('openvino')}, {model_format.shared_reading}"
+    return ReferenceRuntime(
+        runtime,
+        inputs,
+        outputs,
+        run,
+        is_independent=model_format.frontend == "ir",
+        float_inputs=float_inputs,
+    )
+
+
+def _accept_floats(port: Any) -> bool:
+    """Let an integer input take floats if the network converts it to floats at once.
+
+    Otherwise its noise could not be measured, because an image of integers cannot be moved by one rounding.
+    Whether it takes floats now; the caller infers the network's types anew.
+    """
+    f32 = import_openvino().Type.f32
+    readers = [target.get_node() for target in port.get_target_inputs()]
+    if port.get_element_type().is_real() or not all(
+        node.get_type_name() == "Convert" and node.get_output_element_type(0) == f32 for node in readers
+    ):
+        return False
+    port.get_node().set_element_type(f32)
+    return True
 
 
 def read_original(

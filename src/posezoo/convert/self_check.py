@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +22,14 @@ from posezoo.convert.constant_check import find_changed_constant
 from posezoo.convert.fp16_check import compare_with_fp32
 from posezoo.convert.graph_cutting import join_names
 from posezoo.convert.node_comparison import find_first_difference
-from posezoo.convert.reference_outputs import EXACT, ReferenceOutputs, ReferenceSample, run_compiled
-from posezoo.errors import PosezooError, SelfCheckError
+from posezoo.convert.reference_outputs import (
+    EXACT,
+    RecordedComparison,
+    ReferenceOutputs,
+    ReferenceSample,
+    run_compiled,
+)
+from posezoo.errors import PosezooError, SelfCheckError, install_command
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.spec.model import ModelSpec, Precision
 
@@ -41,6 +47,11 @@ LARGEST_NOISE = 0.05
 
 #: The allowed difference of an IR in FP16 with a constant that is too large for FP16.
 CLIPPED = 2e-2
+
+_NOT_INDEPENDENT = (
+    "cannot be proven: only the reader that the IR is made by read the original, and the registry has no "
+    "outputs of another runtime"
+)
 
 #: The statistics that can summarise the differences of an output's values.
 MEASURES: dict[str, Callable[[Array], Any]] = {
@@ -70,6 +81,9 @@ class SelfCheckResult:
 
     Attributes:
         unprovable: the outputs that a rounding changes so much that their numbers prove nothing.
+        recorded: the differences of the outputs in the registry from those of the original as it is read
+            here; empty if the registry has none, or another runtime was available.
+        is_independent: whether something else than the reader that the IR is made by read the original.
     """
 
     reference: str
@@ -78,11 +92,14 @@ class SelfCheckResult:
     seeds: tuple[int, ...]
     outputs: Mapping[str, OutputDifference]
     unprovable: tuple[str, ...] = ()
+    recorded: Mapping[str, OutputDifference] = field(default_factory=dict)
+    is_independent: bool = True
 
     @property
     def worst_difference(self) -> OutputDifference:
         """The output with the largest difference."""
-        return max(self.outputs.values(), key=lambda output: output.difference)
+        differences = [*self.outputs.values(), *self.recorded.values()]
+        return max(differences, key=lambda output: output.difference)
 
 
 def check_ir(
@@ -102,13 +119,15 @@ def check_ir(
         source: the path of the original.
         running: computes the original's outputs, while the IR is compiled.
         precision: the precision of the IR; for FP16 the tolerance is ``CLIPPED``.
-        is_strict: whether an output that numbers cannot prove is an error.
+        is_strict: whether it is an error if numbers cannot prove an output, or if the reader that the IR is
+            made by is the only one that read the original.
 
     Raises:
         ConversionError: the constants of the original cannot be read.
         SelfCheckError: the IR or the original cannot be run; an input or output differs in name, order or
             shape; a constant differs from the original's; an output contains inf or nan, or differs by more
-            than its tolerance; or numbers cannot prove an output, and the check is strict.
+            than its tolerance; the original as it is read here differs from the recorded outputs; or the
+            check is strict, and numbers cannot prove an output or nothing else read the original.
     """
     try:
         with ThreadPoolExecutor(1) as pool:
@@ -126,6 +145,9 @@ def check_ir(
             compiled = openvino_core().compile_model(network, "CPU", EXACT)
             changed = comparing.result()
         reference = running.result()
+        if is_strict and not reference.is_independent:
+            raise _create_error(spec, precision, _NOT_INDEPENDENT, hint=_explain_independence(spec))
+        recorded = _check_recorded(spec, precision, reference.recorded)
         names = names or tuple(reference.cases[0].outputs)
         if problem := _find_port_mismatch(names, reference, compiled):
             raise _create_error(spec, precision, problem)
@@ -134,11 +156,11 @@ def check_ir(
         raise _create_error(spec, precision, f"cannot be run: {error_text(error)}") from error
 
     moved = [[] if case.moved_outputs is None else [case.moved_outputs] for case in reference.cases]
-    outputs, unprovable = _compare_outputs(spec, precision, names, reference, computed, moved)
+    outputs, unprovable = _compare_outputs(spec, precision, names, reference.cases, computed, moved)
     # Each draw of the noise can only raise the limit, so there are only as many as needed.
     while _find_wrong(outputs, unprovable) and (more := reference.move(len(moved[0]))):
         moved = [[*known, *new] for known, new in zip(moved, more, strict=True)]
-        outputs, unprovable = _compare_outputs(spec, precision, names, reference, computed, moved)
+        outputs, unprovable = _compare_outputs(spec, precision, names, reference.cases, computed, moved)
 
     measure = spec.self_check.measure
     if wrong := _find_wrong(outputs, unprovable):
@@ -167,7 +189,13 @@ def check_ir(
         )
     seeds = tuple(case.seed for case in reference.cases)
     settings = spec.self_check
-    return SelfCheckResult(reference.runtime, measure, settings.inputs, seeds, outputs, unprovable)
+    compared = reference.runtime
+    if reference.recorded is not None:
+        compared = f"outputs of {reference.recorded.runtime}, recorded in the registry"
+    is_independent = reference.is_independent
+    return SelfCheckResult(
+        compared, measure, settings.inputs, seeds, outputs, unprovable, recorded, is_independent
+    )
 
 
 def check_fp16(
@@ -214,7 +242,7 @@ def _compare_outputs(
     spec: ModelSpec,
     precision: Precision,
     names: Sequence[str],
-    reference: ReferenceOutputs,
+    cases: Sequence[ReferenceSample],
     computed: Sequence[Mapping[str, Array]],
     moved: Sequence[Sequence[Mapping[str, Array]]],
 ) -> tuple[dict[str, OutputDifference], tuple[str, ...]]:
@@ -225,11 +253,11 @@ def _compare_outputs(
         moved: the original's outputs with a moved image, for each case and each draw.
     """
     measure, tolerances = spec.self_check.measure, spec.self_check.tolerance
-    is_movable = reference.cases[0].moved is not None
+    is_movable = cases[0].moved is not None
     outputs, unprovable = {}, []
     for name in names:
         differences, noises = [], []
-        for case, actual, draws in zip(reference.cases, computed, moved, strict=True):
+        for case, actual, draws in zip(cases, computed, moved, strict=True):
             if not np.isfinite(actual[name]).all():
                 raise _create_error(spec, precision, f"computes inf or nan in {name}")
             original = case.outputs[name]
@@ -246,6 +274,37 @@ def _compare_outputs(
                 tolerance = CLIPPED
         outputs[name] = OutputDifference(difference, tolerance, noise)
     return outputs, tuple(unprovable)
+
+
+def _check_recorded(
+    spec: ModelSpec, precision: Precision, recorded: RecordedComparison | None
+) -> dict[str, OutputDifference]:
+    """Compare the outputs in the registry with those of the original as it is read here."""
+    if recorded is None:
+        return {}
+    names = tuple(recorded.recorded[0])
+    outputs, _ = _compare_outputs(
+        spec, Precision.FP32, names, recorded.cases, recorded.recorded, recorded.moved
+    )
+    # A wrongly read network may amplify roundings, so no output is excepted.
+    if wrong := _find_wrong(outputs, ()):
+        name = max(wrong, key=lambda name: outputs[name].difference)
+        worst = outputs[name]
+        raise _create_error(
+            spec,
+            precision,
+            f"comes from a wrong reading of the original: {name} differs by {worst.difference:.1e} of its "
+            f"largest value from what {recorded.runtime} computed, {worst.tolerance:.0e} is allowed",
+            hint="nothing was published; posezoo or OpenVINO reads this file wrongly: report it",
+        )
+    return outputs
+
+
+def _explain_independence(spec: ModelSpec) -> str:
+    """How an original can be read by something else than the reader that the IR is made by."""
+    if frontends.select_format(spec).runtime_module:
+        return f"a runtime of its format reads it independently: {install_command('proof')}"
+    return "nothing was published; without --self_check strict it is, and its record says so"
 
 
 def _check_decoding(

@@ -78,6 +78,7 @@ class Provenance:
     #: For an INT8 IR, the displacement of its keypoints against FP32, measured by ``quantize``.
     shift: Mapping[str, float] = field(default_factory=dict)
     unprovable: tuple[str, ...] = ()  # the outputs whose numbers prove nothing (``self_check.LARGEST_NOISE``)
+    is_independent: bool = False  # whether another reader than the conversion's own read the original
 
 
 def conversion_key(
@@ -154,7 +155,10 @@ def read_provenance(path: Path) -> Provenance | None:
             for part, names in (("complexity", ("gflops", "mparams")), ("shift", SHIFT))
         )
         unprovable = tuple(map(str, check.get("unprovable", ())))
-        return Provenance(dict(record["key"]), contents, checks, complexity, shift, unprovable)
+        is_independent = check.get("is_independent") is True
+        return Provenance(
+            dict(record["key"]), contents, checks, complexity, shift, unprovable, is_independent
+        )
     except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
@@ -213,6 +217,8 @@ def explain_stale_record(
         return "it was not self-checked"
     if is_proven and record.unprovable:
         return "its self-check could not prove its outputs"
+    if is_proven and not record.is_independent:
+        return "its self-check compared it with nothing that another runtime computed"
     return ""
 
 

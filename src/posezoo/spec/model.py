@@ -462,6 +462,15 @@ class People:
     video: str
 
 
+@dataclass(frozen=True, slots=True)
+class RecordedOutputs:
+    """Outputs that the publisher's runtime computed, in a file beside the model.yml."""
+
+    runtime: str  # with its version: TensorFlow.js 4.22.0
+    file: str  # a safetensors file; docs/model_yml.md describes it
+    checksum: Digest
+
+
 #: The allowed target devices, as NNCF names them.
 TARGET_DEVICES = ("ANY", "CPU", "GPU", "NPU", "CPU_SPR")
 
@@ -513,6 +522,7 @@ class ModelSpec:
     skeleton: str = ""
     origin: ModelOrigin = ModelOrigin()
     self_check: SelfCheckSettings = SelfCheckSettings()
+    recorded_outputs: RecordedOutputs | None = None  # None if there are none
     revision: int = 1
     composite: str = ""  # the composite that this model is a part of
     postprocessing: tuple[PostprocessingStep, ...] = ()  # changes to the downloaded files, in this order

@@ -39,7 +39,7 @@ from posezoo.spec.field_types import (
 from posezoo.spec.inputs_outputs import INPUT_INFO, INPUT_KEYS, INPUTS, OUTPUT_KEYS, OUTPUTS
 from posezoo.spec.mo_args import ARGUMENT_SCHEMA, read_arguments, read_export_arguments
 from posezoo.spec.safe_names import case_folded
-from posezoo.spec.source_files import FILES, STEP, WEB_URL
+from posezoo.spec.source_files import FILES, SHA384, STEP, WEB_URL
 from posezoo.spec.yaml_nodes import YamlMapping, YamlNode, read_yaml
 
 #: Our tasks, and all tasks of both generations of Open Model Zoo.
@@ -64,7 +64,9 @@ EXCLUSIVE = (
     ("outputs", "input_info"), ("outputs", "model_optimizer_args"),
 )  # fmt: skip
 #: Keys that may differ between variants; all other keys are given once for all variants.
-VARIANT_KEYS = ("files", "checkpoint", "inputs", "outputs", "published", "training")
+VARIANT_KEYS = (
+    "files", "checkpoint", "inputs", "outputs", "recorded_outputs", "published", "training",
+)  # fmt: skip
 #: The largest plausible value by metric: AP is a fraction, MPJPE is in millimetres.
 METRICS = {"AP": 1.0, "MPJPE": 10_000.0}
 MAX_COMPLEXITY = 1e9
@@ -161,6 +163,12 @@ _SELF_CHECK = record(
     Key("tolerance", mapping_of(_SHARE)),
     Key("reason", LINE, required=True),
 )
+_RECORDED_OUTPUTS = record(
+    model.RecordedOutputs,
+    Key("runtime", LINE, required=True, note="The publisher's runtime that computed them, with its version."),
+    Key("file", FILE_NAME, required=True, note="A safetensors file beside model.yml."),
+    Key("checksum", SHA384, required=True, note="SHA-384 of the file in hex."),
+)
 _DEPRECATED = record(
     model.Deprecation,
     Key("since", WORD, required=True, note="A date or a version."),
@@ -248,6 +256,7 @@ MODEL_KEYS = (
     Key("outputs", OUTPUTS),
     Key("people", _PEOPLE, note="How the people are found for a top-down model."),
     Key("self_check", _SELF_CHECK),
+    Key("recorded_outputs", _RECORDED_OUTPUTS, note="Each conversion is compared with them."),
     Key("published", FieldType(PUBLISHED.read, ref("published")), note="What the publisher states about it."),
     Key("training", FieldType(TRAINING.read, ref("training"))),
     Key("license_note", LINE, note="Shown before a download."),

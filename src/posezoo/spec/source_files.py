@@ -213,6 +213,10 @@ _HEX_SHA1 = hex_digits(model.SHA1_DIGITS, 8, label="40 hex digits of SHA-1, or t
 _SHA1 = record(partial(model.Digest, "sha1"), Key("value", _HEX_SHA1, required=True), tag="sha1")
 
 
+#: A SHA-384 in hex.
+SHA384 = FieldType(lambda node: model.Digest("sha384", _HEX["sha384"].read(node)), _HEX["sha384"].schema)
+
+
 def _read_checksum(node: YamlNode) -> model.Digest | None:
     if node.value == UNKNOWN:
         return None

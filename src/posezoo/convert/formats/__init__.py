@@ -39,6 +39,8 @@ class ReferenceRuntime:
     run: Callable[[Mapping[str, Array]], dict[str, Array]]
     #: The same for several inputs, if a runtime can do this faster than one by one.
     run_several: Callable[[Sequence[Mapping[str, Array]]], list[dict[str, Array]]] | None = None
+    is_independent: bool = True  # whether it shares no reader of the original with the conversion
+    float_inputs: Collection[str] = ()  # the integer inputs that also take float32
 
     def run_all(self, feeds: Sequence[Mapping[str, Array]]) -> list[dict[str, Array]]:
         """All outputs by name, for each of several inputs."""
@@ -68,6 +70,8 @@ class ModelFormat:
     output_names: Callable[[Path], Mapping[str, str]] = lambda path: {}
     #: Makes an OpenVINO InputModel end at the outputs with these names.
     cut_before_conversion: Callable[[Any, Sequence[str]], None] | None = None
+    #: What OpenVINO does if it runs the original for the self-check; "compared with OpenVINO 2026.4.1, ..."
+    shared_reading: str = "reading the original as it did for the IR"
     runtime_module: str = ""  # the module of a runtime other than OpenVINO; empty if there is none
     open_runtime: OpenRuntime | None = None  # opens the original in that runtime
     #: Arrays of the constants that a file contains; it may leave out some.

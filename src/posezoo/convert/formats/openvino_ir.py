@@ -18,5 +18,6 @@ OPENVINO_IR = ModelFormat(
     recognises=is_ir,
     frontend="ir",
     image_layout="NCHW",
+    shared_reading="reading the original",
     external_files=lambda path: (path.with_suffix(".bin").name,),
 )

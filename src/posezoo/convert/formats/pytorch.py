@@ -92,7 +92,8 @@ def _open_runtime(spec: ModelSpec, path: Path, sizes: Mapping[str, Shape]) -> Re
     def run(feed: Mapping[str, Array]) -> dict[str, Array]:
         return run_several([feed])[0]
 
-    return ReferenceRuntime(f"PyTorch {package_version('torch')}", inputs, names, run, run_several)
+    runtime = f"PyTorch {package_version('torch')}, with our definition of the network"
+    return ReferenceRuntime(runtime, inputs, names, run, run_several)
 
 
 def _read_constants(spec: ModelSpec, path: Path) -> list[Array]:

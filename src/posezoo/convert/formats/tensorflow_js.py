@@ -337,5 +337,6 @@ GRAPH_MODEL = ModelFormat(
     openvino_input=write_graph_def,
     output_names=read_output_names,
     cut_before_conversion=_end_at_tensors,
+    shared_reading="running our translation of the original",
     read_constants=_read_constants,
 )

