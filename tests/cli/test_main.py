@@ -18,16 +18,52 @@ from fakes.server import Server
 from fakes.waiting import HANG_S
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.cli import main as command_line
+from posezoo.cli import verbs
 from posezoo.workers.threads import map_ordered
 
 
 def test_help_shows_every_verb_and_examples():
     shown = posezoo("--help")
     assert shown.returncode == 0
+    modules = {path.stem for path in Path(verbs.__file__).parent.glob("[a-z]*.py")}
+    assert sorted(command_line.VERBS) == sorted(modules)
     for verb in command_line.VERBS:
-        assert f"\n    {verb} " in shown.stdout
-        help_text = posezoo(verb, "--help").stdout
-        assert f"examples:\n  posezoo {verb}" in help_text
+        assert shown.stdout.count(f"\n  {verb} ") == 1
+    for title in command_line.VERB_GROUPS:
+        assert f"\n\n{title}:\n  " in shown.stdout
+
+
+@pytest.mark.parametrize("columns", [80, 120])
+def test_every_help_fits_the_terminal_and_its_usage_is_one_line(monkeypatch, columns):
+    monkeypatch.setenv("COLUMNS", str(columns))
+    top = command_line.create_parser()
+    for name, parser in {"": top, **command_line.verb_parsers(top)}.items():
+        usage, empty, *lines = parser.format_help().partition("\nexamples:\n")[0].splitlines()
+        assert usage.startswith(f"usage: posezoo {name}".rstrip())
+        assert (len(usage) <= 80, empty) == (True, "")
+        assert max(map(len, lines)) <= min(columns, 100)
+
+
+def test_the_help_of_a_verb_shows_its_own_flags_before_those_that_many_verbs_share():
+    text = command_line.verb_parsers(command_line.create_parser(["run"]))["run"].format_help()
+    own = ("--input", "--output", "--weights_dir", "--precision", "--detector", "--device", "--quiet")
+    shared = (
+        *("\ndownloads:\n", "--cache_dir", "\ntrust:\n", "--locked", "\nregistry:\n", "--models_dir"),
+        *("\nconversion:\n", "--mo PATH", "\nexamples:\n  posezoo run\n"),
+    )
+    places = [text.index(each) for each in (*own, *shared)]
+    assert places == sorted(places)
+
+
+def test_examples_of_every_verb_are_below_its_flags():
+    for verb, parser in command_line.verb_parsers(command_line.create_parser()).items():
+        assert f"\n\nexamples:\n  posezoo {verb}" in parser.format_help()
+
+
+def test_no_hint_names_a_spelling_of_earlier_versions():
+    ended = posezoo("list", "--output_dir", "x")
+    assert ended.returncode == 2
+    assert ended.stderr.endswith("hint: posezoo list --help shows its usage\n")
 
 
 def test_the_version_is_that_of_the_package():

@@ -5,7 +5,9 @@ from __future__ import annotations
 import argparse
 import contextlib
 import re
-from collections.abc import Callable, Container, Mapping, Sequence
+import shutil
+import textwrap
+from collections.abc import Callable, Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
@@ -32,16 +34,39 @@ if TYPE_CHECKING:
 
 
 class HelpFormatter(argparse.RawDescriptionHelpFormatter):
-    """Formats help texts: keeps the layout of the examples, and leaves space for long flags."""
+    """Formats help texts: a short usage, examples as they are written, and lines that fit the terminal."""
 
     def __init__(self, prog: str) -> None:
-        super().__init__(prog, max_help_position=32, width=100)
+        width = min(shutil.get_terminal_size((MOST_COLUMNS, 24)).columns, MOST_COLUMNS)
+        super().__init__(prog, max_help_position=width * 32 // 100, width=width)
 
-    def add_argument(self, action: argparse.Action) -> None:
-        """Leave space for an action; argparse does not count the indent of verbs below their heading."""
-        super().add_argument(action)
-        if isinstance(action, argparse._SubParsersAction):
-            self._action_max_length += self._indent_increment
+    def _format_usage(
+        self,
+        usage: str | None,
+        actions: Iterable[argparse.Action],
+        groups: Iterable[argparse._MutuallyExclusiveGroup],
+        prefix: str | None,
+    ) -> str:
+        """One line: what must be given; the flags that may be given are listed below."""
+        if usage is not None:
+            return super()._format_usage(usage, actions, groups, prefix)
+        needed = [action for action in actions if action.required or not action.option_strings]
+        options = "[options]" if len(needed) < len([*actions]) else ""
+        text = super()._format_usage(None, needed, [], prefix)
+        return text.replace(self._prog, f"{self._prog} {options}".rstrip(), 1)
+
+    def _format_action_invocation(self, action: argparse.Action) -> str:
+        """The spellings, and the placeholder of the value once."""
+        if not action.option_strings or action.nargs == 0:
+            return super()._format_action_invocation(action)
+        value = self._format_args(action, self._get_default_metavar_for_optional(action))
+        return f"{', '.join(action.option_strings)} {value}"
+
+    def _fill_text(self, text: str, width: int, indent: str) -> str:
+        """Wrap a paragraph; a text of several lines has its own layout."""
+        if "\n" not in text:
+            return textwrap.fill(text, width, initial_indent=indent, subsequent_indent=indent)
+        return super()._fill_text(text, width, indent)
 
 
 class CommandParser(argparse.ArgumentParser):
@@ -51,6 +76,10 @@ class CommandParser(argparse.ArgumentParser):
         """Exit with code 2."""
         hint = hint or f"{self.prog} --help shows its usage"
         self.exit(2, f"{self.prog}: error: {message}\n  hint: {hint}\n")
+
+
+#: The maximum width of help texts; longer lines are hard to read.
+MOST_COLUMNS = 100
 
 
 # --- Argparse types
@@ -361,22 +390,42 @@ REGISTRY = "models_dir registries"
 ESTIMATOR = f"detector {INFERENCE} {CACHE} {TRUST} {CONVERTERS} {REGISTRY}"
 
 
+#: The flags that many verbs share, below headings of their own after a verb's other flags.
+SECTIONS = {
+    "inputs and outputs of the IR": f"{CAMERA_INPUT} {DECODE}",
+    "downloads": f"{CACHE} jobs connections",
+    "trust": TRUST,
+    "registry": REGISTRY,
+    "conversion": CONVERTERS,
+}
+
+
 def add_flags(parser: argparse.ArgumentParser, *flags: Flag | FlagGroup | str) -> None:
     """Add flags to a parser; a text contains names of flags in ``FLAGS``, separated by spaces."""
+    named = [name for flag in flags if isinstance(flag, str) for name in flag.split()]
+    in_sections = {name for names in SECTIONS.values() for name in names.split()}
     for flag in flags:
-        container: argparse._ActionsContainer = parser
-        if isinstance(flag, str):
-            members = [FLAGS[name] for name in flag.split()]
+        if isinstance(flag, FlagGroup):
+            _add_group(parser, flag)
         elif isinstance(flag, Flag):
-            members = [flag]
+            flag.add_to(parser)
         else:
-            members = [*flag.flags]
-            if flag.title:
-                container = parser.add_argument_group(flag.title, flag.description)
-            else:
-                container = parser.add_mutually_exclusive_group()
-        for member in members:
-            member.add_to(container)
+            for name in flag.split():
+                if name not in in_sections:
+                    FLAGS[name].add_to(parser)
+    for title, names in SECTIONS.items():
+        if members := [FLAGS[name] for name in names.split() if name in named]:
+            _add_group(parser, FlagGroup(*members, title=title))
+
+
+def _add_group(parser: argparse.ArgumentParser, group: FlagGroup) -> None:
+    container: argparse._ActionsContainer
+    if group.title:
+        container = parser.add_argument_group(group.title, group.description)
+    else:
+        container = parser.add_mutually_exclusive_group()
+    for flag in group.flags:
+        flag.add_to(container)
 
 
 # --- Settings and options from the values

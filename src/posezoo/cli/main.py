@@ -16,20 +16,26 @@ from posezoo.cli import run_main, shell_completion
 from posezoo.cli.flags import CommandParser, HelpFormatter, add_flags
 from posezoo.errors import PosezooError, suggest
 
-#: The verbs, in the order in which a user needs them. Each is a module with ``SUMMARY``, ``EXAMPLES``,
-#: ``FLAGS`` and ``run(args) -> int``; some have their own ``USAGE``.
-VERBS = (
-    *("list", "info", "plan", "download", "convert", "get", "quantize", "run", "demo", "evaluate", "dataset"),
-    *("cache", "benchmark", "compare", "gallery", "export", "verify", "lock", "licenses", "mirror"),
-    *("bom", "push", "pull", "sources", "new", "record", "card", "doctor", "completion", "shims"),
-)
+#: The verbs below the headings of the help. Each is a module with ``SUMMARY``, ``EXAMPLES``, ``FLAGS`` and
+#: ``run(args) -> int``; some have their own ``USAGE``.
+VERB_GROUPS = {
+    "use models": ("run", "demo", "export"),
+    "find and make models": (
+        *("list", "info", "card", "plan", "get", "download", "pull", "convert", "quantize"),
+    ),
+    "measure models": ("evaluate", "benchmark", "compare", "dataset"),
+    "publish models": ("gallery", "licenses", "bom", "push"),
+    "operate an installation": ("doctor", "verify", "lock", "cache", "mirror", "completion", "shims"),
+    "maintain a registry": ("new", "record", "sources"),
+}
+VERBS = tuple(name for names in VERB_GROUPS.values() for name in names)
 
 DESCRIPTION = """\
-A human-pose model zoo for OpenVINO: download, verify, convert and run its models.
+Human-pose models for OpenVINO: download, verify, convert and run them.
 
-  posezoo run                       find poses in two sample photos, with the zoo's default model
-  posezoo run --input me.jpg        find poses in your own photo
-  posezoo list                      show all models
+  posezoo run                    find poses in two sample photos
+  posezoo run --input me.jpg     find poses in your own photo
+  posezoo list                   show all models
 """
 
 #: What to use in place of flags of Open Model Zoo's commands, which their users try with our verbs.
@@ -46,21 +52,21 @@ OMZ_FLAGS = {
 
 def create_parser(verb_names: Sequence[str] = VERBS) -> CommandParser:
     """The parser of the whole command line, or of some of its verbs."""
-    top = CommandParser(
+    top = _TopParser(
         prog="posezoo",
         description=DESCRIPTION,
         epilog="posezoo VERB --help shows a verb's flags and examples",
         formatter_class=HelpFormatter,
     )
     top.add_argument("--version", action=_VersionAction, nargs=0, help="show the version and exit")
-    verbs = top.add_subparsers(metavar="VERB", required=True, title="verbs")
+    verbs = top.add_subparsers(metavar="VERB", required=True, parser_class=CommandParser)
     for name in verb_names:
         module = import_module(f"posezoo.cli.verbs.{name}")
         verb = verbs.add_parser(
             name,
             usage=getattr(module, "USAGE", None),
             help=module.SUMMARY,
-            description=textwrap.fill(f"{module.SUMMARY[0].upper()}{module.SUMMARY[1:]}.", 98),
+            description=f"{module.SUMMARY[0].upper()}{module.SUMMARY[1:]}.",
             epilog="examples:\n" + textwrap.indent(module.EXAMPLES.strip(), "  "),
             formatter_class=HelpFormatter,
         )
@@ -84,7 +90,7 @@ def main(argv: Sequence[str] | None = None) -> int:
             top.error(f"no verb is called '{words[0]}'", suggest(words[0], VERBS))
         _, unknown = top.parse_known_args(words, args)
         if unknown:
-            known = [flag for action in args.parser._actions for flag in action.option_strings]
+            known = _shown_flags(args.parser)
             hints = []
             for flag in (word.partition("=")[0] for word in unknown if word.startswith("-")):
                 if flag.removesuffix("s") in known:  # list has --precision
@@ -110,10 +116,41 @@ def verb_parsers(top: argparse.ArgumentParser) -> Mapping[str, argparse.Argument
     return parsers
 
 
+def _shown_flags(parser: argparse.ArgumentParser) -> list[str]:
+    """The flags that the help shows, which excludes the spellings of earlier versions."""
+    shown = (action for action in parser._actions if action.help != argparse.SUPPRESS)
+    return [flag for action in shown for flag in action.option_strings]
+
+
 def _verbs_with(flag: str) -> str:
     verbs = verb_parsers(create_parser()).items()
-    having = [name for name, verb in verbs if flag in verb._option_string_actions]
-    return f"{' and '.join(having)} {'have' if having[1:] else 'has'} this flag" if having else ""
+    having = [name for name, verb in verbs if flag in _shown_flags(verb)]
+    if not having:
+        return ""
+    if len(having) > 3:
+        return f"{', '.join(having[:3])} and other verbs have this flag"
+    return f"{' and '.join(having)} {'have' if having[1:] else 'has'} this flag"
+
+
+class _TopParser(CommandParser):
+    """Its help shows the verbs below the headings of ``VERB_GROUPS``."""
+
+    def format_help(self) -> str:
+        """The help of the whole command line."""
+        (verbs,) = (action for action in self._actions if isinstance(action, argparse._SubParsersAction))
+        shown = {action.dest: action for action in verbs._choices_actions}
+        formatter = self._get_formatter()
+        formatter.add_usage(self.usage, self._actions, [])
+        formatter.add_text(self.description)
+        for title, names in VERB_GROUPS.items():
+            formatter.start_section(title)
+            formatter.add_arguments([shown[name] for name in names if name in shown])
+            formatter.end_section()
+        formatter.start_section("options")
+        formatter.add_arguments(self._optionals._group_actions)
+        formatter.end_section()
+        formatter.add_text(self.epilog)
+        return formatter.format_help()
 
 
 class _VersionAction(argparse.Action):
