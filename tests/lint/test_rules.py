@@ -484,6 +484,10 @@ def test_a_model_without_a_card_is_found_if_others_have_one(capsys, zoo):
         ({"license": {"spdx": "MIT", "text": "nowhere.txt"}}, "license-text"),
         ({"description": "No full stop"}, "sentences"),
         ({"deprecated": {"since": "0.2.0", "use": "gone"}}, "deprecated-use"),
+        (
+            {"recorded_outputs": {"runtime": "LiteRT 2", "file": "gone.safetensors", "checksum": "0a" * 48}},
+            "recorded-outputs",
+        ),
         ({"outputs": None}, "declared-ends"),
         (
             {

@@ -7,7 +7,14 @@ from collections.abc import Collection, Iterator
 from dataclasses import fields, replace
 
 from posezoo.cards.card_reader import read_text
-from posezoo.errors import MissingPackageError, NetworkError, SpecError, UnknownModelError, import_optional
+from posezoo.errors import (
+    ConversionError,
+    MissingPackageError,
+    NetworkError,
+    SpecError,
+    UnknownModelError,
+    import_optional,
+)
 from posezoo.facts import papers
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
@@ -246,6 +253,26 @@ def measured(view: ModelView) -> Iterator[RuleViolation]:
         return
     for tag in sorted(tags - ({variant.tag for variant in view.variants} or {""})):
         yield RuleViolation(FileLocation(str(path)), f"{NAME}: no variant has the tag {tag!r}", "tag", tag)
+
+
+@rule(
+    "recorded-outputs",
+    "The file with recorded outputs is the declared one, and has outputs for the declared inputs.",
+    "recorded_outputs: {file: gone.safetensors, ...}",
+)
+def recorded_outputs(view: ModelView) -> Iterator[RuleViolation]:
+    for variant in view.variants:
+        if variant.recorded_outputs is None:
+            continue
+        from posezoo.convert.recorded_outputs import read_recording
+
+        try:
+            inputs = set(read_recording(variant).inputs)
+        except ConversionError as error:
+            yield view.declared("recorded_outputs", error.problem)
+            continue
+        if inputs != {port.name for port in variant.inputs}:
+            yield view.declared("recorded_outputs", f"recorded_outputs: of the inputs {', '.join(inputs)}")
 
 
 @rule(
