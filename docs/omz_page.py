@@ -223,9 +223,9 @@ successful, reason}, `model_file_download_begin` {model, model_file, size, sourc
 `model_file_download_progress` {model, model_file, size}, `model_file_download_end` {model, model_file,
 successful, reason}, `model_postprocessing_begin` {model}, `model_postprocessing_end` {model, successful,
 reason}; and posezoo's own: `model_file_up_to_date` {model, model_file}, `model_file_retrieved` {model,
-model_file, origin}, `model_file_postprocessing` {model, model_file, action}; and for a package that contains files of
-the model, `model_package_download_begin` {model, package, size}, `model_package_download_progress` {model, package,
-size}, `model_package_download_end` {model, package, successful, reason}.
+model_file, origin}, `model_file_postprocessing` {model, model_file, action}; and for a package that contains
+files of the model, `model_package_download_begin` {model, package, size}, `model_package_download_progress`
+{model, package, size}, `model_package_download_end` {model, package, successful, reason}.
 """
 
 

@@ -118,7 +118,7 @@ def load(
         trust_on_first_use: as for ``get``.
         detector: the person detector of a top-down model: a model of the zoo; None for no detector (the whole
             image is one person, unless boxes are given); ``usual`` for the one in the settings, by default
-            blazepose-full, but none for MoveNet.
+            the one that the model declares. ``Estimator.people_from`` names it.
         requests: the number of images that ``stream`` processes at the same time; 0 for the device's optimum.
         streams: the number of parallel inferences, ``4`` or ``CPU:4,GPU:2``; empty for the device's choice.
         threads: the number of CPU threads; 0 for one per core.

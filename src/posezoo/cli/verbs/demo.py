@@ -138,7 +138,7 @@ FLAGS = (
         ),
         Flag(
             "--no_tracking",
-            "process each frame of a video alone; by default, MoveNet without a detector crops it to the "
+            "process each frame of a video alone; by default, MoveNet without --detector crops it to the "
             "person in the frame before, and so processes one frame after the other",
         ),
         Flag(
