@@ -9,7 +9,7 @@ MO_EXTRAS ?= caffe
 PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
-.PHONY: help quickstart test test-all test-again test-mo coverage check zoo cards site docs mo-env demo-env fetch-env bench measure resolve \
+.PHONY: help quickstart test test-all test-again test-mo coverage check zoo cards site docs examples mo-env demo-env fetch-env bench measure resolve \
         peer-env posenet-env npm-models soak release image clean
 
 help:  ## list the verbs
@@ -67,12 +67,17 @@ zoo: $(VENV)/.installed-lint  ## check our registry's metadata
 cards: $(VENV)/.installed-run  ## redraw the card of each model, and models/index.md
 	$(BIN)/python docs/draw.py models
 
-site: $(VENV)/.installed-docs $(VENV)/.installed-gallery  ## the documentation and the gallery as a site that needs no server: build/site
+# PHOTO=FILE: run all models that can be downloaded on a photo of yours, and show the results in the gallery.
+PHOTO   ?=
+site: $(VENV)/.installed-docs $(VENV)/.installed-gallery $(if $(PHOTO),$(VENV)/.installed-run)  ## the documentation and the gallery as a site that needs no server: build/site
 	$(BIN)/python -m sphinx --fail-on-warning --quiet --builder html --conf-dir docs --doctree-dir build/doctrees . build/site
-	$(BIN)/posezoo gallery --output build/site/gallery
+	$(BIN)/posezoo gallery --output build/site/gallery $(if $(PHOTO),--pictures $(PHOTO))
 
 docs: $(VENV)/.installed-run  ## redraw all that is drawn: cards, docs/cli.md
 	$(BIN)/python docs/draw.py
+
+examples: $(VENV)/.installed-run  ## draw again what each model finds on the sample photos: models/*/*/example.jpg
+	$(BIN)/python docs/draw_examples.py && $(BIN)/python docs/draw.py models
 
 # Open Model Zoo's own commands and Model Optimizer, to hold ours against them, and for --mo. 355 MB; with
 # MO_EXTRAS=caffe,tensorflow2 (2.2 GB) it reads TensorFlow, too. === does not accept posezoo's stand-in.

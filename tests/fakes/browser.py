@@ -19,6 +19,29 @@ FLAGS = (
     "--window-size=1400,1000",
 )
 
+#: A script: the names, in elements of a selector, whose lines do not end at a mark between two words.
+BROKEN_NAMES = """
+    const lines = (element) => {
+      const found = [];
+      const walker = document.createTreeWalker(element, NodeFilter.SHOW_TEXT);
+      for (let node = walker.nextNode(); node; node = walker.nextNode()) {
+        for (let at = 0; at < node.length; at++) {
+          const range = new Range();
+          range.setStart(node, at);
+          range.setEnd(node, at + 1);
+          const top = Math.round(range.getBoundingClientRect().top);
+          if (!found.length || found.at(-1).top !== top) found.push({ top, text: "" });
+          found.at(-1).text += node.data[at];
+        }
+      }
+      return found.map((line) => line.text);
+    };
+    return [...document.querySelectorAll(arguments[0])]
+      .filter((each) => each.checkVisibility())
+      .map(lines)
+      .filter((each) => each.slice(0, -1).some((line) => !/[-_.@ ,(/]$/.test(line)));
+"""
+
 
 class Browser:
     """One window; ``close`` it."""

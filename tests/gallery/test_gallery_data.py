@@ -109,6 +109,22 @@ def test_a_card_without_metrics_is_accepted(tmp_path, card):
     assert net.published.keys() == {"download_bytes"}
 
 
+@pytest.mark.parametrize("content", [b"", b"<svg onload=alert(1)>", b"\xff\xd8\xff" + bytes(200_000)])
+def test_a_picture_that_is_no_small_jpeg_is_not_shown(tmp_path, content):
+    path = write_model(tmp_path / "models", "net", model_yml())
+    path.with_name("example.jpg").write_bytes(content)
+    assert gathered(tmp_path / "models").entries[0].pictures == ()
+
+
+def test_a_picture_is_of_the_default_variant(tmp_path):
+    variants = {tag: {"files": model_yml()["files"]} for tag in ("aa", "bb")}
+    path = write_model(tmp_path / "models", "net", model_yml(files=None, variants=variants))
+    path.with_name("example.jpg").write_bytes(b"\xff\xd8\xff")
+    default, other = gathered(tmp_path / "models").entries
+    assert [picture.description for picture in default.pictures] == ["what net finds in two photos"]
+    assert other.pictures == ()
+
+
 def test_open_model_zoos_2021_models_have_the_metrics_of_their_cards(shared):
     rows = gathered(shared / "data" / "omz-2021.4" / "models")
     entries = by_name(rows)

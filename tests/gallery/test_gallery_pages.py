@@ -11,13 +11,19 @@ import pytest
 from fakes.sites import MACHINE, gathered, measurements, pose_zoo
 from fakes.zoo import model_yml, write_model
 from posezoo.gallery.gallery_pages import draw_gallery_pages
-from posezoo.gallery.templates import is_web_address, minify, to_script_json
+from posezoo.gallery.templates import breakable, is_web_address, minify, to_script_json
 from posezoo.measured import update_measured_yml
 from posezoo.registry import builtin_models_dir
 
 INDEX_OF_100_BYTES = 60_000  # compressed
 PAGE_BYTES = 15_000
 MEASURED_PAGE_BYTES = 25_000  # with all measurements of a composite and its parts
+
+
+@pytest.fixture(scope="module")
+def our_pages():
+    """The pages of our own models."""
+    return draw_gallery_pages(gathered(builtin_models_dir()), first="blazepose-full")
 
 
 def compressed(page: bytes) -> int:
@@ -41,10 +47,12 @@ def test_the_index_of_100_models_and_their_pages_are_small(tmp_path):
     assert max(map(len, pages.values())) <= PAGE_BYTES
 
 
-def test_each_page_of_our_zoo_is_small():
-    pages = draw_gallery_pages(gathered(builtin_models_dir()))
+def test_each_page_of_our_zoo_is_small(our_pages):
+    pages = dict(our_pages)
     assert compressed(pages.pop("index.html")) <= INDEX_OF_100_BYTES
-    sizes = {name: len(re.sub(rb"<svg.*?</svg>", b"", page, flags=re.DOTALL)) for name, page in pages.items()}
+    pages.pop("side_by_side.html")
+    drawings = re.compile(rb"<svg.*?</svg>|data:image/jpeg;base64,[^\"]*", re.DOTALL)
+    sizes = {name: len(drawings.sub(b"", page)) for name, page in pages.items()}
     assert {name: size for name, size in sizes.items() if size > MEASURED_PAGE_BYTES} == {}
 
 
@@ -79,12 +87,11 @@ def test_the_page_of_a_model_has_the_facts_of_its_card(tmp_path):
         ],
     ]
     assert "Measured with: A processor, 2 cores, Linux; pipeline read, found, drawn." in shown
-    assert page.count("<circle") == 17
+    assert page.count("<circle") == 2 * 17  # at the top in place of a picture, and with the keypoints
 
 
-def test_only_pages_of_our_zoo_have_commands(tmp_path):
-    page = "models/blazepose-full.html"
-    ours = draw_gallery_pages(gathered(builtin_models_dir()))[page].decode()
+def test_only_pages_of_our_zoo_have_commands(tmp_path, our_pages):
+    ours = our_pages["models/blazepose-full.html"].decode()
     for command in (
         "posezoo run blazepose-full --input photo.jpg",
         "posezoo convert blazepose-full",
@@ -96,9 +103,39 @@ def test_only_pages_of_our_zoo_have_commands(tmp_path):
     )
 
 
+def test_a_page_begins_with_the_picture_the_command_the_size_and_the_license(our_pages):
+    for name in ("models/blazepose-full.html", "index.html"):
+        first, _, rest = our_pages[name].decode().partition('aria-label="Example"')[2].partition("</section>")
+        assert first.index("data:image/jpeg") < first.index('<code class="one">posezoo run blazepose-full<')
+        assert "9.4 MB" in first and "Apache-2.0" in first and "Eileen Collins" in first
+        assert "<table" in rest and "<table" not in first
+
+
+def test_a_model_without_a_picture_shows_its_skeleton_and_the_command(our_pages):
+    page = our_pages["models/simple_pose_resnet50_v1b.html"].decode()
+    first = page.partition('aria-label="Example"')[2].partition("</section>")[0]
+    assert "data:image/jpeg" not in first
+    assert first.count("<circle") == 17
+    assert '<code class="one">posezoo run simple_pose_resnet50_v1b<' in first
+
+
+def test_all_pictures_are_side_by_side_on_one_page(our_pages):
+    page = our_pages["side_by_side.html"].decode()
+    with_pictures = sorted(path.parent.name for path in builtin_models_dir().glob("*/*/example.jpg"))
+    assert {"blazepose-full", "movenet-thunder", "tf-pose-mobilenet-v2-small"} <= {*with_pictures}
+    assert re.findall(r'<h2><a href="models/([^"]*)\.html">', page) == with_pictures
+    assert page.count('src="data:image/jpeg') == len(with_pictures)
+
+
+def test_a_registry_without_pictures_has_no_page_of_them(tmp_path):
+    pages = draw_gallery_pages(gathered(pose_zoo(tmp_path)), first="blazepose-full")
+    assert "side_by_side.html" not in pages
+    assert b'aria-label="Example"' not in pages["index.html"]
+
+
 def test_the_page_of_a_composite_links_to_its_parts(tmp_path):
     page = draw_gallery_pages(gathered(pose_zoo(tmp_path)))["models/pair.html"].decode()
-    assert '<a href="first-part.html">first-part</a>: The first-part.' in page
+    assert '<a href="first-part.html">first-<wbr>part</a>: The first-part.' in page
     part = draw_gallery_pages(gathered(tmp_path / "models"))["models/first-part.html"].decode()
     assert 'A part of <a href="pair.html">pair</a>.' in part
 
@@ -154,6 +191,18 @@ def test_a_plain_address_is_linked(address):
 )
 def test_an_address_with_tricks_is_text(address):
     assert not is_web_address(address)
+
+
+@pytest.mark.parametrize(
+    ("name", "shown"),
+    [
+        ("simple_pose_resnet18_v1b@ccd24037", "simple_|pose_|resnet18_|v1b@|ccd24037"),
+        ("movenet-thunder", "movenet-|thunder"),
+        ("<b>_</b>", "&lt;b&gt;_&lt;/b&gt;"),
+    ],
+)
+def test_a_name_breaks_only_between_its_words(name, shown):
+    assert str(breakable(name)) == shown.replace("|", "<wbr>")
 
 
 def test_minifying_a_script_removes_only_lines_of_comments():

@@ -41,11 +41,11 @@ def draw_example_section(facts: ModelFacts, *, linked: bool = False) -> Iterator
     install = format_code(f"pip install -e '.[{','.join(extras)}]'")
     yield f"The example needs the extra{'s' * (len(extras) > 1)} {named}: {install} in a checkout."
     if model.decoder is None:
-        yield format_code_block("sh", [_command(facts, f"get {facts.name} --precisions {precision}")])
+        yield format_code_block("sh", [format_shortest_command(facts, precision)])
         return
-    run = f"run {facts.name}"
+    run = format_shortest_command(facts, precision)
     yield "Run it on two sample photos, or on a photo of your own:"
-    yield format_code_block("sh", [_command(facts, run), _command(facts, f"{run} --input {PHOTO}")])
+    yield format_code_block("sh", [run, _command(facts, f"run {facts.name} --input {PHOTO}")])
     people = declared_people(model)
     if people is None:
         return
@@ -109,6 +109,19 @@ def draw_performance_hint(facts: ModelFacts) -> Iterator[str]:
         is_open = any(-1 in port.shape and port.usual_size is None for port in ports)
         size = f" --size {SIZE}" if is_open else ""
         yield format_code_block("sh", [_command(facts, f"benchmark {facts.name}{size}")])
+
+
+def format_shortest_command(facts: ModelFacts, precision: Precision) -> str:
+    """The command that runs a model on the sample photos; that gets its IR if it has no decoder."""
+    if facts.model.decoder is None:
+        return _command(facts, f"get {facts.name} --precisions {precision}")
+    return _command(facts, f"run {facts.name}")
+
+
+def finds_keypoints(facts: ModelFacts) -> bool:
+    """Whether it is run by itself and finds keypoints, so that its results can be drawn."""
+    skeleton = facts.skeleton
+    return not facts.composite and facts.model.decoder is not None and bool(skeleton and skeleton.keypoints)
 
 
 def default_precision(facts: ModelFacts) -> Precision | None:

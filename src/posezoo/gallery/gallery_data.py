@@ -10,9 +10,10 @@ import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
-from posezoo.cards.card_reader import CardMetric, read_card
+from posezoo.cards.card_reader import CardMetric, read_card, to_plain_text
 from posezoo.cards.markdown import one_line
 from posezoo.cards.model_card import NAME, NOTE, has_note
+from posezoo.cards.usage_section import CREDIT, PICTURE
 from posezoo.facts.comparison import (
     MeasurementSelection,
     MetricSource,
@@ -71,11 +72,26 @@ _SPELLINGS = (
 )
 
 
+#: The limit of the size of a registry's example pictures; a page contains its pictures.
+MAX_PICTURE_BYTES = 200_000
+
+
+@dataclass(frozen=True, slots=True)
+class Picture:
+    """One or more photos with the poses that a model finds."""
+
+    jpeg: bytes
+    description: str
+    credit: str = ""  # who took the photos
+    note: str = ""  # the photo, or the precision if the command uses another one
+
+
 @dataclass(frozen=True, slots=True)
 class GalleryEntry:
     """A model, a variant, a composite or a part of one in the index."""
 
     facts: ModelFacts
+    pictures: Sequence[Picture]
     published: Mapping[str, SourcedMetric]  # the values that its publisher states
     from_card: tuple[CardMetric, ...]  # the metrics on the card of a foreign registry, as written
     measured: Mapping[Precision, Mapping[str, SourcedMetric]]  # the metrics of each IR
@@ -140,9 +156,16 @@ class GalleryData:
 
 
 def collect_gallery_data(
-    models: Sequence[ModelFacts], layout: ModelLayout, selection: MeasurementSelection
+    models: Sequence[ModelFacts],
+    layout: ModelLayout,
+    selection: MeasurementSelection,
+    pictures: Mapping[str, Sequence[Picture]] | None = None,
 ) -> GalleryData:
-    """The gallery's data of these models and their variants."""
+    """The gallery's data of these models and their variants.
+
+    Args:
+        pictures: of each model by its name; None for the example pictures in the registry.
+    """
     by_name = {facts.name: facts for model in models for facts in (model, *model.variants)}
     compared = compare_models([*by_name.values()], tuple(Precision), layout, selection)
     measured: dict[str, dict[Precision, Mapping[str, SourcedMetric]]] = {}
@@ -162,7 +185,8 @@ def collect_gallery_data(
             published = published_metrics(facts.model) or dict(_first_of_each(from_card))
         if facts.size_bytes:
             published["download_bytes"] = SourcedMetric(facts.size_bytes, MetricSource.DECLARED)
-        entries.append(GalleryEntry(facts, published, tuple(from_card), measured.get(name, {})))
+        shown = read_example(facts) if pictures is None else pictures.get(name, ())
+        entries.append(GalleryEntry(facts, shown, published, tuple(from_card), measured.get(name, {})))
     keys = {key for entry in entries for key in entry.published}
     keys |= {key for entry in entries for values in entry.measured.values() for key in values}
     # Accuracies that only foreign cards state come after AP.
@@ -170,6 +194,23 @@ def collect_gallery_data(
     axes = {key: axis for key, axis in {**AXES, **others}.items() if key in keys}
     settings = (compared.speed_setting, compared.network_setting, compared.accuracy_conditions)
     return GalleryData(tuple(entries), axes, *settings)
+
+
+def read_example(facts: ModelFacts) -> Sequence[Picture]:
+    """The picture that a registry has of a model; none if it has no JPEG of up to ``MAX_PICTURE_BYTES``."""
+    model = facts.model
+    if isinstance(model, ModelSpec) and not model.is_default:
+        return ()
+    path = model.path.with_name(PICTURE)
+    try:
+        if not path.is_file() or path.stat().st_size > MAX_PICTURE_BYTES:
+            return ()
+        jpeg = path.read_bytes()
+    except OSError:
+        return ()
+    if not jpeg.startswith(b"\xff\xd8\xff"):
+        return ()
+    return (Picture(jpeg, f"what {facts.name} finds in two photos", to_plain_text(CREDIT)),)
 
 
 def name_family(name: str) -> str:

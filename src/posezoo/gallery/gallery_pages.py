@@ -1,11 +1,12 @@
-"""All pages of a gallery: a page for each model with the facts of its card, and the index.
+"""All pages of a gallery: a page for each model with the facts of its card, the pictures, and the index.
 
-The index has search, filters, a chart and a table of all models; a model's page has no script.
+The index has search, filters, a chart and a table of all models. One page shows the pictures of all models
+side by side. Only the index needs JavaScript; on the other pages, it only copies commands.
 """
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
@@ -13,18 +14,31 @@ from posezoo.cards.card_reader import to_plain_text
 from posezoo.cards.markdown import one_line
 from posezoo.cards.measurement_tables import TITLES, tabulate_measurements
 from posezoo.cards.skeleton_svg import keypoint_position
-from posezoo.cards.usage_section import draw_example_section, draw_usage_sections
+from posezoo.cards.usage_section import (
+    default_precision,
+    draw_example_section,
+    draw_usage_sections,
+    format_shortest_command,
+)
 from posezoo.facts.comparison import MetricSource, SourcedMetric
-from posezoo.facts.labels import format_figure, format_port_shape, format_protocol, format_role
+from posezoo.facts.labels import (
+    format_figure,
+    format_megabytes,
+    format_port_shape,
+    format_protocol,
+    format_role,
+)
 from posezoo.facts.model_facts import ModelFacts, converted_input, unique
 from posezoo.facts.papers import format_bibtex
 from posezoo.gallery.gallery_data import GalleryData, GalleryEntry
-from posezoo.gallery.templates import index_script, render_page, to_script_json
+from posezoo.gallery.templates import SCRIPTS, page_script, render_page, to_data_address, to_script_json
 from posezoo.pose.keypoints import Skeleton
 from posezoo.registry import builtin_models_dir, read_copyright_line
 from posezoo.spec.model import ModelSpec, PublishedAccuracy, SourceFile
 
 NAME = "index.html"
+#: The page with the pictures of all models.
+SIDE_BY_SIDE = "side_by_side.html"
 TITLE = "Model gallery"
 
 #: The filters in order: the names of ``GalleryEntry.facets`` and the precision.
@@ -43,18 +57,31 @@ _NOTES = {
 Row = tuple[str, ...]
 
 
-def draw_gallery_pages(gallery: GalleryData, title: str = TITLE) -> dict[str, bytes]:
-    """The content of each page by its path below the site's folder; the index is last."""
+def draw_gallery_pages(gallery: GalleryData, title: str = TITLE, *, first: str = "") -> dict[str, bytes]:
+    """The content of each page by its path below the site's folder; the index is last.
+
+    Args:
+        title: the heading of the index.
+        first: the name of the model that the index begins with; if it is none of the gallery's, the index
+            begins with the first model that has a picture, if any.
+    """
     names = {entry.name for entry in gallery.entries}
     pages = {entry.page: _draw_model_page(entry, gallery, names) for entry in gallery.entries}
+    with_pictures = [entry for entry in gallery.entries if entry.pictures]
+    if with_pictures:
+        pages[SIDE_BY_SIDE] = _draw_side_by_side(with_pictures)
+    named = [entry for entry in gallery.entries if entry.name == first]
+    shown_first = next(iter((*named, *with_pictures)), None)
     count = len(gallery.entries)
     tasks = len({entry.facts.model.task for entry in gallery.entries})
     data = index_data(gallery)
     pages[NAME] = render_page(
         "index.html",
-        ["base", "index"],
-        index_script(),
+        ["base", "hero", "index"],
+        page_script(SCRIPTS),
         title=title,
+        hero=_hero(shown_first) if shown_first else None,
+        side_by_side=SIDE_BY_SIDE if SIDE_BY_SIDE in pages else "",
         summary=f"{count} model{'' if count == 1 else 's'}, {tasks} task{'' if tasks == 1 else 's'}: "
         "find, compare and open them. Every figure says whether it was measured or published.",
         facets=FACETS,
@@ -117,15 +144,18 @@ def _draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collectio
     """A model's page; ``pages`` are the names of all models that have one."""
     facts, model = entry.facts, entry.facts.model
     parts = facts.parts
-    tags = [*entry.facets.values(), *(precision.value for precision in entry.precisions)]
+    facets = [value for key, value in entry.facets.items() if key not in ("license", "approach")]
+    tags = [*facets, *(precision.value for precision in entry.precisions)]
     related = [("A part of", facts.composite)] if facts.composite else []
     related += [("There is also", variant.name) for variant in facts.variants]
     return render_page(
         "model.html",
-        ["base", "model"],
+        ["base", "hero", "model"],
+        page_script(["copy"]),
         title=entry.name,
+        hero=_hero(entry),
         model=model,
-        tags=[tag for tag in tags if tag and "://" not in tag],  # a license's address is shown below
+        tags=[tag for tag in tags if tag],
         parts=[
             (part.name, f"{part.name}.html" if part.name in pages else "", part.description)
             for part in (parts if facts.stages else ())
@@ -162,6 +192,47 @@ def _draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collectio
         citations=[format_bibtex(paper) for paper in facts.papers],
         files=[_file_row(file) for part in parts for file in part.files],
     )
+
+
+def _draw_side_by_side(entries: Sequence[GalleryEntry]) -> bytes:
+    """The pictures of all models, each with the command that runs it."""
+    heroes = [_hero(entry) for entry in entries]
+    return render_page(
+        "side_by_side.html",
+        ["base", "hero", "side_by_side"],
+        page_script(["copy"]),
+        title="Side by side",
+        heroes=heroes,
+        credits=unique(credit for hero in heroes for credit in hero["credits"]),
+    )
+
+
+def _hero(entry: GalleryEntry) -> dict[str, Any]:
+    """What a page shows of a model first: pictures or the skeleton, the command, size and license."""
+    facts = entry.facts
+    precision = default_precision(facts)
+    return {
+        "name": entry.name,
+        "page": entry.page.replace("@", "%40"),
+        "description": facts.model.description,
+        "pictures": [(to_data_address(each.jpeg), each.description, each.note) for each in entry.pictures],
+        "credits": unique(each.credit for each in entry.pictures),
+        "skeleton": _skeleton(facts.skeleton) if facts.skeleton else None,
+        "command": format_shortest_command(facts, precision) if precision and _is_ours(facts) else "",
+        "facts": [
+            ("Download", format_megabytes(facts.size_bytes)),
+            ("License", ", ".join(facts.licenses) or "not declared"),
+            ("Approach", facts.approach),
+        ],
+    }
+
+
+def _is_ours(facts: ModelFacts) -> bool:
+    """Whether it is one of posezoo's models: other registries may be in any folder.
+
+    A pasted command would not work there.
+    """
+    return facts.model.path.is_relative_to(builtin_models_dir())
 
 
 def _metrics_table(entry: GalleryEntry, gallery: GalleryData) -> dict[str, object]:
@@ -241,11 +312,8 @@ def _skeleton(skeleton: Skeleton) -> dict[str, object]:
 
 
 def _commands(facts: ModelFacts) -> list[tuple[str, str]]:
-    """The headings, texts and code blocks of the card's commands, for models that are part of posezoo.
-
-    Other registries may be in any folder, so a pasted command would not work.
-    """
-    if not facts.model.path.is_relative_to(builtin_models_dir()):
+    """The headings, texts and code blocks of the card's commands, for models that are part of posezoo."""
+    if not _is_ours(facts):
         return []
     commands = []
     for paragraph in (*draw_example_section(facts), *draw_usage_sections(facts)):

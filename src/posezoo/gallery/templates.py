@@ -23,7 +23,7 @@ _HERE = Path(__file__).parent
 #: The files of the index's script, in order.
 SCRIPTS = (
     *("elements", "rows", "state", "filters", "scales", "chart"),
-    *("legend", "table", "compare", "main"),
+    *("legend", "table", "compare", "main", "copy"),
 )
 
 
@@ -58,6 +58,7 @@ def _environment() -> Any:
     )
     environment.tests["web_address"] = is_web_address
     environment.filters["plain"] = one_line
+    environment.filters["breakable"] = breakable
     environment.filters["filled_columns"] = non_empty_columns
     return environment
 
@@ -67,9 +68,9 @@ def read_asset(name: str) -> str:
     return (_HERE / "assets" / name).read_text("utf-8")
 
 
-def index_script() -> str:
-    """The index's script: all its files, in one function scope."""
-    parts = "\n".join(read_asset(f"{name}.js") for name in SCRIPTS)
+def page_script(names: Sequence[str]) -> str:
+    """Some scripts of assets/, in one function scope."""
+    parts = "\n".join(read_asset(f"{name}.js") for name in names)
     return minify(f'(() => {{\n"use strict";\n{parts}\n}})();\n')
 
 
@@ -77,6 +78,17 @@ def minify(text: str) -> str:
     """A style sheet or script without indentation and without whole-line comments."""
     lines = (line.strip() for line in text.splitlines())
     return "\n".join(line for line in lines if line and not line.startswith(("//", "/*", "*/")))
+
+
+def breakable(name: str) -> Any:
+    """A name as HTML that breaks into lines only after ``-``, ``_``, ``.`` and ``@``."""
+    markup = import_optional("markupsafe", extra="gallery")
+    return markup.Markup("<wbr>").join(re.split(r"(?<=[-_.@])(?=\w)", name))
+
+
+def to_data_address(jpeg: bytes) -> str:
+    """A JPEG as an address that contains it, so that a page needs no other file."""
+    return f"data:image/jpeg;base64,{base64.b64encode(jpeg).decode()}"
 
 
 def _hash(text: str) -> str:

@@ -2,21 +2,29 @@
 
 from __future__ import annotations
 
+import base64
 import json
 import os
+import re
+import shutil
 import signal
 import subprocess
 import sys
 import time
 
+import cv2
+import numpy as np
 import pytest
 
+from conftest import by_digest
 from fakes.command import heed_interrupts, posezoo
 from fakes.waiting import HANG_S
 from fakes.zoo import model_yml, write_model
+from posezoo.registry import builtin_models_dir
 
 pytest.importorskip("jinja2", reason="needs jinja2")
 
+CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
 SPEED = {
     "model": "other",
     "kind": "speed",
@@ -103,6 +111,66 @@ def test_an_unreadable_file_is_reported_and_the_others_are_shown(checkout):
     assert ended.returncode == 1
     assert "broken/model.yml:2:1: not YAML" in ended.stderr
     assert pages(checkout / "site") == ["index.html", "models/light.html", "models/other.html"]
+
+
+def test_pictures_of_ones_own_photo_are_shown_of_each_model_that_can_be_downloaded(
+    blazepose, mirror, tmp_path
+):
+    shutil.copy(by_digest(mirror, CAMERA), tmp_path / "me.png")
+    models = ("blazepose-full", "human-pose-estimation-0001", "human-pose-estimation-0005")
+    environ = {"POSEZOO_MIRROR": str(mirror), "POSEZOO_ATTEMPTS": "1"}
+    ended = posezoo(
+        *("gallery", *models, "--pictures", "me.png", "--output_dir", blazepose.output_dir),
+        cwd=tmp_path,
+        **environ,
+    )
+    assert ended.returncode == 0, ended.stderr
+    missing = "warning: no picture of models whose files cannot be downloaded: human-pose-estimation-0005"
+    assert missing in ended.stderr.splitlines()
+    page = (tmp_path / "site" / "side_by_side.html").read_text()
+    assert re.findall(r'alt="([^"]*)"', page) == [
+        "what blazepose-full finds in me.png",
+        "what human-pose-estimation-0001 finds in me.png",
+    ]
+    assert re.findall(r'class="note">([^<]*)', page) == ["me.png", "me.png, FP16-INT8"]
+    jpeg = base64.b64decode(re.findall(r'"data:image/jpeg;base64,([^"]*)"', page)[0])
+    picture = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    photo = cv2.imread(str(tmp_path / "me.png"))
+    assert picture.shape == photo.shape
+    assert (np.abs(picture.astype(int) - photo).max(axis=2) > 100).mean() > 0.005
+
+
+def test_the_picture_of_the_default_model_is_what_it_finds_today(blazepose, mirror, tmp_path):
+    ended = posezoo(
+        *("gallery", "blazepose-full", "--pictures", "--output_dir", blazepose.output_dir),
+        cwd=tmp_path,
+        POSEZOO_MIRROR=str(mirror),
+    )
+    assert ended.returncode == 0, ended.stderr
+    page = (tmp_path / "site" / "models" / "blazepose-full.html").read_text()
+    assert "Eileen Collins" in page
+    jpeg = base64.b64decode(re.findall(r'"data:image/jpeg;base64,([^"]*)"', page)[0])
+    today = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    kept = cv2.imread(str(builtin_models_dir() / "public" / "blazepose-full" / "example.jpg"))
+    assert np.abs(today.astype(int) - kept).max() < 64
+
+
+@pytest.mark.parametrize(
+    ("photo", "message"),
+    [("no.jpg", "error: no image to work on: no.jpg"), ("bad.jpg", "error: bad.jpg: is not an image of")],
+)
+def test_a_photo_that_cannot_be_read_is_reported_before_a_model_is_run(checkout, photo, message):
+    (checkout / "bad.jpg").write_text("no image")
+    ended = gallery(checkout, "--pictures", photo)
+    assert ended.returncode == 1
+    assert ended.stderr.startswith(message)
+    assert not (checkout / "site").exists()
+
+
+def test_a_dry_run_runs_no_model(checkout):
+    ended = gallery(checkout, "--pictures", "--dry_run")
+    assert ended.returncode == 1
+    assert ended.stderr.startswith("error: --pictures runs the models, which --dry_run does not")
 
 
 @pytest.mark.parametrize(

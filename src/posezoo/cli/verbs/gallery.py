@@ -13,7 +13,9 @@ With ``--format json``, the output is an object::
 from __future__ import annotations
 
 import argparse
+from collections.abc import Sequence
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
@@ -21,8 +23,18 @@ from posezoo.cli.model_filters import facts_of
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
 from posezoo.cli.verbs.compare import MEASUREMENT_FLAGS, measurement_selection
+from posezoo.cli.verbs.run import DEFAULT_MODEL, expand_image_paths
 from posezoo.console import Console
-from posezoo.errors import PosezooError, import_optional
+from posezoo.errors import ConversionError, DownloadError, InferenceError, PosezooError, import_optional
+from posezoo.events import Event, WarningIssued
+from posezoo.facts.labels import join
+
+if TYPE_CHECKING:
+    from posezoo.facts.model_facts import ModelFacts
+    from posezoo.gallery.gallery_data import Picture
+    from posezoo.images import Image
+    from posezoo.pipeline.zoo_context import Context
+    from posezoo.spec.model import Precision
 
 SUMMARY = (
     "write a static web site about models, with search, filters, an accuracy chart and a page for each model"
@@ -32,11 +44,18 @@ EXAMPLES = """
 posezoo gallery --output site/
 posezoo gallery 'simple_pose_*' --output poses/ --title 'Simple pose'
 posezoo gallery --figures speed.json --output site/
+posezoo gallery --pictures me.jpg --output site/
 """
 
 FLAGS = (
     Flag("models MODEL", "names or globs (default: all)", nargs="*"),
     Flag("--output DIR", "write the site to this folder (default: site)", default=Path("site")),
+    Flag(
+        "--pictures PHOTO",
+        "run each pose model whose files can be downloaded, and show what it finds on these photos (default: "
+        "two public-domain sample photos); without this flag, the site shows the pictures of the registry",
+        nargs="*",
+    ),
     Flag("--title TEXT", "title of the index (default: Model gallery)"),
     Flag(
         "--force",
@@ -57,6 +76,10 @@ def run(args: argparse.Namespace) -> int:
 
     for package in ("jinja2", "markdown_it"):
         import_optional(package, extra="gallery")
+    if args.pictures is not None:
+        import_optional("cv2", extra="run")
+        if args.dry_run:
+            raise PosezooError("--pictures runs the models, which --dry_run does not", hint="use one of them")
     context = flags.context_from_args(args)
     flags.require_local("gallery", context.layout.output_dir)
     with Console(quiet=args.quiet) as console:
@@ -70,15 +93,16 @@ def run(args: argparse.Namespace) -> int:
         ]
         if not models:
             raise PosezooError("there is no model to show", hint="posezoo list shows the models of the zoo")
-        data = collect_gallery_data(models, context.layout, own)
+        pictures = None if args.pictures is None else _draw_pictures(args.pictures, models, context, console)
+        data = collect_gallery_data(models, context.layout, own, pictures)
         if (args.setting or args.machine) and not data.speed_setting:
             console.warn("no speed measurement matches --machine and --setting")
-        pages = draw_gallery_pages(data, args.title or TITLE)
+        pages = draw_gallery_pages(data, args.title or TITLE, first=DEFAULT_MODEL)
         write = plan_site if args.dry_run else write_site
         changes = write(args.output, pages, force=args.force)
         answer = {
             "output": str(args.output),
-            "models": len(pages) - 1,
+            "models": len(data.entries),
             "bytes": sum(map(len, pages.values())),
             "written": list(changes.written),
             "unchanged": list(changes.unchanged),
@@ -91,3 +115,60 @@ def run(args: argparse.Namespace) -> int:
         )
     print_result(args, answer, args.output / "index.html")
     return 1 if selection.problems else 0
+
+
+def _draw_pictures(
+    photos: Sequence[str], models: Sequence[ModelFacts], context: Context, console: Console
+) -> dict[str, list[Picture]]:
+    """The pictures of each pose model whose files can be downloaded, by its name; others cause a warning."""
+    from posezoo.cards.usage_section import finds_keypoints
+    from posezoo.download.published_photos import download_samples
+    from posezoo.images import read_image
+    from posezoo.pipeline.example_pictures import draw_examples
+
+    paths: Sequence[Path]
+    if photos:
+        paths = expand_image_paths(photos, console.warn)
+    else:
+        paths = download_samples(context.layout.samples_dir, context.download_options, console)
+    read = {path: read_image(path) for path in paths}
+    pictures: dict[str, list[Picture]] = {}
+    not_available: list[str] = []
+
+    def listen(event: Event) -> None:
+        # Models whose files cannot be downloaded are named together at the end.
+        if not isinstance(event, WarningIssued):
+            console(event)
+
+    for facts in filter(finds_keypoints, models):
+        try:
+            precision, drawn = draw_examples(facts, [*read.values()], context, listener=listen)
+        except DownloadError:
+            not_available.append(facts.name)
+        except (ConversionError, InferenceError) as error:
+            console.warn(f"{facts.name}: no picture: {error.problem}")
+        else:
+            names = [path.name for path in read] if photos else []
+            pictures[facts.name] = _encode_pictures(facts, precision, drawn, names)
+    if not_available:
+        console.warn(f"no picture of models whose files cannot be downloaded: {', '.join(not_available)}")
+    return pictures
+
+
+def _encode_pictures(
+    facts: ModelFacts, precision: Precision, drawn: Sequence[Image], names: Sequence[str]
+) -> list[Picture]:
+    """A picture of each photo of the user; without ``names``, the sample photos as one picture."""
+    from posezoo.cards.card_reader import to_plain_text
+    from posezoo.cards.usage_section import CREDIT, default_precision
+    from posezoo.gallery.gallery_data import Picture
+    from posezoo.pipeline.example_pictures import encode_example, join_side_by_side
+
+    other = "" if precision is default_precision(facts) else precision.value
+    if not names:
+        jpeg = encode_example(join_side_by_side(drawn))
+        return [Picture(jpeg, f"what {facts.name} finds in two photos", to_plain_text(CREDIT), other)]
+    return [
+        Picture(encode_example(picture), f"what {facts.name} finds in {name}", note=join(name, other))
+        for name, picture in zip(names, drawn, strict=True)
+    ]

@@ -17,7 +17,7 @@ function drawTray() {
   tray.hidden = !state.compare.length;
   document.getElementById("chosen").replaceChildren(
     ...state.compare.map((name) =>
-      make("button", { type: "button", class: "chip", "aria-label": `remove ${name}`, onclick: () => choose(name) }, name, make("span", { "aria-hidden": "true" }, "×"))),
+      make("button", { type: "button", class: "chip", "aria-label": `remove ${name}`, onclick: () => choose(name) }, ...breakable(name), make("span", { "aria-hidden": "true" }, "×"))),
   );
   document.getElementById("open-compare").disabled = state.compare.length < 2;
 }
@@ -40,7 +40,7 @@ function comparedTable() {
   ].filter(([, key]) => rows.some((row) => row.model.facts[key]));
   return make("table", {},
     make("thead", {}, make("tr", {}, make("td", {}), ...rows.map((row) =>
-      make("th", { scope: "col" }, make("a", { href: row.model.page }, row.model.name), row.precision ? make("small", {}, row.precision) : "")))),
+      make("th", { scope: "col" }, make("a", { href: row.model.page }, ...breakable(row.model.name)), row.precision ? make("small", {}, row.precision) : "")))),
     make("tbody", {},
       ...known.filter((key) => rows.some((row) => row.figures[key])).map((key) => comparedFigure(rows, key)),
       ...words.map(([title, key]) => make("tr", {}, make("th", { scope: "row" }, title), ...rows.map((row) => make("td", {}, row.model.facts[key])))),

@@ -25,6 +25,11 @@ function shortened(text) {
   return text.replace(/^https?:\/\/(www\.|raw\.)?(github(usercontent)?\.com\/)?(?=.)/, "");
 }
 
+/** A name as nodes; it breaks into lines only after -, _, . and @. */
+function breakable(name) {
+  return name.split(/(?<=[-_.@])(?=\w)/).flatMap((part, i) => (i ? [make("wbr"), part] : [part]));
+}
+
 /** Announce a change through screen readers. */
 function announce(text) {
   document.getElementById("announced").textContent = text;

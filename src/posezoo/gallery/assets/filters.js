@@ -86,7 +86,7 @@ function drawFacet(facet, title) {
         "data-value": `${facet}:${value}`,
         onchange: () => change({ [facet]: toggled(state[facet], value) }),
       }),
-      make("span", { title: value }, shortened(value)),
+      make("span", { title: value }, ...breakable(shortened(value))),
       make("small", {}, String(count)),
     ),
   );

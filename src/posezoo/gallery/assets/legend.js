@@ -69,7 +69,7 @@ function showCard(point) {
   });
   const facts = [row.precision, (row.model.facts.input || "").replace("x", " × "), row.model.facts.framework, row.model.facts.license];
   card.replaceChildren(
-    make("strong", {}, row.model.name),
+    make("strong", {}, ...breakable(row.model.name)),
     make("p", {}, facts.filter(Boolean).join(" · ")),
     make("table", {}, make("tbody", {}, ...lines)),
     make("p", { class: "keys" }, "Click or Enter: open its page · c: compare"),

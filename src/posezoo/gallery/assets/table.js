@@ -16,7 +16,6 @@ function drawTable(rows) {
     make("th", { scope: "col", class: "pick" }, make("span", { class: "unseen" }, "Compare")),
     heading(key, "words", sorter("name", "Model", "", key), sorter("task", "Task", "", key)),
     ...columns.map((name) => heading(key, "number", sorter(name, axes[name].title, axes[name].unit, key))),
-    make("th", { scope: "col", class: "number" }, "Input"),
     make("th", { scope: "col" }, "License"),
   );
   document.getElementById("rows").replaceChildren(...sorted.map((row) => lineOf(row, columns)));
@@ -72,11 +71,10 @@ function lineOf(row, columns) {
       type: "checkbox", checked: chosen, "aria-label": `compare ${model.name}`, "data-name": model.name,
       onchange: () => choose(model.name),
     })),
-    make("th", { scope: "row" }, make("a", { href: model.page, title: model.description }, model.name),
+    make("th", { scope: "row" }, make("a", { href: model.page, title: model.description }, ...breakable(model.name)),
       row.precision && state.precision.length ? make("small", {}, row.precision) : "",
-      make("div", {}, model.facts.task)),
+      make("div", {}, [model.facts.task, (model.facts.input || "").replace("x", " × ")].filter(Boolean).join(", "))),
     ...columns.map((key) => numberCell(row, key)),
-    make("td", { class: "number" }, (model.facts.input || "").replace("x", " × ")),
     make("td", { class: "license", title: model.facts.license }, shortened(model.facts.license || "")),
   );
 }

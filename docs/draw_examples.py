@@ -1,0 +1,48 @@
+"""Draw example.jpg of each model whose files can be downloaded: its results on the two sample photos.
+
+docs/draw_examples.py [MODEL ...]: the models to run (default: all). The picture shows what the command of the
+page finds, so a model gets none if only another precision than that of the command can be downloaded.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+
+def main(names: Sequence[str]) -> int:
+    """Run each model, and write the pictures that changed."""
+    from posezoo.cards.usage_section import PICTURE, default_precision, finds_keypoints
+    from posezoo.download.published_photos import download_samples
+    from posezoo.errors import DownloadError
+    from posezoo.facts.model_facts import ModelFacts
+    from posezoo.files.verified_files import write_atomically
+    from posezoo.images import read_image
+    from posezoo.pipeline.example_pictures import draw_examples, encode_example, join_side_by_side
+    from posezoo.pipeline.zoo_context import open_context
+    from posezoo.settings import read_settings, to_settings
+
+    context = open_context(to_settings(read_settings({})))
+    samples = download_samples(context.layout.samples_dir, context.download_options)
+    photos = [read_image(path) for path in samples]
+    selection = context.registry.select(names or None)
+    for model in (*selection.composites, *selection.models):
+        facts = ModelFacts(model, context.registry.parts(model))
+        if not finds_keypoints(facts):
+            continue
+        try:
+            precision, pictures = draw_examples(facts, photos, context)
+        except DownloadError:
+            print(f"{model.name}: its files cannot be downloaded")
+            continue
+        if precision is not default_precision(facts):
+            print(f"{model.name}: only its {precision} IR can be downloaded")
+            continue
+        path = model.path.with_name(PICTURE)
+        write_atomically(path, encode_example(join_side_by_side(pictures)))
+        print(f"drew {path}")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
