@@ -2,7 +2,15 @@
 
 from __future__ import annotations
 
+import re
+from typing import TYPE_CHECKING
+
+from docutils import nodes
+
 import posezoo
+
+if TYPE_CHECKING:
+    from sphinx.application import Sphinx
 
 project = "posezoo"
 author = copyright = "The posezoo developers"
@@ -40,3 +48,19 @@ html_extra_path = ["site/index.html"]
 html_copy_source = False
 html_show_sphinx = False
 html_show_copyright = False
+
+
+def setup(app: Sphinx) -> None:
+    """Sphinx calls this before it reads the pages."""
+    app.connect("doctree-resolved", let_names_in_tables_break)
+
+
+def let_names_in_tables_break(_app: Sphinx, page: nodes.document, _name: str) -> None:
+    """In narrow columns, the names of models break into lines after ``_`` and ``@``, not inside a word."""
+    links = [link for table in page.findall(nodes.table) for link in table.findall(nodes.reference)]
+    for text in [text for link in links for text in link.findall(nodes.Text)]:
+        words = re.split(r"(?<=[_@])(?=\w)", text)
+        pieces: list[nodes.Node] = [nodes.Text(words[0])]
+        for word in words[1:]:
+            pieces += [nodes.raw("", "<wbr>", format="html"), nodes.Text(word)]
+        text.parent.replace(text, pieces)

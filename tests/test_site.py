@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from fakes.browser import Browser
+from fakes.browser import BROKEN_NAMES, Browser
 from fakes.pages import ROOT
 
 #: Scripts, styles, fonts, images and frames; a link that a reader clicks is none of them.
@@ -45,6 +45,12 @@ def browser(tmp_path_factory):
     browser.close()
 
 
+def resize(browser: Browser, width: int) -> None:
+    """The screen of a phone, whose scroll bars take no room, or of a desktop."""
+    size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
+    browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
+
+
 def test_every_page_is_reached_from_the_index(site):
     index = (site / "docs" / "index.html").read_text("utf-8")
     for page in [*ROOT.glob("docs/*.md"), *ROOT.glob("docs/[efhrt]*/*.md")]:
@@ -61,10 +67,9 @@ def test_no_page_loads_anything_from_outside(site):
 def test_it_reads_on_narrow_and_wide_screens_and_the_search_needs_no_server(site, browser):
     browser.open(f"file://{site}/index.html")
     browser.wait(lambda: browser.address.endswith("docs/index.html"), "the way to the first page")
-    for width in (400, 1280):
-        size = {"width": width, "height": 900, "deviceScaleFactor": 1, "mobile": width < 500}
-        browser.driver.execute_cdp_cmd("Emulation.setDeviceMetricsOverride", size)
-        for page in sorted(site.glob("docs/**/*.html")):
+    for width in (390, 1200):
+        resize(browser, width)
+        for page in (*sorted(site.glob("docs/**/*.html")), site / "models" / "index.html"):
             browser.open(f"file://{page}")
             assert browser.run("return document.documentElement.scrollWidth") <= width, (
                 f"{page} at {width} px"
@@ -75,3 +80,15 @@ def test_it_reads_on_narrow_and_wide_screens_and_the_search_needs_no_server(site
     browser.wait(
         lambda: any("first minutes" in each for each in browser.texts("#search-results a")), "the result"
     )
+
+
+def test_the_table_of_models_is_readable_on_narrow_and_wide_screens(site, browser):
+    hidden = """
+        const table = document.querySelector(".table-wrapper");
+        return table.scrollWidth - table.clientWidth;
+    """
+    for width in (390, 1200):
+        resize(browser, width)
+        browser.open(f"file://{site}/models/index.html")
+        assert browser.run(hidden) <= 0, width
+        assert browser.run(BROKEN_NAMES, "td a") == [], width

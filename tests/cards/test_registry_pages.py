@@ -11,7 +11,7 @@ from urllib.parse import unquote
 
 import pytest
 
-from fakes.zoo import as_yaml, model_yml, write_composite, write_model
+from fakes.zoo import as_yaml, model_yml, omz_yml, write_composite, write_model
 from posezoo.cards.card_reader import parse_card
 from posezoo.cards.registry_pages import draw_pages
 from posezoo.errors import SpecError
@@ -53,9 +53,20 @@ def test_every_model_and_composite_has_a_page_and_the_index_names_them_all(check
     rows = [line for line in pages["index.md"].splitlines() if line.startswith("| ")][2:]
     assert [re.findall(r"\[([^]]+)\]", row)[0] for row in rows] == ["alone", "whole", "second", "first"]
     assert rows[0] == (
-        "| [alone](public/alone/README.md) | Human pose estimation | TensorFlow Lite | 0.0 MB "
-        "| [Apache-2.0](../licenses/Apache-2.0-Tests.txt) |  |  |  |  |  |  |"
+        "| [alone](public/alone/README.md) | 0.0 MB | [Apache-2.0](../licenses/Apache-2.0-Tests.txt) |  |"
     )
+
+
+def test_each_task_has_a_table_and_costs_have_their_own(checkout):
+    write_model(checkout / "models", "finder", omz_yml(task_type="detection"))
+    write_model(checkout / "models", "known", model_yml(published={"gflops": 15.4}))
+    index = draw_pages(checkout / "models")["index.md"]
+    sections = {
+        part.partition("\n")[0]: re.findall(r"\| (?:↳ )?\[(\w+)\]", part) for part in index.split("## ")
+    }
+    assert sections["Human pose estimation"] == ["alone", "known", "whole", "second", "first"]
+    assert sections["Detection"] == ["finder"]
+    assert sections["Costs and published accuracy"] == ["known"]
 
 
 def test_a_registry_with_a_mistake_is_not_drawn(checkout):

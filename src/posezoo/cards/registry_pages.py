@@ -33,10 +33,8 @@ from posezoo.spec.model import CompositeSpec, ModelSpec, Precision
 INDEX = "index.md"
 PICTURE = "accuracy-throughput.svg"
 NETWORK_PICTURE = "published-accuracy-throughput.svg"
-HEADERS = (
-    "Model", "Task", "Framework", "Size", "License",
-    "GFLOPs", "GFLOPs counted", "MParams", "MParams counted", "AP", "AP measured",
-)  # fmt: skip
+HEADERS = ("Model", "Download", "License", "AP measured")
+COST_HEADERS = ("Model", "GFLOPs", "GFLOPs counted", "MParams", "MParams counted", "AP, as published")
 PICTURE_LEGEND = """\
 Each number is a model for which both values were measured: AP and speed are of the same pipeline, which finds
 the people as the model's card says. Further up and to the right is better. A line is the 95 % interval of AP:
@@ -46,9 +44,12 @@ Published AP, and the measured speed of the network alone. The data and the prot
 most publishers give the network the annotated boxes of the people. A mark is white if the speed was measured
 with random weights, because the published ones were not available."""
 LEGEND = """\
-GFLOPs, MParams and AP are as published; those that are *counted* were counted on the IR, by the rule of Open
-Model Zoo's cards. AP measured: with the published weights, in parentheses its 95 % interval, on the images
-that the card names, with people found as the card says."""
+AP measured: by the whole pipeline, with the published weights, in parentheses its 95 % interval, on the
+images that the card names. Download: what is transferred, which may be a package with more files. ↳ A part of
+the model above."""
+COST_LEGEND = """\
+GFLOPs, MParams and AP are as published, of the network alone; AP on the data and with the protocol that each
+card states. *Counted*: on the IR, by the rule of Open Model Zoo's cards."""
 
 REPOSITORY = "https://github.com/dmlc/gluon-cv"
 
@@ -85,14 +86,17 @@ def draw_pages(root: Path) -> dict[str, str]:
     pages: dict[str, str] = {}
     for facts in models:
         pages |= draw_model_pages(facts)
-    table = format_table(HEADERS, [_row(facts, root) for facts in models])
-    paragraphs = _draw_gluoncv_tables([facts.model for facts in models])
+    paragraphs = [
+        *_draw_model_tables(models, root),
+        *_draw_cost_table(models),
+        *_draw_gluoncv_tables([facts.model for facts in models]),
+    ]
     tables = "".join(f"\n{paragraph}\n" for paragraph in paragraphs)
     pictures = ""
     for name, chart, title, legend in _draw_charts(models, root):
         pages[name] = to_svg(chart)
         pictures += f"\n\n{format_image(name, title)}\n\n{legend}"
-    pages[INDEX] = f"<!-- {NOTE} -->\n\n# Models{pictures}\n\n{table}\n\n{LEGEND}\n{tables}"
+    pages[INDEX] = f"<!-- {NOTE} -->\n\n# Models{pictures}\n{tables}"
     return pages
 
 
@@ -108,9 +112,43 @@ def _draw_charts(models: Sequence[ModelFacts], root: Path) -> Iterator[tuple[str
         yield NETWORK_PICTURE, chart, title, NETWORK_PICTURE_LEGEND
 
 
+def _draw_model_tables(models: Sequence[ModelFacts], root: Path) -> Iterator[str]:
+    """A table for each task; the parts of a composite follow it, whatever their task."""
+    by_task: dict[str, list[ModelFacts]] = {}
+    task = ""
+    for facts in models:
+        task = task if facts.composite else facts.model.task
+        by_task.setdefault(task, []).append(facts)
+    for task, rows in sorted(by_task.items(), key=lambda item: -len(item[1])):
+        yield f"## {task_label(task)}"
+        yield format_table(HEADERS, [_row(facts, root) for facts in rows])
+    yield LEGEND
+
+
+def _draw_cost_table(models: Sequence[ModelFacts]) -> Iterator[str]:
+    """What the networks cost, and what their publishers state; nothing if no value is known."""
+    rows = []
+    for facts in models:
+        if isinstance(facts.model, CompositeSpec):
+            continue
+        published, (gflops, mparams) = facts.model.published, format_complexity(facts.model)
+        aps = (format_percent(claim.value) for claim in published.accuracy if claim.metric == "AP")
+        costs = _digits(published.gflops), gflops, _digits(published.mparams), mparams, next(aps, "")
+        if any(costs):
+            rows.append((_link(facts), *costs))
+    if rows:
+        yield "## Costs and published accuracy"
+        yield format_table(COST_HEADERS, rows)
+        yield COST_LEGEND
+
+
+def _link(facts: ModelFacts) -> Markdown:
+    return format_local_link(f"{facts.model.subdirectory}/{NAME}", facts.model.name)
+
+
 def _row(facts: ModelFacts, root: Path) -> tuple[str, ...]:
     model = facts.model
-    name = format_local_link(f"{model.subdirectory}/{NAME}", model.name)
+    name = _link(facts)
     if model.deprecated is not None:
         name = Markdown(f"{name} (deprecated)")
     licenses = {
@@ -118,23 +156,18 @@ def _row(facts: ModelFacts, root: Path) -> tuple[str, ...]:
         for part in facts.parts
         if part.license.text
     }
-    metrics = [""] * 5
     measured = ""
     if accuracy := select_accuracy(model):
         bounds = [f"{100 * bound:.1f}" for bound in accuracy.intervals.get("AP", ())]
         interval = f" ({' to '.join(bounds)})" if bounds else ""
-        measured = f"{100 * accuracy.figures['AP']:.1f}%{interval}"
-    if not isinstance(model, CompositeSpec):
-        published, (gflops, mparams) = model.published, format_complexity(model)
-        aps = (format_percent(claim.value) for claim in published.accuracy if claim.metric == "AP")
-        metrics = [_digits(published.gflops), gflops, _digits(published.mparams), mparams, next(aps, "")]
+        people = accuracy.settings.get("people_from")
+        measured = (
+            f"{100 * accuracy.figures['AP']:.1f}%{interval}{f', people from {people}' if people else ''}"
+        )
     return (
         Markdown(f"↳ {name}") if facts.composite else name,
-        task_label(model.task),
-        ", ".join(facts.framework_labels),
-        format_megabytes(facts.size_bytes),
+        format_megabytes(facts.download_bytes),
         Markdown(", ".join(sorted(licenses))),
-        *metrics,
         measured,
     )
 
