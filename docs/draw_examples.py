@@ -21,12 +21,14 @@ def main(names: Sequence[str]) -> int:
     from posezoo.pipeline.example_pictures import draw_examples, encode_example, join_side_by_side
     from posezoo.pipeline.zoo_context import open_context
     from posezoo.settings import read_settings, to_settings
+    from posezoo.spec.model import Model
 
     context = open_context(to_settings(read_settings({})))
     samples = download_samples(context.layout.samples_dir, context.download_options)
     photos = [read_image(path) for path in samples]
     selection = context.registry.select(names or None)
-    for model in (*selection.composites, *selection.models):
+    models: list[Model] = [*selection.composites, *selection.models]
+    for model in models:
         facts = ModelFacts(model, context.registry.parts(model))
         if not finds_keypoints(facts):
             continue

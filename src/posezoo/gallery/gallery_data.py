@@ -183,8 +183,8 @@ def collect_gallery_data(
         published = {}
         if isinstance(facts.model, ModelSpec):
             published = published_metrics(facts.model) or dict(_first_of_each(from_card))
-        if facts.size_bytes:
-            published["download_bytes"] = SourcedMetric(facts.size_bytes, MetricSource.DECLARED)
+        if facts.download_bytes:
+            published["download_bytes"] = SourcedMetric(facts.download_bytes, MetricSource.DECLARED)
         shown = read_example(facts) if pictures is None else pictures.get(name, ())
         entries.append(GalleryEntry(facts, shown, published, tuple(from_card), measured.get(name, {})))
     keys = {key for entry in entries for key in entry.published}

@@ -211,6 +211,7 @@ def _hero(entry: GalleryEntry) -> dict[str, Any]:
     """What a page shows of a model first: pictures or the skeleton, the command, size and license."""
     facts = entry.facts
     precision = default_precision(facts)
+    kept = format_megabytes(facts.size_bytes)
     return {
         "name": entry.name,
         "page": entry.page.replace("@", "%40"),
@@ -220,7 +221,8 @@ def _hero(entry: GalleryEntry) -> dict[str, Any]:
         "skeleton": _skeleton(facts.skeleton) if facts.skeleton else None,
         "command": format_shortest_command(facts, precision) if precision and _is_ours(facts) else "",
         "facts": [
-            ("Download", format_megabytes(facts.size_bytes)),
+            ("Download", format_megabytes(facts.download_bytes)),
+            ("of which are kept", kept if facts.download_bytes != facts.size_bytes else ""),
             ("License", ", ".join(facts.licenses) or "not declared"),
             ("Approach", facts.approach),
         ],

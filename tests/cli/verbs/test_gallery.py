@@ -120,7 +120,7 @@ def test_pictures_of_ones_own_photo_are_shown_of_each_model_that_can_be_download
     models = ("blazepose-full", "human-pose-estimation-0001", "human-pose-estimation-0005")
     environ = {"POSEZOO_MIRROR": str(mirror), "POSEZOO_ATTEMPTS": "1"}
     ended = posezoo(
-        *("gallery", *models, "--pictures", "me.png", "--output_dir", blazepose.output_dir),
+        *("gallery", *models, "--pictures", "me.png", "--weights_dir", blazepose.weights_dir),
         cwd=tmp_path,
         **environ,
     )
@@ -142,7 +142,7 @@ def test_pictures_of_ones_own_photo_are_shown_of_each_model_that_can_be_download
 
 def test_the_picture_of_the_default_model_is_what_it_finds_today(blazepose, mirror, tmp_path):
     ended = posezoo(
-        *("gallery", "blazepose-full", "--pictures", "--output_dir", blazepose.output_dir),
+        *("gallery", "blazepose-full", "--pictures", "--weights_dir", blazepose.weights_dir),
         cwd=tmp_path,
         POSEZOO_MIRROR=str(mirror),
     )
