@@ -81,8 +81,8 @@ def test_the_users_measurements_are_shown(checkout):
     (checkout / "speed.json").write_text(json.dumps([SPEED]))
     assert gallery(checkout, "--figures", "speed.json", "--title", "Ours & <theirs>").returncode == 0
     index = (checkout / "site" / "index.html").read_text()
-    assert '"throughput_fps":[31.5,"m"]' in index
-    assert "Speed: A processor, 2 cores" in index
+    assert '"network_fps":[31.5,"m"]' in index
+    assert "A processor, 2 cores" in index
     assert "<h1>Ours &amp; &lt;theirs&gt;</h1>" in index
 
 
@@ -120,7 +120,7 @@ def test_pictures_of_ones_own_photo_are_shown_of_each_model_that_can_be_download
     models = ("blazepose-full", "human-pose-estimation-0001", "human-pose-estimation-0005")
     environ = {"POSEZOO_MIRROR": str(mirror), "POSEZOO_ATTEMPTS": "1"}
     ended = posezoo(
-        *("gallery", *models, "--pictures", "me.png", "--weights_dir", blazepose.weights_dir),
+        *("gallery", *models, "--pictures", "me.png", "--weights_dir", blazepose.output_dir),
         cwd=tmp_path,
         **environ,
     )
@@ -142,7 +142,7 @@ def test_pictures_of_ones_own_photo_are_shown_of_each_model_that_can_be_download
 
 def test_the_picture_of_the_default_model_is_what_it_finds_today(blazepose, mirror, tmp_path):
     ended = posezoo(
-        *("gallery", "blazepose-full", "--pictures", "--weights_dir", blazepose.weights_dir),
+        *("gallery", "blazepose-full", "--pictures", "--weights_dir", blazepose.output_dir),
         cwd=tmp_path,
         POSEZOO_MIRROR=str(mirror),
     )
