@@ -239,8 +239,10 @@ class Mirror:
             return
         for spec in specs.values():
             known |= {self.root / "licenses" / spec.license.text, spec.path.with_name("pre-convert.py")}
-            if spec.recorded_outputs is not None:
-                known.add(spec.path.parent / spec.recorded_outputs.file)
+            if (recorded := spec.recorded_outputs) is not None:
+                known.add(path := spec.path.parent / recorded.file)
+                state = file_state(path, None, recorded.checksum)
+                yield MirroredFile(spec.full_name, recorded.file, path, state)
         # Not in the lock, because posezoo itself declares them.
         others = [("samples", photo) for photo in SAMPLES]
         others += [(name, wheel_file(source.wheel)) for name, source in WHEEL_REGISTRIES.items()]

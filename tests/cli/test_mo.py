@@ -230,6 +230,19 @@ def test_a_network_that_cannot_be_run_is_converted_with_a_warning(folder, capfd)
     assert run(capfd, "--input_model", "net.onnx", "--self_check", "off")[2] == ""
 
 
+def test_strict_writes_only_what_another_runtime_has_read(folder, capfd):
+    """No runtime but OpenVINO reads a frozen graph of TensorFlow here."""
+    code, _, err = run(capfd, "--input_model", "net.pb", "--self_check", "strict")
+    assert code == 1
+    assert "only the reader that the IR is made by read the original" in err
+    assert not (folder / "net.xml").exists()
+    code, out, _ = run(capfd, "--input_model", "net.pb")
+    assert code == 0
+    assert "OpenVINO" in out
+    assert "reading the original as it did for the IR" in out
+    assert run(capfd, "--input_model", "net.onnx", "--self_check", "strict")[0] == 0
+
+
 def test_an_ir_that_differs_is_not_written(folder, capfd, monkeypatch):
     monkeypatch.setattr(self_check, "OFFSET", -1)  # no difference is small enough
     code, _, err = run(capfd, "--input_model", "net.onnx")

@@ -40,6 +40,9 @@ def draw_files_section(facts: ModelFacts) -> Iterator[str]:
             "A file without a checksum is downloaded only with `--trust_on_first_use`; `posezoo.lock` then "
             "records its checksum."
         )
+    if runtimes := sorted({model.recorded_outputs.runtime for model in models if model.recorded_outputs}):
+        names = escape(" and ".join(runtimes))
+        yield f"Where no other runtime is installed, conversions are compared with recorded outputs of {names}."
 
 
 def _pin(file: SourceFile) -> Markdown:

@@ -11,6 +11,7 @@ import sys
 import time
 import zipfile
 from functools import partial
+from hashlib import sha384
 from http.server import SimpleHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from threading import Thread
@@ -68,6 +69,19 @@ def elsewhere(
         POSEZOO_LOCKED="yes",
         **environ,
     )
+
+
+def test_recorded_outputs_are_mirrored_and_checked(zoo):
+    content = b"outputs of a runtime"
+    (zoo / "models" / "public" / "a" / "outputs.safetensors").write_bytes(content)
+    declared = {"runtime": "LiteRT 2", "file": "outputs.safetensors", "checksum": sha384(content).hexdigest()}
+    file = declared_file(zoo / "origin" / "a.tflite")
+    write_model(zoo / "models", "a", model_yml(files=[file], recorded_outputs=declared))
+    assert run(zoo, "mirror", "create", "m", "--name", "a").returncode == 0
+    copied = zoo / "m" / "models" / "public" / "a" / "outputs.safetensors"
+    assert (copied.read_bytes(), check(zoo)) == (content, {})
+    copied.write_bytes(content[::-1])
+    assert list(check(zoo)) == ["a/outputs.safetensors"]
 
 
 def test_a_second_machine_works_from_it_alone(zoo):
