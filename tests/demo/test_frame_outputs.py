@@ -145,6 +145,17 @@ def test_a_slow_writer_does_not_block_and_dropped_frames_are_counted(tmp_path, m
     assert (tmp_path / "out.avi").read_bytes() == b"whole"
 
 
+def test_a_writer_may_also_wait_so_that_no_frame_is_dropped(tmp_path, monkeypatch):
+    monkeypatch.setattr(frame_outputs, "_MAX_WAITING", 2)
+    source = open_source(str(write_video(tmp_path / "v.avi", 20)), report_error=print)
+    output = open_output(tmp_path / "out.avi", source, may_drop=False)
+    for each in source.frames():
+        output.write(each, each.image)
+    output.close()
+    assert (output.written, output.dropped) == (20, 0)
+    assert len(read_video(tmp_path / "out.avi")) == 20
+
+
 def test_a_failure_to_write_is_raised_and_an_earlier_file_stays(tmp_path, monkeypatch):
     class Broken(SlowEncoder):
         def write(self, image):

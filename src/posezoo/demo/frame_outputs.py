@@ -67,13 +67,14 @@ class FrameOutput(ABC):
         """
 
 
-def open_output(path: Path, source: FrameSource, *, limit: int = 0) -> FrameOutput:
+def open_output(path: Path, source: FrameSource, *, limit: int = 0, may_drop: bool = True) -> FrameOutput:
     """The output for a path: an image, a video, or a folder.
 
     Args:
         path: the file or folder to which frames are written.
         source: the source of the frames.
         limit: the maximum number of frames to write; 0: all.
+        may_drop: whether frames of a video are dropped if encoding is too slow; otherwise the caller waits.
 
     Raises:
         OutputError: the path does not fit the source.
@@ -107,7 +108,7 @@ def open_output(path: Path, source: FrameSource, *, limit: int = 0) -> FrameOutp
         return ImageOutput(path, limit, {name: target for target, name in targets.items()})
     if is_image:  # written once, even if it is played several times
         return ImageOutput(path, 1, {str(source.image_paths[0]): path})
-    return VideoOutput(path, source.fps, limit)
+    return VideoOutput(path, source.fps, limit, may_drop=may_drop)
 
 
 class ImageOutput(FrameOutput):
@@ -131,13 +132,13 @@ class ImageOutput(FrameOutput):
 
 
 class VideoOutput(FrameOutput):
-    """A video, encoded in its own thread: if encoding is too slow, frames are dropped and counted.
+    """A video, encoded in its own thread: if encoding is too slow, frames are dropped and counted, or wait.
 
     All frames are fitted to the size of the first frame, cropped to even sides, which most codecs need.
     """
 
-    def __init__(self, path: Path, fps: float, limit: int) -> None:
-        self.path, self._fps, self._limit = path, fps, limit
+    def __init__(self, path: Path, fps: float, limit: int, *, may_drop: bool = True) -> None:
+        self.path, self._fps, self._limit, self._may_drop = path, fps, limit, may_drop
         self._part = path.with_name(f".{path.stem}.{os.getpid()}.part{path.suffix}")
         self._encoder: Any = None  # cv2.VideoWriter, opened with the size of the first frame
         self._size: Size = (0, 0)
@@ -167,8 +168,10 @@ class VideoOutput(FrameOutput):
                 raise OutputError(f"{self._part}: no video of {size} can be written there")
             self._encoder = encoder
         if len(self._waiting) > _MAX_WAITING:
-            self.dropped += 1
-            return
+            if self._may_drop:
+                self.dropped += 1
+                return
+            wait([self._waiting[0]])
         self._waiting.append(self._thread.submit(self._encoder.write, pad_to_size(image, self._size)))
         self.written += 1
 

@@ -114,9 +114,21 @@ def find_model(
 
 def _converted(checkpoint: Path, context: Context, listener: Listener) -> Path:
     """The IR of a checkpoint, in a folder of its own; it is converted only once for the same bytes."""
-    from posezoo.networks import pretrained
     from posezoo.pipeline.get import get_irs, with_checkpoint_dir
     from posezoo.resolve.custom_weights import spec_with_checkpoint
+
+    spec = spec_with_checkpoint(find_fitting_network(checkpoint), checkpoint)
+    context = with_checkpoint_dir(context, spec)
+    return get_irs(spec, Precision.FP16, context, checkpoint=checkpoint, listener=listener)[spec.name]
+
+
+def find_fitting_network(checkpoint: Path) -> str:
+    """The name of the only network that reads a checkpoint.
+
+    Raises:
+        CheckpointError: it cannot be read, or none or several networks read it.
+    """
+    from posezoo.networks import pretrained
 
     fitting = pretrained.matching_networks(checkpoint)
     if len(fitting) != 1:
@@ -126,11 +138,9 @@ def _converted(checkpoint: Path, context: Context, listener: Listener) -> Path:
         raise CheckpointError(
             f"{checkpoint}: {which}",
             hint="posezoo convert --network NETWORK --checkpoint FILE says what differs, "
-            "and makes an .xml for -m",
+            "and makes an .xml that can be run",
         )
-    spec = spec_with_checkpoint(fitting[0], checkpoint)
-    context = with_checkpoint_dir(context, spec)
-    return get_irs(spec, Precision.FP16, context, checkpoint=checkpoint, listener=listener)[spec.name]
+    return fitting[0]
 
 
 def architecture_for_decoder(decoder: str) -> str:

@@ -16,8 +16,10 @@ import numpy as np
 import pytest
 
 from conftest import by_digest
-from fakes.command import posezoo
-from fakes.waiting import HANG_S
+from fakes.command import heed_interrupts, posezoo
+from fakes.server import Server
+from fakes.videos import MJPEG, mjpeg, read_video
+from fakes.waiting import HANG_S, wait_until
 
 CAMERA = "bb53ccd861e8bcde0971f6914a9fff5f377077db4fe5aaec9c4d8a9b80e815f0aadb0c98c52ac998731b3b0ecfdccc04"
 STAGES = [
@@ -169,6 +171,100 @@ def test_a_kill_at_any_moment_leaves_no_incomplete_file_under_a_final_name(mirro
     assert checked.returncode == 0, checked.stdout
     poses = json.loads((tmp_path / "out" / "poses.json").read_text())
     assert np.isfinite(np.array([pose["poses"][0]["score"] for pose in poses["images"]])).all()
+
+
+def video_of(photo: Path, path: Path, frames: int = 6) -> Path:
+    """A video in which the photo moves to the right."""
+    image = cv2.resize(cv2.imread(str(photo)), (256, 256))
+    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, cv2.VideoWriter_fourcc(*"MJPG"), 25, (256, 256))
+    for number in range(frames):
+        writer.write(np.roll(image, 2 * number, axis=1))
+    writer.release()
+    return path
+
+
+def test_a_video_gives_an_annotated_video_and_the_keypoints_of_each_frame(blazepose, camera, tmp_path):
+    clip, out = video_of(camera, tmp_path / "clip.avi"), tmp_path / "out"
+    ended = run(blazepose, "-i", clip, camera, "-o", out)
+    assert ended.returncode == 0, ended.stderr
+    assert f"{clip}: 6 frames, at most 1 person in one -> {out / 'clip_poses.mp4'}" in ended.stdout
+    told = json.loads((out / "poses.json").read_text())
+    assert [Path(each["picture"]).name for each in told["images"]] == ["camera_poses.png"]
+    (video,) = told["videos"]
+    assert (video["frames"], video["people"], video["width"], video["height"]) == (6, 1, 256, 256)
+    frames = json.loads(Path(video["keypoints"]).read_text())["frames"]
+    assert [each["frame"] for each in frames] == [0, 1, 2, 3, 4, 5]
+    assert all(len(each["poses"]) == 1 for each in frames)
+    annotated, plain = read_video(out / "clip_poses.mp4"), read_video(clip)
+    assert len(annotated) == 6
+    assert (cv2.absdiff(annotated[3], plain[3]).max(axis=2) > 60).mean() > 0.005
+    short = run(blazepose, "-i", clip, "-o", out, "--limit", "2", "--format", "json")
+    assert [each["frames"] for each in json.loads(short.stdout)["videos"]] == [2]
+
+
+def test_an_address_of_an_image_or_a_video_is_downloaded(blazepose, camera, tmp_path):
+    clip = video_of(camera, tmp_path / "clip.avi", frames=2)
+    with Server() as server:
+        photo = server.serve("me.png", camera.read_bytes())
+        video = server.serve("clip.avi?token=0123", clip.read_bytes())
+        ended = run(blazepose, "-i", photo, video, "-o", tmp_path / "out")
+        missing = run(blazepose, "-i", server.url("missing.png"), "-o", tmp_path / "no")
+    assert ended.returncode == 0, ended.stderr
+    assert f"{photo}: 1 person -> {tmp_path / 'out' / 'me_poses.png'}" in ended.stdout
+    assert f"{video.replace('0123', '***')}: 2 frames" in ended.stdout
+    names = sorted(path.name for path in (tmp_path / "out").iterdir())
+    assert names == ["clip_poses.json", "clip_poses.mp4", "me_poses.png", "poses.json"]
+    assert missing.returncode == 1
+    assert missing.stderr.startswith(f"error: {server.url('missing.png')}: HTTP 404")
+    assert not (tmp_path / "no").exists()
+
+
+def test_an_interrupt_ends_a_stream_and_keeps_its_frames(blazepose, tmp_path):
+    with Server() as server:
+        url = server.serve("camera", mjpeg(), headers=MJPEG, endless=True, without_length=True)
+        command = [sys.executable, "-m", "posezoo", "run", "--download_dir", str(blazepose.output_dir)]
+        child = subprocess.Popen(
+            [*command, "-i", url, "-o", str(tmp_path / "out")],
+            stdout=subprocess.PIPE,
+            text=True,
+            preexec_fn=heed_interrupts,
+        )
+        parts = tmp_path / "out"
+        wait_until(lambda: any(path.stat().st_size > 100 for path in parts.glob(".camera_poses.json*")))
+        child.send_signal(signal.SIGINT)
+        out, _ = child.communicate(timeout=HANG_S)
+    assert child.returncode == 130
+    (video,) = json.loads((tmp_path / "out" / "poses.json").read_text())["videos"]
+    assert video["frames"] >= 1
+    assert f"{url}: {video['frames']} frame" in out
+    assert len(read_video(tmp_path / "out" / "camera_poses.mp4")) == video["frames"]
+
+
+def test_a_checkpoint_is_run_by_its_path_or_for_a_named_network(shared, camera, tmp_path):
+    pytest.importorskip("torch", reason="needs torch")
+    name = "mobile_pose_mobilenetv3_small"
+    mine = tmp_path / "mine.params"
+    shutil.copy(shared / "data" / "checkpoints" / f"{name}.params", mine)
+    environ = {"XDG_CACHE_HOME": str(tmp_path / "cache")}
+    flags = ("--detector", "none", "-i", camera, "-o", tmp_path / "out")
+    for words in ((mine,), (name, "--checkpoint", mine), ("--checkpoint", mine)):
+        ran = posezoo("run", *words, *flags, **environ)
+        assert ran.returncode == 0, ran.stderr
+        assert json.loads((tmp_path / "out" / "poses.json").read_text())["model"] == name
+
+
+@pytest.mark.parametrize(
+    ("word", "answer"),
+    [
+        ("clip.mp4", "no model is called 'clip.mp4'\n  hint: to run on a video: --input clip.mp4"),
+        ("https://a.invalid/b.jpg", "\n  hint: to run on an image: --input https://a.invalid/b.jpg"),
+        ("mine.pth", "mine.pth: no such file, and no model of the zoo"),
+    ],
+)
+def test_an_input_in_place_of_the_model_and_a_missing_checkpoint_are_explained(word, answer):
+    ended = posezoo("run", word)
+    assert ended.returncode == 1
+    assert answer in ended.stderr
 
 
 def skier(shared: Path) -> Path:

@@ -1,0 +1,198 @@
+"""The inputs of ``posezoo run``: images, videos, cameras and addresses; and the names of its results."""
+
+from __future__ import annotations
+
+import os
+import re
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from glob import glob
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+from posezoo.errors import ImageError, PosezooError, explain_windows_path, redact_secrets
+
+if TYPE_CHECKING:
+    from posezoo.demo.frame_sources import FrameSource
+    from posezoo.download.options import DownloadOptions
+    from posezoo.events import Listener
+
+_ANNOTATED = re.compile(r".*_poses(_\d+)?")
+
+#: The suffixes of videos that are downloaded before they are played; any other address is a live stream.
+VIDEO_SUFFIXES = frozenset({".avi", ".m4v", ".mkv", ".mov", ".mp4", ".mpeg", ".mpg", ".webm"})
+
+
+@dataclass(frozen=True, slots=True)
+class ImageInput:
+    """An image file, and the name that the user gave; they differ for an address."""
+
+    path: Path
+    name: str
+
+
+@dataclass(frozen=True, slots=True)
+class VideoInput:
+    """A video, a camera or a stream, and a name for its results."""
+
+    source: FrameSource
+    stem: str
+    is_live: bool  # whether its frames must be processed in time
+
+
+@dataclass(frozen=True, slots=True)
+class RunInputs:
+    """All inputs of a run."""
+
+    images: tuple[ImageInput, ...]
+    videos: tuple[VideoInput, ...] = ()
+
+    @property
+    def is_video(self) -> bool:
+        """Whether there are only videos, in which some models track a person and need no detector."""
+        return not self.images
+
+
+def open_inputs(
+    names: Sequence[str],
+    folder: Path,
+    options: DownloadOptions,
+    *,
+    listener: Listener,
+    warn: Callable[[str], None],
+    report_error: Callable[[PosezooError], None],
+) -> RunInputs:
+    """Open the inputs that the user names, in the order of their names; images come first.
+
+    Args:
+        names: images, folders, globs, videos, numbers of cameras, and addresses.
+        folder: a temporary folder for downloaded files.
+        options: how they are downloaded.
+        listener: receives the events of downloads.
+        warn: receives a warning for each name without images.
+        report_error: receives the reason if a video ends too early.
+
+    Raises:
+        ImageError: a video cannot be opened, or there is no image at all.
+        SourceError: a file cannot be downloaded.
+    """
+    from posezoo.demo.frame_sources import open_source
+
+    images: list[ImageInput] = []
+    videos: list[VideoInput] = []
+    plain: list[str] = []
+    for name in names:
+        if _is_file_address(name):
+            path = _download(name, folder, options, listener)
+            shown = redact_secrets(name)
+            if _is_video(path):
+                source = open_source(str(path), report_error=report_error)
+                source.name = shown
+                videos.append(VideoInput(source, path.stem, is_live=False))
+            else:
+                images.append(ImageInput(path, shown))
+        elif _is_live(name):
+            source = open_source(name, report_error=report_error)
+            videos.append(VideoInput(source, _stem_of_live(name), is_live=True))
+        elif os.path.isfile(name) and _is_video(Path(name)):
+            source = open_source(name, report_error=report_error)
+            videos.append(VideoInput(source, Path(name).stem, is_live=False))
+        else:
+            plain.append(name)
+    if plain:
+        images += [ImageInput(path, str(path)) for path in expand_image_paths(plain, warn)]
+    return RunInputs(tuple(images), tuple(videos))
+
+
+def _is_file_address(name: str) -> bool:
+    from posezoo.images import SUFFIXES
+
+    suffix = Path(urlsplit(name).path).suffix.lower() if _is_http(name) else ""
+    return suffix in SUFFIXES or suffix in VIDEO_SUFFIXES
+
+
+def _is_http(name: str) -> bool:
+    return name.lower().startswith(("http://", "https://"))
+
+
+def _is_live(name: str) -> bool:
+    """Whether a name is that of a stream, or the number or the device of a camera."""
+    return "://" in name or name.startswith("/dev/video") or (name.isdecimal() and not os.path.exists(name))
+
+
+def _is_video(path: Path) -> bool:
+    """Whether a file is played rather than read as an image, which may also have no suffix."""
+    from posezoo.images import SUFFIXES
+
+    return bool(path.suffix) and path.suffix.lower() not in SUFFIXES
+
+
+def _stem_of_live(name: str) -> str:
+    if name.isdecimal():
+        return f"camera_{name}"
+    from posezoo.download.user_file import name_in_url
+
+    return Path(name_in_url(name)).stem
+
+
+def _download(url: str, folder: Path, options: DownloadOptions, listener: Listener) -> Path:
+    """Download a file to a folder of its own, since several addresses may end with the same name."""
+    from posezoo.download.user_file import download_user_file
+
+    own = folder / str(len(list(folder.iterdir())))
+    own.mkdir()
+    return download_user_file(url, own, options, listener=listener)
+
+
+def expand_image_paths(names: Sequence[str], warn: Callable[[str], None]) -> list[Path]:
+    """The images that files, folders and globs name; the images of a folder are in alphabetical order.
+
+    For folders and globs, annotated images of an earlier run are left out. A name without images causes a
+    warning, no images at all an ImageError.
+    """
+    from posezoo.images import SUFFIXES
+
+    images: list[Path] = []
+    for name in names:
+        path = Path(name)
+        if os.path.isdir(path):
+            candidates = [file for file in path.iterdir() if file.suffix.lower() in SUFFIXES]
+        elif any(character in name for character in "*?[") and not os.path.exists(path):
+            candidates = [Path(match) for match in glob(name, recursive=True)]
+        else:
+            images.append(path)
+            continue
+        found = sorted(
+            file for file in candidates if os.path.isfile(file) and not _ANNOTATED.fullmatch(file.stem)
+        )
+        if not found:
+            warn(f"{name}: no images there (looked for {' '.join(sorted(SUFFIXES))})")
+        images += found
+    if not any(os.path.exists(image) for image in images):
+        missing = ", ".join(map(str, images)) or ", ".join(names)
+        hint = explain_windows_path(names[0]) or "name images, folders or quoted globs"
+        raise ImageError(f"no image to work on: {missing}", hint=hint)
+    return images
+
+
+class OutputNames:
+    """Gives each result a unique name that is never the name of an input (``inputs``)."""
+
+    def __init__(self, folder: Path, inputs: Sequence[Path]) -> None:
+        self._folder = folder
+        self._taken = {path.resolve() for path in inputs}
+
+    def output_path(self, image: Path) -> Path:
+        """A new path: ``me.jpg`` becomes ``me_poses.jpg``; formats other than JPEG become PNG."""
+        suffix = image.suffix.lower() if image.suffix.lower() in (".jpg", ".jpeg") else ".png"
+        return self.path_for(image.stem, suffix)
+
+    def path_for(self, stem: str, suffix: str) -> Path:
+        """A new path of a result: ``clip`` becomes ``clip_poses.mp4``."""
+        target, count = self._folder / f"{stem}_poses{suffix}", 1
+        while target.resolve() in self._taken:
+            count += 1
+            target = self._folder / f"{stem}_poses_{count}{suffix}"
+        self._taken.add(target.resolve())
+        return target
