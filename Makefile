@@ -10,7 +10,7 @@ PIP     = $(BIN)/python -m pip --disable-pip-version-check --quiet
 
 .DEFAULT_GOAL := help
 .PHONY: help quickstart test test-all test-again test-mo coverage check zoo cards site docs examples mo-env demo-env fetch-env bench measure resolve \
-        peer-env posenet-env npm-models soak release image clean
+        peer-env posenet-env npm-models node-env soak release image clean
 
 help:  ## list the verbs
 	@grep -hE '^[a-z-]+:.*## ' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -175,8 +175,8 @@ image:  ## build the container image posezoo (docs/container.md)
 	  --build-arg VERSION=$$(sed -n 's/^version = //p' setup.cfg) --build-arg REVISION=$$(git rev-parse HEAD) .
 
 soak: $(VENV)/.installed-test  ## break downloads for long: kill -9 at 200 moments, every fault twice (15 minutes)
-	for turn in 1 2; do $(BIN)/python -m pytest -q tests/fetch/test_faults.py || exit 1; done
-	SOAK_MOMENTS=200 $(BIN)/python -m pytest -q tests/fetch/test_kills.py
+	for turn in 1 2; do $(BIN)/python -m pytest -q tests/download/test_source_errors.py || exit 1; done
+	SOAK_MOMENTS=200 $(BIN)/python -m pytest -q tests/download/test_kills.py
 
 clean:  ## remove what the verbs made
 	rm -rf $(VENV) build dist quickstart .pytest_cache .mypy_cache .ruff_cache

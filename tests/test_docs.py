@@ -245,6 +245,20 @@ def test_the_readme_names_make_verbs_that_exist():
             assert re.search(rf"^{command.split()[1]}:", makefile, re.MULTILINE), command
 
 
+def test_every_file_of_the_project_that_a_make_verb_names_exists():
+    lines = [line.partition("##")[0] for line in (ROOT / "Makefile").read_text().splitlines()]
+    recipes = "\n".join(line for line in lines if not line.startswith("#"))
+    words = set(re.findall(r"(?<![\w$()/.@=-])\.?[a-zA-Z][\w.*-]*(?:/[\w.*-]+)*", recipes))
+    made = ("build/", "dist/")
+    named = {
+        word
+        for word in words
+        if not word.startswith(made) and re.search(r"/|\.(py|md|cfg|toml|txt|yml)$", word)
+    }
+    assert {"docs/draw.py", "constraints.txt", "benchmarks/bench_*.py"} < named
+    assert [word for word in sorted(named) if not any(ROOT.glob(word))] == []
+
+
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: str(page.relative_to(ROOT)))
 def test_every_relative_link_has_a_target(page):
     for link in parse_card(page.read_text("utf-8")).links:

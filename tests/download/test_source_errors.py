@@ -1,9 +1,9 @@
 """What happens to downloads in the wild, one by one: the right file, or a clear error in time.
 
 Each through downloader.py as a child process, with a file of last year in the way; some through the Python
-API too. Beside this table: test_resume.py (kill -9, parts of former runs), test_transfer.py (two processes,
+API too. Beside this table: test_resume.py (kill -9, parts of former runs), test_file_download.py (two processes,
 links, file systems without locks, full and read-only disks), test_http.py (TLS, proxies, netrc, names that
-nobody knows), test_addresses.py (where a redirect may lead), test_store.py (caches and mirrors).
+nobody knows), test_url_rules.py (where a redirect may lead), test_digest_store.py (caches and mirrors).
 """
 
 from __future__ import annotations
