@@ -105,6 +105,27 @@ def test_a_model_is_made_on_one_machine_and_used_on_another(s3, zoo, machine, tm
     assert "--weights_dir s3://zoo/none" in none.stderr
 
 
+def test_a_dry_run_asks_a_store_only_for_lists_xml_files_and_records(s3, zoo, machine, tmp_path):
+    places = ("--models_dir", zoo, "--weights_dir", "s3://zoo/out", "--cache_dir", "s3://zoo/cache")
+    succeed("get", "net", *places)
+    before = {name: s3.read(name) for name in s3.names()}
+    machine()
+    s3.proxy.requests.clear()
+    succeed("get", "net", *places, "--dry_run")
+    succeed("download", "net", *places, "--dry_run")
+    succeed("mirror", "create", "s3://zoo/mirror", "net", "--models_dir", zoo, "--dry_run")
+    succeed("export", "net", *places, "--to", "ovms", tmp_path / "served", "--dry_run")
+
+    requests = s3.proxy.requests
+    assert {method for method, _ in requests} <= {"GET", "HEAD"}
+    fetched = {
+        path.partition("?")[0] for method, path in requests if method == "GET" and "list-type" not in path
+    }
+    assert {Path(path).name for path in fetched} == {"net.xml", "provenance.json"}
+    assert {name: s3.read(name) for name in s3.names()} == before
+    assert not (tmp_path / "served").exists()
+
+
 def test_damage_in_a_store_is_found_and_repaired(s3, zoo, machine):
     places = ("net", "--models_dir", zoo, "--output_dir", "s3://zoo/out", "--cache_dir", "s3://zoo/cache")
     succeed("get", *places)

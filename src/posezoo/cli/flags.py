@@ -298,7 +298,12 @@ _SHARED = (
         "put the decoder into the IR: its outputs are then keypoints (people, keypoints, x y score), or "
         "boxes of a detector, and scores, in pixels of the image that it takes",
     ),
-    Flag("--dry_run", "print what would be done; change nothing, send no request"),
+    Flag(
+        "--dry_run",
+        "print what would be done; nothing is changed, and no weights are downloaded. Requests are sent only "
+        "to folders in a store, for their lists of files, .xml files and records, and to read a registry of "
+        "--registry for the first time",
+    ),
     Flag(
         "--dynamic",
         "make the sizes dynamic that model.yml names, or height and width if it names none; only for "

@@ -144,7 +144,9 @@ def plan_download(
     *,
     is_dry_run: bool = True,
 ) -> tuple[PlannedFile, ...]:
-    """What ``download_model`` would do; no server is asked. A LicenseError if the license is not allowed.
+    """What ``download_model`` would do. A LicenseError if the license is not allowed.
+
+    No source is asked; a store is asked which files it has.
 
     Existing files are hashed, unless they were verified before and have not changed since. A dry run writes
     nothing. A real run records the verified files, so that the download need not hash them again.

@@ -60,12 +60,13 @@ def make_plan(
     downloads: bool = True,
     is_dry_run: bool = False,
 ) -> Plan:
-    """Plan the work for a model by checking which files exist; no server is contacted.
+    """Plan the work for a model by checking which files exist; of servers, only stores are asked.
 
     Args:
         options: how its IR are made; None for the defaults.
         downloads: whether missing files are downloaded; if False, they have to exist already.
-        is_dry_run: if True, nothing is written, not even the records of verified files.
+        is_dry_run: if True, nothing is written, not even the records of verified files; the working copy of a
+            folder in a store gets only .xml files and records.
 
     Raises:
         ConversionError: an IR of other weights would be replaced, the Model Optimizer does not exist, or an

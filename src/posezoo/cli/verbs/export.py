@@ -108,9 +108,10 @@ def run(args: argparse.Namespace) -> int:
                 tuple(target.draw(declared, ExportFolder({})))  # it may refuse the model before a download
             if args.dry_run:
                 plan = make_plan(resolved, context, is_dry_run=True)
-                if plan.obstacle is not None or plan.is_due:
-                    return {"plan": [*model_jobs.format_plan(plan), f"would then export it to {output}"]}
                 xml = plan.irs[0].xml
+                is_here = xml.with_suffix(".bin").is_file()  # else a real run reads it from a store
+                if plan.obstacle is not None or plan.is_due or not is_here:
+                    return {"plan": [*model_jobs.format_plan(plan), f"would then export it to {output}"]}
             else:
                 xml = get(resolved, context, listener=listener).irs[args.precision]
             model = read_ir_facts(resolved.spec, args.precision, xml, context.layout)
