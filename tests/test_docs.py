@@ -249,7 +249,7 @@ def test_every_file_of_the_project_that_a_make_verb_names_exists():
     lines = [line.partition("##")[0] for line in (ROOT / "Makefile").read_text().splitlines()]
     recipes = "\n".join(line for line in lines if not line.startswith("#"))
     words = set(re.findall(r"(?<![\w$()/.@=-])\.?[a-zA-Z][\w.*-]*(?:/[\w.*-]+)*", recipes))
-    made = ("build/", "dist/")
+    made = ("build/", "dist/", "package/")  # by builds, and inside archives
     named = {
         word
         for word in words
