@@ -77,7 +77,7 @@ def test_the_page_of_a_model_has_the_facts_of_its_card(tmp_path):
         assert text in shown
     assert "AP 50 % COCO val2017" in shown
     assert "AP measured with: data set val2017" in shown
-    measured = page[page.index("<h2>Measured</h2>") :].partition("</section>")[0]
+    measured = page[page.index('<details id="measured">') :].partition("</details>")[0]
     tables = [re.findall(r"<t[hd](?: [^>]*)?>([^<]*)", table) for table in measured.split("<h3>")[1:]]
     assert tables == [
         ["Precision", "People from", "AP", "FP16", "nanodet-g", "0.490 (0.440 to 0.540)"],
@@ -109,6 +109,19 @@ def test_a_page_begins_with_the_picture_the_command_the_size_and_the_license(our
         assert first.index("data:image/jpeg") < first.index('<code class="one">posezoo run blazepose-full<')
         assert "9.4 MB" in first and "Apache-2.0" in first and "Eileen Collins" in first
         assert "<table" in rest and "<table" not in first
+
+
+def test_one_section_says_which_figures_are_of_the_whole_pipeline_and_which_of_the_network(our_pages):
+    page = our_pages["models/movenet-thunder.html"].decode()
+    section = page.partition("<h2>Performance</h2>")[2].partition("</section>")[0]
+    titles = re.findall(r"<h3>([^<]*)</h3>", section)
+    assert titles[:2] == ["Whole pipeline, people from nanodet-g", "Network alone"]
+    assert titles[2:]
+    assert all(title.endswith((", whole pipeline", ", network alone")) for title in titles[2:])
+    pipeline, network = section.split("<h3>")[1:3]
+    assert "Measured AP" in pipeline and "Measured AP" not in network
+    assert "GFLOPs" in network and "GFLOPs" not in pipeline
+    assert page.count("Performance</h2>") == 1
 
 
 def test_a_model_without_a_picture_shows_its_skeleton_and_the_command(our_pages):

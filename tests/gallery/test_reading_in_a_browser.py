@@ -36,6 +36,13 @@ def test_no_page_is_wider_than_the_screen_and_no_name_breaks_inside_a_word(brows
         assert browser.requests() == [(zoo_site / page).as_uri()]
 
 
+def test_the_table_of_models_fits_a_screen_of_1200_pixels(browser, zoo_site):
+    browser.emulate(width=1200)
+    browser.open((zoo_site / "index.html").as_uri())
+    box = "const box = document.querySelector('#table .scroll'); return box.scrollWidth - box.clientWidth"
+    assert browser.run(box) <= 0
+
+
 def test_picture_and_command_are_on_the_first_screen(browser, zoo_site):
     bottom = "return document.querySelector(arguments[0]).getBoundingClientRect().bottom"
     for width, height in ((1200, 900), (390, 844)):

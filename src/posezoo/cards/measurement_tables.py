@@ -6,7 +6,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from posezoo.cards.markdown import draw_compact_table, escape, format_code
-from posezoo.facts.comparison import INT8_BASELINES, int8_ratio
+from posezoo.facts.comparison import INT8_BASELINES, int8_ratio, is_of_pipeline
 from posezoo.facts.labels import (
     describe_settings,
     format_figure,
@@ -96,6 +96,7 @@ class MeasurementTable:
     """Measurements of one kind that were made under the same conditions."""
 
     kind: str  # a name of ``TITLES``
+    is_of_pipeline: bool  # whether the figures are of the whole pipeline, not of the network alone
     headers: Sequence[str]
     rows: Sequence[Sequence[str]]  # some columns may be empty
     conditions: str  # machine, settings, weights, versions and date, in words
@@ -115,7 +116,7 @@ def tabulate_measurements(facts: ModelFacts) -> Iterator[MeasurementTable]:
         owner = () if len(facts.models) == 1 else ("Model",)
         ratio_of = [f"INT8 / {INT8_BASELINES[kind][0]}"] if kind in INT8_BASELINES else []
         headers = (*owner, "Precision", *_ROW_SETTINGS.values(), *ratio_of, *titles)
-        by_conditions: dict[str, list[Sequence[str]]] = {}
+        by_conditions: dict[tuple[bool, str], list[Sequence[str]]] = {}
         for model, each in facts.measurements(kind):
             ratio = int8_ratio(each, measurements_of(model, kind))
             row = [
@@ -125,9 +126,10 @@ def tabulate_measurements(facts: ModelFacts) -> Iterator[MeasurementTable]:
                 *("" if ratio is None else f"{ratio:.2f}" for _ in ratio_of),
                 *(_figure(each, name) for name in names),
             ]
-            by_conditions.setdefault(_describe_conditions(each), []).append(row)
-        for conditions, rows in by_conditions.items():
-            yield MeasurementTable(kind, headers, rows, conditions)
+            alike = is_of_pipeline(each), _describe_conditions(each)
+            by_conditions.setdefault(alike, []).append(row)
+        for (of_pipeline, conditions), rows in by_conditions.items():
+            yield MeasurementTable(kind, of_pipeline, headers, rows, conditions)
 
 
 def _describe_conditions(measurement: Measurement) -> str:

@@ -12,7 +12,7 @@ from typing import Any
 
 from posezoo.cards.card_reader import to_plain_text
 from posezoo.cards.markdown import one_line
-from posezoo.cards.measurement_tables import TITLES, tabulate_measurements
+from posezoo.cards.measurement_tables import MeasurementTable, tabulate_measurements
 from posezoo.cards.skeleton_svg import keypoint_position
 from posezoo.cards.usage_section import (
     default_precision,
@@ -30,10 +30,11 @@ from posezoo.facts.labels import (
 )
 from posezoo.facts.model_facts import ModelFacts, converted_input, unique
 from posezoo.facts.papers import format_bibtex
-from posezoo.gallery.gallery_data import GalleryData, GalleryEntry
+from posezoo.gallery.gallery_data import ChartAxis, GalleryData, GalleryEntry
 from posezoo.gallery.templates import SCRIPTS, page_script, render_page, to_data_address, to_script_json
 from posezoo.pose.keypoints import Skeleton
 from posezoo.registry import builtin_models_dir, read_copyright_line
+from posezoo.resolve.people import people_from
 from posezoo.spec.model import ModelSpec, PublishedAccuracy, SourceFile
 
 NAME = "index.html"
@@ -97,7 +98,8 @@ def index_data(gallery: GalleryData) -> dict[str, Any]:
     axes      by name: title, unit, factor (from a value to the shown number), more, log, accuracy
     families  the number of families
     ways      the settings of the measured values, in words
-    models    name, page, description, facts (by the names of ``FACETS``), precisions, published and, by
+    models    name, page, description, facts (by the names of ``FACETS``, and people: what finds them if
+              the model does not), precisions, published and, by
               precision, figures: [number, origin (m, g, d), conditions]; conditions only if known
     """
     settings = (
@@ -118,11 +120,12 @@ def _model(entry: GalleryEntry) -> dict[str, Any]:
     if len(description) > 160:  # the model's page shows the whole text
         description = f"{description[:157].rsplit(' ', 1)[0]} …"
     measured = {precision.value: _values(values) for precision, values in entry.new_metrics.items()}
+    known = {**entry.facets, "people": people_from(entry.facts.model)}
     return {
         "name": entry.name,
         "page": entry.page.replace("@", "%40"),
         "description": description,
-        "facts": {key: one_line(value) for key, value in entry.facets.items() if value},
+        "facts": {key: one_line(value) for key, value in known.items() if value},
         "precisions": [precision.value for precision in entry.precisions],
         "published": _values(entry.published),
         "figures": measured or {precision.value: {} for precision in entry.precisions},
@@ -165,11 +168,11 @@ def _draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collectio
             for relation, name in related
             if name in pages
         ],
-        metrics=_metrics_table(entry, gallery),
+        metrics=[_metrics_table(entry, gallery, scope) for scope in ("pipeline", "network")],
         accuracy=[_accuracy_row(claim) for part in parts for claim in part.published.accuracy],
         known_difference=" ".join(unique(part.published.known_difference for part in parts)),
         measured=[
-            (TITLES[table.kind], table.headers, table.rows, table.conditions)
+            (_measurement_title(table), table.headers, table.rows, table.conditions)
             for table in tabulate_measurements(facts)
         ],
         card_rows=[
@@ -237,34 +240,55 @@ def _is_ours(facts: ModelFacts) -> bool:
     return facts.model.path.is_relative_to(builtin_models_dir())
 
 
-def _metrics_table(entry: GalleryEntry, gallery: GalleryData) -> dict[str, object]:
-    """The headers, rows and note of a table; it contains only columns with a value.
+def _metrics_table(entry: GalleryEntry, gallery: GalleryData, scope: str) -> dict[str, object]:
+    """The title, headers, rows and note of a table with the metrics of one scope of ``ChartAxis``.
 
-    One row contains the published values; then each precision has a row.
+    It contains only rows and columns with a value. One row contains the published values; then each precision
+    has a row. Metrics that depend on neither pipeline nor network are those of the network.
     """
-    measured = {precision.value: values for precision, values in entry.new_metrics.items() if values}
-    lines = {**({PUBLISHED: entry.published} if entry.published else {}), **measured}
-    axes = {key: axis for key, axis in gallery.axes.items() if any(key in line for line in lines.values())}
-    origins = {value.origin for line in measured.values() for value in line.values()}
-    notes = [note for origin, note in _NOTES.items() if origin in origins]
-    if "throughput_fps" in axes:
-        notes.append(f"speed of the whole pipeline: {gallery.speed_setting}")
-    if "network_fps" in axes:
-        notes.append(f"speed of the network alone: {gallery.network_setting}")
-    if gallery.accuracy_conditions and any("AP" in line for line in measured.values()):
+    measured = {precision.value: values for precision, values in entry.new_metrics.items()}
+    axes = {
+        key: axis
+        for key, axis in gallery.axes.items()
+        if (axis.scope or "network") == scope and key != "download_bytes"
+    }
+    lines = {PUBLISHED: entry.published, **measured}
+    lines = {name: line for name, line in lines.items() if axes.keys() & line.keys()}
+    axes = {key: axis for key, axis in axes.items() if any(key in line for line in lines.values())}
+    origins = {line[key].origin for name, line in lines.items() for key in axes.keys() & line.keys()}
+    notes = [_NOTES[origin] for origin in _NOTES if origin in origins and measured.keys() & lines.keys()]
+    if {"throughput_fps", "network_fps"} & axes.keys():
+        setting = gallery.speed_setting if scope == "pipeline" else gallery.network_setting
+        notes.append(f"speed: {setting}")
+    if gallery.accuracy_conditions and "AP" in axes:
         notes.append(f"AP measured with: {gallery.accuracy_conditions}")
-    rows = []
-    for name, line in lines.items():
-        row = [name]
-        for key, axis in axes.items():
-            mark = _MARKS[line[key].origin] if key in line and name != PUBLISHED else ""
-            value = line[key].number * axis.factor if key in line else 0.0
-            is_measured = line.get(key) and line[key].origin is not MetricSource.DECLARED
-            number = format_figure(value) if is_measured or axis.factor < 1 else f"{value:.5g}"
-            row.append(f"{number}{mark}" if key in line else "")
-        rows.append(row)
-    headers = ["", *(f"{axis.title}, {axis.unit}" for axis in axes.values())]
-    return {"headers": headers, "rows": rows, "note": "; ".join(notes)}
+    rows = [
+        (name, *(_format_metric(line.get(key), axis, name) for key, axis in axes.items()))
+        for name, line in lines.items()
+    ]
+    titles = (axis.title.partition(", ")[0] for axis in axes.values())
+    headers = ["", *(f"{title}, {axis.unit}" for title, axis in zip(titles, axes.values(), strict=True))]
+    title = _pipeline_title(entry.facts) if scope == "pipeline" else "Network alone"
+    return {"title": title, "headers": headers, "rows": rows, "note": "; ".join(notes)}
+
+
+def _format_metric(metric: SourcedMetric | None, axis: ChartAxis, row: str) -> str:
+    if metric is None:
+        return ""
+    value = metric.number * axis.factor
+    is_measured = metric.origin is not MetricSource.DECLARED
+    number = format_figure(value) if is_measured or axis.factor < 1 else f"{value:.5g}"
+    return number if row == PUBLISHED else f"{number}{_MARKS[metric.origin]}"
+
+
+def _pipeline_title(facts: ModelFacts) -> str:
+    people = people_from(facts.model)
+    return f"Whole pipeline, people from {people}" if people else "Whole pipeline"
+
+
+def _measurement_title(table: MeasurementTable) -> str:
+    subject = {"accuracy": "Accuracy", "quantization": "INT8 compared with FP32", "speed": "Speed"}
+    return f"{subject[table.kind]}, {'whole pipeline' if table.is_of_pipeline else 'network alone'}"
 
 
 def _accuracy_row(claim: PublishedAccuracy) -> Row:

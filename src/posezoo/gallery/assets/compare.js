@@ -36,7 +36,7 @@ function drawCompare() {
 function comparedTable() {
   const rows = state.compare.flatMap((name) => rowsOf([byName.get(name)], state.precision).slice(0, 1));
   const words = [
-    ["Task", "task"], ["Family", "family"], ["Approach", "approach"], ["Framework", "framework"], ["Input", "input"], ["License", "license"],
+    ["Task", "task"], ["Family", "family"], ["Approach", "approach"], ["People from", "people"], ["Framework", "framework"], ["Input", "input"], ["License", "license"],
   ].filter(([, key]) => rows.some((row) => row.model.facts[key]));
   return make("table", {},
     make("thead", {}, make("tr", {}, make("td", {}), ...rows.map((row) =>

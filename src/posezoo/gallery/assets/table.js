@@ -1,9 +1,12 @@
 // The table of all rows that pass the filters, sorted by any column.
 
+// The chart, the comparison and each model's page have them; the table has the throughputs.
+const NO_COLUMN = ["latency_p50_ms", "network_p50_ms"];
+
 /** The columns of values: one accuracy, and all costs that are known for at least one row. */
 function figureColumns(rows) {
   const accuracy = accuracyKey();
-  const others = known.filter((key) => !axes[key].accuracy && rows.some((row) => row.figures[key]));
+  const others = known.filter((key) => !axes[key].accuracy && !NO_COLUMN.includes(key) && rows.some((row) => row.figures[key]));
   return axes[accuracy] ? [accuracy, ...others] : others;
 }
 
@@ -42,11 +45,13 @@ function sorter(name, title, unit, key) {
   // The first click sorts values from the best, and words from A.
   const first = axes[name] && axes[name].more ? `-${name}` : name;
   const second = first === name ? `-${name}` : name;
+  // Whether it is of the whole pipeline, and the unit, are on lines of their own.
+  const [heads, ...notes] = [...title.split(", "), unit].filter(Boolean);
   const arrow = key === name ? "▲" : key === `-${name}` ? "▼" : "";
   return make(
     "button",
     { type: "button", "data-sort": name, onclick: () => change({ sort: key === first ? second : first }) },
-    title, arrow ? make("i", { "aria-hidden": "true" }, arrow) : "", unit ? make("small", {}, unit) : "",
+    heads, arrow ? make("i", { "aria-hidden": "true" }, arrow) : "", ...notes.map((note) => make("small", {}, note)),
   );
 }
 
@@ -73,10 +78,16 @@ function lineOf(row, columns) {
     })),
     make("th", { scope: "row" }, make("a", { href: model.page, title: model.description }, ...breakable(model.name)),
       row.precision && state.precision.length ? make("small", {}, row.precision) : "",
-      make("div", {}, [model.facts.task, (model.facts.input || "").replace("x", " × ")].filter(Boolean).join(", "))),
+      make("div", {}, subtitleOf(model))),
     ...columns.map((key) => numberCell(row, key)),
     make("td", { class: "license", title: model.facts.license }, shortened(model.facts.license || "")),
   );
+}
+
+/** What a model is and needs, in one line. */
+function subtitleOf({ facts }) {
+  const people = facts.people && `people from ${facts.people}`;
+  return [facts.task, (facts.input || "").replace("x", " × "), people].filter(Boolean).join(", ");
 }
 
 function numberCell(row, key) {
