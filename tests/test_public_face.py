@@ -341,14 +341,15 @@ def record_of_an_ir() -> bytes:
     """provenance.json as it is written beside an INT8 IR, which has every key."""
     digest = Digest("sha384", "0" * 96)
     contents = {suffix: provenance.FileContent(1, digest) for suffix in provenance.SUFFIXES}
-    checked = SelfCheckResult("LiteRT", "max", "noise", (0,), {"output": OutputDifference(0.0, 0.1)})
+    difference = OutputDifference(0.0, 0.1, rounding=provenance.OutputRounding(0.0, 0.0))
+    checked = SelfCheckResult("LiteRT", "max", "noise", (0,), {"output": difference})
     spec = open_registry().find("pose-detection-mediapipe")
     shift = dict.fromkeys(provenance.SHIFT, 1.0)
     return provenance.format_provenance(
         spec,
         None,
         contents,
-        self_check={"mode": "", **dataclasses.asdict(checked)},
+        self_check={"mode": "", **checked.to_record()},
         complexity=Complexity(1.0, 1.0),
         shift=shift,
     )

@@ -77,12 +77,12 @@ def result_lines(event: events.Event) -> Iterator[str]:
             yield (
                 f"{event.precision} cannot be proven by numbers: a rounding of the input changes "
                 f"{', '.join(outputs)} by more than 5 %; difference {event.difference:.1e}, "
-                f"compared with {event.reference}"
+                f"compared with {event.reference}{_describe_rounding(event)}"
             )
         case events.SelfCheckPassed():
             yield (
                 f"{event.precision} self-check passed: difference {event.difference:.1e}, "
-                f"{event.tolerance:.0e} allowed, compared with {event.reference}"
+                f"{event.tolerance:.0e} allowed, compared with {event.reference}{_describe_rounding(event)}"
             )
         case events.DisplacementMeasured():
             yield (
@@ -111,6 +111,15 @@ def result_lines(event: events.Event) -> Iterator[str]:
             for layer in layers:
                 if layer.layer in worst:
                     yield f"  {layer.layer:{width}}  {layer.type:22}  {layer.own:9.1%}  {layer.total:10.1%}"
+
+
+def _describe_rounding(event: events.SelfCheckPassed) -> str:
+    if event.rounding is None:
+        return ""
+    if event.rounding == 0:
+        return ", which changes nothing"
+    in_unit = f" ({event.rounding_in_unit:.2g} {event.unit})" if event.rounding_in_unit is not None else ""
+    return f", which moves {event.rounded_output} by up to {event.rounding:.1e}{in_unit}"
 
 
 class Console:

@@ -176,6 +176,10 @@ class SelfCheckPassed(ModelEvent):
     ``difference`` is the largest difference of all outputs, as a share of that output's largest value;
     ``reference`` names the runtime that ran the original. ``unprovable`` lists the outputs whose numbers
     prove nothing, because a rounding of the input changes them by more than 5 % of their largest value.
+
+    ``rounding`` is the largest change of an output by the rounding of the constants to FP16, as a share of
+    the output's largest value, and ``rounded_output`` is this output. If it has a ``unit``,
+    ``rounding_in_unit`` is the same change in it. None: the IR is not in FP16, or this was not measured.
     """
 
     precision: str
@@ -183,6 +187,10 @@ class SelfCheckPassed(ModelEvent):
     tolerance: float
     reference: str
     unprovable: tuple[str, ...] = ()
+    rounding: float | None = None
+    rounded_output: str = ""
+    rounding_in_unit: float | None = None
+    unit: str = ""
 
 
 class ConversionFinished(TaskFinished):

@@ -66,6 +66,19 @@ def test_the_console_and_the_report_word_a_self_check_alike(capsys):
     assert report(capsys, CHECKED) == [line]
 
 
+def test_the_effect_of_rounding_to_fp16_stands_in_the_units_of_the_output():
+    def ending(*rounding):
+        event = events.SelfCheckPassed(
+            "net", "FP16", 1e-5, 1e-3, "LiteRT, before rounding to FP16", (), *rounding
+        )
+        (line,) = result_lines(event)
+        return line.partition("before rounding to FP16, which ")[2]
+
+    assert ending(0.0, "offsets", 0.0, "px") == "changes nothing"
+    assert ending(0.0123, "offsets", 4.321, "px") == "moves offsets by up to 1.2e-02 (4.3 px)"
+    assert ending(0.0123, "heatmaps") == "moves heatmaps by up to 1.2e-02"
+
+
 def test_both_name_the_machine_and_say_if_int8_is_no_faster_there(capsys):
     slow, fast = (events.SpeedCompared("net", "FP16-INT8", ms, 10.0, "Some CPU") for ms in (9.9, 4.0))
     spoken = (

@@ -116,12 +116,13 @@ def test_one_conversion_makes_both_precisions_and_reports_them(tmp_path, kind, r
     assert events[1].reference.startswith(runtime)
     assert events[1].difference < 1e-5
     assert events[1].difference <= events[1].tolerance < 1e-4
-    # The FP16 IR is the FP32 IR with rounded constants: it has no differences of its own.
+    # The FP16 IR is the FP32 IR with rounded constants, and what the rounding changes is reported apart.
     assert (events[2].difference, events[2].tolerance) == (events[1].difference, events[1].tolerance)
-    assert (
-        events[2].reference
-        == f"{events[1].reference}, before the rounding to FP16 (its effect is not measured)"
-    )
+    assert events[2].reference == f"{events[1].reference}, before rounding to FP16"
+    assert events[1].rounding is None
+    assert events[2].rounding is not None
+    assert 1e-6 < events[2].rounding < 1e-2
+    assert events[2].rounded_output.removesuffix(":0") in OUTPUTS
     assert events[3] == ConversionFinished("tiny-pose", True)
 
 

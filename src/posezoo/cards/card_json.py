@@ -44,7 +44,8 @@ its meaning::
     training      object        command, log: addresses, or empty
     made          list          the IR beside the card; empty in a registry: model, precision,
                                 openvino (its version), files (suffix, size, checksum), gflops and mparams (or
-                                null), checks (output, difference, tolerance, reference), shift (INT8
+                                null), checks (output, difference, tolerance, reference,
+                                rounding: relative, absolute, unit; or null), shift (INT8
                                 compared with FP32, or null)
     variants      list          only for the default variant: the facts of the other variants
 

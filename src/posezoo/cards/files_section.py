@@ -14,9 +14,18 @@ from posezoo.cards.markdown import (
 )
 from posezoo.cards.measurement_tables import SHIFT_LEGEND
 from posezoo.facts.model_facts import ModelFacts
+from posezoo.ir.provenance import OutputRounding
 from posezoo.spec.model import Digest, SourceFile
 
-CHECK_HEADERS = ("Model", "Precision", "Output", "Difference", "Allowed", "Original run by")
+CHECK_HEADERS = (
+    "Model",
+    "Precision",
+    "Output",
+    "Difference",
+    "Allowed",
+    "Rounding to FP16",
+    "Original run by",
+)
 SHIFT_HEADERS = (
     *("Model", "Precision", "Median shift", "90th percentile", "People, FP32", "People, INT8"),
     *("Agreement", "Photos", "Calibration photos"),
@@ -60,6 +69,13 @@ def _algorithm(digest: Digest) -> str:
     return digest.algorithm.upper().replace("SHA", "SHA-")
 
 
+def _format_rounding(rounding: OutputRounding | None) -> str:
+    if rounding is None:
+        return ""
+    in_unit = f" ({rounding.absolute:.2g} {rounding.unit})" if rounding.unit else ""
+    return f"{rounding.relative:.1e}{in_unit}" if rounding.relative else "none"
+
+
 def draw_ir_section(facts: ModelFacts) -> Iterator[str]:
     """The section on the IR beside the card: digests, complexity, self-checks and INT8 accuracy."""
     files: list[tuple[str, ...]] = []
@@ -82,7 +98,7 @@ def draw_ir_section(facts: ModelFacts) -> Iterator[str]:
             shifts.append((*ir, *moved, *people, f"{shift['agreement']:.0%}", *photos))
         for check in record.checks:
             values = (f"{check.difference:.1e}", f"{check.tolerance:g}")
-            checks.append((*ir, check.output, *values, check.reference))
+            checks.append((*ir, check.output, *values, _format_rounding(check.rounding), check.reference))
     if files:
         yield "## Converted Files"
         versions = escape(", ".join(sorted(openvino)))
@@ -94,7 +110,10 @@ def draw_ir_section(facts: ModelFacts) -> Iterator[str]:
         yield format_table(("Model", "GFLOPs", "MParams"), list(costs.values()))
     if checks:
         yield "## Self-Check"
-        yield "The difference of each output from the original's, relative to the original's largest value."
+        yield (
+            "The difference of each output from the original's, and how far the rounding of the constants to "
+            "FP16 moves it. Both are relative to its largest value."
+        )
         yield format_table(CHECK_HEADERS, checks)
     if shifts:
         yield "## Quantization"

@@ -5,7 +5,7 @@ OpenVINO stores a constant in FP16 followed by a conversion to FP32, or keeps it
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import zip_longest
 from pathlib import Path
@@ -16,6 +16,9 @@ from xml.etree import ElementTree
 
 import numpy as np
 import numpy.typing as npt
+
+from posezoo.ir.provenance import OutputRounding
+from posezoo.spec.model import Output
 
 Array = npt.NDArray[Any]
 
@@ -34,6 +37,7 @@ class Fp16Comparison:
 
     difference: str  # the first node that differs, and how; empty if none does
     clipped: tuple[str, ...] = ()  # the names of constants with values that are too large for FP16
+    is_exact: bool = True  # whether the rounding changes no constant
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,6 +54,7 @@ def compare_with_fp32(fp32_xml: Path, fp16_xml: Path) -> Fp16Comparison:
     """Compare every operation and every value of two IR on disk."""
     weights32, weights16 = _open_weights(fp32_xml), _open_weights(fp16_xml)
     clipped = []
+    is_exact = True
     for node32, node16 in zip_longest(_read_nodes(fp32_xml), _read_nodes(fp16_xml)):
         if node32 is None or node16 is None:
             return Fp16Comparison(f"only one of them has {(node32 or node16).name}")
@@ -73,7 +78,28 @@ def compare_with_fp32(fp32_xml: Path, fp16_xml: Path) -> Fp16Comparison:
             is_equal = is_equal and np.array_equal(rounded.view(np.uint16), values16.view(np.uint16))
         if not is_equal:
             return Fp16Comparison(f"it differs first in the constant {node16.name}")
-    return Fp16Comparison("", tuple(clipped))
+        is_exact = is_exact and np.array_equal(values32, values16)
+    return Fp16Comparison("", tuple(clipped), is_exact)
+
+
+def measure_rounding(
+    port: Output, fp32: Sequence[Mapping[str, Array]], fp16: Sequence[Mapping[str, Array]]
+) -> OutputRounding:
+    """How far the rounding to FP16 moves the values of an output.
+
+    Args:
+        port: the output.
+        fp32: the outputs of the FP32 IR, for each input.
+        fp16: those of the FP16 IR.
+    """
+    moved, largest = 0.0, 0.0
+    for exact, rounded in zip(fp32, fp16, strict=True):
+        values = exact[port.name].astype(np.float64)
+        # np.fmax would ignore nan.
+        moved = float(np.maximum(moved, np.abs(rounded[port.name] - values).max()))
+        largest = max(largest, float(np.abs(values).max()))
+    relative = moved / largest if largest else moved
+    return OutputRounding(relative, moved, port.unit)
 
 
 def read_constants(xml: Path) -> Iterator[tuple[str, Array]]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -117,7 +117,8 @@ def publish_irs(
             if target.precision in checks:
                 result = checks[target.precision].result()
                 worst = result.worst_difference
-                checked = {"mode": "strict" if is_strict else "", **asdict(result)}
+                checked = {"mode": "strict" if is_strict else "", **result.to_record()}
+                output, rounding = result.largest_rounding or ("", None)
                 listener(
                     SelfCheckPassed(
                         spec.full_name,
@@ -126,6 +127,10 @@ def publish_irs(
                         worst.tolerance,
                         result.reference,
                         result.unprovable,
+                        rounding.relative if rounding else None,
+                        output,
+                        rounding.absolute if rounding and rounding.unit else None,
+                        rounding.unit if rounding else "",
                     )
                 )
             contents, record = hashed.result(), None

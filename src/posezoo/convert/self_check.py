@@ -3,14 +3,15 @@
 The IR is read from disk and run on random images. Its outputs must have the original's names and shapes. They
 may differ by five times what one rounding of the input changes in the original's outputs: correct programs
 that add in another order differ by up to 2.2 times as much. All differences are relative to the output's
-largest value. An IR in FP16 is not run: its constants must be those of the FP32 IR, rounded (``fp16_check``).
+largest value. An IR in FP16 must be the FP32 IR with rounded constants (``fp16_check``). How far the rounding
+moves the outputs is measured, and has no limit.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -19,7 +20,7 @@ import numpy.typing as npt
 
 from posezoo.convert import frontends
 from posezoo.convert.constant_check import find_changed_constant
-from posezoo.convert.fp16_check import compare_with_fp32
+from posezoo.convert.fp16_check import compare_with_fp32, measure_rounding
 from posezoo.convert.graph_cutting import join_names
 from posezoo.convert.node_comparison import find_first_difference
 from posezoo.convert.reference_outputs import (
@@ -31,7 +32,8 @@ from posezoo.convert.reference_outputs import (
 )
 from posezoo.errors import PosezooError, SelfCheckError, install_command
 from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
-from posezoo.spec.model import ModelSpec, Precision
+from posezoo.ir.provenance import OutputRounding
+from posezoo.spec.model import ModelSpec, Output, Precision
 
 Array = npt.NDArray[Any]
 
@@ -68,11 +70,13 @@ class OutputDifference:
     Attributes:
         noise: the largest change of the original's output if its input is moved by one rounding; None if it
             was not measured, because the difference is small enough without it.
+        rounding: for an IR in FP16 how far it differs from the FP32 IR; None if that was not measured.
     """
 
     difference: float
     tolerance: float
     noise: float | None = None
+    rounding: OutputRounding | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,6 +88,7 @@ class SelfCheckResult:
         recorded: the differences of the outputs in the registry from those of the original as it is read
             here; empty if the registry has none, or another runtime was available.
         is_independent: whether something else than the reader that the IR is made by read the original.
+        computed: the outputs of the IR for each image; they are not recorded.
     """
 
     reference: str
@@ -94,12 +99,25 @@ class SelfCheckResult:
     unprovable: tuple[str, ...] = ()
     recorded: Mapping[str, OutputDifference] = field(default_factory=dict)
     is_independent: bool = True
+    computed: Sequence[Mapping[str, Array]] = field(default=(), repr=False, compare=False)
 
     @property
     def worst_difference(self) -> OutputDifference:
         """The output with the largest difference."""
         differences = [*self.outputs.values(), *self.recorded.values()]
         return max(differences, key=lambda output: output.difference)
+
+    @property
+    def largest_rounding(self) -> tuple[str, OutputRounding] | None:
+        """The output that the rounding to FP16 moves furthest, and how far; None if that was not measured."""
+        measured = [(name, output.rounding) for name, output in self.outputs.items() if output.rounding]
+        return max(measured, key=lambda each: each[1].relative, default=None)
+
+    def to_record(self) -> dict[str, Any]:
+        """The values as JSON's types, for provenance.json."""
+        record = asdict(replace(self, computed=()))
+        del record["computed"]
+        return record
 
 
 def check_ir(
@@ -133,16 +151,14 @@ def check_ir(
         with ThreadPoolExecutor(1) as pool:
             # Compiling uses one core only.
             comparing = pool.submit(_compare_constants, spec, xml, source, precision)
-            names, network = tuple(port.name for port in spec.outputs), xml
+            names = tuple(port.name for port in spec.outputs)
             if spec.decoding is not None:
                 from posezoo.convert.decoding import match_roles
-                from posezoo.convert.decoding.reference import add_network_outputs
 
                 originals = running.result().cases[0].outputs
                 roles = match_roles(spec, {name: each.shape for name, each in originals.items()})
                 names = tuple(roles.values())
-                network = add_network_outputs(openvino_core().read_model(xml), names)
-            compiled = openvino_core().compile_model(network, "CPU", EXACT)
+            compiled = _compile_ir(spec, xml, names)
             changed = comparing.result()
         reference = running.result()
         if is_strict and not reference.is_independent:
@@ -192,9 +208,16 @@ def check_ir(
     compared = reference.runtime
     if reference.recorded is not None:
         compared = f"outputs of {reference.recorded.runtime}, recorded in the registry"
-    is_independent = reference.is_independent
     return SelfCheckResult(
-        compared, measure, settings.inputs, seeds, outputs, unprovable, recorded, is_independent
+        compared,
+        measure,
+        settings.inputs,
+        seeds,
+        outputs,
+        unprovable,
+        recorded,
+        reference.is_independent,
+        computed,
     )
 
 
@@ -208,8 +231,8 @@ def check_fp16(
 ) -> SelfCheckResult:
     """Check that an IR is the rounding of another one that passed its check.
 
-    The differences in the result are those of the FP32 IR: what the rounding changes is not measured. Only an
-    IR with a constant that is too large for FP16 is compared with the original, too.
+    The result has the differences of the FP32 IR, and how far the rounding moves its outputs. Only an IR with
+    a constant that is too large for FP16 is compared with the original.
 
     Args:
         fp32: the check of ``fp32_xml``.
@@ -227,9 +250,42 @@ def check_fp16(
     result = fp32.result()
     if comparison.clipped:
         return check_ir(spec, xml, source, running, precision=Precision.FP16)
-    return replace(
-        result, reference=f"{result.reference}, before the rounding to FP16 (its effect is not measured)"
-    )
+    outputs = _measure_rounding(spec, xml, result, running.result(), comparison.is_exact)
+    return replace(result, reference=f"{result.reference}, before rounding to FP16", outputs=outputs)
+
+
+def _measure_rounding(
+    spec: ModelSpec, xml: Path, fp32: SelfCheckResult, reference: ReferenceOutputs, is_exact: bool
+) -> dict[str, OutputDifference]:
+    """The outputs of the FP32 IR's check, with how far the rounding to FP16 moves each of the network's."""
+    originals = reference.cases[0].outputs
+    ports = {port.name: port for port in spec.outputs}
+    names = [name for name in fp32.outputs if name in originals]
+    computed = fp32.computed
+    if not is_exact:
+        try:
+            compiled = _compile_ir(spec, xml, names)
+            computed = [run_compiled(compiled, case.feed) for case in reference.cases]
+        except RuntimeError as error:
+            problem = f"cannot be run: {error_text(error)}"
+            raise _create_error(spec, Precision.FP16, problem) from error
+    outputs = dict(fp32.outputs)
+    for name in names:
+        rounding = measure_rounding(ports.get(name, Output(name, ())), fp32.computed, computed)
+        if not np.isfinite(rounding.absolute):
+            raise _create_error(spec, Precision.FP16, f"computes inf or nan in {name}")
+        outputs[name] = replace(outputs[name], rounding=rounding)
+    return outputs
+
+
+def _compile_ir(spec: ModelSpec, xml: Path, names: Sequence[str]) -> Any:
+    """The IR, compiled; one with a decoder also puts out the outputs of its network."""
+    network: Any = xml
+    if spec.decoding is not None:
+        from posezoo.convert.decoding.reference import add_network_outputs
+
+        network = add_network_outputs(openvino_core().read_model(xml), names)
+    return openvino_core().compile_model(network, "CPU", EXACT)
 
 
 def _compare_constants(spec: ModelSpec, xml: Path, source: Path, precision: Precision) -> str:

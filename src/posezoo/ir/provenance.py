@@ -56,6 +56,15 @@ class FileContent:
 
 
 @dataclass(frozen=True, slots=True)
+class OutputRounding:
+    """How far the rounding of the constants to FP16 moves an output: the largest change of a value."""
+
+    relative: float  # to the output's largest value
+    absolute: float
+    unit: str = ""  # of ``absolute``, as model.yml declares it
+
+
+@dataclass(frozen=True, slots=True)
 class OutputCheck:
     """The self-check of one output; difference and tolerance are relative to the output's largest value."""
 
@@ -63,6 +72,7 @@ class OutputCheck:
     difference: float
     tolerance: float
     reference: str  # the runtime that computed the original's output
+    rounding: OutputRounding | None = None  # None: the IR is not in FP16, or its rounding was not measured
 
 
 @dataclass(frozen=True, slots=True)
@@ -146,7 +156,11 @@ def read_provenance(path: Path) -> Provenance | None:
         check = {"outputs": {}} if record["self_check"] is None else record["self_check"]
         checks = tuple(
             OutputCheck(
-                name, float(output["difference"]), float(output["tolerance"]), str(check["reference"])
+                name,
+                float(output["difference"]),
+                float(output["tolerance"]),
+                str(check["reference"]),
+                OutputRounding(**output["rounding"]) if output.get("rounding") else None,
             )
             for name, output in check["outputs"].items()
         )

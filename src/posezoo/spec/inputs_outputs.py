@@ -128,6 +128,7 @@ OUTPUT_KEYS = (
     Key("role", WORD),
     Key("note", LINE),
     Key("original", LINE, note="What the original has in its place, if that is not the same."),
+    Key("unit", WORD, note="The unit of all its values, such as px for pixels of the input."),
 )
 INPUTS = list_of(record(Input, *INPUT_KEYS, check=_check_input), unique=lambda port: port.name)
 OUTPUTS = list_of(record(Output, *OUTPUT_KEYS, check=_check_layout), unique=lambda port: port.name)

@@ -330,6 +330,7 @@ class Output:
     role: str = ""
     note: str = ""
     original: str = ""  # what the original has instead, if it differs
+    unit: str = ""  # of its values: ``px`` for pixels of the input; empty if it has none, or several
 
 
 @dataclass(frozen=True, slots=True)
