@@ -50,8 +50,10 @@ def draw_files_section(facts: ModelFacts) -> Iterator[str]:
             "records its checksum."
         )
     if runtimes := sorted({model.recorded_outputs.runtime for model in models if model.recorded_outputs}):
-        names = escape(" and ".join(runtimes))
-        yield f"Where no other runtime is installed, conversions are compared with recorded outputs of {names}."
+        yield (
+            "Where no other runtime is installed, conversions are compared with recorded outputs of "
+            f"{escape(' and '.join(runtimes))}."
+        )
 
 
 def _pin(file: SourceFile) -> Markdown:
