@@ -74,7 +74,12 @@ class LockError(PosezooError):
 
 
 class DownloadError(PosezooError):
-    """A file of a model could not be downloaded."""
+    """A file of a model could not be downloaded.
+
+    ``is_gone`` is true if all its sources answered that they do not have it.
+    """
+
+    is_gone = False
 
 
 class SourceError(DownloadError):

@@ -8,7 +8,8 @@ import re
 import pytest
 
 from fakes.command import on_a_terminal, posezoo
-from fakes.zoo import model_yml, omz_yml, write_composite, write_model
+from fakes.server import Server
+from fakes.zoo import declared_file, model_yml, omz_yml, write_composite, write_model
 from posezoo.cli import main as command_line
 from posezoo.cli.report import align_columns, display_width, truncate_to_width
 from posezoo.cli.verbs import info
@@ -87,11 +88,14 @@ def test_list_prints_json(zoo):
         "precisions": ["FP32", "FP16"],
         "license": "Apache-2.0",
         "size_bytes": 10_000_000,
+        "download_bytes": 10_000_000,
         "revision": 1,
         "deprecated": None,
         "description": "Two small models in a row.",
         "registry": str(zoo / "models"),
         "also_in": [],
+        "weights_from": ["models.invalid"],
+        "available": None,
     }
     assert (rows[1]["name"], rows[1]["composite"], rows[1]["parts"]) == ("second", "whole", [])
 
@@ -182,7 +186,8 @@ def test_a_wrong_filter_value_ends_with_2_and_shows_the_known_values(zoo, filter
 def test_no_match_is_a_success_with_a_warning(zoo):
     ended = run(zoo, "list", "--license", "GPL-*", "--task", "detection")
     assert ended.returncode == 0
-    assert ended.stdout.split() == ["MODEL", "TASK", "FRAMEWORK", "SIZE", "LICENSE", "DESCRIPTION"]
+    headers = ended.stdout.split()
+    assert headers == ["MODEL", "TASK", "FRAMEWORK", "DOWNLOAD", "WEIGHTS", "FROM", "LICENSE", "DESCRIPTION"]
     assert ended.stderr == (
         "no model matches --task detection --license GPL-*; "
         "licenses here: Apache-2.0, MIT, https://terms.invalid/old\n"
@@ -305,3 +310,39 @@ def test_text_is_measured_in_terminal_columns():
         "pose  10",
     ]
     assert escape_control_characters("a\tb\u200b") == "a\\tb\\u200b"
+
+
+def test_the_list_says_where_weights_are_and_available_asks_their_sources(tmp_path):
+    root, copies = tmp_path / "models", tmp_path / "copies"
+    copies.mkdir()
+    packed = {"$type": "npm_package", "package": "nets", "version": "1.0.0", "member": "package/a.bin"}
+    packed["tarball_size"] = 145_000_000
+    with Server() as server:
+        for name in ("alive", "dead"):
+            (copies / name).write_bytes(name.encode())
+            file = declared_file(copies / name, name="net.tflite")
+            write_model(root, name, model_yml(files=[{**file, "source": server.url(name)}]))
+        server.serve("alive", b"alive")
+        write_model(
+            root, "packed", declared("a.bin", files=[{**declared("a.bin")["files"][0], "source": packed}])
+        )
+        local = write_model(
+            root, "local", model_yml(files=[declared_file(copies / "alive", name="net.tflite")])
+        )
+        environ = {"XDG_CACHE_HOME": str(tmp_path / "cache"), "npm_config_registry": server.url("npm")}
+        assert posezoo("download", "local", "--models_dir", root, **environ).returncode == 0, local
+        listed = posezoo("list", "--models_dir", root, "--format", "json", **environ)
+        assert not server.requests
+        available = posezoo("list", "--models_dir", root, "--format", "json", "--available", **environ)
+    rows = {row["name"]: row for row in json.loads(listed.stdout)}
+    assert rows["packed"]["size_bytes"] == 5_000_000
+    assert rows["packed"]["download_bytes"] == 145_000_000
+    places = {name: (row["weights_from"], row["available"]) for name, row in rows.items()}
+    assert places == {
+        "alive": (["cache"], True),
+        "dead": (["localhost"], None),
+        "local": (["here"], True),
+        "packed": (["npm index"], None),
+    }
+    answers = {row["name"]: row["available"] for row in json.loads(available.stdout)}
+    assert answers == {"alive": True, "local": True}

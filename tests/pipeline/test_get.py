@@ -7,9 +7,10 @@ from pathlib import Path
 import pytest
 
 from fakes.network import HEIGHT, WIDTH, network
+from fakes.server import Server
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.convert.conversion_plan import ConversionOptions
-from posezoo.errors import ConversionError, LockError
+from posezoo.errors import ConversionError, DownloadError, LockError
 from posezoo.events import ConversionFinished, ConversionUpToDate, DownloadFinished
 from posezoo.files import verified_files
 from posezoo.layout import ModelLayout
@@ -130,3 +131,52 @@ def test_a_context_can_be_sent_to_another_process(origin, tmp_path):
     context = context_of(tmp_path, origin, locked=False)
     copy = pickle.loads(pickle.dumps(context))
     assert resolved_in(copy) == resolved_in(context)
+
+
+def test_weights_that_are_gone_lead_to_own_weights_and_to_models_that_are_here(origin, tmp_path):
+    context = context_of(tmp_path, origin, cache_dir=tmp_path / "cache")
+    with Server() as server:
+        file = {
+            **declared_file(origin, name="gone.pth"),
+            "checksum": "0" * 96,
+            "source": server.url("gone.pth"),
+        }
+        gone = model_yml(
+            files=[file],
+            framework="pytorch",
+            checkpoint="gone.pth",
+            network={"name": "mobile_pose_resnet18_v1b"},
+        )
+        write_model(tmp_path / "models", "gone", gone)
+        write_model(tmp_path / "models", "dead", model_yml(files=[{**file, "source": server.url("dead")}]))
+        download(make_plan(resolved_in(context), context), context)
+        context = open_context(context.settings)
+        resolved = resolve_model(context.registry.find("gone"), (FP16,), context)
+        with pytest.raises(DownloadError, match="HTTP 404") as caught:
+            download(make_plan(resolved, context), context)
+    assert caught.value.hint == (
+        "check the address, or give a folder with a copy: --mirror DIR; posezoo run gone --checkpoint FILE runs "
+        "weights of your own; models with the same task that are available: net"
+    )
+
+
+def test_another_published_precision_that_is_here_is_suggested(tmp_path):
+    files = []
+    with Server() as server:
+        for precision in ("FP16", "FP16-INT8"):
+            for suffix in (".xml", ".bin"):
+                path = tmp_path / precision / f"net{suffix}"
+                path.parent.mkdir(exist_ok=True)
+                path.write_text(f"{precision}{suffix}")
+                file = declared_file(path, name=f"{precision}/net{suffix}")
+                files.append({**file, "source": server.url(file["name"])})
+        write_model(tmp_path / "models", "net", model_yml(files=files, framework="dldt"), family="intel")
+        places = {"models_dir": (tmp_path / "models",), "output_dir": tmp_path / "out"}
+        context = open_context(to_settings(read_settings({**places, "cache_dir": tmp_path / "cache"})))
+        (tmp_path / "out" / "intel" / "net" / "FP16-INT8").mkdir(parents=True)
+        for suffix in (".xml", ".bin"):
+            kept = tmp_path / "out" / "intel" / "net" / "FP16-INT8" / f"net{suffix}"
+            kept.write_text(f"FP16-INT8{suffix}")
+        with pytest.raises(DownloadError) as caught:
+            download(make_plan(resolved_in(context), context), context)
+    assert caught.value.hint == "its files in FP16-INT8 are available: --precision FP16-INT8"

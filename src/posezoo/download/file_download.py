@@ -317,7 +317,10 @@ def _combine(
         hint = f"run the same command again: it resumes after the {resume_size} bytes already downloaded"
     reasons = "; ".join(f"{candidate.name}: {error.problem}" for candidate, error in failures)
     if len(failures) > 1:
-        return DownloadError(f"{file.name}: every source failed: {reasons}", hint=hint)
-    error_type = type(errors[0])
-    public_type = error_type if error_type in (SizeError, DigestError, ArchiveError) else SourceError
-    return public_type(f"{file.name}: {reasons}", hint=hint)
+        combined = DownloadError(f"{file.name}: every source failed: {reasons}", hint=hint)
+    else:
+        error_type = type(errors[0])
+        public_type = error_type if error_type in (SizeError, DigestError, ArchiveError) else SourceError
+        combined = public_type(f"{file.name}: {reasons}", hint=hint)
+    combined.is_gone = is_missing
+    return combined

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from posezoo.convert.conversion_plan import ConversionOptions, select_due
-from posezoo.errors import ConversionError, PosezooError, SpecError, UnknownModelError
+from posezoo.errors import ConversionError, DownloadError, PosezooError, SpecError, UnknownModelError
 from posezoo.events import ConversionFinished, ConversionSkipped, ConversionStarted, Listener, ignore_event
 from posezoo.files import stores
 from posezoo.files.staging import remove_stale_staging_dirs
@@ -202,9 +202,57 @@ def download(plan: Plan, context: Context, *, listener: Listener = ignore_event)
 
     spec = resolved.spec
     precisions = [target.precision for target in resolved.targets] if spec.is_ir else None
-    download_model(spec, resolved.layout, context.download_options, precisions=precisions, listener=listener)
+    options = context.download_options
+    try:
+        download_model(spec, resolved.layout, options, precisions=precisions, listener=listener)
+    except DownloadError as error:
+        advise_after_failure(error, resolved, context)
+        raise
     lock = context.lock
     return replace(resolved, spec=lock.with_pins(resolved.spec), source=lock.with_pins(resolved.source))
+
+
+def advise_after_failure(error: DownloadError, resolved: Resolved, context: Context) -> None:
+    """Put into the hint of a failed download which precision, own weights or other models can be run."""
+    from posezoo.download.availability import find_availability
+
+    spec, options = resolved.spec, context.download_options
+    others = find_availability(spec, resolved.layout, options).local_precisions if spec.is_ir else ()
+    if others:
+        error.hint = f"its files in {' and '.join(others)} are available: --precision {others[0]}"
+        return
+    if not error.is_gone:
+        return
+    advice = [error.hint]
+    if spec.network is not None:
+        advice.append(f"posezoo run {spec.full_name} --checkpoint FILE runs weights of your own")
+    if models := _find_models_instead(spec, context):
+        advice.append(f"models with the same task that are available: {', '.join(models)}")
+    error.hint = "; ".join(advice)
+
+
+def _find_models_instead(spec: ModelSpec, context: Context) -> list[str]:
+    """Up to three models with the same task: those on this machine, then those on package indexes."""
+    from posezoo.download.availability import LOCAL, PACKAGE_INDEXES, find_availability
+
+    local, indexed = [], []
+    selection = context.registry.select()
+    models: list[Model] = [*selection.composites, *selection.models]
+    for model in models:
+        if model.task != spec.task or model.full_name == spec.full_name or _is_part(model):
+            continue
+        parts = context.registry.parts(model)
+        found = [find_availability(part, context.layout, context.download_options) for part in parts]
+        places = {place for each in found for place in each.best_places}
+        if places <= LOCAL:
+            local.append(model.full_name)
+        elif places <= LOCAL | PACKAGE_INDEXES:
+            indexed.append(model.full_name)
+    return [*local, *indexed][:3]
+
+
+def _is_part(model: Model) -> bool:
+    return isinstance(model, ModelSpec) and bool(model.composite)
 
 
 def convert(

@@ -57,7 +57,7 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli import flags
 from posezoo.cli.model_filters import FILTER_FLAGS, describe_filters, select_filtered
 from posezoo.cli.report import print_result
-from posezoo.cli.verbs.list import list_json
+from posezoo.cli.verbs.list import Weights, find_weights, list_json
 from posezoo.console import Console
 from posezoo.errors import escape_control_characters
 from posezoo.facts.model_facts import ModelFacts
@@ -97,7 +97,8 @@ def run(args: argparse.Namespace) -> int:
     patterns = None if by_filters else flags.patterns_from_args(args)
     with Console(quiet=args.quiet) as console:
         models, selection = select_filtered(args, patterns, console)
-        answers = [info_json(facts, selection) for facts in models]
+        weights = find_weights(flags.settings_from_args(args), models)
+        answers = [info_json(facts, selection, weights[facts.name]) for facts in models]
     lines: list[str] = []
     for answer in answers:
         lines += [""] if lines else []  # between two models
@@ -114,12 +115,12 @@ def run(args: argparse.Namespace) -> int:
     return 1 if selection.problems else 0
 
 
-def info_json(facts: ModelFacts, selection: Selection) -> dict[str, Any]:
+def info_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict[str, Any]:
     """The object of a model for ``--format json``; the module's docstring explains the keys."""
     model = facts.model
     card = model.path.with_name("README.md")
     return {
-        **list_json(facts, selection),
+        **list_json(facts, selection, weights),
         **(_declared(model) if isinstance(model, ModelSpec) else {}),
         "decoder": model.decoder.name if model.decoder else None,
         "skeleton": model.skeleton or None,

@@ -10,6 +10,9 @@ With ``--format json``, the output is a list of objects; a composite comes befor
     precisions   list of str   published or convertible; for a composite, those that all its parts have
     license      str           SPDX identifier or address; a composite may have several, separated by spaces
     size_bytes   int | null    size of all published files; null if a publisher does not state a size
+    download_bytes  int | null  what a download transfers: whole packages; null if a size is not stated
+    weights_from  list of str  here, cache, mirror (if it is a folder), pip index, npm index, or a host
+    available    bool | null   whether they can be had; null if a server would have to be asked (--available)
     revision     int           increases when the files change; 1 for a composite
     deprecated   object | null since (a date or a version), use (the model to use instead, or empty)
     description  str
@@ -24,7 +27,8 @@ filters. If there are only filters, it is a warning.
 from __future__ import annotations
 
 import argparse
-from dataclasses import asdict
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags
@@ -38,6 +42,7 @@ from posezoo.registry import WHEEL_REGISTRIES, registry_name, registry_root
 
 if TYPE_CHECKING:
     from posezoo.registry import Selection
+    from posezoo.settings import Settings
 
 SUMMARY = "list the models of the zoo"
 
@@ -46,14 +51,22 @@ posezoo list
 posezoo list 'pose-*'
 posezoo list --task human_pose_estimation --framework tflite
 posezoo list --search detector --format json
+posezoo list --available
 posezoo list 'resnet-*' --registry omz
 """
 
-HEADERS = ("MODEL", "TASK", "FRAMEWORK", "SIZE", "LICENSE", "DESCRIPTION")
+_LONGEST_HOST = 32
+
+HEADERS = ("MODEL", "TASK", "FRAMEWORK", "DOWNLOAD", "WEIGHTS FROM", "LICENSE", "DESCRIPTION")
 
 FLAGS = (
     Flag("models MODEL", "names or globs (default: all)", nargs="*"),
     FILTER_FLAGS,
+    Flag(
+        "--available",
+        "only models whose weights can be had: they are on this machine, in a mirror, or a source has them "
+        "now; each source is asked once over the network, for at most 10 seconds, and nothing is downloaded",
+    ),
     f"{flags.REGISTRY} {flags.FORMAT}",
 )
 
@@ -62,6 +75,9 @@ def run(args: argparse.Namespace) -> int:
     """Print a table of models; a composite comes before its parts."""
     with Console(quiet=args.quiet) as console:
         models, selection = select_filtered(args, args.models or None, console)
+        weights = find_weights(flags.settings_from_args(args), models, asks_sources=args.available)
+        if args.available:
+            models = [facts for facts in models if weights[facts.name].available]
     parts = {stage for facts in models for stage in facts.stages}
     rows = [HEADERS]
     for facts in models:
@@ -80,19 +96,68 @@ def run(args: argparse.Namespace) -> int:
             ("  " if facts.name in parts else "") + facts.name,
             facts.model.task,
             " ".join(facts.frameworks),
-            format_megabytes(facts.size_bytes),
+            format_megabytes(facts.download_bytes),
+            str(weights[facts.name]),
             " ".join(map(_license, facts.licenses)),
             f"[{note}] {sentence}" if note else sentence,
         )
         rows.append(row)
     width = terminal_width()
-    lines = align_columns(rows, right=frozenset({HEADERS.index("SIZE")}))
-    answer = [list_json(facts, selection) for facts in models]
+    lines = align_columns(rows, right=frozenset({HEADERS.index("DOWNLOAD")}))
+    answer = [list_json(facts, selection, weights[facts.name]) for facts in models]
     print_result(args, answer, *(truncate_to_width(line, width) for line in lines))
     return 1 if selection.problems else 0
 
 
-def list_json(facts: ModelFacts, selection: Selection) -> dict[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """Where the published files of a model are."""
+
+    places: tuple[str, ...]
+    precisions: tuple[str, ...]  # those that alone are on a disk; empty if that holds for all or for none
+    available: bool | None  # None if a server would have to be asked
+
+    def __str__(self) -> str:
+        only = f" ({', '.join(self.precisions)})" if self.precisions else ""
+        return ", ".join(map(_shorten_host, self.places)) + only
+
+
+def _shorten_host(place: str) -> str:
+    """The end of the name of a host that would widen the table."""
+    return place if len(place) <= _LONGEST_HOST else ".".join(place.split(".")[-2:])
+
+
+def find_weights(
+    settings: Settings, models: Sequence[ModelFacts], *, asks_sources: bool = False
+) -> dict[str, Weights]:
+    """Where the files of each model are, by its name.
+
+    Args:
+        asks_sources: whether sources are asked over the network if they have the files.
+    """
+    from posezoo.download.availability import find_availability, find_available
+    from posezoo.layout import ModelLayout
+    from posezoo.pipeline.zoo_context import download_options
+
+    options = download_options(settings)
+    layout = ModelLayout(settings.weights_dir, settings.weights_dir, limits=options.limits)
+    parts = {part.full_name: part for facts in models for part in facts.parts}
+    known = {name: find_availability(part, layout, options) for name, part in parts.items()}
+    available = find_available(tuple(known.values()), options) if asks_sources else None
+    weights = {}
+    for facts in models:
+        of_parts = [known[part.full_name] for part in facts.parts]
+        is_available: bool | None = True if all(each.is_local for each in of_parts) else None
+        if available is not None:
+            is_available = all(part.full_name in available for part in facts.parts)
+        partial = [each for each in of_parts if len(each.local_precisions) < len(each.places)]
+        precisions = dict.fromkeys(name for each in partial for name in each.local_precisions)
+        places = dict.fromkeys(place for each in of_parts for place in each.best_places)
+        weights[facts.name] = Weights(tuple(places), tuple(precisions), is_available)
+    return weights
+
+
+def list_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict[str, Any]:
     """The object of a model for ``--format json``; the module's docstring explains the keys."""
     model = facts.model
     return {
@@ -104,10 +169,13 @@ def list_json(facts: ModelFacts, selection: Selection) -> dict[str, Any]:
         "precisions": [precision.value for precision in facts.precisions],
         "license": " ".join(facts.licenses),
         "size_bytes": facts.size_bytes,
+        "download_bytes": facts.download_bytes,
         "revision": facts.revision,
         "deprecated": asdict(model.deprecated) if model.deprecated else None,
         "description": model.description,
         "registry": registry_name(registry_root(model)),
+        "weights_from": list(weights.places),
+        "available": weights.available,
         "also_in": list(selection.also_in.get(model.name, ())),
     }
 

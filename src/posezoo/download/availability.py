@@ -1,0 +1,121 @@
+"""Where the published files of models can be read from here: from disk, or from a source that answers."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+from urllib.parse import urlsplit
+
+from posezoo.download.digest_store import entry_path
+from posezoo.download.model_download import FileOrigin, PlannedFile, plan_download
+from posezoo.download.options import DownloadOptions
+from posezoo.download.source_check import check_sources
+from posezoo.errors import LicenseError
+from posezoo.layout import ModelLayout
+from posezoo.spec.model import Digest, ModelSpec, NpmPackageSource, PythonPackageSource, Source
+
+#: What is on a disk of this machine, or in a folder that counts as one.
+LOCAL = frozenset({FileOrigin.HERE.value, FileOrigin.CACHE.value, FileOrigin.MIRROR.value})
+
+#: Indexes that are reachable wherever packages can be installed.
+PACKAGE_INDEXES = frozenset({"npm index", "pip index"})
+
+#: Of a model whose license the settings do not allow.
+REFUSED = "license not allowed"
+
+# For --available, a host that does not answer at once counts as one that does not answer.
+_TIMEOUT_S = 10.0
+_JOBS = 16
+
+
+@dataclass(frozen=True, slots=True)
+class Availability:
+    """Where the files of a model's precisions come from.
+
+    A model that is published as IR has files for each precision; of another model all files are needed.
+    """
+
+    spec: ModelSpec
+    #: The names of the places by precision; the precision is empty if all files are needed.
+    places: dict[str, tuple[str, ...]]
+
+    @property
+    def local_precisions(self) -> tuple[str, ...]:
+        """The precisions whose files are all on a disk."""
+        return tuple(precision for precision, places in self.places.items() if LOCAL.issuperset(places))
+
+    @property
+    def is_local(self) -> bool:
+        """Whether the files of a precision are all on a disk."""
+        return bool(self.local_precisions)
+
+    @property
+    def best_places(self) -> tuple[str, ...]:
+        """The places of the files of the first precision on a disk, else of the first precision."""
+        precision = next(iter(self.local_precisions or self.places), "")
+        return self.places.get(precision, ())
+
+
+def find_availability(spec: ModelSpec, layout: ModelLayout, options: DownloadOptions) -> Availability:
+    """Where the files of a model come from, as far as no server has to be asked."""
+    places = {}
+    for precision in spec.precisions if spec.is_ir else ("",):
+        try:
+            plan = plan_download(spec, layout, options, [precision] if precision else None)
+            names = [_place(planned, options) for planned in plan]
+        except LicenseError:
+            names = [REFUSED]
+        places[str(precision)] = tuple(dict.fromkeys(names))
+    return Availability(spec, places)
+
+
+def find_available(known: Sequence[Availability], options: DownloadOptions) -> set[str]:
+    """The full names of the models whose files can be had: those on a disk, and those a source has now.
+
+    Each source is asked once, with a time limit of 10 seconds; nothing is downloaded.
+    """
+    available = {each.spec.full_name for each in known if each.is_local}
+    asked = [each.spec for each in known if not each.is_local and REFUSED not in each.best_places]
+    options = replace(options, jobs=_JOBS, attempts=1, timeout_s=min(options.timeout_s, _TIMEOUT_S))
+    answers = check_sources(asked, options)
+    good = {(answer.model, answer.file) for answer in answers if answer.state == "good"}
+    for spec in asked:
+        for precision in spec.precisions if spec.is_ir else ("",):
+            files = [file.name for file in spec.files if _belongs_to(file.name, precision)]
+            if files and good.issuperset((spec.full_name, name) for name in files):
+                available.add(spec.full_name)
+    return available
+
+
+def _belongs_to(name: str, precision: str) -> bool:
+    return not precision or name.startswith(f"{precision}/")
+
+
+def _place(planned: PlannedFile, options: DownloadOptions) -> str:
+    if planned.origin is not FileOrigin.SOURCE:
+        return str(planned.origin.value)
+    digest = _package_digest(planned.file.sources)
+    if digest is None or options.cache_dir is None or not (options.cache_dir / entry_path(digest)).is_file():
+        return name_source(planned.file.sources)
+    return str(FileOrigin.CACHE.value)
+
+
+def _package_digest(sources: Sequence[Source]) -> Digest | None:
+    """The digest of the package that contains a file; the cache keeps it for its other files."""
+    source = next(iter(sources), None)
+    if isinstance(source, NpmPackageSource):
+        return source.integrity
+    return Digest("sha256", source.wheel.sha256.lower()) if isinstance(source, PythonPackageSource) else None
+
+
+def name_source(sources: Iterable[Source]) -> str:
+    """The name of the first source: of a package index, or of a host."""
+    source = next(iter(sources), None)
+    if source is None:
+        return "nowhere"
+    if isinstance(source, NpmPackageSource):
+        return "npm index"
+    if isinstance(source, PythonPackageSource):
+        return "pip index"
+    host: str | None = urlsplit(str(source)).hostname
+    return host or type(source).__name__.removesuffix("Source").lower()
