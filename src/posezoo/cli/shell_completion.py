@@ -40,8 +40,8 @@ def answer(top: argparse.ArgumentParser, verbs: Iterable[argparse.ArgumentParser
     # By the placeholder in help texts; any other value cannot be completed.
     completers: dict[str, Callable[..., Iterable[str]]] = {
         "DIR": DirectoriesCompleter(),
-        **dict.fromkeys(("FILE", "IMAGE", "DIR|URL"), FilesCompleter()),
-        **dict.fromkeys(("MODEL", "MODEL|FILE", "MODEL|XML"), _model_names),
+        **dict.fromkeys(("FILE", "IMAGE", "PHOTO", "INPUT", "PATH", "DIR|URL"), FilesCompleter()),
+        **dict.fromkeys(("MODEL", "MODEL|FILE", "MODEL|XML", "MODEL|XML|FILE"), _model_names),
         **dict.fromkeys(("precision", "P[,P]"), lambda **_: tuple(Precision)),
         "NETWORK": lambda **_: tuple(NETWORKS),
         "to": lambda prefix, **_: (*TARGETS.builtin, *DirectoriesCompleter()(prefix)),

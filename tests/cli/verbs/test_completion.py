@@ -121,6 +121,8 @@ CASES = [
     ("posezoo inf", ["info"]),
     ("posezoo run --dev", ["run", "--device"]),
     ("posezoo get blaze", ["get", "blaze-one"]),
+    ("posezoo run oth", ["run", "other"]),
+    ("posezoo run --input bi", ["run", "--input", "bin"]),
     ("posezoo info who", ["info", "whole"]),
     ("posezoo info oth", ["info", "other"]),
     ("posezoo list --format js", ["list", "--format", "json"]),
