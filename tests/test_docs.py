@@ -135,7 +135,7 @@ def test_every_posezoo_command_of_the_readme_runs_as_pasted(desk, mirror, shared
     ours = [
         command
         for command in commands(ROOT / "README.md")
-        if "make" not in command and ".venv" not in command
+        if not re.search(r"make|\.venv|git clone", command)
     ]
     assert len(ours) >= 9
     for number, command in enumerate(ours):
@@ -265,6 +265,23 @@ def test_every_relative_link_has_a_target(page):
         if not re.match(r"[a-z]+:|#", link.target):
             target = page.parent / unquote(link.target.partition("#")[0])
             assert target.exists(), f"{page}:{link.line}: {link.target}"
+
+
+def test_no_line_installs_posezoo_from_a_package_index():
+    """It is on none: a line takes a clone or a wheel, or adds an extra to the posezoo that shows it."""
+    listed = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    paths = [ROOT / name for name in listed.stdout.splitlines()]
+    if not paths:
+        pytest.skip("needs a clone")
+    adds_extra = {ROOT / "src" / "posezoo" / "errors.py"}
+    pages = [path for path in paths if path.parts[len(ROOT.parts)] != "tests" and path.is_file()]
+    lines = [
+        f"{path.relative_to(ROOT)}: {line}"
+        for path in sorted({*pages} - adds_extra)
+        for line in path.read_bytes().decode("utf-8", "replace").splitlines()
+        if re.search(r"""pip3? install\b[^`;&|]*?[ "'](-U )?posezoo\b(?![/-])""", line)
+    ]
+    assert [line for line in lines if "--find-links" not in line] == []
 
 
 def test_every_verb_is_on_the_page_of_the_command_line():
