@@ -11,13 +11,13 @@ With ``--format json``, the output is a list of objects; a composite comes befor
     license      str           SPDX identifier or address; a composite may have several, separated by spaces
     size_bytes   int | null    size of all published files; null if a publisher does not state a size
     download_bytes  int | null  what a download transfers: whole packages; null if a size is not stated
-    weights_from  list of str  here, cache, mirror (if it is a folder), pip index, npm index, or a host
-    available    bool | null   whether they can be had; null if a server would have to be asked (--available)
     revision     int           increases when the files change; 1 for a composite
     deprecated   object | null since (a date or a version), use (the model to use instead, or empty)
     description  str
     registry     str           posezoo, omz, omz@2022.1, omz@2021.4, or the path of a models folder
     also_in      list of str   later registries that have a model of this name, too; it is not used
+    weights_from  list of str  here, cache, mirror (if it is a folder), pip index, npm index, or a host
+    available    bool | null   whether they can be had; null if a server would have to be asked (--available)
 
 If no model passes the filters, the list or table is empty, a message on the standard error says so, and the
 exit code is 0. If a file cannot be read, this is an error (exit code 1) if models are named or there are no
@@ -174,9 +174,9 @@ def list_json(facts: ModelFacts, selection: Selection, weights: Weights) -> dict
         "deprecated": asdict(model.deprecated) if model.deprecated else None,
         "description": model.description,
         "registry": registry_name(registry_root(model)),
+        "also_in": list(selection.also_in.get(model.name, ())),
         "weights_from": list(weights.places),
         "available": weights.available,
-        "also_in": list(selection.also_in.get(model.name, ())),
     }
 
 
