@@ -56,16 +56,16 @@ def run_tensorflow_js(
     titles = (model.get("signature") or {}).get("outputs", {})
     names = [titles[port.name]["name"] if port.name in titles else port.name for port in spec.outputs]
     with tempfile.TemporaryDirectory() as folder:
-        images = []
+        images: list[dict[str, Any]] = []
         for kind in SEEDS:
-            image = Path(folder, kind)
-            image.mkdir()
+            image_folder = Path(folder, kind)
+            image_folder.mkdir()
             files = []
             for number, (name, values) in enumerate(draw_feed(kind, inputs, dtypes).items()):
-                file = image / f"input{number}"
+                file = image_folder / f"input{number}"
                 file.write_bytes(values.tobytes())
                 files.append({"name": name, "file": str(file), "shape": values.shape, "dtype": dtypes[name]})
-            images.append({"folder": str(image), "inputs": files})
+            images.append({"folder": str(image_folder), "inputs": files})
         job = {"model": str(path), "outputs": names, "images": images}
         answer = subprocess.run(
             ["node", SCRIPT],
@@ -160,8 +160,7 @@ def main() -> None:
     args = parser.parse_args()
     registry = open_registry()
     layout = ModelLayout(args.output_dir, args.output_dir)
-    for name in args.models:
-        spec = registry.find(name)
+    for spec in registry.select(args.models).models:
         path = frontends.source_model_path(spec, layout)
         print(f"{spec.path}:\n{record(spec, path, args.shape)}")
 

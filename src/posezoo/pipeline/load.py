@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+import shlex
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -183,12 +184,18 @@ def _with_detector(
     return estimator
 
 
-def explain_no_people(estimator: Estimator, context: Context, min_person_score: float | None = None) -> str:
+def explain_no_people(
+    estimator: Estimator,
+    context: Context,
+    min_person_score: float | None = None,
+    inputs: Sequence[str] = (),
+) -> str:
     """Why a model found no person, and what to try, for a user of the command line.
 
     Args:
         context: names the detector.
         min_person_score: the minimum score that the user chose; None for the decoder's.
+        inputs: the values of the flag ``--input``, for a command to paste.
     """
     from posezoo.pose.decoders import find_decoder, resolve_options
     from posezoo.spec.model import Decoder
@@ -208,7 +215,8 @@ def explain_no_people(estimator: Estimator, context: Context, min_person_score: 
     if detector is not None:
         advice.append("--detector none if one person fills the photo")
     if estimator.model.name != FALLBACK_MODEL:
-        advice.append(f"posezoo run {FALLBACK_MODEL}")
+        given = ["--input", *inputs] if inputs else []
+        advice.append(shlex.join(["posezoo", "run", FALLBACK_MODEL, *given]))
     else:
         advice.append("a photo in which people are larger")
     return f"{problem}; try {', or '.join(advice)}"

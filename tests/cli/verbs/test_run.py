@@ -323,7 +323,7 @@ def test_if_nobody_is_found_it_names_the_detector_and_what_to_try(mirror, camera
     )
     alone = posezoo("run", "-i", camera, "-o", tmp_path / "out", "--min_person_score", "0.99", **environ)
     assert "hint        blazepose-full found no person" in alone.stdout and "--detector" not in alone.stdout
-    assert "or posezoo run movenet-multipose" in alone.stdout
+    assert f"or posezoo run movenet-multipose --input {camera}" in alone.stdout
 
 
 def test_a_detector_for_a_bottom_up_model_is_refused(mirror, shared, tmp_path):

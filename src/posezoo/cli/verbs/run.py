@@ -175,7 +175,9 @@ def run(args: argparse.Namespace) -> int:
     # If no input could be read, the errors say all there is to say.
     lines = [*_summary_lines(summary, results)] if runner.has_results else []
     if runner.has_empty_result:
-        lines.append(f"hint        {load.explain_no_people(estimator, context, args.min_person_score)}")
+        given = args.input or ()
+        reason = load.explain_no_people(estimator, context, args.min_person_score, given)
+        lines.append(f"hint        {reason}")
     print_result(args, summary, *lines)
     if runner.ended_by is not None:
         raise runner.ended_by
