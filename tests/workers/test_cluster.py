@@ -67,7 +67,7 @@ def test_results_have_the_items_order_and_crashes_fail_alone(start, tmp_path):
     once = f"die-once {tmp_path / 'died'}"
     items = ["slow", "a", "die", once, "b"]
     names = [name for name, _ in run(cluster, items, events.append, folders=[tmp_path / "new"])]
-    assert names == ["slow", "a", "die: its process ended early, twice", once, "b"]
+    assert names == ["slow", "a", "die: its process ended early, with exit code 9, twice", once, "b"]
     joined, *others = events
     assert joined == ClusterJoined(cluster.address, 2, joined.dashboard)
     expected = ["a", "b", "die", "die", once, once, "slow"]

@@ -19,7 +19,7 @@ from posezoo.benchmarking.benchmark_result import BenchmarkResult, BenchmarkRoun
 from posezoo.benchmarking.workloads import BenchmarkCase, Work, WorkloadInfo
 from posezoo.errors import InferenceError, PosezooError
 from posezoo.events import BenchmarkProgress, BenchmarkStarted, Listener, ignore_event
-from posezoo.workers.processes import ChildProcess, never_cancelled
+from posezoo.workers.processes import ChildProcess, ProcessEndedError, never_cancelled
 
 #: With fewer rounds the range of the values is unknown.
 MIN_ROUNDS = 5
@@ -113,10 +113,9 @@ class BenchmarkProcess(AbstractContextManager["BenchmarkProcess"]):
     def _call(self, seconds: float) -> Any:
         try:
             return self._process.call((seconds,), never_cancelled)
-        except (EOFError, ConnectionError):
-            exit_code = self._process.terminate()
+        except ProcessEndedError as error:
             raise InferenceError(
-                f"{self.case.label}: its process ended early (exit code {exit_code})",
+                f"{self.case.label}: {error.problem}",
                 hint="is there enough memory? a smaller batch, or fewer requests, needs less",
             ) from None
 

@@ -28,7 +28,7 @@ from distributed.system import MEMORY_LIMIT
 from posezoo.errors import ConversionError, PosezooError
 from posezoo.events import ClusterJoined, Event, Listener, WarningIssued
 from posezoo.versions import package_versions, version
-from posezoo.workers.processes import ChildPool
+from posezoo.workers.processes import ChildPool, ProcessEndedError
 from posezoo.workers.threads import Cancelled, ThreadPool
 
 Item = TypeVar("Item")
@@ -212,12 +212,9 @@ class _DeclareMemory(WorkerPlugin):
 
 @lru_cache(maxsize=4)
 def _open_run(content: bytes) -> tuple[_Run, ChildPool[Any, Any]]:
-    import multiprocessing
-
     run: _Run = pickle.loads(content)
     run.refuse_worker(get_worker().address)
-    multiprocessing.current_process().daemon = False  # Dask's nanny sets it, and a daemon has no children
-    return run, ChildPool(run.work, run.lost, idle_s=_IDLE_S)
+    return run, ChildPool(run.work, threads=1, idle_s=_IDLE_S)
 
 
 def _run_item(content: bytes, pickled_item: bytes) -> Any:
@@ -234,5 +231,9 @@ def _run_item(content: bytes, pickled_item: bytes) -> Any:
         if task is None or task.state == "cancelled" or worker.status.name.startswith("clos"):
             raise Cancelled
 
+    item = pickle.loads(pickled_item)
     with suppress(Cancelled):
-        return pool.call(report, pickle.loads(pickled_item), check)
+        try:
+            return pool.call(report, item, check)
+        except ProcessEndedError as error:
+            return run.lost(item, error)

@@ -3,32 +3,38 @@
 Conversions need the GIL, so threads would wait for each other; and OpenVINO and PyTorch return memory only
 when their process ends. If a child crashes, for lack of memory or by an error in a library, only the item
 that it worked on fails.
+
+``multiprocessing`` is not used: its children import the user's main script again, and processes of its pools
+may have no children.
 """
 
 from __future__ import annotations
 
 import os
+import pickle
+import queue
 import signal
+import subprocess
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import suppress
-from typing import TYPE_CHECKING, Any, Generic, TypeVar
+from functools import partial
+from pathlib import Path
+from typing import IO, Any, Generic, TypeVar
 
-from posezoo.errors import ConversionError
-from posezoo.events import Event, Listener
+from posezoo.errors import ConversionError, PosezooError
+from posezoo.events import Listener
+from posezoo.workers.program import python_command
 from posezoo.workers.signals import signals_raise
 from posezoo.workers.threads import (
     CancelCheck,
-    Cancelled,
     MemoryBudget,
     available_memory,
     limit_library_threads,
     map_ordered,
 )
-
-if TYPE_CHECKING:
-    from multiprocessing.connection import Connection
 
 Item = TypeVar("Item")
 Result = TypeVar("Result")
@@ -37,8 +43,36 @@ Result = TypeVar("Result")
 _POLL_S = 0.1
 # How long a process may clean up before it is killed.
 _GRACE_S = 2.0
+# A message begins with its size.
+_SIZE_BYTES = 8
 
+# The signals of a crash: the same work would end another process, too.
+_CRASHES = ("SIGABRT", "SIGBUS", "SIGFPE", "SIGILL", "SIGSEGV", "SIGTRAP")
+# Windows ends a process that crashes with an exit code of this size or more.
+_WINDOWS_CRASH = 0xC0000000
+
+_CRASH_HINT = (
+    "the file may be damaged, or a library that reads it has a bug: try another version of OpenVINO, "
+    "and report it"
+)
 _MEMORY_HINT = "is there enough memory?"
+
+_is_child = False
+
+
+class ProcessEndedError(ConversionError):
+    """A child process ended before it returned a result.
+
+    Attributes:
+        is_crash: whether the process ended itself by an error in a library.
+    """
+
+    is_crash = False
+
+
+def is_child_process() -> bool:
+    """Whether this process is one that ``ChildProcess`` started."""
+    return _is_child
 
 
 def run_in_child(work: Callable[..., Result], *args: object, of: str) -> Result:
@@ -54,8 +88,8 @@ def run_in_child(work: Callable[..., Result], *args: object, of: str) -> Result:
     process = ChildProcess(work)
     try:
         result: Result = process.call(args, never_cancelled)
-    except (EOFError, ConnectionError) as error:
-        raise ConversionError(f"{of}: its process ended early", hint=_MEMORY_HINT) from error
+    except ProcessEndedError as error:
+        raise ConversionError(f"{of}: {error.problem}", hint=error.hint) from error
     finally:
         process.terminate()
     return result
@@ -75,14 +109,17 @@ def map_in_processes(
         work: a module-level function; the function, the items and the results are pickled.
         jobs: how many processes run at once.
         listener: receives the events of all processes.
-        lost: makes the result of an item that ended its process twice.
+        lost: makes the result of an item that ended its process.
         memory: the bytes of memory that an item needs; those that run together need no more than there is.
     """
-    pool, budget = ChildPool(work, lost), MemoryBudget(available_memory())
+    pool, budget = ChildPool(work, threads=1), MemoryBudget(available_memory())
 
     def run(item: Item, check: CancelCheck) -> Result:
         with budget.claim(memory(item), check):
-            return pool.call(listener, item, check)
+            try:
+                return pool.call(listener, item, check)
+            except ProcessEndedError as error:
+                return lost(item, error)
 
     try:
         yield from map_ordered(run, items, jobs)
@@ -91,52 +128,84 @@ def map_in_processes(
 
 
 class ChildPool(Generic[Item, Result]):
-    """Calls a function in child processes: each thread that calls it has a process of its own.
+    """Calls a function in child processes; threads can call it at the same time.
 
-    A process computes with one thread, so that as many processes as cores use all cores.
+    A call uses a process that is idle, or starts one.
 
     Args:
-        work, lost: as for ``map_in_processes``.
-        idle_s: a process ends after this many seconds without work; None: only ``close`` ends it.
+        work, threads, idle_s, prepare: as for ``ChildProcess``.
     """
 
     def __init__(
         self,
         work: Callable[[Item, Listener], Result],
-        lost: Callable[[Item, ConversionError], Result],
         *,
+        threads: int = 0,
         idle_s: float | None = None,
+        prepare: Callable[[], object] | None = None,
     ) -> None:
-        self._work, self._lost, self._idle_s = work, lost, idle_s
-        self._own = threading.local()  # each thread starts a process when it first needs one
-        self._processes: list[ChildProcess] = []
+        self._start_process = partial(ChildProcess, work, threads=threads, idle_s=idle_s, prepare=prepare)
+        self._idle: list[ChildProcess] = []
+        self._busy: list[ChildProcess] = []
+        self._lock = threading.Lock()
+
+    def start(self) -> None:
+        """Start a process, if none is idle, so that the next call need not wait for its start."""
+        self._give_back(self._take())
 
     def call(self, listener: Listener, item: Item, check: CancelCheck) -> Result:
-        """The result for an item; if its process ends early, a second process tries it again."""
-        for _ in range(2):
+        """The result for an item.
+
+        If the process ends early, but not by a crash, a second process tries it again.
+
+        Raises:
+            ProcessEndedError: the process ended by a crash, or two processes ended early.
+        """
+        for is_last in (False, True):
             check()
-            if getattr(self._own, "process", None) is None:
-                self._own.process = ChildProcess(self._work, threads=1, idle_s=self._idle_s)
-                self._processes.append(self._own.process)
+            process = self._take()
             try:
-                result: Result = self._own.process.call((item,), check, listener)
-            except (EOFError, ConnectionError, Cancelled) as error:
-                self._processes.remove(self._own.process)
-                self._own.process.terminate()
-                self._own.process = None
-                if isinstance(error, Cancelled):
+                result: Result = process.call((item,), check, listener)
+            except ProcessEndedError as error:
+                if error.is_crash:
                     raise
-                continue
-            return result
-        return self._lost(item, ConversionError("its process ended early, twice", hint=_MEMORY_HINT))
+                if is_last:
+                    raise ProcessEndedError(f"{error.problem}, twice", hint=error.hint) from error
+            else:
+                return result
+            finally:
+                self._give_back(process)
+        raise AssertionError("the second attempt returns or raises")
 
     def close(self) -> None:
         """End all processes."""
-        processes = list(self._processes)
+        with self._lock:
+            processes = [*self._idle, *self._busy]
+            self._idle.clear()
         for process in processes:
             process.signal_end()
         for process in processes:
             process.terminate()
+
+    def _take(self) -> ChildProcess:
+        with self._lock:
+            while self._idle:
+                process = self._idle.pop()
+                if process.is_ready():
+                    break
+                process.terminate()  # it has ended: it had no work for a while
+            else:
+                process = self._start_process()
+            self._busy.append(process)
+            return process
+
+    def _give_back(self, process: ChildProcess) -> None:
+        if not process.is_ready():  # it has ended, or the call was interrupted
+            process.terminate()
+        with self._lock:
+            self._busy.remove(process)
+            if process.is_ready():
+                self._idle.append(process)
 
 
 def never_cancelled() -> None:
@@ -146,34 +215,46 @@ def never_cancelled() -> None:
 class ChildProcess:
     """A process that calls one function.
 
-    It ends with this process, even if this one is killed.
+    It ends with this process, even if this one is killed. It works in the same folder, with the same
+    environment variables.
 
     Args:
         work: a function, or another callable that may keep a state between its calls; it is pickled.
         threads: how many threads the libraries that it uses may start; 0: as many as they like.
         idle_s: it ends after this many seconds without a call; None: it does not.
+        prepare: a module-level function that it calls before the first call, to import what that call needs.
     """
 
-    def __init__(self, work: Callable[..., Any], *, threads: int = 0, idle_s: float | None = None) -> None:
-        from multiprocessing import get_context  # slow import, only needed with processes
-
-        # Not forked, because OpenVINO and PyTorch have threads. A daemon ends with this process.
-        context = get_context("spawn")
-        self._connection, child_end = context.Pipe()
-        self._process = context.Process(target=_serve, args=(child_end, threads, idle_s), daemon=True)
-        # The terminal sends ^C to all processes. The child inherits that it is ignored, which only the main
-        # thread can set: the parent handles ^C, and ends the child.
-        is_main = threading.current_thread() is threading.main_thread()
-        before = signal.signal(signal.SIGINT, signal.SIG_IGN) if is_main else None
-        try:
-            self._process.start()
-        finally:
-            if is_main:
-                signal.signal(signal.SIGINT, before)
-        child_end.close()
+    def __init__(
+        self,
+        work: Callable[..., Any],
+        *,
+        threads: int = 0,
+        idle_s: float | None = None,
+        prepare: Callable[[], object] | None = None,
+    ) -> None:
+        # In a session of its own, since the terminal sends ^C to all processes of a session's group: the
+        # parent handles ^C, and ends the child.
+        self._process = subprocess.Popen(
+            python_command(__name__, "serve"),
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            start_new_session=True,
+        )
+        assert self._process.stdin is not None and self._process.stdout is not None
+        self._messages = _Messages(self._process.stdout, self._process.stdin)
         self._ending = threading.Lock()
-        with suppress(ConnectionError):  # if it has ended, the first call reports this
-            self._connection.send(work)
+        self._is_waiting = False  # for the answer of a call
+        self._messages.send((work, threads, idle_s, prepare))
+
+    @property
+    def pid(self) -> int:
+        """The number of the process."""
+        return self._process.pid
+
+    def is_ready(self) -> bool:
+        """Whether the process runs, and waits for a call."""
+        return self._process.poll() is None and not self._is_waiting
 
     def call(self, args: tuple[object, ...], check: CancelCheck, listener: Listener | None = None) -> Any:
         """Call the function in the process and return its result.
@@ -184,74 +265,163 @@ class ChildProcess:
                 addition to ``args``; None: it gets no such argument.
 
         Raises:
-            EOFError, ConnectionError: the process ended before it answered.
+            ProcessEndedError: the process ended before it answered.
         """
-        self._connection.send((args, listener is not None))
+        self._is_waiting = True
+        self._messages.send((args, listener is not None, _working_folder(), dict(os.environ)))
+        while (message := self._receive(check))[0] == "event":
+            assert listener is not None
+            listener(message[1])
+        self._is_waiting = False
+        kind, value = message
+        if kind == "result":
+            return value
+        error, trace = value
+        if not isinstance(error, PosezooError):  # a bug, or a limit of the system
+            error.__cause__ = RuntimeError(f"in the child process:\n{trace}")
+        raise error
+
+    def _receive(self, check: CancelCheck) -> Any:
         while True:
-            while not self._connection.poll(_POLL_S):
+            try:
+                return self._messages.receive(_POLL_S)
+            except queue.Empty:
                 check()
-            kind, value = self._connection.recv()
-            if kind == "event":
-                assert listener is not None
-                listener(value)
-            elif kind == "error":
-                raise value
-            else:
-                return value
+            except EOFError as error:
+                raise _explain_end(self.terminate()) from error
 
     def signal_end(self) -> None:
         """Ask the process to end, and do not wait for it."""
         self._process.terminate()
 
-    def terminate(self) -> int | None:
+    def terminate(self) -> int:
         """End the process, unless it has ended; returns its exit code."""
         with self._ending:  # the thread that calls it and the pool may both end it
-            self._process.terminate()
-            self._process.join(_GRACE_S)
-            if self._process.exitcode is None:  # it computes in a library, and does not react
+            if not self._messages.have_ended:  # else the process ends, and this would hide why
+                self._process.terminate()
+            try:
+                exit_code = self._process.wait(_GRACE_S)
+            except subprocess.TimeoutExpired:  # it computes in a library, and does not react
                 self._process.kill()
-                self._process.join()
-            self._connection.close()
-            return self._process.exitcode
+                exit_code = self._process.wait()
+            self._messages.close()
+            return exit_code
 
 
-def _serve(connection: Connection, threads: int, idle_s: float | None) -> None:
-    import multiprocessing
+class _Messages:
+    """Sends and receives pickled values through two pipes.
 
-    # For a process that another thread than the main one has started.
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    multiprocessing.current_process().daemon = False  # allows it to have child processes itself
+    A thread receives them: only so waiting can have a time limit on each system.
+
+    Args:
+        at_end: called in that thread when the other process has closed its pipe, mostly since it has ended.
+    """
+
+    def __init__(
+        self, incoming: IO[bytes], outgoing: IO[bytes], *, at_end: Callable[[], object] | None = None
+    ) -> None:
+        self._incoming, self._outgoing, self._at_end = incoming, outgoing, at_end
+        self._received: queue.SimpleQueue[bytes] = queue.SimpleQueue()
+        self._sending = threading.Lock()
+        self.have_ended = False
+        threading.Thread(target=self._receive_all, daemon=True).start()
+
+    def send(self, value: object) -> None:
+        """Send a value; if the other process has ended, only ``receive`` reports it."""
+        content = pickle.dumps(value)
+        with self._sending, suppress(OSError):
+            self._outgoing.write(len(content).to_bytes(_SIZE_BYTES, "little") + content)
+            self._outgoing.flush()
+
+    def receive(self, timeout_s: float | None) -> Any:
+        """The next value; raises queue.Empty at the time limit, EOFError if there will be none."""
+        content = self._received.get(timeout=timeout_s)
+        if content:
+            return pickle.loads(content)
+        self._received.put(b"")  # for the next call
+        raise EOFError
+
+    def close(self) -> None:
+        """Close the pipe to the other process."""
+        with suppress(OSError):
+            self._outgoing.close()
+
+    def _receive_all(self) -> None:
+        with self._incoming as stream, suppress(OSError):
+            while size := stream.read(_SIZE_BYTES):
+                self._received.put(stream.read(int.from_bytes(size, "little")))
+        self.have_ended = True
+        self._received.put(b"")
+        if self._at_end is not None:
+            self._at_end()
+
+
+def _explain_end(exit_code: int) -> ProcessEndedError:
+    """The error for a process that ended with this exit code; a negative one is the number of a signal."""
+    name = f"exit code {exit_code:#x}" if exit_code >= _WINDOWS_CRASH else f"exit code {exit_code}"
+    ending = f"ended early, with {name}"
+    with suppress(ValueError):
+        name = signal.Signals(-exit_code).name
+        ending = f"was ended by {name}"
+    is_crash = name in _CRASHES or exit_code >= _WINDOWS_CRASH
+    error = ProcessEndedError(f"its process {ending}", hint=_CRASH_HINT if is_crash else _MEMORY_HINT)
+    error.is_crash = is_crash
+    return error
+
+
+def _working_folder() -> str:
+    """The current folder; empty if it was removed."""
+    try:
+        return str(Path.cwd())
+    except OSError:
+        return ""
+
+
+def serve() -> int:
+    """The main function of a child process, which answers one call after the other; returns the exit code."""
+    global _is_child
+    _is_child = True
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Windows, ^C reaches all processes of a terminal
+    messages = _Messages(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"), at_end=_end_with_parent)
+    _detach_standard_streams()
+    work, threads, idle_s, prepare = messages.receive(None)
     limit_library_threads(threads)
-    lock = threading.Lock()
+    if prepare is not None:
+        with suppress(Exception):  # the call raises it again
+            prepare()
+    while True:
+        try:
+            args, reports, folder, environment = messages.receive(idle_s)
+        except queue.Empty:
+            os._exit(0)  # at once: a thread waits for messages
+        if folder:
+            os.chdir(folder)
+        if dict(os.environ) != environment:
+            os.environ.clear()
+            os.environ.update(environment)
+            limit_library_threads(threads)
+        if reports:
+            args = (*args, lambda event: messages.send(("event", event)))
+        with signals_raise("SIGTERM"):  # outside of the work nothing has to be removed
+            try:
+                messages.send(("result", work(*args)))
+            except SystemExit:
+                raise
+            except BaseException as error:  # noqa: BLE001 raised again by the caller
+                messages.send(("error", (error, traceback.format_exc())))
 
-    def answer(kind: str, value: object) -> None:
-        with lock:
-            connection.send((kind, value))
 
-    def report(event: Event) -> None:
-        answer("event", event)
-
-    with suppress(EOFError, BrokenPipeError):
-        work = connection.recv()
-        while connection.poll(idle_s):
-            args, reports = connection.recv()
-            with signals_raise("SIGTERM"):  # outside of the work nothing has to be removed
-                try:
-                    answer("result", work(*args, report) if reports else work(*args))
-                except (SystemExit, BrokenPipeError):
-                    raise
-                except BaseException as error:  # noqa: BLE001 raised again by the caller
-                    answer("error", error)
+def _detach_standard_streams() -> None:
+    """Keep what libraries print, and what programs read that the work starts, apart from the messages."""
+    os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
+    try:
+        os.dup2(2, 1)
+    except OSError:  # the standard error is closed
+        os.dup2(os.open(os.devnull, os.O_WRONLY), 1)
 
 
 def _end_with_parent() -> None:
-    """Wait for the end of the parent process, and end this one, even in the middle of a call."""
-    from multiprocessing import connection, parent_process
-
-    parent = parent_process()
-    assert parent is not None
-    connection.wait([parent.sentinel])
+    """End this process, even in the middle of a call, since its parent has ended."""
     os.kill(os.getpid(), signal.SIGTERM)
     time.sleep(_GRACE_S)
     os._exit(1)

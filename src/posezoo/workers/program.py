@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
+import json
 import os
 import re
 import signal
 import subprocess
+import sys
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
+from pathlib import Path
 from threading import Thread
 from typing import IO
 
@@ -88,6 +91,21 @@ def run_program(
     return ProgramResult(
         process.returncode, bytes(output), bytes(errors).decode("utf-8", "replace"), timed_out
     )
+
+
+def python_command(module: str, function: str) -> list[str]:
+    """The command that calls a function of posezoo in a new Python process; it returns the exit code.
+
+    Neither the working folder nor the environment affects what is imported: the process has the import path
+    of this one.
+    """
+    start = (
+        "import json, sys; sys.path[:] = json.loads(sys.argv[1]); "
+        f"from {module} import {function}; sys.exit({function}())"
+    )
+    import_path = [str(Path(entry).absolute()) for entry in sys.path]
+    encoding = ["-X", "utf8"] if sys.flags.utf8_mode else []
+    return [sys.executable, "-I", *encoding, "-c", start, json.dumps(import_path)]
 
 
 def find_exception(text: str) -> str:

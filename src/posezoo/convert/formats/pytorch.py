@@ -5,7 +5,6 @@ from __future__ import annotations
 import io
 import json
 import os
-import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -15,19 +14,10 @@ from posezoo.convert.formats import ModelFormat, ReferenceRuntime, Shape
 from posezoo.errors import ConversionError, MissingPackageError
 from posezoo.spec.model import ModelSpec
 from posezoo.versions import package_version
-from posezoo.workers.program import run_program
+from posezoo.workers.program import python_command, run_program
 
 if TYPE_CHECKING:
     from posezoo.convert.formats import Array
-
-# -I: neither the working folder nor the environment affects what is imported. The import path is passed on
-# from this process.
-_START = """\
-import sys, json
-sys.path[:] = json.loads(sys.argv[1])
-from posezoo.convert.pytorch_child import main
-sys.exit(main())
-"""
 
 # The process computes with one thread; further threads, which libraries start on import, would be idle.
 _ONE_THREAD = {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}
@@ -111,7 +101,7 @@ def _run_child(spec: ModelSpec, path: Path, task: str, shape: list[int], images:
     """The result of a job in a child process (``pytorch_child``).
 
     When the process ends, its memory is free again, and PyTorch's threads and allocator do not interfere with
-    OpenVINO's. ``multiprocessing`` is not used, because it would import the user's main script again.
+    OpenVINO's.
     """
     from posezoo.convert.pytorch_child import REFUSED
 
@@ -126,10 +116,9 @@ def _run_child(spec: ModelSpec, path: Path, task: str, shape: list[int], images:
         "arguments": dict(arguments),
         "shape": shape,
     }
-    import_path = [str(Path(entry).absolute()) for entry in sys.path]
     try:
         result = run_program(
-            [sys.executable, "-I", "-c", _START, json.dumps(import_path)],
+            python_command("posezoo.convert.pytorch_child", "main"),
             input_bytes=json.dumps(job).encode() + b"\n" + images,
             environment={**os.environ, **_ONE_THREAD},
             max_output_bytes=None,
