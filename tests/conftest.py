@@ -16,6 +16,7 @@ from posezoo.pipeline.zoo_context import open_context
 from posezoo.registry import open_registry
 from posezoo.settings import read_settings, to_settings
 from posezoo.spec.model import Precision
+from posezoo.workers import processes
 
 ROOT = Path(__file__).resolve().parents[1]
 SHARED = ROOT.parent / "shared"
@@ -55,6 +56,12 @@ def _alone(monkeypatch, tmp_path_factory):
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("NPM_CONFIG_GLOBALCONFIG", os.devnull)
     monkeypatch.setenv("PIP_DISABLE_PIP_VERSION_CHECK", "1")
+
+
+@pytest.fixture
+def in_this_process(monkeypatch):
+    """Networks are read in this process, so that a test can change what reads them."""
+    monkeypatch.setattr(processes, "_is_child", True)
 
 
 @pytest.fixture(scope="session")

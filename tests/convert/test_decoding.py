@@ -374,7 +374,7 @@ def test_an_output_of_the_network_may_have_a_name_of_the_decoders(tmp_path):
     assert list(Graph(xml).outputs) == ["keypoints", "scores"]
 
 
-def test_a_wrong_decoder_is_not_published(tmp_path, monkeypatch):
+def test_a_wrong_decoder_is_not_published(tmp_path, monkeypatch, in_this_process):
     spec, layout = decoded_network(tmp_path)
     monkeypatch.setattr(
         nodes, "shift", lambda keypoints, offset: ops.add(keypoints, nodes.constant([offset + 1, offset, 0]))

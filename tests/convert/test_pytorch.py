@@ -223,7 +223,9 @@ def test_weights_that_are_nan_are_detected_by_the_self_check(tmp_path):
         convert_model(spec, layout, precisions={FP32})
 
 
-def test_a_wrong_ir_of_a_checkpoint_is_refused_with_its_first_wrong_node(params, tmp_path, monkeypatch):
+def test_a_wrong_ir_of_a_checkpoint_is_refused_with_its_first_wrong_node(
+    params, tmp_path, monkeypatch, in_this_process
+):
     spec, layout = declared(Path(shutil.copy(params, tmp_path)))
     prepare = ir_writer.prepare_for_writing
 

@@ -102,3 +102,9 @@ def test_a_child_that_dies_is_reported_with_the_name_of_its_model():
     ) as failure:
         run_in_child(work, "die", ignore_event, of="model")
     assert failure.value.hint == "is there enough memory?"
+
+
+def test_a_process_that_cannot_start_is_an_error(monkeypatch, tmp_path):
+    monkeypatch.setattr(sys, "executable", str(tmp_path / "nowhere"))
+    with pytest.raises(ConversionError, match=r"^model: no process could be started: .*nowhere"):
+        run_in_child(work, "a", ignore_event, of="model")

@@ -9,6 +9,7 @@ from typing import Any
 from urllib.parse import unquote, urlsplit
 
 from posezoo.convert.frontends import read_network
+from posezoo.convert.reader_process import run_in_reader_process
 from posezoo.download.model_download import download_model
 from posezoo.download.options import DownloadOptions
 from posezoo.errors import ConversionError, SettingsError, sanitize
@@ -99,6 +100,7 @@ def describe_files(
 
     Raises:
         FetchError: a file could not be downloaded, or was refused for safety.
+        ConversionError: OpenVINO crashes when it reads the model.
         MissingPackageError: OpenVINO is not installed, or too old.
     """
     pins: dict[str, tuple[int, model.Digest]] = {}
@@ -117,15 +119,23 @@ def describe_files(
         spec, files=tuple(sorted(files, key=lambda file: file.name.endswith((".bin", ".prototxt"))))
     )
     path = layout.file_path(spec, spec.files[0])
+    inputs, outputs, reason = run_in_reader_process(_read_ports, spec, path, source=path)
+    return replace(spec, inputs=inputs, outputs=outputs), reason
+
+
+def _read_ports(
+    spec: model.ModelSpec, path: Path
+) -> tuple[tuple[model.Input, ...], tuple[model.Output, ...], str]:
+    """The inputs and outputs of a network, and the reason why they could not be read."""
     try:
         if path.suffix == ".json":  # no frontend of OpenVINO reads it
             network = read_network(spec, path)
         else:
             network = import_openvino().Core().read_model(path)
     except ConversionError as error:
-        return spec, error.problem
+        return (), (), error.problem
     except RuntimeError as error:
-        return spec, error_text(error)
+        return (), (), error_text(error)
     inputs = []
     for name, shape in _describe(network.inputs, "input"):
         ir_layout = ""
@@ -133,7 +143,7 @@ def describe_files(
             ir_layout = "NCHW" if shape[1] in _CHANNELS else "NHWC"
         inputs.append(model.Input(name, shape, ir_layout))
     outputs = tuple(model.Output(name, shape) for name, shape in _describe(network.outputs, "output"))
-    return replace(spec, inputs=tuple(inputs), outputs=outputs), ""
+    return tuple(inputs), outputs, ""
 
 
 def _describe(ports: list[Any], kind: str) -> Iterator[tuple[str, tuple[int, ...]]]:

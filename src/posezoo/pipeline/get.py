@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from posezoo.convert.conversion_plan import ConversionOptions, select_due
 from posezoo.errors import ConversionError, DownloadError, PosezooError, SpecError, UnknownModelError
@@ -29,6 +30,9 @@ from posezoo.settings import StoreFolder
 from posezoo.spec import supported_mo_args
 from posezoo.spec.model import Decoder, Framework, Model, ModelSpec, Precision, Route
 from posezoo.spec.routes import PRECISION, Obstacle, select_route
+
+if TYPE_CHECKING:
+    from posezoo.convert.model_optimizer import ModelOptimizer
 
 _CONVERTERS = {Route.IR: Converter.PUBLISHED, Route.MO: Converter.MODEL_OPTIMIZER}
 
@@ -198,7 +202,11 @@ def download(plan: Plan, context: Context, *, listener: Listener = ignore_event)
         raise resolved.error(plan.obstacle)
     if not plan.files:
         return resolved
+    from posezoo.convert.reader_process import start_reader_process
     from posezoo.download.model_download import download_model
+
+    if any(not ir.is_up_to_date for ir in plan.irs):
+        start_reader_process()
 
     spec = resolved.spec
     precisions = [target.precision for target in resolved.targets] if spec.is_ir else None
@@ -266,7 +274,9 @@ def convert(
         LockError: a strict lock does not list an IR.
         PosezooError: further errors; see ``convert.conversion.convert_with_openvino``.
     """
-    from posezoo.convert.conversion import convert_with_openvino, export_onnx
+    from posezoo.convert.conversion import export_onnx
+    from posezoo.convert.frontends import source_model_path
+    from posezoo.convert.reader_process import run_in_reader_process
 
     spec = resolved.source
     if options.keep_onnx:
@@ -292,16 +302,16 @@ def convert(
         with results as layout:  # the results of upstream code exist until the context ends
             listener(ConversionStarted(spec.full_name, tuple(target.precision for target in due)))
             try:
-                if spec.is_ir:  # each precision is made from the published IR of the same precision
-                    for target in due:
-                        one = replace(resolved, source=resolved.source_of(target))
-                        convert_with_openvino(one, layout, [target], options, listener=listener)
-                elif plan.model_optimizer is None:
-                    convert_with_openvino(resolved, layout, due, options, listener=listener)
-                else:
-                    from posezoo.convert.model_optimizer import convert_with_model_optimizer
-
-                    convert_with_model_optimizer(resolved, layout, plan.model_optimizer, due)
+                run_in_reader_process(
+                    _make_irs,
+                    resolved,
+                    layout,
+                    due,
+                    plan.model_optimizer,
+                    options,
+                    source=source_model_path(spec, layout),
+                    listener=listener,
+                )
             except PosezooError as error:
                 listener(ConversionFinished(spec.full_name, False, error.problem))
                 raise
@@ -313,6 +323,31 @@ def convert(
             files = (ir.xml.with_suffix(".bin"), ir.xml, ir.xml.with_name("provenance.json"))
             stores.publish([file for file in files if file.is_file()], resolved.layout.limits)
     return Converted(resolved, {ir.precision: ir.xml for ir in plan.irs})
+
+
+def _make_irs(
+    resolved: Resolved,
+    layout: ModelLayout,
+    due: Sequence[Target],
+    model_optimizer: ModelOptimizer | None,
+    options: ConversionOptions,
+    *,
+    listener: Listener,
+) -> None:
+    """Convert the file of a model to the IR that are due."""
+    if model_optimizer is not None:
+        from posezoo.convert.model_optimizer import convert_with_model_optimizer
+
+        convert_with_model_optimizer(resolved, layout, model_optimizer, due)
+        return
+    from posezoo.convert.conversion import convert_with_openvino
+
+    if not resolved.source.is_ir:
+        convert_with_openvino(resolved, layout, due, options, listener=listener)
+        return
+    for target in due:  # each precision is made from the published IR of the same precision
+        one = replace(resolved, source=resolved.source_of(target))
+        convert_with_openvino(one, layout, [target], options, listener=listener)
 
 
 def with_checkpoint_dir(context: Context, model: Model) -> Context:

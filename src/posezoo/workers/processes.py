@@ -61,7 +61,7 @@ _is_child = False
 
 
 class ProcessEndedError(ConversionError):
-    """A child process ended before it returned a result.
+    """A child process ended before it returned a result, or could not be started.
 
     Attributes:
         is_crash: whether the process ended itself by an error in a library.
@@ -85,13 +85,14 @@ def run_in_child(work: Callable[..., Result], *args: object, of: str) -> Result:
     Raises:
         PosezooError: the error that the function raises; a ConversionError if its process ended early.
     """
-    process = ChildProcess(work)
     try:
-        result: Result = process.call(args, never_cancelled)
+        process = ChildProcess(work)
+        try:
+            result: Result = process.call(args, never_cancelled)
+        finally:
+            process.terminate()
     except ProcessEndedError as error:
         raise ConversionError(f"{of}: {error.problem}", hint=error.hint) from error
-    finally:
-        process.terminate()
     return result
 
 
@@ -223,6 +224,9 @@ class ChildProcess:
         threads: how many threads the libraries that it uses may start; 0: as many as they like.
         idle_s: it ends after this many seconds without a call; None: it does not.
         prepare: a module-level function that it calls before the first call, to import what that call needs.
+
+    Raises:
+        ProcessEndedError: the process could not be started.
     """
 
     def __init__(
@@ -235,12 +239,15 @@ class ChildProcess:
     ) -> None:
         # In a session of its own, since the terminal sends ^C to all processes of a session's group: the
         # parent handles ^C, and ends the child.
-        self._process = subprocess.Popen(
-            python_command(__name__, "serve"),
-            stdin=subprocess.PIPE,
-            stdout=subprocess.PIPE,
-            start_new_session=True,
-        )
+        try:
+            self._process = subprocess.Popen(
+                python_command(__name__, "serve"),
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                start_new_session=True,
+            )
+        except OSError as error:
+            raise ProcessEndedError(f"no process could be started: {error}", hint=_MEMORY_HINT) from error
         assert self._process.stdin is not None and self._process.stdout is not None
         self._messages = _Messages(self._process.stdout, self._process.stdin)
         self._ending = threading.Lock()

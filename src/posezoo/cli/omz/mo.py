@@ -10,6 +10,7 @@ import argparse
 import os
 import sys
 from collections.abc import Callable, Sequence
+from functools import partial
 from pathlib import Path
 
 from posezoo import events
@@ -192,16 +193,17 @@ def _run(args: argparse.Namespace) -> int:
     if not original.is_file():
         raise ConversionError(f"{original}: does not exist")
     from posezoo.convert.conversion import convert_file
+    from posezoo.convert.reader_process import run_in_reader_process
 
-    xml = convert_file(
-        spec,
-        FlatLayout(original.parent, Path(args.output_dir or ".").absolute(), checkpoint=original),
-        requested or Precision.FP16,
+    work = partial(
+        convert_file,
         batch=args.batch,
         self_check=args.self_check != "off",
         is_strict=args.self_check == "strict",
-        listener=_print_event,
     )
+    folders = FlatLayout(original.parent, Path(args.output_dir or ".").absolute(), checkpoint=original)
+    precision = requested or Precision.FP16
+    xml = run_in_reader_process(work, spec, folders, precision, source=original, listener=_print_event)
     print("[ SUCCESS ] Generated IR version 11 model.")
     print(f"[ SUCCESS ] XML file: {xml}")
     print(f"[ SUCCESS ] BIN file: {xml.with_suffix('.bin')}")

@@ -1,0 +1,191 @@
+"""The process that reads published networks: a file that ends it costs one model."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import threading
+from pathlib import Path
+
+import pytest
+
+import posezoo
+from conftest import by_digest
+from fakes.command import posezoo as command
+from fakes.damaged import crashing_network, flip_bit
+from fakes.items import children_of, is_running
+from fakes.network import HEIGHT, WIDTH, network
+from fakes.waiting import wait_until
+from fakes.zoo import declared_file, model_yml, write_model
+from posezoo.convert.reader_process import run_in_reader_process, start_reader_process
+from posezoo.errors import ConversionError
+from posezoo.events import SelfCheckPassed, WarningIssued
+
+# A bit in the number of input channels of the first convolution of MediaPipe's person detector.
+DETECTOR = "4c90f7348ab99aff5b7b9290d6b4d0336a7fc8540dbc93e5d2708545a2f05f7fef22870a5e59cd75734f5c8d0a46a95b"
+DETECTOR_BIT = (2_958_379, 7)
+
+
+def write_registry(folder: Path, **contents: bytes) -> Path:
+    """A registry with these models, whose digests are right, also where the network is damaged."""
+    for name, content in contents.items():
+        source = folder / "published" / name / "net.tflite"
+        source.parent.mkdir(parents=True)
+        source.write_bytes(content)
+        image = {"name": "image", "shape": [1, HEIGHT, WIDTH, 3], "layout": "NHWC"}
+        declared = model_yml(files=[declared_file(source)], inputs=[image], outputs=None)
+        write_model(folder / "models", name, declared)
+    return folder / "models"
+
+
+def run(folder: Path, *words: object):
+    places = ("--models_dir", folder / "models", "--weights_dir", folder / "out", "--cache_dir", folder / "c")
+    return command(*words, *places)
+
+
+@pytest.mark.parametrize("where", [(), ("--cluster", "local:2")])
+@pytest.mark.parametrize("signal_name", ["SIGFPE", "SIGSEGV"])
+def test_a_file_that_ends_its_reader_fails_alone(tmp_path, signal_name, where):
+    broken = crashing_network(signal_name)
+    write_registry(tmp_path, first=network("tflite"), middle=broken, other=network("tflite"))
+    ended = run(tmp_path, "get", "--all", "--precisions", "FP16", *where)
+    assert ended.returncode == 1
+    assert [Path(line).stem for line in ended.stdout.splitlines()] == ["first", "other"]
+    assert all(Path(line).is_file() for line in ended.stdout.splitlines())
+    (error,) = [line for line in ended.stderr.splitlines() if line.startswith("error: ")]
+    assert error.endswith(f"its process was ended by {signal_name}")
+    assert ("error: middle: " if where else "middle/net.tflite: ") in error
+    assert "hint: the file may be damaged" in ended.stderr
+    assert "Traceback" not in ended.stderr
+    assert not (tmp_path / "out" / "public" / "middle" / "FP16").exists()
+
+
+def test_one_flipped_bit_of_a_real_model_is_one_error(mirror, tmp_path):
+    damaged = flip_bit(by_digest(mirror, DETECTOR).read_bytes(), *DETECTOR_BIT)
+    write_registry(tmp_path, detector=damaged)
+    ended = run(tmp_path, "get", "detector")
+    assert ended.returncode == 1
+    assert "net.tflite: reading it failed: its process was ended by SIGFPE" in ended.stderr
+
+
+def test_a_draft_of_such_a_file_is_an_error(tmp_path):
+    write_registry(tmp_path, other=network("tflite"))
+    source = tmp_path / "mine.tflite"
+    source.write_bytes(crashing_network("SIGFPE"))
+    ended = run(tmp_path, "new", "mine", "--from", f"file://{source}", "--license", "MIT")
+    assert ended.returncode == 1
+    assert "mine.tflite: reading it failed: its process was ended by SIGFPE" in ended.stderr
+    assert not (tmp_path / "models" / "public" / "mine").exists()
+
+
+def test_the_stand_in_for_model_optimizer_reports_such_a_file(tmp_path):
+    source = tmp_path / "mine.tflite"
+    source.write_bytes(crashing_network("SIGSEGV"))
+    code = "import sys; from posezoo.cli.omz.mo import main; sys.exit(main())"
+    words = ("--input_model", source, "--output_dir", tmp_path)
+    ended = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=False)
+    assert ended.returncode == 1
+    assert "mine.tflite: reading it failed: its process was ended by SIGSEGV" in ended.stderr
+
+
+def test_the_python_api_raises_one_error_and_works_on(tmp_path, monkeypatch):
+    models = write_registry(tmp_path, broken=crashing_network("SIGFPE"), good=network("tflite"))
+    monkeypatch.chdir(tmp_path)
+    places = {"models_dir": (str(models),), "weights_dir": Path("out"), "cache_dir": tmp_path / "c"}
+    for call in (posezoo.get, posezoo.load):
+        with pytest.raises(
+            ConversionError, match=r"net\.tflite: reading it failed: its process was ended by SIGFPE"
+        ):
+            call("broken", **places)
+    events = []
+    assert posezoo.get("good", listener=events.append, **places)["good"].is_file()
+    assert [event.precision for event in events if isinstance(event, SelfCheckPassed)] == ["FP16"]
+
+
+def test_a_script_without_a_main_guard_can_convert(tmp_path):
+    models = write_registry(tmp_path, good=network("tflite"))
+    script = tmp_path / "script.py"
+    script.write_text(
+        "import posezoo\nprint('once')\n"
+        f"print(posezoo.get('good', models_dir=({str(models)!r},), weights_dir={str(tmp_path / 'out')!r},"
+        f" cache_dir={str(tmp_path / 'c')!r})['good'])\n"
+    )
+    ended = subprocess.run([sys.executable, script], capture_output=True, text=True, check=False)
+    assert ended.stdout.count("once") == 1
+    assert Path(ended.stdout.splitlines()[-1]).is_file(), ended.stderr
+
+
+def report_and_return(word, *, listener):
+    listener(WarningIssued(f"{word} in {Path.cwd()} for {os.environ['WHO']}"))
+    return os.getpid()
+
+
+def crash(number):
+    os.kill(os.getpid(), number)
+
+
+def fail(kind):
+    raise kind("a bug")
+
+
+def hang(path):
+    path.write_text(str(os.getpid()))
+    threading.Event().wait()
+
+
+def test_one_process_serves_call_after_call(tmp_path, monkeypatch):
+    events, processes = [], set()
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+        monkeypatch.chdir(tmp_path / name)
+        monkeypatch.setenv("WHO", name)
+        processes.add(run_in_reader_process(report_and_return, "runs", source="net", listener=events.append))
+    assert [event.message for event in events] == [
+        f"runs in {tmp_path / name} for {name}" for name in ("first", "second")
+    ]
+    (process,) = processes
+    assert process != os.getpid()
+
+
+def test_a_process_that_was_started_early_serves_the_first_call():
+    start_reader_process()
+    children = children_of(os.getpid())
+    start_reader_process()
+    assert children_of(os.getpid()) == children
+    assert run_in_reader_process(os.getpid, source="net") in children
+
+
+def test_a_process_that_was_killed_is_replaced():
+    process = run_in_reader_process(os.getpid, source="net")
+    os.kill(process, signal.SIGKILL)
+    assert run_in_reader_process(os.getpid, source="net") != process
+
+
+def test_a_process_that_is_killed_twice_probably_lacked_memory():
+    with pytest.raises(
+        ConversionError, match=r"^net: reading it failed: its process was ended by SIGKILL, twice$"
+    ) as failure:
+        run_in_reader_process(crash, signal.SIGKILL, source="net")
+    assert failure.value.hint == "is there enough memory?"
+
+
+def test_the_trace_of_a_bug_is_kept():
+    with pytest.raises(ZeroDivisionError) as failure:
+        run_in_reader_process(fail, ZeroDivisionError, source="net")
+    assert "in fail\n" in str(failure.value.__cause__)
+
+
+def test_an_interrupt_ends_a_process_that_hangs(tmp_path, monkeypatch):
+    started = tmp_path / "started"
+    timer = threading.Timer(0.1, lambda: (wait_until(started.is_file), signal.raise_signal(signal.SIGINT)))
+    handler = signal.signal(signal.SIGINT, signal.default_int_handler)
+    timer.start()
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            run_in_reader_process(hang, started, source="net")
+    finally:
+        signal.signal(signal.SIGINT, handler)
+    assert not is_running(int(started.read_text()))
+    assert run_in_reader_process(os.getpid, source="net")
