@@ -274,7 +274,7 @@ def test_every_graph_of_the_registry_has_recorded_outputs():
     [("pose-detection-mediapipe", "LiteRT"), ("tf-pose-mobilenet-v2-small", "TensorFlow")],
 )
 def test_real_models_are_proven_where_no_other_runtime_is_installed(
-    zoo, tmp_path, monkeypatch, name, runtime
+    zoo, tmp_path, monkeypatch, in_this_process, name, runtime
 ):
     monkeypatch.setitem(sys.modules, "ai_edge_litert.interpreter", None)
     zoo = replace(zoo, layout=replace(zoo.layout, output_dir=tmp_path))
