@@ -37,7 +37,6 @@ from posezoo.layout import ModelLayout
 from posezoo.registry import open_registry
 from posezoo.spec.model import Input, ModelSpec
 
-Feed = Mapping[str, np.ndarray]
 SCRIPT = Path(__file__).parent / "tensorflow_js" / "run.js"
 
 
