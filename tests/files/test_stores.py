@@ -72,9 +72,9 @@ def test_a_path_in_a_store_is_a_local_path_that_is_shown_and_pickled_as_its_addr
     assert f"{xml}" == "s3://zoo/models/net/net.bin"
     assert isinstance(xml.parent, StoreFolder)
     assert Path(xml) == Path(os.environ["HOME"]) / ".cache/posezoo/stores/s3/zoo/models/net/net.bin"
-    pickled = pickle.dumps(to_settings(read_settings({"output_dir": "s3://zoo/models"})))
+    pickled = pickle.dumps(to_settings(read_settings({"weights_dir": "s3://zoo/models"})))
     monkeypatch.setenv("HOME", str(tmp_path))
-    assert pickle.loads(pickled).output_dir == tmp_path / ".cache/posezoo/stores/s3/zoo/models"
+    assert pickle.loads(pickled).weights_dir == tmp_path / ".cache/posezoo/stores/s3/zoo/models"
 
 
 @pytest.mark.parametrize(
