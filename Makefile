@@ -31,7 +31,7 @@ quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photo
 # what takes long to make.
 PYTEST  = $(BIN)/python -m compileall -q src tools demos && $(BIN)/python -m pytest --numprocesses auto --dist loadfile
 
-test: $(VENV)/.installed-test  ## run the tests (at most 10 minutes)
+test: $(VENV)/.installed-test  ## run the tests (about 15 minutes on 2 cores)
 	$(PYTEST) -m "not slow and not mo"
 
 test-all: $(VENV)/.installed-test  ## run all tests, also the slow ones

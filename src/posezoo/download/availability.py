@@ -70,7 +70,7 @@ def find_availability(spec: ModelSpec, layout: ModelLayout, options: DownloadOpt
 
 
 def find_available(known: Sequence[Availability], options: DownloadOptions) -> set[str]:
-    """The full names of the models whose files can be had: those on a disk, and those a source has now.
+    """The full names of the models whose files are available: on a disk, or at a source that answers.
 
     Each source is asked once, with a time limit of 10 seconds; nothing is downloaded.
     """

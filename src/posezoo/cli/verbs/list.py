@@ -17,7 +17,7 @@ With ``--format json``, the output is a list of objects; a composite comes befor
     registry     str           posezoo, omz, omz@2022.1, omz@2021.4, or the path of a models folder
     also_in      list of str   later registries that have a model of this name, too; it is not used
     weights_from  list of str  here, cache, mirror (if it is a folder), pip index, npm index, or a host
-    available    bool | null   whether they can be had; null if a server would have to be asked (--available)
+    available    bool | null   whether the weights are available; null if only a server knows (--available)
 
 If no model passes the filters, the list or table is empty, a message on the standard error says so, and the
 exit code is 0. If a file cannot be read, this is an error (exit code 1) if models are named or there are no
@@ -64,7 +64,7 @@ FLAGS = (
     FILTER_FLAGS,
     Flag(
         "--available",
-        "only models whose weights can be had: they are on this machine, in a mirror, or a source has them "
+        "only models whose weights are available: on this machine, in a mirror, or at a source that answers "
         "now; each source is asked once over the network, for at most 10 seconds, and nothing is downloaded",
     ),
     f"{flags.REGISTRY} {flags.FORMAT}",
