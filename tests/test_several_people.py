@@ -11,6 +11,7 @@ from posezoo.facts.comparison import select_pipeline_speed
 from posezoo.pipeline.load import FALLBACK_MODEL
 from posezoo.pose.movenet_multipose import DECODER
 from posezoo.registry import open_registry
+from posezoo.resolve.people import people_from
 from posezoo.spec.model import Precision
 
 ROOT = Path(__file__).parents[1]
@@ -53,3 +54,9 @@ def test_the_models_for_a_slow_machine_are_the_fastest_of_the_table():
                 speeds[name] = max(speeds.get(name, 0), speed.figures["throughput_fps"])
     fastest = sorted(speeds, key=lambda name: -speeds[name])[: len(named)]
     assert named == set(fastest)
+
+
+def test_the_tutorial_names_the_detector_of_its_model():
+    text = (ROOT / "docs" / "tutorials" / "one_person.md").read_text("utf-8")
+    (named,) = re.findall(r"posezoo run ([\w.-]+) --input photo.jpg", text)
+    assert f"the default detector is `{people_from(open_registry().find(named))}`" in text
