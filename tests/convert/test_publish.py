@@ -42,6 +42,8 @@ from convert.test_publish import changed
 from convert.test_conversion import tiny
 from fakes.conversion import convert_model
 from posezoo.spec.model import Precision
+from posezoo.workers import processes
+processes._is_child = True  # the process that is killed is the one that writes
 spec, layout = tiny(Path(sys.argv[1]))
 count = 0
 def hook(event, arguments):
@@ -90,7 +92,7 @@ def test_after_a_kill_there_is_one_complete_pair_or_none_and_the_next_run_repair
     assert moment > 8
 
 
-def test_if_one_record_cannot_be_written_neither_precision_is_replaced(tmp_path):
+def test_if_one_record_cannot_be_written_neither_precision_is_replaced(tmp_path, in_this_process):
     spec, layout = tiny(tmp_path)
     before = [pair_of(xml) for xml in convert_model(spec, layout).irs.values()]
 
@@ -104,7 +106,7 @@ def test_if_one_record_cannot_be_written_neither_precision_is_replaced(tmp_path)
     assert [pair_of(layout.ir_path(spec, precision)) for precision in PRECISIONS] == before
 
 
-def test_the_files_have_the_permissions_of_the_umask(tmp_path):
+def test_the_files_have_the_permissions_of_the_umask(tmp_path, in_this_process):
     spec, layout = tiny(tmp_path)
     mask = os.umask(0o027)
     try:
@@ -175,6 +177,8 @@ from fakes.conversion import convert_model
 from posezoo.errors import OutputError
 from posezoo.events import SelfCheckPassed
 from posezoo.spec.model import Precision
+from posezoo.workers import processes
+processes._is_child = True  # the process that is killed is the one that writes
 spec, layout = tiny(Path(sys.argv[1]))
 signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
 resource.setrlimit(resource.RLIMIT_FSIZE, (int(sys.argv[2]), resource.RLIM_INFINITY))
