@@ -157,6 +157,30 @@ def test_a_process_that_was_started_early_serves_the_first_call():
     assert run_in_reader_process(os.getpid, source="net") in children
 
 
+def test_a_program_waits_for_its_process_at_its_end():
+    code = (
+        "import os\nfrom posezoo.convert.reader_process import run_in_reader_process\n"
+        "print(run_in_reader_process(os.getpid, source='net'))"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    assert not Path(f"/proc/{int(ended.stdout)}").exists()
+    assert ended.stderr == ""
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system forks no processes")
+def test_a_forked_program_has_a_process_of_its_own():
+    code = (
+        "import os\nfrom posezoo.convert.reader_process import run_in_reader_process\n"
+        "def call():\n    print(run_in_reader_process(os.getpid, source='net'), flush=True)\n"
+        "call()\nif not os.fork():\n    call()\n    raise SystemExit\n"
+        "os.wait()\ncall()"
+    )
+    ended = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
+    first, forked, last = ended.stdout.split()
+    assert first == last != forked
+    assert ended.stderr == ""
+
+
 def test_a_process_that_was_killed_is_replaced():
     process = run_in_reader_process(os.getpid, source="net")
     os.kill(process, signal.SIGKILL)

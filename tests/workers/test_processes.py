@@ -15,7 +15,14 @@ from fakes.items import is_running, lost, work
 from fakes.waiting import HANG_S, wait_until
 from posezoo.errors import ConversionError
 from posezoo.events import ignore_event
-from posezoo.workers.processes import ChildProcess, ProcessEndedError, map_in_processes, run_in_child
+from posezoo.workers.processes import (
+    ChildPool,
+    ChildProcess,
+    ProcessEndedError,
+    map_in_processes,
+    never_cancelled,
+    run_in_child,
+)
 
 TESTS = Path(__file__).resolve().parents[1]
 
@@ -102,6 +109,16 @@ def test_a_child_that_dies_is_reported_with_the_name_of_its_model():
     ) as failure:
         run_in_child(work, "die", ignore_event, of="model")
     assert failure.value.hint == "is there enough memory?"
+
+
+def test_a_process_without_work_ends_and_the_next_call_starts_another():
+    pool = ChildPool(work, idle_s=0.1)
+    try:
+        _, process = pool.call(ignore_event, "a", never_cancelled)
+        wait_until(lambda: not is_running(process))
+        assert pool.call(ignore_event, "b", never_cancelled)[0] == "b"
+    finally:
+        pool.close()
 
 
 def test_a_process_that_cannot_start_is_an_error(monkeypatch, tmp_path):

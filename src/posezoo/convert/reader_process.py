@@ -7,6 +7,7 @@ model after the other. The process can do what its parent can: it protects the r
 
 from __future__ import annotations
 
+import atexit
 import os
 from collections.abc import Callable
 from contextlib import suppress
@@ -69,6 +70,12 @@ def _import_libraries() -> None:
     from posezoo.ir.openvino_import import import_openvino
 
     import_openvino()
+
+
+@atexit.register
+def _end_process() -> None:
+    if _pool.cache_info().currsize:
+        _pool().close()
 
 
 if hasattr(os, "register_at_fork"):  # a forked process must not share the pipes of its parent
