@@ -72,11 +72,11 @@ def _import_libraries() -> None:
     import_openvino()
 
 
-@atexit.register
 def _end_process() -> None:
     if _pool.cache_info().currsize:
         _pool().close()
 
 
+atexit.register(_end_process)
 if hasattr(os, "register_at_fork"):  # a forked process must not share the pipes of its parent
     os.register_at_fork(after_in_child=_pool.cache_clear)
