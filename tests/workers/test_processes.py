@@ -121,6 +121,11 @@ def test_a_process_without_work_ends_and_the_next_call_starts_another():
         pool.close()
 
 
+def test_what_a_process_prints_is_printed_here(capsys):
+    run_in_child(print, "printed", of="model")
+    assert capsys.readouterr().out == "printed\n"
+
+
 def test_a_process_that_cannot_start_is_an_error(monkeypatch, tmp_path):
     monkeypatch.setattr(sys, "executable", str(tmp_path / "nowhere"))
     with pytest.raises(ConversionError, match=r"^model: no process could be started: .*nowhere"):

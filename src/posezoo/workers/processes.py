@@ -10,11 +10,13 @@ may have no children.
 
 from __future__ import annotations
 
+import io
 import os
 import pickle
 import queue
 import signal
 import subprocess
+import sys
 import threading
 import time
 import traceback
@@ -217,7 +219,7 @@ class ChildProcess:
     """A process that calls one function.
 
     It ends with this process, even if this one is killed. It works in the same folder, with the same
-    environment variables.
+    environment variables. This process writes what it prints.
 
     Args:
         work: a function, or another callable that may keep a state between its calls; it is pickled.
@@ -276,11 +278,16 @@ class ChildProcess:
         """
         self._is_waiting = True
         self._messages.send((args, listener is not None, _working_folder(), dict(os.environ)))
-        while (message := self._receive(check))[0] == "event":
-            assert listener is not None
-            listener(message[1])
+        kind, value = self._receive(check)
+        while kind in ("event", "output"):
+            if kind == "output":
+                sys.stdout.write(value)
+                sys.stdout.flush()
+            else:
+                assert listener is not None
+                listener(value)
+            kind, value = self._receive(check)
         self._is_waiting = False
-        kind, value = message
         if kind == "result":
             return value
         error, trace = value
@@ -391,6 +398,7 @@ def serve() -> int:
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # on Windows, ^C reaches all processes of a terminal
     messages = _Messages(os.fdopen(os.dup(0), "rb"), os.fdopen(os.dup(1), "wb"), at_end=_end_with_parent)
     _detach_standard_streams()
+    sys.stdout = _ForwardedOutput(messages)
     work, threads, idle_s, prepare = messages.receive(None)
     limit_library_threads(threads)
     if prepare is not None:
@@ -418,8 +426,19 @@ def serve() -> int:
                 messages.send(("error", (error, traceback.format_exc())))
 
 
+class _ForwardedOutput(io.TextIOBase):
+    """What a child process prints; its parent writes it to its own standard output."""
+
+    def __init__(self, messages: _Messages) -> None:
+        self._messages = messages
+
+    def write(self, text: str) -> int:
+        self._messages.send(("output", text))
+        return len(text)
+
+
 def _detach_standard_streams() -> None:
-    """Keep what libraries print, and what programs read that the work starts, apart from the messages."""
+    """Keep the messages apart from what libraries print, and from what programs read that the work starts."""
     os.dup2(os.open(os.devnull, os.O_RDONLY), 0)
     try:
         os.dup2(2, 1)
