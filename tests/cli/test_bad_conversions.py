@@ -127,7 +127,8 @@ def test_a_damaged_ir_is_repaired_with_the_flags_of_its_conversion(tmp_path):
     registry = ["--models_dir", str(tmp_path / "models")]
     told = subprocess.run([*verify, *folders], capture_output=True, text=True, check=False).stdout
     mends = told.splitlines()[-1].partition("; ")[2].removesuffix(" repairs the first").split()
-    assert mends == ["posezoo", "convert", "net", *frames, *folders, *registry]
+    own_folders = ["-d", str(tmp_path), "--weights_dir", str(tmp_path / "out")]
+    assert mends == ["posezoo", "convert", "net", *frames, *own_folders, *registry]
     tool = [sys.executable, ROOT / "tools/downloader/verifier.py", "--name", "net", *verify[5:]]
     told = subprocess.run([*tool, *folders], capture_output=True, text=True, check=False).stdout
     assert " ".join(["converter.py --name net", *frames, *folders, *registry]) in told

@@ -9,7 +9,6 @@ from urllib.parse import urlsplit
 from posezoo.download.digest_store import entry_path
 from posezoo.download.model_download import FileOrigin, PlannedFile, plan_download
 from posezoo.download.options import DownloadOptions
-from posezoo.download.source_check import check_sources
 from posezoo.errors import LicenseError
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import Digest, ModelSpec, NpmPackageSource, PythonPackageSource, Source
@@ -74,6 +73,8 @@ def find_available(known: Sequence[Availability], options: DownloadOptions) -> s
 
     Each source is asked once, with a time limit of 10 seconds; nothing is downloaded.
     """
+    from posezoo.download.source_check import check_sources  # imports requests
+
     available = {each.spec.full_name for each in known if each.is_local}
     asked = [each.spec for each in known if not each.is_local and REFUSED not in each.best_places]
     options = replace(options, jobs=_JOBS, attempts=1, timeout_s=min(options.timeout_s, _TIMEOUT_S))
