@@ -9,6 +9,7 @@ import argparse
 import json
 import os
 import sys
+import textwrap
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -245,7 +246,7 @@ def summary_table() -> str:
         rows.append((name, people, format_ap(accuracy), ratio, fps, format_megabytes(facts.size_bytes)))
     table = format_table(SUMMARY_HEADERS, rows)
     where = f" on {' and '.join(sorted(machines))}" if machines else ""
-    return f"{table}\n\n{SUMMARY.format(where=where)}"
+    return f"{table}\n\n{textwrap.fill(SUMMARY.format(where=where), 110)}\n"
 
 
 SUMMARY = """\

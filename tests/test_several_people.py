@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from posezoo.facts.comparison import select_pipeline_speed
+from posezoo.facts.comparison import select_accuracy, select_pipeline_speed
 from posezoo.pipeline.load import FALLBACK_MODEL
 from posezoo.pose.movenet_multipose import DECODER
 from posezoo.registry import open_registry
 from posezoo.resolve.people import people_from
-from posezoo.spec.model import Precision
 
 ROOT = Path(__file__).parents[1]
 
@@ -47,11 +46,11 @@ def test_the_models_for_a_slow_machine_are_the_fastest_of_the_table():
     (row,) = [line for line in text.splitlines() if line.startswith("| a slow machine")]
     named = set(re.findall(r"`([a-z][\w.-]+)`", row))
     registry, speeds = open_registry(), {}
-    for name in registry.entries:
-        for precision in (Precision.FP16, Precision.FP16_INT8):
-            model = registry.find(name)
-            if model.task == "human_pose_estimation" and (speed := select_pipeline_speed(model, precision)):
-                speeds[name] = max(speeds.get(name, 0), speed.figures["throughput_fps"])
+    for model in map(registry.find, registry.entries):
+        accuracy = select_accuracy(model) if model.task == "human_pose_estimation" else None
+        speed = select_pipeline_speed(model, accuracy.precision) if accuracy else None
+        if speed is not None:
+            speeds[model.name] = speed.figures["throughput_fps"]
     fastest = sorted(speeds, key=lambda name: -speeds[name])[: len(named)]
     assert named == set(fastest)
 
