@@ -24,6 +24,9 @@ REGISTRY = open_registry()
 #: Of a row such as ``| movenet-thunder (FP16-INT8) | nanodet-g | 0.426 (0.291 to 0.627) | ...``.
 ROW = re.compile(r"^\| ([\w.-]+)(?: \((FP16-INT8)\))? \| ([\w -]+) \| (0\.\d{3}) \(", re.MULTILINE)
 
+#: How far the AP of one INT8 IR may differ between processors; 0.002 was seen.
+INT8_TOLERANCE = 0.003
+
 
 @pytest.fixture(scope="module")
 def draw() -> ModuleType:
@@ -121,4 +124,5 @@ def test_the_command_gives_the_ap_that_readme_states(
     assert ended.returncode == 0, ended.stderr
     answer = json.loads(ended.stdout)
     assert answer["people_from"] == people
-    assert f"{answer['AP']:.3f}" == ap
+    tolerance = INT8_TOLERANCE if "INT8" in precision else 0.0005
+    assert answer["AP"] == pytest.approx(float(ap), abs=tolerance)
