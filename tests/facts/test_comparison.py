@@ -170,10 +170,8 @@ def test_a_composite_has_a_row_with_the_sums_of_its_parts():
     (row,) = compare_models([facts], FP16, layout, MeasurementSelection()).rows
     assert row.model == "blazepose-full"
     assert row.values["AP"].number == select_accuracy(composite).figures["AP"]
-    assert (
-        row.values["throughput_fps"].number
-        == (select_pipeline_speed(composite, Precision.FP16).figures["throughput_fps"])
-    )
+    speed = select_pipeline_speed(composite, Precision.FP16)
+    assert row.values["throughput_fps"].number == speed.figures["throughput_fps"]
     assert row.values["network_fps"] is None
     parts = compare_models(
         [ModelFacts(part, (part,)) for part in facts.parts], FP16, layout, MeasurementSelection()

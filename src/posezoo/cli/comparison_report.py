@@ -10,7 +10,6 @@ from posezoo.cards.markdown import escape, format_table
 from posezoo.cli.report import align_columns, terminal_width, truncate_to_width
 from posezoo.facts.bar_chart import describe_measurement_settings
 from posezoo.facts.comparison import COLUMNS, ModelComparison
-from posezoo.resolve.people import ITSELF
 
 #: The mark after a value, by its origin; a value measured on the published weights has no mark.
 _MARKS = {"measured": "", "measured on generated weights": " g", "declared": " d"}
@@ -46,7 +45,7 @@ def format_json(comparison: ModelComparison) -> str:
                 "model": row.model,
                 "precision": row.precision.value,
                 "license": row.license,
-                "people_from": row.people_from or ITSELF,
+                "people_from": row.people_from,
                 **values,
             }
         )
@@ -70,8 +69,7 @@ def format_csv(comparison: ModelComparison) -> str:
         for key in COLUMNS:
             value = row.values[key]
             cells += (value.number, str(value.origin)) if value else ("", "")
-        people_from = row.people_from or ITSELF
-        writer.writerow([row.model, row.precision.value, *cells, row.license, people_from])
+        writer.writerow([row.model, row.precision.value, *cells, row.license, row.people_from])
     return stream.getvalue().removesuffix("\n")
 
 
@@ -87,7 +85,7 @@ def _table(comparison: ModelComparison) -> list[tuple[str, ...]]:
         for key, column in columns.items():
             value = row.values[key]
             cells.append(f"{column.in_words(value.number)}{_MARKS[value.origin.value]}" if value else "")
-        rows.append((row.model, row.precision.value, row.people_from or ITSELF, *cells, row.license))
+        rows.append((row.model, row.precision.value, row.people_from, *cells, row.license))
     return rows
 
 

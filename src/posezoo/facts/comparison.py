@@ -15,7 +15,7 @@ from posezoo.facts.labels import format_pairs, join
 from posezoo.facts.model_facts import Model, ModelFacts, measurements_of
 from posezoo.layout import ModelLayout
 from posezoo.measured import WEIGHTS, Measurement
-from posezoo.resolve.people import people_from
+from posezoo.resolve.people import ITSELF, people_from
 from posezoo.spec.model import ModelSpec, Precision
 
 #: Settings that the tool chooses, or that follow from the model; they may differ between models.
@@ -108,7 +108,7 @@ class ComparisonRow:
     precision: Precision
     license: str  # an SPDX identifier, or an address if none is declared
     values: Mapping[str, SourcedMetric | None]  # by the names of ``COLUMNS``; None if unknown
-    people_from: str = ""  # the source of the people for AP and speed; empty if the model finds them itself
+    people_from: str = ITSELF  # the source of the people for AP and speed
 
 
 @dataclass(frozen=True, slots=True)
@@ -197,7 +197,8 @@ def compare_models(
                 metrics[_NETWORK_NAMES[name]] = metric
         values = {key: metrics.get(key) for key in COLUMNS}
         license = ", ".join(facts.licenses)
-        rows.append(ComparisonRow(facts.name, precision, license, values, people_from(facts.model)))
+        people = people_from(facts.model) or ITSELF
+        rows.append(ComparisonRow(facts.name, precision, license, values, people))
     return ModelComparison(tuple(rows), speed_setting, network_setting, accuracy_setting)
 
 
@@ -351,20 +352,22 @@ def _select_most_common_setting(
 ) -> tuple[str, dict[tuple[str, Precision], Measurement]]:
     """The setting with which most subjects were measured, in one line, and the measurement of each subject.
 
-    If two settings are equally common, the one with the larger sum of the metric is chosen; if a subject has
-    two measurements, the larger one. The setting is empty if nothing was measured.
+    If two settings are equally common, the one of the newest measurement is chosen; if a subject has two
+    measurements, the one with the larger metric. The setting is empty if nothing was measured.
     """
+    models = {facts.name: facts.model for facts, _ in subjects}
+    measurements = {name: select(model) for name, model in models.items()}
     by_setting: dict[str, dict[tuple[str, Precision], Measurement]] = {}
     for facts, precision in subjects:
         subject = facts.name, precision
-        for measurement in select(facts.model):
+        for measurement in measurements[facts.name]:
             if measurement.precision is not precision or metric not in measurement.figures:
                 continue
             best = by_setting.setdefault(format_measurement_setting(measurement), {})
             if subject not in best or measurement.figures[metric] > best[subject].figures[metric]:
                 best[subject] = measurement
     ranks = {
-        setting: (len(best), sum(measurement.figures[metric] for measurement in best.values()))
+        setting: (len(best), max(measurement.date for measurement in best.values()))
         for setting, best in by_setting.items()
     }
     chosen = max(ranks, key=lambda setting: ranks[setting], default="")
