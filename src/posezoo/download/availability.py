@@ -76,15 +76,16 @@ def find_available(known: Sequence[Availability], options: DownloadOptions) -> s
     from posezoo.download.source_check import check_sources  # imports requests
 
     available = {each.spec.full_name for each in known if each.is_local}
-    asked = [each.spec for each in known if not each.is_local and REFUSED not in each.best_places]
+    asked = [each for each in known if not each.is_local and REFUSED not in each.best_places]
     options = replace(options, jobs=_JOBS, attempts=1, timeout_s=min(options.timeout_s, _TIMEOUT_S))
-    answers = check_sources(asked, options)
+    answers = check_sources([each.spec for each in asked], options)
     good = {(answer.model, answer.file) for answer in answers if answer.state == "good"}
-    for spec in asked:
-        for precision in spec.precisions if spec.is_ir else ("",):
-            files = [file.name for file in spec.files if _belongs_to(file.name, precision)]
-            if files and good.issuperset((spec.full_name, name) for name in files):
-                available.add(spec.full_name)
+    for each in asked:
+        name = each.spec.full_name
+        for precision in each.places:
+            files = {(name, file.name) for file in each.spec.files if _belongs_to(file.name, precision)}
+            if files and files <= good:
+                available.add(name)
     return available
 
 

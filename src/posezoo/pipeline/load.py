@@ -12,10 +12,10 @@ from posezoo.errors import InferenceError, SettingsError, UnknownModelError
 from posezoo.events import Listener, ignore_event
 from posezoo.pipeline.get import get_irs
 from posezoo.pipeline.zoo_context import Context
-from posezoo.registry import open_registry
+from posezoo.registry import Registry, open_registry
 from posezoo.resolve.people import resolve_people
 from posezoo.settings import DEFAULT_DETECTOR, Settings, user_folder
-from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Model, Precision
+from posezoo.spec.model import TRACKING, WHOLE_IMAGE, Model, People, Precision
 
 if TYPE_CHECKING:
     from posezoo.runtime.estimator import Estimator
@@ -38,15 +38,18 @@ def select_detector(
         UnknownModelError: neither this registry nor posezoo's own has a model of the detector's name.
         InferenceError: the named model is not a detector, but itself takes images of one person.
     """
+    people = resolve_people(model, context.settings.detector, decoder)
+    return _find_detector(people, context.registry, is_video)
+
+
+def _find_detector(people: People | None, registry: Registry, is_video: bool) -> Model | None:
     from posezoo.pose.decoders import find_decoder
 
-    people = resolve_people(model, context.settings.detector, decoder)
     if people is None:
         return None
     name = people.video if is_video else people.photo
     if name in (WHOLE_IMAGE, TRACKING):
         return None
-    registry = context.registry
     if name not in registry.entries and name in (own := open_registry()).entries:
         registry = own
     try:
@@ -170,12 +173,11 @@ def _with_detector(
     from posezoo.pose.decoders import find_decoder
     from posezoo.runtime.loading import load_detector
 
-    detector = select_detector(context, estimator.model, estimator.decoder, is_video=is_video)
-    if detector is not None:
-        people = resolve_people(estimator.model, context.settings.detector, estimator.decoder)
-        is_tracking = people is not None and people.video == TRACKING
+    people = resolve_people(estimator.model, context.settings.detector, estimator.decoder)
+    detector = _find_detector(people, context.registry, is_video)
+    if people is not None and detector is not None:
         loaded = load_detector(detector, find_irs(detector), options)
-        return estimator.with_detector(loaded, tracks_videos=is_tracking)
+        return estimator.with_detector(loaded, tracks_videos=people.video == TRACKING)
     if options.min_person_score is not None and not find_decoder(estimator.decoder).person_score:
         raise InferenceError(
             f"{estimator.model.full_name} finds one person in every image, whatever the score",

@@ -370,9 +370,8 @@ class _Runner:
 
     def run_all(self) -> None:
         """Run the model on the images, then on the videos."""
-        with staging_dir(
-            self._results
-        ):  # a folder that cannot be written is one error, not one for each image
+        # A folder that cannot be written is one error, not one for each image.
+        with staging_dir(self._results):
             pass
         for image in self._inputs.images:
             try:
