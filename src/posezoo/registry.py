@@ -15,7 +15,7 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from fnmatch import fnmatchcase
-from functools import cached_property
+from functools import cache, cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -377,6 +377,7 @@ def _folders(folder: Path) -> list[Path]:
         raise PosezooError(f"{folder}: cannot be read: {error.strerror or error}") from error
 
 
+@cache
 def builtin_models_dir() -> Path:
     """The folder of posezoo's own models: in the installed package, or the checkout's models/.
 
