@@ -29,6 +29,8 @@ from posezoo.spec import yaml_nodes
 from posezoo.spec.model import CompositeSpec, Input, ModelSpec, Output, Source, SourceFile
 from posezoo.spec.yaml_nodes import YamlNode
 
+#: If more than this fraction of a folder's models are on a page, the others should be there, too.
+USUAL_SHARE = 0.8
 KeyT = TypeVar("KeyT")
 ItemT = TypeVar("ItemT")
 CARD = "README.md"
@@ -91,6 +93,17 @@ class RegistryView:
         """The models in the rows of index.md and device_support.md, with their lines; no drawn pages."""
         pages = ((path, page) for path, page in self.index_pages.items() if not has_note(path, NOTE))
         return {path: list_names(page, self.registry.entries.keys()) for path, page in pages}
+
+    @cached_property
+    def unlisted_names(self) -> Mapping[Path, set[str]]:
+        """The models without a row on each of these pages; empty if the page lists only a part of them."""
+        return {path: self._find_unlisted(path.parent, set(names)) for path, names in self.listed_names.items()}
+
+    def _find_unlisted(self, folder: Path, listed: set[str]) -> set[str]:
+        inside = [view for view in self.models.values() if folder in view.folder.parents]
+        unlisted = {view.name for view in inside if not listed & view.related_names}
+        is_complete = len(unlisted) < (1 - USUAL_SHARE) * len(inside)
+        return unlisted if is_complete else set()
 
     @cached_property
     def heading_counts(self) -> Counter[str]:

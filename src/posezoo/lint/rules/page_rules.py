@@ -22,8 +22,6 @@ _ROW = re.compile(r"\]\(([^()\s]{1,300})/README\.md\)")
 MAX_CHANGED = 3
 #: The largest number of characters of a line that is repeated in full.
 MAX_LINE = 80
-#: If more than this fraction of a folder's models are on a page, the others should be there, too.
-USUAL_SHARE = 0.8
 
 
 @rule(
@@ -33,15 +31,13 @@ USUAL_SHARE = 0.8
     "a new model that index.md does not list",
 )
 def index_row(view: ModelView) -> Iterator[RuleViolation]:
-    models = [*view.zoo.models.values()]
+    is_first = view is next(iter(view.zoo.models.values()))
     for path, listed in view.zoo.listed_names.items():
-        inside = [each for each in models if path.parent in each.folder.parents]
-        missing = [each for each in inside if not listed.keys() & each.related_names]
-        if view in missing and len(missing) < (1 - USUAL_SHARE) * len(inside):
+        if view.name in view.zoo.unlisted_names[path]:
             message = f"{path.name} has no row for {view.name}"
             yield RuleViolation(FileLocation(str(path)), message, "index", "", view.name)
         # The first model reports the rows of no model.
-        others = listed.keys() - view.zoo.registry.entries.keys() if view is models[0] else ()
+        others = listed.keys() - view.zoo.registry.entries.keys() if is_first else ()
         for name in sorted(others):
             message = f"{path.name} has a row for {name}, which is no model of this registry"
             yield RuleViolation(FileLocation(str(path), listed[name]), message, "index", name)
