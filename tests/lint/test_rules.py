@@ -198,6 +198,7 @@ def test_a_legal_section_without_a_license_is_found_if_other_cards_name_one(caps
     [
         ("{type: yolo_v3, classes: 80}", "1, 255, 13, 13", "coco", False),
         ("{type: yolo_v3, classes: 20}", "1, 255, 13, 13", "coco", True),
+        ("{type: yolof, classes: 80}", "1, 84, 13, 13", "coco", False),
         ("classification", "1, 1000", "imagenet_1000_classes", False),
         ("classification", "1, 1001", "imagenet_1000_classes", True),
         ("classification", "1, N", "imagenet_1000_classes", False),
@@ -405,6 +406,24 @@ def test_an_expected_value_is_not_compared_with_another_metric(capsys, zoo):
     plant(zoo, f"{A}/accuracy-check.yml", "type: coco_precision", "type: f1-score")
     plant(zoo, f"{A}/accuracy-check.yml", "reference: 0.6904", "reference: 0.8111")
     assert check(capsys, zoo) == (0, [])
+
+
+def test_an_expected_accuracy_is_not_compared_with_an_f1_score(capsys, zoo):
+    plant(zoo, f"{A}/accuracy-check.yml", "type: coco_precision", "type: ner_accuracy")
+    plant(zoo, f"{A}/accuracy-check.yml", "reference: 0.6904", "reference: 0.9945")
+    plant(zoo, f"{A}/README.md", "| AP     |", "| F1     |")
+    assert check(capsys, zoo) == (0, [])
+
+
+def test_a_row_of_the_index_with_a_cell_too_many_is_one_finding(capsys, zoo):
+    plant(zoo, "public/index.md", "| 60.125 |", "| 30.97 | 60.125 |")
+    (finding,) = check(capsys, zoo)[1]
+    assert (finding["rule"], finding["file"]) == ("index-columns", str(zoo / "public/index.md"))
+
+
+def test_figures_in_a_table_without_its_rule_line_are_not_missing(capsys, zoo):
+    plant(zoo, f"{A}/README.md", "|-------------------|---------|\n", "")
+    assert "missing-figures" not in {each["rule"] for each in check(capsys, zoo)[1]}
 
 
 def test_a_row_of_the_index_may_name_only_the_end_of_a_part():

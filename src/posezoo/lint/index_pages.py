@@ -15,6 +15,8 @@ from posezoo.lint.card_claims import CardValue
 from posezoo.registry import Registry
 
 _BREAK = re.compile(r"<br ?/?>", re.IGNORECASE)
+#: A border of a cell.
+_BAR = re.compile(r"(?<!\\)\|")
 _TARGET = re.compile(r"\]\(([^()\s]{1,300})\)")
 #: The address of a card below an index page.
 _CARD = re.compile(r"(?:\./)?(?:\w[\w.-]*/)+README\.md")
@@ -45,6 +47,7 @@ class IndexRow:
 
 def read_index(path: Path, page: ParsedCard, names: Collection[str]) -> Iterator[IndexRow]:
     """The rows of an index page about these models; line breaks may separate several models in a row."""
+    lines = {number: line for section in page.sections for number, line in section.prose_lines}
     for table in page.tables:
         columns = {
             kind: index
@@ -62,9 +65,15 @@ def read_index(path: Path, page: ParsedCard, names: Collection[str]) -> Iterator
                     models = found
                     composite = next(filter(None, found)) if is_link else composite
                     break
+            line = lines.get(row.line, "").strip()
+            has_cell_too_many = line.endswith("|") and len(_BAR.findall(line)) > len(row.raw) + 1
             values = {kind: _BREAK.split(row.raw[index]) for kind, index in columns.items()}
+            if has_cell_too_many:
+                values = {}
             clear = {kind: parts for kind, parts in values.items() if len(parts) in (1, len(models))}
             unclear = tuple(row.raw[columns[kind]] for kind in values.keys() - clear.keys())
+            if has_cell_too_many:
+                unclear = (line,)
             for position, model in enumerate(models):
                 cells = {}
                 for kind, parts in clear.items():

@@ -97,7 +97,9 @@ class RegistryView:
     @cached_property
     def unlisted_names(self) -> Mapping[Path, set[str]]:
         """The models without a row on each of these pages; empty if the page lists only a part of them."""
-        return {path: self._find_unlisted(path.parent, set(names)) for path, names in self.listed_names.items()}
+        return {
+            path: self._find_unlisted(path.parent, set(names)) for path, names in self.listed_names.items()
+        }
 
     def _find_unlisted(self, folder: Path, listed: set[str]) -> set[str]:
         inside = [view for view in self.models.values() if folder in view.folder.parents]

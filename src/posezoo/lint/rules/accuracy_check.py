@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from posezoo.lint.accuracy_check_yml import find_node, list_below, text_below
+from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, text_below
 from posezoo.lint.card_claims import CardPort, CardValue
 from posezoo.lint.finding import RuleViolation
 from posezoo.lint.registry_view import ModelView
@@ -41,11 +41,10 @@ UNITS = tuple(10.0**power for power in range(-3, 4))
 MEASURED_TWICE = 5e-3
 #: Keys of an adapter that name an output; raw_output does not.
 _OUTPUT_KEYS = re.compile(r"(?!raw_output$).*_out(?:put)?")
-#: Metrics whose values are never those of another metric, and how their names on a card may begin or end.
+#: Metrics whose values are never those of another metric, with a part of their names.
 _NAMED_METRICS = {
-    name: (name,)
-    for name in ("f1", "recall", "psnr", "ssim", "fid", "wer", "cer", "iou", "mae", "rmse", "auc")
-} | {"precision": ("precision", "ap")}
+    name: name for name in ("f1", "recall", "psnr", "ssim", "fid", "wer", "cer", "iou", "mae", "rmse", "auc")
+} | {"precision": "precision", "ap": "precision"}
 #: Other steps with these prefixes change an image's size in a way that their arguments do not show.
 _RESIZING = ("pad", "pyramid", "crop", "resize", "auto", "warp")
 
@@ -186,29 +185,43 @@ def _image_size(port: CardPort) -> str:
     "reference: 0.8111, and Top 1 of 80.11% on the card",
 )
 def reference(view: ModelView) -> Iterator[RuleViolation]:
-    on_card = [metric for metric in view.claims.accuracy if metric.value and "." in metric.text]
+    stated = [metric for metric in view.claims.accuracy if metric.value and "." in metric.text]
     for run in (run for run in view.runs if run.is_converted):
-        references: list[tuple[YamlNode, float]] = []
-        for metric in list_below(run.dataset, "metrics"):
-            node, numbers = find_node(metric, "reference"), parse_numbers(text_below(metric, "reference"))
-            title = f"{text_below(metric, 'type')} {text_below(metric, 'name')}"
-            own = re.findall("[a-z0-9]+", title.lower())
-            names = [name for word in own for name in _NAMED_METRICS.get(word, ())]
-            is_on_card = not names or any(name in each.label.lower() for each in on_card for name in names)
-            if node is not None and len(numbers) == 1 and numbers[0][0] and is_on_card:
-                references.append((node, numbers[0][0]))
-        others = [each for each in on_card if not any(_is_same_value(each, v) for _, v in references)]
-        missing = [
-            (node, value)
-            for node, value in references
-            if not any(_is_same_value(each, value) for each in on_card)
-        ]
-        # A card may state fewer metrics, so at most as many references can be wrong as it has unmatched
-        # values.
-        for node, value in missing[: len(others)]:
-            texts = ", ".join(dict.fromkeys(each.text for each in others))
-            message = f"accuracy-check.yml expects {value:g}, the card has {texts}"
-            yield RuleViolation(node, message, "metrics.reference", f"{value:g}", texts)
+        for metrics, nodes in _group_references(run).items():
+            on_card = [each for each in stated if _read_metrics(each.label) == metrics]
+            yield from _compare_references(nodes, on_card)
+
+
+def _group_references(run: AccuracyCheckRun) -> dict[frozenset[str], list[tuple[YamlNode, float]]]:
+    """The expected values and their nodes, by their kind of metric."""
+    groups: dict[frozenset[str], list[tuple[YamlNode, float]]] = {}
+    for metric in list_below(run.dataset, "metrics"):
+        node = find_node(metric, "reference")
+        numbers = parse_numbers(text_below(metric, "reference"))
+        if node is not None and len(numbers) == 1 and numbers[0][0]:
+            kind = _read_metrics(f"{text_below(metric, 'type')} {text_below(metric, 'name')}")
+            groups.setdefault(kind, []).append((node, numbers[0][0]))
+    return groups
+
+
+def _read_metrics(title: str) -> frozenset[str]:
+    return frozenset(kind for name, kind in _NAMED_METRICS.items() if name in title.lower())
+
+
+def _compare_references(
+    references: list[tuple[YamlNode, float]], on_card: list[CardValue[float]]
+) -> Iterator[RuleViolation]:
+    others = [each for each in on_card if not any(_is_same_value(each, value) for _, value in references)]
+    missing = [
+        (node, value)
+        for node, value in references
+        if not any(_is_same_value(each, value) for each in on_card)
+    ]
+    # A card may state fewer metrics, so at most as many references can be wrong as it has unmatched values.
+    for node, value in missing[: len(others)]:
+        texts = ", ".join(dict.fromkeys(each.text for each in others))
+        message = f"accuracy-check.yml expects {value:g}, the card has {texts}"
+        yield RuleViolation(node, message, "metrics.reference", f"{value:g}", texts)
 
 
 def _is_same_value(on_card: CardValue[float], other: float) -> bool:
@@ -229,14 +242,14 @@ def evaluated_classes(view: ModelView) -> Iterator[RuleViolation]:
         kind = text_below(adapter, "type") or text_below(run.launcher, "adapter")
         shapes = [port.shape for port in view.claims.ports_on("output", run.side, "") if port.shape]
         in_name = re.search(r"([0-9]{1,5})_class", text_below(run.dataset, "name"))
-        # A box of YOLO has four coordinates and one confidence.
+        # A box of YOLO has four coordinates and mostly one confidence.
         is_yolo, declared = kind.startswith("yolo"), text_below(adapter, "classes")
         stated = declared if is_yolo else in_name[1] if in_name and kind == "classification" else ""
         if not re.fullmatch("[0-9]{1,5}", stated):
             continue
         sizes = [size for shape in shapes for size in shape.value]
         fits = (
-            size % (int(stated) + 5) == 0 if is_yolo else size == int(stated)
+            0 in (size % (int(stated) + 5), size % (int(stated) + 4)) if is_yolo else size == int(stated)
             for size in sizes
             if not isinstance(size, str)
         )

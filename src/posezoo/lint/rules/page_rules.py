@@ -51,7 +51,7 @@ def index_row(view: ModelView) -> Iterator[RuleViolation]:
 def index_columns(view: ModelView) -> Iterator[RuleViolation]:
     for row in view.zoo.index.get(view.name, ()):
         for text in row.unclear:
-            message = f"{text} has neither one value nor one for each model of the row"
+            message = f"the values do not fit the models or the columns: {text}"
             yield RuleViolation(FileLocation(row.file, row.line), message, "index", text)
 
 
