@@ -29,7 +29,7 @@ quickstart: $(VENV)/.installed-run  ## install, then find the poses in two photo
 # Compiled once, as pip does with what it installs: the tests start commands by the thousand, each of which would
 # do so itself where PYTHONDONTWRITEBYTECODE is set. One process a core; a file's tests stay together, which share
 # what takes long to make.
-PYTEST  = $(BIN)/python -m compileall -q src tools demos && $(BIN)/python -m pytest --numprocesses auto --dist loadfile
+PYTEST  = $(BIN)/python -m compileall -q src tools demos && $(BIN)/python -m pytest --numprocesses auto --dist loadfile --no-loadscope-reorder
 
 test: $(VENV)/.installed-test  ## run the tests (about 15 minutes on 2 cores)
 	$(PYTEST) -m "not slow and not mo"

@@ -6,6 +6,8 @@ import hashlib
 import json
 import os
 import socket
+import tempfile
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -50,8 +52,7 @@ def _alone(monkeypatch, tmp_path_factory):
         own = ("posezoo_", "pip_", "xdg_", "npm_config_")
         if name.lower().startswith(own) or name.lower().endswith("_proxy"):
             monkeypatch.delenv(name)
-    home = tmp_path_factory.mktemp("home")
-    monkeypatch.setenv("HOME", str(home))
+    monkeypatch.setenv("HOME", tempfile.mkdtemp(prefix="home", dir=tmp_path_factory.getbasetemp()))
     monkeypatch.setenv("PIP_CONFIG_FILE", os.devnull)
     monkeypatch.setenv("PIP_NO_INDEX", "1")
     monkeypatch.setenv("NPM_CONFIG_GLOBALCONFIG", os.devnull)
@@ -157,6 +158,12 @@ def photos(shared: Path):
         )
         for image in known["images"]
     ]
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Files with few tests run first: they have the slow tests, which would otherwise end last, on one core."""
+    sizes = Counter(item.path for item in items)
+    items.sort(key=lambda item: (sizes[item.path], item.path))
 
 
 def pytest_sessionfinish(session: pytest.Session, exitstatus: int) -> None:
