@@ -79,8 +79,13 @@ ONLY = {
 
 
 @cache
+def the_parser() -> argparse.ArgumentParser:
+    return create_parser()
+
+
+@cache
 def verb_parsers() -> dict[str, argparse.ArgumentParser]:
-    (verbs,) = (each for each in create_parser()._actions if isinstance(each, argparse._SubParsersAction))
+    (verbs,) = (each for each in the_parser()._actions if isinstance(each, argparse._SubParsersAction))
     return dict(verbs.choices)
 
 
@@ -195,7 +200,7 @@ def problem_of(words: list[str], capsys: pytest.CaptureFixture[str]) -> str:
         return f"{', '.join(earlier)} is a spelling of earlier versions"
     words = [VALUES.get(word, word) for word in words]
     try:
-        args = create_parser().parse_args(words)
+        args = the_parser().parse_args(words)
         if len(words) > 1 and hasattr(args, "models") and hasattr(args, "all"):
             args.all = args.all or not args.models  # a verb may be named without its models
             flags.patterns_from_args(args)
