@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import partial
 from itertools import zip_longest
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -123,31 +124,55 @@ def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
             the recorded one.
     """
     recording = read_recording(spec) if spec.recorded_outputs is not None else None
-    sizes = {port.name: _choose_sizes(port, recording) for port in spec.inputs if port.shape}
-    open_runtime = frontends.select_format(spec).open_runtime
+    recorded = None
     try:
-        runtime = open_runtime(spec, path, sizes) if open_runtime else None
-        inputs = {port.name for port in spec.inputs} | set(supported_mo_args.frozen_inputs(spec.mo_args))
-        outputs = {port.name for port in spec.outputs}
-        # If a tensor inside the graph is declared as input or output, only OpenVINO can use it as such.
-        if runtime is None or not (inputs <= set(runtime.inputs) and outputs <= set(runtime.outputs)):
-            runtime = _open_openvino(spec, path, sizes)
-        samples = [_draw_inputs(spec, runtime, seed) for seed in SEEDS]
-        # It takes longer to start PyTorch's process again than to run a network once more.
-        moved = [each.moved for each in samples if runtime.run_several and each.moved is not None]
-        results = runtime.run_all([*(sample.prepared for sample in samples), *moved])
-        recorded = None
+        runtime = _open_runtime(spec, path, recording)
+        cases = _run_samples(spec, runtime)
         if recording is not None and not runtime.is_independent:
             recorded = _run_recording(spec, path, runtime, recording)
-        cases = tuple(
-            replace(sample, outputs=original, moved_outputs=other)
-            for sample, original, other in zip_longest(samples, results[: len(SEEDS)], results[len(SEEDS) :])
-        )
     except (RuntimeError, ValueError) as error:
         raise SelfCheckError(
             f"{spec.full_name}: the original cannot be run: {error_text(error)}",
             hint="without the outputs of the original model the IR cannot be checked",
         ) from error
+    _require_finite(spec, cases)
+    is_independent = runtime.is_independent or recorded is not None
+    move = partial(_run_moved, spec, runtime, cases)
+    return ReferenceOutputs(runtime.name, cases, is_independent, recorded, move)
+
+
+def _open_runtime(spec: ModelSpec, path: Path, recording: Recording | None) -> ReferenceRuntime:
+    """The runtime of the model's format; OpenVINO if the format has none, or it has not all ports."""
+    sizes = {port.name: _choose_sizes(port, recording) for port in spec.inputs if port.shape}
+    open_runtime = frontends.select_format(spec).open_runtime
+    runtime = open_runtime(spec, path, sizes) if open_runtime else None
+    # If a tensor inside the graph is declared as input or output, only OpenVINO can use it as such.
+    if runtime is None or not _has_ports(runtime, spec):
+        return _open_openvino(spec, path, sizes)
+    return runtime
+
+
+def _has_ports(runtime: ReferenceRuntime, spec: ModelSpec) -> bool:
+    inputs = {port.name for port in spec.inputs} | set(supported_mo_args.frozen_inputs(spec.mo_args))
+    outputs = {port.name for port in spec.outputs}
+    return inputs <= set(runtime.inputs) and outputs <= set(runtime.outputs)
+
+
+def _run_samples(spec: ModelSpec, runtime: ReferenceRuntime) -> tuple[ReferenceSample, ...]:
+    samples = [_draw_inputs(spec, runtime, seed) for seed in SEEDS]
+    feeds = [sample.prepared for sample in samples]
+    if runtime.run_several:
+        # It takes longer to start PyTorch's process again than to run a network once more.
+        feeds += [sample.moved for sample in samples if sample.moved is not None]
+    results = runtime.run_all(feeds)
+    originals, moved = results[: len(samples)], results[len(samples) :]
+    return tuple(
+        replace(sample, outputs=outputs, moved_outputs=others)
+        for sample, outputs, others in zip_longest(samples, originals, moved)
+    )
+
+
+def _require_finite(spec: ModelSpec, cases: Sequence[ReferenceSample]) -> None:
     for case in cases:
         for name, values in case.outputs.items():
             if not np.isfinite(values).all():
@@ -156,17 +181,18 @@ def compute_reference(spec: ModelSpec, path: Path) -> ReferenceOutputs:
                     hint="its weights may be damaged: compare the file with the one that its authors publish",
                 )
 
-    def move(done: int) -> list[list[dict[str, Array]]]:
-        draws = range(done, next((count for count in DRAWS if count > done), done))
-        samples = [_draw_inputs(spec, runtime, case.seed, draw) for case in cases for draw in draws]
-        feeds = [sample.moved for sample in samples if sample.moved is not None]
-        if not feeds:
-            return []
-        results = runtime.run_all(feeds)
-        return [results[start : start + len(draws)] for start in range(0, len(results), len(draws))]
 
-    is_independent = runtime.is_independent or recorded is not None
-    return ReferenceOutputs(runtime.name, cases, is_independent, recorded, move)
+def _run_moved(
+    spec: ModelSpec, runtime: ReferenceRuntime, cases: Sequence[ReferenceSample], done: int
+) -> list[list[dict[str, Array]]]:
+    """The outputs of each case for the next draws of moved images; empty if there are no more."""
+    draws = range(done, next((count for count in DRAWS if count > done), done))
+    samples = [_draw_inputs(spec, runtime, case.seed, draw) for case in cases for draw in draws]
+    feeds = [sample.moved for sample in samples if sample.moved is not None]
+    if not feeds:
+        return []
+    results = runtime.run_all(feeds)
+    return [results[start : start + len(draws)] for start in range(0, len(results), len(draws))]
 
 
 def _choose_sizes(port: Input, recording: Recording | None) -> Shape:
