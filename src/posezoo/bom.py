@@ -21,7 +21,7 @@ from posezoo.facts.labels import describe_settings, format_port_shape, format_pr
 from posezoo.facts.model_facts import ModelFacts, unique
 from posezoo.files.verified_files import is_verified, is_verified_file
 from posezoo.registry import license_path, read_copyright_line
-from posezoo.spec.model import Digest, ModelSpec
+from posezoo.spec.model import Digest, Input, ModelSpec, Output
 from posezoo.spec.spdx_licenses import is_license
 from posezoo.versions import version
 
@@ -139,40 +139,10 @@ def _cyclonedx(entries: Sequence[_Entry], time: str) -> Json:
 
 def _ml_component(entry: _Entry) -> Json:
     facts = entry.facts
-
-    def file_component(name: str, digest: Digest | None) -> Json:
-        algorithm = digest.algorithm.upper().replace("SHA", "SHA-") if digest else ""
-        hashes = [{"alg": algorithm, "content": digest.value}] if digest else []
-        return {"type": "file", "name": name, "hashes": hashes}
-
-    licenses, files, metrics = list[Json](), list[Json](), list[Json]()
+    licenses = list[Json]()
     for part in facts.parts:
-        spdx, text = part.license.spdx, _license_text(part)
-        is_listed = bool(spdx) and " " not in spdx and is_license(spdx) and "LicenseRef-" not in spdx
-        stated: Json = {"id" if is_listed else "name": spdx or part.license.url or "not declared"}
-        stated |= {"text": {"contentType": "text/plain", "content": text}} if text else {}
-        stated |= {"url": part.license.url} if part.license.url else {}
-        licenses += [{"license": stated}] if {"license": stated} not in licenses else []
-    for file in entry.files:
-        component = {**file_component(file.name, file.digest), "bom-ref": f"{facts.name}/{file.name}"}
-        component["description"] = file.how
-        component["properties"] = [{"name": "posezoo:size", "value": f"{file.size}"}] if file.size else []
-        ancestors = [file_component(*source) for source in file.made_from.items()]
-        files.append({**component, "pedigree": {"ancestors": ancestors}} if ancestors else component)
-    for name, value, conditions, interval in _metrics(facts):
-        stated = {"type": name, "value": value, "slice": conditions}
-        if interval:
-            lower, upper = (f"{bound:.6g}" for bound in interval)
-            stated["confidenceInterval"] = {"lowerBound": lower, "upperBound": upper}
-        metrics.append(stated)
-    evaluated = unique(claim.dataset for part in _own(facts) for claim in part.published.accuracy)
-    parameters: Json = {"task": task_label(facts.model.task)}
-    parameters["datasets"] = [
-        {"type": "dataset", "name": name, "description": "of the published accuracy"} for name in evaluated
-    ]
-    for part in _own(facts):
-        for kind, ports in (("inputs", part.inputs), ("outputs", part.outputs)):
-            parameters[kind] = [{"format": f"{port.name}: {format_port_shape(port)}"} for port in ports]
+        if (license := _license(part)) not in licenses:
+            licenses.append(license)
     repositories = unique(part.origin.repository for part in _own(facts))
     return {
         "type": "machine-learning-model",
@@ -183,14 +153,68 @@ def _ml_component(entry: _Entry) -> Json:
         "licenses": licenses,
         "copyright": "; ".join(unique(map(read_copyright_line, facts.parts))),
         "externalReferences": [{"type": "vcs", "url": url} for url in repositories],
-        "components": files,
+        "components": [_published_file(file, facts.name) for file in entry.files],
         "modelCard": {
-            "modelParameters": parameters,
-            "quantitativeAnalysis": {"performanceMetrics": metrics},
+            "modelParameters": _model_parameters(facts),
+            "quantitativeAnalysis": {"performanceMetrics": [_metric(*each) for each in _metrics(facts)]},
             "considerations": {"technicalLimitations": facts.limits},
         },
         "properties": [{"name": name, "value": value} for name, value in entry.properties.items()],
     }
+
+
+def _license(part: ModelSpec) -> Json:
+    spdx = part.license.spdx
+    is_listed = bool(spdx) and " " not in spdx and is_license(spdx) and "LicenseRef-" not in spdx
+    stated: Json = {"id" if is_listed else "name": spdx or part.license.url or "not declared"}
+    if text := _license_text(part):
+        stated["text"] = {"contentType": "text/plain", "content": text}
+    if part.license.url:
+        stated["url"] = part.license.url
+    return {"license": stated}
+
+
+def _file_component(name: str, digest: Digest | None) -> Json:
+    hashes = []
+    if digest is not None:
+        algorithm = digest.algorithm.upper().replace("SHA", "SHA-")
+        hashes.append({"alg": algorithm, "content": digest.value})
+    return {"type": "file", "name": name, "hashes": hashes}
+
+
+def _published_file(file: _File, model: str) -> Json:
+    component = _file_component(file.name, file.digest)
+    component["bom-ref"] = f"{model}/{file.name}"
+    component["description"] = file.how
+    component["properties"] = [{"name": "posezoo:size", "value": f"{file.size}"}] if file.size else []
+    if file.made_from:
+        ancestors = [_file_component(*source) for source in file.made_from.items()]
+        component["pedigree"] = {"ancestors": ancestors}
+    return component
+
+
+def _metric(name: str, value: str, conditions: str, interval: Sequence[float]) -> Json:
+    metric: Json = {"type": name, "value": value, "slice": conditions}
+    if interval:
+        lower, upper = (f"{bound:.6g}" for bound in interval)
+        metric["confidenceInterval"] = {"lowerBound": lower, "upperBound": upper}
+    return metric
+
+
+def _model_parameters(facts: ModelFacts) -> Json:
+    evaluated = unique(claim.dataset for part in _own(facts) for claim in part.published.accuracy)
+    parameters: Json = {"task": task_label(facts.model.task)}
+    parameters["datasets"] = [
+        {"type": "dataset", "name": name, "description": "of the published accuracy"} for name in evaluated
+    ]
+    for part in _own(facts):
+        parameters["inputs"] = list(map(_port, part.inputs))
+        parameters["outputs"] = list(map(_port, part.outputs))
+    return parameters
+
+
+def _port(port: Input | Output) -> Json:
+    return {"format": f"{port.name}: {format_port_shape(port)}"}
 
 
 def _spdx(entries: Sequence[_Entry], time: str) -> Json:

@@ -10,7 +10,7 @@ from collections.abc import Collection, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from posezoo.cards.card_reader import to_plain_text
+from posezoo.cards.card_reader import CardMetric, to_plain_text
 from posezoo.cards.markdown import one_line
 from posezoo.cards.measurement_tables import MeasurementTable, tabulate_measurements
 from posezoo.cards.skeleton_svg import keypoint_position
@@ -145,12 +145,9 @@ def _values(metrics: Mapping[str, SourcedMetric]) -> dict[str, list[object]]:
 
 def _draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collection[str]) -> bytes:
     """A model's page; ``pages`` are the names of all models that have one."""
-    facts, model = entry.facts, entry.facts.model
+    facts = entry.facts
+    model = facts.model
     parts = facts.parts
-    facets = [value for key, value in entry.facets.items() if key not in ("license", "approach")]
-    tags = [*facets, *(precision.value for precision in entry.precisions)]
-    related = [("A part of", facts.composite)] if facts.composite else []
-    related += [("There is also", variant.name) for variant in facts.variants]
     return render_page(
         "model.html",
         ["base", "hero", "model"],
@@ -158,14 +155,11 @@ def _draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collectio
         title=entry.name,
         hero=_hero(entry),
         model=model,
-        tags=[tag for tag in tags if tag],
-        parts=[
-            (part.name, f"{part.name}.html" if part.name in pages else "", part.description)
-            for part in (parts if facts.stages else ())
-        ],
+        tags=_tags(entry),
+        parts=[_part_row(part, pages) for part in parts] if facts.stages else [],
         related=[
             (relation, name, f"{name}.html".replace("@", "%40"))
-            for relation, name in related
+            for relation, name in _related_models(facts)
             if name in pages
         ],
         metrics=[_metrics_table(entry, gallery, scope) for scope in ("pipeline", "network")],
@@ -175,13 +169,7 @@ def _draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collectio
             (_measurement_title(table), table.headers, table.rows, table.conditions)
             for table in tabulate_measurements(facts)
         ],
-        card_rows=[
-            (
-                metric.label if metric.column.casefold() == "value" else f"{metric.label}, {metric.column}",
-                f"{metric.value:g} {metric.unit}",
-            )
-            for metric in entry.from_card
-        ],
+        card_rows=[_card_row(metric) for metric in entry.from_card],
         ports=[_ports(part) for part in parts if part.inputs or part.outputs],
         skeleton=_skeleton(facts.skeleton) if facts.skeleton else None,
         limits=facts.limits,
@@ -195,6 +183,30 @@ def _draw_model_page(entry: GalleryEntry, gallery: GalleryData, pages: Collectio
         citations=[format_bibtex(paper) for paper in facts.papers],
         files=[_file_row(file) for part in parts for file in part.files],
     )
+
+
+def _tags(entry: GalleryEntry) -> list[str]:
+    facets = [value for key, value in entry.facets.items() if key not in ("license", "approach")]
+    tags = [*facets, *(precision.value for precision in entry.precisions)]
+    return [tag for tag in tags if tag]
+
+
+def _related_models(facts: ModelFacts) -> list[tuple[str, str]]:
+    """The relations to other models, in words, and their names."""
+    related = [("A part of", facts.composite)] if facts.composite else []
+    return related + [("There is also", variant.name) for variant in facts.variants]
+
+
+def _part_row(part: ModelSpec, pages: Collection[str]) -> tuple[str, str, str]:
+    link = f"{part.name}.html" if part.name in pages else ""
+    return part.name, link, part.description
+
+
+def _card_row(metric: CardMetric) -> tuple[str, str]:
+    value = f"{metric.value:g} {metric.unit}"
+    if metric.column.casefold() == "value":
+        return metric.label, value
+    return f"{metric.label}, {metric.column}", value
 
 
 def _draw_side_by_side(entries: Sequence[GalleryEntry]) -> bytes:
