@@ -217,70 +217,88 @@ def _port(port: Input | Output) -> Json:
     return {"format": f"{port.name}: {format_port_shape(port)}"}
 
 
-def _spdx(entries: Sequence[_Entry], time: str) -> Json:
-    namespace = _cyclonedx(entries, time)["serialNumber"]
-    elements, names = list[Json](), [entry.facts.name for entry in entries]
+class _SpdxGraph:
+    """The elements of an SPDX document; their identifiers begin with a namespace."""
 
-    def to_id(identifier: str) -> str:
-        return f"{namespace}#{quote(identifier)}"
+    def __init__(self, namespace: str) -> None:
+        self._namespace = namespace
+        self.elements: list[Json] = []
 
-    def add(kind: str, identifier: str, /, **fields: object) -> str:
+    def to_id(self, identifier: str) -> str:
+        return f"{self._namespace}#{quote(identifier)}"
+
+    def add(self, kind: str, identifier: str, /, **fields: object) -> str:
         """Add an element without its empty fields, and return its identifier."""
-        element = {"type": kind, "spdxId": to_id(identifier), "creationInfo": "_:creation", **fields}
-        elements.append({key: value for key, value in element.items() if value not in ("", [], None)})
-        return to_id(identifier)
+        element = {"type": kind, "spdxId": self.to_id(identifier), "creationInfo": "_:creation", **fields}
+        self.elements.append({key: value for key, value in element.items() if value not in ("", [], None)})
+        return self.to_id(identifier)
 
-    def relate(source: str, kind: str, targets: Sequence[str]) -> None:
+    def relate(self, source: str, kind: str, targets: Sequence[str]) -> None:
         if targets:
-            name = f"relationship-{len(elements)}"
-            add("Relationship", name, **{"from": source, "relationshipType": kind, "to": targets})
+            name = f"relationship-{len(self.elements)}"
+            self.add("Relationship", name, **{"from": source, "relationshipType": kind, "to": targets})
 
-    agent = add("SoftwareAgent", "posezoo", name=f"posezoo {version()}")
+
+def _spdx(entries: Sequence[_Entry], time: str) -> Json:
+    graph = _SpdxGraph(_cyclonedx(entries, time)["serialNumber"])
+    agent = graph.add("SoftwareAgent", "posezoo", name=f"posezoo {version()}")
+    names = [entry.facts.name for entry in entries]
     for entry in entries:
-        facts = entry.facts
-        metrics = [
-            {"type": "DictionaryEntry", "key": f"{name} ({conditions})", "value": value}
-            for name, value, conditions, _ in _metrics(facts)
-        ]
-        package = add(
-            "ai_AIPackage",
-            facts.name,
-            name=facts.name,
-            description=facts.model.description,
-            comment="; ".join(f"{name} {value}" for name, value in entry.properties.items()),
-            software_packageVersion=f"{facts.revision}",
-            software_primaryPurpose="model",
-            software_copyrightText="; ".join(unique(map(read_copyright_line, facts.parts))),
-            software_attributionText=unique(map(_license_text, facts.parts)),
-            software_sourceInfo=", ".join(unique(part.origin.repository for part in facts.parts)),
-            ai_domain=[task_label(facts.model.task)],
-            ai_typeOfModel=unique([facts.approach]),
-            ai_limitation=" ".join(facts.limits),
-            ai_metric=metrics,
-        )
-        relate(package, "contains", [to_id(stage) for stage in facts.stages if stage in names])
-        files: dict[str, str] = {}
-        for file in entry.files:
-            digest = file.digest
-            stated = {"algorithm": digest.algorithm, "hashValue": digest.value} if digest else {}
-            hashes = [{"type": "Hash", **stated}] if digest else []
-            name = f"{facts.name}/{file.name}"
-            files[file.name] = add(
-                "software_File", name, name=file.name, verifiedUsing=hashes, comment=file.how
-            )
-            for source in file.made_from:
-                if source in files:
-                    relate(files[source], "generates", [files[file.name]])
-        relate(package, "contains", list(files.values()))
-        for part in _own(facts):
-            if expression := part.license.spdx:
-                stated = {"simplelicensing_licenseExpression": expression}
-                terms = add("simplelicensing_LicenseExpression", f"license-{facts.name}", **stated)
-                relate(package, "hasDeclaredLicense", [terms])
-    roots = [to_id(name) for name in names]
+        _add_spdx_package(graph, entry, names)
+    roots = [graph.to_id(name) for name in names]
     profiles = ["core", "software", "simpleLicensing", "ai"]
-    add("SpdxDocument", "document", rootElement=roots, profileConformance=profiles)
+    graph.add("SpdxDocument", "document", rootElement=roots, profileConformance=profiles)
     # SPDX requires a time; the same facts must give the same bytes.
     created = {"specVersion": "3.0.1", "created": time or "1970-01-01T00:00:00Z", "createdBy": [agent]}
-    graph = [{"type": "CreationInfo", "@id": "_:creation", **created}, *elements]
-    return {"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@graph": graph}
+    elements = [{"type": "CreationInfo", "@id": "_:creation", **created}, *graph.elements]
+    return {"@context": "https://spdx.org/rdf/3.0.1/spdx-context.jsonld", "@graph": elements}
+
+
+def _add_spdx_package(graph: _SpdxGraph, entry: _Entry, names: Sequence[str]) -> None:
+    """Add a model, its files and its license; ``names`` are those of all models of the document."""
+    facts = entry.facts
+    metrics = [
+        {"type": "DictionaryEntry", "key": f"{name} ({conditions})", "value": value}
+        for name, value, conditions, _ in _metrics(facts)
+    ]
+    package = graph.add(
+        "ai_AIPackage",
+        facts.name,
+        name=facts.name,
+        description=facts.model.description,
+        comment="; ".join(f"{name} {value}" for name, value in entry.properties.items()),
+        software_packageVersion=f"{facts.revision}",
+        software_primaryPurpose="model",
+        software_copyrightText="; ".join(unique(map(read_copyright_line, facts.parts))),
+        software_attributionText=unique(map(_license_text, facts.parts)),
+        software_sourceInfo=", ".join(unique(part.origin.repository for part in facts.parts)),
+        ai_domain=[task_label(facts.model.task)],
+        ai_typeOfModel=unique([facts.approach]),
+        ai_limitation=" ".join(facts.limits),
+        ai_metric=metrics,
+    )
+    graph.relate(package, "contains", [graph.to_id(stage) for stage in facts.stages if stage in names])
+    graph.relate(package, "contains", _add_spdx_files(graph, entry))
+    for part in _own(facts):
+        if expression := part.license.spdx:
+            stated = {"simplelicensing_licenseExpression": expression}
+            terms = graph.add("simplelicensing_LicenseExpression", f"license-{facts.name}", **stated)
+            graph.relate(package, "hasDeclaredLicense", [terms])
+
+
+def _add_spdx_files(graph: _SpdxGraph, entry: _Entry) -> list[str]:
+    """Add the files of a model and what they were made from; returns their identifiers."""
+    files: dict[str, str] = {}
+    for file in entry.files:
+        hashes = []
+        if file.digest is not None:
+            stated = {"algorithm": file.digest.algorithm, "hashValue": file.digest.value}
+            hashes.append({"type": "Hash", **stated})
+        name = f"{entry.facts.name}/{file.name}"
+        files[file.name] = graph.add(
+            "software_File", name, name=file.name, verifiedUsing=hashes, comment=file.how
+        )
+        for source in file.made_from:
+            if source in files:
+                graph.relate(files[source], "generates", [files[file.name]])
+    return list(files.values())

@@ -51,27 +51,8 @@ def read_image(path: Path) -> Image:
         MissingPackageError: OpenCV is not installed.
     """
     cv2 = import_optional("cv2", extra="run")
-    try:
-        status = path.stat()  # before it is opened: a pipe would wait for a writer, a device never ends
-        if not stat.S_ISREG(status.st_mode):
-            raise ImageError(f"{path}: is not a file")
-        if status.st_size > MAX_BYTES:
-            raise ImageError(f"{path}: {status.st_size:,} bytes are too many: the limit is {MAX_BYTES:,}")
-        data = path.read_bytes()
-    except OSError as error:
-        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
-    if not data:
-        raise ImageError(f"{path}: the file is empty", hint="copy or download the file again")
-    parse = next((parse for is_kind, parse in _KINDS if is_kind(data)), None)
-    if parse is None:
-        raise ImageError(
-            f"{path}: is not an image of a known format",
-            hint="supported formats: JPEG, PNG, WebP, BMP and TIFF",
-        )
-    try:
-        header = parse(data)
-    except (struct.error, IndexError, KeyError):
-        header = ImageHeader(0, 0, is_complete=False)
+    data = _read_file(path)
+    header = _read_header(path, data)
     if header.width * header.height > MAX_PIXELS:
         raise ImageError(
             f"{path}: {header.width} x {header.height} pixels are too many: the limit is {MAX_PIXELS:,}",
@@ -86,6 +67,34 @@ def read_image(path: Path) -> Image:
     if image is None or image.size == 0:
         raise ImageError(f"{path}: the image is damaged, or of a kind that OpenCV does not decode")
     return image
+
+
+def _read_file(path: Path) -> bytes:
+    try:
+        status = path.stat()  # before it is opened: a pipe would wait for a writer, a device never ends
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(f"{path}: is not a file")
+        if status.st_size > MAX_BYTES:
+            raise ImageError(f"{path}: {status.st_size:,} bytes are too many: the limit is {MAX_BYTES:,}")
+        data = path.read_bytes()
+    except OSError as error:
+        raise ImageError(f"{path}: cannot be read: {error.strerror or error}") from error
+    if not data:
+        raise ImageError(f"{path}: the file is empty", hint="copy or download the file again")
+    return data
+
+
+def _read_header(path: Path, data: bytes) -> ImageHeader:
+    parse = next((parse for is_kind, parse in _KINDS if is_kind(data)), None)
+    if parse is None:
+        raise ImageError(
+            f"{path}: is not an image of a known format",
+            hint="supported formats: JPEG, PNG, WebP, BMP and TIFF",
+        )
+    try:
+        return parse(data)
+    except (struct.error, IndexError, KeyError):
+        return ImageHeader(0, 0, is_complete=False)
 
 
 def write_image(path: Path, image: Image) -> None:

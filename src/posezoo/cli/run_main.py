@@ -30,16 +30,20 @@ def print_to_stderr(line: str, end: str = "\n") -> None:
         print(line, end=end, file=sys.stderr, flush=True)
 
 
-def run_main(work: Callable[[], int], *, report_error: Callable[[PosezooError], None] = print_error) -> int:
-    """Run a command and return its exit code; the only exception that it raises is argparse's SystemExit."""
-    # OpenCV reads this when it is imported; otherwise it prints its own warnings about unreadable images.
-    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+def _prepare_streams() -> None:
     sys.stdout = sys.stdout or open(os.devnull, "w")  # noqa: SIM115 a closed stream (`>&-`) is not an error
     sys.stderr = sys.stderr or open(os.devnull, "w")  # noqa: SIM115
     for stream in (sys.stdout, sys.stderr):
         with contextlib.suppress(AttributeError, ValueError):
             # A character that the terminal cannot show becomes an escape, not a traceback.
             stream.reconfigure(errors="backslashreplace")  # type: ignore[union-attr]
+
+
+def run_main(work: Callable[[], int], *, report_error: Callable[[PosezooError], None] = print_error) -> int:
+    """Run a command and return its exit code; the only exception that it raises is argparse's SystemExit."""
+    # OpenCV reads this when it is imported; otherwise it prints its own warnings about unreadable images.
+    os.environ.setdefault("OPENCV_LOG_LEVEL", "SILENT")
+    _prepare_streams()
     # __main__ sets ^C to the system's default; where it is ignored, it stays ignored.
     interrupt = ["SIGINT"] if signal.getsignal(signal.SIGINT) is signal.SIG_DFL else []
     try:

@@ -9,7 +9,7 @@ among the constants if similar values are.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Sequence
 from itertools import permutations
 from pathlib import Path
 from typing import Any
@@ -41,11 +41,19 @@ _VALUES, _FILTERS = 16, 3
 def find_changed_constant(spec: ModelSpec, originals: Iterable[Array], xml: Path) -> str:
     """Which constant of an IR in FP32 differs from those of the original, and how; empty if none does."""
     constants = [(name, values.squeeze()) for name, values in read_constants(xml) if values.dtype.kind == "f"]
+    return _find_changed_preprocessing(spec, constants) or _find_changed_kernel(originals, constants)
+
+
+def _find_changed_preprocessing(spec: ModelSpec, constants: Sequence[tuple[str, Array]]) -> str:
     for port in spec.inputs:
         for title, declared in (("mean", port.mean), ("scale", port.scale)):
             if declared and (name := _find_similar(np.asarray(declared, np.float32), constants)):
                 return f"{name} is not the declared {title}"
-    kernels: dict[tuple[int, ...], list[Array]] = defaultdict(list)
+    return ""
+
+
+def _find_changed_kernel(originals: Iterable[Array], constants: Sequence[tuple[str, Array]]) -> str:
+    kernels: dict[tuple[int, ...], list[Array]] = defaultdict(list)  # by their sizes in any order
     for array in originals:
         original = array.squeeze()
         if original.size >= MIN_SIZE and original.ndim > 1 and original.dtype.kind == "f":
@@ -58,19 +66,22 @@ def find_changed_constant(spec: ModelSpec, originals: Iterable[Array], xml: Path
             views = list(_oriented(kernels[tuple(sorted(kernel.shape))], kernel.shape))
             groups[kernel.shape] = views, np.array([_directions(view) for view in views])
         views, directions = groups[kernel.shape]
-        if not views:
-            continue
-        is_near = np.abs(directions - _directions(kernel)).max(-1) < 2 * SIMILAR_FILTER
-        changes = []
-        for index in np.flatnonzero(2 * is_near.sum(-1) > is_near.shape[-1]):
-            changed = _count_changed_filters(kernel, views[index])
-            if changed is not None:
-                changes.append(changed)
-            if changed == 0:
-                break
-        if fewest := min(changes, default=0):
-            return f"{name} differs from the original's in {fewest} of {len(kernel)} filters"
+        if views and (changed := _count_changes(kernel, views, directions)):
+            return f"{name} differs from the original's in {changed} of {len(kernel)} filters"
     return ""
+
+
+def _count_changes(kernel: Array, views: Sequence[Array], directions: Array) -> int:
+    """How many filters differ from those of the most similar original; 0 if none is similar."""
+    is_near = np.abs(directions - _directions(kernel)).max(-1) < 2 * SIMILAR_FILTER
+    fewest = 0
+    for index in np.flatnonzero(2 * is_near.sum(-1) > is_near.shape[-1]):
+        changed = _count_changed_filters(kernel, views[int(index)])
+        if changed == 0:
+            return 0
+        if changed is not None:
+            fewest = min(changed, fewest or changed)
+    return fewest
 
 
 def _find_similar(declared: Array, constants: Iterable[tuple[str, Array]]) -> str:

@@ -171,29 +171,39 @@ def _prepend_preprocessing(network: Any, spec: ModelSpec) -> Any:
     preparation = ov.preprocess.PrePostProcessor(network)
     for declared in spec.inputs:
         port = preparation.input(declared.name)
-        if declared.element_type:
-            port.tensor().set_element_type(getattr(ov.Type, declared.element_type))
-        if declared.resize:
-            port.tensor().set_spatial_dynamic_shape()
-        if declared.layout:
-            # Both layouts are set: otherwise OpenVINO guesses the channels from the shape. If the IR takes
-            # images in another layout than the network, OpenVINO transposes them after these steps.
-            port.tensor().set_layout(ov.Layout(declared.ir_layout))
-            port.model().set_layout(ov.Layout(declared.layout))
+        _declare_tensor(port, declared)
         steps = port.preprocess()
         own_type = network.input(declared.name).element_type
-        fits_frames = declared.resize and spec.decoding is not None
-        if fits_frames:
+        if declared.resize and spec.decoding is not None:
             from posezoo.convert.decoding.frames import FrameFit
 
             steps.custom(partial(FrameFit.of(spec).fit, element_type=own_type))
-        elif declared.element_type:
-            steps.convert_element_type(own_type)
-        if declared.resize and not fits_frames:
-            steps.resize(ov.preprocess.ResizeAlgorithm.RESIZE_LINEAR)
+        else:
+            _convert_and_resize(steps, declared, own_type)
         if declared.reverse_input_channels:
             steps.reverse_channels()
         for values, apply in ((declared.mean, steps.mean), (declared.scale, steps.scale)):
             if values:  # a single value applies to all channels
                 apply(values[0] if len(values) == 1 else list(values))
     return preparation.build()
+
+
+def _declare_tensor(port: Any, declared: Input) -> None:
+    """Say which values, sizes and layout the IR takes."""
+    ov = import_openvino()
+    if declared.element_type:
+        port.tensor().set_element_type(getattr(ov.Type, declared.element_type))
+    if declared.resize:
+        port.tensor().set_spatial_dynamic_shape()
+    if declared.layout:
+        # Both layouts are set: otherwise OpenVINO guesses the channels from the shape. If the IR takes
+        # images in another layout than the network, OpenVINO transposes them after these steps.
+        port.tensor().set_layout(ov.Layout(declared.ir_layout))
+        port.model().set_layout(ov.Layout(declared.layout))
+
+
+def _convert_and_resize(steps: Any, declared: Input, own_type: Any) -> None:
+    if declared.element_type:
+        steps.convert_element_type(own_type)
+    if declared.resize:
+        steps.resize(import_openvino().preprocess.ResizeAlgorithm.RESIZE_LINEAR)

@@ -151,13 +151,7 @@ def check_ir(
         with ThreadPoolExecutor(1) as pool:
             # Compiling uses one core only.
             comparing = pool.submit(_compare_constants, spec, xml, source, precision)
-            names = tuple(port.name for port in spec.outputs)
-            if spec.decoding is not None:
-                from posezoo.convert.decoding import match_roles
-
-                originals = running.result().cases[0].outputs
-                roles = match_roles(spec, {name: each.shape for name, each in originals.items()})
-                names = tuple(roles.values())
+            names = _name_outputs(spec, running)
             compiled = _compile_ir(spec, xml, names)
             changed = comparing.result()
         reference = running.result()
@@ -171,53 +165,84 @@ def check_ir(
     except RuntimeError as error:
         raise _create_error(spec, precision, f"cannot be run: {error_text(error)}") from error
 
-    moved = [[] if case.moved_outputs is None else [case.moved_outputs] for case in reference.cases]
-    outputs, unprovable = _compare_outputs(spec, precision, names, reference.cases, computed, moved)
-    # Each draw of the noise can only raise the limit, so there are only as many as needed.
-    while _find_wrong(outputs, unprovable) and (more := reference.move(len(moved[0]))):
-        moved = [[*known, *new] for known, new in zip(moved, more, strict=True)]
-        outputs, unprovable = _compare_outputs(spec, precision, names, reference.cases, computed, moved)
-
-    measure = spec.self_check.measure
+    outputs, unprovable = _compare_with_noise(spec, precision, names, reference, computed)
     if wrong := _find_wrong(outputs, unprovable):
-        name = max(wrong, key=lambda name: outputs[name].difference)
-        worst = outputs[name]
-        problem = (
-            f"differs from the original in {', '.join(wrong)}: {name} by {worst.difference:.1e} of its "
-            f"largest value, {worst.tolerance:.0e} is allowed ({measure}, by {reference.runtime})"
-        )
-        if not changed:
+        problem = _describe_wrong(spec, wrong, outputs, reference.runtime)
+        if changed:
+            problem += f"; its constant {changed}"
+        else:
             problem += _describe_first_difference(spec, source, xml, reference)
-        raise _create_error(spec, precision, f"{problem}{changed and '; its constant '}{changed}")
+        raise _create_error(spec, precision, problem)
     if changed:
         raise _create_error(spec, precision, f"has another constant than the original: {changed}")
     if spec.decoding is not None:
         for case, actual in zip(reference.cases, computed, strict=True):
             outputs |= _check_decoding(spec, precision, case, actual, names)
     if unprovable and is_strict:
-        name = unprovable[0]
-        raise _create_error(
-            spec,
-            precision,
-            f"cannot be proven by numbers: a rounding of the input changes {name} by "
-            f"{outputs[name].noise:.0%} of its largest value",
-            hint="nothing was published; without --self_check strict it is, and its record says so",
-        )
-    seeds = tuple(case.seed for case in reference.cases)
-    settings = spec.self_check
+        raise _create_unprovable_error(spec, precision, unprovable[0], outputs)
     compared = reference.runtime
     if reference.recorded is not None:
         compared = f"outputs of {reference.recorded.runtime}, recorded in the registry"
     return SelfCheckResult(
         compared,
-        measure,
-        settings.inputs,
-        seeds,
+        spec.self_check.measure,
+        spec.self_check.inputs,
+        tuple(case.seed for case in reference.cases),
         outputs,
         unprovable,
         recorded,
         reference.is_independent,
         computed,
+    )
+
+
+def _name_outputs(spec: ModelSpec, running: Future[ReferenceOutputs]) -> tuple[str, ...]:
+    """The names of the outputs to compare; those of the original if its decoder is a part of the IR."""
+    if spec.decoding is None:
+        return tuple(port.name for port in spec.outputs)
+    from posezoo.convert.decoding import match_roles
+
+    originals = running.result().cases[0].outputs
+    return tuple(match_roles(spec, {name: each.shape for name, each in originals.items()}).values())
+
+
+def _compare_with_noise(
+    spec: ModelSpec,
+    precision: Precision,
+    names: Sequence[str],
+    reference: ReferenceOutputs,
+    computed: Sequence[Mapping[str, Array]],
+) -> tuple[dict[str, OutputDifference], tuple[str, ...]]:
+    """The differences by output, and the outputs that cannot be proven."""
+    moved = [[] if case.moved_outputs is None else [case.moved_outputs] for case in reference.cases]
+    outputs, unprovable = _compare_outputs(spec, precision, names, reference.cases, computed, moved)
+    # Each draw of the noise can only raise the limit, so there are only as many as needed.
+    while _find_wrong(outputs, unprovable) and (more := reference.move(len(moved[0]))):
+        moved = [[*known, *new] for known, new in zip(moved, more, strict=True)]
+        outputs, unprovable = _compare_outputs(spec, precision, names, reference.cases, computed, moved)
+    return outputs, unprovable
+
+
+def _describe_wrong(
+    spec: ModelSpec, wrong: Sequence[str], outputs: Mapping[str, OutputDifference], runtime: str
+) -> str:
+    name = max(wrong, key=lambda name: outputs[name].difference)
+    worst = outputs[name]
+    return (
+        f"differs from the original in {', '.join(wrong)}: {name} by {worst.difference:.1e} of its "
+        f"largest value, {worst.tolerance:.0e} is allowed ({spec.self_check.measure}, by {runtime})"
+    )
+
+
+def _create_unprovable_error(
+    spec: ModelSpec, precision: Precision, name: str, outputs: Mapping[str, OutputDifference]
+) -> SelfCheckError:
+    return _create_error(
+        spec,
+        precision,
+        f"cannot be proven by numbers: a rounding of the input changes {name} by "
+        f"{outputs[name].noise:.0%} of its largest value",
+        hint="nothing was published; without --self_check strict it is, and its record says so",
     )
 
 

@@ -78,8 +78,7 @@ def _unpack_aside(
     folder: Path,
 ) -> list[Path]:
     """Write the members into a temporary folder, with numbers as names, and return their final paths."""
-    names: set[str] = set()
-    folders: set[str] = set()
+    names = _MemberNames(archive.name)
     targets: list[Path] = []
     size = 0
     limit = _limit(archive)
@@ -87,37 +86,55 @@ def _unpack_aside(
         f"{archive.name}: contains more than {limit >> 20} MiB, which is too much for an archive of its size"
     )
     for member, declared, stream in members:
-        name = member
-        while name.startswith("./"):  # `tar czf x.tgz ./folder` creates such names
-            name = name[2:]
-        reason = explain_unsafe_file_name(name)
-        if reason:
-            raise ArchiveError(f"{archive.name}: the member {member[:60]!a} {reason}")
-        key = case_folded(name)
-        above = {key[:at] for at, letter in enumerate(key) if letter == "/"}
-        if key in names or key in folders or above & names:
-            raise ArchiveError(f"{archive.name}: contains {name} twice, at least if case is ignored")
-        if len(names) == MAX_MEMBERS:
-            raise ArchiveError(f"{archive.name}: contains more than {MAX_MEMBERS} files")
-        names.add(key)
-        folders |= above
+        name = names.add(member)
         if size + declared > limit:
             raise ArchiveError(too_large)
         target = place(name)
         if target is None:
             continue
         with writing(target), open(folder / str(len(targets)), "xb") as written:
-            while True:
-                with translate_archive_errors(archive.name):  # an error here is the archive's, not the disk's
-                    piece = stream.read(CHUNK)
-                if not piece:
-                    break
+            for piece in _read_pieces(archive.name, stream):
                 size += len(piece)  # counted, because the header may be wrong
                 if size > limit:
                     raise ArchiveError(too_large)
                 written.write(piece)
         targets.append(target)
     return targets
+
+
+class _MemberNames:
+    """The names of an archive's members, which must be safe and differ, also if case is ignored."""
+
+    def __init__(self, archive: str) -> None:
+        self._archive = archive
+        self._names: set[str] = set()
+        self._folders: set[str] = set()
+
+    def add(self, member: str) -> str:
+        """Check the name of the next member, and return it without ``./``."""
+        name = member
+        while name.startswith("./"):  # `tar czf x.tgz ./folder` creates such names
+            name = name[2:]
+        if reason := explain_unsafe_file_name(name):
+            raise ArchiveError(f"{self._archive}: the member {member[:60]!a} {reason}")
+        key = case_folded(name)
+        above = {key[:at] for at, letter in enumerate(key) if letter == "/"}
+        if key in self._names or key in self._folders or above & self._names:
+            raise ArchiveError(f"{self._archive}: contains {name} twice, at least if case is ignored")
+        if len(self._names) == MAX_MEMBERS:
+            raise ArchiveError(f"{self._archive}: contains more than {MAX_MEMBERS} files")
+        self._names.add(key)
+        self._folders |= above
+        return name
+
+
+def _read_pieces(archive: str, stream: IO[bytes] | _Part) -> Iterator[bytes]:
+    while True:
+        with translate_archive_errors(archive):  # an error here is the archive's, not the disk's
+            piece = stream.read(CHUNK)
+        if not piece:
+            return
+        yield piece
 
 
 def _limit(archive: Path) -> int:

@@ -48,37 +48,57 @@ def compute_complexity(network: Any) -> Complexity | None:
 
     Operations without a rule are not counted; there is a rule for all operations of our zoo that compute.
     """
-    operations: list[Any] = []  # those that depend on an input
-    constant: set[str] = set()  # the names of the others: weights and their unpacking
-    for operation in network.get_ordered_ops():
-        kind, sources = operation.get_type_name(), operation.input_values()
-        if kind == "Constant" or (
-            sources and all(source.get_node().get_friendly_name() in constant for source in sources)
-        ):
-            constant.add(operation.get_friendly_name())
-        elif kind not in ("Parameter", "Result"):
-            operations.append(operation)
+    operations, constants = _split_operations(network)
     if any(port.get_partial_shape().is_dynamic for operation in operations for port in operation.outputs()):
         return None
-    flops = 0.0
-    for operation in operations:
+    flops = sum(_count_flops(operation) for operation in operations)
+    return Complexity(flops / 1e9, _count_weights(operations, constants) / 1e6)
+
+
+def _split_operations(network: Any) -> tuple[list[Any], set[str]]:
+    """The operations that depend on an input, and the names of the others: weights and their unpacking."""
+    operations: list[Any] = []
+    constants: set[str] = set()
+    for operation in network.get_ordered_ops():
         kind = operation.get_type_name()
-        if kind in _PER_VALUE or kind in _BY_WINDOW:
-            per_value = _PER_VALUE[kind] if kind in _PER_VALUE else _BY_WINDOW[kind](operation)
-            flops += per_value * sum(_size(port) for port in operation.outputs())
-    weights: dict[str, int] = {}  # by the constant's name, so that a weight that is used twice counts once
+        sources = [source.get_node().get_friendly_name() for source in operation.input_values()]
+        if kind == "Constant" or (sources and constants.issuperset(sources)):
+            constants.add(operation.get_friendly_name())
+        elif kind not in ("Parameter", "Result"):
+            operations.append(operation)
+    return operations, constants
+
+
+def _count_flops(operation: Any) -> float:
+    kind = operation.get_type_name()
+    size = sum(_size(port) for port in operation.outputs())
+    if kind in _PER_VALUE:
+        return _PER_VALUE[kind] * size
+    if kind in _BY_WINDOW:
+        return _BY_WINDOW[kind](operation) * size
+    return 0.0
+
+
+def _count_weights(operations: list[Any], constants: set[str]) -> int:
+    """The values of the weights; a weight that is used twice counts once."""
+    weights: dict[str, int] = {}
     for operation in operations:
         for index in _WEIGHT_INPUTS.get(operation.get_type_name(), ()):
             source = operation.input_value(index)
-            node = source.get_node()
-            if node.get_friendly_name() not in constant:
+            if source.get_node().get_friendly_name() not in constants:
                 continue
-            while node.get_type_name() != "Constant" and node.get_input_size():
-                node = node.input_value(0).get_node()  # follow decompression back to the stored values
-            kind = node.get_element_type()
+            stored = _stored_values(source.get_node())
+            kind = stored.get_element_type()
             if kind.is_real() or kind.get_type_name() in _QUANTIZED_TYPES:
-                weights[node.get_friendly_name()] = _size(source)
-    return Complexity(flops / 1e9, sum(weights.values()) / 1e6)
+                weights[stored.get_friendly_name()] = _size(source)
+    return sum(weights.values())
+
+
+def _stored_values(node: Any) -> Any:
+    """The node of the stored values, from which a node decompresses a weight."""
+    while node.get_type_name() != "Constant" and node.get_input_size():
+        node = node.input_value(0).get_node()
+    return node
 
 
 def _size(port: Any) -> int:

@@ -38,21 +38,34 @@ def explain_unsafe_file_name(name: str) -> str:
     if name.startswith("/"):
         return "is absolute"
     for part in name.split("/"):
-        if part in ("", ".", ".."):
-            return "has an empty, . or .. part"
-        if FORBIDDEN & set(part):
-            return f"contains {' '.join(sorted(FORBIDDEN & set(part)))}"
-        plain = part.isascii() and part.isprintable()
-        if not plain and any(unicodedata.category(character) in _INVISIBLE for character in part):
-            return "contains control or invisible characters"
-        if not plain and part != unicodedata.normalize("NFC", part):
-            return "is not in Unicode's composed form (NFC)"
-        if part != part.strip() or part.endswith("."):
-            return "has a part that starts with a blank or ends with a blank or a dot"
-        if part.lower().startswith(OWN):
-            return f"is in a place that posezoo uses itself: {OWN}"
-        if part.split(".")[0].lower() in RESERVED:
-            return "is a name that Windows reserves"
+        if reason := _explain_unsafe_part(part):
+            return reason
+    return ""
+
+
+def _explain_unsafe_part(part: str) -> str:
+    if part in ("", ".", ".."):
+        return "has an empty, . or .. part"
+    if FORBIDDEN & set(part):
+        return f"contains {' '.join(sorted(FORBIDDEN & set(part)))}"
+    if reason := _explain_unusual_characters(part):
+        return reason
+    if part != part.strip() or part.endswith("."):
+        return "has a part that starts with a blank or ends with a blank or a dot"
+    if part.lower().startswith(OWN):
+        return f"is in a place that posezoo uses itself: {OWN}"
+    if part.split(".")[0].lower() in RESERVED:
+        return "is a name that Windows reserves"
+    return ""
+
+
+def _explain_unusual_characters(part: str) -> str:
+    if part.isascii() and part.isprintable():
+        return ""
+    if any(unicodedata.category(character) in _INVISIBLE for character in part):
+        return "contains control or invisible characters"
+    if part != unicodedata.normalize("NFC", part):
+        return "is not in Unicode's composed form (NFC)"
     return ""
 
 

@@ -34,7 +34,9 @@ if TYPE_CHECKING:
     from posezoo.benchmarking.benchmark_process import BenchmarkSchedule
     from posezoo.benchmarking.benchmark_result import BenchmarkResult
     from posezoo.benchmarking.workloads import BenchmarkCase
+    from posezoo.cli.benchmark_cases import BenchmarkPlanner
     from posezoo.events import Listener
+    from posezoo.pipeline.for_each import Executor
 
 SUMMARY = "measure how fast models run on this machine"
 
@@ -140,7 +142,6 @@ def run(args: argparse.Namespace) -> int:
     from posezoo.benchmarking.benchmark_process import BenchmarkSchedule
     from posezoo.cli.benchmark_cases import BenchmarkPlanner
     from posezoo.cli.benchmark_tables import format_results, results_to_json
-    from posezoo.pipeline.for_each import for_each
 
     results: list[BenchmarkResult] = []
     is_interrupted = False
@@ -157,23 +158,11 @@ def run(args: argparse.Namespace) -> int:
         schedule = BenchmarkSchedule(args.rounds, args.seconds)
         try:
             if args.compare:
-                cases = list(planner.cases())
-                if not planner.report.failures:
-                    if len(cases) < 2:
-                        raise InferenceError(
-                            "there is nothing to compare: only one case is selected",
-                            hint="name two models, or several of --precisions, --batch or --requests",
-                        )
-                    _measure(cases, schedule, results, console)
+                _compare(planner, schedule, results, console)
             elif args.cluster:
                 # On one machine, cases that are measured at the same time would disturb each other.
                 executor = replace(flags.executor_from_args(args, planner.context), jobs=1)
-                cases, task = list(planner.cases()), _MeasurementTask(schedule)
-                for outcome in for_each(cases, task, executor=executor, listener=console):
-                    with planner.report_failure(outcome.item.model):
-                        if outcome.error is not None:
-                            raise outcome.error
-                        results.extend(outcome.result or ())
+                _measure_on_cluster(planner, schedule, results, console, executor)
             else:
                 for case in planner.cases():
                     with planner.report_failure(case.model):
@@ -190,6 +179,38 @@ def run(args: argparse.Namespace) -> int:
         console.warn("interrupted: these are the results so far")
         return 130
     return planner.report.exit_code
+
+
+def _compare(
+    planner: BenchmarkPlanner, schedule: BenchmarkSchedule, results: list[BenchmarkResult], console: Console
+) -> None:
+    """Measure all cases in turns; none if one cannot be made."""
+    cases = list(planner.cases())
+    if planner.report.failures:
+        return
+    if len(cases) < 2:
+        raise InferenceError(
+            "there is nothing to compare: only one case is selected",
+            hint="name two models, or several of --precisions, --batch or --requests",
+        )
+    _measure(cases, schedule, results, console)
+
+
+def _measure_on_cluster(
+    planner: BenchmarkPlanner,
+    schedule: BenchmarkSchedule,
+    results: list[BenchmarkResult],
+    console: Console,
+    executor: Executor,
+) -> None:
+    from posezoo.pipeline.for_each import for_each
+
+    cases = list(planner.cases())
+    for outcome in for_each(cases, _MeasurementTask(schedule), executor=executor, listener=console):
+        with planner.report_failure(outcome.item.model):
+            if outcome.error is not None:
+                raise outcome.error
+            results.extend(outcome.result or ())
 
 
 def _refuse_invalid_flags(args: argparse.Namespace) -> None:

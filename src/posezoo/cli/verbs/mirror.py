@@ -30,6 +30,9 @@ if TYPE_CHECKING:
     from posezoo.registry import Selection
     from posezoo.spec.model import ModelSpec
 
+    #: The functions that plan what is added to a mirror, and add it.
+    _Extra = tuple[Callable[..., Sequence[PlannedFile]], Callable[..., list[Path]]]
+
 SUMMARY = "create or check a mirror: a folder of models' files, for machines without a network"
 
 EXAMPLES = """
@@ -67,19 +70,37 @@ def run(args: argparse.Namespace) -> int:
     return (_check if args.what == "check" else _create)(args, mirror, patterns)
 
 
+def _refuse_invalid_selection(args: argparse.Namespace, patterns: list[str]) -> None:
+    if args.all and patterns:
+        args.parser.error("either name models or use --all")
+    if args.all or patterns:
+        return
+    if args.list is not None:
+        args.parser.error(f"{args.list} names no model")
+    args.parser.error(
+        "name models (as MODEL, or by --name or --list), or use --all; posezoo list shows all models"
+    )
+
+
+def _find_extras(args: argparse.Namespace, mirror: Mirror, registries: Sequence[str]) -> dict[str, _Extra]:
+    """What a mirror contains besides models, by name: registries, and the sample photos."""
+    from posezoo.registry import WHEEL_REGISTRIES
+
+    extras: dict[str, _Extra] = {
+        name: (partial(mirror.plan_registry, name), partial(mirror.add_registry, name))
+        for name in registries
+        if name in WHEEL_REGISTRIES
+    }
+    if args.samples:
+        extras["samples"] = (mirror.plan_samples, mirror.add_samples)
+    return extras
+
+
 def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> int:
     from posezoo.download.context import ConnectionPool
     from posezoo.pipeline.for_each import Executor
-    from posezoo.registry import WHEEL_REGISTRIES
 
-    if args.all and patterns:
-        args.parser.error("either name models or use --all")
-    if not args.all and not patterns:
-        if args.list is not None:
-            args.parser.error(f"{args.list} names no model")
-        args.parser.error(
-            "name models (as MODEL, or by --name or --list), or use --all; posezoo list shows all models"
-        )
+    _refuse_invalid_selection(args, patterns)
     if args.folder.exists() and not args.folder.is_dir():
         raise OutputError(f"{args.folder}: is not a folder", hint="name a folder; a missing one is created")
     context = flags.context_from_args(args)
@@ -103,14 +124,7 @@ def _create(args: argparse.Namespace, mirror: Mirror, patterns: list[str]) -> in
             context, select_models(context.registry, patterns or None, console), console
         )
         report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all, executor=executor)
-        extras: dict[str, tuple[Callable[..., Sequence[PlannedFile]], Callable[..., list[Path]]]] = {
-            name: (partial(mirror.plan_registry, name), partial(mirror.add_registry, name))
-            for name in settings.registries
-            if name in WHEEL_REGISTRIES
-        }
-        if args.samples:
-            extras["samples"] = (mirror.plan_samples, mirror.add_samples)
-        for name, (plan, add) in extras.items():
+        for name, (plan, add) in _find_extras(args, mirror, settings.registries).items():
             if args.dry_run:
                 lines = map(model_jobs.format_planned_file, plan(context.download_options))
                 report.answers.append({"name": name, "plan": list(lines)})
