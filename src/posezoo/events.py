@@ -63,6 +63,22 @@ class WarningIssued(Event):
 
 
 @dataclass(frozen=True, slots=True)
+class WorkStarted(ModelEvent):
+    """The work on a model starts; it starts again if its process or worker was lost.
+
+    ``worker`` is the number of the process, or the address of a worker of a cluster.
+    """
+
+    worker: str
+
+
+class WorkFinished(TaskFinished):
+    """All stages of a model are done, or one failed."""
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, slots=True)
 class DownloadStarted(ModelEvent):
     """The download of a model's files starts; ``revision`` is the revision that model.yml declares."""
 
@@ -322,6 +338,18 @@ class ClusterJoined(Event):
     address: str
     workers: int
     dashboard: str
+
+
+@dataclass(frozen=True, slots=True)
+class WorkerChanged(Event):
+    """A worker of a cluster ``state``: joined, restarted, is silent, answers again, or is lost.
+
+    ``workers`` is the number of the workers that answer.
+    """
+
+    worker: str
+    state: str
+    workers: int
 
 
 class CountStarted(ModelEvent):

@@ -9,6 +9,7 @@ import sys
 import time
 from pathlib import Path
 
+from posezoo.errors import PosezooError
 from posezoo.events import WarningIssued
 
 
@@ -41,6 +42,8 @@ def work(item, listener):
             sleeper.kill()
     if item == "raise":
         raise ValueError(item)
+    if item == "refuse":
+        raise PosezooError("refuse: refused")
     time.sleep(0.2 if item == "slow" else 0)
     return item, os.getpid()
 
@@ -52,7 +55,7 @@ class _EndsInItsFinalizer:
         os.kill(os.getpid(), signal.SIGTERM)
 
 
-def lost(item, error):
+def lost(item, error, _listener):
     """The result of an item whose process ended too often."""
     return f"{item}: {error.problem}", 0
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -16,7 +17,7 @@ from fakes.dask import Cluster
 from fakes.items import is_running, lost, work
 from fakes.waiting import HANG_S, wait_until
 from posezoo.errors import PosezooError
-from posezoo.events import ClusterJoined, WarningIssued, ignore_event
+from posezoo.events import ClusterJoined, WarningIssued, WorkerChanged, ignore_event
 from posezoo.workers.cluster import map_on_cluster
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -45,7 +46,14 @@ def start(tmp_path):
 
 
 def run(cluster, items, listener=ignore_event, **options):
-    return list(map_on_cluster(work, items, cluster.address, listener, lost, **options))
+    results = map_on_cluster(work, items, cluster.address, listener, lost, **options)
+    return [result for _worker, result in results]
+
+
+def changes(events, *states):
+    """The states that workers got, in their order, of those that the test asks for."""
+    seen = [event.state for event in events if isinstance(event, WorkerChanged)]
+    return [state for state in seen if state in states]
 
 
 def in_background(function, *args):
@@ -77,14 +85,65 @@ def test_results_have_the_items_order_and_crashes_fail_alone(start, tmp_path):
 
 @pytest.mark.parametrize("number", [signal.SIGKILL, signal.SIGSTOP])
 def test_the_item_of_a_lost_worker_is_done_by_another(start, tmp_path, number):
-    cluster, started = start(2), tmp_path / "started"
-    join = in_background(run, cluster, [f"stop-once {started}", "a", "b"])
+    cluster, started, events = start(2), tmp_path / "started", []
+    join = in_background(run, cluster, [f"stop-once {started}", "a", "b"], events.append)
     wait_until(lambda: started.is_file() and " " in started.read_text())
     worker, child = map(int, started.read_text().split())
     os.kill(worker, number)
     assert [name for name, _ in join()] == [f"stop-once {started}", "a", "b"]
     if number == signal.SIGKILL:
         wait_until(lambda: not is_running(child), "the end of the process of the killed worker")
+        assert changes(events, "lost") == ["lost"]
+    else:
+        assert changes(events, "silent", "lost")[:2] == ["silent", "lost"]
+
+
+def test_a_worker_that_is_silent_for_a_while_is_reported_and_keeps_its_item(start, tmp_path):
+    cluster, started, events = start(1), tmp_path / "started", []
+    join = in_background(run, cluster, [f"stop-once {started}"], events.append)
+    wait_until(lambda: started.is_file() and " " in started.read_text())
+    worker, child = map(int, started.read_text().split())
+    os.kill(worker, signal.SIGSTOP)
+    wait_until(lambda: changes(events, "silent"), "the report of the silent worker")
+    os.kill(worker, signal.SIGCONT)
+    wait_until(lambda: changes(events, "answers"), "the report that it answers again")
+    os.kill(child, signal.SIGKILL)
+    assert [name for name, _ in join()] == [f"stop-once {started}"]
+    assert changes(events, "lost", "joined") == []
+
+
+def test_a_restarted_worker_is_reported(start, tmp_path):
+    cluster, started, events = start(1), tmp_path / "started", []
+    join = in_background(run, cluster, [f"stop-once {started}"], events.append)
+    wait_until(lambda: started.is_file() and " " in started.read_text())
+    os.kill(int(started.read_text().split()[0]), signal.SIGKILL)
+    assert [name for name, _ in join()] == [f"stop-once {started}"]
+    assert changes(events, "lost", "restarted", "joined") == ["lost", "restarted"]
+
+
+def test_a_cluster_without_workers_is_a_warning_at_once_and_an_error_later(start):
+    cluster, events = start(0), []
+    with pytest.raises(PosezooError, match="no worker has answered for 2 s") as error:
+        run(cluster, ["a"], events.append, wait_s=2.0)
+    assert error.value.hint.startswith(f"start one: dask worker {cluster.address}")
+    (warning,) = events
+    assert "no worker answers; waiting 2 s" in warning.message
+
+
+def test_a_worker_that_comes_late_does_the_work(start):
+    cluster, events = start(0), []
+    join = in_background(run, cluster, ["a"], events.append)
+    wait_until(lambda: events, "the warning")
+    cluster.add_worker()
+    assert [name for name, _ in join()] == ["a"]
+
+
+def test_an_error_names_the_worker_where_it_happened(start):
+    from posezoo.pipeline.for_each import Executor, for_each
+
+    executor = Executor(in_processes=True, scheduler=start(1).address)
+    (outcome,) = for_each(["refuse"], work, executor=executor)
+    assert re.fullmatch(r"refuse: refused \(on the worker tcp://127.0.0.1:\d+\)", outcome.error.problem)
 
 
 def test_an_item_that_kills_two_workers_fails_alone(start):
@@ -100,7 +159,7 @@ def test_an_item_without_enough_memory_fails_alone(start):
     cluster.wait_for_workers(1)
     executor = Executor(in_processes=True, scheduler=cluster.address)
     first, second = for_each([f"allocate {64 << 30}", "a"], work, executor=executor)
-    assert first.error.problem == f"allocate {64 << 30}: there is not enough memory"
+    assert first.error.problem.startswith(f"allocate {64 << 30}: there is not enough memory (on the worker ")
     assert second.result[0] == "a"
 
 

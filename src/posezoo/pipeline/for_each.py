@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import partial
+from itertools import starmap
 from pathlib import Path
 from typing import Generic, TypeVar
 
 from posezoo.errors import PosezooError, import_optional
-from posezoo.events import Listener, ignore_event
+from posezoo.events import Listener, WorkFinished, WorkStarted, ignore_event
 from posezoo.workers.threads import CancelCheck, cancellable, map_ordered
 
 Item = TypeVar("Item")
@@ -36,12 +38,14 @@ class Executor:
         scheduler: the address of a Dask scheduler, whose workers then run the tasks.
         folders: the folders that the workers of the scheduler must share with this machine; or existing
             files in folders that are only read.
+        cluster_wait_s: how long a run waits for a worker of the scheduler, if there is none.
     """
 
     jobs: int = 1
     in_processes: bool = False
     scheduler: str = ""
     folders: tuple[Path, ...] = ()
+    cluster_wait_s: float = 60.0
 
 
 def for_each(
@@ -73,9 +77,17 @@ def for_each(
         import_optional("distributed", extra="cluster")
         from posezoo.workers.cluster import map_on_cluster
 
-        return map_on_cluster(
-            attempt, items, executor.scheduler, listener, _lost, folders=executor.folders, memory=memory
+        results = map_on_cluster(
+            attempt,
+            items,
+            executor.scheduler,
+            listener,
+            _lost,
+            folders=executor.folders,
+            memory=memory,
+            wait_s=executor.cluster_wait_s,
         )
+        return starmap(_name_worker, results)
     from posezoo.workers.processes import map_in_processes
 
     return map_in_processes(attempt, items, executor.jobs, listener, _lost, memory)
@@ -84,6 +96,14 @@ def for_each(
 def _attempt(
     task: Callable[[Item, Listener], Result], item: Item, listener: Listener
 ) -> Outcome[Item, Result]:
+    listener(WorkStarted(_name(item), f"{os.getpid()}"))
+    outcome = _run(task, item, listener)
+    reason = outcome.error.problem if outcome.error is not None else ""
+    listener(WorkFinished(_name(item), outcome.error is None, reason))
+    return outcome
+
+
+def _run(task: Callable[[Item, Listener], Result], item: Item, listener: Listener) -> Outcome[Item, Result]:
     try:
         return Outcome(item, task(item, listener))
     except PosezooError as error:
@@ -94,9 +114,18 @@ def _attempt(
         return Outcome(item, error=PosezooError(f"{error.filename or item}: {error.strerror or error}"))
 
 
-def _lost(item: Item, error: PosezooError) -> Outcome[Item, Result]:
+def _lost(item: Item, error: PosezooError, listener: Listener) -> Outcome[Item, Result]:
+    listener(WorkFinished(_name(item), False, error.problem))
     return Outcome(item, error=type(error)(f"{_name(item)}: {error.problem}", hint=error.hint))
 
 
-def _name(item: object) -> object:
-    return getattr(item, "full_name", None) or getattr(item, "label", item)  # of a model, or of a case
+def _name_worker(worker: str, outcome: Outcome[Item, Result]) -> Outcome[Item, Result]:
+    """The outcome; an error also says on which worker of the cluster it happened."""
+    if outcome.error is not None:
+        outcome.error.problem += f" (on the worker {worker})"
+    return outcome
+
+
+def _name(item: object) -> str:
+    name = getattr(item, "full_name", None) or getattr(item, "label", item)  # of a model, or of a case
+    return f"{name}"

@@ -7,26 +7,38 @@ Only posezoo's own functions and values are sent; anyone who can connect to a sc
 
 from __future__ import annotations
 
+import io
 import logging
 import pickle
 import platform
 import socket
 import tempfile
+import threading
+import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import TimeoutError as NoAnswerError
 from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from pathlib import Path
-from typing import Any, TypeVar, cast
+from typing import Any, TypeVar
 
-from distributed import CancelledError, Client, Future, KilledWorker, Worker, WorkerPlugin, get_worker
+from distributed import (
+    CancelledError,
+    Client,
+    Future,
+    KilledWorker,
+    Scheduler,
+    Worker,
+    WorkerPlugin,
+    get_worker,
+)
 from distributed.system import MEMORY_LIMIT
 
 from posezoo.errors import ConversionError, PosezooError
-from posezoo.events import ClusterJoined, Event, Listener, WarningIssued
+from posezoo.events import ClusterJoined, Event, Listener, WarningIssued, WorkerChanged, WorkStarted
 from posezoo.versions import package_versions, version
 from posezoo.workers.processes import ChildPool, ProcessEndedError
 from posezoo.workers.threads import Cancelled, ThreadPool
@@ -34,8 +46,12 @@ from posezoo.workers.threads import Cancelled, ThreadPool
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
+_INSTALL = "install posezoo, in the same version, where the scheduler and the workers run"
 # How long to wait for the scheduler's first answer.
 _CONNECT_S = 10.0
+# How often the workers are looked at, and how long their scheduler may take to list them.
+_POLL_S = 1.0
+_ANSWER_S = 30.0
 # A child process of a worker ends after this time without work.
 _IDLE_S = 60.0
 # The name of the resource, in bytes; `dask worker --resources MEMORY=8e9` declares it, too.
@@ -47,55 +63,59 @@ def map_on_cluster(
     items: Sequence[Item],
     address: str,
     listener: Listener,
-    lost: Callable[[Item, ConversionError], Result],
+    lost: Callable[[Item, ConversionError, Listener], Result],
     *,
     folders: Sequence[Path] = (),
     memory: Callable[[Item], int] = lambda _item: 0,
-) -> Iterator[Result]:
-    """The result for each item, in the order of the items.
+    wait_s: float = 60.0,
+) -> Iterator[tuple[str, Result]]:
+    """The address of a worker, and its result, for each item; in the order of the items.
 
     Args:
         work, listener, lost: as for ``map_in_processes``.
         address: of the Dask scheduler, such as ``tcp://host:8786``.
         folders: the folders, or files in folders, that every worker must share with this machine.
         memory: the bytes of memory that an item needs.
+        wait_s: how long to wait for a worker if there is none, at the start and later.
 
     Raises:
-        PosezooError: there is no scheduler, the connection was lost, the versions on a worker are others, or
-            it does not see a folder.
+        PosezooError: there is no scheduler or no worker, the connection was lost, the versions on a worker
+            are others, or it does not see a folder.
     """
     with ExitStack() as stack:
         client = stack.enter_context(_connect(address))
         run = _Run(work, lost, _versions(), tuple(stack.enter_context(_probe(each)) for each in folders))
-        largest = _check_workers(client, address, run, listener)
+        content = _pickle_for_worker(run)
+        _check_scheduler(client, address)
+        watch = _Watch(client, address, listener, wait_s)
+        largest = _check_workers(client, address, content, watch.wait_for_workers(), listener)
         client.subscribe_topic(run.topic, lambda event: listener(pickle.loads(event[1])))
         futures: list[Future[Any]] = []
-        stack.callback(lambda: client.cancel(futures, force=True))
-        content = pickle.dumps(run)
+        stack.callback(lambda: _within(_CONNECT_S, partial(client.cancel, futures, force=True)))
         for item in items:
             needed = memory(item)
-            if largest is not None and needed > largest:
+            if 0 < largest < needed:
                 name = getattr(item, "full_name", item)
                 sizes = f"{needed / 1e9:.1f} GB, the largest worker has {largest / 1e9:.1f} GB"
                 listener(WarningIssued(f"{name}: may need {sizes}"))
                 needed = largest
             resources = {_MEMORY: needed} if needed else None
             futures.append(
-                client.submit(_run_item, content, pickle.dumps(item), pure=False, resources=resources)
+                client.submit(_run_item, content, _pickle_for_worker(item), pure=False, resources=resources)
             )
         for item, future in zip(items, futures, strict=True):
+            watch.wait_for(future)
             try:
-                result = cast("Result", future.result())
+                yield future.result()
             except KilledWorker as error:
                 ended = f"its worker ended early, {error.allowed_failures + 1} times"
-                result = lost(item, ConversionError(ended, hint="is there enough memory?"))
+                explained = ConversionError(ended, hint="is there enough memory?")
+                yield error.last_worker.address, lost(item, explained, listener)
             except CancelledError as error:
-                raise PosezooError(
-                    f"{address}: the connection to the scheduler was lost",
-                    hint="run the command again: models that are done are kept",
-                ) from error
-            yield result
+                raise _scheduler_lost(address) from error
             future.release()
+        with suppress(PosezooError):  # all results are here
+            watch.look()
 
 
 @dataclass(frozen=True, slots=True)
@@ -125,6 +145,20 @@ class _Run:
                 )
 
 
+class _Pickler(pickle.Pickler):
+    """Pickles values for workers; a class with ``reduce_for_worker`` leaves out what is secret."""
+
+    def reducer_override(self, value: Any) -> Any:
+        reduce = getattr(type(value), "reduce_for_worker", None)
+        return NotImplemented if reduce is None else reduce(value)
+
+
+def _pickle_for_worker(value: object) -> bytes:
+    content = io.BytesIO()
+    _Pickler(content).dump(value)
+    return content.getvalue()
+
+
 def _versions() -> dict[str, str]:
     """The versions that the results, or the pickled values, depend on."""
     packages = package_versions("openvino", "numpy", "torch", "nncf")
@@ -147,16 +181,19 @@ def _probe(folder: Path) -> Iterator[Path]:
 
 @contextmanager
 def _connect(address: str) -> Iterator[Client]:
-    # Dask logs each lost worker, with tracebacks; what matters to the user is reported as events.
-    logging.getLogger("distributed").setLevel(logging.CRITICAL)
+    # Dask logs each lost worker, with tracebacks; what matters to the user is reported as events. Some of its
+    # loggers have a level of their own.
+    for name in ("distributed", *logging.Logger.manager.loggerDict):
+        if name.partition(".")[0] in ("distributed", "tornado"):
+            logging.getLogger(name).setLevel(logging.CRITICAL)
     host, _, port = address.rpartition("://")[2].rpartition(":")
     try:
         socket.create_connection((host.strip("[]"), int(port)), _CONNECT_S).close()  # Dask reports less
         # Dask's warning about versions is superseded by _check_workers.
         warnings.filterwarnings("ignore", module="distributed")
-        # In another thread, since Dask waits without limit for a server that is no scheduler.
+        # Dask waits without limit for a server that is no scheduler.
         start = partial(Client, address, timeout=_CONNECT_S, set_as_default=False, name="posezoo")
-        client: Client = ThreadPool(1).submit(start).result(2 * _CONNECT_S)
+        client: Client = _within(2 * _CONNECT_S, start)
     except (OSError, OverflowError, RuntimeError, TypeError, ValueError, NoAnswerError) as error:
         raise PosezooError(
             f"{address}: no Dask scheduler answers: {' '.join(str(error).split()) or 'timeout'}",
@@ -168,23 +205,126 @@ def _connect(address: str) -> Iterator[Client]:
         client.close(timeout=_CONNECT_S)
 
 
-def _check_workers(client: Client, address: str, run: _Run, listener: Listener) -> int | None:
-    """Report the cluster, and refuse workers that cannot do this run.
+def _within(seconds: float, call: Callable[[], Result]) -> Result:
+    """The result of a call in another thread; raises NoAnswerError at the time limit."""
+    return ThreadPool(1).submit(call).result(seconds)
 
-    Returns:
-        The memory of the largest worker in bytes; None if there is no worker yet.
-    """
-    install = "install posezoo, in the same version, where the scheduler and the workers run"
+
+def _scheduler_lost(address: str) -> PosezooError:
+    return PosezooError(
+        f"{address}: the connection to the scheduler was lost",
+        hint="run the command again: models that are done are kept",
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class _WorkerState:
+    address: str
+    nanny: str  # the address of the process that restarts it; empty if there is none
+    is_silent: bool
+
+
+def _list_workers(dask_scheduler: Scheduler) -> dict[str, _WorkerState]:
+    """Runs on the scheduler: its workers by their identities, which no other worker at an address shares."""
+    limit_s = max(3.0, (dask_scheduler.worker_ttl or 300) / 10)
+    latest = time.time() - limit_s
+    return {
+        worker.server_id: _WorkerState(worker.address, worker.nanny or "", worker.last_seen < latest)
+        for worker in dask_scheduler.workers.values()
+    }
+
+
+class _Watch:
+    """Reports which workers are lost, silent or new, and ends a run that has had none for ``wait_s``."""
+
+    def __init__(self, client: Client, address: str, listener: Listener, wait_s: float) -> None:
+        self._client, self._address = client, address
+        self._listener, self._wait_s = listener, wait_s
+        self._workers = self._list()
+        self._lost_nannies: set[str] = set()
+        self._deserted_at: float | None = None  # since when no worker answers
+
+    def wait_for_workers(self) -> list[str]:
+        """The addresses of the workers that answer, as soon as there is one."""
+        while not (answering := self._answering()):
+            self.look()
+            time.sleep(_POLL_S)
+        return answering
+
+    def wait_for(self, future: Future[Any]) -> None:
+        """Wait until a future is done."""
+        done = threading.Event()
+        future.add_done_callback(lambda _future: done.set())
+        while not done.wait(_POLL_S):
+            self.look()
+
+    def look(self) -> None:
+        """Report what has changed since the last look."""
+        before, self._workers = self._workers, self._list()
+        count = len(self._answering())
+        for worker, state in self._changes(before):
+            self._listener(WorkerChanged(worker, state, count))
+        start = f"start one: dask worker {self._address} --nthreads 1"
+        if count:
+            self._deserted_at = None
+        elif self._deserted_at is None:
+            self._deserted_at = time.monotonic()
+            text = f"{self._address}: no worker answers; waiting {self._wait_s:g} s for one; {start}"
+            self._listener(WarningIssued(text))
+        elif time.monotonic() - self._deserted_at >= self._wait_s:
+            problem = f"{self._address}: no worker has answered for {self._wait_s:g} s"
+            raise PosezooError(problem, hint=f"{start}; --cluster_wait waits longer")
+
+    def _answering(self) -> list[str]:
+        return [worker.address for worker in self._workers.values() if not worker.is_silent]
+
+    def _changes(self, before: dict[str, _WorkerState]) -> Iterator[tuple[str, str]]:
+        for gone in before.keys() - self._workers.keys():
+            self._lost_nannies.add(before[gone].nanny)
+            yield before[gone].address, "lost"
+        for key, worker in self._workers.items():
+            if key not in before:
+                is_restart = worker.nanny and worker.nanny in self._lost_nannies
+                yield worker.address, "restarted" if is_restart else "joined"
+            elif worker.is_silent != before[key].is_silent:
+                yield worker.address, "silent" if worker.is_silent else "answers"
+
+    def _list(self) -> dict[str, _WorkerState]:
+        ask = partial(self._client.run_on_scheduler, _list_workers)
+        try:
+            return _within(_ANSWER_S, ask)
+        except NoAnswerError as error:
+            problem = f"{self._address}: the scheduler has not answered for {_ANSWER_S:g} s"
+            raise PosezooError(
+                problem, hint="run the command again: models that are done are kept"
+            ) from error
+        except (OSError, CancelledError) as error:
+            raise _scheduler_lost(self._address) from error
+
+
+def _check_scheduler(client: Client, address: str) -> None:
     try:
         client.run_on_scheduler(_versions)
     except Exception as error:  # whatever its import raises
         problem = f"{address}: the scheduler cannot import posezoo: {error}"
-        raise PosezooError(problem, hint=install) from error
-    for worker, answer in client.run(_refuse_worker, pickle.dumps(run), on_error="return").items():
+        raise PosezooError(problem, hint=_INSTALL) from error
+
+
+def _check_workers(
+    client: Client, address: str, content: bytes, workers: list[str], listener: Listener
+) -> int:
+    """Report the cluster, and refuse workers that cannot do this run.
+
+    Returns:
+        The memory of the largest worker in bytes; 0 if it is not known.
+    """
+    for worker, answer in client.run(_refuse_worker, content, workers=workers, on_error="return").items():
         if isinstance(answer, PosezooError):
             raise answer
+        if isinstance(answer, OSError):  # it has just ended
+            continue
         if isinstance(answer, BaseException):
-            raise PosezooError(f"{worker}: cannot import posezoo: {answer}", hint=install) from answer
+            raise PosezooError(f"{worker}: cannot import posezoo: {answer}", hint=_INSTALL) from answer
     client.register_plugin(_DeclareMemory())
     info = client.scheduler_info(n_workers=-1)
     listener(
@@ -192,7 +332,8 @@ def _check_workers(client: Client, address: str, run: _Run, listener: Listener) 
             address, len(info["workers"]), client.dashboard_link if "dashboard" in info["services"] else ""
         )
     )
-    return max((int(worker["resources"][_MEMORY]) for worker in info["workers"].values()), default=None)
+    # A worker that has just joined has not declared its memory yet.
+    return max((int(each["resources"].get(_MEMORY, 0)) for each in info["workers"].values()), default=0)
 
 
 def _refuse_worker(content: bytes, dask_worker: Worker) -> None:
@@ -223,6 +364,8 @@ def _run_item(content: bytes, pickled_item: bytes) -> Any:
     worker, key = get_worker(), get_worker().get_current_task()
 
     def report(event: Event) -> None:
+        if isinstance(event, WorkStarted):
+            event = replace(event, worker=worker.address)
         worker.log_event(run.topic, pickle.dumps(event))
 
     def check() -> None:
@@ -234,6 +377,6 @@ def _run_item(content: bytes, pickled_item: bytes) -> Any:
     item = pickle.loads(pickled_item)
     with suppress(Cancelled):
         try:
-            return pool.call(report, item, check)
+            return worker.address, pool.call(report, item, check)
         except ProcessEndedError as error:
-            return run.lost(item, error)
+            return worker.address, run.lost(item, error, report)

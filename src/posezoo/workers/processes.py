@@ -103,7 +103,7 @@ def map_in_processes(
     items: Sequence[Item],
     jobs: int,
     listener: Listener,
-    lost: Callable[[Item, ConversionError], Result],
+    lost: Callable[[Item, ConversionError, Listener], Result],
     memory: Callable[[Item], int] = lambda _item: 0,
 ) -> Iterator[Result]:
     """The result for each item, in the order of the items; each process works on one item at a time.
@@ -112,7 +112,7 @@ def map_in_processes(
         work: a module-level function; the function, the items and the results are pickled.
         jobs: how many processes run at once.
         listener: receives the events of all processes.
-        lost: makes the result of an item that ended its process.
+        lost: makes the result of an item that ended its process, and may report it.
         memory: the bytes of memory that an item needs; those that run together need no more than there is.
     """
     pool, budget = ChildPool(work, threads=1), MemoryBudget(available_memory())
@@ -122,7 +122,7 @@ def map_in_processes(
             try:
                 return pool.call(listener, item, check)
             except ProcessEndedError as error:
-                return lost(item, error)
+                return lost(item, error, listener)
 
     try:
         yield from map_ordered(run, items, jobs)
