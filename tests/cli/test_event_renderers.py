@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from pathlib import Path
 
 from fakes.zoo import model_yml, write_model
@@ -113,6 +114,45 @@ def test_a_log_gets_a_line_for_each_tenth_of_a_calibration():
 def test_a_resumed_evaluation_goes_on_with_its_count():
     lines = shown(*(events.EvaluationProgress("net", images, 10) for images in range(8, 11)))
     assert lines == ["net: 8 of 10 images", "net: 9 of 10 images", "net: 10 of 10 images"]
+
+
+def run_over(count):
+    """The events of a run in which the third model fails."""
+    works = [events.WorkFinished(f"net-{number}", number != 2) for number in range(count)]
+    return [events.RunStarted("posezoo get --all", count), *works]
+
+
+def test_a_log_of_a_run_over_many_models_says_how_many_are_done_and_failed():
+    lines = shown(*run_over(20))
+    assert len(lines) == 10
+    assert re.fullmatch(r"2 of 20 models, failed 0, about \d+ s left", lines[0])
+    assert lines[-1] == "20 of 20 models, failed 1"
+    assert shown(*run_over(10)) == []
+
+
+def test_a_terminal_shows_it_in_one_line_that_changes():
+    class Terminal(io.StringIO):
+        def isatty(self):
+            return True
+
+    stream = Terminal()
+    with Console(stream) as console:
+        for event in run_over(11):
+            console(event)
+    assert re.search(r"\r3 of 11 models, failed 1, about \d+ s left", stream.getvalue())
+    assert stream.getvalue().endswith("\r11 of 11 models, failed 1\n")
+
+
+def test_work_that_starts_again_and_changes_of_workers_are_lines():
+    lost = "tcp://10.0.0.1:4000"
+    assert shown(
+        events.WorkStarted("net", lost),
+        events.WorkerChanged(lost, "lost", 1),
+        events.WorkStarted("net", "tcp://10.0.0.2:4000"),
+    ) == [
+        "tcp://10.0.0.1:4000: is lost; another worker makes its model (workers that answer: 1)",
+        "net: starts again, on worker tcp://10.0.0.2:4000",
+    ]
 
 
 def test_a_quiet_console_shows_warnings_once_and_errors():

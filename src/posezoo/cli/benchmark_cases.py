@@ -18,6 +18,7 @@ from posezoo.cli.model_jobs import JobReport, format_plan
 from posezoo.cli.selection import select_models
 from posezoo.console import Console
 from posezoo.errors import ConversionError, InferenceError, PosezooError, import_optional
+from posezoo.events import WorkFinished
 from posezoo.pipeline import complexity_count, load
 from posezoo.pipeline.get import get_irs, resolve_model
 from posezoo.pipeline.plan import make_plan, pull_irs
@@ -52,6 +53,7 @@ class BenchmarkPlanner:
         try:
             yield
         except PosezooError as error:
+            self._console(WorkFinished(name, False, error.problem))
             self._console.print_error(error)
             self.report.add_failure(name, error)
 

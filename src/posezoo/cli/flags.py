@@ -12,7 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
+from posezoo.console import Console
 from posezoo.errors import PosezooError, SettingsError, explain_windows_path
+from posezoo.events import ignore_event
 from posezoo.settings import (
     INFERENCE_PRECISIONS,
     SETTING_TYPES,
@@ -294,6 +296,12 @@ _SHARED = (
         _parse_cluster,
     ),
     Flag(
+        "--cluster_wait S",
+        "with --cluster: end the run after this many seconds without any worker (default: 60)",
+        number(0, 10**6),
+        default=60.0,
+    ),
+    Flag(
         "--decode",
         "put the decoder into the IR: its outputs are then keypoints (people, keypoints, x y score), or "
         "boxes of a detector, and scores, in pixels of the image that it takes",
@@ -319,6 +327,11 @@ _SHARED = (
         choices=("u8", "f16", "f32"),
     ),
     Flag("--keep_onnx", "also write the intermediate ONNX file"),
+    Flag(
+        "--log FILE",
+        "append what happens to this file, at once: one JSON object per line with time, event, model, stage, "
+        "worker, seconds and bytes",
+    ),
     Flag(
         "--max_people N",
         "with --decode: the number of people in the outputs; rows without a person are 0 (default: as many "
@@ -380,6 +393,7 @@ FLAGS |= {flag.spellings[-1].removeprefix("--"): flag for flag in _SHARED}
 # The names of flags that are added together.
 MODELS = "models all"
 FORMAT = "format quiet"
+CLUSTER = "cluster cluster_wait log"
 CAMERA_INPUT = "input_type input_layout resize"
 DECODE = "decode max_people min_score"
 CHECKPOINT = "checkpoint model_name self_check dynamic keep_onnx"
@@ -471,7 +485,20 @@ def executor_from_args(args: argparse.Namespace, context: Context, *folders: Pat
     model_yml = next((entry.path for entry in context.registry.entries.values()), None)
     used = (context.layout.output_dir, context.layout.download_dir, model_yml, *folders)
     local = [folder for folder in used if folder is not None and not isinstance(folder, StoreFolder)]
-    return Executor(in_processes=True, scheduler=args.cluster, folders=tuple(dict.fromkeys(local)))
+    return Executor(
+        in_processes=True,
+        scheduler=args.cluster,
+        folders=tuple(dict.fromkeys(local)),
+        cluster_wait_s=args.cluster_wait,
+    )
+
+
+def console_from_args(args: argparse.Namespace) -> Console:
+    """The console of a verb that handles models, from ``--quiet`` and ``--log``."""
+    from posezoo.event_log import EventLog
+
+    log = ignore_event if args.log is None else EventLog(args.log)
+    return Console(quiet=args.quiet, log=log)
 
 
 def given_settings(

@@ -8,7 +8,9 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from posezoo.cli.report import print_json
+from posezoo.cli.run_main import command_line
 from posezoo.errors import DiskError, PosezooError, UnpinnedFileError
+from posezoo.events import RunStarted
 from posezoo.pipeline.for_each import Executor, for_each
 from posezoo.spec.routes import describe_obstacle
 
@@ -104,6 +106,7 @@ def run_for_each(
     full or read-only, no other model is tried.
     """
     report, skipped = JobReport(), list[str]()
+    console(RunStarted(command_line(), len(selection.models)))
     for problem in selection.problems:
         name = Path(problem.file).parent.name
         report.add_failure(name, problem)

@@ -101,18 +101,23 @@ def _find_system_limit(error: Exception) -> PosezooError | None:
     return None
 
 
-def _report_bug() -> int:
-    trace = traceback.format_exc()
+def command_line() -> str:
+    """The command as it was given; secrets are replaced by ``***``."""
     words = list(sys.argv[1:])
     for index, word in enumerate(words):  # the values of --header are secret
         if word.startswith("--header="):
             words[index] = "--header=***"
         elif index and sys.argv[index] == "--header":
             words[index] = "***"
+    return redact_secrets(f"posezoo {' '.join(words)}")
+
+
+def _report_bug() -> int:
+    trace = traceback.format_exc()
     with tempfile.NamedTemporaryFile(
         "w", prefix="posezoo-", suffix=".log", delete=False, encoding="utf-8"
     ) as log:
-        log.write(redact_secrets(f"posezoo {' '.join(words)}\n\n{trace}"))
+        log.write(redact_secrets(f"{command_line()}\n\n{trace}"))
     print_to_stderr(f"error: a bug in posezoo: {trace.strip().splitlines()[-1]}")
     print_to_stderr(f"  hint: the details are in {log.name}: please report them")
     return 3

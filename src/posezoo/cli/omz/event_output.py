@@ -18,41 +18,6 @@ if TYPE_CHECKING:
     from posezoo.convert.conversion_plan import PlannedIr
     from posezoo.spec.model import ModelSpec
 
-#: The ``$type`` of each event in JSON. Scripts read these names, so they stay even if a class is renamed.
-EVENT_TYPES: dict[type[events.Event], str] = {
-    events.DownloadStarted: "model_download_begin",
-    events.DownloadFinished: "model_download_end",
-    events.FileDownloadStarted: "model_file_download_begin",
-    events.FileDownloadProgress: "model_file_download_progress",
-    events.FileDownloadFinished: "model_file_download_end",
-    events.PackageDownloadStarted: "model_package_download_begin",
-    events.PackageDownloadProgress: "model_package_download_progress",
-    events.PackageDownloadFinished: "model_package_download_end",
-    events.FileUpToDate: "model_file_up_to_date",
-    events.CachedFileUsed: "model_file_retrieved",
-    events.PostprocessingStarted: "model_postprocessing_begin",
-    events.FilePostprocessingStarted: "model_file_postprocessing",
-    events.PostprocessingFinished: "model_postprocessing_end",
-    events.ConversionStarted: "model_conversion_begin",
-    events.SelfCheckPassed: "model_self_checked",
-    events.ConversionFinished: "model_conversion_end",
-    events.QuantizationStarted: "model_quantization_begin",
-    events.CalibrationProgress: "model_calibration_progress",
-    events.DisplacementMeasured: "model_shift_measured",
-    events.SpeedCompared: "model_speed_compared",
-    events.AccuracyCompared: "model_accuracy_held",
-    events.LayerNoiseMeasured: "model_layers_compared",
-    events.QuantizationFinished: "model_quantization_end",
-    events.ConversionUpToDate: "model_conversion_up_to_date",
-    events.ConversionSkipped: "model_conversion_skipped",
-    events.EvaluationProgress: "model_evaluation_progress",
-    events.ArtifactUploadProgress: "artifact_upload_progress",
-    events.ClusterJoined: "cluster_joined",
-    events.CountStarted: "model_count_begin",
-    events.BenchmarkStarted: "benchmark_begin",
-    events.BenchmarkProgress: "benchmark_progress",
-}
-
 
 class TextReporter:
     """A listener that writes lines of text; files from ``cache_dir`` are reported as "from the cache"."""
@@ -200,7 +165,7 @@ class JsonReporter:
         fields = asdict(event)
         if fields.get("revision") == 1:  # Open Model Zoo's event has no revision
             del fields["revision"]
-        self._write({"$type": EVENT_TYPES[type(event)], **fields})
+        self._write({"$type": events.EVENT_TYPES[type(event)][1], **fields})
 
     def _write(self, fields: dict[str, object]) -> None:
         with self._lock:

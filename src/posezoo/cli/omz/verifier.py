@@ -10,6 +10,7 @@ from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.omz import conventions
 from posezoo.cli.verbs import verify
+from posezoo.events import ignore_event
 from posezoo.pipeline.zoo_context import download_options
 from posezoo.registry import open_registry
 from posezoo.settings import to_settings
@@ -43,7 +44,7 @@ def _run(args: argparse.Namespace) -> int:
     layout = ModelLayout(downloads, output_dir, limits=download_options(settings).limits)
     lock = LockFile(settings.lock, strict=settings.locked)
     commands = {"downloader": "downloader.py --name", "converter": "converter.py --name"}
-    return verify.run_artifact_check(args, selection, layout, lock, **commands)
+    return verify.run_artifact_check(args, selection, layout, lock, ignore_event, **commands)
 
 
 COMMAND = conventions.OmzCommand(

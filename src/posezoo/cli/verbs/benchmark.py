@@ -26,8 +26,10 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
+from posezoo.cli.run_main import command_line
 from posezoo.console import Console
 from posezoo.errors import InferenceError, PosezooError
+from posezoo.events import RunStarted
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
@@ -132,7 +134,7 @@ FLAGS = (
     Flag("--seconds S", "how long a round takes (default: 1)", flags.number(0.01, 600), default=1.0),
     Flag("--output FILE", "write the measurements to a .json file, for posezoo record or compare --figures"),
     f"detector {flags.INFERENCE} weights_dir {flags.CACHE} {flags.TRUST} {flags.CONVERTERS}",
-    f"{flags.REGISTRY} cluster dry_run {flags.FORMAT}",
+    f"{flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}",
 )
 
 
@@ -150,7 +152,8 @@ def run(args: argparse.Namespace) -> int:
     if shared is not None:
         shared.mkdir(parents=True, exist_ok=True)
     temporary = tempfile.TemporaryDirectory(prefix="posezoo-", dir=shared)
-    with Console(quiet=args.quiet) as console, temporary as folder:
+    with flags.console_from_args(args) as console, temporary as folder:
+        console(RunStarted(command_line(), 0))
         planner = BenchmarkPlanner(args, console, Path(folder))
         if args.dry_run:
             planner.report.answers += planner.plans()

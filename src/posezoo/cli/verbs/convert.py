@@ -12,7 +12,6 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.selection import select_models
-from posezoo.console import Console
 from posezoo.errors import ConversionError
 
 if TYPE_CHECKING:
@@ -43,7 +42,7 @@ FLAGS = (
     flags.download_dir_flag(),
     f"weights_dir {flags.LOCK} {flags.CONVERSION}",
     Flag("--onnx_only", "write no IR, only the ONNX of posezoo's own network"),
-    f"{flags.CAMERA_INPUT} {flags.DECODE} force {flags.REGISTRY} cluster dry_run {flags.FORMAT}",
+    f"{flags.CAMERA_INPUT} {flags.DECODE} force {flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}",
 )
 
 
@@ -102,7 +101,7 @@ def convert_selected(
         is_dry_run=args.dry_run,
     )
     executor = flags.executor_from_args(args, context)
-    with Console(quiet=args.quiet) as console:
+    with flags.console_from_args(args) as console:
         selection = selection or select_models(context.registry, flags.patterns_from_args(args), console)
         report = model_jobs.run_for_each(
             selection, work, console, skip_unpinned=args.all, executor=executor, memory=memory_need
@@ -168,7 +167,7 @@ def _export(args: argparse.Namespace, context: Context, selection: Selection | N
             lines.append(f"but cannot: {error.problem}")
         return {"plan": lines}
 
-    with Console(quiet=args.quiet) as console:
+    with flags.console_from_args(args) as console:
         selection = selection or select_models(context.registry, flags.patterns_from_args(args), console)
         report = model_jobs.run_for_each(selection, work, console)
     return report.print(args.format)

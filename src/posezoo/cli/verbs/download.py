@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.selection import select_models
-from posezoo.console import Console
 
 if TYPE_CHECKING:
     from posezoo.download.context import ConnectionPool
@@ -27,7 +26,7 @@ posezoo download --all --mirror /mnt/models --dry_run
 
 FLAGS = (
     f"{flags.MODELS} weights_dir {flags.CACHE} verify {flags.DOWNLOAD}",
-    f"{flags.REGISTRY} cluster dry_run {flags.FORMAT}",
+    f"{flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}",
 )
 
 
@@ -40,7 +39,7 @@ def run(args: argparse.Namespace) -> int:
     executor = flags.executor_from_args(args, context)
     if executor == Executor() and not args.dry_run:
         executor = Executor(context.settings.jobs)
-    with Console(quiet=args.quiet) as console, ConnectionPool(context.download_options) as pool:
+    with flags.console_from_args(args) as console, ConnectionPool(context.download_options) as pool:
         shared_pool = None if executor.in_processes else pool
         work = _DownloadTask(context, shared_pool, is_dry_run=args.dry_run)
         selection = select_models(context.registry, patterns, console)

@@ -31,9 +31,11 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag, FlagGroup
 from posezoo.cli.report import print_json
+from posezoo.cli.run_main import command_line
 from posezoo.cli.verbs.dataset import DATASET_FLAGS, read_dataset, refuse_invalid_flags
 from posezoo.console import Console
 from posezoo.errors import EvaluationError, import_optional
+from posezoo.events import RunStarted
 from posezoo.spec.model import Precision
 
 if TYPE_CHECKING:
@@ -124,7 +126,7 @@ FLAGS = (
         "with --checkpoint: the name of the IR and of its folder (default: a folder named after the "
         "checkpoint's digest)",
     ),
-    f"self_check force cluster {flags.ESTIMATOR} {flags.FORMAT}",
+    f"self_check force {flags.CLUSTER} {flags.ESTIMATOR} {flags.FORMAT}",
 )
 
 
@@ -148,7 +150,8 @@ def run(args: argparse.Namespace) -> int:
     if args.boxes:
         args.detector = "none"
     context = flags.context_from_args(args)
-    with Console(quiet=args.quiet) as console:
+    with flags.console_from_args(args) as console:
+        console(RunStarted(command_line(), 1))
         model: Model | None = None  # an IR describes itself
         if args.checkpoint is not None:
             means_network = args.model not in context.registry.entries and is_network(args.model)

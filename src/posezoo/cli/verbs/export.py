@@ -24,7 +24,6 @@ from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_result
 from posezoo.cli.selection import select_models
-from posezoo.console import Console
 from posezoo.errors import ExportError
 from posezoo.export.targets import TARGETS, find_target
 
@@ -60,7 +59,7 @@ FLAGS = (
     "precision",
     flags.weights_dir_flag("folder of the IR"),
     f"{flags.CAMERA_INPUT} {flags.DECODE} {flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY}",
-    f"dry_run {flags.FORMAT}",
+    f"dry_run log {flags.FORMAT}",
 )
 
 
@@ -137,7 +136,7 @@ def run(args: argparse.Namespace) -> int:
             files |= {file.name: file for file in target.draw(model, ExportFolder(known, args.storage_uri))}
         return list(files.values())
 
-    with Console(quiet=args.quiet) as console:
+    with flags.console_from_args(args) as console:
         selection = select_models(context.registry, patterns, console)
         report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all)
         versioned, changes = [model.name for model in exported if target.is_versioned], ExportChanges()

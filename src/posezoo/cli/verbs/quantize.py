@@ -10,7 +10,6 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.selection import select_models
-from posezoo.console import Console
 from posezoo.spec.model import TARGET_DEVICES, Precision
 
 if TYPE_CHECKING:
@@ -74,7 +73,7 @@ FLAGS = (
     Flag(
         "--measure_only", "quantize nothing: compare existing INT8 IR, converted here or published, with FP32"
     ),
-    f"{flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} cluster dry_run {flags.FORMAT}",
+    f"{flags.CACHE} {flags.TRUST} {flags.CONVERTERS} {flags.REGISTRY} {flags.CLUSTER} dry_run {flags.FORMAT}",
 )
 
 
@@ -107,7 +106,7 @@ def run(args: argparse.Namespace) -> int:
         measures_only=args.measure_only,
         is_dry_run=args.dry_run,
     )
-    with Console(quiet=args.quiet) as console:
+    with flags.console_from_args(args) as console:
         selection = select_models(context.registry, flags.patterns_from_args(args), console)
         if args.all:
             quantizable = []

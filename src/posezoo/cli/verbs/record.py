@@ -15,7 +15,6 @@ from typing import TYPE_CHECKING, Any
 from posezoo.cli import flags, model_jobs
 from posezoo.cli.flags import Flag
 from posezoo.cli.selection import select_models
-from posezoo.console import Console
 from posezoo.errors import PosezooError
 from posezoo.events import CountStarted
 
@@ -51,7 +50,7 @@ FLAGS = (
         "height and width of the image, for an IR with dynamic sizes (default: usual_size in model.yml)",
     ),
     flags.download_dir_flag(),
-    f"weights_dir {flags.LOCK} models_dir cluster {flags.FORMAT}",
+    f"weights_dir {flags.LOCK} models_dir {flags.CLUSTER} {flags.FORMAT}",
 )
 
 
@@ -69,7 +68,7 @@ def run(args: argparse.Namespace) -> int:
     files = [Path(model) for model in args.models if model.endswith(SUFFIX)]
     patterns = [model for model in args.models if not model.endswith(SUFFIX)]
 
-    with Console(quiet=args.quiet) as console:
+    with flags.console_from_args(args) as console:
         measured = [
             figure for file in files for figure in _figures(context, file)
         ]  # if one of them is invalid, none is recorded

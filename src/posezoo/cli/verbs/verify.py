@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import os
 import shlex
 from collections import Counter
 from collections.abc import Sequence
@@ -13,9 +14,10 @@ from typing import TYPE_CHECKING
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_json, print_result
+from posezoo.cli.run_main import command_line
 from posezoo.cli.selection import select_models
-from posezoo.console import Console
 from posezoo.errors import LockError, SettingsError, suggest
+from posezoo.events import Listener, RunStarted, WorkFinished, WorkStarted
 
 if TYPE_CHECKING:
     from posezoo.layout import ModelLayout
@@ -23,6 +25,7 @@ if TYPE_CHECKING:
     from posezoo.lint.rule import RuleInfo
     from posezoo.lockfile import LockFile
     from posezoo.registry import Registry, Selection
+    from posezoo.spec.model import ModelSpec
     from posezoo.verify import ArtifactState
 
 SUMMARY = "check downloaded files and IR: which have changed, are missing, or do not belong there"
@@ -68,7 +71,7 @@ FLAGS = (
     flags.download_dir_flag(),
     f"weights_dir {flags.LOCK} {flags.REGISTRY}",
     flags.format_flag(FORMATS),
-    "quiet",
+    "log quiet",
 )
 
 
@@ -86,9 +89,10 @@ def run(args: argparse.Namespace) -> int:
 
     patterns = flags.patterns_from_args(args)
     context = flags.context_from_args(args)
-    with Console(quiet=args.quiet) as console:
+    with flags.console_from_args(args) as console:
         selection = select_models(context.registry, patterns, console)
-    return run_artifact_check(args, selection, context.layout, context.lock)
+        console(RunStarted(command_line(), len(selection.models)))
+        return run_artifact_check(args, selection, context.layout, context.lock, console)
 
 
 def run_artifact_check(
@@ -96,6 +100,7 @@ def run_artifact_check(
     selection: Selection,
     layout: ModelLayout,
     lock: LockFile,
+    listener: Listener,
     *,
     downloader: str = "posezoo download",
     converter: str = "posezoo convert",
@@ -104,27 +109,23 @@ def run_artifact_check(
 
     Args:
         lock: the pins of first use; a strict lock refuses files and IR that it does not contain.
+        listener: receives an event for each model.
         downloader, converter: the commands, before the name of a model, that make an artifact again.
     """
     from posezoo.files.stores import pull
-    from posezoo.ir.provenance import read_provenance
-    from posezoo.spec.model import Precision
-    from posezoo.verify import check_artifacts, check_composite
+    from posezoo.verify import check_composite
 
     artifacts: list[ArtifactState] = []
     refusals: list[LockError] = []
     for spec in selection.models:
-        for folder in dict.fromkeys((layout.model_download_dir(spec), layout.model_dir(spec))):
-            pull(folder, layout.limits, afresh=True)
-        try:
-            artifacts += check_artifacts(lock.with_pins(spec), layout)
-            for precision in Precision if lock.is_strict else ():
-                record = read_provenance(layout.provenance_path(spec, precision))
-                agreed = lock.agreed_ir(spec, precision)
-                if record is not None and agreed is not None:
-                    agreed.require(record.contents)
-        except LockError as error:
-            refusals.append(error)
+        listener(WorkStarted(spec.full_name, f"{os.getpid()}"))
+        found, refusal = _check_model(spec, layout, lock)
+        artifacts += found
+        if refusal is not None:
+            refusals.append(refusal)
+        problems = [refusal.problem] if refusal is not None else []
+        problems += [f"{each.artifact} is {each.state}" for each in found if each.state != "good"]
+        listener(WorkFinished(spec.full_name, not problems, "; ".join(problems)))
     for composite in selection.composites:
         for root in dict.fromkeys((layout.download_dir, layout.output_dir)):
             pull(root / composite.subdirectory, layout.limits, lambda name: "/" not in name, afresh=True)
@@ -157,6 +158,30 @@ def run_artifact_check(
         lines.append(f"{len(failed)} of {len(artifacts)} are not good; {repair} repairs the first")
     print_result(args, {"artifacts": rows, "refused": reasons}, *lines)
     return 1 if failed or refusals or selection.problems else 0
+
+
+def _check_model(
+    spec: ModelSpec, layout: ModelLayout, lock: LockFile
+) -> tuple[list[ArtifactState], LockError | None]:
+    """The states of a model's files and IR; and the error if a strict lock does not contain them."""
+    from posezoo.files.stores import pull
+    from posezoo.ir.provenance import read_provenance
+    from posezoo.spec.model import Precision
+    from posezoo.verify import check_artifacts
+
+    for folder in dict.fromkeys((layout.model_download_dir(spec), layout.model_dir(spec))):
+        pull(folder, layout.limits, afresh=True)
+    found: list[ArtifactState] = []
+    try:
+        found += check_artifacts(lock.with_pins(spec), layout)
+        for precision in Precision if lock.is_strict else ():
+            record = read_provenance(layout.provenance_path(spec, precision))
+            agreed = lock.agreed_ir(spec, precision)
+            if record is not None and agreed is not None:
+                agreed.require(record.contents)
+    except LockError as error:
+        return found, error
+    return found, None
 
 
 def is_metadata_check(args: argparse.Namespace) -> bool:

@@ -1,0 +1,136 @@
+"""--log: what happened in a run is read from its file, also if the run was killed."""
+
+from __future__ import annotations
+
+import json
+import signal
+import subprocess
+import sys
+from datetime import datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from fakes.command import posezoo
+from fakes.waiting import HANG_S, wait_until
+from fakes.zoo import declared_file, model_yml, write_model
+from posezoo import events
+from posezoo.console import Console
+from posezoo.errors import OutputError
+from posezoo.event_log import EventLog
+
+
+def lines(path):
+    return [json.loads(line) for line in path.read_text().splitlines()]
+
+
+@pytest.fixture
+def zoo(tmp_path):
+    """Two models with a file each; the file of the second is not there."""
+    (tmp_path / "net.bin").write_bytes(b"abc")
+    here = declared_file(tmp_path / "net.bin")
+    write_model(tmp_path / "models", "good", model_yml(files=[here]))
+    write_model(
+        tmp_path / "models",
+        "lost",
+        model_yml(files=[{**here, "checksum": "1" * 96, "source": "https://models.invalid/gone.bin"}]),
+    )
+    return tmp_path
+
+
+def download(zoo, *flags):
+    places = [
+        "--models_dir",
+        zoo / "models",
+        "-o",
+        zoo / "out",
+        "--cache_dir",
+        zoo / "cache",
+        "--attempts",
+        "1",
+    ]
+    return ["download", "--all", *places, "--log", zoo / "run.jsonl", *flags]
+
+
+def test_each_line_says_when_where_and_how_long(zoo):
+    started = datetime.now().astimezone()
+    assert posezoo(*download(zoo, "--header", "models.invalid=Authorization: secret-word")).returncode == 1
+    log = lines(zoo / "run.jsonl")
+    assert all(
+        [*line][:7] == ["time", "event", "model", "stage", "worker", "seconds", "bytes"] for line in log
+    )
+    for line in log:
+        time = datetime.fromisoformat(line["time"])
+        assert time.utcoffset() == timedelta(0) and time >= started.replace(microsecond=0)
+    first, last = log[0], log[-1]
+    assert (first["event"], first["models"]) == ("run_begin", 2)
+    assert "download --all" in first["command"] and "secret-word" not in (zoo / "run.jsonl").read_text()
+    assert (last["event"], last["successful"], last["reason"]) == ("run_end", False, "1 failed")
+    assert last["seconds"] > 0
+    ended = {line["model"]: line for line in log if line["event"] == "model_work_end"}
+    assert ended["good"]["successful"] and not ended["lost"]["successful"]
+    assert "gone.bin" in ended["lost"]["reason"]
+
+
+def test_a_file_of_a_source_has_its_bytes_and_seconds(tmp_path):
+    log = EventLog(tmp_path / "log")
+    for event in (
+        events.WorkStarted("net", "tcp://10.0.0.1:4000"),
+        events.FileDownloadStarted("net", "a.bin", 100, "https://reader:secret@example.org/a.bin"),
+        events.FileDownloadProgress("net", "a.bin", 60),
+        events.FileDownloadProgress("net", "a.bin", 100),
+        events.FileDownloadFinished("net", "a.bin", True),
+    ):
+        log(event)
+    _, begun, progress, ended = lines(tmp_path / "log")  # progress is written once in ten seconds
+    assert begun["source"] == "https://example.org/a.bin"
+    assert progress["bytes"] == 60
+    assert (ended["bytes"], ended["stage"], ended["worker"]) == (100, "download", "tcp://10.0.0.1:4000")
+    assert ended["seconds"] >= 0
+
+
+def test_two_runs_share_a_file(zoo):
+    posezoo(*download(zoo))
+    posezoo(*download(zoo))
+    assert [line["event"] for line in lines(zoo / "run.jsonl")].count("run_end") == 2
+
+
+def test_the_file_of_a_killed_run_says_what_was_done(zoo):
+    process = subprocess.Popen(
+        [sys.executable, "-m", "posezoo", *map(str, download(zoo, "--verify"))],
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+    )
+    wait_until(
+        lambda: (zoo / "run.jsonl").is_file() and "model_work_begin" in (zoo / "run.jsonl").read_text()
+    )
+    process.send_signal(signal.SIGKILL)
+    process.wait(HANG_S)
+    assert lines(zoo / "run.jsonl")[0]["event"] == "run_begin"
+
+
+def test_a_log_that_cannot_be_opened_is_an_error_before_the_run(zoo):
+    ended = posezoo(*download(zoo)[:-2], "--log", zoo / "no" / "folder" / "log")
+    assert (ended.returncode, ended.stderr.count("\n")) == (1, 2), ended.stderr
+    assert "no/folder/log: cannot be written" in ended.stderr
+    with pytest.raises(OutputError):
+        EventLog(zoo)
+
+
+def test_a_full_disk_ends_the_log_and_not_the_run(capsys):
+    with Console(log=EventLog(Path("/dev/full"))) as console:
+        console(events.CountStarted("first"))
+        console(events.CountStarted("second"))
+    said = capsys.readouterr().err.splitlines()
+    assert said == [
+        "warning: --log: No space left on device: nothing more is written to it",
+        "counting first",
+        "counting second",
+    ]
+
+
+@pytest.mark.parametrize(
+    "verb", ["get", "convert", "quantize", "evaluate", "benchmark", "record", "verify", "export"]
+)
+def test_the_verbs_that_handle_models_have_the_flag(verb, capsys):
+    assert "--log FILE" in posezoo(verb, "--help").stdout
