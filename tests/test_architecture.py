@@ -16,7 +16,7 @@ SOURCE = Path(__file__).resolve().parents[1] / "src" / "posezoo"
 #: above its own.
 LAYERS: tuple[set[str], ...] = (
     {"errors", "events", "http_headers", "versions"},
-    {"console", "plugins"},
+    {"console", "event_log", "plugins"},
     {"checkpoints", "coco", "settings", "spec", "workers"},
     {"layout", "networks", "pose"},
     {"files", "ir"},
