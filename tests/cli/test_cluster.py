@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import re
 import signal
+import socket
 import subprocess
 import sys
+import threading
+from base64 import b64decode
 from pathlib import Path
 
 import pytest
@@ -14,6 +17,7 @@ from fakes.command import heed_interrupts, posezoo
 from fakes.dask import Cluster
 from fakes.items import children_of
 from fakes.network import network
+from fakes.server import Server
 from fakes.stores import S3
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_model
@@ -136,6 +140,101 @@ def test_workers_without_a_common_disk_share_a_store_that_fails_and_one_is_kille
     assert len(server.proxy.requests) > 100
     local = irs(zoo / "serial")
     assert {name: made.get(name) for name in local} == local
+
+
+class _Wire:
+    """Passes connections on to a port, and remembers what the client sends."""
+
+    def __init__(self, port):
+        self.sent = bytearray()
+        self._port = port
+        self._listener = socket.create_server(("127.0.0.1", 0))
+        self.address = f"tcp://127.0.0.1:{self._listener.getsockname()[1]}"
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def _accept(self):
+        while True:
+            client, _ = self._listener.accept()
+            server = socket.create_connection(("127.0.0.1", self._port))
+            threading.Thread(target=self._pass_on, args=(client, server, self.sent), daemon=True).start()
+            threading.Thread(target=self._pass_on, args=(server, client, bytearray()), daemon=True).start()
+
+    def _pass_on(self, source, target, seen):
+        while piece := source.recv(1 << 16):
+            seen += piece
+            target.sendall(piece)
+
+
+@pytest.mark.slow
+def test_workers_use_their_own_headers_and_passwords_and_those_of_the_client_do_not_travel(tmp_path):
+    with Server() as server:
+        (tmp_path / "net.bin").write_bytes(b"abc")
+        host = server.url().split("/")[2]
+        declared = declared_file(tmp_path / "net.bin")
+        by_digest = f"mirror/1/{declared['checksum'][:2]}/{declared['checksum'][2:]}"
+        server.serve(by_digest, status=[404])
+        file = {**declared, "source": server.serve("net.bin", b"abc")}
+        write_model(tmp_path / "models", "net", model_yml(files=[file]))
+        cluster = Cluster(tmp_path)
+        try:
+            cluster.add_worker(
+                POSEZOO_HEADER=f"{host}=X-Token: of-the-worker",
+                POSEZOO_MIRROR=f"http://worker:own-password@{host}/mirror",
+            )
+            cluster.wait_for_workers(1)
+            wire = _Wire(int(cluster.address.rpartition(":")[2]))
+            places = [
+                "--models_dir",
+                tmp_path / "models",
+                "-o",
+                tmp_path / "out",
+                "--cache_dir",
+                tmp_path / "c",
+            ]
+            secrets = [
+                *("--header", f"{host}=X-Token: of-the-client"),
+                *("--mirror", f"http://reader:my-password@{host}/mirror"),
+            ]
+            ended = posezoo("download", "net", *places, *secrets, "--cluster", wire.address)
+        finally:
+            cluster.close()
+        assert ended.returncode == 0, ended.stderr
+        assert "warning: headers and passwords of mirrors are not sent to the workers" in ended.stderr
+        assert len(wire.sent) > 1000
+        assert not re.search(b"of-the-client|my-password", wire.sent)
+        asked = {request.path: request.headers for request in server.requests}
+        assert asked["/net.bin"]["X-Token"] == "of-the-worker"
+        assert b64decode(asked[f"/{by_digest}"]["Authorization"].split()[1]) == b"worker:own-password"
+
+
+@pytest.mark.slow
+def test_the_end_of_the_scheduler_is_one_line(zoo):
+    cluster = Cluster(zoo)
+    try:
+        cluster.add_worker()
+        cluster.wait_for_workers(1)
+        process = subprocess.Popen(
+            [
+                sys.executable,
+                "-m",
+                "posezoo",
+                *map(str, command(zoo, "get", "out", "--cluster", cluster.address)),
+            ],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+        assert "1 workers" in process.stderr.readline()
+        cluster.processes[0].kill()
+        said = process.communicate(timeout=HANG_S)[1].splitlines()
+    finally:
+        cluster.close()
+    assert process.returncode == 1
+    assert said[-2:] == [
+        f"error: {cluster.address}: the connection to the scheduler was lost",
+        "  hint: run the command again: models that are done are kept",
+    ]
+    assert all(line.startswith(NAMES) for line in said[:-2]), said
 
 
 @pytest.mark.parametrize("value", ["local:0", "local:x", "somewhere", "tcp://host", ""])

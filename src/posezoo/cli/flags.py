@@ -80,6 +80,11 @@ class CommandParser(argparse.ArgumentParser):
         self.exit(2, f"{self.prog}: error: {message}\n  hint: {hint}\n")
 
 
+_OWN_SECRETS = (
+    "headers and passwords of mirrors are not sent to the workers of a cluster: they use POSEZOO_HEADER, "
+    "POSEZOO_MIRROR and posezoo.cfg where they run"
+)
+
 #: The maximum width of help texts; longer lines are hard to read.
 MOST_COLUMNS = 100
 
@@ -490,6 +495,7 @@ def executor_from_args(args: argparse.Namespace, context: Context, *folders: Pat
         scheduler=args.cluster,
         folders=tuple(dict.fromkeys(local)),
         cluster_wait_s=args.cluster_wait,
+        warning=_OWN_SECRETS if context.has_secrets else "",
     )
 
 

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Generic, TypeVar
 
 from posezoo.errors import PosezooError, import_optional
-from posezoo.events import Listener, WorkFinished, WorkStarted, ignore_event
+from posezoo.events import Listener, WarningIssued, WorkFinished, WorkStarted, ignore_event
 from posezoo.workers.threads import CancelCheck, cancellable, map_ordered
 
 Item = TypeVar("Item")
@@ -39,6 +39,7 @@ class Executor:
         folders: the folders that the workers of the scheduler must share with this machine; or existing
             files in folders that are only read.
         cluster_wait_s: how long a run waits for a worker of the scheduler, if there is none.
+        warning: what the user should know about these workers.
     """
 
     jobs: int = 1
@@ -46,6 +47,7 @@ class Executor:
     scheduler: str = ""
     folders: tuple[Path, ...] = ()
     cluster_wait_s: float = 60.0
+    warning: str = ""
 
 
 def for_each(
@@ -77,6 +79,8 @@ def for_each(
         import_optional("distributed", extra="cluster")
         from posezoo.workers.cluster import map_on_cluster
 
+        if executor.warning:
+            listener(WarningIssued(executor.warning))
         results = map_on_cluster(
             attempt,
             items,

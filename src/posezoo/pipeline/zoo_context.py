@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
+from posezoo.errors import redact_secrets
 from posezoo.registry import Registry, builtin_models_dir
-from posezoo.settings import Settings, StoreFolder
+from posezoo.settings import Settings, StoreFolder, read_settings, to_settings
 
 if TYPE_CHECKING:  # importing these takes 30 ms, which commands that only list models do not need
     from posezoo.download.options import DownloadOptions, FirstUse
@@ -26,6 +27,33 @@ class Context:
     download_options: DownloadOptions  # how files may be downloaded
     mo_python: Path | None = None  # starts the Model Optimizer; None: the Python in the same folder
     allow_upstream_code: bool = False  # whether code that comes with a model may be run, in a sandbox
+
+    @property
+    def has_secrets(self) -> bool:
+        """Whether the settings have headers, or mirrors whose addresses have passwords or tokens."""
+        mirrors = self.settings.mirror
+        return bool(self.settings.header) or any(redact_secrets(mirror) != mirror for mirror in mirrors)
+
+    def reduce_for_worker(self) -> tuple[object, ...]:
+        """The context as it is pickled for a worker of a cluster, which has secrets of its own."""
+        shown = tuple(map(redact_secrets, self.settings.mirror))
+        changed = {
+            "settings": replace(self.settings, header=(), mirror=shown),
+            "download_options": replace(self.download_options, headers=(), mirrors=shown, proxies={}),
+        }
+        values = {each.name: getattr(self, each.name) for each in fields(self)}
+        return _open_on_worker, (values | changed,)
+
+
+def _open_on_worker(values: dict[str, Any]) -> Context:
+    """The context of another machine with the headers of this one, and its passwords for the same mirrors."""
+    own = to_settings(read_settings())
+    known = {redact_secrets(mirror): mirror for mirror in own.mirror}
+    settings = values["settings"]
+    mirror = tuple(known.get(each, each) for each in settings.mirror)
+    options = replace(values["download_options"], headers=own.header, mirrors=mirror)
+    settings = replace(settings, header=own.header, mirror=mirror)
+    return Context(**values | {"settings": settings, "download_options": options})
 
 
 def open_context(
