@@ -112,6 +112,15 @@ def test_a_worker_that_is_silent_for_a_while_is_reported_and_keeps_its_item(star
     assert changes(events, "lost", "joined") == []
 
 
+def test_a_worker_that_is_frozen_before_the_run_does_not_hold_it_up(start, tmp_path):
+    cluster, started, events = start(2), tmp_path / "started", []
+    join = in_background(run, cluster, [f"stop-once {started}"])
+    wait_until(lambda: started.is_file() and " " in started.read_text())
+    os.kill(int(started.read_text().split()[0]), signal.SIGSTOP)
+    assert run(cluster, ["a"], events.append)[0][0] == "a"
+    assert join()
+
+
 def test_a_restarted_worker_is_reported(start, tmp_path):
     cluster, started, events = start(1), tmp_path / "started", []
     join = in_background(run, cluster, [f"stop-once {started}"], events.append)

@@ -88,7 +88,7 @@ def map_on_cluster(
         content = _pickle_for_worker(run)
         _check_scheduler(client, address)
         watch = _Watch(client, address, listener, wait_s)
-        largest = _check_workers(client, address, content, watch.wait_for_workers(), listener)
+        largest = _prepare_workers(client, address, content, watch, listener)
         client.subscribe_topic(run.topic, lambda event: listener(pickle.loads(event[1])))
         futures: list[Future[Any]] = []
         stack.callback(lambda: _within(_CONNECT_S, partial(client.cancel, futures, force=True)))
@@ -241,6 +241,7 @@ class _Watch:
         self._client, self._address = client, address
         self._listener, self._wait_s = listener, wait_s
         self._workers = self._list()
+        self._looked_at = time.monotonic()
         self._lost_nannies: set[str] = set()
         self._deserted_at: float | None = None  # since when no worker answers
 
@@ -252,14 +253,15 @@ class _Watch:
         return answering
 
     def wait_for(self, future: Future[Any]) -> None:
-        """Wait until a future is done."""
+        """Wait until a future is done, and look at the workers from time to time."""
         done = threading.Event()
         future.add_done_callback(lambda _future: done.set())
-        while not done.wait(_POLL_S):
+        while not done.wait(_POLL_S) or time.monotonic() > self._looked_at + _POLL_S:
             self.look()
 
     def look(self) -> None:
         """Report what has changed since the last look."""
+        self._looked_at = time.monotonic()
         before, self._workers = self._workers, self._list()
         count = len(self._answering())
         for worker, state in self._changes(before):
@@ -310,34 +312,38 @@ def _check_scheduler(client: Client, address: str) -> None:
         raise PosezooError(problem, hint=_INSTALL) from error
 
 
-def _check_workers(
-    client: Client, address: str, content: bytes, workers: list[str], listener: Listener
-) -> int:
+def _prepare_workers(client: Client, address: str, content: bytes, watch: _Watch, listener: Listener) -> int:
     """Report the cluster, and refuse workers that cannot do this run.
 
     Returns:
         The memory of the largest worker in bytes; 0 if it is not known.
     """
-    for worker, answer in client.run(_refuse_worker, content, workers=workers, on_error="return").items():
+    workers = watch.wait_for_workers()
+    prepare = partial(client.run, _prepare_worker, content, workers=workers, on_error="return")
+    answers: dict[str, object] = {}
+    with suppress(NoAnswerError):  # one is frozen, which the watch reports; each task checks its worker again
+        answers = _within(_ANSWER_S, prepare)
+    for worker, answer in answers.items():
         if isinstance(answer, PosezooError):
             raise answer
         if isinstance(answer, OSError):  # it has just ended
             continue
         if isinstance(answer, BaseException):
             raise PosezooError(f"{worker}: cannot import posezoo: {answer}", hint=_INSTALL) from answer
-    client.register_plugin(_DeclareMemory())
+    # For workers that come later; it would wait for one that is frozen.
+    ThreadPool(1).submit(partial(client.register_plugin, _DeclareMemory()))
     info = client.scheduler_info(n_workers=-1)
     listener(
         ClusterJoined(
             address, len(info["workers"]), client.dashboard_link if "dashboard" in info["services"] else ""
         )
     )
-    # A worker that has just joined has not declared its memory yet.
     return max((int(each["resources"].get(_MEMORY, 0)) for each in info["workers"].values()), default=0)
 
 
-def _refuse_worker(content: bytes, dask_worker: Worker) -> None:
+async def _prepare_worker(content: bytes, dask_worker: Worker) -> None:
     pickle.loads(content).refuse_worker(dask_worker.address)
+    await _DeclareMemory().setup(dask_worker)
 
 
 class _DeclareMemory(WorkerPlugin):
