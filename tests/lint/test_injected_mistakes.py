@@ -63,7 +63,7 @@ MISTAKES = [
           ("tag", "  f63d42ac:", "f63d42ad"), ("address", "v1b-f63d42ac.zip", "f63d42ad"),
           ("address of a variant", "v1b-f63d42ac.zip", "ccd24037"))),
     ("same-source", "one source twice in a model", f"{OPENPOSE}/model.yml", {"2021.4/models_bin/3/human-pose-estimation-0001/FP16-INT8": "2023.0/models_bin/1/human-pose-estimation-0001/FP16"}),
-    ("same-source", "one source in two models", f"{SINGLE}/model.yml", {
+    ("source-of-another", "one source in two models", f"{SINGLE}/model.yml", {
         "https://storage.openvinotoolkit.org/repositories/open_model_zoo/public/2022.1/single-human-pose-estimation-0001/single-human-pose-estimation-0001.tar.gz":
         "https://storage.openvinotoolkit.org/repositories/open_model_zoo/public/2022.1/human-pose-estimation-3d-0001/human-pose-estimation-3d.tar.gz"}),
     ("drawn-index", "row of the index missing", "index.md", {"| [simple\\_pose\\_resnet18\\_v1b](public/simple_pose_resnet18_v1b/README.md) | ": None}),

@@ -55,6 +55,7 @@ PLANTED = [
     ("framework", f"{A}/model.yml", "framework: pytorch", "framework: caffe"),
     ("dead-path", f"{A}/model.yml", "--weights=$dl_dir/pose-a.pth", "--weights=$dl_dir/pose_a.pth"),
     ("dead-path", f"{A}/model.yml", "--input_model=$conv_dir/pose-a.onnx", "--input_model=$conv_dir/a.onnx"),
+    ("dead-path", f"{A}/model.yml", "- --input=data", "- --input=data\n  - --transformations_config=$config_dir/gone.json"),
     ("generated-flag", f"{A}/model.yml", "- --input=data", "- --input=data\n  - --model_name=pose-a"),
     ("generated-flag", f"{A}/model.yml", "- --input=data", "- --input=data\n  - --data_type=FP16"),
     ("misspelt-flag", f"{A}/model.yml", "--reverse_input_channels", "--revers_input_channels"),
@@ -63,8 +64,8 @@ PLANTED = [
     ("dead-key", f"{DETECTOR}/model.yml", "framework:", "model_optimizer_args: [--output=x]\nframework:"),
     ("export-mismatch", f"{A}/model.yml", "--output-names=heatmaps", "--output-names=maps"),
     ("export-mismatch", f"{A}/model.yml", "--input-shape=1,3,224,288", "--input-shape=1,3,288,224"),
-    ("same-source", f"{A}/model.yml", "project-a/v1/pose-a.pth", "project-b/v1/pose-b.pth"),
-    ("ir-sizes", f"{DETECTOR}/model.yml", "size: 1445822", "size: 2891644"),
+    ("source-of-another", f"{A}/model.yml", "project-a/v1/pose-a.pth", "project-b/v1/pose-b.pth"),
+    ("weights-size", f"{DETECTOR}/model.yml", "size: 1445822", "size: 2891644"),
     ("source-name", f"{DETECTOR}/model.yml", "invalid/FP16/detector-0001.bin", "invalid/FP32/detector-0001.bin"),
     ("source-name", f"{DETECTOR}/model.yml", "invalid/FP16/detector-0001.bin", "invalid/FP16/detector-0001.xml"),
     ("input-name", f"{A}/README.md", "name - `data`", "name - `image`"),
@@ -462,6 +463,13 @@ def test_a_card_that_may_be_right_has_no_finding(capsys, zoo):
     assert "same-source" not in {each["rule"] for each in check(capsys, zoo)[1]}
 
 
+def test_two_files_with_one_address_are_found_in_both_models(capsys, zoo):
+    for name in ("a", "b"):
+        plant(zoo, f"public/pose-{name}/model.yml", f"project-{name}/v1/pose-{name}.pth", "weights/v1.pth")
+    found = [(each["rule"], each["model"]) for each in check(capsys, zoo)[1]]
+    assert found == [("same-source", "pose-a"), ("same-source", "pose-b")]
+
+
 def test_swapped_metrics_are_found_on_both_cards(capsys, zoo):
     for name, own, other in (("pose-a", "33.165", "28.6180"), ("pose-b", "28.6180", "33.165")):
         plant(zoo, f"public/{name}/README.md", own, other)
@@ -499,10 +507,10 @@ def test_a_model_without_a_card_is_found_if_others_have_one(capsys, zoo):
     ("changes", "rule"),
     [
         ({"decoder": {"name": "nope"}}, "known-decoder"),
-        ({"skeleton": "coco-71"}, "known-skeleton"),
+        ({"skeleton": "coco-71", "task_type": "detection"}, "known-skeleton"),
         ({"license": {"spdx": "MIT", "text": "nowhere.txt"}}, "license-text"),
         ({"description": "No full stop"}, "sentences"),
-        ({"deprecated": {"since": "0.2.0", "use": "gone"}}, "deprecated-use"),
+        ({"deprecated": {"since": "0.2.0", "use": "gone"}}, "known-model"),
         (
             {"recorded_outputs": {"runtime": "LiteRT 2", "file": "gone.safetensors", "checksum": "0a" * 48}},
             "recorded-outputs",
@@ -642,7 +650,10 @@ def test_a_paper_that_cannot_be_cited_is_found(capsys, tmp_path, papers, problem
 
 
 def test_every_rule_has_a_test_and_an_explanation():
-    pages = [Path(__file__).with_name(name) for name in ("test_rules.py", "test_injected_mistakes.py")]
+    pages = [
+        Path(__file__).with_name(name)
+        for name in ("test_rules.py", "test_injected_mistakes.py", "test_contradictions.py")
+    ]
     here = "".join(page.read_text("utf-8") for page in pages)
     for rule in load_rules().values():
         assert f'"{rule.id}"' in here, f"no test of {rule.id}"

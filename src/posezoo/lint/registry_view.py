@@ -24,9 +24,11 @@ from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
 from posezoo.lint.index_pages import IndexRow, RegistryLinks, list_names, read_index
 from posezoo.lint.text_comparison import words
+from posezoo.measured import load_measurements
 from posezoo.registry import Registry, RegistryEntry
 from posezoo.spec import yaml_nodes
 from posezoo.spec.model import CompositeSpec, Input, ModelSpec, Output, Source, SourceFile
+from posezoo.spec.model_yml import OURS
 from posezoo.spec.yaml_nodes import YamlNode
 
 #: If more than this fraction of a folder's models are on a page, the others should be there, too.
@@ -140,6 +142,12 @@ class RegistryView:
             for name, view in self.models.items()
             if view.has_own_card and (description := view.claims.description) is not None
         )
+
+    @cached_property
+    def models_by_declared_description(self) -> Mapping[str, list[str]]:
+        """The models with each description of a model.yml in posezoo's format."""
+        views = (view for view in self.models.values() if view.is_native)
+        return _group((view.declaration.description, view.name) for view in views if view.declaration)
 
     @cached_property
     def description_match_shares(self) -> Mapping[Path, float]:
@@ -259,6 +267,28 @@ class ModelView:
     def spec(self) -> ModelSpec | None:
         """The model; None for a composite, or if model.yml cannot be read."""
         return self.parsed if isinstance(self.parsed, ModelSpec) else None
+
+    @property
+    def declaration(self) -> ModelSpec | CompositeSpec | None:
+        """The model or the composite; None if model.yml cannot be read."""
+        return None if isinstance(self.parsed, SpecError) else self.parsed
+
+    @cached_property
+    def is_native(self) -> bool:
+        """Whether model.yml has a key that Open Model Zoo's format does not have."""
+        license = self.node("license")
+        has_terms = license is not None and not license.is_text()
+        return has_terms or any(self.node(key) is not None for key in OURS)
+
+    @cached_property
+    def declared_mparams(self) -> float | None:
+        """The millions of parameters that were published, or else counted on the IR; None if unknown."""
+        if self.spec is None or self.spec.published.known_difference:
+            return None
+        with suppress(SpecError):  # another rule reports it
+            counts = [each.figures for each in load_measurements(self.spec) if each.kind == "complexity"]
+            return self.spec.published.mparams or next((each["mparams"] for each in counts), None)
+        return None
 
     @property
     def variants(self) -> tuple[ModelSpec, ...]:

@@ -15,6 +15,8 @@ FORMER_IDS = {
     "index-figures-digits": "index-figures",
     "index-accuracy-digits": "index-accuracy",
     "license-base": "license-project",
+    "ir-sizes": "weights-size",
+    "deprecated-use": "known-model",
 }
 
 

@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from itertools import takewhile
 
 _DIGITS = re.compile(r"[0-9]+")
+#: A hash and a suffix at the end of a file's name.
+_END = re.compile(r"(?:-[0-9a-f]{8})?(?:\.(?:tar\.gz|[a-z_0-9]+))?$")
 _NUMBER = re.compile(r"[0-9]{1,12}(?:\.[0-9]{1,20})?")
 
 
@@ -60,3 +62,14 @@ def words(text: str) -> Counter[str]:
     text = re.sub(r"!?\[([^\[\]]{0,300})\]\(([^()\s]{0,300})\)", r"\1 \2", text)
     text = re.sub(r"[`\"\\*<>_]", "", text)
     return Counter(re.findall(r"[a-z0-9][a-z0-9./:_-]*[a-z0-9]|[a-z0-9]", text.lower()))
+
+
+def simplify(text: str) -> str:
+    """The letters, in lower case, and the digits of a text."""
+    return re.sub(r"[^a-z0-9]", "", text.lower())
+
+
+def read_names(address: str) -> set[str]:
+    """The folders and the file of an address or a path, also without the hash and the suffix of the file."""
+    steps = re.split("[/ ]", address)
+    return {*steps, *(_END.sub("", step) for step in steps)}

@@ -21,7 +21,14 @@ from posezoo.registry import Registry
 MAX_FINDINGS = 50
 
 _MODULES = (
-    *("declared_files", "converter_arguments", "native_format", "shapes_and_names", "preprocessing_rules"),
+    *(
+        "declared_files",
+        "contradictions",
+        "converter_arguments",
+        "native_format",
+        "shapes_and_names",
+        "preprocessing_rules",
+    ),
     *("accuracy_check", "metrics", "descriptions", "card_text", "page_rules"),
 )
 #: Each part is one rule or a tuple of rules.

@@ -49,11 +49,14 @@ def dead_path(view: ModelView) -> Iterator[RuleViolation]:
     files = {file.name for file in spec.files}
     folders = {name[:index] for name in files for index, letter in enumerate(name) if letter == "/"}
     has_archive = any(isinstance(step, UnpackArchive) for step in spec.postprocessing)
+    has_all_files = not view.zoo.links.was_not_copied("files")
     exported = {argument.value for argument in view.export_arguments if argument.flag == "--output-file"}
     for argument in (*view.arguments, *view.export_arguments):
         if argument.flag == "--output-file":
             continue
-        for root, name in re.findall(r"\$(dl_dir|conv_dir)/([A-Za-z0-9_./ -]{1,300})", argument.value):
+        for root, name in re.findall(
+            r"\$(dl_dir|conv_dir|config_dir)/([A-Za-z0-9_./ -]{1,300})", argument.value
+        ):
             name = name.rstrip("/")
             path, reason = f"${root}/{name}", ""
             if root == "dl_dir" and not has_archive and name not in files | folders:
@@ -62,6 +65,8 @@ def dead_path(view: ModelView) -> Iterator[RuleViolation]:
                 argument.flag == "--input_model" and root == "conv_dir" and exported and path not in exported
             ):
                 reason = f"the export writes {', '.join(sorted(exported))}"
+            elif root == "config_dir" and has_all_files and not (view.folder / name).exists():
+                reason = "there is no such file beside model.yml"
             if reason:
                 message = f"{argument.flag} names {path}: {reason}"
                 yield RuleViolation(argument.node, message, actual=path)

@@ -11,7 +11,7 @@ from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.rules.metrics import ARCHIVES
-from posezoo.lint.text_comparison import parse_numbers
+from posezoo.lint.text_comparison import parse_numbers, read_names
 from posezoo.spec.model import CompositeSpec, HttpSource
 from posezoo.spec.yaml_nodes import YamlNode
 
@@ -22,10 +22,11 @@ _HASH = re.compile(r"-(?=[0-9]{0,7}[a-f])([0-9a-f]{8})(?=\.[a-z])")
 OLD_KEYS = {"quantizable": ""}
 #: Each file is compared with this many others with the same address or checksum.
 MAX_COMPARED = 20
-#: The frameworks that write files of each kind.
+#: The frameworks that write files of each kind; .json is a graph model of TensorFlow.js.
 FRAMEWORKS = {
     ".xml": "dldt", ".tflite": "tflite", ".caffemodel": "caffe", ".pb": "tf caffe2", ".onnx": "onnx pytorch",
     ".pth": "pytorch", ".pt": "pytorch", ".params": "mxnet pytorch", ".pdmodel": "paddle",
+    ".json": "tf mxnet pytorch", ".safetensors": "pytorch",
 }  # fmt: skip
 _PRECISION = re.compile(r"(?:^|/)(FP(?:32|16)(?:-INT(?:8|1))?)/")
 
@@ -116,6 +117,7 @@ def same_source(view: ModelView) -> Iterator[RuleViolation]:
         for index, file in enumerate(variant.files)
         for key in (*map(str, file.sources), *((file.checksum.value,) if file.checksum else ()))
         for name, other in view.zoo.files_by_key[key][:MAX_COMPARED]
+        if name == view.name or not {name, view.name} & {*read_names(key)}  # another rule reports it
     )
     for variant, index, file, name, other in pairs:
         own, digest = file.checksum, other.checksum
@@ -130,24 +132,6 @@ def same_source(view: ModelView) -> Iterator[RuleViolation]:
             )
             location, actual = view.variant_location(variant, "files", index), f"{file.size} {own}"
             yield RuleViolation(location, message, f"files[{index}]", actual, f"{other.size} {digest}")
-
-
-@rule(
-    "ir-sizes",
-    "Weights in FP16 take about half of the bytes that they take in FP32.",
-    "FP32/net.bin and FP16/net.bin of the same size",
-)
-def ir_sizes(view: ModelView) -> Iterator[RuleViolation]:
-    sizes = {file.name: (index, file.size) for index, file in enumerate(view.ir_files) if file.size}
-    for name, (_, fp32_size) in sizes.items():
-        if not (name.startswith("FP32/") and name.endswith(".bin")):
-            continue
-        index, fp16_size = sizes.get(name.replace("FP32/", "FP16/", 1), (0, None))
-        if fp16_size and fp32_size and not 1.1 < fp32_size / fp16_size < 2.05:
-            message = (
-                f"the FP16 weights have {fp16_size} bytes, the FP32 weights {fp32_size}: not twice as many"
-            )
-            yield view.declared(f"files[{index}].size", message, str(fp16_size), str(fp32_size // 2))
 
 
 @rule(

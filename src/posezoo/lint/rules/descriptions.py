@@ -10,7 +10,7 @@ from posezoo.lint.accuracy_check_yml import list_leaves
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView, read_paper
 from posezoo.lint.rule import defined_rules, rule
-from posezoo.lint.text_comparison import find_intended, select_words, words
+from posezoo.lint.text_comparison import find_intended, select_words, simplify, words
 from posezoo.spec.model import Framework, HttpSource
 from posezoo.spec.model_yml import TASKS
 
@@ -219,13 +219,9 @@ def card_without_model(view: ModelView) -> Iterator[RuleViolation]:
 )
 def title(view: ModelView) -> Iterator[RuleViolation]:
     for section in [section for section in view.own_sections if section.level == 1][:1]:
-        if _simplify(view.name) not in _simplify(section.title):
+        if simplify(view.name) not in simplify(section.title):
             message = f"the title of the card is {section.title}"
             yield RuleViolation(view.card_line(section.line), message, "title", section.title, view.name)
-
-
-def _simplify(text: str) -> str:
-    return re.sub(r"[^a-z0-9]", "", text.lower())
 
 
 @rule(
@@ -278,8 +274,8 @@ def framework(view: ModelView) -> Iterator[RuleViolation]:
     if on_card is not None:
         stated.append((view.card_location(on_card), "on the card", to_plain_text(on_card.value)))
     names = {"onnx", *(name for names in FRAMEWORKS.values() for name in names)}
-    others = [each for each in stated if _simplify(each[2]) in names - {*FRAMEWORKS[declared]}]
-    if len(others) == len(stated) > 1 and len({_simplify(text) for _, _, text in others}) == 1:
+    others = [each for each in stated if simplify(each[2]) in names - {*FRAMEWORKS[declared]}]
+    if len(others) == len(stated) > 1 and len({simplify(text) for _, _, text in others}) == 1:
         text = others[0][2]
         message = f"the framework is {declared} in model.yml, and {text} on the card and in the index"
         yield view.declared("framework", message, declared, text)

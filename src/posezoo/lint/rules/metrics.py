@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass
 
@@ -15,7 +15,7 @@ from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import equals_rounded, parse_numbers
 from posezoo.measured import counted_figures
-from posezoo.spec.model import Precision
+from posezoo.spec.model import Precision, PublishedAccuracy
 
 TITLES = {"gflops": "GFLOPs", "mparams": "MParams"}
 #: Files that contain only weights, and archives, which may also contain other files.
@@ -232,26 +232,31 @@ def _with_digits(number: float) -> tuple[float, int]:
 
 @rule(
     "accuracy-order",
-    "AP is at most AP50, and at most AP with flip: these values are easily swapped.",
+    "AP and AP75 are at most AP50, and AP is at most AP with flip: these values are easily swapped.",
     "value: 0.722, and value: 0.710 with flip: true",
 )
 def accuracy_order(view: ModelView) -> Iterator[RuleViolation]:
     for variant in view.variants:
-        claims = [claim for claim in variant.published.accuracy if claim.metric == "AP"]
-        for claim in claims:
-            flipped = (each.value for each in claims if each.flip and each.dataset == claim.dataset)
-            limits = [
-                ("AP50", claim.ap50 or 1.0),
-                *(() if claim.flip else (("AP with flip", each) for each in flipped)),
-            ]
-            for title, limit in limits:
-                if claim.value > limit:
-                    message = f"{title} is {limit:g}, less than the AP of {claim.value:g}"
-                    keys = ("published", "accuracy", variant.published.accuracy.index(claim), "value")
-                    location = view.variant_location(variant, *keys)
-                    yield RuleViolation(
-                        location, message, "published.accuracy", f"{claim.value:g}", f"{limit:g}"
-                    )
+        for index, claim in enumerate(variant.published.accuracy):
+            for title, value, limit_title, limit in _ordered_values(claim, variant.published.accuracy):
+                if claim.metric == "AP" and value and limit and value > limit:
+                    message = f"{title} is {value:g}, and {limit_title} only {limit:g}"
+                    location = view.variant_location(variant, "published", "accuracy", index, "value")
+                    field, texts = "published.accuracy", (f"{value:g}", f"{limit:g}")
+                    yield RuleViolation(location, message, field, *texts)
+                    break
+
+
+def _ordered_values(
+    claim: PublishedAccuracy, claims: Iterable[PublishedAccuracy]
+) -> Iterator[tuple[str, float | None, str, float | None]]:
+    """Pairs of values with their titles, of which the first is at most the second."""
+    yield "AP", claim.value, "the highest possible AP is", 1.0
+    yield "AP", claim.value, "AP50 is", claim.ap50
+    yield "AP75", claim.ap75, "AP50 is", claim.ap50
+    for other in claims:
+        if other.flip and not claim.flip and other.dataset == claim.dataset:
+            yield "AP", claim.value, "AP with flip is", other.value
 
 
 @rule(
@@ -285,22 +290,25 @@ def missing_figures(view: ModelView) -> Iterator[RuleViolation]:
     "GFLOPs 0.0081 and MParams 28.6, where 8.1 GFLOPs are meant",
 )
 def plausible_figures(view: ModelView) -> Iterator[RuleViolation]:
-    figures = _read_figures(view)
-    if not figures:
-        return
-    on_card, (gflops, mparams) = view.claims.metrics["gflops"], figures
+    published = view.spec.published if view.spec is not None else None
+    declared = (published.gflops, published.mparams) if published is not None else ()
+    on_card = _read_figures(view)
     shapes = [port.shape.value for port in view.claims.ports_on("input", "", "original") if port.shape]
+    shapes = shapes or [port.shape for port in view.inputs]
     sizes = [size for shape in shapes for size in shape]
-    elements = sum(math.prod(size for size in shape if isinstance(size, int)) for shape in shapes)
     # A model of text uses only a few rows of its table of embeddings.
-    is_image = any(len(shape) > 3 for shape in shapes) and all(
-        isinstance(size, int) and size > 0 for size in sizes
-    )
-    if is_image and not mparams / 1e3 < gflops < MOST_USES * mparams / 1e3 * elements:
-        message = (
-            f"{gflops:g} GFLOPs are implausible for {mparams:g} MParams and an input of {elements} numbers"
-        )
-        yield view.quote(on_card, message, "figures.gflops")
+    is_image = any(len(shape) > 3 for shape in shapes)
+    if not is_image or not all(isinstance(size, int) and size > 0 for size in sizes):
+        return
+    elements = sum(math.prod(size for size in shape if isinstance(size, int)) for shape in shapes)
+    for figures in (declared, on_card):
+        gflops, mparams = figures or (None, None)
+        if gflops and mparams and not mparams / 1e3 < gflops < MOST_USES * mparams / 1e3 * elements:
+            message = f"{gflops:g} GFLOPs cannot be right for {mparams:g} MParams and {elements} input values"
+            cell = view.claims.metrics["gflops"] if figures is on_card else None
+            key = "published.gflops"
+            yield view.quote(cell, message, key) if cell else view.declared(key, message, f"{gflops:g}")
+            return
 
 
 @rule(

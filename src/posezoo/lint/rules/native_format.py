@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Collection, Iterator
+from collections.abc import Iterator
 from dataclasses import fields, replace
 
 from posezoo.cards.card_reader import read_text
@@ -21,8 +21,6 @@ from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.measured import NAME, load_measurements, read_measured
 from posezoo.registry import license_path, read_copyright_line, registry_root
-from posezoo.spec.model import CompositeSpec, ModelSpec
-from posezoo.spec.model_yml import OURS
 from posezoo.spec.spdx_licenses import is_license, suggest_license
 
 #: Words that occur only in license texts.
@@ -32,16 +30,6 @@ PHRASES = {
     "BSD-2-Clause": "Redistribution and use in source and binary forms, with or without modification",
     "BSD-3-Clause": "Redistribution and use in source and binary forms, with or without modification",
 }
-
-
-def _declared(view: ModelView) -> ModelSpec | CompositeSpec | None:
-    return None if isinstance(view.parsed, SpecError) else view.parsed
-
-
-def _is_native(view: ModelView) -> bool:
-    """Whether model.yml has a key that Open Model Zoo's format does not have."""
-    license = view.node("license")
-    return any(view.node(key) is not None for key in OURS) or (license is not None and not license.is_text())
 
 
 @rule(
@@ -88,32 +76,17 @@ def license_kind(view: ModelView) -> Iterator[RuleViolation]:
         yield view.declared("license.text", message, actual, expected)
 
 
-@rule("known-decoder", "The decoder is one that posezoo has.", "decoder: {name: opnepose}")
-def known_decoder(view: ModelView) -> Iterator[RuleViolation]:
-    spec = _declared(view)
-    if spec is None or spec.decoder is None:
-        return
-    from posezoo.pose.decoders import DECODERS  # imports NumPy, which most registries do not need
-
-    yield from _find_unknown(view, "decoder.name", spec.decoder.name, "decoder", DECODERS.names())
-
-
 @rule("known-skeleton", "The skeleton is one that posezoo has.", "skeleton: coco-71")
 def known_skeleton(view: ModelView) -> Iterator[RuleViolation]:
-    spec = _declared(view)
-    if spec is None or not spec.skeleton:
+    name = view.declaration.skeleton if view.declaration is not None else ""
+    if not name:
         return
-    from posezoo.pose.keypoints import SKELETONS
+    from posezoo.pose.keypoints import SKELETONS  # imports NumPy, which most registries do not need
 
-    yield from _find_unknown(view, "skeleton", spec.skeleton, "skeleton", SKELETONS)
-
-
-def _find_unknown(
-    view: ModelView, field: str, name: str, kind: str, known: Collection[str]
-) -> Iterator[RuleViolation]:
-    if name not in known:
-        names = ", ".join(known)
-        yield view.declared(field, f"{field}: no {kind} is called {name}; the {kind}s: {names}", name, names)
+    if name not in SKELETONS:
+        names = ", ".join(SKELETONS)
+        message = f"skeleton: no skeleton is called {name}; the skeletons: {names}"
+        yield view.declared("skeleton", message, name, names)
 
 
 @rule(
@@ -122,8 +95,8 @@ def _find_unknown(
     "description: A small model",
 )
 def sentences(view: ModelView) -> Iterator[RuleViolation]:
-    spec = _declared(view)
-    if spec is not None and _is_native(view) and not spec.description.endswith("."):
+    spec = view.declaration
+    if spec is not None and view.is_native and not spec.description.endswith("."):
         message = "description: does not end with a full stop"
         yield view.declared("description", message, spec.description[-20:])
 
@@ -135,7 +108,7 @@ def sentences(view: ModelView) -> Iterator[RuleViolation]:
 )
 def declared_ends(view: ModelView) -> Iterator[RuleViolation]:
     spec = view.spec
-    if spec is not None and _is_native(view) and not (spec.inputs and spec.outputs):
+    if spec is not None and view.is_native and not (spec.inputs and spec.outputs):
         yield RuleViolation(view.location(), "inputs and outputs are not both declared", "inputs")
 
 
@@ -210,38 +183,12 @@ def network_size(view: ModelView) -> Iterator[RuleViolation]:
 
 
 @rule(
-    "skeleton-maps",
-    "A network has a heatmap for each keypoint of the skeleton, and perhaps one for the background.",
-    "skeleton: openpose-18 and 17 heatmaps",
-)
-def skeleton_maps(view: ModelView) -> Iterator[RuleViolation]:
-    from posezoo.pose.keypoints import SKELETONS
-
-    spec = view.spec
-    skeleton = SKELETONS.get(spec.skeleton) if spec is not None else None
-    # Without a decoder it is a part of a composite, whose maps may show further points.
-    if spec is None or skeleton is None or spec.decoder is None:
-        return
-    count = len(skeleton.keypoints)
-    allowed = {
-        "heatmaps": (count, count + 1),
-        "embeddings": (count,),
-        "heatmaps_and_pafs": (3 * (count + 1),),  # OpenPose has as many limbs as maps, each with x and y
-    }
-    for output in spec.outputs:
-        channels = dict(zip(output.layout, output.shape, strict=False)).get("C", -1)
-        if output.role in allowed and channels not in (-1, *allowed[output.role]):
-            message = f"{output.name} has {channels} maps, and {spec.skeleton} has {count} keypoints"
-            yield view.declared("skeleton", message, spec.skeleton, str(channels))
-
-
-@rule(
     "measured",
     "measured.yml can be read, and its variants exist.",
     "tag: x1 in measured.yml, and no variant x1",
 )
 def measured(view: ModelView) -> Iterator[RuleViolation]:
-    spec = _declared(view)
+    spec = view.declaration
     if spec is None:
         return
     path = spec.path.with_name(NAME)
@@ -273,18 +220,6 @@ def recorded_outputs(view: ModelView) -> Iterator[RuleViolation]:
             continue
         if inputs != {port.name for port in variant.inputs}:
             yield view.declared("recorded_outputs", f"recorded_outputs: of the inputs {', '.join(inputs)}")
-
-
-@rule(
-    "deprecated-use",
-    "The model to use instead of a deprecated one exists.",
-    "deprecated: {since: 0.2.0, use: gone}",
-)
-def deprecated_use(view: ModelView) -> Iterator[RuleViolation]:
-    spec = _declared(view)
-    name = spec.deprecated.use if spec is not None and spec.deprecated is not None else ""
-    if name and name not in view.zoo.registry.entries:
-        yield view.declared("deprecated.use", f"deprecated.use: no model is called {name}", name)
 
 
 @rule(

@@ -8,13 +8,12 @@ from posezoo.lint.card_claims import Numbers
 from posezoo.lint.finding import Place, RuleViolation
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
+from posezoo.spec.model import ColorOrder, Input
 
-#: Usual training constants: means and divisors of ImageNet's channels, in 0..255, and similar values.
-CONSTANTS = (
-    (123.675, 116.28, 103.53), (58.395, 57.12, 57.375),
-    (123.68, 116.78, 103.94), (123.68, 116.779, 103.939),
-    (127.5, 127.5, 127.5), (255.0, 255.0, 255.0), (128.0, 128.0, 128.0),
-)  # fmt: skip
+#: Usual training constants: means and divisors of ImageNet's channels in 0..255, RGB, and similar values.
+MEANS = ((123.675, 116.28, 103.53), (123.68, 116.78, 103.94), (123.68, 116.779, 103.939))
+SCALES = ((58.395, 57.12, 57.375),)
+CONSTANTS = (*MEANS, *SCALES, (127.5, 127.5, 127.5), (255.0, 255.0, 255.0), (128.0, 128.0, 128.0))
 #: Numbers that differ by less than this share are equal, but written with fewer digits.
 ROUNDING = 2e-3
 
@@ -179,6 +178,34 @@ def unusual_constant(view: ModelView) -> Iterator[RuleViolation]:
                 message = f"the {kind} {actual} is not the usual {expected}"
                 yield RuleViolation(place, message, kind, actual, expected)
                 break
+
+
+@rule(
+    "channel-values",
+    "A declared mean and scale are for values from 0 to 255, in the colour order of the network, and have "
+    "not changed places.",
+    "color: BGR, mean: [123.675, 116.28, 103.53], which is the order of RGB",
+)
+def channel_values(view: ModelView) -> Iterator[RuleViolation]:
+    for index, port in enumerate(view.inputs):
+        problem = _find_channel_problem(port) if len(port.mean or port.scale) == 3 else ""
+        if problem:
+            actual = f"{format_numbers(port.mean)} / {format_numbers(port.scale)}"
+            yield view.declared(f"inputs[{index}].mean", f"mean and scale are {actual}: {problem}", actual)
+
+
+def _find_channel_problem(port: Input) -> str:
+    if any(port.mean) and max(port.mean) <= 1:
+        return "a mean from 0 to 1 is of values that were divided by 255"
+    if port.scale and max(port.scale) < 1 and not _is_factor(port.scale):
+        return "a scale below 1 is of values that were divided by 255"
+    if port.scale in MEANS or port.scale[::-1] in MEANS or (port.mean and max(port.mean) > 200):
+        return "they have changed places"
+    step = 1 if port.color is ColorOrder.BGR else -1
+    is_other_order = any(values[::step] in MEANS + SCALES for values in (port.mean, port.scale))
+    if port.color is not None and is_other_order:
+        return f"their order is not that of {port.color}"
+    return ""
 
 
 @rule(

@@ -1,0 +1,334 @@
+"""Rules on facts that model.yml itself states in several places, so that no card is needed to check them.
+
+A card that is drawn after a mistake agrees with the mistake.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator
+from typing import TYPE_CHECKING
+
+from posezoo.errors import InferenceError
+from posezoo.lint.finding import RuleViolation, Severity
+from posezoo.lint.registry_view import ModelView
+from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.text_comparison import read_names, simplify
+from posezoo.spec.model import TRACKING, WHOLE_IMAGE, HttpSource, Input, ModelSpec, Output
+
+if TYPE_CHECKING:
+    from posezoo.pose.decoder_type import DecoderType
+
+POSES = "human_pose_estimation"
+#: Addresses of files that their publisher replaces: those of the last release, and those on a branch.
+_LATEST = re.compile(r"/latest/")
+_BRANCH = re.compile(
+    r"/(?:raw|resolve)/(?:main|master)/|raw\.githubusercontent\.com/[^/]+/[^/]+/(?:main|master)/"
+)
+#: The sizes of the outputs by their roles, for a skeleton with this many keypoints.
+_ROLE_SIZES: dict[str, Callable[[int], set[int]]] = {
+    "heatmaps": lambda count: {count, count + 1, count + 6},  # perhaps a background, or BlazePose's helpers
+    "embeddings": lambda count: {count},
+    "heatmaps_and_pafs": lambda count: {3 * (count + 1)},
+    "pafs": lambda count: {2 * count, 2 * (count + 1)},  # x and y of each limb
+    "coordinates": lambda count: {3 * count},
+    "keypoints": lambda count: {count},
+    "people": lambda count: {3 * count + 5},  # x, y and score of each keypoint, then a box
+    "landmarks": lambda count: {5 * (count + 6)},
+    "world_landmarks": lambda count: {3 * (count + 6)},
+    "offsets": lambda count: {2 * count},
+    "displacements_fwd": lambda count: {2 * (count - 1)},
+    "displacements_bwd": lambda count: {2 * (count - 1)},
+    "simcc_x": lambda count: {count},
+    "simcc_y": lambda count: {count},
+}
+
+
+def _find_decoder(view: ModelView) -> DecoderType | None:
+    """The declared decoder; None if there is none, or if posezoo does not have it."""
+    declared = view.declaration.decoder if view.declaration is not None else None
+    if declared is None:
+        return None
+    from posezoo.pose.decoders import DECODERS  # imports NumPy, which most registries do not need
+
+    return DECODERS.find(declared.name)
+
+
+@rule(
+    "known-decoder",
+    "The decoder is one that posezoo has, and takes the declared options.",
+    "decoder: {name: opnepose}, or an option min_scores where min_score is meant",
+)
+def known_decoder(view: ModelView) -> Iterator[RuleViolation]:
+    declared = view.declaration.decoder if view.declaration is not None else None
+    if declared is None:
+        return
+    from posezoo.pose.decoders import resolve_options
+
+    try:
+        resolve_options(declared)
+    except InferenceError as error:
+        hint = f"; {error.hint}" if error.hint else ""
+        yield view.declared("decoder", f"{error.problem}{hint}", declared.name)
+
+
+@rule(
+    "missing-decoder",
+    "A model that estimates poses declares the decoder of its outputs, if it declares their roles or its "
+    "skeleton.",
+    "skeleton: coco-17 without a decoder",
+)
+def missing_decoder(view: ModelView) -> Iterator[RuleViolation]:
+    declared = view.declaration
+    if declared is None or declared.decoder is not None or view.entry.composite:
+        return
+    is_for_poses = declared.task.startswith(POSES)
+    if is_for_poses and (declared.skeleton or any(output.role for output in view.outputs)):
+        message = "there is no decoder, so that the outputs cannot become poses"
+        yield view.declared("task_type", message, declared.task)
+
+
+@rule(
+    "decoder-task",
+    "The task is that of the decoder.",
+    "task_type: detection, and decoder: {name: movenet}",
+)
+def decoder_task(view: ModelView) -> Iterator[RuleViolation]:
+    decoder = _find_decoder(view)
+    if decoder is None or view.declaration is None:
+        return
+    roles = {output.role for outputs in decoder.networks for output in outputs}
+    task = f"{POSES}_3d" if "coordinates" in roles else POSES
+    expected = "detection" if decoder.finds_boxes else task
+    if view.declaration.task != expected:
+        message = f"task_type is {view.declaration.task}, and the decoder is for {expected}"
+        yield view.declared("task_type", message, view.declaration.task, expected)
+
+
+@rule(
+    "decoder-outputs",
+    "The outputs have the roles and the sizes that the decoder takes; a composite's stages are in the order "
+    "in which it takes their outputs.",
+    "role: heatmap, and a decoder that takes heatmaps",
+)
+def decoder_outputs(view: ModelView) -> Iterator[RuleViolation]:
+    decoder = _find_decoder(view)
+    if decoder is None:
+        return
+    stages = [view] if view.spec is not None else [view.zoo.models.get(name) for name in view.parts]
+    for stage, expected in zip(stages, decoder.networks, strict=False):
+        problem = _describe_misfit(stage.outputs, expected) if stage is not None else ""
+        if stage is not None and problem:
+            message = f"the decoder does not take the outputs of {stage.name}: {problem}"
+            yield view.declared("outputs" if stage is view else "stages", message, stage.name)
+            return
+
+
+def _describe_misfit(outputs: tuple[Output, ...], expected: tuple[Output, ...]) -> str:
+    """Why a decoder cannot take these outputs; empty if it can."""
+    by_role = {role: output for output in outputs for role in output.role.split("_and_")}
+    for taken in expected:
+        output = by_role.get(taken.role)
+        if output is None:
+            return f"none has the role {taken.role}"
+        # One output may have several roles, and its sizes are then no single role's.
+        pairs = zip(output.shape, taken.shape, strict=True) if len(output.shape) == len(taken.shape) else ()
+        if output.role == taken.role and any(-1 not in pair and pair[0] != pair[1] for pair in pairs):
+            return f"{output.name} has the shape {output.shape}, and the decoder takes {taken.shape}"
+    return ""
+
+
+@rule(
+    "skeleton-maps",
+    "The outputs have the sizes that the skeleton's number of keypoints makes; a composite and its parts "
+    "have one skeleton.",
+    "skeleton: openpose-18 and 17 heatmaps",
+)
+def skeleton_maps(view: ModelView) -> Iterator[RuleViolation]:
+    name = view.declaration.skeleton if view.declaration is not None else ""
+    output = _find_other_skeleton(view)
+    if output is not None:
+        message = f"{output.name} has the shape {output.shape}, which is not that of {name}"
+        yield view.declared("skeleton", message, name, str(output.shape))
+        return
+    stages = [view.zoo.models[stage] for stage in view.parts if stage in view.zoo.models]
+    for stage in stages:
+        other = stage.declaration.skeleton if stage.declaration is not None else ""
+        if name and other not in ("", name) and _find_other_skeleton(stage) is None:
+            yield view.declared("skeleton", f"skeleton is {name}, and {other} in {stage.name}", name, other)
+
+
+def _find_other_skeleton(view: ModelView) -> Output | None:
+    """The first output whose sizes are not those of the skeleton."""
+    name = view.declaration.skeleton if view.declaration is not None else ""
+    if not name:
+        return None
+    from posezoo.pose.keypoints import SKELETONS
+
+    if name not in SKELETONS:
+        return None  # another rule reports it
+    count = len(SKELETONS[name].keypoints)
+    known = [output for output in view.outputs if output.role in _ROLE_SIZES]
+    for output in known:
+        channels = dict(zip(output.layout, output.shape, strict=False)).get("C")
+        sizes = {*output.shape} if channels is None else {channels}
+        if -1 not in sizes and not sizes & _ROLE_SIZES[output.role](count):
+            return output
+    return None
+
+
+@rule(
+    "output-size",
+    "The height and the width of an output are those of the input divided by one whole number.",
+    "shape: [1, 3, 192, 256], and an output of [1, 17, 64, 48]",
+)
+def output_size(view: ModelView) -> Iterator[RuleViolation]:
+    sizes = [_image_size(port) for port in view.inputs]
+    known = [size for size in sizes if size is not None]
+    if len(known) != 1:
+        return
+    for output in view.outputs:
+        size = _image_size(output)
+        if size is not None and not _is_scaled(known[0], size):
+            texts = ["x".join(map(str, each)) for each in (known[0], size)]
+            message = f"an input of {texts[0]} (height x width) makes no {output.name} of {texts[1]}"
+            yield view.declared("inputs[0].shape", message, texts[0], texts[1])
+            return
+
+
+def _image_size(port: Input | Output) -> tuple[int, int] | None:
+    sizes = dict(zip(port.layout, port.shape, strict=False))
+    height, width = sizes.get("H", -1), sizes.get("W", -1)
+    return (height, width) if height > 0 and width > 0 else None
+
+
+def _is_scaled(size: tuple[int, int], other: tuple[int, int]) -> bool:
+    """Whether both sides are divided or multiplied by one whole number, and then rounded up or down."""
+    large, small = sorted((size, other), reverse=True)
+    factor = round(large[0] / small[0])
+    return all(abs(long - factor * short) < factor for long, short in zip(large, small, strict=True))
+
+
+@rule(
+    "moving-source",
+    "An address leads to one version of a file: that of the latest release changes with each release. An "
+    "address on a branch is a warning.",
+    "source: https://github.com/owner/project/releases/latest/download/net.onnx",
+)
+def moving_source(view: ModelView) -> Iterator[RuleViolation]:
+    for index, file, source in view.sources:
+        url = source.url if isinstance(source, HttpSource) else ""
+        is_latest = _LATEST.search(url) is not None
+        if is_latest or _BRANCH.search(url):
+            what = "of the latest release" if is_latest else "on a branch"
+            message = f"{file.name} comes from an address {what}, whose file may change: {url}"
+            severity = None if is_latest else Severity.WARNING
+            yield view.declared(f"files[{index}].source", message, url, "", severity)
+
+
+@rule(
+    "source-of-another",
+    "A file comes from an address of this model, and not of another one of the registry.",
+    "source: .../public/movenet-lightning/net.bin in movenet-thunder",
+)
+def source_of_another(view: ModelView) -> Iterator[RuleViolation]:
+    for index, file, source in view.sources:
+        named = read_names(str(source)) & view.zoo.registry.entries.keys()
+        # The name of a base network may be the beginning of the model's name.
+        others = [name for name in named - view.related_names if not view.name.startswith(name)]
+        if others and view.name not in named:
+            message = f"{file.name} comes from {source}, which names the model {others[0]}"
+            yield view.declared(f"files[{index}].source", message, str(source), view.name)
+
+
+@rule(
+    "known-model",
+    "The models that model.yml names exist: the one that finds the people, and the one to use instead.",
+    "people: {photo: gone, video: tracking}, or deprecated: {since: 0.2.0, use: gone}",
+)
+def known_model(view: ModelView) -> Iterator[RuleViolation]:
+    declared = view.declaration
+    people = view.spec.people if view.spec is not None else None
+    named = {"deprecated.use": declared.deprecated.use} if declared and declared.deprecated else {}
+    if people is not None:
+        named |= {"people.photo": people.photo, "people.video": people.video}
+    for key, name in named.items():
+        if name and name not in (WHOLE_IMAGE, TRACKING, *view.zoo.registry.entries):
+            yield view.declared(key, f"{key}: no model is called {name}", name)
+
+
+@rule(
+    "copied-description",
+    "Each model in posezoo's format has its own description.",
+    "the description of the model whose model.yml was copied",
+)
+def copied_description(view: ModelView) -> Iterator[RuleViolation]:
+    own = view.declaration
+    if own is None or not view.is_native:
+        return
+    others = view.zoo.models_by_declared_description[own.description]
+    best = max(others, key=lambda other: _count_named(view.zoo.models[other], own.description))
+    if view.name != best:
+        yield view.declared("description", f"the description is that of {best}", own.description, best)
+
+
+def _count_named(view: ModelView, text: str) -> int:
+    """How many parts of a model's name, and of the sizes of its inputs, a text contains."""
+    sizes = [_image_size(port) for port in view.inputs]
+    parts = [*re.split("[-_]", view.name), *(f"{size[0]}x{size[1]}" for size in sizes if size)]
+    return sum(simplify(part) in simplify(text) for part in parts)
+
+
+@rule(
+    "pattern",
+    "A pattern of layer names closes its brackets: otherwise it matches no layer.",
+    'layers: ["Convolution_[0-4"]',
+)
+def pattern(view: ModelView) -> Iterator[RuleViolation]:
+    settings = view.spec.quantization if view.spec is not None else None
+    for index, group in enumerate(settings.in_float if settings is not None else ()):
+        for glob in group.layers:
+            if re.search(r"\[[^\]]*$", glob):
+                message = f"the pattern {glob} does not close its bracket"
+                yield view.declared(f"quantization.in_float[{index}].layers", message, glob)
+
+
+@rule(
+    "weights-size",
+    "Files with weights have at least one byte for each parameter, and FP16 about half as many as FP32.",
+    "size: 16394, in kB, and mparams: 4.099",
+)
+def weights_size(view: ModelView) -> Iterator[RuleViolation]:
+    spec = view.spec
+    if spec is None:
+        return
+    sizes = {file.name: file.size for file in spec.files if _has_weights(spec, file.name)}
+    least = 0.7e6 * (view.declared_mparams or 0)
+    # A published IR has all weights in each file, other models have them in all files together.
+    groups = [[name] for name in sizes] if spec.is_ir else [[*sizes]]
+    for names in groups:
+        total = sum(sizes[name] or least for name in names)
+        if total < least:
+            message = (
+                f"{names[0]} has {total} bytes, too few for {view.declared_mparams:g} million parameters"
+            )
+            yield _size_violation(view, names[0], message)
+            return
+    for name, size in sizes.items():
+        half = sizes.get(name.replace("FP32/", "FP16/", 1))
+        if name.startswith("FP32/") and size and half and not 1.1 < size / half < 2.05:
+            message = f"the FP16 weights have {half} bytes, the FP32 weights {size}: not twice as many"
+            yield _size_violation(view, name.replace("FP32/", "FP16/", 1), message)
+
+
+def _size_violation(view: ModelView, name: str, message: str) -> RuleViolation:
+    files = view.spec.files if view.spec is not None else ()
+    index = [file.name for file in files].index(name)
+    return view.declared(f"files[{index}].size", message, str(files[index].size))
+
+
+def _has_weights(spec: ModelSpec, name: str) -> bool:
+    return name.endswith(".bin") if spec.is_ir else not name.endswith((".json", ".prototxt", ".py", ".txt"))
+
+
+RULES = defined_rules(globals())
