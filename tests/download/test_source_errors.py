@@ -76,7 +76,7 @@ FAULTS = [
     Fault("304 to nothing", {"status": [304] * 99}, "HTTP 304"),
     Fault("429, again in a second", asks_to_wait("1"), asked=2),
     Fault("429, again at a date", asks_to_wait(formatdate(0, usegmt=True)), asked=2),
-    Fault("429, again in an hour", asks_to_wait("3600"), asked=2, api=True),
+    Fault("429, again in an hour", asks_to_wait("3600"), "Too Many Requests, again in 3600 s", api=True),
     Fault("429, again at some time", asks_to_wait("soon"), asked=2),
     *(Fault(f"a {n} before", {"informational": [n]}) for n in (100, 102, 103)),
     Fault("many 103 before", {"informational": [103] * 50}, api=True),

@@ -193,19 +193,17 @@ def _fill_from(
             is_restarted = True
             continue
         except TransientSourceError as error:
-            if isinstance(error, RateLimitedError) and error.new_limit is not None:
+            allowed = allowed_attempts(error, options)
+            if allowed and isinstance(error, RateLimitedError) and error.new_limit is not None:
                 context.warn(f"{name}: {error.problem}; now at most {error.new_limit} at a time")
-                options.sleep(retry_pause_s(1, error.retry_after_s, options.timeout_s))
+                options.sleep(retry_pause_s(1, error.retry_after_s))
             else:
-                allowed = min(options.attempts, error.at_most or options.attempts)
                 if attempt >= allowed:
                     attempts = f" ({attempt} attempts)" if attempt > 1 else ""
-                    asked_s, hint = error.retry_after_s or 0.0, error.hint
-                    if asked_s > options.timeout_s:
-                        hint = f"the server asks to wait {asked_s:.0f} s (Retry-After): "
-                        hint += "run the command again after that"
-                    raise SourceError(f"{error.problem}{attempts}", hint=hint, temporary=True) from error
-                pause_s = retry_pause_s(attempt, error.retry_after_s, options.timeout_s)
+                    raise SourceError(
+                        f"{error.problem}{attempts}", hint=error.hint, temporary=True
+                    ) from error
+                pause_s = retry_pause_s(attempt, error.retry_after_s)
                 attempt += 1
                 context.warn(f"{name}: {error.problem}; attempt {attempt} of {allowed} in {pause_s:.1f} s")
                 options.sleep(pause_s)
@@ -282,18 +280,31 @@ def ask_again(
         try:
             return ask()
         except TransientSourceError as error:
-            if attempt >= (allowed := min(options.attempts, error.at_most or options.attempts)):
+            if attempt >= (allowed := allowed_attempts(error, options)):
                 raise
-            pause_s = retry_pause_s(attempt, error.retry_after_s, options.timeout_s)
+            pause_s = retry_pause_s(attempt, error.retry_after_s)
             warn(f"{error.problem}; attempt {attempt + 1} of {allowed} in {pause_s:.1f} s")
             options.sleep(pause_s)
     raise AssertionError("the loop ends with a return or an error")
 
 
-def retry_pause_s(attempt: int, asked_s: float | None, longest_s: float) -> float:
-    """Seconds before the next attempt; a pause that the server asks for is limited to the timeout."""
+def allowed_attempts(error: TransientSourceError, options: DownloadOptions) -> int:
+    """How often a source may be asked; 0 if it asks for a longer pause than the time limit, and says so."""
+    asked_s = error.retry_after_s or 0.0
+    if asked_s > options.timeout_s:
+        error.problem += f", again in {asked_s:.0f} s"
+        error.hint = (
+            f"the server asks to wait {asked_s:.0f} s (Retry-After): run the command again after that, "
+            "or with a longer --stall_timeout"
+        )
+        return 0
+    return min(options.attempts, error.at_most or options.attempts)
+
+
+def retry_pause_s(attempt: int, asked_s: float | None) -> float:
+    """Seconds before the next attempt: as many as the server asks for, else a growing, random number."""
     if asked_s is not None:
-        return min(asked_s, longest_s)
+        return asked_s
     pause_s = min(FIRST_PAUSE_S * 2.0 ** (attempt - 1), LONGEST_PAUSE_S)
     return pause_s * random.uniform(0.5, 1.0)  # so that many clients do not retry at the same time
 

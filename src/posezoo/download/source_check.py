@@ -14,7 +14,7 @@ from requests.exceptions import InvalidProxyURL
 
 from posezoo.download.candidates import RangeMismatchError, TransientSourceError
 from posezoo.download.context import ConnectionPool, DownloadContext
-from posezoo.download.file_download import retry_pause_s
+from posezoo.download.file_download import allowed_attempts, retry_pause_s
 from posezoo.download.npm_config import NpmSettingsError
 from posezoo.download.options import DownloadOptions
 from posezoo.download.partial import ResumeState
@@ -108,11 +108,11 @@ def _ask(
         try:
             return _ask_once(source, file, context)
         except TransientSourceError as error:
-            if attempt >= min(options.attempts, error.at_most or options.attempts):
+            if attempt >= allowed_attempts(error, options):
                 if error.silent_host:
                     silent_hosts[error.silent_host] = error
                 raise
-            options.sleep(retry_pause_s(attempt, error.retry_after_s, options.timeout_s))
+            options.sleep(retry_pause_s(attempt, error.retry_after_s))
     raise AssertionError("the loop ends with a return or an error")
 
 

@@ -7,6 +7,7 @@ import json
 from collections.abc import Mapping
 from pathlib import Path
 
+from posezoo.files.foreign_json import parse_json
 from posezoo.files.verified_files import compute_digest, write_atomically
 from posezoo.spec.safe_names import explain_unsafe_file_name
 
@@ -18,13 +19,13 @@ def read_manifest(path: Path) -> dict[str, str] | None:
     """The SHA-256 of each file by its path below the folder; None if there is no valid manifest."""
     try:
         with open(path, "rb") as stream:
-            files = json.loads(stream.read(MAX_MANIFEST))["files"]
+            files = parse_json(stream.read(MAX_MANIFEST))["files"]
         return {
             name: digest
             for name, digest in files.items()
             if isinstance(digest, str) and not explain_unsafe_file_name(name)
         }
-    except (OSError, ValueError, TypeError, KeyError, AttributeError, RecursionError):
+    except (OSError, ValueError, TypeError, KeyError, AttributeError):
         return None
 
 

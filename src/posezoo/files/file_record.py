@@ -15,6 +15,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.files.file_lock import WAIT_S, lock_file
+from posezoo.files.foreign_json import parse_json
 
 #: Our folder for records, beside the files.
 RECORDS_DIR = ".posezoo"
@@ -87,10 +88,9 @@ def fingerprint(path: Path) -> dict[str, int]:
 def read_json(path: Path) -> dict[str, Any]:
     """The object in a JSON file; an empty one if it is missing or cannot be read."""
     try:
-        stored = json.loads(path.read_bytes())
-    except (OSError, ValueError, RecursionError):
+        return parse_json(path.read_bytes())
+    except (OSError, ValueError):
         return {}
-    return stored if isinstance(stored, dict) else {}
 
 
 def update_json(path: Path, change: Callable[[Json], Mapping[str, Any]]) -> None:

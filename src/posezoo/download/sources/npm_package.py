@@ -6,7 +6,6 @@ the cache for its other members. It is not installed, and nothing of it is run.
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterator
 from contextlib import AbstractContextManager, contextmanager
@@ -24,6 +23,7 @@ from posezoo.download.parallel_ranges import open_url
 from posezoo.download.partial import ResumeState
 from posezoo.download.source_types import SourceType
 from posezoo.errors import ArchiveError, DigestError, SourceError
+from posezoo.files.foreign_json import parse_json
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import Digest, NpmPackageSource, SourceFile
 from posezoo.spec.source_files import parse_integrity
@@ -80,7 +80,7 @@ class NpmClient:
         with self.open(url, description, ResumeState(), accept=_ACCEPT) as stream:
             content = b"".join(stream.pieces)
         try:
-            versions = json.loads(content)["versions"]
+            versions = parse_json(content)["versions"]
             if version not in versions:
                 raise NotFoundError(f"{self._host} has no version {version} of {package}", hint=_HINT)
             stated = versions[version]["dist"]
@@ -88,7 +88,7 @@ class NpmClient:
             if digest is None and re.fullmatch("[0-9a-fA-F]{40}", str(stated.get("shasum"))):
                 digest = Digest("sha1", stated["shasum"].lower())
             return Tarball(self._tarball_url(urljoin(url, "" + stated["tarball"])), digest)
-        except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+        except (ValueError, LookupError, TypeError, AttributeError) as error:
             problem = f"{self._host} does not describe {package} as an npm registry does"
             raise SourceError(problem, hint=_HINT) from error
 

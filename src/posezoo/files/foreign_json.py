@@ -1,0 +1,59 @@
+"""Read JSON from strangers: servers, other programs and pulled files."""
+
+from __future__ import annotations
+
+import json
+import math
+from collections.abc import Iterable, Iterator
+from typing import Any
+
+# The largest known text, the npm document of a package with many versions, has about 30 MB.
+_MAX_BYTES = 64 << 20
+
+_MAX_DEPTH = 100
+
+# The most digits of a plausible integer.
+_MAX_DIGITS = 30
+
+
+def parse_json(content: bytes) -> dict[str, Any]:
+    """The object in a text.
+
+    Raises:
+        ValueError: the text is not a JSON object, or is too large; or it is nested too deep, or has a number
+            that is too large.
+    """
+    if len(content) > _MAX_BYTES:
+        raise ValueError(f"it has more than {_MAX_BYTES} bytes")
+    try:
+        value = json.loads(content, parse_int=_integer, parse_float=_finite, parse_constant=_finite)
+    except RecursionError as error:
+        raise ValueError("it is nested too deep") from error
+    if not isinstance(value, dict):
+        raise ValueError("it is not a JSON object")
+    level: list[object] = [value]
+    for _ in range(_MAX_DEPTH):
+        level = list(_members(level))
+    if level:
+        raise ValueError("it is nested too deep")
+    return value
+
+
+def _integer(text: str) -> int:
+    if len(text) > _MAX_DIGITS:
+        raise ValueError(f"it has a number of {len(text)} digits")
+    return int(text)
+
+
+def _finite(text: str) -> float:
+    if not math.isfinite(number := float(text)):
+        raise ValueError("it has a number that is too large")
+    return number
+
+
+def _members(values: Iterable[object]) -> Iterator[object]:
+    for value in values:
+        if isinstance(value, dict):
+            yield from value.values()
+        elif isinstance(value, list):
+            yield from value

@@ -1,0 +1,36 @@
+"""JSON from strangers is an object with limits, or a ValueError that says why not."""
+
+import pytest
+
+from posezoo.files.foreign_json import _MAX_BYTES, parse_json
+
+
+def test_an_object_is_read_as_it_is():
+    assert parse_json(b'{"a": [1, 2.5, null, {"b": "\\u00fc"}], "c": true}') == {
+        "a": [1, 2.5, None, {"b": "ü"}],
+        "c": True,
+    }
+
+
+@pytest.mark.parametrize(
+    ("content", "reason"),
+    [
+        (b"", "Expecting value"),
+        (b"\xff\xfe\xff", "codec can't decode"),
+        (b"[1]", "is not a JSON object"),
+        (b'{"a": ' * 100_000, "nested too deep"),
+        (b'{"a":' + b"[" * 150 + b"]" * 150 + b"}", "nested too deep"),
+        (b'{"a": 1e999}', "a number that is too large"),
+        (b'{"a": [-Infinity]}', "a number that is too large"),
+        (b'{"a": NaN}', "a number that is too large"),
+        (b'{"a": %s}' % (b"9" * 400), "a number of 400 digits"),
+    ],
+)
+def test_what_is_no_plausible_object_is_an_error_with_its_reason(content, reason):
+    with pytest.raises(ValueError, match=reason):
+        parse_json(content)
+
+
+def test_a_text_that_is_too_large_is_not_parsed():
+    with pytest.raises(ValueError, match="more than 67108864 bytes"):
+        parse_json(b'{"a": "' + bytes(_MAX_BYTES) + b'"}')
