@@ -265,7 +265,7 @@ class Console:
         with self._lock:
             if message not in self._warnings:
                 self._warnings.add(message)
-                self._write(f"warning: {escape_control_characters(message)}")
+                self._write(f"warning: {message}")
 
     def print_error(self, error: PosezooError) -> None:
         """Show a failure and its hint, even if the console is quiet."""
@@ -274,6 +274,7 @@ class Console:
                 self._write(line)
 
     def _write(self, line: str) -> None:
+        line = escape_control_characters(line)  # a server may have sent a name in it
         bars = [progress.bar for progress in self._progress.values() if progress.bar is not None]
         if bars:
             bars[0].write(line, file=self._stream)
@@ -285,7 +286,7 @@ class Console:
             self._progress[key].close()
         progress = self._progress[key] = Progress(total)
         if not self._quiet and self._stream.isatty():
-            progress.show_bar(title, self._stream, unit, initial)
+            progress.show_bar(escape_control_characters(title), self._stream, unit, initial)
         return progress
 
     def _announce_revision(self, event: events.DownloadStarted) -> None:

@@ -637,3 +637,163 @@ def test_the_reason_of_a_registry_is_shown(zoo, registry):
     assert "blob unknown to registry" in ended.stderr and "Traceback" not in ended.stderr
     missing = pull(zoo, registry.host, "team/reason:1")
     assert "HTTP 404" in missing.stderr  # the tag is written last
+
+
+def layer_of(manifest: dict, path: str) -> dict:
+    return next(
+        layer for layer in manifest["layers"] if layer["annotations"]["org.cncf.model.filepath"] == path
+    )
+
+
+def push_blob(registry: OciRegistry, repository: str, content: bytes) -> dict[str, object]:
+    """Upload bytes as another client does; returns the digests and the size of their layer."""
+    sha256 = f"sha256:{hashlib.sha256(content).hexdigest()}"
+    connection = http.client.HTTPConnection(registry.host)
+    connection.request("POST", f"/v2/{repository}/blobs/uploads/")
+    answer = connection.getresponse()
+    answer.read()
+    connection.request("PUT", f"{answer.headers['Location']}&digest={sha256}", content)
+    assert connection.getresponse().status == 201
+    notes = {"posezoo.sha384": hashlib.sha384(content).hexdigest()}
+    return {"mediaType": WEIGHTS, "digest": sha256, "size": len(content), "annotations": notes}
+
+
+def add_layer(registry: OciRegistry, name: str, path: str, model: str, content: bytes) -> None:
+    """Put a foreign layer for a path into an artifact, in place of that path's own."""
+    repository, _, tag = name.rpartition(":")
+    manifest, layer = manifest_of(registry.host, name), push_blob(registry, repository, content)
+    layer["annotations"] |= {"org.cncf.model.filepath": path, "posezoo.model": model}
+    others = [each for each in manifest["layers"] if each["annotations"]["org.cncf.model.filepath"] != path]
+    put_manifest(registry.host, f"{repository}:{tag}", {**manifest, "layers": [*others, layer]})
+
+
+FOREIGN = [
+    ("public/net/net.onnx", "whole", "is declared"),
+    ("public/net/net.onnx", "nobody", "is declared"),
+    ("public/net/FP16/net.bin", "part", "posezoo.lock has"),
+    ("public/net/FP16/other.bin", "net", "is no file of net"),
+    ("public/net/FP16-INT8/net.xml", "net", "FP16-INT8/net.xml is not in"),
+    ("public/net/FP16-INT8/provenance.json", "net", "FP16-INT8/net.xml is not in"),
+    ("public/net/model.yml", "net", "is no file of net"),
+    ("public/net/pre-convert.py", "net", "is no file of net"),
+    ("public/net/FP16/pre-convert.py", "net", "is no file of net"),
+    ("public/net/notes.svg", "net", "is no file of net"),
+    ("public/whole/model.yml", "whole", "is no file of whole"),
+    ("public/whole/part/composite-model.yml", "part", "is no file of part"),
+    ("public/good/model.yml", "net", "no model has the folder public/good"),
+    ("public/good/README.md", "whole", "no model has the folder public/good"),
+    ("public/good/FP16/good.xml", "good", "no model has the folder public/good"),
+    ("intel/net/net.onnx", "net", "no model has the folder intel/net"),
+    ("public/part/part.tflite", "part", "no model has the folder public/part"),
+]
+
+
+def test_a_pull_writes_only_what_model_yml_and_the_lock_name(zoo, registry):
+    """The model of a file follows from its path, whatever an annotation says; so all of it is checked first."""
+    push(zoo, registry.host, "team/foreign:1")
+    run(zoo, "lock", "net", "whole")
+    assert pull(zoo, registry.host, "team/foreign:1", "--locked", "--dry_run").returncode == 0
+    before = files_below(zoo / "models")
+    for number, (path, annotated, reason) in enumerate(FOREIGN):
+        name = f"team/foreign:b{number}"
+        put_manifest(registry.host, name, manifest_of(registry.host, "team/foreign:1"))
+        add_layer(registry, name, path, annotated, b"foreign")
+        ended = pull(zoo, registry.host, name, "--locked")
+        assert ended.returncode == 1 and reason in ended.stderr, (path, ended.stderr)
+        assert files_below(zoo / "pulled") == {}
+        if "lock" in reason or "is not in" in reason:
+            continue
+        ended = run(zoo, "pull", f"oci://{registry.host}/{name}", out="models")
+        assert ended.returncode == 1 and reason in ended.stderr, (path, ended.stderr)
+        assert files_below(zoo / "models") == before
+
+
+def test_what_is_not_asked_for_does_not_matter(zoo, registry):
+    push(zoo, registry.host, "team/more:1")
+    add_layer(registry, "team/more:1", "public/good/good.bin", "net", b"foreign")
+    assert pull(zoo, registry.host, "team/more:1", "net").returncode == 0
+    assert pull(zoo, registry.host, "team/more:1", "go*").returncode == 1
+
+
+def test_an_allowed_license_does_not_open_the_gate_for_another_model(zoo, registry):
+    push(zoo, registry.host, "team/gate:1")
+    manifest = manifest_of(registry.host, "team/gate:1")
+    for layer in manifest["layers"]:
+        layer["annotations"]["posezoo.model"] = "nobody"
+    put_manifest(registry.host, "team/gate:1", manifest)
+    words = ["pull", f"oci://{registry.host}/team/gate:1"]
+    ended = run(zoo, *words, out="pulled", POSEZOO_ALLOW_LICENSES="MIT")
+    assert ended.returncode == 1 and "its license is Apache-2.0" in ended.stderr
+    assert not (zoo / "pulled").exists()
+
+
+@pytest.mark.parametrize("key", ["digest", "sha384"])
+def test_a_digest_of_the_manifest_that_is_wrong_leaves_no_file(zoo, registry, key):
+    """The registry sends other bytes, which are those of model.yml, than the manifest promises."""
+    push(zoo, registry.host, "team/stated:1", "whole")
+    manifest = manifest_of(registry.host, "team/stated:1")
+    layer = layer_of(manifest, "public/whole/part/part.tflite")
+    content = blob_of(registry.host, "team/stated", layer["digest"])
+    if key == "digest":
+        layer["digest"] = f"sha256:{'0' * 64}"
+    else:
+        layer["annotations"]["posezoo.sha384"] = "0" * 96
+    # Without a digest of the same kind in model.yml, only the bytes show it.
+    declared = declared_file(zoo / "part.tflite")
+    if key == "sha384":
+        del declared["checksum"]
+        declared["sha256"] = hashlib.sha256(content).hexdigest()
+    write_model(zoo / "models", "whole/part", model_yml(files=[declared]))
+    with Server() as server:
+        server.serve("v2/", b"{}")
+        server.serve("v2/team/stated/manifests/1", json.dumps(manifest).encode())
+        for each in manifest["layers"]:
+            body = content if each is layer else blob_of(registry.host, "team/stated", each["digest"])
+            server.serve(f"v2/team/stated/blobs/{each['digest']}", body)
+        host = server.url().removeprefix("http://").rstrip("/")
+        ended = pull(zoo, host, "team/stated:1")
+        assert ended.returncode == 1 and "part.tflite" in ended.stderr and "000000" in ended.stderr
+        left = [name for name in files_below(zoo / "pulled") if "part.tflite" in name]
+        assert left == []
+        # A file that is there already and right stays.
+        own = zoo / "pulled/public/whole/part/part.tflite"
+        own.parent.mkdir(parents=True, exist_ok=True)
+        own.write_bytes(content)
+        assert pull(zoo, host, "team/stated:1").returncode == 1
+        assert own.read_bytes() == content
+
+
+def test_no_escape_sequence_of_a_registry_reaches_the_terminal(zoo, registry):
+    push(zoo, registry.host, "team/escape:1")
+    bad = "\x1b[31mevil\x1b[0m\u202e"
+    for number, change in enumerate(
+        (
+            {"posezoo.model": bad},
+            {"org.cncf.model.filepath": f"public/{bad}/net.onnx"},
+            {"org.cncf.model.filepath": f"public/net/{bad}.onnx"},
+            {"posezoo.sha384": bad},
+            {"org.cncf.model.filepath": f"public/{'n' * 129}/net.onnx"},
+        )
+    ):
+        manifest = manifest_of(registry.host, "team/escape:1")
+        manifest["layers"][0]["annotations"] |= change
+        put_manifest(registry.host, f"team/escape:b{number}", manifest)
+        ended = pull(zoo, registry.host, f"team/escape:b{number}")
+        shown = ended.stdout + ended.stderr
+        assert "\x1b" not in shown and "\u202e" not in shown
+        assert ended.returncode == (0 if "posezoo.model" in change else 1), ended.stderr
+    manifest = manifest_of(registry.host, "team/escape:1") | {"artifactType": bad}
+    put_manifest(registry.host, "team/escape:b9", manifest)
+    ended = pull(zoo, registry.host, "team/escape:b9")
+    assert ended.returncode == 1 and "\x1b" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    ("size", "reason"), [("1e999", "too large"), ("9" * 400, "a number of 400 digits"), ("-1", "the size of")]
+)
+def test_a_size_that_is_none_is_one_error(size, reason):
+    notes = {"org.cncf.model.filepath": "public/net/net.bin", "posezoo.sha384": "0" * 96}
+    layer = {"mediaType": WEIGHTS, "digest": f"sha256:{'0' * 64}", "size": "SIZE", "annotations": notes}
+    manifest = json.dumps({"artifactType": MODEL_PACK, "layers": [layer]}).replace('"SIZE"', size)
+    with pytest.raises(SourceError, match=reason):
+        read_artifact(manifest.encode(), OciAddress("registry.invalid", "team/net", "1"))

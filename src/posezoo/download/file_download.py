@@ -70,11 +70,17 @@ _PROGRESS_EVERY_S = 0.1
 
 
 def download_file(
-    file: SourceFile, target: Path, context: DownloadContext, candidates: Sequence[Candidate] | None = None
+    file: SourceFile,
+    target: Path,
+    context: DownloadContext,
+    candidates: Sequence[Candidate] | None = None,
+    *,
+    also: Sequence[Digest] = (),
 ) -> None:
     """Download a file to its target if it is missing there, and add it to the cache if it is missing there.
 
-    The candidates are asked in their order; None stands for ``list_candidates``.
+    The candidates are asked in their order; None stands for ``list_candidates``. ``also`` are further digests
+    that the file must have.
 
     Raises:
         DownloadError: no candidate sent the file; SourceError, SizeError, DigestError or ArchiveError if
@@ -85,6 +91,7 @@ def download_file(
     if not file.is_pinned and context.first_use is None:
         raise unpinned_error([file])
     if _is_downloaded(file, target, context):
+        _require_digests(file, target, also)
         remove_partial(target)
         publish_file(target, context, replace=False)
         if not is_cached(file, context):
@@ -100,6 +107,11 @@ def download_file(
             places = candidates if candidates is not None else list_candidates(file, context)
             candidate = _fill(file, (*own_copy, *places), partial, context)
             # Every step that can fail comes before the rename, so only verified files are renamed.
+            try:
+                _require_digests(file, partial.content, also)
+            except DigestError:
+                partial.truncate()
+                raise
             if not file.is_pinned and context.first_use is not None:
                 size, digest = partial.path.stat().st_size, compute_digest(partial.path)
                 context.first_use(file, size, digest)
@@ -107,7 +119,7 @@ def download_file(
                 file = replace(file, size=size, checksum=digest, first_use=True)
             if context.records_origins and candidate not in own_copy:
                 digest = file.checksum or compute_digest(partial.path)
-                remember_origin(target, candidate, partial.source_url, partial.size, digest)
+                remember_origin(target, candidate, partial.source_url, partial.content.stat().st_size, digest)
             partial.replace_target()
             if file.checksum is not None:
                 remember_verified(target, file.checksum, is_synced=True)
@@ -266,6 +278,12 @@ def _require_expected(file: SourceFile, path: Path, size: int, hasher: _Hash) ->
         )
     if reason := explain_wrong_members(path, file):
         raise DigestError(reason, hint="the file changed at its source, or was damaged during the download")
+
+
+def _require_digests(file: SourceFile, path: Path, digests: Sequence[Digest]) -> None:
+    for expected in digests:
+        if (actual := compute_digest(path, expected.algorithm)) != expected:
+            raise DigestError(f"{file.name}: its digest is {actual}, but {expected} is stated")
 
 
 def ask_again(

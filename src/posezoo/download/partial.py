@@ -119,7 +119,9 @@ class PartialFile:
     def truncate(self) -> None:
         """Remove all bytes of earlier attempts and runs."""
         self._remove_resume_state()
+        self._linked = None
         with writing(self._target):
+            _link_of(self._target).unlink(missing_ok=True)
             os.lseek(self._handle, 0, os.SEEK_SET)
             os.ftruncate(self._handle, 0)
 
@@ -145,20 +147,19 @@ class PartialFile:
         if not cloned and not hard_link(path, link, mode=stat.S_IMODE(os.fstat(self._handle).st_mode)):
             return False
         if (actual := compute_digest(self.path if cloned else link, expected.algorithm)) != expected:
-            link.unlink(missing_ok=True)
             self.truncate()
             raise DigestError(f"has the digest {actual}, expected {expected}")
         self._linked = None if cloned else link
         return True
 
     @property
-    def size(self) -> int:
-        """The size in bytes of what the target will be."""
-        return (self._linked or self.path).stat().st_size
+    def content(self) -> Path:
+        """The file that will be the target."""
+        return self._linked or self.path
 
     def replace_target(self) -> None:
         """Rename the part to the target; if the target is a symbolic link, the link itself is replaced."""
-        path = self._linked or self.path
+        path = self.content
         with writing(self._target):
             replace_atomically(path, self._target)
         if self._linked is not None:

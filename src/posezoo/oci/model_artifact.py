@@ -11,7 +11,7 @@ import hashlib
 import io
 import json
 import re
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -24,16 +24,17 @@ from posezoo.download.digest_store import store_candidates
 from posezoo.download.file_download import download_file
 from posezoo.download.options import DownloadOptions, refuse_license
 from posezoo.download.provenance_json import update_provenance_json
-from posezoo.errors import DigestError, LockError, OutputError, SourceError
+from posezoo.errors import DigestError, OutputError, SizeError, SourceError, UnknownModelError
 from posezoo.events import ArtifactUploadProgress, Listener, ignore_event
+from posezoo.files.foreign_json import parse_json
 from posezoo.files.verified_files import compute_digest, writing
 from posezoo.ir.provenance import SUFFIXES, FileContent
-from posezoo.layout import ModelLayout
+from posezoo.layout import DECODED, ModelLayout
 from posezoo.lockfile import LockFile
 from posezoo.oci.oci_client import MANIFEST, OciAddress, OciClient
-from posezoo.registry import Registry, license_path, read_copyright_line
+from posezoo.registry import TAG_MARK, Registry, license_path, read_copyright_line
 from posezoo.spec.model import Digest, Family, Model, ModelSpec, Precision, SourceFile
-from posezoo.spec.safe_names import case_folded, explain_unsafe_file_name
+from posezoo.spec.safe_names import case_folded, explain_invalid_model_name, explain_unsafe_file_name
 from posezoo.verify import check_artifacts
 
 MODEL_PACK = "application/vnd.cncf.model.manifest.v1+json"
@@ -46,7 +47,7 @@ DOCUMENT = "application/vnd.cncf.model.doc.v1.raw"
 PATH, TITLE = "org.cncf.model.filepath", "org.opencontainers.image.title"
 MODEL, SHA384 = "posezoo.model", "posezoo.sha384"
 
-_RECORD = "provenance.json"
+_RECORD, _LICENSE = "provenance.json", "LICENSE"
 _PUSH_AGAIN = "push it again with posezoo push"
 
 
@@ -63,6 +64,30 @@ class ArtifactFile:
     source: Path = field(default_factory=Path, compare=False)  # the file that is pushed
 
 
+def list_places(model: Model, layout: ModelLayout) -> dict[str, Path]:
+    """The only files of a model that an artifact may have, by their paths in it, with those on disk.
+
+    They are the files that model.yml names, IR with their records, the card and the license. The members of
+    an archive are not among them, because model.yml does not state their digests.
+    """
+    folder = layout.model_dir(model)
+    places = {name: folder / name for name in (*_card_names(model), _LICENSE)}
+    if isinstance(model, ModelSpec):
+        places |= {name: folder / name for precision in Precision for name in _ir_names(model, precision)}
+        places |= {file.name: layout.file_path(model, file) for file in model.files}
+    return {f"{model.subdirectory}/{name}": path for name, path in places.items()}
+
+
+def _card_names(model: Model) -> tuple[str, ...]:
+    return CARD, "card.json", f"{model.skeleton}.svg"
+
+
+def _ir_names(spec: ModelSpec, precision: Precision) -> tuple[str, str, str]:
+    """The .xml, the .bin and the record of an IR that posezoo makes."""
+    folder = f"{DECODED}/{precision}" if spec.is_ir else precision
+    return f"{folder}/{spec.name}.xml", f"{folder}/{spec.name}.bin", f"{folder}/{_RECORD}"
+
+
 def collect_files(
     models: Sequence[Model], layout: ModelLayout, *, with_irs: bool = True
 ) -> list[ArtifactFile]:
@@ -73,6 +98,7 @@ def collect_files(
     """
     files: list[ArtifactFile] = []
     for model in models:
+        possible = list_places(model, layout)
         places: dict[str, tuple[Path, str]] = {}
         for each in check_artifacts(model, layout) if isinstance(model, ModelSpec) else ():
             if each.state in ("changed", "unknown") or (each.converted and each.state == "missing"):
@@ -80,23 +106,22 @@ def collect_files(
                     f"{each.path}: {each.state}: it is not the file of model.yml or of its record",
                     hint="posezoo verify shows the reason, posezoo get makes it again",
                 )
-            if each.state == "good" and (with_irs or not each.converted):
-                kind = WEIGHT_CONFIG if each.path.suffix == ".xml" else WEIGHTS
-                places[each.artifact] = each.path, kind
+            path = f"{model.subdirectory}/{each.artifact}"
+            if each.state == "good" and path in possible and (with_irs or not each.converted):
+                places[path] = each.path, WEIGHT_CONFIG if each.path.suffix == ".xml" else WEIGHTS
                 record = each.path.with_name(_RECORD)
                 if each.converted and record.is_file():
-                    places[f"{record.parent.name}/{_RECORD}"] = record, DOCUMENT
-        parts = [file for file in files if file.path.startswith(f"{model.subdirectory}/")]  # of a composite
+                    places[path.replace(each.path.name, _RECORD)] = record, DOCUMENT
+        has_parts = any(file.path.startswith(f"{model.subdirectory}/") for file in files)  # of a composite
         if isinstance(model, ModelSpec) and places and read_copyright_line(model):
-            places.setdefault("LICENSE", (license_path(model), DOCUMENT))
-        folder = layout.model_dir(model)
-        for path in (folder / CARD, folder / "card.json", *folder.glob("*.svg")):
-            if (places or parts) and path.is_file():
-                places.setdefault(path.name, (path, DOCUMENT))
-        for name, (path, kind) in sorted(places.items()):
-            target, size = f"{model.subdirectory}/{name}", path.stat().st_size
-            sha256, sha384 = (compute_digest(path, algorithm).value for algorithm in ("sha256", "sha384"))
-            files.append(ArtifactFile(model.full_name, target, kind, size, sha256, sha384, path))
+            places.setdefault(f"{model.subdirectory}/{_LICENSE}", (license_path(model), DOCUMENT))
+        for path in (f"{model.subdirectory}/{name}" for name in _card_names(model)):
+            if (places or has_parts) and possible[path].is_file():
+                places.setdefault(path, (possible[path], DOCUMENT))
+        for target, (source, kind) in sorted(places.items()):
+            size = source.stat().st_size
+            sha256, sha384 = (compute_digest(source, algorithm).value for algorithm in ("sha256", "sha384"))
+            files.append(ArtifactFile(model.full_name, target, kind, size, sha256, sha384, source))
     return files
 
 
@@ -172,31 +197,20 @@ def _model_config(
 
 
 def read_artifact(manifest: bytes, address: OciAddress) -> list[ArtifactFile]:
-    """The files that a manifest lists.
+    """The files that a manifest lists; the model of each has the name of the folder.
 
     Raises:
         SourceError: it is not the manifest of an artifact that posezoo pushed, or a path is not allowed.
     """
-    files = []
     try:
-        stated = json.loads(manifest)
+        stated = parse_json(manifest)
         kind = stated.get("artifactType") or stated.get("config", {}).get("mediaType") or stated["mediaType"]
         if kind not in (MODEL_PACK, CONFIG):
             raise ValueError(f"its type is {kind}, not {MODEL_PACK}")
-        for layer in stated["layers"]:
-            notes = layer["annotations"]
-            path, size, sha384 = notes[PATH], int(layer["size"]), notes[SHA384]
-            if problem := explain_unsafe_file_name(path):
-                raise ValueError(f"the path {path} {problem}")
-            if not re.fullmatch(rf"(?:{'|'.join(Family)})/[^/]+/.+", path):
-                raise ValueError(f"the path {path} is not in the folder of a model")
-            if not re.fullmatch("sha256:[0-9a-f]{64} [0-9a-f]{96}", f"{layer['digest']} {sha384}"):
-                raise ValueError(f"{path} has no SHA-256 and SHA-384")
-            digest = layer["digest"].partition(":")[2]
-            files.append(ArtifactFile(str(notes[MODEL]), path, layer["mediaType"], size, digest, sha384))
+        files = [_read_layer(layer) for layer in stated["layers"]]
         if len({case_folded(file.path) for file in files}) < len(files):
             raise ValueError("two files have the same path")
-    except (ValueError, LookupError, TypeError, AttributeError, RecursionError) as error:
+    except (ValueError, LookupError, TypeError, AttributeError) as error:
         reason = f"{error.args[0]} is missing" if isinstance(error, KeyError) else str(error)
         raise SourceError(
             f"{address}: is not an artifact of posezoo: {reason[:300]}", hint=_PUSH_AGAIN
@@ -204,60 +218,161 @@ def read_artifact(manifest: bytes, address: OciAddress) -> list[ArtifactFile]:
     return files
 
 
-def pull_files(
+def _read_layer(layer: Mapping[str, Any]) -> ArtifactFile:
+    notes, size = layer["annotations"], layer["size"]
+    path, sha384 = notes[PATH], notes[SHA384]
+    if problem := explain_unsafe_file_name(path):
+        raise ValueError(f"the path {path} {problem}")
+    if not re.fullmatch(rf"(?:{'|'.join(Family)})/[^/]+/.+", path):
+        raise ValueError(f"the path {path} is not in the folder of a model")
+    folder = path.split("/")[1]
+    if problem := explain_invalid_model_name(folder.replace(TAG_MARK, "-", 1)):
+        raise ValueError(f"the path {path} is not in the folder of a model: {problem}")
+    if not re.fullmatch("sha256:[0-9a-f]{64} [0-9a-f]{96}", f"{layer['digest']} {sha384}"):
+        raise ValueError(f"{path} has no SHA-256 and SHA-384")
+    if type(size) is not int or size < 0:
+        raise ValueError(f"the size of {path} is not a number of bytes")
+    digest = layer["digest"].partition(":")[2]
+    return ArtifactFile(folder, path, str(layer["mediaType"]), size, digest, sha384)
+
+
+def find_model(path: str, registry: Registry) -> Model | None:
+    """The model or composite in whose folder a file of an artifact lies; None if there is none.
+
+    Raises:
+        SpecError: its model.yml has a mistake.
+        UnknownModelError: it has no such variant.
+    """
+    for name in reversed(path.split("/")[1:3]):  # a part lies in the folder of its composite
+        if name.partition(TAG_MARK)[0] in registry.entries:
+            model = registry.find(name)
+            if path.startswith(f"{model.subdirectory}/"):
+                return model
+    return None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedFile:
+    """A file that may be pulled."""
+
+    file: ArtifactFile
+    target: Path
+    expected: SourceFile  # with the digest of model.yml or the lock, or else that of the artifact
+
+
+@dataclass(frozen=True, slots=True)
+class PullPlan:
+    """The files of one model that may be pulled."""
+
+    model: Model
+    files: Sequence[PlannedFile]
+
+
+def plan_pull(
     files: Sequence[ArtifactFile],
-    client: OciClient,
     registry: Registry,
     layout: ModelLayout,
     lock: LockFile,
-    context: DownloadContext,
-) -> None:
+    allowed_licenses: Collection[str],
+) -> list[PullPlan]:
+    """Decide where each file goes and what it must be, before any is downloaded.
+
+    Only the paths count: a file is of the model in whose folder it lies, and that model must name it.
+
+    Raises:
+        DownloadError: a model does not name a file, or declares another one.
+        LicenseError: a model's license is not allowed.
+        LockError: a strict lock does not list a model, a file or an IR.
+        SpecError: a model.yml has a mistake.
+        UnknownModelError: the registry has no model for a folder.
+    """
+    models: dict[str, Model] = {}
+    by_model: dict[str, list[ArtifactFile]] = {}
+    for file in files:
+        model = find_model(file.path, registry)
+        if model is None:
+            folder = "/".join(file.path.split("/")[:2])
+            hint = "--models_dir or --registry names the registry that has it"
+            raise UnknownModelError(f"no model has the folder {folder} of the artifact", hint=hint)
+        models[model.full_name] = model
+        by_model.setdefault(model.full_name, []).append(file)
+    return [
+        _plan_model(models[name], of_model, layout, lock, allowed_licenses)
+        for name, of_model in by_model.items()
+    ]
+
+
+def _plan_model(
+    model: Model,
+    files: Sequence[ArtifactFile],
+    layout: ModelLayout,
+    lock: LockFile,
+    allowed_licenses: Collection[str],
+) -> PullPlan:
+    declared: dict[str, SourceFile] = {}
+    if isinstance(model, ModelSpec):
+        refuse_license(model, allowed_licenses)
+        model = lock.with_pins(model)
+        declared = {f"{model.subdirectory}/{file.name}": file for file in model.files}
+        _require_locked_irs(files, model, lock)
+    places = list_places(model, layout)
+    planned = []
+    for file in files:
+        if file.path not in places:
+            problem = f"{file.path}: is no file of {model.full_name}: its model.yml does not name it"
+            raise SourceError(problem, hint=_PUSH_AGAIN)
+        known = declared.get(file.path) or SourceFile(file.path.split("/", 2)[2], None, None, ())
+        planned.append(PlannedFile(file, places[file.path], _pin(known, file)))
+    return PullPlan(model, planned)
+
+
+def _require_locked_irs(files: Sequence[ArtifactFile], spec: ModelSpec, lock: LockFile) -> None:
+    stated = {file.path: FileContent(file.size, Digest("sha384", file.sha384)) for file in files}
+    for precision in Precision:
+        paths = [f"{spec.subdirectory}/{name}" for name in _ir_names(spec, precision)]
+        agreed = lock.agreed_ir(spec, precision)
+        if agreed is not None and any(path in stated for path in paths):
+            contents = zip(SUFFIXES, map(stated.get, paths), strict=False)
+            agreed.require({suffix: content for suffix, content in contents if content is not None})
+
+
+def _pin(known: SourceFile, file: ArtifactFile) -> SourceFile:
+    """What a file must be; a DigestError or SizeError if the artifact contradicts model.yml or the lock."""
+    stated = {"sha256": file.sha256, "sha384": file.sha384}
+    pin = known.checksum or Digest("sha384", file.sha384)
+    if (digits := stated.get(pin.algorithm, pin.value)) != pin.value:
+        actual = Digest(pin.algorithm, digits)
+        raise DigestError(f"{file.path}: the artifact has {actual}, but {known.pin_text} is declared")
+    if known.size not in (None, file.size):
+        raise SizeError(f"{file.path}: the artifact has {file.size} bytes, {known.size} are declared")
+    return replace(known, size=file.size, checksum=pin)
+
+
+def pull_files(plan: PullPlan, client: OciClient, layout: ModelLayout, context: DownloadContext) -> None:
     """Download the files of one model; verified ones are kept, and interrupted ones are continued.
 
-    A file that the registry declares must be the declared one. The record of an IR is written last, so an
-    incomplete IR has none.
+    The record of an IR is written last, so an incomplete IR has none.
 
     Raises:
         DownloadError: a file cannot be downloaded, or is not the expected one.
-        LicenseError: the options do not allow the model's license.
-        LockError: a strict lock does not list a file or an IR.
         OutputError: a file cannot be written.
     """
-    name, declared = files[0].model, dict[Path, SourceFile]()
-    spec = registry.find(name) if registry.has_name(name.partition("@")[0]) else None
-    if isinstance(spec, ModelSpec):
-        refuse_license(spec, context.options.allow_licenses)
-        spec = lock.with_pins(spec)
-        declared = {layout.file_path(spec, file): file for file in spec.files}
-        contents = {file.path: FileContent(file.size, Digest("sha384", file.sha384)) for file in files}
-        for precision in () if spec.is_ir else Precision:
-            ir = f"{spec.subdirectory}/{precision}/{spec.name}"
-            agreed = lock.agreed_ir(spec, precision)
-            if agreed is not None and f"{ir}.xml" in contents:
-                agreed.require({suffix: contents[ir + suffix] for suffix in SUFFIXES})
-    elif spec is None and lock.is_strict:
-        raise LockError(f"{name}: is not in {lock.path}, and --locked allows nothing else")
-    elif spec is None:
-        context.warn(f"{name}: the registry of models does not have it, so only the artifact states digests")
 
-    def download(file: ArtifactFile) -> None:
-        target = layout.output_dir / file.path
+    def download(planned: PlannedFile) -> None:
+        file, target, expected = planned.file, planned.target, planned.expected
         if target.name == CARD and target.exists() and not has_note(target, OURS):
             context.warn(f"{target}: posezoo did not write it, so it is kept")
             return
         with writing(target):
             target.parent.mkdir(parents=True, exist_ok=True)
-        known = declared.get(target) or SourceFile(file.path.split("/", 2)[2], None, None, ())
-        known = replace(known, size=file.size, checksum=known.checksum or Digest("sha384", file.sha384))
-        blob = client.blob_candidate(f"sha256:{file.sha256}", known)
-        download_file(known, target, context, (*store_candidates(known, context), blob))
-        for digest in (Digest("sha256", file.sha256), Digest("sha384", file.sha384)):
-            if compute_digest(target, digest.algorithm) != digest:
-                raise DigestError(f"{target}: the artifact states {digest}, which is wrong", hint=_PUSH_AGAIN)
+        candidates = *store_candidates(expected, context), client.blob_candidate(file.sha256, expected)
+        digests = Digest("sha256", file.sha256), Digest("sha384", file.sha384)
+        others = [digest for digest in digests if digest != expected.checksum]
+        download_file(expected, target, context, candidates, also=others)
 
-    records = [file for file in files if file.path.endswith(f"/{_RECORD}")]
-    context.pool.run_all(download, [file for file in files if file not in records])
+    records = [each for each in plan.files if each.target.name == _RECORD]
+    context.pool.run_all(download, [each for each in plan.files if each not in records])
     context.pool.run_all(download, records)
-    if isinstance(spec, ModelSpec):
-        places = [(file, path) for path, file in declared.items()]
+    if isinstance(spec := plan.model, ModelSpec):
+        places = [(file, layout.file_path(spec, file)) for file in spec.files]
         update_provenance_json(layout.model_download_dir(spec), spec, places)

@@ -114,10 +114,10 @@ class OciClient:
             raise DigestError(f"{self._address}: the registry sends a manifest with the digest {digest}")
         return content
 
-    def blob_candidate(self, digest: str, file: SourceFile) -> Candidate:
-        """A blob (``sha256:...``) as a candidate of ``download_file``."""
-        name = str(self._address)
-        return Candidate(name, CandidateKind.SOURCE, lambda state: self._open(f"blobs/{digest}", file, state))
+    def blob_candidate(self, sha256: str, file: SourceFile) -> Candidate:
+        """A blob as a candidate of ``download_file``."""
+        name, path = str(self._address), f"blobs/sha256:{sha256}"
+        return Candidate(name, CandidateKind.SOURCE, lambda state: self._open(path, file, state))
 
     def upload_blob(self, digest: str, open_blob: Callable[[], IO[bytes]]) -> None:
         """Upload a blob, unless the repository has it; the registry verifies its digest."""

@@ -10,6 +10,7 @@ With ``--format json`` it prints::
 from __future__ import annotations
 
 import argparse
+from dataclasses import replace
 from fnmatch import fnmatchcase
 from hashlib import sha256
 
@@ -40,7 +41,7 @@ FLAGS = (
 def run(args: argparse.Namespace) -> int:
     """Pull, and print the paths of the files."""
     from posezoo.download.context import ConnectionPool, DownloadContext
-    from posezoo.oci.model_artifact import pull_files, read_artifact
+    from posezoo.oci.model_artifact import find_model, plan_pull, pull_files, read_artifact
     from posezoo.oci.oci_client import OciClient
 
     context = flags.context_from_args(args)
@@ -49,7 +50,10 @@ def run(args: argparse.Namespace) -> int:
     with Console(quiet=args.quiet) as console, ConnectionPool(options) as pool:
         client = OciClient(args.address, DownloadContext(str(args.address), options, console, pool=pool))
         manifest = client.read_manifest()
-        digest, files = f"sha256:{sha256(manifest).hexdigest()}", read_artifact(manifest, args.address)
+        digest, files = f"sha256:{sha256(manifest).hexdigest()}", []
+        for file in read_artifact(manifest, args.address):
+            model = find_model(file.path, context.registry)
+            files.append(replace(file, model=model.full_name) if model else file)
         if args.models:
             # The name of a composite is the folder of its parts.
             names = {name for file in files for name in (file.model, file.path.split("/")[1])}
@@ -59,10 +63,11 @@ def run(args: argparse.Namespace) -> int:
                     raise UnknownModelError(f"{args.address}: has no model {pattern}", hint=hint)
             wanted = {name for name in names for pattern in args.models if fnmatchcase(name, pattern)}
             files = [file for file in files if wanted & {file.model, file.path.split("/")[1]}]
-        for name in dict.fromkeys(file.model for file in files if not args.dry_run):
+        plans = plan_pull(files, context.registry, layout, context.lock, options.allow_licenses)
+        for plan in plans if not args.dry_run else ():
+            name = plan.model.full_name
             with DownloadContext(name, options, console, pool=pool, records_origins=True) as downloads:
-                of_model = [file for file in files if file.model == name]
-                pull_files(of_model, client, context.registry, layout, context.lock, downloads)
+                pull_files(plan, client, layout, downloads)
     paths = [f"{'would download ' if args.dry_run else ''}{layout.output_dir / file.path}" for file in files]
     print_result(args, describe(args.address, digest, files), *paths)
     return 0
