@@ -189,6 +189,14 @@ def _registry_names(value: object) -> tuple[str, ...]:
     return tuple(names)
 
 
+def _hosts(value: object) -> tuple[str, ...]:
+    hosts = tuple(str(item) for item in _split_list(value, ","))
+    for host in hosts:
+        if not re.fullmatch(r"([\w.-]+|\[[\da-fA-F:.]+\])(:\d{1,5})?", host, re.ASCII):
+            raise ValueError(f"expected HOST or HOST:PORT, got {redact_secrets(host)!r}")
+    return hosts
+
+
 def _license_globs(value: object) -> tuple[str, ...]:
     globs = tuple(str(item) for item in _split_list(value, ","))
     if not all(globs) or not globs:
@@ -363,6 +371,14 @@ class Settings:
     allow_http: bool = _setting(_switch, False, "also allow plain http for files that have no checksum")
     allow_private_redirects: bool = _setting(
         _switch, False, "follow redirects from a public host to an address in a private network"
+    )
+    login_host: tuple[str, ...] = _setting(
+        _hosts,
+        (),
+        "another host, such as auth.example.org, that may get the password of an OCI registry which names it "
+        "for logins",
+        "HOST",
+        repeats=True,
     )
     jobs: int = _setting(
         _integer_up_to(MOST_JOBS), 1, "number of files to download at the same time (default: 1)", "N"

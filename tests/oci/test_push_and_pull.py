@@ -797,3 +797,117 @@ def test_a_size_that_is_none_is_one_error(size, reason):
     manifest = json.dumps({"artifactType": MODEL_PACK, "layers": [layer]}).replace('"SIZE"', size)
     with pytest.raises(SourceError, match=reason):
         read_artifact(manifest.encode(), OciAddress("registry.invalid", "team/net", "1"))
+
+
+@pytest.fixture
+def token_registry() -> Iterator[tuple[Server, str]]:
+    """A registry without files that wants a token, and its host; ``realm`` names its login service."""
+    with Server() as server:
+        yield server, server.url().removeprefix("http://").rstrip("/")
+
+
+def ask_for_token(server: Server, realm: str) -> None:
+    server.serve("v2/", status=[401] * 99, headers={"WWW-Authenticate": f'Bearer realm="{realm}"'})
+
+
+TOKEN_QUERY = "token?service=&scope=repository%3Ateam%2Fnet%3Apull"
+
+
+@pytest.mark.parametrize("identity", [False, True])
+def test_a_password_goes_only_to_a_login_service_of_the_registry_or_an_allowed_one(
+    zoo, tmp_path, token_registry, identity
+):
+    server, host = token_registry
+    entry = {"identitytoken": "ident1ty"} if identity else {"auth": base64.b64encode(b"ann:pw").decode()}
+    config = tmp_path / "docker"
+    config.mkdir()
+    (config / "config.json").write_text(json.dumps({"auths": {host: entry}}))
+    with Server() as other:
+        for path in ("token", TOKEN_QUERY):
+            other.serve(path, b'{"token": "t0ken"}')
+        ask_for_token(server, other.url("token"))
+        other_host = other.url().removeprefix("http://").rstrip("/")
+        words = ["pull", f"oci://{host}/team/net:1", "--attempts", 1]
+        ended = run(zoo, *words, DOCKER_CONFIG=str(config))
+        assert ended.returncode == 1 and f"sends its logins to '{other_host}'" in ended.stderr
+        assert f"hint: if that host belongs to the registry: --login_host {other_host}" in ended.stderr
+        assert other.requests == []
+        # Without a password there is nothing to lose.
+        run(zoo, *words, DOCKER_CONFIG=str(tmp_path))
+        assert [request.headers["Authorization"] for request in other.requests] == [None]
+        run(zoo, *words, "--login_host", other_host, DOCKER_CONFIG=str(config))
+        assert len(other.requests) == 2
+    assert "Bearer t0ken" in [request.headers["Authorization"] for request in server.requests]
+
+
+@pytest.mark.parametrize(
+    "realm", ["https://169.254.169.254/token", "https://127.0.0.1:8443/token", "http://10.0.0.1/token"]
+)
+def test_a_login_service_of_a_public_registry_is_not_on_a_private_network(realm):
+    from posezoo.download.context import DownloadContext
+    from posezoo.download.options import DownloadOptions
+    from posezoo.oci.oci_client import OciClient
+
+    with DownloadContext("a", DownloadOptions(None, attempts=1)) as context:
+        client = OciClient(OciAddress("registry.example.org", "team/net", "1"), context)
+        with pytest.raises(SourceError, match=r"a private network|not an https URL"):
+            client._request_token({"realm": realm}, "", "", "")
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        b'{"token": "t", "expires_in": %s}' % (b"9" * 400),
+        b'{"token": "t", "expires_in": 1e999}',
+        b'{"token": "t", "expires_in": null}',
+        b'{"token": "secret\\r\\nX-Other: 1"}',
+        b'{"token": [1]}',
+        b'{"token": ' + b"[" * 100_000 + b"]" * 100_000 + b"}",
+        b"[" * 100_000,
+        b'"t"',
+    ],
+)
+def test_what_is_no_token_is_one_error(zoo, token_registry, answer):
+    server, host = token_registry
+    ask_for_token(server, server.url("token"))
+    server.serve(TOKEN_QUERY, answer)
+    ended = run(zoo, "pull", f"oci://{host}/team/net:1", "--attempts", 1)
+    assert ended.returncode == 1 and "its login service sends no token" in ended.stderr
+    assert "secret" not in ended.stderr
+
+
+@pytest.mark.parametrize(
+    "realm", ["http://[bad", "http://a:b/token", "http://\udcff/", "//[", "http://\x01/"]
+)
+def test_a_login_service_with_an_invalid_address_is_one_error(zoo, token_registry, realm):
+    server, host = token_registry
+    ask_for_token(server, realm.encode("utf-8", "surrogateescape").decode("latin-1"))
+    ended = run(zoo, "pull", f"oci://{host}/team/net:1", "--attempts", 1)
+    assert ended.returncode == 1 and f"error: oci://{host}/team/net:1:" in ended.stderr
+
+
+@pytest.mark.parametrize("location", ["http://[bad", "http://host:99999/", "http://a b/", "//["])
+def test_an_upload_to_an_invalid_address_is_one_error(zoo, token_registry, location):
+    from posezoo.download.context import DownloadContext
+    from posezoo.download.options import DownloadOptions
+    from posezoo.oci.oci_client import OciClient
+
+    server, host = token_registry
+    server.serve("v2/", b"{}")
+    with DownloadContext("a", DownloadOptions(None, attempts=1)) as context:
+        client = OciClient(OciAddress(host, "team/net", "1"), context)
+        with pytest.raises(SourceError, match="the request failed"):
+            client._send("PUT", location, 201)
+
+
+@pytest.mark.parametrize("answer", ['{"Secret": ' * 100_000, "[]", '{"Secret": 1e999}', '"'])
+def test_a_credential_helper_that_answers_something_else_is_one_error(tmp_path, monkeypatch, answer):
+    helper = tmp_path / "docker-credential-tests"
+    (tmp_path / "answer").write_text(answer)
+    helper.write_text(f"#!/bin/sh\ncat {tmp_path}/answer\n")
+    helper.chmod(0o755)
+    monkeypatch.setenv("PATH", f"{tmp_path}:{os.environ['PATH']}")
+    monkeypatch.setenv("DOCKER_CONFIG", str(tmp_path))
+    (tmp_path / "config.json").write_text('{"credsStore": "tests"}')
+    with pytest.raises(SourceError, match=r"config\.json: the login for registry\.invalid cannot be read"):
+        read_docker_login("registry.invalid")

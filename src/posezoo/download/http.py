@@ -180,15 +180,28 @@ def _follow_redirects(
         response.close()
         with translate_errors(timeout_s):
             target = urljoin(url, location)
-        is_internal = not _uses_proxy(url, download_options) and is_private(PEERS.last)
-        by_proxy = _uses_proxy(target, download_options)
-        refuse_unsafe_redirect(url, target, download_options, by_proxy=by_proxy)
-        public_only = not (by_proxy or is_internal or download_options.allow_private_redirects)
+        public_only = require_safe_target(url, target, download_options)
         if target in requested and not response.cookies:  # with a cookie the next response may differ
             circle = " -> ".join(map(redact_secrets, [*requested[requested.index(target) :], target]))
             raise SourceError(f"redirects in a circle: {circle[:400]}")
         url = target
     raise SourceError(f"redirects more than {_MOST_REDIRECTS} times")
+
+
+def require_safe_target(url: str, target: str, download_options: DownloadOptions) -> bool:
+    """Check a URL that the server at ``url`` names; this thread's last request must be one to that server.
+
+    Returns:
+        Whether ``public_addresses_only`` must hold for the request to it.
+
+    Raises:
+        SourceError: it is not valid, or see ``refuse_unsafe_redirect``.
+    """
+    with translate_errors(download_options.timeout_s):
+        is_internal = not _uses_proxy(url, download_options) and is_private(PEERS.last)
+        by_proxy = _uses_proxy(target, download_options)
+        refuse_unsafe_redirect(url, target, download_options, by_proxy=by_proxy)
+    return not (by_proxy or is_internal or download_options.allow_private_redirects)
 
 
 def send_request(

@@ -42,6 +42,8 @@ class DownloadOptions:
     allow_http: bool = False  # also use plain http for files without a SHA-256 or SHA-384
     #: Follow redirects from a public host to an address of this machine or network.
     allow_private_redirects: bool = False
+    #: Hosts, with a port or for https, that may get the password of an OCI registry, besides its own.
+    login_hosts: tuple[str, ...] = ()
     verify: bool = False  # hash existing files even if their record says that they are verified
     jobs: int = 1  # how many files are downloaded at once
     connections: int = 1  # how many connections a large file may use

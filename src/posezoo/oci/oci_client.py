@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import base64
 import io
-import json
 import math
 import os
 import re
 import subprocess
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from hashlib import sha256
@@ -42,6 +41,7 @@ from posezoo.errors import (
     sanitize,
 )
 from posezoo.files.file_record import read_json
+from posezoo.files.foreign_json import parse_json
 from posezoo.http_headers import HostHeader
 from posezoo.spec.model import SourceFile
 
@@ -54,6 +54,9 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 # A manifest has some 500 bytes for each file; registries accept up to 4 MiB.
 _MANIFEST_FILE = SourceFile("the manifest", None, None, (), 4 << 20)
+
+# The login service of Docker Hub has another host, which no one has to allow.
+_LOGIN_HOSTS = {"docker.io": ("auth.docker.io",)}
 
 # The grammar of references: https://github.com/distribution/reference
 _ADDRESS = re.compile(
@@ -169,7 +172,10 @@ class OciClient:
             raise
 
     def _url(self, path: str) -> str:
-        return urljoin(f"{self._root}{self._address.repository}/", path)
+        from posezoo.download.http_connections import translate_errors
+
+        with translate_errors(self._context.options.timeout_s):
+            return urljoin(f"{self._root}{self._address.repository}/", path)
 
     def _send(
         self, method: str, path: str, expected: int, data: IO[bytes] | None = None, content_type: str = ""
@@ -206,7 +212,7 @@ class OciClient:
 
         https://distribution.github.io/distribution/spec/auth/token/
         """
-        from posezoo.download.http import refuse_status, send_request
+        from posezoo.download.http import refuse_status
 
         self._login, ends = (), math.inf
         response, options = self._ping(), self._context.options
@@ -219,27 +225,58 @@ class OciClient:
         login = f"Basic {base64.b64encode(f'{user}:{secret}'.encode()).decode()}" if secret else ""
         stated = dict(re.findall(r'(\w+)="([^"]*)"', rest))
         if kind.lower() == "bearer":
-            realm = stated.get("realm", "")
-            if not realm.startswith(("https://", f"{self._root.partition(':')[0]}://")):
-                raise SourceError(f"names {sanitize(realm)} for logins, which is not an https URL")
-            query = {"service": stated.get("service", ""), "scope": self._scope}
-            method, url, form = "GET", f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}", None
-            if user == "<token>":  # an identity token (OAuth 2.0) in place of a password
-                form = {"grant_type": "refresh_token", "refresh_token": secret, "client_id": "posezoo"}
-                form, method, url, login = form | query, "POST", realm, ""
-            headers = {"Authorization": login} if login else {}
-            with send_request(self._context.pool.session(), method, url, options, headers, form) as response:
-                refuse_status(response)
-                try:
-                    granted = json.loads(response.raw.read(1 << 20, decode_content=True))
-                    login = f"Bearer {granted.get('token') or granted['access_token']}"
-                    # 60 seconds if it is not stated.
-                    ends = time.monotonic() + 0.8 * float(granted.get("expires_in", 60))
-                except (ValueError, LookupError, TypeError, AttributeError) as error:
-                    raise SourceError("its login service sends no token") from error
+            login, ends = self._request_token(stated, user, secret, login)
         elif kind.lower() != "basic" or not login:
             refuse_status(response)
         self._login, self._login_ends = (HostHeader.for_url(self._root, "Authorization", login),), ends
+
+    def _request_token(
+        self, stated: Mapping[str, str], user: str, secret: str, login: str
+    ) -> tuple[str, float]:
+        """A token from the service that the registry names for logins, and when to get the next one."""
+        from posezoo.download.http import refuse_status, require_safe_target, send_request
+        from posezoo.download.http_connections import public_addresses_only, translate_errors
+
+        options, realm = self._context.options, stated.get("realm", "")
+        if not realm.startswith(("https://", f"{self._root.partition(':')[0]}://")):
+            raise SourceError(f"names {sanitize(realm)} for logins, which is not an https URL")
+        public_only = require_safe_target(self._root, realm, options)
+        if secret:
+            self._require_allowed(realm)
+        query = {"service": stated.get("service", ""), "scope": self._scope}
+        method, url, form = "GET", f"{realm}{'&' if '?' in realm else '?'}{urlencode(query)}", None
+        if user == "<token>":  # an identity token (OAuth 2.0) in place of a password
+            form = {"grant_type": "refresh_token", "refresh_token": secret, "client_id": "posezoo"}
+            form, method, url, login = form | query, "POST", realm, ""
+        headers = {"Authorization": login} if login else {}
+        with (
+            public_addresses_only(public_only),
+            translate_errors(options.timeout_s),
+            send_request(self._context.pool.session(), method, url, options, headers, form) as response,
+        ):
+            refuse_status(response)
+            answer = response.raw.read(1 << 20, decode_content=True)
+        try:
+            granted = parse_json(answer)
+            token = granted.get("token") or granted["access_token"]
+            if not re.fullmatch("[!-~]+", token):  # the error of a header with another character shows it
+                raise ValueError("is not a token")
+            # 60 seconds if it is not stated.
+            return f"Bearer {token}", time.monotonic() + 0.8 * float(granted.get("expires_in", 60))
+        except (ValueError, LookupError, TypeError) as error:
+            raise SourceError("its login service sends no token") from error
+
+    def _require_allowed(self, realm: str) -> None:
+        """Raise a SourceError if the password for the registry must not be sent to its login service."""
+        own = HostHeader.for_url(self._root, "", "").host
+        allowed = (own, *_LOGIN_HOSTS.get(self._address.host, ()), *self._context.options.login_hosts)
+        if any(HostHeader(host, "", "").applies_to(realm) for host in allowed):
+            return
+        host = urlsplit(realm).netloc.rpartition("@")[2]
+        raise SourceError(
+            f"sends its logins to {sanitize(host)}, another host, which does not get your password unasked",
+            hint=f"if that host belongs to the registry: --login_host {sanitize(host)[1:-1]}",
+        )
 
     def _ping(self) -> requests.Response:
         """Ask for the login; over http if the registry has no TLS and is on this machine, or if allowed."""
@@ -277,7 +314,7 @@ def read_docker_login(host: str) -> tuple[str, str]:
         if helper := config.get("credHelpers", {}).get(name) or config.get("credsStore"):
             command = [f"docker-credential-{helper}", "get"]
             ended = subprocess.run(command, input=name.encode(), capture_output=True, check=False)
-            stored = json.loads(ended.stdout) if ended.returncode == 0 else {}
+            stored = parse_json(ended.stdout) if ended.returncode == 0 else {}
             return str(stored.get("Username", "")), str(stored.get("Secret", ""))
         entry = config.get("auths", {}).get(name, {})
         if token := entry.get("identitytoken"):

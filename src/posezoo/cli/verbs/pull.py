@@ -32,7 +32,7 @@ posezoo pull oci://localhost:5000/zoo:2026-11 --dry_run
 FLAGS = (
     ADDRESS,
     Flag("models MODEL", "names or globs of models in the artifact (default: all)", nargs="*"),
-    f"weights_dir {flags.CACHE} jobs connections {flags.LOCK} {flags.REGISTRY}",
+    f"weights_dir {flags.CACHE} login_host jobs connections {flags.LOCK} {flags.REGISTRY}",
     Flag("--dry_run", "ask the registry only for the list of files, and print it; change nothing"),
     flags.FORMAT,
 )

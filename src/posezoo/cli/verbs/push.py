@@ -54,7 +54,7 @@ FLAGS = (
     Flag("--without_ir", "push only the published files"),
     flags.weights_dir_flag("folder of the models' files and IR"),
     flags.download_dir_flag(),
-    f"attempts {flags.HTTP} {flags.REGISTRY} dry_run {flags.FORMAT}",
+    f"attempts {flags.HTTP} login_host {flags.REGISTRY} dry_run {flags.FORMAT}",
 )
 
 
