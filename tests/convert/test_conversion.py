@@ -478,3 +478,20 @@ def test_model_info_is_written_into_the_ir_as_open_model_zoo_does(tmp_path):
     assert {step.reason for step in plan_conversion(changed, layout).irs} == {
         "model.yml or the flags have changed"
     }
+
+
+@pytest.mark.parametrize(
+    ("bad", "reason"),
+    [
+        (b"\xff\xfe", "a name that is not UTF-8"),
+        (b"\xed\xa0\x80", "a name that is not UTF-8"),
+        (b"\x01\x02", "a character that XML does not allow"),
+    ],
+)
+@pytest.mark.parametrize("name", [b"image", b"stem", b"heatmaps", b"kernel0"])
+def test_a_name_that_no_ir_can_have_is_an_error(tmp_path, name, bad, reason):
+    content = network("onnx").replace(name, bad + name[len(bad) :])
+    spec, layout = tiny(tmp_path, kind="onnx", content=content, framework=Framework.ONNX, outputs=())
+    with pytest.raises(ConversionError, match=reason):
+        convert_model(spec, layout)
+    assert not list(layout.output_dir.rglob("*.xml"))

@@ -457,6 +457,7 @@ def test_it_opens_no_socket(tmp_path):
             tells(f"""
             import socket, urllib.request
             told = []
+            pair = socket.socketpair(type=socket.SOCK_DGRAM)
             for attempt in (
                 lambda: urllib.request.urlopen(
                     "http://127.0.0.1:{server.server_port}/secret", timeout=3).read(),
@@ -465,6 +466,9 @@ def test_it_opens_no_socket(tmp_path):
                 lambda: socket.socket(socket.AF_UNIX).connect({abstract!r}),
                 lambda: socket.socket(socket.AF_NETLINK, socket.SOCK_RAW),
                 lambda: socket.socket(socket.AF_VSOCK),
+                lambda: pair[0].sendto(b"x", "/run/docker.sock"),
+                lambda: pair[0].connect({abstract!r}),
+                lambda: pair[0].send(b"x"),  # which reaches the code itself
             ):
                 try:
                     attempt()
@@ -475,7 +479,7 @@ def test_it_opens_no_socket(tmp_path):
         )
     server.shutdown()
     server.server_close()
-    assert told == ["refused"] * 6
+    assert told == ["refused"] * 8 + ["sent"]
     assert requested == []
 
 

@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 import numpy as np
 import numpy.typing as npt
 
+from posezoo.errors import ConversionError
 from posezoo.ir.provenance import OutputRounding
 from posezoo.spec.model import Output
 
@@ -105,8 +106,7 @@ def measure_rounding(
 def read_constants(xml: Path) -> Iterator[tuple[str, Array]]:
     """The names and values of the constants of an IR; values of other types than floats are bytes."""
     weights = _open_weights(xml)
-    root: Any = ElementTree.parse(xml).getroot()
-    for layer in root.iter("layer"):
+    for layer in _read_xml(xml).iter("layer"):
         if layer.get("type") == "Const":
             values = _read_values(weights, _find_values(layer))
             shape = [int(size) for size in layer.find("data").get("shape").split(",") if size.strip()]
@@ -126,8 +126,15 @@ def _read_values(weights: Array, constant: tuple[str, int, int]) -> Array:
 def _read_nodes(xml: Path) -> list[_Node]:
     """The operations of an IR in the order of its file, without conversions of constants from FP16."""
     nodes: list[_Node] = []
-    _add_nodes(ElementTree.parse(xml).getroot(), nodes)
+    _add_nodes(_read_xml(xml), nodes)
     return nodes
+
+
+def _read_xml(xml: Path) -> Any:
+    try:
+        return ElementTree.parse(xml).getroot()
+    except ElementTree.ParseError as error:  # a name in a subgraph has a character that XML does not allow
+        raise ConversionError(f"{xml.name}: OpenVINO wrote an IR that is not valid XML: {error}") from error
 
 
 def _add_nodes(graph: Any, nodes: list[_Node]) -> dict[str, int]:

@@ -20,7 +20,7 @@ from posezoo.convert.formats.tensorflow import SAVED_MODEL_FILE
 from posezoo.errors import ConversionError, MissingPackageError, sanitize
 from posezoo.files import verified_files
 from posezoo.files.postprocess_state import is_unpacked
-from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
+from posezoo.ir.openvino_import import error_text, explain_invalid_names, import_openvino, openvino_core
 from posezoo.layout import ModelLayout
 from posezoo.registry import format_command
 from posezoo.resolve.resolved import UPSTREAM_RESULTS
@@ -200,6 +200,8 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
         raise
     except Exception as error:  # OpenVINO's frontends raise classes that derive from Exception directly
         raise ConversionError(f"{path}: OpenVINO cannot read it: {error_text(error)}") from error
+    if problem := explain_invalid_names(network):
+        raise ConversionError(f"{path}: {problem}", hint="rename it where the file is made")
     if declared:  # without this, the outputs have the order of their names
         from posezoo.convert.graph_cutting import cut_outputs, find_output
 

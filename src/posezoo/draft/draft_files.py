@@ -14,7 +14,7 @@ from posezoo.download.model_download import download_model
 from posezoo.download.options import DownloadOptions
 from posezoo.errors import ConversionError, SettingsError, sanitize
 from posezoo.events import Listener, ignore_event
-from posezoo.ir.openvino_import import error_text, import_openvino
+from posezoo.ir.openvino_import import error_text, explain_invalid_names, import_openvino
 from posezoo.layout import ModelLayout
 from posezoo.spec import model
 from posezoo.spec.safe_names import explain_unsafe_file_name
@@ -136,6 +136,8 @@ def _read_ports(
         return (), (), error.problem
     except RuntimeError as error:
         return (), (), error_text(error)
+    if problem := explain_invalid_names(network):
+        return (), (), problem
     inputs = []
     for name, shape in _describe(network.inputs, "input"):
         ir_layout = ""

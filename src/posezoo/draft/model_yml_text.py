@@ -41,7 +41,8 @@ def format_model_yml(spec: ModelSpec) -> str:
     ]
     for file in spec.files:
         source = file.sources[0]
-        address = format_scalar(str(source.path if isinstance(source, FileSource) else source))
+        url = getattr(source, "url", source)
+        address = format_scalar(str(source.path if isinstance(source, FileSource) else url))
         lines += [
             f"  - name: {format_scalar(file.name)}",
             f"    size: {file.size}",

@@ -3,17 +3,21 @@
 from __future__ import annotations
 
 import os
+import re
 import sys
 import threading
 from types import ModuleType
 from typing import Any, cast
 
-from posezoo.errors import MissingPackageError, import_optional, pip_command
+from posezoo.errors import MissingPackageError, import_optional, pip_command, sanitize
 from posezoo.versions import package_version, parse_version
 from posezoo.workers.threads import library_threads
 
 #: The oldest version; older ones convert MoveNet incorrectly, without an error.
 MINIMUM = (2025, 2)
+
+# https://www.w3.org/TR/xml/#charsets
+_NOT_IN_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
 
 # Only one thread at a time may run the first calls.
 _FIRST_CALL = threading.Lock()
@@ -69,6 +73,18 @@ def fold_constants(network: Any) -> None:
     manager = Manager()
     manager.register_pass(ConstantFolding())
     manager.run_passes(network)
+
+
+def explain_invalid_names(network: Any) -> str:
+    """Which name of an operation or tensor is not UTF-8, or cannot be in XML, as in an IR; empty if none."""
+    for operation in network.get_ops():
+        try:
+            names = {operation.get_friendly_name()}.union(*(port.names for port in operation.outputs()))
+        except UnicodeDecodeError as error:
+            return f"it has a name that is not UTF-8: {sanitize(error.object.decode('utf-8', 'replace'))}"
+        if invalid := next(filter(_NOT_IN_XML.search, sorted(names)), ""):
+            return f"it has a name with a character that XML does not allow: {sanitize(invalid)}"
+    return ""
 
 
 def error_text(error: BaseException) -> str:

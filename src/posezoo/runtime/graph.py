@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from posezoo.errors import InferenceError, suggest
-from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
+from posezoo.ir.openvino_import import error_text, explain_invalid_names, import_openvino, openvino_core
 
 Shape = tuple[int, ...]
 
@@ -73,6 +73,8 @@ class Graph:
             raise InferenceError(
                 f"{xml}: cannot be read as an IR: {error_text(error)}", hint="convert the model again"
             ) from error
+        if problem := explain_invalid_names(self.model):
+            raise InferenceError(f"{xml}: {problem}", hint="rename it in the original, and convert it again")
         self.changes: list[str] = []
         self.decoding = self.read_rt_info("posezoo", "decoding")
         # An IR may resize images itself (posezoo convert --resize). This is disabled: the input gets the

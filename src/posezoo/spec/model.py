@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from enum import Enum
 from pathlib import Path
 
+from posezoo.errors import redact_secrets
 from posezoo.plugins import installed
 
 
@@ -100,7 +101,7 @@ class HttpSource:
     url: str
 
     def __str__(self) -> str:
-        return self.url
+        return redact_secrets(self.url)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ class StorageSource:
     url: str
 
     def __str__(self) -> str:
-        return self.url
+        return redact_secrets(self.url)
 
 
 @dataclass(frozen=True, slots=True)

@@ -95,7 +95,7 @@ def _read_web_url(node: YamlNode) -> str:
     source = read_url(node)
     if not isinstance(source, model.HttpSource):
         raise node.make_error("expected an http(s) URL")
-    return source.url
+    return str(source)  # it is only shown, so without secrets
 
 
 URL: FieldType[model.Source] = FieldType(read_url, ref("address"))

@@ -118,3 +118,20 @@ def test_open_model_zoo_s_models_have_cards_too(shared, tmp_path):
     ended = posezoo("card", "--all", "--models_dir", shared / "data" / "omz-2021.4" / "models", cwd=tmp_path)
     assert ended.returncode == 0
     assert ended.stdout.count("\n## Specification\n") > 250
+
+
+def test_secrets_in_the_addresses_of_a_model_are_not_shown(zoo):
+    """In the card, in info, and in what is drawn of them."""
+    secret = "https://ann:s3cret@models.invalid/net.tflite?X-Amz-Signature=s3cret&part=1"
+    file = {"name": "net.tflite", "size": 3, "checksum": "0" * 96, "source": secret}
+    origin = {"repository": "https://models.invalid/repository?token=s3cret"}
+    write_model(zoo / "models", "secret", model_yml(files=[file], origin=origin))
+    shown = "https://models.invalid/net.tflite?X-Amz-Signature=***&part=1"
+    for words in (["card"], ["info"], ["info", "--format", "json"], ["bom"]):
+        ended = posezoo(*words, "secret", "--models_dir", zoo / "models", cwd=zoo)
+        assert ended.returncode == 0 and "s3cret" not in ended.stdout + ended.stderr
+        assert shown in ended.stdout.replace("\\", "")
+        assert "https://models.invalid/repository?token=***" in ended.stdout.replace("\\", "")
+    assert run(zoo, "secret", "-o", "out").returncode == 0
+    drawn = [path.read_text() for path in (zoo / "out").rglob("*") if path.suffix in (".md", ".json")]
+    assert drawn and not any("s3cret" in text for text in drawn)
