@@ -252,7 +252,7 @@ def find_model(path: str, registry: Registry) -> Model | None:
 
 
 @dataclass(frozen=True, slots=True)
-class PlannedFile:
+class PulledFile:
     """A file that may be pulled."""
 
     file: ArtifactFile
@@ -265,7 +265,7 @@ class PullPlan:
     """The files of one model that may be pulled."""
 
     model: Model
-    files: Sequence[PlannedFile]
+    files: Sequence[PulledFile]
 
 
 def plan_pull(
@@ -322,7 +322,7 @@ def _plan_model(
             problem = f"{file.path}: is no file of {model.full_name}: its model.yml does not name it"
             raise SourceError(problem, hint=_PUSH_AGAIN)
         known = declared.get(file.path) or SourceFile(file.path.split("/", 2)[2], None, None, ())
-        planned.append(PlannedFile(file, places[file.path], _pin(known, file)))
+        planned.append(PulledFile(file, places[file.path], _pin(known, file)))
     return PullPlan(model, planned)
 
 
@@ -358,7 +358,7 @@ def pull_files(plan: PullPlan, client: OciClient, layout: ModelLayout, context: 
         OutputError: a file cannot be written.
     """
 
-    def download(planned: PlannedFile) -> None:
+    def download(planned: PulledFile) -> None:
         file, target, expected = planned.file, planned.target, planned.expected
         if target.name == CARD and target.exists() and not has_note(target, OURS):
             context.warn(f"{target}: posezoo did not write it, so it is kept")
