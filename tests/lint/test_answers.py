@@ -42,10 +42,8 @@ def test_text_has_place_severity_message_and_rule(zoo):
     ended = run(zoo)
     assert ended.returncode == 1
     first, *_ = ended.stdout.splitlines()
-    assert first.startswith(
-        "models/public/pose-a/README.md:46:19: error: the card says RGB for the original and RGB"
-    )
-    assert first.endswith("[reversal]")
+    assert first.startswith("models/public/pose-a/README.md:46:19: error: color: RGB on the card")
+    assert first.endswith("[color]")
     assert "findings: " in ended.stdout.splitlines()[-1]
 
 
@@ -53,9 +51,9 @@ def test_json_has_the_keys_that_scripts_rely_on(zoo):
     findings = json.loads(run(zoo, "--format", "json").stdout)["findings"]
     assert findings
     assert all(set(finding) == KEYS for finding in findings)
-    reversal = next(finding for finding in findings if finding["rule"] == "reversal")
+    reversal = next(finding for finding in findings if finding["rule"] == "color")
     assert (reversal["severity"], reversal["model"], reversal["line"]) == ("error", "pose-a", 46)
-    assert (reversal["field"], reversal["expected"]) == ("input.color", "reversed")
+    assert (reversal["field"], reversal["expected"]) == ("input.color", "RGB")
 
 
 def test_sarif_names_each_rule_and_each_place(zoo):
@@ -77,7 +75,7 @@ def test_annotations_escape_texts_that_would_end_them(zoo, capsys):
     main(["verify", "--metadata", "--models_dir", str(zoo), "--format", "github"])
     lines = [line for line in capsys.readouterr().out.splitlines() if line.startswith("::")]
     assert all(line.startswith(("::error file=", "::warning file=", "::notice file=")) for line in lines)
-    assert any(",title=reversal::pose-a: " in line for line in lines)
+    assert any(",title=color::pose-a: " in line for line in lines)
     assert "\x07" not in "".join(lines)
 
 
@@ -167,9 +165,9 @@ def test_one_model_is_checked_alone(zoo):
 def test_a_rule_is_explained_and_an_unknown_one_is_guessed():
     ended = posezoo("verify", "--explain", "reversal")
     assert ended.returncode == 0
-    assert ended.stdout.startswith("reversal (error)\n  The converter reverses the channels")
+    assert ended.stdout.startswith("color (error)\n  The colour orders of the original")
     assert "Example: " in ended.stdout
-    assert "did you mean reversal?" in posezoo("verify", "--explain", "reversel").stderr
+    assert "did you mean reference?" in posezoo("verify", "--explain", "referense").stderr
     assert posezoo("verify", "--explain", "all").stdout.count("Example: ") >= 50
 
 

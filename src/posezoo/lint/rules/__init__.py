@@ -23,6 +23,7 @@ MAX_FINDINGS = 50
 _MODULES = (
     *(
         "declared_files",
+        "stated_facts",
         "contradictions",
         "converter_arguments",
         "native_format",

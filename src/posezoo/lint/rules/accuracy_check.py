@@ -6,14 +6,12 @@ import re
 from collections.abc import Iterator
 from difflib import get_close_matches
 
-from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, text_below
-from posezoo.lint.card_claims import CardPort, CardValue
+from posezoo.lint.accuracy_check_yml import find_node, list_below, text_below
 from posezoo.lint.finding import RuleViolation
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
-from posezoo.lint.rules.preprocessing_rules import are_equal, declared_values, format_numbers, is_usual
 from posezoo.lint.rules.shapes_and_names import base_name, is_listed
-from posezoo.lint.text_comparison import find_intended, parse_numbers
+from posezoo.lint.text_comparison import find_intended
 from posezoo.spec.model import UnpackArchive
 from posezoo.spec.yaml_nodes import YamlNode
 
@@ -35,61 +33,8 @@ STEPS: tuple[str, ...] = (
 )  # fmt: skip
 #: Below these keys, each adapter and module has its own keys.
 CUSTOM_KEYS = ("reference", "adapter", "module_config", "annotation_conversion", "label_map")
-#: Factors between units: fractions and percentages, metres and millimetres.
-UNITS = tuple(10.0**power for power in range(-3, 4))
-#: Two measurements of the same value differ by less than this share.
-MEASURED_TWICE = 5e-3
 #: Keys of an adapter that name an output; raw_output does not.
 _OUTPUT_KEYS = re.compile(r"(?!raw_output$).*_out(?:put)?")
-#: Metrics whose values are never those of another metric, with a part of their names.
-_NAMED_METRICS = {
-    name: name for name in ("f1", "recall", "psnr", "ssim", "fid", "wer", "cer", "iou", "mae", "rmse", "auc")
-} | {"precision": "precision", "ap": "precision"}
-#: Other steps with these prefixes change an image's size in a way that their arguments do not show.
-_RESIZING = ("pad", "pyramid", "crop", "resize", "auto", "warp")
-
-
-@rule(
-    "evaluated-color",
-    "accuracy-check.yml gives the network the colour order that the card says it takes.",
-    "Channel order is `RGB`, and no bgr_to_rgb in the preprocessing",
-)
-def evaluated_color(view: ModelView) -> Iterator[RuleViolation]:
-    for run in view.runs:
-        sections = view.claims.sections_on("input", run.side, "")
-        expected = {color.value for section in sections for color in section.colors}
-        if len(expected) == 1 and run.color and run.color not in expected:
-            (on_card,) = expected
-            place = run.channel_swaps[-1][1] if run.channel_swaps else run.dataset
-            message = f"the {run.side} model is given images in {run.color}, the card says {on_card}"
-            yield RuleViolation(place, message, "preprocessing", run.color, on_card)
-
-
-@rule(
-    "evaluated-values",
-    "accuracy-check.yml normalizes for the original as the converter does, and not a second time "
-    "for the converted model.",
-    "std: 57.12 in accuracy-check.yml, --scale_values=data[58.395]",
-)
-def evaluated_values(view: ModelView) -> Iterator[RuleViolation]:
-    for run in view.runs if view.spec is not None and not view.spec.is_ir else ():
-        place = next((node for kind, node in run.steps if kind == "normalization"), run.dataset)
-        for kind, values in zip(("mean", "scale"), run.normalization or (), strict=False):
-            declared = declared_values(view, kind)
-            if declared is None:
-                continue
-            actual, expected = format_numbers(values), format_numbers(declared)
-            if run.is_converted and values and declared:
-                reason = f"for the converted model, which has {expected} inside"
-            elif not run.is_converted and (values or declared) and not are_equal(values, declared):
-                reason = f"for the original, model.yml's is {expected or 'none'}"
-            else:
-                continue
-            message = f"accuracy-check.yml's {kind} is {actual or 'none'} {reason}"
-            argument = view.argument(f"--{kind}_values")
-            if argument is not None and not run.is_converted and is_usual(values) and not is_usual(declared):
-                place, actual, expected = argument.node, argument.value, actual  # model.yml is wrong
-            yield RuleViolation(place, message, f"preprocessing.{kind}", actual, expected)
 
 
 @rule(
@@ -147,87 +92,6 @@ def evaluated_names(view: ModelView) -> Iterator[RuleViolation]:
                     listed = ", ".join(on_card)
                     message = f"accuracy-check.yml names the {kind} {name}; the card has {listed}"
                     yield RuleViolation(node, message, "", name, listed)
-
-
-@rule(
-    "evaluated-size",
-    "accuracy-check.yml gives the network images of the size that the card says it takes.",
-    "size: 256 in the preprocessing, shape - `1, 3, 224, 224` on the card",
-)
-def evaluated_size(view: ModelView) -> Iterator[RuleViolation]:
-    for run in view.runs:
-        ports = view.claims.ports_on("input", run.side, "")
-        expected = _image_size(ports[0]) if len(ports) == 1 else ""
-        actual, place = "", run.dataset  # of the last step that changes the size; empty if unclear
-        for kind, step in run.steps:
-            if not kind.startswith(_RESIZING):
-                continue
-            numbers = [text_below(step, key) for key in ("size", "dst_height", "dst_width")]
-            side, high, wide = (text if re.fullmatch("[0-9]{1,6}", text) else "" for text in numbers)
-            keeps_aspect_ratio = kind == "resize" and find_node(step, "aspect_ratio_scale") is not None
-            is_stated = kind in ("resize", "crop") and not keeps_aspect_ratio and (side or (high and wide))
-            actual, place = f"{int(side or high)}x{int(side or wide)}" if is_stated else "", step
-        if actual and expected and actual != expected:
-            message = (
-                f"accuracy-check.yml gives images of {actual} (height x width), the card says {expected}"
-            )
-            yield RuleViolation(place, message, "preprocessing.size", actual, expected)
-
-
-def _image_size(port: CardPort) -> str:
-    height, width = port.sizes.get("H"), port.sizes.get("W")
-    return f"{height}x{width}" if isinstance(height, int) and isinstance(width, int) else ""
-
-
-@rule(
-    "reference",
-    "The values that accuracy-check.yml expects of the converted model are those of its card, in any unit.",
-    "reference: 0.8111, and Top 1 of 80.11% on the card",
-)
-def reference(view: ModelView) -> Iterator[RuleViolation]:
-    stated = [metric for metric in view.claims.accuracy if metric.value and "." in metric.text]
-    for run in (run for run in view.runs if run.is_converted):
-        for metrics, nodes in _group_references(run).items():
-            on_card = [each for each in stated if _read_metrics(each.label) == metrics]
-            yield from _compare_references(nodes, on_card)
-
-
-def _group_references(run: AccuracyCheckRun) -> dict[frozenset[str], list[tuple[YamlNode, float]]]:
-    """The expected values and their nodes, by their kind of metric."""
-    groups: dict[frozenset[str], list[tuple[YamlNode, float]]] = {}
-    for metric in list_below(run.dataset, "metrics"):
-        node = find_node(metric, "reference")
-        numbers = parse_numbers(text_below(metric, "reference"))
-        if node is not None and len(numbers) == 1 and numbers[0][0]:
-            kind = _read_metrics(f"{text_below(metric, 'type')} {text_below(metric, 'name')}")
-            groups.setdefault(kind, []).append((node, numbers[0][0]))
-    return groups
-
-
-def _read_metrics(title: str) -> frozenset[str]:
-    return frozenset(kind for name, kind in _NAMED_METRICS.items() if name in title.lower())
-
-
-def _compare_references(
-    references: list[tuple[YamlNode, float]], on_card: list[CardValue[float]]
-) -> Iterator[RuleViolation]:
-    others = [each for each in on_card if not any(_is_same_value(each, value) for _, value in references)]
-    missing = [
-        (node, value)
-        for node, value in references
-        if not any(_is_same_value(each, value) for each in on_card)
-    ]
-    # A card may state fewer metrics, so at most as many references can be wrong as it has unmatched values.
-    for node, value in missing[: len(others)]:
-        texts = ", ".join(dict.fromkeys(each.text for each in others))
-        message = f"accuracy-check.yml expects {value:g}, the card has {texts}"
-        yield RuleViolation(node, message, "metrics.reference", f"{value:g}", texts)
-
-
-def _is_same_value(on_card: CardValue[float], other: float) -> bool:
-    digits = on_card.text.partition(".")[2]
-    tolerance = max(MEASURED_TWICE * on_card.value, 10.0 ** -len(digits) if len(digits) > 1 else 0.0)
-    return any(abs(on_card.value - other * unit) < tolerance for unit in UNITS)
 
 
 @rule(

@@ -5,14 +5,12 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
-from posezoo.cards.card_reader import to_plain_text
 from posezoo.lint.accuracy_check_yml import list_leaves
-from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
+from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView, read_paper
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.lint.text_comparison import find_intended, select_words, simplify, words
-from posezoo.spec.model import Framework, HttpSource
-from posezoo.spec.model_yml import TASKS
+from posezoo.spec.model import HttpSource
 
 _PROJECT = re.compile(
     r"https?://(?:www\.)?(?:github\.com|raw\.githubusercontent\.com|media\.githubusercontent\.com/media|gitlab\.com)"
@@ -32,16 +30,6 @@ SECTIONS = {
 }
 #: Headings whose sections are on one subject each; a specification may contain the others.
 PLAIN_SECTIONS = ("use case", "input", "output", "accuracy", "legal", "example")
-#: The names of the frameworks on cards. ONNX and IR are left out: files in these formats come from any
-#: framework.
-FRAMEWORKS = {
-    Framework.CAFFE: ("caffe",),
-    Framework.CAFFE2: ("caffe2",),
-    Framework.MXNET: ("mxnet",),
-    Framework.PADDLE: ("paddle",),
-    Framework.PYTORCH: ("pytorch",),
-    Framework.TF: ("tensorflow", "keras", "tensorflowjs"),
-}
 #: If two descriptions share at least this fraction of their words, one is an old copy of the other.
 COPIED_SHARE = 0.8
 #: If more than this fraction of a folder's models repeat the card's description, the others should too.
@@ -252,54 +240,6 @@ def description_differs(view: ModelView) -> Iterator[RuleViolation]:
     )
     actual, expected = (" ".join(each[:20]) for each in (only_declared, only_on_card))
     yield view.declared("description", message, actual, expected)
-
-
-@rule(
-    "framework",
-    "The source framework on the card and in the index is the framework that model.yml declares; of three "
-    "places, the one that differs from the two others is reported.",
-    "Source framework: Caffe on the card, framework: tf",
-)
-def framework(view: ModelView) -> Iterator[RuleViolation]:
-    spec, on_card = view.spec, view.claims.metrics.get("framework")
-    declared = spec.origin.framework or spec.framework if spec is not None else None
-    if declared not in FRAMEWORKS:
-        return
-    rows = view.zoo.index.get(view.name, ())
-    stated: list[tuple[Place, str, str]] = [
-        (FileLocation(row.file, row.line), "in the index", row.cells["framework"].value)
-        for row in rows
-        if "framework" in row.cells
-    ]
-    if on_card is not None:
-        stated.append((view.card_location(on_card), "on the card", to_plain_text(on_card.value)))
-    names = {"onnx", *(name for names in FRAMEWORKS.values() for name in names)}
-    others = [each for each in stated if simplify(each[2]) in names - {*FRAMEWORKS[declared]}]
-    if len(others) == len(stated) > 1 and len({simplify(text) for _, _, text in others}) == 1:
-        text = others[0][2]
-        message = f"the framework is {declared} in model.yml, and {text} on the card and in the index"
-        yield view.declared("framework", message, declared, text)
-        return
-    for place, where, text in others:
-        message = f"the source framework is {text} {where} and {declared} in model.yml"
-        yield RuleViolation(place, message, "framework", text, declared)
-
-
-@rule(
-    "type",
-    "The type on the card is the task that model.yml declares; it may be in other words.",
-    "Type: Classification on the card, task_type: detection",
-)
-def type_(view: ModelView) -> Iterator[RuleViolation]:
-    spec, on_card = view.spec, view.claims.metrics.get("type")
-    if spec is None or on_card is None:
-        return
-    type_words = set(words(on_card.value))
-    is_task, declared = any(type_words == set(task.split("_")) for task in TASKS), set(spec.task.split("_"))
-    if is_task and not (type_words <= declared or declared <= type_words):
-        text = to_plain_text(on_card.value)
-        message = f"the type is {text} on the card, task_type is {spec.task} in model.yml"
-        yield RuleViolation(view.card_location(on_card), message, "task_type", text, spec.task)
 
 
 @rule(

@@ -4,18 +4,15 @@ from __future__ import annotations
 
 import math
 import re
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import suppress
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
-from posezoo.errors import SpecError
 from posezoo.lint.card_claims import CardValue
-from posezoo.lint.finding import FileLocation, RuleViolation, Severity
+from posezoo.lint.finding import RuleViolation
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
-from posezoo.lint.text_comparison import equals_rounded, parse_numbers
-from posezoo.measured import counted_figures
-from posezoo.spec.model import Precision, PublishedAccuracy
+from posezoo.lint.text_comparison import parse_numbers
+from posezoo.spec.model import PublishedAccuracy
 
 TITLES = {"gflops": "GFLOPs", "mparams": "MParams"}
 #: Files that contain only weights, and archives, which may also contain other files.
@@ -28,22 +25,16 @@ COMPRESSED = 0.85
 SHARED = 0.7
 #: The weights of recurrent layers were not always counted: an IR contains at most this many times as many.
 UNCOUNTED = 3.0
-#: Publishers' rules for counting GFLOPs and MParams differ a little from ours.
-COUNTED = 0.02
 #: A value counted in Mi (2**20) is too small by this factor.
 MEBI = 2**20 / 1e6
 #: A network that makes an image 16 times as large uses each parameter 32 times for each number of its input.
 MOST_USES = 40
 #: A number whose comma may be a decimal point or separate thousands.
 _COMMA = re.compile(r"([0-9]{1,3}),([0-9]{1,6})")
-#: GFLOPs and MParams that differ by less than this share were computed again or rounded differently.
-ROUNDING = 2e-3
-#: The same for an accuracy.
-ACCURACY_ROUNDING = 5e-4
 
 
 @dataclass(frozen=True, slots=True)
-class _Size:
+class FileSize:
     """The MParams on a card, and the parameters that the model's files can contain."""
 
     on_card: CardValue[str]
@@ -58,7 +49,7 @@ class _Size:
         return max(self.mparams / self.millions, self.millions / self.mparams)
 
 
-def _read_size(view: ModelView) -> _Size | None:
+def read_size(view: ModelView) -> FileSize | None:
     """None if the card does not state one positive number, or the sizes of the files do not show theirs."""
     spec, on_card = view.spec, view.claims.metrics.get("mparams")
     numbers = parse_numbers(on_card.value) if on_card is not None else []
@@ -69,14 +60,14 @@ def _read_size(view: ModelView) -> _Size | None:
         for folder, width in (("FP32/", 4), ("FP16/", 2)):
             names = [name for name in sizes if name.startswith(folder) and name.endswith(".bin")]
             if size := sum(sizes[name] for name in names):
-                return _Size(on_card, numbers[0][0], size / width / 1e6, is_exact=True, is_ir=True)
+                return FileSize(on_card, numbers[0][0], size / width / 1e6, is_exact=True, is_ir=True)
         return None
     plain = [size for name, size in sizes.items() if name.endswith(PLAIN)]
     packed = [size for name, size in sizes.items() if name.endswith(ARCHIVES)]
     if not (plain or packed) or any(file.size is None for file in spec.files):
         return None
     millions = sum(plain) / 4e6 + sum(packed) / COMPRESSED / 4e6
-    return _Size(on_card, numbers[0][0], millions, is_exact=not packed and len(plain) == 1, is_ir=False)
+    return FileSize(on_card, numbers[0][0], millions, is_exact=not packed and len(plain) == 1, is_ir=False)
 
 
 def _has_known_difference(view: ModelView) -> bool:
@@ -89,7 +80,7 @@ def _has_known_difference(view: ModelView) -> bool:
     "MParams 48.3, and FP32/net.bin of 202,580,400 bytes: 50.6 million",
 )
 def mparams_size(view: ModelView) -> Iterator[RuleViolation]:
-    size = _read_size(view)
+    size = read_size(view)
     if size is None or _has_known_difference(view):
         return
     text, value, millions = size.on_card.value, size.mparams, size.millions
@@ -112,12 +103,12 @@ def mparams_size(view: ModelView) -> Iterator[RuleViolation]:
     "a card with the values of the card that it was copied from",
 )
 def copied_figures(view: ModelView) -> Iterator[RuleViolation]:
-    size, gflops = _read_size(view), view.claims.metrics.get("gflops")
+    size, gflops = read_size(view), view.claims.metrics.get("gflops")
     if size is None or gflops is None:
         return
     own = (gflops.value, size.on_card.value)
     for name in view.zoo.models_by_metrics.get(own, ()):
-        other = _read_size(view.zoo.models[name])
+        other = read_size(view.zoo.models[name])
         if name == view.name or other is None or other.is_exact != size.is_exact:
             continue
         ratio = other.millions / size.millions
@@ -128,106 +119,11 @@ def copied_figures(view: ModelView) -> Iterator[RuleViolation]:
             return
 
 
-@rule(
-    "swapped-figures",
-    "The MParams of two cards fit their own files, not each other's, and GFLOPs and MParams have not changed "
-    "places.",
-    "two cards whose values changed places",
-)
-def swapped_figures(view: ModelView) -> Iterator[RuleViolation]:
-    yield from _find_swapped_rows(view)
-    size = _read_size(view)
-    if size is None or not size.is_exact or size.misfit < 1.1:
-        return
-    for name, other_view in view.zoo.models.items():
-        other = _read_size(other_view)
-        if other_view is view or other is None or not other.is_exact or other.misfit < 1.1:
-            continue
-        if abs(other.mparams / size.millions - 1) < 0.01 and abs(size.mparams / other.millions - 1) < 0.01:
-            actual, expected = size.on_card.value, other.on_card.value
-            message = f"MParams are {actual} on the card, which fits {name}; {expected} fits the files here"
-            yield view.quote(size.on_card, message, "figures.mparams", expected)
-            return
-
-
-def _find_swapped_rows(view: ModelView) -> Iterator[RuleViolation]:
-    """GFLOPs and MParams that are those of a model with a similar name, in the other order."""
-    own = _read_figures(view)
-    for other in view.zoo.models.values() if own else ():
-        if not view.name.startswith(f"{other.name}-") or not (figures := _read_figures(other)):
-            continue
-        is_swapped = all(abs(a / b - 1) < 0.01 for a, b in zip(own, reversed(figures), strict=True))
-        if is_swapped and abs(own[0] / own[1] - 1) > 0.05:
-            on_card = view.claims.metrics["gflops"]
-            message = (
-                f"GFLOPs and MParams have changed places: {other.name} has {figures[0]:g} and {figures[1]:g}"
-            )
-            actual, expected = (" / ".join(f"{value:g}" for value in values) for values in (own, figures))
-            yield RuleViolation(view.card_location(on_card), message, "figures", actual, expected)
-
-
 def _read_figures(view: ModelView) -> tuple[float, ...]:
     """The GFLOPs and the MParams of a card; empty if it does not state one positive number each."""
     cells = [view.claims.metrics.get(kind) for kind in TITLES]
     numbers = [parse_numbers(cell.value) if cell is not None else [] for cell in cells]
     return tuple(each[0][0] for each in numbers) if all(len(n) == 1 and n[0][0] for n in numbers) else ()
-
-
-@rule(
-    "published-figures",
-    "The published GFLOPs and MParams of model.yml are those of the card, and near those that were counted.",
-    "gflops: 9.9, and GFLOPs 5.9206 on the card",
-)
-def published_figures(view: ModelView) -> Iterator[RuleViolation]:
-    spec = view.spec
-    if spec is None:
-        return
-    counts: Mapping[str, float] = {}
-    with suppress(SpecError):  # another rule reports it
-        counts = next(iter(counted_figures(spec, Precision.FP32)), counts)
-    for kind, title in TITLES.items():
-        published, counted = getattr(spec.published, kind), counts.get(kind)
-        if not published:
-            continue
-        key, on_card = f"published.{kind}", view.claims.metrics.get(f"published {kind}")
-        numbers = parse_numbers(on_card.value) if on_card is not None else []
-        # 0.6 of the last digit, because some authors round and others truncate.
-        if on_card is not None and len(numbers) == 1:
-            value, digits = numbers[0]
-            if abs(value - published) > 0.6 * 10.0**-digits:
-                message = f"{title} are {published:g} in model.yml and {on_card.value} on the card"
-                yield view.declared(key, message, f"{published:g}", on_card.value)
-        if counted and not _has_known_difference(view) and abs(counted / published - 1) > COUNTED:
-            message = f"{title} are {published:g} in model.yml, and {counted:g} were counted"
-            yield view.declared(key, message, f"{published:g}", f"{counted:g}")
-
-
-@rule(
-    "published-accuracy",
-    "The published accuracy of model.yml is also on the card, in a row of its metric.",
-    "value: 0.6464, and 46.46% on the card",
-)
-def published_accuracy(view: ModelView) -> Iterator[RuleViolation]:
-    metrics = view.own_card.metrics if view.own_card is not None else ()
-    for index, claim in enumerate(view.spec.published.accuracy if view.spec is not None else ()):
-        # A fraction or a percentage; millimetres or centimetres.
-        units = (1.0, 100.0) if claim.metric == "AP" else (1.0, 0.1)
-        rows = [each.value for each in metrics if re.search(rf"\b{re.escape(claim.metric)}\b", each.label)]
-        on_card = rows or [number.value for number in view.claims.accuracy]
-        values = (("converted" if claim.is_of_ir else "value", claim.value), ("converted", claim.converted))
-        for name, value in values if on_card else ():
-            stated = [_with_digits(value * unit) for unit in units] if value is not None else []
-            if stated and not any(
-                equals_rounded(_with_digits(one), other) for one in on_card for other in stated
-            ):
-                texts = ", ".join(f"{number:g}" for number in dict.fromkeys(on_card))
-                message = f"{claim.metric} is {value:g} in model.yml; the card has {texts}"
-                yield view.declared(f"published.accuracy[{index}].{name}", message, f"{value:g}", texts)
-
-
-def _with_digits(number: float) -> tuple[float, int]:
-    """A number, and how many decimal places it has."""
-    return number, len(f"{number:.9g}".partition(".")[2])
 
 
 @rule(
@@ -309,68 +205,6 @@ def plausible_figures(view: ModelView) -> Iterator[RuleViolation]:
             key = "published.gflops"
             yield view.quote(cell, message, key) if cell else view.declared(key, message, f"{gflops:g}")
             return
-
-
-@rule(
-    "index-figures",
-    "GFLOPs and MParams are the same on the card and in the index; a difference in the last digits is only "
-    "a warning.",
-    "GFLOPs 0.037 on the card, 0.0758 in the index",
-)
-def index_figures(view: ModelView) -> Iterator[RuleViolation]:
-    for row in view.zoo.index.get(view.name, ()):
-        for kind, title in TITLES.items():
-            on_card, in_index = view.claims.metrics.get(kind), row.cells.get(kind)
-            if on_card is None or in_index is None:
-                continue
-            own, others = parse_numbers(on_card.value), parse_numbers(in_index.value)
-            if len(own) != 1 or not others or any(equals_rounded(own[0], other) for other in others):
-                continue
-            number = own[0][0]
-            if "~" in in_index.value and len(others) == 2 and min(others)[0] <= number <= max(others)[0]:
-                continue
-            is_rounding = any(abs(value - number) <= ROUNDING * number for value, _ in others)
-            card, index = view.card_location(on_card), FileLocation(row.file, row.line)
-            message = f"{title} are {on_card.value} on the card and {in_index.value} in the index"
-            severity = Severity.WARNING if is_rounding else None
-            field, texts = f"figures.{kind}", (on_card.value, in_index.value)
-            # model.yml or the size of the files shows that the card is right.
-            size, published = _read_size(view), getattr(view.spec.published, kind) if view.spec else None
-            counted = size.millions if size is not None and size.is_exact and kind == "mparams" else None
-            fact = counted or published
-            if fact and all(2 * abs(fact - number) < abs(value - number) for value, _ in others):
-                message += f"; {'the files have' if counted else 'model.yml has'} {fact:.6g}"
-                yield RuleViolation(index, message, field, *texts[::-1], severity)
-            else:
-                message += f" ({index.file}:{index.line})"
-                yield RuleViolation(card, message, field, *texts, severity)
-
-
-@rule(
-    "index-accuracy",
-    "Every accuracy in the index is also on the card; a difference in the last digits is only a warning.",
-    "69.04% on the card, 96.04% in the index",
-)
-def index_accuracy(view: ModelView) -> Iterator[RuleViolation]:
-    on_card = [(metric.value, len(metric.text.partition(".")[2])) for metric in view.claims.accuracy]
-    texts = ", ".join(dict.fromkeys(metric.text for metric in view.claims.accuracy))
-    for row in view.zoo.index.get(view.name, ()):
-        in_index = row.cells.get("accuracy")
-        if in_index is None or not on_card:
-            continue
-        missing = [
-            number
-            for number in parse_numbers(in_index.value)
-            if not any(equals_rounded(number, own) for own in on_card)
-        ]
-        if not missing:
-            continue
-        is_rounding = all(
-            any(abs(value - own) <= ACCURACY_ROUNDING * value for own, _ in on_card) for value, _ in missing
-        )
-        location, severity = FileLocation(row.file, row.line), Severity.WARNING if is_rounding else None
-        message = f"the accuracy is {in_index.value} in the index and {texts} on the card"
-        yield RuleViolation(location, message, "accuracy", in_index.value, texts, severity)
 
 
 RULES = defined_rules(globals())

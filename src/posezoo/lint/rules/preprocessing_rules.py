@@ -18,44 +18,6 @@ CONSTANTS = (*MEANS, *SCALES, (127.5, 127.5, 127.5), (255.0, 255.0, 255.0), (128
 ROUNDING = 2e-3
 
 
-@rule(
-    "mean",
-    "The mean that the card states for the original is the one that the converter builds in.",
-    "Mean values - [103.53, 116.28, 123.675], --mean_values=data[123.675,116.28,103.53]",
-)
-def mean(view: ModelView) -> Iterator[RuleViolation]:
-    yield from _compare_with_card(view, "mean")
-
-
-@rule(
-    "scale",
-    "The scale that the card states for the original is the one that the converter builds in.",
-    "scale values - [58.395, 57.12, 57.375], --scale_values=data[58.624,57.12,57.375]",
-)
-def scale(view: ModelView) -> Iterator[RuleViolation]:
-    yield from _compare_with_card(view, "scale")
-
-
-def _compare_with_card(view: ModelView, kind: str) -> Iterator[RuleViolation]:
-    declared = declared_values(view, kind)
-    if declared is None:
-        return
-    expected = format_numbers(declared)
-    for section in view.claims.sections_on("input", "original", "", "preamble"):
-        for on_card in section.values[kind]:
-            if are_equal(on_card.value, declared) or _is_factor(on_card.value):
-                continue
-            place: Place = view.card_location(on_card)
-            actual, other = on_card.text, expected
-            message = f"the {kind} is {actual} on the card and {expected or 'not declared'} in model.yml"
-            if declared and are_equal(on_card.value[::-1], declared):
-                message += ": the order is reversed"
-            argument = view.argument(f"--{kind}_values")
-            if argument is not None and is_usual(on_card.value) and not is_usual(declared):
-                place, actual, other = argument.node, argument.value, actual  # model.yml is wrong
-            yield RuleViolation(place, message, f"input.{kind}", actual, other)
-
-
 def declared_values(view: ModelView, kind: str) -> Numbers | None:
     """The ``mean`` or ``scale`` of the only input that has one; None if unclear, or for an IR."""
     spec = view.spec
@@ -123,29 +85,6 @@ def untold_color(view: ModelView) -> Iterator[RuleViolation]:
         yield RuleViolation(place, message, "input.color", stated, "" if stated else "RGB or BGR")
 
 
-@rule(
-    "reversal",
-    "The converter reverses the channels if the colour orders of original and converted model differ.",
-    "RGB for the original, BGR for the converted model, no --reverse_input_channels",
-)
-def reversal(view: ModelView) -> Iterator[RuleViolation]:
-    spec = view.spec
-    if spec is None or spec.is_ir or not spec.inputs:
-        return
-    original, converted = (
-        [color for section in view.claims.sections_on("input", side) for color in section.colors]
-        for side in ("original", "converted")
-    )
-    if len({color.value for color in original}) != 1 or len({color.value for color in converted}) != 1:
-        return
-    is_reversed = any(port.reverse_input_channels for port in spec.inputs)
-    if (original[0].value != converted[0].value) != is_reversed:
-        actual = f"{original[0].value} for the original and {converted[0].value} for the converted model"
-        location, expected = view.card_location(converted[0]), "reversed" if is_reversed else "not reversed"
-        message = f"the card says {actual}, and in model.yml the channels are {expected}"
-        yield RuleViolation(location, message, "input.color", actual, expected)
-
-
 def _stated_values(view: ModelView) -> Iterator[tuple[Place, str, Numbers, str]]:
     """Every mean and scale of the card and of model.yml: its place, ``mean`` or ``scale``, and its text."""
     for section in view.claims.sections_on("input", "original", "", "preamble", "converted"):
@@ -197,7 +136,7 @@ def channel_values(view: ModelView) -> Iterator[RuleViolation]:
 def _find_channel_problem(port: Input) -> str:
     if any(port.mean) and max(port.mean) <= 1:
         return "a mean from 0 to 1 is of values that were divided by 255"
-    if port.scale and max(port.scale) < 1 and not _is_factor(port.scale):
+    if port.scale and max(port.scale) < 1 and not is_factor(port.scale):
         return "a scale below 1 is of values that were divided by 255"
     if port.scale in MEANS or port.scale[::-1] in MEANS or (port.mean and max(port.mean) > 200):
         return "they have changed places"
@@ -215,14 +154,15 @@ def _find_channel_problem(port: Input) -> str:
 )
 def factor(view: ModelView) -> Iterator[RuleViolation]:
     for place, kind, values, actual in _stated_values(view):
-        if kind == "scale" and _is_factor(values):
+        if kind == "scale" and is_factor(values):
             inverse = format_numbers(tuple(1 / value for value in values if value))
             message = f"a scale of {actual} divides, which makes the input larger; did you mean {inverse}?"
             field = "input.scale" if place.file == str(view.card_path) else "scale"
             yield RuleViolation(place, message, field, actual, inverse)
 
 
-def _is_factor(scale: Numbers) -> bool:
+def is_factor(scale: Numbers) -> bool:
+    """Whether a scale is so small that it was meant to multiply."""
     return bool(scale) and 0 < max(scale) < 0.1
 
 

@@ -1,0 +1,74 @@
+"""Facts that several files state, and the one comparison that finds which of the statements is wrong."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from operator import eq
+from typing import Any
+
+from posezoo.lint.finding import Place, RuleViolation, Severity
+from posezoo.lint.registry_view import ModelView
+from posezoo.lint.rule import Rule
+
+#: Whether two values of a fact agree; the order of the arguments does not matter.
+Agree = Callable[[Any, Any], bool]
+
+
+@dataclass(frozen=True, slots=True)
+class Statement:
+    """What one place states of a fact; ``where`` continues a sentence: on the card."""
+
+    where: str
+    place: Place
+    value: Any
+    text: str
+
+
+#: Reads the statements of each fact, the most trusted first, with the field that violations name.
+ReadFacts = Callable[[ModelView], Iterable[tuple[str, Sequence[Statement]]]]
+
+
+def fact(
+    id: str, explanation: str, example: str, *, agree: Agree = eq, nearly: Agree | None = None
+) -> Callable[[ReadFacts], Rule]:
+    """Decorator that makes a rule from a reader: of statements that do not agree, one is a violation.
+
+    Args:
+        id: the id of the rule; explanation and example are those of ``RuleInfo``.
+        explanation: what must hold.
+        example: a mistake that the rule finds.
+        agree: compares two values.
+        nearly: compares two values that do not agree; if they nearly agree, it is only a warning.
+    """
+
+    def decorate(read: ReadFacts) -> Rule:
+        def find(view: ModelView) -> Iterator[RuleViolation]:
+            for field, statements in read(view):
+                wrong, other = find_contradiction(statements, agree)
+                if wrong is None or other is None:
+                    continue
+                is_near = nearly is not None and nearly(wrong.value, other.value)
+                severity = Severity.WARNING if is_near else None
+                texts = (wrong.text or "nothing", other.text or "nothing")
+                title = field.rpartition(".")[2]
+                message = f"{title}: {texts[0]} {wrong.where}, and {texts[1]} {other.where}"
+                yield RuleViolation(wrong.place, message, field, wrong.text, other.text, severity)
+
+        return Rule(id, Severity.ERROR, explanation, example, find)
+
+    return decorate
+
+
+def find_contradiction(
+    statements: Sequence[Statement], agree: Agree
+) -> tuple[Statement | None, Statement | None]:
+    """The statement that most others contradict, or the last such, and the first that contradicts it."""
+    contradicting = [
+        [other for other in statements if not agree(one.value, other.value)] for one in statements
+    ]
+    most = max(map(len, contradicting), default=0)
+    if not most:
+        return None, None
+    index = max(index for index, others in enumerate(contradicting) if len(others) == most)
+    return statements[index], contradicting[index][0]

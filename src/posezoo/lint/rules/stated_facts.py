@@ -1,0 +1,374 @@
+"""The facts that a card, model.yml, accuracy-check.yml and the index state: all must state the same."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
+
+from posezoo.cards.card_reader import to_plain_text
+from posezoo.errors import SpecError
+from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, text_below
+from posezoo.lint.card_claims import CardPort, CardValue, Numbers
+from posezoo.lint.facts import Agree, Statement, fact
+from posezoo.lint.finding import FileLocation, Place, RuleViolation
+from posezoo.lint.registry_view import ModelView
+from posezoo.lint.rule import defined_rules, rule
+from posezoo.lint.rules.metrics import read_size
+from posezoo.lint.rules.preprocessing_rules import (
+    are_equal,
+    declared_values,
+    format_numbers,
+    is_factor,
+    is_usual,
+)
+from posezoo.lint.text_comparison import equals_rounded, parse_numbers, simplify, words
+from posezoo.measured import counted_figures
+from posezoo.spec.model import Framework, Precision
+from posezoo.spec.model_yml import TASKS
+from posezoo.spec.yaml_nodes import YamlNode
+
+ORIGINAL_SIDES = ("original", "", "preamble")
+#: The names of the frameworks on cards. Files in ONNX's format come from any framework.
+FRAMEWORKS = {name: name for name in (*Framework, "onnx")} | {
+    "tensorflow": Framework.TF, "keras": Framework.TF, "tensorflowjs": Framework.TF,
+}  # fmt: skip
+_OTHER_COLOR = {"RGB": "BGR", "BGR": "RGB"}
+#: GFLOPs and MParams that differ by less than this share were computed again or rounded differently.
+ROUNDING = 2e-3
+#: The same for an accuracy.
+ACCURACY_ROUNDING = 5e-4
+#: Publishers' rules for counting GFLOPs and MParams differ a little from ours.
+COUNTED = 0.02
+#: Two measurements of the same value differ by less than this share.
+MEASURED_TWICE = 5e-3
+#: Metrics whose values are never those of another metric, with a part of their names.
+_NAMED_METRICS = {
+    name: name for name in ("f1", "recall", "psnr", "ssim", "fid", "wer", "cer", "iou", "mae", "rmse", "auc")
+} | {"precision": "precision", "ap": "precision"}
+#: Other steps with these prefixes change an image's size in a way that their arguments do not show.
+_RESIZING = ("pad", "pyramid", "crop", "resize", "auto", "warp")
+#: A number with its number of decimal places.
+Number = tuple[float, int]
+#: The field and the statements of each fact.
+Facts = Iterator[tuple[str, Sequence[Statement]]]
+
+
+@fact(
+    "preprocessing",
+    "Mean and scale of the original on the card and in accuracy-check.yml are those of model.yml.",
+    "Mean values - [103.53, 116.28, 123.675], --mean_values=data[123.675,116.28,103.53]",
+    agree=are_equal,
+)
+def preprocessing(view: ModelView) -> Facts:
+    for kind in ("mean", "scale"):
+        yield f"input.{kind}", _read_values(view, kind)
+
+
+def _read_values(view: ModelView, kind: str) -> list[Statement]:
+    declared = declared_values(view, kind)
+    if declared is None:
+        return []
+    argument = view.argument(f"--{kind}_values")
+    place = argument.node if argument is not None else view.location("inputs")
+    text = argument.value if argument is not None else format_numbers(declared)
+    stated = [Statement("in model.yml", place, declared, text)]
+    for section in view.claims.sections_on("input", *ORIGINAL_SIDES):
+        for each in section.values[kind]:
+            if not is_factor(each.value):
+                stated.append(Statement("on the card", view.card_location(each), each.value, each.text))
+    for run, values in _evaluated_values(view, kind):
+        if not run.is_converted:
+            text = format_numbers(values)
+            stated.append(Statement("in accuracy-check.yml", _normalization(run), values, text))
+    usual = [each for each in stated if is_usual(each.value)]
+    # A slip may have been copied, so that a usual constant is right even if it is stated only once.
+    return [*usual, *(each for each in stated if each not in usual)][: len(usual) + 1] if usual else stated
+
+
+def _evaluated_values(view: ModelView, kind: str) -> Iterator[tuple[AccuracyCheckRun, Numbers]]:
+    for run in view.runs:
+        if run.normalization is not None:
+            yield run, run.normalization[kind == "scale"]
+
+
+def _normalization(run: AccuracyCheckRun) -> YamlNode:
+    return next((node for kind, node in run.steps if kind == "normalization"), run.dataset)
+
+
+@rule(
+    "evaluated-values",
+    "accuracy-check.yml does not normalize for a converted model, which does so itself.",
+    "std: 57.12 for framework: openvino, and --scale_values=data[57.12]",
+)
+def evaluated_values(view: ModelView) -> Iterator[RuleViolation]:
+    for kind in ("mean", "scale"):
+        declared = declared_values(view, kind)
+        for run, values in _evaluated_values(view, kind):
+            if run.is_converted and values and declared:
+                actual, expected = format_numbers(values), format_numbers(declared)
+                message = f"the {kind} {actual} for the converted model, which has {expected} inside"
+                yield RuleViolation(_normalization(run), message, f"preprocessing.{kind}", actual, expected)
+
+
+@fact(
+    "color",
+    "The colour orders of the original and the converted model on the card and in accuracy-check.yml differ "
+    "if the converter reverses the channels, and only then.",
+    "RGB for the original, BGR for the converted model, no --reverse_input_channels",
+)
+def color(view: ModelView) -> Facts:
+    if view.spec is None:
+        return
+    is_reversed = any(port.reverse_input_channels for port in view.inputs)
+    stated: list[tuple[str, Place, str, str]] = []
+    for side in ("original", "converted") if is_reversed else ("original", "converted", ""):
+        colors = [each for section in view.claims.sections_on("input", side) for each in section.colors]
+        if len({each.value for each in colors}) == 1:
+            stated.append((side, view.card_location(colors[0]), colors[0].value, "on the card"))
+    for run in view.runs:
+        if run.color:
+            place = run.channel_swaps[-1][1] if run.channel_swaps else run.dataset
+            stated.append((run.side, place, run.color, "in accuracy-check.yml"))
+    change = f"with channels that model.yml {'reverses' if is_reversed else 'does not reverse'}"
+    yield (
+        "input.color",
+        [
+            Statement(f"for the original {where}", place, value, value)
+            if side != "converted"
+            else Statement(f"{where} {change}", place, _OTHER_COLOR[value] if is_reversed else value, value)
+            for side, place, value, where in stated
+        ],
+    )
+
+
+@fact(
+    "evaluated-size",
+    "accuracy-check.yml gives the network images of the size that the card says it takes.",
+    "size: 256 in the preprocessing, shape - `1, 3, 224, 224` on the card",
+)
+def evaluated_size(view: ModelView) -> Facts:
+    for run in view.runs:
+        ports = view.claims.ports_on("input", run.side, "")
+        expected = _image_size(ports[0]) if len(ports) == 1 else ""
+        actual, place = _read_resizing(run)
+        if actual and expected:
+            on_card = Statement("(height x width) on the card", view.card_line(), expected, expected)
+            evaluated = Statement("in accuracy-check.yml", place, actual, actual)
+            yield "preprocessing.size", [on_card, evaluated]
+
+
+def _read_resizing(run: AccuracyCheckRun) -> tuple[str, YamlNode]:
+    """The size after the last step that changes it, which is empty if it is unclear, and the step."""
+    steps = [(kind, step) for kind, step in run.steps if kind.startswith(_RESIZING)]
+    if not steps:
+        return "", run.dataset
+    kind, step = steps[-1]
+    numbers = [text_below(step, key) for key in ("size", "dst_height", "dst_width")]
+    side, high, wide = (text if re.fullmatch("[0-9]{1,6}", text) else "" for text in numbers)
+    keeps_aspect_ratio = kind == "resize" and find_node(step, "aspect_ratio_scale") is not None
+    is_stated = kind in ("resize", "crop") and not keeps_aspect_ratio and (side or (high and wide))
+    return f"{int(side or high)}x{int(side or wide)}" if is_stated else "", step
+
+
+def _image_size(port: CardPort) -> str:
+    height, width = port.sizes.get("H"), port.sizes.get("W")
+    return f"{height}x{width}" if isinstance(height, int) and isinstance(width, int) else ""
+
+
+@fact(
+    "framework",
+    "The source framework on the card and in the index is the framework that model.yml declares.",
+    "Source framework: Caffe on the card, framework: tf",
+)
+def framework(view: ModelView) -> Facts:
+    spec, on_card = view.spec, view.claims.metrics.get("framework")
+    declared = spec.origin.framework or spec.framework if spec is not None else Framework.DLDT
+    if declared in (Framework.DLDT, Framework.ONNX, Framework.TFLITE):
+        return
+    stated = [Statement("in model.yml", view.location("framework"), declared, declared)]
+    if on_card is not None:
+        text = to_plain_text(on_card.value)
+        stated.append(Statement("on the card", view.card_location(on_card), simplify(text), text))
+    for row in view.zoo.index.get(view.name, ()):
+        if "framework" in row.cells:
+            text, place = row.cells["framework"].value, FileLocation(row.file, row.line)
+            stated.append(Statement("in the index", place, simplify(text), text))
+    yield (
+        "framework",
+        [
+            Statement(each.where, each.place, FRAMEWORKS[each.value], each.text)
+            for each in stated
+            if each.value in FRAMEWORKS
+        ],
+    )
+
+
+@fact(
+    "type",
+    "The type on the card is the task that model.yml declares; it may be in other words.",
+    "Type: Classification on the card, task_type: detection",
+    agree=lambda one, other: one <= other or other <= one,
+)
+def type_(view: ModelView) -> Facts:
+    on_card = view.claims.metrics.get("type")
+    if view.spec is None or on_card is None:
+        return
+    type_words, task = set(words(on_card.value)), view.spec.task
+    if any(type_words == set(other.split("_")) for other in TASKS):
+        declared = Statement("in model.yml", view.location("task_type"), set(task.split("_")), task)
+        text = to_plain_text(on_card.value)
+        stated = Statement("on the card", view.card_location(on_card), type_words, text)
+        yield "task_type", [declared, stated]
+
+
+def _equal_rounded(one: Sequence[Number], other: Sequence[Number]) -> bool:
+    return any(equals_rounded(a, b) for a in one for b in other)
+
+
+def _nearly_equal(one: Sequence[Number], other: Sequence[Number]) -> bool:
+    return any(abs(a - b) <= ROUNDING * max(a, b) for a, _ in one for b, _ in other)
+
+
+@fact(
+    "index-figures",
+    "GFLOPs and MParams are the same on the card, in the index and in model.yml; a difference in the last "
+    "digits is only a warning.",
+    "GFLOPs 0.037 on the card, 0.0758 in the index",
+    agree=_equal_rounded,
+    nearly=_nearly_equal,
+)
+def index_figures(view: ModelView) -> Facts:
+    for kind in ("gflops", "mparams"):
+        yield f"figures.{kind}", _read_figures(view, kind)
+
+
+def _read_figures(view: ModelView, kind: str) -> list[Statement]:
+    stated = []
+    for row in view.zoo.index.get(view.name, ()):
+        if kind in row.cells and "~" not in row.cells[kind].value:  # a range of several models
+            text, place = row.cells[kind].value, FileLocation(row.file, row.line)
+            stated.append(Statement("in the index", place, parse_numbers(text), text))
+    on_card = view.claims.metrics.get(f"published {kind}", view.claims.metrics.get(kind))
+    if on_card is not None and len(numbers := parse_numbers(on_card.value)) == 1:
+        stated.append(Statement("on the card", view.card_location(on_card), numbers, on_card.value))
+    published = getattr(view.spec.published, kind) if view.spec is not None else None
+    size = read_size(view) if kind == "mparams" else None
+    evidence = size.millions if size is not None and size.is_exact else published
+    if evidence:
+        stated.sort(key=lambda each: min((abs(value - evidence) for value, _ in each.value), default=0))
+    if published:
+        text = f"{published:.9g}"
+        declared = view.location("published", kind)
+        stated.append(Statement("in model.yml", declared, parse_numbers(text), text))
+    return [each for each in stated if each.value]
+
+
+@fact(
+    "published-figures",
+    "The published GFLOPs and MParams are near those that were counted.",
+    "gflops: 9.9, and 5.9206 were counted",
+    agree=lambda one, other: abs(one / other - 1) <= COUNTED,
+)
+def published_figures(view: ModelView) -> Facts:
+    spec = view.spec
+    if spec is None or spec.published.known_difference:
+        return
+    with suppress(SpecError):  # another rule reports it
+        for counts in counted_figures(spec, Precision.FP32)[:1]:
+            for kind in ("gflops", "mparams"):
+                counted, published = counts.get(kind), getattr(spec.published, kind)
+                if counted and published:
+                    place = view.location("published", kind)
+                    measured = Statement("in measured.yml", place, counted, f"{counted:g}")
+                    declared = Statement("in model.yml", place, published, f"{published:g}")
+                    yield f"published.{kind}", [measured, declared]
+
+
+def _knows_all(same: Callable[[Number, Number], bool]) -> Agree:
+    """Compares two lists: they contradict each other if each has values that the other does not have."""
+
+    def agree(one: Sequence[Number], other: Sequence[Number]) -> bool:
+        is_known = all(any(same(a, b) for b in other) for a in one)
+        return is_known or all(any(same(a, b) for a in one) for b in other)
+
+    return agree
+
+
+def _is_same_accuracy(one: Number, other: Number) -> bool:
+    """In any unit: fractions or percentages, millimetres or centimetres."""
+    value, digits = other
+    return any(equals_rounded(one, (value * 10.0**power, digits - power)) for power in (0, 2, -2, 1, -1))
+
+
+def _is_near_accuracy(one: Number, other: Number) -> bool:
+    return abs(one[0] - other[0]) <= ACCURACY_ROUNDING * max(one[0], other[0])
+
+
+@fact(
+    "accuracy",
+    "The accuracy in the index and in model.yml is also on the card; a difference in the last digits is only "
+    "a warning.",
+    "69.04% on the card, 96.04% in the index",
+    agree=_knows_all(_is_same_accuracy),
+    nearly=_knows_all(_is_near_accuracy),
+)
+def accuracy(view: ModelView) -> Facts:
+    on_card = view.claims.accuracy
+    for row in view.zoo.index.get(view.name, ()):
+        if "accuracy" in row.cells:
+            text = row.cells["accuracy"].value
+            place = FileLocation(row.file, row.line)
+            yield (
+                "accuracy",
+                [*_state(view, on_card), Statement("in the index", place, parse_numbers(text), text)],
+            )
+    for index, claim in enumerate(view.spec.published.accuracy if view.spec is not None else ()):
+        rows = [each for each in on_card if re.search(rf"\b{re.escape(claim.metric)}\b", each.label)]
+        for value in (claim.value, claim.converted):
+            if value is not None:
+                text, node = f"{value:.9g}", view.location("published", "accuracy", index)
+                declared = Statement("in model.yml", node, parse_numbers(text), text)
+                yield f"published.accuracy[{index}]", [*_state(view, rows or on_card), declared]
+
+
+def _state(view: ModelView, values: Sequence[CardValue[float]]) -> list[Statement]:
+    """What the card states, as a list of at most one statement."""
+    numbers = [(each.value, len(each.text.partition(".")[2])) for each in values if each.value]
+    text = ", ".join(dict.fromkeys(each.text for each in values))
+    return [Statement("on the card", view.card_location(values[0]), numbers, text)] if numbers else []
+
+
+def _is_measured_twice(one: Number, other: Number) -> bool:
+    return any(_is_near(one, (other[0] * 10.0**power, other[1] - power)) for power in range(-3, 4))
+
+
+def _is_near(one: Number, other: Number) -> bool:
+    digits = min(one[1], other[1])
+    tolerance = max(MEASURED_TWICE * one[0], 10.0**-digits if digits > 1 else 0.0)
+    return abs(one[0] - other[0]) < tolerance
+
+
+@fact(
+    "reference",
+    "The values that accuracy-check.yml expects of the converted model are those of its card, in any unit.",
+    "reference: 0.8111, and Top 1 of 80.11% on the card",
+    agree=_knows_all(_is_measured_twice),
+)
+def reference(view: ModelView) -> Facts:
+    on_card = [metric for metric in view.claims.accuracy if "." in metric.text]
+    for run in (run for run in view.runs if run.is_converted):
+        for metric in list_below(run.dataset, "metrics"):
+            kinds = _read_metrics(f"{text_below(metric, 'type')} {text_below(metric, 'name')}")
+            same = [each for each in on_card if _read_metrics(each.label) == kinds]
+            text, place = text_below(metric, "reference"), find_node(metric, "reference")
+            if place is not None and len(numbers := parse_numbers(text)) == 1 and numbers[0][0]:
+                expected = Statement("in accuracy-check.yml", place, numbers, text)
+                yield "metrics.reference", [*_state(view, same), expected]
+
+
+def _read_metrics(title: str) -> frozenset[str]:
+    return frozenset(kind for name, kind in _NAMED_METRICS.items() if name in title.lower())
+
+
+RULES = defined_rules(globals())
