@@ -44,30 +44,36 @@ def _build_detector(maps: Maps, options: BlazePoseOptions, max_people: int) -> t
     points = ops.add(raw, nodes.constant(generate_anchors()[:, None]))
     half = ops.multiply(nodes.take(raw, 1, 1), nodes.constant(0.5))
     low, high = ops.subtract(nodes.take(points, 0, 1), half), ops.add(nodes.take(points, 0, 1), half)
-    # Left, top, right, bottom: (2254,) each.
-    sides = [nodes.take(corner, axis, 1) for corner in (low, high) for axis in (0, 1)]
+    # Left, top, right, bottom: (1, 2254) each.
+    rows = [nodes.take(corner, [axis], 1) for corner in (low, high) for axis in (0, 1)]
+    sides = [ops.reshape(row, nodes.integers([1, -1]), False) for row in rows]
     areas = _area(sides)
+    table = ops.concat([*sides, areas], 0)
     logits = ops.reshape(maps["scores"], nodes.integers([-1]), False)
     is_face = ops.logical_and(ops.equal(logits, logits), nodes.are_finite(raw))  # nan is not equal to itself
     none, limit = nodes.constant(_NONE), nodes.constant(options.max_overlap)
     left = ops.select(is_face, ops.clamp(logits, _NONE / 2, -_NONE), none)
-    every = nodes.integers(range(raw.shape[0]))
+    left = ops.reshape(left, nodes.integers([1, -1]), False)
+    every, last = nodes.constant([range(raw.shape[0])]), nodes.constant(raw.shape[0] - 1)
     faces, highest = [], []
     for _ in range(max_people):  # the highest of those that are left; those that overlap it are then removed
-        place, logit = nodes.select_highest(left, 1)
+        # Few nodes, since each costs more than its computation; TopK would take longer than two reductions.
+        logit = ops.reduce_max(left, nodes.integers([1]), keep_dims=True)
+        first = ops.reduce_min(ops.select(ops.equal(left, logit), every, last), nodes.integers([1]), True)
+        place = ops.convert(ops.reshape(first, nodes.integers([1]), False), "i32")
         faces.append(place)
         highest.append(logit)
-        chosen = [nodes.take(side, place, 0) for side in sides]
+        *chosen, area = ops.split(nodes.take(table, place, 1), nodes.integers(0), 5).outputs()
         common = _area(
             [ops.maximum(side, own) for side, own in zip(sides[:2], chosen[:2], strict=True)]
             + [ops.minimum(side, own) for side, own in zip(sides[2:], chosen[2:], strict=True)]
         )
-        union = ops.subtract(ops.add(areas, nodes.take(areas, place, 0)), common)
+        union = ops.subtract(ops.add(areas, area), common)
         is_apart = ops.less_equal(common, ops.multiply(union, limit))
-        left = ops.select(ops.logical_and(is_apart, ops.not_equal(every, place)), left, none)
-    found = ops.concat(highest, 0)
+        left = ops.select(ops.logical_and(is_apart, ops.not_equal(every, first)), left, none)
+    found = ops.reshape(ops.concat(highest, 0), nodes.integers([-1]), False)
     scores = ops.select(ops.greater(found, none), _sigmoid(found), nodes.constant(0))
-    keypoints = nodes.take(nodes.take(points, range(2, 6), 1), ops.concat(faces, 0).output(0), 0)
+    keypoints = nodes.take(nodes.take(points, range(2, 6), 1), ops.concat(faces, 0), 0)
     column = ops.broadcast(ops.unsqueeze(scores, nodes.integers([1, 2])), nodes.integers([max_people, 4, 1]))
     return ops.concat([keypoints, column], 2), scores
 

@@ -165,6 +165,35 @@ inline Image reduce(const Image& image, std::size_t factor) {
     return small;
 }
 
+// The three colors of a pixel, 21 bits for each: one multiplication weights all of them.
+inline std::uint64_t spread(const std::uint8_t* color) {
+    return color[0] | std::uint64_t{color[1]} << 21 | std::uint64_t{color[2]} << 42;
+}
+
+// The color at a place in 1/32 of a pixel, from its four neighbors; black outside of the image.
+inline void interpolate(const Image& image, long u, long v, std::uint8_t* color) {
+    const auto width = static_cast<long>(image.width), height = static_cast<long>(image.height);
+    const long i = u >> 5, j = v >> 5;
+    const auto right = static_cast<std::uint64_t>(u & 31), below = static_cast<std::uint64_t>(v & 31);
+    const std::array<std::uint64_t, 4> weights{(32 - right) * (32 - below), right * (32 - below),
+                                               (32 - right) * below, right * below};
+    std::uint64_t sum = 512 | std::uint64_t{512} << 21 | std::uint64_t{512} << 42;  // half of 1024: rounds
+    if (i >= 0 && i + 1 < width && j >= 0 && j + 1 < height) {  // no neighbor is outside
+        const std::uint8_t* pixel = &image.bgr[3 * static_cast<std::size_t>(j * width + i)];
+        const std::uint8_t* next = pixel + 3 * width;
+        sum += spread(pixel) * weights[0] + spread(pixel + 3) * weights[1] + spread(next) * weights[2] +
+               spread(next + 3) * weights[3];
+    } else {
+        for (long corner = 0; corner < 4; ++corner) {
+            const long column = i + corner % 2, line = j + corner / 2;
+            if (column < 0 || column >= width || line < 0 || line >= height) continue;
+            sum += spread(&image.bgr[3 * static_cast<std::size_t>(line * width + column)]) *
+                   weights[static_cast<std::size_t>(corner)];
+        }
+    }
+    for (int k = 0; k < 3; ++k) color[k] = static_cast<std::uint8_t>(sum >> (21 * k + 10));
+}
+
 }  // namespace fitting
 
 inline Fitted fit_image(const Image& image, const Fit& fit) {
@@ -216,7 +245,6 @@ inline Image cut(const Image& image, const Square& square) {
     Image pixels{static_cast<std::size_t>(side), static_cast<std::size_t>(side), {}};
     pixels.bgr.resize(3 * pixels.width * pixels.height);
     std::uint8_t* pixel = pixels.bgr.data();
-    const auto width = static_cast<long>(image.width), height = static_cast<long>(image.height);
     // The center of the first pixel, and the steps to the others in its row. All are rounded to 1/1024 of a
     // pixel, and places to 1/32, as by OpenCV's warpAffine: the results are then those of posezoo.
     const double first = 0.5 - side / 2.0;
@@ -228,30 +256,8 @@ inline Image cut(const Image& image, const Square& square) {
         const long start_u = std::lround(1024 * (left - down * row)) + 16;
         const long start_v = std::lround(1024 * (top + across * row)) + 16;
         for (const auto& [step_u, step_v] : steps) {
-            const long u = (start_u + step_u) >> 5, v = (start_v + step_v) >> 5;
-            const long left_weight = 32 - (u & 31), top_weight = 32 - (v & 31);
-            const long i = u >> 5, j = v >> 5;
-            if (i >= 0 && i + 1 < width && j >= 0 && j + 1 < height) {  // no corner is outside
-                const std::uint8_t* above = &image.bgr[3 * static_cast<std::size_t>(j * width + i)];
-                const std::uint8_t* below = above + 3 * image.width;
-                for (std::size_t k = 0; k < 3; ++k) {
-                    const long upper = above[k] * left_weight + above[k + 3] * (32 - left_weight);
-                    const long lower = below[k] * left_weight + below[k + 3] * (32 - left_weight);
-                    const long sum = upper * top_weight + lower * (32 - top_weight);
-                    *pixel++ = static_cast<std::uint8_t>((sum + 512) / 1024);  // half of 1024: rounds
-                }
-                continue;
-            }
-            std::array<long, 3> sums{512, 512, 512};
-            for (long corner = 0; corner < 4; ++corner) {
-                const long column = i + corner % 2, line = j + corner / 2;
-                if (column < 0 || column >= width || line < 0 || line >= height) continue;
-                const long weight =
-                    (corner % 2 ? 32 - left_weight : left_weight) * (corner / 2 ? 32 - top_weight : top_weight);
-                const std::uint8_t* color = &image.bgr[3 * static_cast<std::size_t>(line * width + column)];
-                for (std::size_t k = 0; k < 3; ++k) sums[k] += weight * color[k];
-            }
-            for (const long sum : sums) *pixel++ = static_cast<std::uint8_t>(sum / 1024);
+            fitting::interpolate(image, (start_u + step_u) >> 5, (start_v + step_v) >> 5, pixel);
+            pixel += 3;
         }
     }
     return pixels;
