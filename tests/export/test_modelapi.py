@@ -76,12 +76,11 @@ def test_the_sample_of_a_detector_prints_our_boxes(detector, photos, tmp_path):
     cv2.imwrite(str(tmp_path / "photo.png"), picture)
     printed = run(sys.executable, tmp_path / "out" / DETECTOR / "sample.py", tmp_path / "photo.png")
     expected = load_estimator(model.spec, {DETECTOR: model.xml})(picture)
-    # The sample computes in the processor's own precision; tests/runtime/test_model_api.py compares exactly.
     rows = [line.split(maxsplit=2) for line in printed.splitlines() if line.startswith("person ")]
     sure = [pose for pose in expected if pose.score > 0.6]
     assert sure
     for pose in sure:
-        assert any(json.loads(box) == pytest.approx(pose.box, abs=4) for _, _, box in rows)
+        assert any(json.loads(box) == pytest.approx(pose.box, abs=0.51) for _, _, box in rows)
 
 
 @pytest.mark.usefixtures("has_model_api")
@@ -142,6 +141,7 @@ def test_a_detector_gets_its_converter_and_labels(detector, tmp_path):
     }  # fmt: skip
     words, missing = pipeline_of(tmp_path, DETECTOR, tmp_path)
     assert "gvadetect" in words
+    assert "ie-config=INFERENCE_PRECISION_HINT=f32" in words
     assert missing == []
 
 
@@ -156,6 +156,7 @@ def test_heatmaps_of_one_person_follow_a_detector(make_model, detector, tmp_path
     assert proc["input_preproc"][0]["params"] == {"resize": "aspect-ratio", "color_space": "BGR"}
     words, missing = pipeline_of(tmp_path / "out", "net", tmp_path)
     assert words.index("gvadetect") < words.index("gvaclassify")
+    assert words.count("ie-config=INFERENCE_PRECISION_HINT=f32") == 2
     assert [name.split("/")[1] for name in missing] == [DETECTOR, DETECTOR]
     export(tmp_path / "out", "dlstreamer", detector)
     assert pipeline_of(tmp_path / "out", "net", tmp_path)[1] == []

@@ -4,6 +4,13 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+DOCUMENTS = ("README.md", "NOTICE")
+
+
+def documents_of(*names):
+    """The paths of the documents that each export of these models has; LICENSE is there if posezoo has it."""
+    return {f"{name}/{document}" for name in names for document in DOCUMENTS}
+
 
 def renamed(model, name):
     return replace(model, spec=replace(model.spec, name=name))

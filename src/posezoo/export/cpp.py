@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
+from posezoo.export.documents import draw_documents
 from posezoo.export.target_type import (
     TEMPLATES,
     ExportedModel,
@@ -21,6 +22,7 @@ _PROJECT = ("CMakeLists.txt", "main.cpp", "poses.hpp", "fit.hpp", "blazepose.hpp
 def draw_cpp(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
     """The model's IR, and the project."""
     require_keypoints(model)
+    yield from draw_documents(model, TARGET, f"models/{model.name}-")
     yield from model.ir_files("models")
     for name in _PROJECT:
         yield ExportFile(name, (TEMPLATES / name).read_bytes())
@@ -42,5 +44,6 @@ TARGET = ExportTarget(
         "pose-detection-mediapipe",
         "pose-landmark-full-mediapipe",
     ),
+    sets_f32="the class Network in poses.hpp",
     inputs=InputOptions(element_type="u8", layout="NHWC", decode=True),
 )

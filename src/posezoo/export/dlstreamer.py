@@ -12,6 +12,7 @@ from tempfile import TemporaryDirectory
 
 from posezoo.convert.decoding import SCORE_OPTIONS
 from posezoo.errors import ExportError
+from posezoo.export.documents import draw_documents
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
 from posezoo.ir.model_info import MODEL_INFO, OPENPOSE_NAMES
 from posezoo.ir.openvino_import import import_openvino, openvino_core
@@ -20,6 +21,7 @@ from posezoo.pose.keypoints import SKELETONS
 
 # The pipeline of a converter, from pictures on.
 _DETECTOR = "../person-detection-retail-0013/person-detection-retail-0013"
+_F32 = "ie-config=INFERENCE_PRECISION_HINT=f32"
 _SHOW = "queue ! gvawatermark ! videoconvert ! autovideosink sync=false"
 _PIPELINES = {
     "detection_output": f"gvadetect model=@.xml model-proc=@.json ! {_SHOW}",
@@ -55,7 +57,8 @@ def draw_dlstreamer(model: ExportedModel, _folder: ExportFolder) -> Iterator[Exp
     if converter != "raw_data_copy":
         proc = _draw_model_proc(model, info, {"converter": converter, "layer_names": [*outputs.values()]})
         yield ExportFile(f"{model.name}/{model.name}.json", f"{json.dumps(proc, indent=2)}\n".encode())
-    pipeline = _PIPELINES[converter].replace("@", model.name)
+    pipeline = _PIPELINES[converter].replace("@", model.name).replace(" model=", f" {_F32} model=")
+    yield from draw_documents(model, TARGET)
     yield ExportFile(f"{model.name}/pipeline.sh", render("dlstreamer.sh", name=model.name, pipeline=pipeline))
 
 
@@ -114,6 +117,7 @@ TARGET = ExportTarget(
     summary="for DL Streamer: the IR, a model-proc file, and a pipeline for gst-launch-1.0",
     draw=draw_dlstreamer,
     next_step="sh {folder}/{name}/pipeline.sh VIDEO",
+    sets_f32="ie-config in pipeline.sh",
     checked_by="DL Streamer was not run: tests compare the files with its rules, read from its sources. "
     "keypoints_hrnet takes the highest cells without refinement; with --decode the IR refines them itself. "
     "The pipeline then prints JSON with tensors, in pixels of the network's input.",

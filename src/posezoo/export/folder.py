@@ -6,10 +6,10 @@ from collections.abc import Iterator
 
 from posezoo.cards.model_card import draw_card_files
 from posezoo.errors import ExportError
+from posezoo.export.documents import draw_texts
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
 from posezoo.facts.model_facts import ModelFacts
 from posezoo.files.file_manifest import digest
-from posezoo.license_notice import collect_license_terms, format_notice
 
 
 def draw_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFile]:
@@ -17,9 +17,12 @@ def draw_folder(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportF
     spec, layout = model.spec, model.layout
     files = model.ir_files(model.name)
     record = layout.provenance_path(spec, model.precision)
+    card = {name: text.encode() for name, text in draw_card_files(ModelFacts(spec, (spec,), layout)).items()}
+    documents = draw_texts(model, TARGET)
     texts = {
-        **{name: text.encode() for name, text in draw_card_files(ModelFacts(spec, (spec,), layout)).items()},
-        "NOTICE": format_notice(collect_license_terms((spec,), layout)).encode(),
+        **card,
+        **documents,
+        "README.md": card["README.md"] + b"\n" + documents["README.md"],
         "sample.py": draw_sample(model),
         **({"provenance.json": record.read_bytes()} if record.is_file() else {}),
     }
@@ -59,6 +62,7 @@ TARGET = ExportTarget(
     draw=draw_folder,
     next_step="python {folder}/{name}/sample.py IMAGE",
     checked_by="Tests check the checksums with sha256sum, and run the sample in a process without posezoo.",
+    sets_f32="sample.py",
     run_with=(
         *("pose-landmark-full-mediapipe", "pose-detection-mediapipe", "movenet-singlepose-lightning-int8"),
         *("tf-pose-mobilenet-v2-small", "human-pose-estimation-0001", "person-detection-retail-0013"),

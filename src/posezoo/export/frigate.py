@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from posezoo.errors import ExportError
+from posezoo.export.documents import draw_documents
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
 from posezoo.pose.ssd_detection import PERSON
 
@@ -34,6 +35,7 @@ def draw_frigate(model: ExportedModel, _folder: ExportFolder) -> Iterator[Export
         raise ExportError(
             f"{model.name}: Frigate would not apply its mean and scale, which are not in its IR"
         )
+    yield from draw_documents(model, TARGET)
     yield from model.ir_files(model.name)
     yield ExportFile(f"{model.name}/labelmap.txt", f"{PERSON} person\n".encode())
     text = render(

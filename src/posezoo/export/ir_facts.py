@@ -9,7 +9,7 @@ from typing import Any
 from posezoo.errors import InferenceError
 from posezoo.export.target_type import ExportedModel, Port
 from posezoo.files.file_manifest import digest_of_file
-from posezoo.ir.openvino_import import error_text, openvino_core
+from posezoo.ir.openvino_import import error_text, import_openvino, openvino_core
 from posezoo.ir.provenance import SUFFIXES
 from posezoo.layout import ModelLayout
 from posezoo.spec.model import Input, ModelSpec, Output, Precision
@@ -57,6 +57,7 @@ def read_ir_facts(spec: ModelSpec, precision: Precision, xml: Path, layout: Mode
 
 def _ports(ports: Sequence[Any], declared: Sequence[Input | Output]) -> tuple[Port, ...]:
     """Inputs or outputs; their layouts are those of the model, by name, or of its only port."""
+    layouts = import_openvino().layout_helpers
     found = []
     for port in ports:
         names = port.get_names()
@@ -66,5 +67,7 @@ def _ports(ports: Sequence[Any], declared: Sequence[Input | Output]) -> tuple[Po
         layout, color = getattr(own, "ir_layout", getattr(own, "layout", "")), getattr(own, "ir_color", None)
         shape = tuple(-1 if side.is_dynamic else side.get_length() for side in port.get_partial_shape())
         layout = layout if len(layout) == len(shape) else ""
-        found.append(Port(name, shape, port.get_element_type().get_type_name(), layout, str(color or "")))
+        has_batch = layouts.has_batch(layouts.get_layout(port))
+        kind = port.get_element_type().get_type_name()
+        found.append(Port(name, shape, kind, layout, str(color or ""), has_batch))
     return tuple(found)

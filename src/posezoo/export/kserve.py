@@ -10,7 +10,8 @@ import json
 import re
 from collections.abc import Iterator
 
-from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
+from posezoo.export.documents import draw_documents
+from posezoo.export.target_type import F32, ExportedModel, ExportFile, ExportFolder, ExportTarget, render
 
 #: What the user replaces if no --storage_uri was given.
 PLACEHOLDER = "s3://BUCKET/FOLDER"
@@ -18,12 +19,15 @@ PLACEHOLDER = "s3://BUCKET/FOLDER"
 
 def draw_kserve(model: ExportedModel, folder: ExportFolder) -> Iterator[ExportFile]:
     """A new version if the IR differs from the latest one, and NAME.yaml."""
+    yield from draw_documents(model, TARGET)
     yield from model.ir_files(f"{model.name}/{folder.version(model)}")
     # Kubernetes allows only these characters, and a letter at the beginning.
     service = re.sub(r"[^a-z0-9]+", "-", model.name.lower()).strip("-")
     service = service if service[:1].isalpha() else f"model-{service}"
     uri = f"{(folder.storage_uri or PLACEHOLDER).rstrip('/')}/{model.name}"
-    text = render("inference_service.yaml", name=model.name, service=service, uri=json.dumps(uri))
+    argument = json.dumps(f"--plugin_config={json.dumps(F32)}")
+    names = {"name": model.name, "service": service, "uri": json.dumps(uri), "argument": argument}
+    text = render("inference_service.yaml", **names)
     yield ExportFile(f"{model.name}.yaml", text)
 
 
@@ -34,5 +38,6 @@ TARGET = ExportTarget(
     next_step="kubectl apply -f {folder}/{name}.yaml",
     checked_by="Tests check the keys and types of the InferenceService against those of the classes in the "
     "Python package kserve 0.21.0.",
+    sets_f32="the argument --plugin_config in {name}.yaml, which KServe adds to those of its runtime,",
     is_versioned=True,
 )

@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from posezoo.errors import ExportError
+from posezoo.export.documents import draw_documents
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, render
 
 #: The wrappers that read the outputs of our models, and how the sample prints what they find.
@@ -42,6 +43,7 @@ def draw_modelapi(model: ExportedModel, _folder: ExportFolder) -> Iterator[Expor
     if model.spec.is_ir:  # it has no model_info
         configuration = {name: read(info[name]) for name, read in _PARAMETERS.items() if name in info}
         arguments = f', model_type="{kind}", configuration={configuration}'
+    yield from draw_documents(model, TARGET)
     yield from model.ir_files(model.name)
     sample = render("modelapi.py", name=model.name, arguments=arguments, prints=_PRINTS[kind])
     yield ExportFile(f"{model.name}/sample.py", sample)
@@ -52,5 +54,6 @@ TARGET = ExportTarget(
     draw=draw_modelapi,
     next_step="python {folder}/{name}/sample.py IMAGE",
     checked_by="Tests run the sample with Model API; its keypoints and boxes are posezoo's.",
+    sets_f32="the plugin_config of the adapter in sample.py",
     run_with=("person-detection-retail-0013",),
 )

@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Iterator
 
+from posezoo.export.documents import draw_documents
 from posezoo.export.target_type import (
     ExportedModel,
     ExportFile,
@@ -24,6 +25,7 @@ def draw_node(model: ExportedModel, _folder: ExportFolder) -> Iterator[ExportFil
     count = shapes["keypoints"][1] if "keypoints" in shapes else len(names)
     if len(names) != count:
         names = [str(place) for place in range(count)]
+    yield from draw_documents(model, TARGET)
     yield from model.ir_files(model.name)
     sample = render("sample.mjs", name=model.name, names=json.dumps(names))
     yield ExportFile(f"{model.name}/sample.mjs", sample)
@@ -37,5 +39,6 @@ TARGET = ExportTarget(
     checked_by="The IR takes frames and contains its decoder. openvino-node downloads a library when it is "
     "installed, so the program was not run: tests check it against the types of openvino-node 2026.4.0 and "
     "sharp 0.35.",
+    sets_f32="sample.mjs",
     inputs=InputOptions(element_type="u8", layout="NHWC", resize=True, decode=True),
 )

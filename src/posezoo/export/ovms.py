@@ -10,15 +10,19 @@ import json
 import re
 from collections.abc import Iterator
 
-from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget
+from posezoo.export.documents import draw_documents
+from posezoo.export.target_type import F32, ExportedModel, ExportFile, ExportFolder, ExportTarget
+
+_LATEST = {"model_version_policy": {"latest": {"num_versions": 1}}}
 
 
 def draw_ovms(model: ExportedModel, folder: ExportFolder) -> Iterator[ExportFile]:
     """A new version if the IR differs from the latest one, and config.json."""
+    yield from draw_documents(model, TARGET)
     yield from model.ir_files(f"{model.name}/{folder.version(model)}")
     earlier = {found[1] for name in folder.present if (found := re.match(r"([^/]+)/\d+/", name))}
     configs = [
-        {"config": {"name": name, "base_path": name, "model_version_policy": {"latest": {"num_versions": 1}}}}
+        {"config": {"name": name, "base_path": name, "plugin_config": F32, **_LATEST}}
         for name in sorted({*earlier, model.name})
     ]
     yield ExportFile("config.json", f"{json.dumps({'model_config_list': configs}, indent=2)}\n".encode())
@@ -30,5 +34,6 @@ TARGET = ExportTarget(
     next_step="docker run --rm -p 9000:9000 -v {folder}:/models:ro openvino/model_server "
     "--config_path /models/config.json --port 9000",
     checked_by="Tests check config.json against the JSON Schema in Model Server's src/schema.cpp.",
+    sets_f32="the plugin_config in config.json",
     is_versioned=True,
 )

@@ -14,6 +14,9 @@ from posezoo.spec.model import ModelSpec, Precision
 
 TEMPLATES = Path(__file__).parent / "templates"
 
+#: The setting of OpenVINO without which many CPUs compute in bf16.
+F32 = {"INFERENCE_PRECISION_HINT": "f32"}
+
 
 @dataclass(frozen=True, slots=True)
 class Port:
@@ -24,6 +27,7 @@ class Port:
     element_type: str  # OpenVINO's name: f32, u8
     layout: str = ""  # as NCHW; empty if unknown
     color: str = ""  # of an image: BGR or RGB; empty if unknown
+    has_batch: bool = False  # whether the IR itself has a layout with a batch for it
 
     @property
     def sides(self) -> dict[str, int]:
@@ -121,6 +125,7 @@ class ExportTarget:
         draw: the files of one model. It raises an ExportError if the target cannot take the model. To find
             that out before a download, it is also called with a model whose IR does not exist.
         next_step: a command that uses the export; ``{folder}`` and ``{name}`` are replaced.
+        sets_f32: what sets the precision of the computation, as posezoo does; empty if nothing can.
         checked_by: what the tests do, as full sentences for docs/export.md.
         run_with: the models whose export the tests really run; with others they only check the files.
         is_versioned: whether each model has numbered version folders, of which earlier ones are kept.
@@ -131,9 +136,26 @@ class ExportTarget:
     draw: Callable[[ExportedModel, ExportFolder], Iterable[ExportFile]]
     next_step: str
     checked_by: str
+    sets_f32: str = ""
     run_with: tuple[str, ...] = ()
     is_versioned: bool = False
     inputs: InputOptions | None = None
+
+
+def draw_files(
+    target: ExportTarget, models: Iterable[ExportedModel], present: Mapping[str, str], storage_uri: str = ""
+) -> list[ExportFile]:
+    """The files of all models together.
+
+    Args:
+        present: the SHA-256 of the files that exports wrote before, by their names.
+        storage_uri: as in ``ExportFolder``.
+    """
+    files: dict[str, ExportFile] = {}
+    for model in models:  # a file for all models, such as config.json, also names those before it
+        known = {**present, **{file.name: file.digest for file in files.values()}}
+        files |= {file.name: file for file in target.draw(model, ExportFolder(known, storage_uri))}
+    return list(files.values())
 
 
 def require_keypoints(model: ExportedModel) -> None:

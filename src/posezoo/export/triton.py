@@ -1,7 +1,8 @@
 """Export to Triton Inference Server with its OpenVINO backend: config.pbtxt, and numbered versions.
 
-The rules are those of src/openvino.cc in triton-inference-server/openvino_backend: it takes the names of the
-tensors that OpenVINO gives first, and with a max_batch_size of 0 the whole shapes, including the batch.
+The rules are those of src/openvino.cc in triton-inference-server/openvino_backend. It takes the names of the
+tensors that OpenVINO gives first. A max_batch_size of 0 means whole shapes, including the batch, unless all
+layouts in the IR have a batch: Triton then replaces 0 by its default of 4, and expects shapes without one.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ import json
 from collections.abc import Iterator
 
 from posezoo.errors import ExportError
+from posezoo.export.documents import draw_documents
 from posezoo.export.target_type import ExportedModel, ExportFile, ExportFolder, ExportTarget, Port, render
 
 #: Triton's types by OpenVINO's; the backend takes no others.
@@ -23,17 +25,19 @@ TYPES = {
 
 def draw_triton(model: ExportedModel, folder: ExportFolder) -> Iterator[ExportFile]:
     """A new version if the IR differs from the latest one, and config.pbtxt."""
+    yield from draw_documents(model, TARGET)
     yield from model.ir_files(f"{model.name}/{folder.version(model, 'model')}", "model")
-    lines = [_format_port("input", port, model) for port in model.inputs]
-    lines += [_format_port("output", port, model) for port in model.outputs]
-    text = render("config.pbtxt", name=json.dumps(model.name), ports="\n".join(lines))
+    batch = int(all(port.has_batch for port in (*model.inputs, *model.outputs)))
+    lines = [_format_port("input", port, batch, model) for port in model.inputs]
+    lines += [_format_port("output", port, batch, model) for port in model.outputs]
+    text = render("config.pbtxt", name=json.dumps(model.name), batch=batch, ports="\n".join(lines))
     yield ExportFile(f"{model.name}/config.pbtxt", text)
 
 
-def _format_port(kind: str, port: Port, model: ExportedModel) -> str:
+def _format_port(kind: str, port: Port, batch: int, model: ExportedModel) -> str:
     if port.element_type not in TYPES:
         raise ExportError(f"{model.name}: Triton's OpenVINO backend has no type {port.element_type}")
-    dims = ", ".join(map(str, port.shape))
+    dims = ", ".join(map(str, port.shape[batch:]))
     return (
         f"{kind} {{ name: {json.dumps(port.name)} data_type: {TYPES[port.element_type]} dims: [ {dims} ] }}"
     )
@@ -44,8 +48,9 @@ TARGET = ExportTarget(
     "latest is served",
     draw=draw_triton,
     next_step="docker run --rm -p 8001:8001 -v {folder}:/models:ro nvcr.io/nvidia/tritonserver:TAG "
-    "tritonserver --model-repository /models --disable-auto-complete-config",
+    "tritonserver --model-repository /models",
     checked_by="Tests parse config.pbtxt with the protocol buffers of tritonclient 2.73.0, and compare "
-    "names, types and shapes with those of the IR.",
+    "names, types and shapes with those of the IR by the rules of the backend, for a server that starts with "
+    "its defaults. Triton itself is not run.",
     is_versioned=True,
 )

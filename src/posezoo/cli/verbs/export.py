@@ -15,7 +15,6 @@ With ``--format json``, the output is an object::
 from __future__ import annotations
 
 import argparse
-from collections.abc import Mapping
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -29,7 +28,10 @@ from posezoo.export.targets import TARGETS, find_target
 
 if TYPE_CHECKING:
     from posezoo.events import Listener
-    from posezoo.export.target_type import ExportedModel, ExportFile
+    from posezoo.export.export_writer import ExportChanges
+    from posezoo.export.target_type import ExportedModel, ExportTarget
+    from posezoo.pipeline.zoo_context import Context
+    from posezoo.resolve.input_options import InputOptions
     from posezoo.spec.model import ModelSpec
 
 SUMMARY = "write the files that a model server, a pipeline or a program in another language needs"
@@ -66,96 +68,122 @@ FLAGS = (
 def run(args: argparse.Namespace) -> int:
     """Download and convert if necessary, then write the files of all models together."""
     from posezoo.export.export_writer import ExportChanges, write_export
-    from posezoo.export.ir_facts import declared_facts, read_ir_facts
-    from posezoo.export.target_type import ExportFolder
-    from posezoo.pipeline.get import get, resolve_model
-    from posezoo.pipeline.plan import make_plan
-    from posezoo.resolve.input_options import InputOptions
-    from posezoo.resolve.people import ITSELF, people_from
-    from posezoo.spec.model import WHOLE_IMAGE
+    from posezoo.export.target_type import draw_files
+    from posezoo.pipeline.get import resolve_model
+    from posezoo.pipeline.plan import Plan
+    from posezoo.pipeline.prepare_export import prepare_export
 
-    name, output = args.to[0], Path(args.to[1])
-    target, patterns = find_target(name), flags.patterns_from_args(args)
-    if "://" in args.to[1]:
-        problem = f"{args.to[1]}: posezoo export needs a local folder"
-        raise ExportError(problem, hint="copy it with a tool of the store afterwards")
-    if args.storage_uri and (name != "kserve" or "://" not in args.storage_uri):
-        args.parser.error("--storage_uri is an address such as s3://bucket/models, for --to kserve")
-    flags.require_model_optimizer(args)
-    context, inputs = flags.context_from_args(args), flags.input_options_from_args(args)
-    if (fixed := target.inputs) is not None:
-        if inputs.element_type not in ("", fixed.element_type) or inputs.layout not in ("", fixed.layout):
-            always = f"--input_type {fixed.element_type} and --input_layout {fixed.layout}"
-            args.parser.error(f"--to {name} always has {always}")
-        inputs = replace(
-            inputs,
-            element_type=fixed.element_type,
-            layout=fixed.layout,
-            resize=inputs.resize or fixed.resize,
-            decode=fixed.decode,
-        )
-    if inputs != InputOptions() and args.weights_dir is None:
-        # The IR that other verbs use stay as they are.
-        own = context.layout.output_dir / "exported" / inputs.folder_name
-        context = replace(context, layout=replace(context.layout, output_dir=own))
+    target, output = find_target(args.to[0]), Path(args.to[1])
+    patterns = flags.patterns_from_args(args)
+    _check_flags(args)
+    inputs = _inputs_from_args(args, target)
+    context = _context_from_args(args, inputs)
     exported: list[ExportedModel] = []
 
     def work(spec: ModelSpec, listener: Listener) -> dict[str, object]:
         resolved = resolve_model(spec, (args.precision,), context, inputs=inputs)
         try:
-            if (declared := declared_facts(resolved.spec, args.precision, context.layout)) is not None:
-                tuple(target.draw(declared, ExportFolder({})))  # it may refuse the model before a download
-            if args.dry_run:
-                plan = make_plan(resolved, context, is_dry_run=True)
-                xml = plan.irs[0].xml
-                is_here = xml.with_suffix(".bin").is_file()  # else a real run reads it from a store
-                if plan.obstacle is not None or plan.is_due or not is_here:
-                    return {"plan": [*model_jobs.format_plan(plan), f"would then export it to {output}"]}
-            else:
-                xml = get(resolved, context, listener=listener).irs[args.precision]
-            model = read_ir_facts(resolved.spec, args.precision, xml, context.layout)
-            tuple(target.draw(model, ExportFolder({})))
+            model = prepare_export(resolved, target, context, is_dry_run=args.dry_run, listener=listener)
         except ExportError as error:
             if not args.all:
                 raise
             console.print_line(f"Skipping {error.problem}")
             return {"skipped": error.problem}
+        if isinstance(model, Plan):
+            return {"plan": [*model_jobs.format_plan(model), f"would then export it to {output}"]}
         exported.append(model)
-        people = people_from(model.spec)
-        if people not in ("", WHOLE_IMAGE):
-            console.print_line(
-                f"{spec.full_name}: takes one person at a time; posezoo finds people with {people}, and this "
-                "export has only the network itself"
-            )
-        return {"precision": args.precision.value, "ir": f"{xml}", "people_from": people or ITSELF}
-
-    def draw(present: Mapping[str, str]) -> list[ExportFile]:
-        files: dict[str, ExportFile] = {}
-        for model in exported:  # a file for all models, such as config.json, also names those before it
-            known = {**present, **{file.name: file.digest for file in files.values()}}
-            files |= {file.name: file for file in target.draw(model, ExportFolder(known, args.storage_uri))}
-        return list(files.values())
+        return {
+            "precision": args.precision.value,
+            "ir": f"{model.xml}",
+            "people_from": _tell_people(model.spec, console),
+        }
 
     with flags.console_from_args(args) as console:
         selection = select_models(context.registry, patterns, console)
         report = model_jobs.run_for_each(selection, work, console, skip_unpinned=args.all)
-        versioned, changes = [model.name for model in exported if target.is_versioned], ExportChanges()
+        changes = ExportChanges()
         if exported:
-            changes = write_export(output, draw, versioned=versioned, is_dry_run=args.dry_run)
-        would = "would be " if args.dry_run else ""
+            changes = write_export(
+                output,
+                lambda present: draw_files(target, exported, present, args.storage_uri),
+                versioned=[model.name for model in exported if target.is_versioned],
+                is_dry_run=args.dry_run,
+            )
+            _tell_next(args, target, exported[0].name, console)
         lines = [f"{answer['name']}: {line}" for answer in report.answers for line in answer.get("plan", ())]
-        lines += [
-            f"{output / file}: {would}{how}"
-            for how, files in (("created", changes.created), ("changed", changes.changed))
-            for file in files
-        ]
-        lines += [f"{output / file}: kept as you changed it" for file in changes.kept]
-        if exported:
-            count = len(changes.created) + len(changes.changed)
-            lines.append(f"{output}: {count} files {would}written, {len(changes.unchanged)} unchanged")
-            if not args.dry_run:
-                used = target.next_step.format(folder=output.resolve(), name=exported[0].name)
-                console.print_line(f"next: {used}")
-    answer = {"target": name, "output": f"{output}", "models": report.answers, **asdict(changes)}
+        lines += _describe_changes(changes, args) if exported else []
+    answer = {"target": args.to[0], "output": f"{output}", "models": report.answers, **asdict(changes)}
     print_result(args, {**answer, "failed": report.failures}, *lines)
     return report.exit_code
+
+
+def _check_flags(args: argparse.Namespace) -> None:
+    name, output = args.to
+    if "://" in output:
+        problem = f"{output}: posezoo export needs a local folder"
+        raise ExportError(problem, hint="copy it with a tool of the store afterwards")
+    if args.storage_uri and (name != "kserve" or "://" not in args.storage_uri):
+        args.parser.error("--storage_uri is an address such as s3://bucket/models, for --to kserve")
+    flags.require_model_optimizer(args)
+
+
+def _inputs_from_args(args: argparse.Namespace, target: ExportTarget) -> InputOptions:
+    """How the IR take images: as the target always has it, or as the user decides."""
+    inputs, fixed = flags.input_options_from_args(args), target.inputs
+    if fixed is None:
+        return inputs
+    if inputs.element_type not in ("", fixed.element_type) or inputs.layout not in ("", fixed.layout):
+        always = f"--input_type {fixed.element_type} and --input_layout {fixed.layout}"
+        args.parser.error(f"--to {args.to[0]} always has {always}")
+    return replace(
+        inputs,
+        element_type=fixed.element_type,
+        layout=fixed.layout,
+        resize=inputs.resize or fixed.resize,
+        decode=fixed.decode,
+    )
+
+
+def _context_from_args(args: argparse.Namespace, inputs: InputOptions) -> Context:
+    """The context; IR with other inputs have their own folder, so those of other verbs stay as they are."""
+    from posezoo.resolve.input_options import InputOptions
+
+    context = flags.context_from_args(args)
+    if inputs == InputOptions() or args.weights_dir is not None:
+        return context
+    own = context.layout.output_dir / "exported" / inputs.folder_name
+    return replace(context, layout=replace(context.layout, output_dir=own))
+
+
+def _tell_people(spec: ModelSpec, console: Console) -> str:
+    """Who finds the people; the user is told if the network does not."""
+    from posezoo.resolve.people import ITSELF, people_from
+    from posezoo.spec.model import WHOLE_IMAGE
+
+    people = people_from(spec)
+    if people not in ("", WHOLE_IMAGE):
+        console.print_line(
+            f"{spec.full_name}: takes one person at a time; posezoo finds people with {people}, and this "
+            "export has only the network itself"
+        )
+    return people or ITSELF
+
+
+def _tell_next(args: argparse.Namespace, target: ExportTarget, name: str, console: Console) -> None:
+    if args.to[0] == "kserve" and not args.storage_uri:
+        console.warn(
+            f"{name}.yaml names no address of the models yet: export again with --storage_uri, or replace "
+            "s3://BUCKET/FOLDER in it"
+        )
+    if not args.dry_run:
+        used = target.next_step.format(folder=Path(args.to[1]).resolve(), name=name)
+        console.print_line(f"next: {used}")
+
+
+def _describe_changes(changes: ExportChanges, args: argparse.Namespace) -> list[str]:
+    output, would = Path(args.to[1]), "would be " if args.dry_run else ""
+    lines = [f"{output / file}: {would}created" for file in changes.created]
+    lines += [f"{output / file}: {would}changed" for file in changes.changed]
+    lines += [f"{output / file}: kept as you changed it" for file in changes.kept]
+    count = len(changes.created) + len(changes.changed)
+    return [*lines, f"{output}: {count} files {would}written, {len(changes.unchanged)} unchanged"]

@@ -1,0 +1,97 @@
+"""README.md, NOTICE and LICENSE of an exported model, for copies of the export in images and buckets."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from posezoo.export.target_type import ExportedModel, ExportFile, ExportTarget, Port, render
+from posezoo.license_notice import collect_license_terms, format_notice
+from posezoo.resolve.people import people_from
+from posezoo.spec.model import WHOLE_IMAGE
+
+# Where posezoo draws a picture into the input, by model_info's resize_type.
+_FITTED = {
+    "standard": "stretched to the input's size",
+    "fit_to_window": "as large as they fit, at the left and top",
+    "fit_to_window_letterbox": "as large as they fit, in the middle",
+}
+
+# Measured with posezoo evaluate, with f32 and default as its --inference_precision, on a CPU with AMX.
+_BF16 = (
+    "CPUs with AMX or AVX512-BF16 otherwise compute in bf16: blazepose-full then has an AP of 0.117 in place "
+    "of 0.155 on 17 photos of COCO, and half of its keypoints move by 3.8 pixels or more. "
+    "Other models change less."
+)
+
+
+def draw_documents(model: ExportedModel, target: ExportTarget, prefix: str = "") -> Iterator[ExportFile]:
+    """The files of ``draw_texts``; their paths begin with ``prefix``, or are in the model's folder."""
+    for name, text in draw_texts(model, target).items():
+        yield ExportFile(f"{prefix or f'{model.name}/'}{name}", text)
+
+
+def draw_texts(model: ExportedModel, target: ExportTarget) -> dict[str, bytes]:
+    """README.md, NOTICE, and LICENSE if posezoo has its text: their bytes by name."""
+    terms = collect_license_terms((model.spec,), model.layout)
+    readme = render(
+        "model_readme.md",
+        name=model.name,
+        precision=model.precision,
+        description=model.spec.description.strip(),
+        inputs="\n".join(map(_describe_port, model.inputs)),
+        preparation=_describe_preparation(model),
+        outputs="\n".join(map(_describe_port, model.outputs)),
+        decoding=_describe_decoding(model),
+        command=target.next_step.format(folder="$PWD", name=model.name),
+        computation=_describe_computation(model, target),
+    )
+    texts = {"README.md": readme, "NOTICE": format_notice(terms).encode()}
+    for text in (each.text for each in terms if each.text):
+        texts["LICENSE"] = text.read_bytes()
+    return texts
+
+
+def _describe_port(port: Port) -> str:
+    about = ", ".join(filter(None, (port.element_type, port.layout, port.color)))
+    return f"- `{port.name}`: {list(port.shape)}, {about}"
+
+
+def _describe_preparation(model: ExportedModel) -> str:
+    """How a picture becomes the input, as sentences."""
+    image = model.spec.inputs[0]
+    info = model.model_info
+    sentences = ["Values are 0 to 255; the IR applies mean and scale itself, if there are any."]
+    if model.spec.is_ir and (image.mean or image.scale):
+        sentences = [
+            f"The IR was published without its mean {list(image.mean)} and scale {list(image.scale)}."
+        ]
+    if image.resize:
+        sentences.append("The IR resizes pictures of any size itself.")
+    elif fitted := _FITTED.get(info.get("resize_type", "")):
+        beside = info.get("pad_value", "0")
+        sentences.append(f"posezoo draws pictures {fitted}; the value beside them is {beside}.")
+    people = people_from(model.spec)
+    if people not in ("", WHOLE_IMAGE):
+        sentences.append(f"It takes one person at a time: posezoo cuts out the people that {people} finds.")
+    return " ".join(sentences)
+
+
+def _describe_decoding(model: ExportedModel) -> str:
+    """What the outputs are, as sentences."""
+    spec = model.spec
+    if spec.decoding:
+        order = model.model_info.get("labels", "as in the model's card")
+        return (
+            "`keypoints` has x, y in pixels of the input, and the score, of each keypoint of each person; "
+            f"`scores` has those of the people. A row of zeros is no person. The keypoints: {order}."
+        )
+    if spec.decoder is None:
+        return "posezoo has no decoder for them."
+    return f'`posezoo.decode("{spec.decoder.name}", ...)` makes poses of them.'
+
+
+def _describe_computation(model: ExportedModel, target: ExportTarget) -> str:
+    if target.sets_f32:
+        where = target.sets_f32.format(name=model.name)
+        return f"The network computes in f32, as posezoo does: {where} sets it. {_BF16}"
+    return f"This runtime has no setting for f32, in which posezoo computes. {_BF16}"

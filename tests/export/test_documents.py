@@ -1,0 +1,71 @@
+"""The documents of an export: where it is copied, a reader finds the license and how to use it."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from posezoo.convert.decoding import with_decoding
+from posezoo.export.target_type import draw_files
+from posezoo.export.targets import TARGETS, find_target
+from posezoo.spec.model import Framework
+
+DETECTIONS = {"name": "detections", "shape": [1, 1, 200, 7], "role": "detections"}
+HEATMAPS = {"name": "heatmaps", "shape": [1, 17, 16, 24], "role": "heatmaps"}
+WITHOUT_F32 = {"triton", "frigate"}
+
+
+@pytest.fixture
+def taken_model(make_model):
+    """Makes a model that a target takes, with a license; the second argument is its decoder."""
+
+    def make(target):
+        if target in ("frigate", "modelapi"):
+            model = make_model("net", DETECTIONS, decoder={"name": "detection"})
+        else:
+            model = make_model("net", HEATMAPS, decoder={"name": "heatmap"}, skeleton="coco-17")
+        if find_target(target).inputs:
+            model = replace(model, spec=with_decoding(model.spec, model.spec.decoder))
+        model.xml.with_name("provenance.json").write_text("{}")  # the license is that of a converted IR
+        return model
+
+    return make
+
+
+def documents(target, model):
+    """The texts by the ends of their paths, and the name of the folder or file before it."""
+    files = draw_files(find_target(target), [model], {})
+    names = ("LICENSE", "NOTICE", "README.md")
+    found = [file for file in files if file.name != "README.md" and file.name.endswith(names)]
+    return {file.name.removeprefix("models/")[len("net/") :]: file.content.decode() for file in found}
+
+
+@pytest.mark.parametrize("target", TARGETS.names())
+def test_every_export_has_its_license_and_says_how_to_use_it(taken_model, target):
+    model = taken_model(target)
+    texts = documents(target, model)
+    assert texts.keys() == {"LICENSE", "NOTICE", "README.md"}
+    assert "The terms." in texts["LICENSE"] and "Copyright 2026 The tests" in texts["NOTICE"]
+    readme = texts["README.md"]
+    assert "- `image`: [1, 3, 64, 96], f32, NCHW, BGR" in readme
+    assert f"- `{model.outputs[0].name}`: {list(model.outputs[0].shape)}, f32" in readme
+    assert find_target(target).next_step.format(folder="$PWD", name="net") in readme
+    assert ("computes in f32, as posezoo does" in readme) == (target not in WITHOUT_F32)
+    assert "0.117 in place of 0.155" in readme
+    assert "{" not in readme.replace("${", "")
+
+
+def test_the_documents_of_models_in_one_folder_have_their_names(taken_model):
+    files = draw_files(find_target("cpp"), [taken_model("cpp")], {})
+    assert {"models/net-README.md", "models/net-NOTICE", "README.md"} <= {file.name for file in files}
+
+
+def test_a_reader_learns_how_a_picture_becomes_the_input(make_model):
+    model = make_model("net", HEATMAPS, decoder={"name": "heatmap"}, skeleton="coco-17")
+    readme = documents("triton", model)["README.md"]
+    assert "as large as they fit, in the middle; the value beside them is 0." in readme
+    assert "It takes one person at a time" in readme
+    published = replace(model.spec.inputs[0], mean=(127.5,), scale=(127.5,))
+    model = replace(model, spec=replace(model.spec, inputs=(published,), framework=Framework.DLDT))
+    assert "without its mean [127.5] and scale [127.5]" in documents("triton", model)["README.md"]
