@@ -221,7 +221,7 @@ def test_folders_of_wheels_and_of_index_pages_are_read(tmp_path):
     page = tmp_path / "simple" / "skeletons" / "index.html"
     page.parent.mkdir(parents=True)
     digits = hashlib.sha256(made.read_bytes()).hexdigest()
-    page.write_text(f'<a href="../../x/{NAME}#sha256={digits}">x</a>')
+    page.write_text(f'<a href="http://[x">y</a> <a href="../../x/{NAME}#sha256={digits}">x</a>')
     found = answers(tmp_path, PIP_INDEX_URL=(tmp_path / "simple").as_uri(), PIP_NO_INDEX="0")
     assert [answer["state"] for answer in found] == ["good", "changed"]
 

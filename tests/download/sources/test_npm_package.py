@@ -610,3 +610,25 @@ def test_environment_logins_are_read(registry, fetch, monkeypatch):
     monkeypatch.setitem(os.environ, f"npm_config_//{registry.url().split('/')[2]}/:_authToken", "s3cret")
     fetch(FILE)
     assert sent(registry) == ["Bearer s3cret"] * 2
+
+
+@pytest.mark.parametrize(
+    "tarball",
+    [
+        "http://other.invalid:99999/x.tgz",
+        "http://other.invalid:abc/x.tgz",
+        "http://[x",
+        "//[",
+        "http://a b/x.tgz",
+        "\x00",
+        "http://\x00/x.tgz",
+        "file:///etc/passwd",
+        "http://\ud800/",
+    ],
+)
+def test_a_tarball_at_an_invalid_address_is_one_error(registry, fetch, tarball):
+    stated = {"dist": {"tarball": tarball, "integrity": integrity(TGZ)}}
+    registry.serve(DOCUMENT, json.dumps({"versions": {VERSION: stated}}).encode())
+    with pytest.raises(DownloadError):
+        fetch(FILE, attempts=1)
+    assert fetch.left() == []

@@ -114,7 +114,8 @@ class NpmClient:
 
         url = self._config.tarball_url(stated)
         address, registry = urlsplit(url), urlsplit(self._registry)
-        if address.hostname == registry.hostname and address.port == registry.port:
+        # Both are read first: an invalid port is a ValueError.
+        if (address.hostname, address.port) == (registry.hostname, registry.port):
             url = urlunsplit(address._replace(scheme=registry.scheme))
         refuse_unsafe_redirect(self._registry, url, self._context.options, by_proxy=False)
         return url

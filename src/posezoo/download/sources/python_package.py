@@ -258,7 +258,10 @@ def _sha256_at(place: str, wheel: Wheel, context: DownloadContext) -> str | None
         except NotFoundError:
             return None
     for link in re.findall(r"""<a\b[^>]*?\bhref\s*=\s*["']?([^"'\s>]+)""", text, re.IGNORECASE):
-        address = urlsplit(urljoin(place, html.unescape(link)))
+        try:
+            address = urlsplit(urljoin(place, html.unescape(link)))
+        except ValueError:  # such as http://[x: it is no link to any file
+            continue
         if unquote(address.path.rpartition("/")[2]) == wheel.name:
             digest = re.fullmatch("sha256=([0-9a-fA-F]{64})", address.fragment)
             return digest[1].lower() if digest else ""
