@@ -354,7 +354,8 @@ class Settings:
     stall_timeout: float = _setting(
         _seconds,
         30.0,
-        "abort a download attempt after this many seconds without data (default: 30)",
+        "abort a download attempt after this many seconds without data, and give a server up that asks for a "
+        "longer pause (default: 30)",
         "SECONDS",
     )
     header: tuple[HostHeader, ...] = _setting(

@@ -315,6 +315,10 @@ def _plan_model(
         model = lock.with_pins(model)
         declared = {f"{model.subdirectory}/{file.name}": file for file in model.files}
         _require_locked_irs(files, model, lock)
+        text = license_path(model)
+        if lock.is_strict and text.is_file():
+            known_text = SourceFile(_LICENSE, None, compute_digest(text), ())
+            declared[f"{model.subdirectory}/{_LICENSE}"] = known_text
     places = list_places(model, layout)
     planned = []
     for file in files:

@@ -268,11 +268,14 @@ class OciClient:
 
     def _require_allowed(self, realm: str) -> None:
         """Raise a SourceError if the password for the registry must not be sent to its login service."""
+        address = urlsplit(realm)
         own = HostHeader.for_url(self._root, "", "").host
         allowed = (own, *_LOGIN_HOSTS.get(self._address.host, ()), *self._context.options.login_hosts)
-        if any(HostHeader(host, "", "").applies_to(realm) for host in allowed):
+        # Other ports of the host need its certificate; without one, another user may have opened them.
+        has_certificate = realm.startswith("https:") and address.hostname == urlsplit(self._root).hostname
+        if has_certificate or any(HostHeader(host, "", "").applies_to(realm) for host in allowed):
             return
-        host = urlsplit(realm).netloc.rpartition("@")[2]
+        host = address.netloc.rpartition("@")[2]
         raise SourceError(
             f"sends its logins to {sanitize(host)}, another host, which does not get your password unasked",
             hint=f"if that host belongs to the registry: --login_host {sanitize(host)[1:-1]}",
