@@ -146,6 +146,16 @@ def _is_downloaded(file: SourceFile, target: Path, context: DownloadContext) -> 
     return True
 
 
+def _clone(candidate: Candidate, file: SourceFile, partial: PartialFile) -> bool:
+    """Fill the part with a clone of the cache's file, if the file system can do that."""
+    # Do not link a mirror's file: others may change it. An OSError is reported when the file is read.
+    if candidate.kind is not CandidateKind.CACHE or candidate.path is None:
+        return False
+    with suppress(OSError):
+        return partial.clone_from(candidate.path, file)
+    return False
+
+
 def _fill(
     file: SourceFile, candidates: Sequence[Candidate], partial: PartialFile, context: DownloadContext
 ) -> Candidate:
@@ -159,12 +169,7 @@ def _fill(
         if is_source:
             context.emit(FileDownloadStarted(context.model, file.name, file.size or 0, candidate.name))
         try:
-            is_cloned = False
-            # Do not link a mirror's file: others may change it. An OSError is reported when the file is read.
-            if candidate.kind is CandidateKind.CACHE and candidate.path is not None:
-                with suppress(OSError):
-                    is_cloned = partial.clone_from(candidate.path, file)
-            if not is_cloned:
+            if not _clone(candidate, file, partial):
                 _fill_from(candidate, file, partial, context)
         except PosezooError as error:
             if is_source:

@@ -99,45 +99,70 @@ def match_pairs(starts: list[int], ends: list[int], weights: list[float]) -> lis
         pairs_of.setdefault(start, []).append((weights[index], ends[index], index))
     for start, pairs in pairs_of.items():
         pairs.append((0.0, ~start, -1))  # an end of its own, which stands for no partner
-    start_prices: dict[int, float] = {}
-    end_prices: dict[int, float] = {}
-    owners: dict[int, int] = {}
-    chosen: dict[int, tuple[int, int]] = {}  # the end of each start, and the index of the pair
-    for first, pairs in pairs_of.items():
+    matching = _Matching(pairs_of)
+    for start in pairs_of:
+        matching.add(start)
+    return [index for _, index in matching.chosen.values() if index >= 0]
+
+
+class _Matching:
+    """The best partners of the starts that were added so far, and the prices that prove it."""
+
+    def __init__(self, pairs_of: dict[int, list[tuple[float, int, int]]]) -> None:
+        self.chosen: dict[int, tuple[int, int]] = {}  # the end of each start, and the index of the pair
+        self._pairs_of = pairs_of
+        self._start_prices: dict[int, float] = {}
+        self._end_prices: dict[int, float] = {}
+        self._owners: dict[int, int] = {}  # the start of each end
+
+    def add(self, first: int) -> None:
+        """Give a start its partner; other starts may get other partners."""
+        prices = self._end_prices
         reached, end, index = min(
-            [(-weight - end_prices.get(end, 0.0), end, index) for weight, end, index in pairs]
+            [(-weight - prices.get(end, 0.0), end, index) for weight, end, index in self._pairs_of[first]]
         )
-        start_prices[first] = reached
-        if end not in owners:  # shortcut: most starts get the end that they prefer
-            owners[end], chosen[first] = first, (end, index)
-            continue
+        self._start_prices[first] = reached
+        if end not in self._owners:  # shortcut: most starts get the end that they prefer
+            self._owners[end] = first
+            self.chosen[first] = end, index
+            return
+        end, came_from = self._find_free_end(first)
+        start = -1
+        while start != first:
+            start, index = came_from[end]
+            self._owners[end] = start
+            previous, _ = self.chosen.get(start, (end, index))
+            self.chosen[start] = end, index
+            end = previous
+
+    def _find_free_end(self, first: int) -> tuple[int, dict[int, tuple[int, int]]]:
+        """The nearest end without a start; and of each end on the way, the start and the pair before it."""
         distances: dict[int, float] = {}
         came_from: dict[int, tuple[int, int]] = {}
         nearest: list[tuple[float, int]] = []
         seen: dict[int, float] = {}
         start, reached = first, 0.0
         while True:
-            base = reached - start_prices[start]
-            for weight, end, index in pairs_of[start]:
-                distance = base - weight - end_prices.get(end, 0.0)
+            base = reached - self._start_prices[start]
+            for weight, end, index in self._pairs_of[start]:
+                distance = base - weight - self._end_prices.get(end, 0.0)
                 # Rounding may make a second path to an end seem shorter.
                 if distance < distances.get(end, inf) and end not in seen:
-                    distances[end], came_from[end] = distance, (start, index)
+                    distances[end] = distance
+                    came_from[end] = start, index
                     heappush(nearest, (distance, end))
             reached, end = heappop(nearest)
             while end in seen:
                 reached, end = heappop(nearest)
-            if end not in owners:
+            if end not in self._owners:
                 break
             seen[end] = reached
-            start = owners[end]
-        start_prices[first] += reached
-        for taken, distance in seen.items():
-            start_prices[owners[taken]] += reached - distance
-            end_prices[taken] = end_prices.get(taken, 0.0) - reached + distance
-        start = -1
-        while start != first:
-            start, index = came_from[end]
-            owners[end] = start
-            (end, _), chosen[start] = chosen.get(start, (end, index)), (end, index)
-    return [index for _, index in chosen.values() if index >= 0]
+            start = self._owners[end]
+        self._raise_prices(first, seen, reached)
+        return end, came_from
+
+    def _raise_prices(self, first: int, seen: dict[int, float], reached: float) -> None:
+        self._start_prices[first] += reached
+        for end, distance in seen.items():
+            self._start_prices[self._owners[end]] += reached - distance
+            self._end_prices[end] = self._end_prices.get(end, 0.0) - reached + distance

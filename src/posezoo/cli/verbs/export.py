@@ -27,6 +27,7 @@ from posezoo.errors import ExportError
 from posezoo.export.targets import TARGETS, find_target
 
 if TYPE_CHECKING:
+    from posezoo.console import Console
     from posezoo.events import Listener
     from posezoo.export.export_writer import ExportChanges
     from posezoo.export.target_type import ExportedModel, ExportTarget
