@@ -45,9 +45,7 @@ class EventLog:
         stage, name = EVENT_TYPES[type(event)]
         fields: dict[str, Any] = {key: _redact(value) for key, value in asdict(event).items()}
         model = fields.pop("model", None) or fields.pop("name", None)
-        worker = fields.pop("worker", None) or self._workers.get(model) or f"{os.getpid()}"
-        if model is not None:
-            self._workers[model] = worker
+        worker = self._worker(model, fields.pop("worker", None))
         step, _, phase = name.rpartition("_")
         key = (step, model, fields.get("model_file") or fields.get("package"))
         line = {
@@ -61,6 +59,13 @@ class EventLog:
         }
         if phase != "progress" or self._is_due(key, fields):
             self._append(json.dumps(line | fields).encode() + b"\n")
+
+    def _worker(self, model: str | None, named: str | None) -> str:
+        """The worker that an event names, else the latest one of its model, else this process."""
+        worker = named or self._workers.get(model) or f"{os.getpid()}"
+        if model is not None:
+            self._workers[model] = worker
+        return worker
 
     def _append(self, content: bytes) -> None:
         with open(self._path, "ab", buffering=0) as file:

@@ -82,6 +82,8 @@ def test_the_version_is_that_of_the_package():
         (("get", "--name=x"), "arguments: --name=x\n  hint: give the names without a flag"),
         (("download", "--list", "x.lst"), "arguments: --list\n  hint: give the names without a flag"),
         (("download", "--print_all"), "arguments: --print_all\n  hint: posezoo list shows all names"),
+        (("export", "x", "--to", "ovms", "out", "--cluster", "local"), "hint: export writes one folder"),
+        (("verify", "--metadata", "--cluster", "local"), "--metadata compares all models"),
         (("download", "x", "--precisions", "FP16"), "FP16\n  hint: posezoo get has this flag"),
         (
             ("convert", "x", "--add_mo_arg", "y"),

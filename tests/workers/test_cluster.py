@@ -152,6 +152,8 @@ def test_an_error_names_the_worker_where_it_happened(start):
 
     executor = Executor(in_processes=True, scheduler=start(1).address)
     (outcome,) = for_each(["refuse"], work, executor=executor)
+    with pytest.raises(RuntimeError, match=r"ValueError\('raise'\) on the worker tcp://127.0.0.1:\d+$"):
+        list(for_each(["raise"], work, executor=executor))
     assert re.fullmatch(r"refuse: refused \(on the worker tcp://127.0.0.1:\d+\)", outcome.error.problem)
 
 

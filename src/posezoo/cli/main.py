@@ -49,6 +49,12 @@ OMZ_FLAGS = {
     "--add_mo_arg": "omz_converter has this flag: posezoo shims writes that command",
 }
 
+#: Why a verb lacks a flag that similar verbs have.
+WITHOUT = {
+    "export --cluster": "export writes one folder for all models; posezoo get --cluster makes their IR first",
+    "verify --cluster": "verify reads this machine's files; --metadata compares all models with each other",
+}
+
 
 def create_parser(verb_names: Sequence[str] = VERBS) -> CommandParser:
     """The parser of the whole command line, or of some of its verbs."""
@@ -96,7 +102,8 @@ def main(argv: Sequence[str] | None = None) -> int:
                 if flag.removesuffix("s") in known:  # list has --precision
                     hints.append(suggest(flag, known))
                 else:
-                    hints.append(OMZ_FLAGS.get(flag) or _verbs_with(flag) or suggest(flag, known))
+                    why = WITHOUT.get(f"{words[0]} {flag}")
+                    hints.append(why or OMZ_FLAGS.get(flag) or _verbs_with(flag) or suggest(flag, known))
             args.parser.error(f"unrecognized arguments: {' '.join(unknown)}", "; ".join(filter(None, hints)))
         code: int = args.run(args)
         return code

@@ -90,19 +90,12 @@ def map_on_cluster(
         watch = _Watch(client, address, listener, wait_s)
         largest = _prepare_workers(client, address, content, watch, listener)
         client.subscribe_topic(run.topic, lambda event: listener(pickle.loads(event[1])))
+        submit = partial(client.submit, _run_item, content, pure=False)
         futures: list[Future[Any]] = []
         stack.callback(lambda: _within(_CONNECT_S, partial(client.cancel, futures, force=True)))
         for item in items:
-            needed = memory(item)
-            if 0 < largest < needed:
-                name = getattr(item, "full_name", item)
-                sizes = f"{needed / 1e9:.1f} GB, the largest worker has {largest / 1e9:.1f} GB"
-                listener(WarningIssued(f"{name}: may need {sizes}"))
-                needed = largest
-            resources = {_MEMORY: needed} if needed else None
-            futures.append(
-                client.submit(_run_item, content, _pickle_for_worker(item), pure=False, resources=resources)
-            )
+            needed = _claimed_memory(item, memory(item), largest, listener)
+            futures.append(submit(_pickle_for_worker(item), resources={_MEMORY: needed} if needed else None))
         for item, future in zip(items, futures, strict=True):
             watch.wait_for(future)
             try:
@@ -116,6 +109,16 @@ def map_on_cluster(
             future.release()
         with suppress(PosezooError):  # all results are here
             watch.look()
+
+
+def _claimed_memory(item: object, needed: int, largest: int, listener: Listener) -> int:
+    """The memory in bytes that an item needs, but no more than the largest worker has (0: not known)."""
+    if not 0 < largest < needed:
+        return needed
+    name = getattr(item, "full_name", item)
+    sizes = f"{needed / 1e9:.1f} GB, the largest worker has {largest / 1e9:.1f} GB"
+    listener(WarningIssued(f"{name}: may need {sizes}"))
+    return largest
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,3 +389,7 @@ def _run_item(content: bytes, pickled_item: bytes) -> Any:
             return worker.address, pool.call(report, item, check)
         except ProcessEndedError as error:
             return worker.address, run.lost(item, error, report)
+        except PosezooError:
+            raise
+        except Exception as error:  # a bug; Dask sends no causes
+            raise RuntimeError(f"{error.__cause__}{error!r} on the worker {worker.address}") from error

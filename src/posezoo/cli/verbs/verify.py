@@ -85,7 +85,9 @@ def run(args: argparse.Namespace) -> int:
         roots = flags.settings_from_args(args).models_dir
         flags.require_local("verify --metadata", *roots)
         registry = open_registry(roots)
-        return run_metadata_check(args, registry, args.models or None)
+        with flags.console_from_args(args) as console:
+            console(RunStarted(command_line(), len(args.models or registry.entries)))
+            return run_metadata_check(args, registry, args.models or None)
 
     patterns = flags.patterns_from_args(args)
     context = flags.context_from_args(args)
