@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from fakes.command import posezoo
+from fakes.server import Server
 from fakes.waiting import HANG_S, wait_until
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo import events
@@ -95,18 +96,30 @@ def test_two_runs_share_a_file(zoo):
     assert [line["event"] for line in lines(zoo / "run.jsonl")].count("run_end") == 2
 
 
-def test_the_file_of_a_killed_run_says_what_was_done(zoo):
-    process = subprocess.Popen(
-        [sys.executable, "-m", "posezoo", *map(str, download(zoo, "--verify"))],
-        stdout=subprocess.DEVNULL,
-        stderr=subprocess.DEVNULL,
-    )
-    wait_until(
-        lambda: (zoo / "run.jsonl").is_file() and "model_work_begin" in (zoo / "run.jsonl").read_text()
-    )
-    process.send_signal(signal.SIGKILL)
-    process.wait(HANG_S)
-    assert lines(zoo / "run.jsonl")[0]["event"] == "run_begin"
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGKILL])
+def test_the_file_of_a_run_that_was_ended_says_what_was_done(zoo, number):
+    log = zoo / "run.jsonl"
+    with Server() as server:
+        hangs = {
+            **declared_file(zoo / "net.bin"),
+            "checksum": "2" * 96,
+            "source": server.serve("net.bin", b"abc", hang_at=1),
+        }
+        write_model(zoo / "models", "lost", model_yml(files=[hangs]))
+        process = subprocess.Popen(
+            [sys.executable, "-m", "posezoo", *map(str, download(zoo))],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        wait_until(lambda: log.is_file() and "model_file_download_begin" in log.read_text())
+        process.send_signal(number)
+        process.wait(HANG_S)
+    first, *_, last = lines(log)
+    assert first["event"] == "run_begin"
+    if number == signal.SIGTERM:
+        assert (last["event"], last["reason"]) == ("run_end", "ended by SIGTERM")
+    else:
+        assert last["event"] != "run_end"
 
 
 def test_a_log_that_cannot_be_opened_is_an_error_before_the_run(zoo):

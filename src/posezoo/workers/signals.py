@@ -20,6 +20,9 @@ class SignalExit(SystemExit):
         self.number, self.exit_code = number, 128 + number
         super().__init__(self.exit_code)
 
+    def __str__(self) -> str:
+        return f"ended by {signal.Signals(self.number).name}"
+
 
 @contextlib.contextmanager
 def signals_raise(*names: str) -> Iterator[None]:
