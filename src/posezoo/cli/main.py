@@ -51,7 +51,7 @@ OMZ_FLAGS = {
 
 #: Why a verb lacks a flag that similar verbs have.
 WITHOUT = {
-    "export --cluster": "export writes one folder for all models; posezoo get --cluster makes their IR first",
+    "export --cluster": "export writes one folder for all models; get, which makes their IR, takes --cluster",
     "verify --cluster": "verify reads this machine's files; --metadata compares all models with each other",
 }
 
