@@ -54,24 +54,44 @@ def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactSt
     exist: an archive that was unpacked, an IR that was not converted yet, and, for a model that is published
     as IR, a precision without any file if another precision exists, because it was not requested.
     """
-    name, downloads = spec.full_name, layout.model_download_dir(spec)
+    yield from _check_published_files(spec, layout)
+    yield from _check_unpacked_files(spec, layout)
+    yield from _check_converted_irs(spec, layout)
+    for path, state in _find_untracked(spec, layout):
+        is_made = path.is_relative_to(layout.model_dir(spec))
+        root = layout.model_dir(spec) if is_made else layout.model_download_dir(spec)
+        yield ArtifactState(spec.full_name, path.relative_to(root).as_posix(), path, state, False)
+
+
+def _check_published_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
     # For a published IR: check only the precisions that have any file, if one has.
     existing = {file.name.partition("/")[0] for file in spec.files if layout.file_path(spec, file).exists()}
     for file in spec.files:
         if spec.is_ir and existing and file.name.partition("/")[0] not in existing:
             continue
-        if not is_unpacked(file, spec, layout, rehash=True):
-            path = layout.file_path(spec, file)
-            expected = f"{file.pin_text}, weak" if file.is_pinned and file.is_weakly_pinned else file.pin_text
-            if not (state := _unusual_state(path)) and file.is_pinned:
-                state = "good" if is_verified_file(path, file, trust_record=False) else "changed"
-            yield ArtifactState(name, file.name, path, state or "unknown", False, expected)
+        if is_unpacked(file, spec, layout, rehash=True):
+            continue
+        path = layout.file_path(spec, file)
+        expected = f"{file.pin_text}, weak" if file.is_pinned and file.is_weakly_pinned else file.pin_text
+        if not (state := _unusual_state(path)) and file.is_pinned:
+            state = "good" if is_verified_file(path, file, trust_record=False) else "changed"
+        yield ArtifactState(spec.full_name, file.name, path, state or "unknown", False, expected)
+
+
+def _check_unpacked_files(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
+    downloads = layout.model_download_dir(spec)
     for step in spec.postprocessing:
         if isinstance(step, UnpackArchive):
             for path, sha384 in archive_record(step, spec, layout).outputs().items():
-                digest, artifact = Digest("sha384", sha384), path.relative_to(downloads).as_posix()
-                state, expected = file_state(path, None, digest), f"{digest}, of {step.file}"
-                yield ArtifactState(name, artifact, path, state, False, expected)
+                digest = Digest("sha384", sha384)
+                artifact = path.relative_to(downloads).as_posix()
+                state = file_state(path, None, digest)
+                expected = f"{digest}, of {step.file}"
+                yield ArtifactState(spec.full_name, artifact, path, state, False, expected)
+
+
+def _check_converted_irs(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactState]:
+    name = spec.full_name
     for xml in layout.made_irs(spec):
         record = provenance.read_provenance(xml.with_name("provenance.json"))
         for suffix in provenance.SUFFIXES:
@@ -84,9 +104,6 @@ def check_artifacts(spec: ModelSpec, layout: ModelLayout) -> Iterator[ArtifactSt
                 yield ArtifactState(name, artifact, path, state, True, str(content.digest), flags)
             elif path.exists() and not spec.is_ir:  # the IR of a model published as IR was downloaded
                 yield ArtifactState(name, artifact, path, "unknown", True)
-    for path, state in _find_untracked(spec, layout):
-        root = layout.model_dir(spec) if path.is_relative_to(layout.model_dir(spec)) else downloads
-        yield ArtifactState(name, path.relative_to(root).as_posix(), path, state, False)
 
 
 def check_composite(composite: CompositeSpec, layout: ModelLayout) -> Iterator[ArtifactState]:

@@ -10,7 +10,7 @@ import io
 import posixpath
 import struct
 import tempfile
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -24,7 +24,7 @@ from posezoo.ir.openvino_import import error_text, explain_invalid_names, import
 from posezoo.layout import ModelLayout
 from posezoo.registry import format_command
 from posezoo.resolve.resolved import UPSTREAM_RESULTS
-from posezoo.spec.model import ModelSpec
+from posezoo.spec.model import ModelSpec, SourceFile
 from posezoo.spec.routes import describe_obstacle, select_route
 from posezoo.spec.safe_names import explain_unsafe_file_name
 
@@ -100,24 +100,11 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> Path:
     Raises:
         ConversionError: a file is missing, or its content differs from that declared in model.yml.
     """
-    path, hint = source_model_path(spec, layout), format_command("download", spec, layout.download_dir)
+    path = source_model_path(spec, layout)
+    hint = format_command("download", spec, layout.download_dir)
     for file in spec.files:
-        if is_unpacked(file, spec, layout, rehash=True):
-            continue
-        place = layout.file_path(spec, file)
-        if not place.is_file():
-            raise ConversionError(f"{place}: does not exist", hint=hint)
-        if not file.is_pinned:
-            raise ConversionError(
-                f"{place}: its expected content is unknown (no checksum)",
-                hint=f"{hint} --trust_on_first_use, with the same --lock",
-            )
-        size = place.stat().st_size
-        if file.size not in (None, size):
-            raise ConversionError(f"{place}: has {size} bytes, model.yml declares {file.size}", hint=hint)
-        if not verified_files.is_verified_file(place, file, trust_record=False, remember=False):
-            record = "posezoo.lock" if file.first_use or file.by_lock else "model.yml"
-            raise ConversionError(f"{place}: its digest differs from the one in {record}", hint=hint)
+        if not is_unpacked(file, spec, layout, rehash=True):
+            _verify_file(layout.file_path(spec, file), file, hint)
     if not path.is_file():  # an archive was not unpacked
         raise ConversionError(f"{path}: does not exist", hint=hint)
     for archive in spec.files:
@@ -131,6 +118,22 @@ def verify_source_model(spec: ModelSpec, layout: ModelLayout) -> Path:
                     hint=f"remove it; {hint} unpacks it again",
                 )
     return path
+
+
+def _verify_file(path: Path, file: SourceFile, hint: str) -> None:
+    if not path.is_file():
+        raise ConversionError(f"{path}: does not exist", hint=hint)
+    if not file.is_pinned:
+        raise ConversionError(
+            f"{path}: its expected content is unknown (no checksum)",
+            hint=f"{hint} --trust_on_first_use, with the same --lock",
+        )
+    size = path.stat().st_size
+    if file.size not in (None, size):
+        raise ConversionError(f"{path}: has {size} bytes, model.yml declares {file.size}", hint=hint)
+    if not verified_files.is_verified_file(path, file, trust_record=False, remember=False):
+        record = "posezoo.lock" if file.first_use or file.by_lock else "model.yml"
+        raise ConversionError(f"{path}: its digest differs from the one in {record}", hint=hint)
 
 
 def open_for_frontend(spec: ModelSpec, path: Path) -> Path | bytes:
@@ -202,18 +205,24 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
         raise ConversionError(f"{path}: OpenVINO cannot read it: {error_text(error)}") from error
     if problem := explain_invalid_names(network):
         raise ConversionError(f"{path}: {problem}", hint="rename it where the file is made")
-    if declared:  # without this, the outputs have the order of their names
-        from posezoo.convert.graph_cutting import cut_outputs, find_output
-
-        for title, name in declared.items():
-            port = find_output(network, name)
-            if port is None:
-                raise ConversionError(f"{path}: its output {sanitize(name)} is not in its graph")
-            if find_output(network, title) is None:
-                port.add_names({title})
-        if not spec.outputs:
-            network = cut_outputs(network, list(dict.fromkeys(declared.values())), spec.name)
+    if declared:
+        network = _name_outputs(network, declared, spec, path)
     return network
+
+
+def _name_outputs(network: Any, declared: Mapping[str, str], spec: ModelSpec, path: Path) -> Any:
+    """Give the outputs the names and the order that the file declares."""
+    from posezoo.convert.graph_cutting import cut_outputs, find_output
+
+    for title, name in declared.items():
+        port = find_output(network, name)
+        if port is None:
+            raise ConversionError(f"{path}: its output {sanitize(name)} is not in its graph")
+        if find_output(network, title) is None:
+            port.add_names({title})
+    if spec.outputs:
+        return network
+    return cut_outputs(network, list(dict.fromkeys(declared.values())), spec.name)
 
 
 def read_constants(spec: ModelSpec, path: Path) -> Collection[npt.NDArray[Any]]:

@@ -283,10 +283,7 @@ def _build(events: Iterable[Any], file: str) -> YamlNode | None:
             raise _refused(event, file, "contains a second document")
         if kind not in _STARTS:
             continue
-        if kind is yaml.AliasEvent or event.anchor is not None or event.tag is not None:
-            is_anchor = kind is yaml.AliasEvent or event.anchor is not None
-            feature = "anchors and aliases are" if is_anchor else "tags are"
-            raise _refused(event, file, f"{feature} not used here")
+        _refuse_unused_feature(event, file)
         key = pending_keys[-1] if pending_keys else None
         node = _node(event, kind, file, parent, key)
         if parent is None:
@@ -294,18 +291,29 @@ def _build(events: Iterable[Any], file: str) -> YamlNode | None:
         elif type(parent.value) is list:
             parent.value.append(node)
         elif type(parent.value) is dict:
-            if key is None:
-                _refuse_bad_key(node, parent.value)
-                pending_keys[-1] = node
-            else:
-                parent.value[key.value] = node  # type: ignore[index]  # a key is text
-                pending_keys[-1] = None
+            pending_keys[-1] = _add_to_mapping(parent.value, key, node)
         if kind is not yaml.ScalarEvent:
             if len(pending_keys) == MAX_DEPTH:
                 raise _refused(event, file, f"is nested deeper than {MAX_DEPTH} levels")
             parent = node
             pending_keys.append(None)
     return root
+
+
+def _refuse_unused_feature(event: Any, file: str) -> None:
+    if type(event) is yaml.AliasEvent or event.anchor is not None:
+        raise _refused(event, file, "anchors and aliases are not used here")
+    if event.tag is not None:
+        raise _refused(event, file, "tags are not used here")
+
+
+def _add_to_mapping(mapping: dict[str, YamlNode], key: YamlNode | None, node: YamlNode) -> YamlNode | None:
+    """Add a value, or check a key; returns the key whose value comes next."""
+    if key is None:
+        _refuse_bad_key(node, mapping)
+        return node
+    mapping[key.value] = node  # type: ignore[index]  # a key is text
+    return None
 
 
 def _node(event: Any, kind: type, file: str, parent: YamlNode | None, key: YamlNode | None) -> YamlNode:
