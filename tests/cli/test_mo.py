@@ -15,6 +15,7 @@ from fakes.network import network, saved_model
 from omz.projects import omz_projects
 from posezoo.cli.omz import mo
 from posezoo.convert import self_check
+from posezoo.errors import PosezooError
 from posezoo.ir.openvino_import import import_openvino
 from test_import_cost import imported
 
@@ -207,6 +208,155 @@ def test_weights_beside_an_onnx_file_belong_to_it(folder, capfd):
     onnx.save(model, "split.onnx", save_as_external_data=True, location="split.data", size_threshold=0)
     assert run(capfd, "--input_model", "split.onnx")[0] == 0
     assert weight_types(folder / "split.xml") == {"f16"}
+
+
+def onnx_file(path: Path, *nodes: onnx.NodeProto, outputs: list[str]) -> Path:
+    """A network of these nodes on the image x."""
+    path.write_bytes(
+        graphs.written(
+            "net",
+            nodes,
+            [("x", graphs.FLOAT, (1, 3, 4, 6))],
+            [(name, graphs.FLOAT, None) for name in outputs],
+        )
+    )
+    return path
+
+
+def test_an_output_may_be_the_name_of_the_node_that_makes_it(folder, capfd):
+    """OpenVINO gives a node that makes an output the output's name, and drops its own."""
+    relu = onnx.helper.make_node("Relu", ["x"], ["hidden"], "Relu_0")
+    halves = onnx.helper.make_node("Split", ["hidden"], ["a", "b", "c"], "Split_1", axis=1)
+    onnx_file(folder / "net.onnx", relu, halves, outputs=["a", "b", "c"])
+    for requested, tensor in (("Split_1", "a"), ("Split_1:1", "b"), ("Relu_0", "hidden")):
+        code, _, err = run(capfd, "--input_model", "net.onnx", "--output", requested)
+        assert (code, err) == (0, "")
+        (port,) = read(folder / "net.xml").outputs
+        assert {requested, tensor} <= port.names
+
+
+def test_a_size_may_be_a_range(folder, capfd):
+    onnx_file(folder / "net.onnx", onnx.helper.make_node("Abs", ["x"], ["y"], "y"), outputs=["y"])
+    for shape in ("[1..4,3,20,20]", "[1,3,5..,..9]"):
+        code, _, err = run(capfd, "--input_model", "net.onnx", "--input_shape", shape)
+        assert (code, err) == (0, "")
+        assert str(read(folder / "net.xml").inputs[0].partial_shape) == shape
+    for shape in ("[4..1,3,20,20]", "[..,3,20,20]", "[1...4,3,20,20]", "[0..4,3,20,20]"):
+        assert run(capfd, "--input_model", "net.onnx", "--input_shape", shape)[0] == 1
+
+
+def test_the_function_of_model_optimizer_returns_a_network_and_leaves_no_file(folder):
+    before = sorted(folder.iterdir())
+    network = mo.convert_model("net.onnx")
+    assert sorted(folder.iterdir()) == before
+    assert [port.any_name for port in network.inputs] == ["image"]
+    kernel = [
+        op
+        for op in network.get_ops()
+        if op.get_type_name() == "Constant" and len(op.get_output_shape(0)) == 4
+    ]
+    assert {op.get_element_type().get_type_name() for op in kernel} == {"f32"}
+    import_openvino().save_model(network, "again.xml")
+    assert read(folder / "again.xml").outputs
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        {
+            "input_shape": [1, 3, 18, 24],
+            "mean_values": [100, 110, 120],
+            "scale_values": {"image": [50, 60, 70]},
+        },
+        {"input_shape": "[1,3,18,24]", "mean_values": "[100,110,120]", "scale_values": "image[50,60,70]"},
+        {
+            "input": mo.InputCutInfo("image", [1, 3, 18, 24]),
+            "mean_values": (100, 110, 120),
+            "scale_values": [50, 60, 70],
+        },
+        {
+            "input": ["image[1,3,18,24]"],
+            "mean_values": {"image": [100, 110, 120]},
+            "scale_values": [50, 60, 70],
+        },
+    ],
+)
+def test_the_function_takes_pythons_values(folder, arguments):
+    network = mo.convert_model(
+        folder / "net.onnx", output=["pafs"], layout={"image": mo.LayoutMap("nchw", "nhwc")},
+        compress_to_fp16=True, silent=True, share_weights=False, **arguments,
+    )  # fmt: skip
+    assert list(network.inputs[0].shape) == [1, 18, 24, 3]
+    assert [port.any_name for port in network.outputs] == ["pafs"]
+    from_the_line = mo.create_parser().parse_args(
+        [
+            "--input_model",
+            "net.onnx",
+            "--input",
+            "image",
+            "--input_shape",
+            "[1,3,18,24]",
+            "--output",
+            "pafs",
+            "--layout",
+            "nchw->nhwc",
+            "--mean_values",
+            "[100,110,120]",
+            "--scale_values",
+            "[50,60,70]",
+        ]
+    )
+    assert mo.read_command_line(from_the_line)[0].inputs
+    image = np.random.default_rng(1).uniform(0, 255, (1, 18, 24, 3)).astype(np.float32)
+    result = import_openvino().Core().compile_model(network, "CPU")([image])["pafs"]
+    assert (
+        mo.main(
+            [
+                "--input_model",
+                "net.onnx",
+                "--input_shape",
+                "[1,3,18,24]",
+                "--output",
+                "pafs",
+                "--layout",
+                "nchw->nhwc",
+                "--mean_values",
+                "[100,110,120]",
+                "--scale_values",
+                "[50,60,70]",
+            ]
+        )
+        == 0
+    )
+    expected = import_openvino().Core().compile_model(read(folder / "net.xml"), "CPU")([image])["pafs"]
+    assert np.allclose(result, expected, atol=1e-5)
+
+
+def test_the_function_takes_a_shape_of_openvino(folder):
+    ov = import_openvino()
+    network = mo.convert_model("net.onnx", input_shape=ov.PartialShape([-1, 3, 18, 24]))
+    assert str(network.inputs[0].partial_shape) == "[?,3,18,24]"
+    network = mo.convert_model(
+        "net.onnx", input=[mo.InputCutInfo("image", ov.Shape([2, 3, 18, 24]), ov.Type.u8)]
+    )
+    assert list(network.inputs[0].shape) == [2, 3, 18, 24]
+    assert network.inputs[0].element_type == ov.Type.u8
+
+
+@pytest.mark.parametrize(
+    ("model", "arguments", "problem"),
+    [
+        ("gone.onnx", {}, "gone.onnx: does not exist"),
+        (None, {}, "give one file to convert"),
+        (object(), {}, "mo.convert_model converts files, not objects of object"),
+        ("net.onnx", {"colour": "red"}, "convert_model has no argument colour"),
+        ("net.onnx", {"transformations_config": "x.json"}, "--transformations_config: is not carried out here"),
+        ("net.onnx", {"batch": "two"}, "batch"),
+    ],
+)  # fmt: skip
+def test_the_function_raises_what_the_command_prints(folder, model, arguments, problem):
+    with pytest.raises(PosezooError, match=problem):
+        mo.convert_model(model, **arguments)
 
 
 def test_an_existing_ir_is_replaced_only_by_a_complete_one(folder, capfd):

@@ -205,9 +205,21 @@ def read_network(spec: ModelSpec, path: Path, *, keep_onnx: Path | None = None) 
         raise ConversionError(f"{path}: OpenVINO cannot read it: {error_text(error)}") from error
     if problem := explain_invalid_names(network):
         raise ConversionError(f"{path}: {problem}", hint="rename it where the file is made")
+    _keep_node_names(network, model_format, spec, path)
     if declared:
         network = _name_outputs(network, declared, spec, path)
     return network
+
+
+def _keep_node_names(network: Any, model_format: ModelFormat, spec: ModelSpec, path: Path) -> None:
+    """Add the names of nodes that the model declares as outputs, if OpenVINO does not know them."""
+    from posezoo.convert.graph_cutting import find_output
+
+    unknown = [port.name for port in spec.outputs if find_output(network, port.name) is None]
+    tensors = model_format.node_outputs(path) if unknown else {}
+    for name in tensors.keys() & set(unknown):
+        if (port := find_output(network, tensors[name])) is not None:
+            port.add_names({name})
 
 
 def _name_outputs(network: Any, declared: Mapping[str, str], spec: ModelSpec, path: Path) -> Any:

@@ -170,7 +170,8 @@ def _insert_parameters(network: Any, inputs: Sequence[Input]) -> list[Any]:
         targets = _find_consumers(network, declared.name)
         if not targets:
             continue
-        shape = ov.PartialShape(list(declared.shape)) if declared.shape else targets[0].get_partial_shape()
+        requested = declared.bounds or list(declared.shape)
+        shape = ov.PartialShape(requested) if requested else targets[0].get_partial_shape()
         parameter = ov.op.Parameter(targets[0].get_element_type(), shape)
         parameter.set_friendly_name(declared.name)
         for target in targets:

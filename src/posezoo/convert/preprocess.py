@@ -52,7 +52,7 @@ def apply_model_yml(network: Any, spec: ModelSpec, *, is_complete: bool = True) 
             )
     try:
         if any(port.reshaped or network.input(port.name).partial_shape.is_dynamic for port in spec.inputs):
-            shapes = {port.name: list(port.shape) for port in spec.inputs if port.shape}
+            shapes = {port.name: port.bounds or list(port.shape) for port in spec.inputs if port.shape}
             network.reshape({name: ov.PartialShape(shape) for name, shape in shapes.items()})
         _check_ports("output", spec, spec.outputs, network)
         network = cut_outputs(network, [port.name for port in spec.outputs], spec.name)

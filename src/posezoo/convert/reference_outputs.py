@@ -198,6 +198,11 @@ def _run_moved(
 def _choose_sizes(port: Input, recording: Recording | None) -> Shape:
     """The sizes of an input; dynamic ones are those of the recorded outputs, if there are any."""
     recorded = recording.inputs[port.name].shape if recording and port.name in recording.inputs else ()
+    if port.bounds:
+        limits = import_openvino().PartialShape(port.bounds)
+        return tuple(
+            size.get_length() if size.is_static else max(size.get_min_length(), 1) for size in limits
+        )
     if len(recorded) != len(port.shape):
         return with_default_sizes(port.shape, port.layout)
     return tuple(other if size < 0 else size for size, other in zip(port.shape, recorded, strict=True))

@@ -102,7 +102,9 @@ def conversion_key(
     for port in spec.inputs:
         # dynamic and reshaped only change the shape, which is in the key; usual_size changes nothing. Others
         # are omitted if they are not declared, so that keys from versions without them stay valid.
-        undeclared = {name for name in ("to_layout", "element_type", "resize") if not getattr(port, name)}
+        undeclared = {
+            name for name in ("to_layout", "element_type", "resize", "bounds") if not getattr(port, name)
+        }
         omitted = {"dynamic", "reshaped", "usual_size"} | undeclared
         inputs.append({name: value for name, value in asdict(port).items() if name not in omitted})
     arguments: dict[str, Any] = {

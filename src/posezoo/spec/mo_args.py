@@ -74,6 +74,9 @@ ELEMENT_TYPES = {
     "uint8": "u8",
     "bool": "boolean",
 }
+_NUMBER = "[1-9][0-9]{0,8}"
+#: A size, any size (-1), or a range: 1..4, 1.. or ..4.
+_SIZE = re.compile(rf"-1|({_NUMBER})|(?=\.*[0-9])({_NUMBER})?\.\.({_NUMBER})?")
 _COMMA_OUTSIDE_BRACKETS = re.compile(r",(?![^\[(]*[\])])")
 _LAYOUT = re.compile(r"([^()]*?)\(([^()]*)\)|([^()]+)")
 
@@ -138,7 +141,7 @@ def read_arguments(node: YamlNode | None, inputs: tuple[Input, ...]) -> MoArgume
 
 def write_arguments(spec: ModelSpec) -> tuple[str, ...]:
     """The arguments from which ``read_arguments`` reads this model; empty names are left out."""
-    shapes = [_list_of(port.shape) for port in spec.inputs if port.reshaped]
+    shapes = [port.bounds or _list_of(port.shape) for port in spec.inputs if port.reshaped]
     has_other_original = any(flag in OTHER_ORIGINALS for flag, _ in spec.mo_args)
     values = {
         "--input_model": "" if has_other_original else spec.input_model,
@@ -274,19 +277,26 @@ def _with_shapes(
     if len(texts) != len(inputs):
         raise source.node.make_error(f"gives {len(texts)} shapes for {len(inputs)} inputs")
     return tuple(
-        port if text is None else replace(port, shape=_shape(source, text), reshaped=True)
+        port if text is None else _with_shape(port, source, text)
         for port, text in zip(inputs, texts, strict=True)
     )
 
 
-def _shape(given: _FlagValue, text: str) -> tuple[int, ...]:
+def _with_shape(port: Input, given: _FlagValue, text: str) -> Input:
     # Old scripts separate sizes with spaces, and write ? for any size.
     sizes = ["-1" if part == "?" else part for part in re.split(r"\s*,\s*|\s+", text.strip())]
-    if not all(re.fullmatch(r"-1|[1-9][0-9]{0,8}", size) for size in sizes):
-        raise given.node.make_error(f"expected sizes of at least 1, or -1 for any size, got {sanitize(text)}")
-    if len(sizes) > MAX_DIMENSIONS or max(map(int, sizes)) > MAX_DIMENSION:
+    limits = [_SIZE.fullmatch(size) for size in sizes]
+    if not all(limits):
+        expected = "sizes of at least 1, 1..4 for a range, or -1 for any size"
+        raise given.node.make_error(f"expected {expected}, got {sanitize(text)}")
+    numbers = [int(number) for match in limits if match for number in match.groups() if number]
+    if len(sizes) > MAX_DIMENSIONS or max(numbers, default=0) > MAX_DIMENSION:
         raise given.node.make_error(f"{sanitize(text)} is larger than any input")
-    return tuple(map(int, sizes))
+    for lowest, highest in (match.group(2, 3) for match in limits if match):
+        if lowest and highest and int(lowest) > int(highest):
+            raise given.node.make_error(f"{lowest}..{highest} contains no size")
+    shape = tuple(-1 if ".." in size else int(size) for size in sizes)
+    return replace(port, shape=shape, reshaped=True, bounds=f"[{','.join(sizes)}]" if ".." in text else "")
 
 
 def _with_channel_values(inputs: tuple[Input, ...], given: Mapping[str, _FlagValue]) -> tuple[Input, ...]:

@@ -299,6 +299,9 @@ class Input:
     element_type: str = ""  # the IR's, in OpenVINO's words (u8); empty for the network's own
     resize: bool = False  # whether the IR takes images of any height and width and resizes them
     usual_size: tuple[int, int] | None = None  # height and width for measurements, if ``shape`` has -1
+    bounds: str = (
+        ""  # the shape with the limits of its dynamic sizes: [1..4,3,20,20]; empty if they have none
+    )
 
     @property
     def ir_layout(self) -> str:

@@ -9,9 +9,11 @@ from __future__ import annotations
 import argparse
 import os
 import sys
-from collections.abc import Callable, Sequence
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
 from functools import partial
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
 
 from posezoo import events
 from posezoo.cli import flags, run_main
@@ -23,6 +25,11 @@ from posezoo.spec.model import Family, Framework, License, ModelSpec, Precision,
 from posezoo.spec.safe_names import MAX_LENGTH
 from posezoo.spec.supported_mo_args import requested_precision
 from posezoo.versions import version
+
+if TYPE_CHECKING:
+    from openvino import Model
+
+    from posezoo.events import Listener
 
 #: The release whose arguments these are.
 RELEASE = "2024.6.0"
@@ -47,7 +54,8 @@ CARRIED_OUT = {
     "--input NAMES": "the inputs, separated by commas, each as name[shape]{type}->value; an inner tensor "
     "becomes an input; a value makes the input a constant",
     "--output NAMES": "the outputs, separated by commas; an inner tensor becomes an output",
-    "--input_shape SHAPES": "the shape of each input, such as [1,3,448,448],[1,10]; -1 or ? for any size",
+    "--input_shape SHAPES": "the shape of each input, such as [1,3,448,448],[1,10]; 1..4 for a range, -1 "
+    "or ? for any size",
     "--batch, -b SIZE": "the batch size of all inputs",
     "--layout LAYOUTS": "the layouts of the inputs, such as nhwc, image(nchw) or nhwc->nchw",
     "--mean_values VALUES": "what is subtracted from each channel, such as [123,117,104] or "
@@ -185,7 +193,99 @@ def _parse_truth(text: str) -> bool:
     return text.lower() in ("true", "1")
 
 
+class LayoutMap(NamedTuple):
+    """The layout of an input in the file, and in the IR."""
+
+    source_layout: str | None = None
+    target_layout: str | None = None
+
+
+class InputCutInfo(NamedTuple):
+    """An input, as --input describes it."""
+
+    name: str | None = None
+    shape: object = None
+    type: object = None
+    value: object = None
+
+
+def convert_model(input_model: object = None, **arguments: object) -> Model:
+    """Convert a file, as Model Optimizer's function of this name does, and return OpenVINO's model.
+
+    Args:
+        input_model: the path of the file; networks in memory are for openvino.convert_model.
+        arguments: the arguments of the command, with Python's values; weights are FP32 by default.
+
+    Raises:
+        PosezooError: an argument is unknown, or the file cannot be converted.
+    """
+    from posezoo.ir.openvino_import import import_openvino
+
+    if input_model is not None and not isinstance(input_model, (str, Path)):
+        kind = type(input_model).__name__
+        raise ConversionError(
+            f"mo.convert_model converts files, not objects of {kind}", hint="call openvino.convert_model"
+        )
+    parser = create_parser()
+    if unknown := sorted(arguments.keys() - {action.dest for action in parser._actions}):
+        raise ConversionError(f"convert_model has no argument {unknown[0]}")
+    given = {"input_model": input_model, "compress_to_fp16": "data_type" not in arguments and "False"}
+    texts = {name: _as_text(value) for name, value in {**given, **arguments}.items()}
+    parser.exit_on_error = False
+    try:
+        args = parser.parse_args([f"--{name}={text}" for name, text in texts.items() if text])
+    except argparse.ArgumentError as error:
+        raise ConversionError(f"convert_model: {error}") from error
+    with tempfile.TemporaryDirectory() as folder:
+        args.output_dir = folder
+        core = import_openvino().Core()
+        core.set_property({"ENABLE_MMAP": False})  # the files are removed
+        network: Model = core.read_model(_convert(args, events.ignore_event))
+    return network
+
+
+def _as_text(value: object) -> str:
+    """A value of Python as the command line has it; empty for one that says nothing."""
+    if value is None or value is False or (isinstance(value, (list, tuple, Mapping)) and not value):
+        return ""
+    if isinstance(value, LayoutMap):
+        return "->".join(filter(None, value))
+    if isinstance(value, Mapping):
+        return ",".join(_as_named(name, each) for name, each in value.items())
+    if isinstance(value, InputCutInfo):
+        element = f"{{{_type_name(value.type)}}}" if value.type is not None else ""
+        constant = "" if value.value is None else f"->{value.value}"
+        return f"{value.name or ''}{_as_text(value.shape)}{element}{constant}"
+    if isinstance(value, (list, tuple)):
+        is_shape = not any(isinstance(each, (str, list, tuple)) for each in value)
+        return f"[{','.join(map(str, value))}]" if is_shape else ",".join(map(_as_text, value))
+    return str(value)
+
+
+def _type_name(kind: Any) -> str:
+    """The name of a type of OpenVINO or numpy, or the name itself."""
+    if isinstance(kind, str):
+        return kind
+    import numpy as np
+
+    return str(kind.get_type_name()) if hasattr(kind, "get_type_name") else np.dtype(kind).name
+
+
+def _as_named(name: str, value: object) -> str:
+    text = _as_text(value)
+    return f"{name}{text}" if text.startswith("[") else f"{name}({text})"
+
+
 def _run(args: argparse.Namespace) -> int:
+    xml = _convert(args, _print_event)
+    print("[ SUCCESS ] Generated IR version 11 model.")
+    print(f"[ SUCCESS ] XML file: {xml}")
+    print(f"[ SUCCESS ] BIN file: {xml.with_suffix('.bin')}")
+    return 0
+
+
+def _convert(args: argparse.Namespace, listener: Listener) -> Path:
+    """Convert the file that the arguments name, and return the path of the .xml."""
     spec, original = read_command_line(args)
     requested = requested_precision(spec.mo_args)
     if args.compress_to_fp16 is not None:
@@ -203,11 +303,7 @@ def _run(args: argparse.Namespace) -> int:
     )
     folders = FlatLayout(original.parent, Path(args.output_dir or ".").absolute(), checkpoint=original)
     precision = requested or Precision.FP16
-    xml = run_in_reader_process(work, spec, folders, precision, source=original, listener=_print_event)
-    print("[ SUCCESS ] Generated IR version 11 model.")
-    print(f"[ SUCCESS ] XML file: {xml}")
-    print(f"[ SUCCESS ] BIN file: {xml.with_suffix('.bin')}")
-    return 0
+    return run_in_reader_process(work, spec, folders, precision, source=original, listener=listener)
 
 
 def read_command_line(args: argparse.Namespace) -> tuple[ModelSpec, Path]:

@@ -68,6 +68,8 @@ class ModelFormat:
     #: The outputs that the file itself declares, in its order: the name of each tensor by the output's title;
     #: empty if it declares none.
     output_names: Callable[[Path], Mapping[str, str]] = lambda path: {}
+    #: The tensors that nodes make, by the names of the nodes, if OpenVINO does not keep these.
+    node_outputs: Callable[[Path], Mapping[str, str]] = lambda path: {}
     #: Makes an OpenVINO InputModel end at the outputs with these names.
     cut_before_conversion: Callable[[Any, Sequence[str]], None] | None = None
     #: What OpenVINO does if it runs the original for the self-check; "compared with OpenVINO 2026.4.1, ..."

@@ -85,6 +85,23 @@ def _locations(buffer: Buffer, message: str, start: int, end: int, depth: int) -
         yield texts.get(2, b"").decode("utf-8", "replace")
 
 
+def _node_outputs(path: Path) -> dict[str, str]:
+    """The tensor of each output of a node, by ``node:number``; that of the first output also by ``node``."""
+    tensors = {}
+    with map_file(path) as buffer:
+        for node in find_messages(buffer, 7, 1):  # the graph, its nodes
+            fields = list(read_fields(buffer, node.start, node.end))
+            texts = [
+                (field.number, buffer[field.start : field.end].decode("utf-8", "replace")) for field in fields
+            ]
+            names = [text for number, text in texts if number == 3]
+            outputs = [text for number, text in texts if number == 2]
+            for index, tensor in enumerate(outputs if any(names) else ()):
+                tensors[f"{names[0]}:{index}"] = tensor
+                tensors.setdefault(names[0], tensor)
+    return tensors
+
+
 def _read_constants(_spec: ModelSpec, path: Path) -> list[Array]:
     """The initializers whose values are in the file as they are in memory."""
     import numpy as np
@@ -152,6 +169,7 @@ ONNX = ModelFormat(
     frontend="onnx",
     image_layout="NCHW",
     external_files=external_data_files,
+    node_outputs=_node_outputs,
     runtime_module=_MODULE,
     open_runtime=_open_runtime,
     read_constants=_read_constants,
