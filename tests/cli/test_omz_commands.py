@@ -251,6 +251,33 @@ def test_a_dry_run_prints_the_plan_and_changes_nothing(convertible):
     assert sorted(convertible.rglob("*")) == before
 
 
+def test_a_dry_run_of_what_cannot_be_converted_fails_as_the_real_run_does(convertible):
+    (convertible / "net.caffemodel").write_bytes(b"caffe")
+    files = [declared_file(convertible / "net.caffemodel")]
+    write_model(convertible / "models", "old", model_yml(framework="caffe", files=files))
+    assert run("downloader", convertible, "--name", "old").returncode == 0
+    real, dry = (run("converter", convertible, "--name", "old,net", *flags) for flags in ((), ("--dry_run",)))
+    assert (real.returncode, dry.returncode) == (1, 1)
+    assert dry.stdout.endswith("\nFAILED:\nold\n")
+    assert "(DRY RUN) Keeping net (FP16): it is up to date" in dry.stdout
+    assert dry.stderr == real.stderr
+
+
+def test_a_dry_run_before_the_download_only_warns(convertible):
+    shutil.rmtree(convertible / "public")
+    ended = run("converter", convertible, "--name", "net", "--dry_run")
+    assert ended.returncode == 0
+    assert "Warning: " in ended.stderr
+
+
+def test_a_model_that_is_published_as_ir_needs_no_model_optimizer(zoo):
+    for named in ("missing.py", "origin", sys.executable):
+        ended = run("converter", zoo, "--name", "ir", "--mo", named)
+        assert (ended.returncode, ended.stderr) == (0, "")
+        assert "Skipping ir (no conversions defined)" in ended.stdout
+        assert run("converter", zoo, "--name", "ir,a", "--mo", named).returncode == 1
+
+
 def test_additional_model_optimizer_arguments_are_applied(convertible):
     run("converter", convertible, "--name", "net", "--precisions", "FP32", "-o", "plain")
     arguments = ("--add_mo_arg=--mean_values=[1,2,3]", "--add-mo-arg=--silent")

@@ -174,6 +174,7 @@ ROWS = (
     Row("converter", "--name ir-net", says="Skipping ir-net (no conversions defined)"),
     Row("converter", "--name ir-net --dry_run", says="Skipping ir-net (no conversions defined)"),
     Row("converter", "--name ir-net --precisions FP16-INT8", says="Skipping ir-net (no conversions defined)"),
+    Row("converter", "--name ir-net --mo missing.py", says="Skipping ir-net (no conversions defined)"),
     Row("converter", "--name one", says="FAILED:\none\n"),
     Row("converter", "--name one --precisions FP16-INT8", says="Skipping one ("),
     Row("converter", "--name one --precisions FP8", says="Unknown precisions specified: FP8."),

@@ -74,7 +74,8 @@ def _run(args: argparse.Namespace) -> int:
     settings = to_settings(conventions.omz_settings_from_args(args))
     settings, selection = conventions.select_omz_models(args, settings)
     requested = conventions.precisions_from_args(args)
-    flags.require_model_optimizer(args)
+    if not all(spec.is_ir for spec in selection.models):
+        flags.require_model_optimizer(args)
     from posezoo.convert.memory_need import memory_need
     from posezoo.pipeline.for_each import Executor, for_each
     from posezoo.pipeline.get import write_model_card
@@ -217,9 +218,10 @@ class _ReportedConversion:
             for ir in plan.irs:
                 heading = f"Converting {spec.full_name} to IR ({ir.precision})"
                 print_planned_ir(lines, spec.full_name, ir, heading)
-            obstacle = plan.source_error if plan.obstacle is None else resolved.error(plan.obstacle)
-            if obstacle is not None:
-                lines.warn(obstacle)
+            if plan.obstacle is not None:
+                raise resolved.error(plan.obstacle)
+            if plan.source_error is not None:  # it may be downloaded until the real run
+                lines.warn(plan.source_error)
             return False
         converted = convert(resolved, plan, self.options, listener=events.both(listener, lines))
         if self.draws_card:
