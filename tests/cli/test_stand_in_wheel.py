@@ -17,9 +17,11 @@ from packaging.specifiers import SpecifierSet
 from packaging.utils import parse_wheel_filename
 
 from fakes.command import posezoo
+from fakes.network import network
 from fakes.server import Server
 from fakes.waiting import HANG_S
 from fakes.wheels import make_wheel, serve_index
+from fakes.zoo import omz_yml, write_model
 from posezoo.versions import version
 
 STAND_IN = "openvino_dev-2024.6.0+posezoo-py3-none-any.whl"
@@ -58,10 +60,17 @@ def installed(wheels, tmp_path_factory) -> dict[str, str]:
     """The stand-in in a folder of its own, beside what this Python has: PATH and PYTHONPATH."""
     prefix = tmp_path_factory.mktemp("installed")
     pip = [sys.executable, "-m", "pip", "install", "--quiet", "--no-index", "--prefix", prefix]
-    ended = run(*pip, "openvino-dev[onnx]==2024.6.0", PIP_FIND_LINKS=str(wheels))
+    ended = run(*pip, "openvino-dev[onnx]==2024.6.0", PIP_FIND_LINKS=str(wheels), HOME=str(prefix))
     assert ended.returncode == 0, ended.stderr
     places = sysconfig.get_paths(vars={"base": str(prefix), "platbase": str(prefix)})
-    return {"PATH": f"{places['scripts']}{os.pathsep}{os.environ['PATH']}", "PYTHONPATH": places["purelib"]}
+    # Open Model Zoo's metadata, as if it had been read before.
+    cache = tmp_path_factory.mktemp("cache")
+    write_model(cache / "posezoo" / "registries" / "omz" / "models", "of-omz", omz_yml(files=[]))
+    return {
+        "PATH": f"{places['scripts']}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": places["purelib"],
+        "XDG_CACHE_HOME": str(cache),
+    }
 
 
 def members_of(wheel: Path) -> dict[str, str]:
@@ -155,12 +164,88 @@ def test_blanks_in_the_folder_are_written_as_pip_reads_them(tmp_path):
 def test_a_script_finds_the_package_and_its_commands(installed):
     shown = run(sys.executable, "-m", "pip", "show", "openvino-dev", **installed)
     assert "\nVersion: 2024.6.0+posezoo\n" in shown.stdout
-    listed = run("omz_info_dumper", "--print_all", **installed)
-    assert (listed.returncode, listed.stderr) == (0, "")
-    assert "pose-detection-mediapipe" in listed.stdout.split()
+    for command in ("omz_downloader", "omz_converter", "omz_quantizer", "omz_info_dumper"):
+        listed = run(command, "--print_all", **installed)
+        assert (listed.returncode, listed.stdout, listed.stderr) == (0, "of-omz\n", "")
+        own = run(command, "--print_all", "--registry", "posezoo", **installed)
+        assert "pose-detection-mediapipe" in own.stdout.split()
     for command in ("omz_downloader", "omz_converter", "omz_quantizer", "mo"):
         assert run(command, "--help", **installed).returncode == 0
         assert run(command, "--no_such_flag", **installed).returncode == 2
+
+
+def test_a_script_calls_the_commands_as_functions(installed, tmp_path):
+    code = """
+from omz_tools import omz_converter, omz_downloader, omz_info_dumper
+name = ["--name", "person-detection-retail-0013"]
+omz_info_dumper.dump(name)
+assert omz_converter.converter is omz_converter.convert
+omz_converter.convert([*name, "--dry_run"])
+omz_downloader.download(["--print_all"])
+try:
+    omz_downloader.download(["--name", "nothing", "--registry", "posezoo"])
+except SystemExit as ended:
+    print(ended.code)
+"""
+    ended = run(sys.executable, "-c", code, **installed)
+    assert ended.returncode == 0, ended.stderr
+    assert ended.stdout.endswith(
+        "Skipping person-detection-retail-0013 (no conversions defined)\n\nof-omz\n1\n"
+    )
+    module = ("-m", "omz_tools.omz_downloader", "--print_all")
+    assert run(sys.executable, *module, **installed).stdout == "of-omz\n"
+
+
+def test_model_optimizer_is_a_module_and_a_function(installed, tmp_path):
+    pytest.importorskip("openvino")
+    (tmp_path / "net.onnx").write_bytes(network("onnx"))
+    code = """
+import sys
+from openvino.runtime import Core, serialize
+from openvino.tools.mo import InputCutInfo, LayoutMap, convert_model
+model = convert_model(sys.argv[1], compress_to_fp16=True)
+serialize(model, sys.argv[2])
+print([port.any_name for port in Core().read_model(sys.argv[2]).outputs])
+"""
+    ended = run(sys.executable, "-c", code, tmp_path / "net.onnx", tmp_path / "a.xml", **installed)
+    assert (ended.returncode, ended.stdout) == (0, "['heatmaps', 'pafs']\n"), ended.stderr
+    line = ("-m", "openvino.tools.mo", "--input_model", tmp_path / "net.onnx", "-o", tmp_path, "-n", "b")
+    ended = run(sys.executable, *line, **installed)
+    assert ended.returncode == 0, ended.stderr
+    assert (tmp_path / "b.xml").is_file()
+
+
+def test_the_old_name_of_the_package_openvino_is_an_alias(installed):
+    pytest.importorskip("openvino")
+    code = """
+import openvino
+import openvino.runtime as ov
+from openvino import runtime
+from openvino.runtime import Core, Layout, Model, PartialShape, Tensor, Type, get_version, serialize
+from openvino.runtime import opset13
+from openvino.runtime.passes import Manager, MatcherPass, Matcher, WrapType
+from openvino.runtime.utils.types import get_element_type
+import openvino.runtime.opset8
+assert ov is openvino is runtime
+assert opset13 is openvino.opset13
+assert Manager is openvino.passes.Manager
+assert Core is openvino.Core
+"""
+    ended = run(sys.executable, "-c", code, **installed)
+    assert (ended.returncode, ended.stderr) == (0, "")
+
+
+def test_an_openvino_that_still_has_the_old_name_keeps_it(wheels, tmp_path):
+    """Up to 2025, openvino/runtime/ is a folder of the package openvino."""
+    with zipfile.ZipFile(wheels / STAND_IN) as archive:
+        archive.extract("openvino/runtime.py", tmp_path)
+    (tmp_path / "openvino" / "__init__.py").write_text("")
+    (tmp_path / "openvino" / "runtime").mkdir()
+    (tmp_path / "openvino" / "runtime" / "__init__.py").write_text("Core = 'of 2025'\n")
+    ended = run(
+        sys.executable, "-c", "from openvino.runtime import Core; print(Core)", PYTHONPATH=str(tmp_path)
+    )
+    assert ended.stdout == "of 2025\n"
 
 
 @pytest.mark.parametrize("command", ["accuracy_check", "convert_annotation", "omz_data_downloader", "pot"])
@@ -174,10 +259,8 @@ def test_a_command_without_successor_says_in_one_line_what_to_use(installed, com
 @pytest.mark.parametrize(
     ("code", "package", "instead"),
     [
-        ("from openvino.tools.mo import convert_model", "openvino.tools.mo", "openvino.convert_model"),
-        ("from openvino.tools import mo", "openvino.tools.mo", "openvino.convert_model"),
         ("from openvino.model_zoo.omz_downloader import main", "openvino.model_zoo", "omz_downloader"),
-        ("import omz_tools.models", "omz_tools", "omz_downloader"),
+        ("import omz_tools.models", "omz_tools.models", "omz_downloader"),
         ("import openvino.tools.pot as pot", "openvino.tools.pot", "nncf"),
         ("import openvino.tools.accuracy_checker", "openvino.tools.accuracy_checker", "posezoo evaluate"),
     ],

@@ -7,6 +7,7 @@ import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from functools import partial
 
 import pytest
 
@@ -15,7 +16,7 @@ from fakes.server import Server
 from fakes.wheels import make_wheel, member_of, serve_index
 from fakes.zoo import as_yaml, declared_file, omz_yml
 from posezoo.cli import main as command_line
-from posezoo.cli.omz import converter, downloader, info_dumper
+from posezoo.cli.omz import converter, downloader, info_dumper, quantizer
 from posezoo.download.digest_store import entry_path
 from posezoo.download.options import DownloadOptions
 from posezoo.download.wheel_registry import read_wheel_registry
@@ -276,6 +277,77 @@ def test_a_glob_is_looked_up_only_if_none_of_our_models_matches(wheels, run):
     assert names(run(info_dumper.main, "--name", "blazepose*,pose-*")[1]) <= OWN
     assert left_in_cache() == []
     assert names(run(info_dumper.main, "--name", "new*")[1]) == {"newer"}
+
+
+# --- the stand-in for openvino-dev: its commands mean a release of Open Model Zoo
+
+
+def as_stand_in(main):
+    return partial(main, release="omz")
+
+
+def test_all_and_print_all_of_the_stand_in_mean_open_model_zoos_models(wheels, run, tmp_path):
+    for tool in (downloader, converter, quantizer, info_dumper):
+        code, out, error = run(as_stand_in(tool.main), "--print_all")
+        assert (code, out.split(), error) == (0, [SHARED, "newer", "whole"], "")
+    assert names(run(as_stand_in(info_dumper.main), "--all")[1]) == {SHARED, "newer", "part"}
+    code, out, _ = run(as_stand_in(converter.main), "--all", "--dry_run", "-d", tmp_path)
+    assert "blazepose" not in out
+    assert "(DRY RUN) Converting newer to IR (FP16)" in out
+
+
+def test_a_stand_in_of_an_older_release_means_its_models(wheels, run):
+    code, out, _ = run(partial(downloader.main, release="omz@2022.1"), "--print_all")
+    assert (code, out.split()) == (0, ["older"])
+
+
+@pytest.mark.parametrize("flags", [["--models_dir", "own/models"], ["--registry", "posezoo"]])
+def test_the_stand_in_lists_the_registry_that_the_user_names(flags, wheels, run, tmp_path, files):
+    path = tmp_path / "own/models/public/mine/model.yml"
+    path.parent.mkdir(parents=True)
+    path.write_text(as_yaml(omz_yml(files=[declared_file(files / "newer.onnx")])))
+    shown = run(as_stand_in(downloader.main), "--print_all", *flags)[1].split()
+    assert set(shown) == (OWN if "posezoo" in flags else {"mine"})
+
+
+def test_the_stand_in_fails_if_open_model_zoos_models_cannot_be_read(wheels, run, monkeypatch):
+    monkeypatch.delenv("PIP_FIND_LINKS")
+    for flags in (["--print_all"], ["--all"], ["--name", "human-pose-*"]):
+        code, out, error = run(as_stand_in(info_dumper.main), *flags)
+        assert (code, out) == (1, "")
+        assert error.startswith("########## Error: the registry omz cannot be read: ")
+        assert error.endswith("; --registry posezoo has posezoo's own models alone\n")
+
+
+def test_a_name_in_the_stand_in_needs_no_network_if_posezoo_has_the_model(wheels, run):
+    _, out, error = run(as_stand_in(info_dumper.main), "--name", SHARED)
+    assert str(open_registry().entries[SHARED].path) == json.loads(out)[0]["model_config"]
+    assert (error, left_in_cache()) == ("", [])
+
+
+def test_a_model_of_the_release_is_no_surprise_in_the_stand_in(wheels, run):
+    _, out, error = run(as_stand_in(info_dumper.main), "--name", "newer,older")
+    assert [row["name"] for row in json.loads(out)] == ["newer", "older"]
+    assert (
+        error == "########## Warning: older: not among the models of omz; taken from --registry omz@2022.1\n"
+    )
+
+
+def test_a_glob_in_the_stand_in_looks_in_all_releases_and_says_which_one_answered(wheels, run):
+    _, out, error = run(as_stand_in(info_dumper.main), "--name", "??[wd]er,human-pose-estimation-000[1-5]")
+    assert names(out) == {"newer", SHARED, "human-pose-estimation-0005"}
+    globs = "########## Warning: ??[wd]er, human-pose-estimation-000[1-5]: "
+    others, unread, answered = error.splitlines()
+    assert others == f"{globs}omz@2022.1 also has older: --registry omz --registry omz@2022.1"
+    assert unread.startswith("########## Warning: omz@2021.4 was not searched: ")
+    assert answered == f"{globs}1 from omz, 2 from posezoo"
+
+
+def test_a_glob_that_only_an_older_release_answers_takes_its_models(wheels, run):
+    _, out, error = run(as_stand_in(info_dumper.main), "--name", "old*")
+    assert names(out) == {"older"}
+    assert error.splitlines()[-1] == "########## Warning: old*: 1 from omz@2022.1"
+    assert "taken from" not in error
 
 
 @pytest.mark.parametrize("flags", [["--models_dir", "own/models"], ["--registry", "posezoo"]])

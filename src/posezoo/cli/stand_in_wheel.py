@@ -41,13 +41,69 @@ _MISSING_COMMANDS = {
 }
 _MISSING_PACKAGES = {
     "compression": _QUANTIZE,
-    "omz_tools": _OMZ,
+    "omz_tools.models": _OMZ,
     "open_model_zoo": _OMZ,
     "openvino.model_zoo": f"{_OMZ}; model_api is in the package openvino-model-api",
     "openvino.tools.accuracy_checker": _EVALUATE,
-    "openvino.tools.mo": "call openvino.convert_model, or run mo or ovc",
     "openvino.tools.pot": _QUANTIZE,
 }
+
+_RUNTIME = '''\
+"""Another name of the package openvino, which had it until 2025: its own folder of this name comes first."""
+
+import sys
+
+import openvino
+import openvino.exceptions
+import openvino.passes
+
+for _name, _module in list(sys.modules.items()):
+    if _name.startswith("openvino."):
+        sys.modules.setdefault(f"{__name__}{_name.removeprefix('openvino')}", _module)
+sys.modules[__name__] = openvino
+'''
+
+_MO = '''\
+"""Model Optimizer's Python API, which runs posezoo."""
+
+from posezoo.cli.omz.mo import InputCutInfo, LayoutMap, convert_model
+'''
+
+_PYTHON_M_MO = '''\
+"""python -m openvino.tools.mo"""
+
+import sys
+
+from posezoo.__main__ import main
+
+if __name__ == "__main__":
+    sys.exit(main("posezoo.cli.omz.mo"))
+'''
+
+_OMZ_TOOL = '''\
+"""The command {tool} as a function, which runs posezoo."""
+
+import sys
+
+from posezoo.cli.omz.{module} import main as _run
+
+
+def {function}(argv):
+    """Run the command with these arguments; SystemExit if it fails."""
+    code = _run(argv, release={registry!r})
+    if code:
+        sys.exit(code)
+
+
+def main():
+    {function}(sys.argv[1:])
+
+
+if __name__ == "__main__":
+    main()
+'''
+# The functions of Open Model Zoo's modules that take arguments; 2024.6 has converter and not convert.
+_OMZ_FUNCTIONS = {"omz_downloader": "download", "omz_converter": "convert", "omz_info_dumper": "dump"}
 
 _DESCRIPTION = """\
 This is not Intel's openvino-dev, but posezoo's stand-in for it, written by `posezoo shims`. Its
@@ -103,10 +159,13 @@ def pack_posezoo() -> tuple[str, bytes]:
     return _pack_wheel("posezoo", installed.version, members, info)
 
 
-def pack_stand_in(release: str, commands: Mapping[str, str]) -> tuple[str, bytes]:
+def pack_stand_in(release: str, commands: Mapping[str, str], registry: str) -> tuple[str, bytes]:
     """The name and the bytes of the stand-in for openvino-dev, which requires the running posezoo.
 
-    ``release`` is a version such as ``2024.6.0``; ``commands`` has the module of each command.
+    Args:
+        release: a version such as ``2024.6.0``.
+        commands: the module of each of Open Model Zoo's commands.
+        registry: the registry that they mean if the user names none.
     """
     posezoo = _installed_posezoo()
     version = f"{release}+{STAND_IN_VERSION}"
@@ -125,16 +184,30 @@ def pack_stand_in(release: str, commands: Mapping[str, str]) -> tuple[str, bytes
         metadata.append(f"Provides-Extra: {name}")
         if extra:
             metadata.append(f'Requires-Dist: posezoo[{extra}]=={posezoo.version}; extra == "{name}"')
-    module = _MODULE
+    module = f'{_MODULE}mo = partial(main, "posezoo.cli.omz.mo")\n'
     for name, target in commands.items():
-        module += f"{name} = partial(main, {target!r})\n"
+        module += f"{name} = partial(main, {target!r}, {registry!r})\n"
     for name, instead in _MISSING_COMMANDS.items():
         module += f"{name} = partial(_refuse, {_explain_missing(name, instead)!r})\n"
-    members = {f"{STAND_IN_MODULE}.py": module.encode()}
+    code = {
+        f"{STAND_IN_MODULE}.py": module,
+        # A module, since the package openvino had a folder of this name: no file of the two is the same.
+        "openvino/runtime.py": _RUNTIME,
+        "openvino/tools/mo/__init__.py": _MO,
+        "openvino/tools/mo/__main__.py": _PYTHON_M_MO,
+        "omz_tools/__init__.py": "",
+    }
+    for tool, function in _OMZ_FUNCTIONS.items():
+        target = tool.removeprefix("omz_")
+        code[f"omz_tools/{tool}.py"] = _OMZ_TOOL.format(
+            tool=tool, module=target, function=function, registry=registry
+        )
+    code["omz_tools/omz_converter.py"] += "\n\nconverter = convert\n"
     for name, instead in _MISSING_PACKAGES.items():
-        code = f"raise ImportError({_explain_missing(name, instead)!r}, name={name!r})\n"
-        members[f"{name.replace('.', '/')}/__init__.py"] = code.encode()
-    names = sorted((*commands, *_MISSING_COMMANDS))
+        refusal = f"raise ImportError({_explain_missing(name, instead)!r}, name={name!r})\n"
+        code[f"{name.replace('.', '/')}/__init__.py"] = refusal
+    members = {path: text.encode() for path, text in code.items()}
+    names = sorted((*commands, "mo", *_MISSING_COMMANDS))
     info = {
         "METADATA": "\n".join((*metadata, "", _DESCRIPTION)),
         "entry_points.txt": "[console_scripts]\n"

@@ -108,7 +108,7 @@ def find_model_optimizer(named: Path | None, python: Path | None = None) -> Mode
         raise ConversionError("no Model Optimizer was named", hint=HINT)
     folder, version, python_version = _probe(python)
     if version.endswith(f"+{STAND_IN_VERSION}"):
-        folder = ""  # its openvino.tools.mo only says that it is missing
+        folder = ""  # its openvino.tools.mo runs posezoo
     if script is not None and script.suffix == ".py":
         return ModelOptimizer((str(python), str(script)), script.parent, version)
     if not folder:

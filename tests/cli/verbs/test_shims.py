@@ -10,6 +10,11 @@ import pytest
 from fakes.command import posezoo
 from posezoo.versions import version
 
+#: Without a folder, the commands mean Open Model Zoo's models; in tests, no index has them.
+NO_INDEX = (
+    "########## Error: the registry omz cannot be read: openvino_dev-2024.6.0-17404-py3-none-any.whl: pip: No matching distribution found for "
+    "openvino-dev===2024.6.0"
+)
 COMMANDS = ["omz_converter", "omz_downloader", "omz_info_dumper", "omz_quantizer"]
 
 
@@ -23,10 +28,34 @@ def test_the_commands_are_ours_under_their_old_names(tmp_path):
         ended = subprocess.run(
             [folder / name, "--print_all"], cwd=tmp_path, capture_output=True, text=True, check=False
         )
+        assert (ended.returncode, ended.stderr.splitlines()[:1]) == (1, [NO_INDEX])
+        ended = subprocess.run(
+            [folder / name, "--print_all", "--registry", "posezoo"],
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            check=False,
+        )
         assert (ended.returncode, ended.stderr) == (0, "")
         assert "pose-detection-mediapipe" in ended.stdout.split()
     assert subprocess.run([folder / "omz_downloader"], capture_output=True, check=False).returncode == 2
     assert len((folder / "omz_downloader").read_text().splitlines()) == 2
+
+
+def test_a_quiet_run_prints_only_warnings(tmp_path):
+    for flag in ("-q", "--quiet"):
+        ended = posezoo("shims", tmp_path / "bin", "--wheel", tmp_path / "wheels", flag)
+        assert (ended.returncode, ended.stdout) == (0, "")
+        assert ended.stderr.startswith("warning: ")
+    assert len(list((tmp_path / "wheels").iterdir())) == 2
+
+
+@pytest.mark.parametrize(("release", "registry"), [("2021.4.2", "omz@2021.4"), ("2023.0.1", "omz@2022.1")])
+def test_the_commands_mean_the_models_of_their_release(tmp_path, release, registry):
+    posezoo("shims", tmp_path, "--wheel_version", release)
+    assert f"main('posezoo.cli.omz.downloader', '{registry}')" in (
+        tmp_path / "omz_downloader"
+    ).read_text().replace("'\"'\"'", "'")
 
 
 def test_writing_them_again_changes_nothing(tmp_path):

@@ -7,8 +7,10 @@ from __future__ import annotations
 
 import argparse
 import sys
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
+from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NoReturn
 
@@ -17,7 +19,13 @@ from posezoo.cli.flags import Flag
 from posezoo.cli.selection import read_list_file, select_models
 from posezoo.errors import PosezooError, error_lines, escape_control_characters, suggest
 from posezoo.pipeline.zoo_context import registry_from_settings
-from posezoo.registry import WHEEL_REGISTRIES
+from posezoo.registry import (
+    WHEEL_REGISTRIES,
+    open_registry,
+    registry_name,
+    registry_root,
+    wheel_registry_root,
+)
 from posezoo.settings import Setting, Settings, read_settings, to_settings
 
 if TYPE_CHECKING:
@@ -150,23 +158,39 @@ class OmzCommand:
         parser.set_defaults(parser=parser)
         return parser
 
-    def main(self, argv: Sequence[str] | None = None) -> int:
-        """Run the command, or print all names; return the exit code."""
+    def main(self, argv: Sequence[str] | None = None, *, release: str = "") -> int:
+        """Run the command, or print all names; return the exit code.
+
+        Args:
+            argv: the arguments; None for those of the process.
+            release: the registry of Open Model Zoo whose models are meant if the user names no registry;
+                empty for posezoo's own.
+        """
 
         def work() -> int:
             args = self.create_parser().parse_args(argv)
+            args.release = release
             if reason := self.contradiction(args):
                 args.parser.error(reason)
             if not args.print_all:
                 return self.run(args)
-            registry = registry_from_settings(to_settings(omz_settings_from_args(args)))
-            if registry.empty_message:
-                LineBuffer().warn(registry.empty_message)
-            for name in registry.names():  # parts but not composites; no model.yml is read
+            for name in _all_names(args):
                 print(name)
             return 0
 
         return run_main.run_main(work, report_error=LineBuffer().print_error)
+
+
+def _all_names(args: argparse.Namespace) -> list[str]:
+    """What --print_all prints; no model.yml is read."""
+    settings = to_settings(omz_settings_from_args(args))
+    if release := _meant_release(args, settings):
+        _with_release(settings, release)
+        return _names_of_release(release)
+    registry = registry_from_settings(settings)
+    if registry.empty_message:
+        LineBuffer().warn(registry.empty_message)
+    return registry.names()  # parts but not composites
 
 
 def omz_settings_from_args(
@@ -199,36 +223,111 @@ def select_omz_models(
     Errors in the files of these models are shown at once. Names that posezoo's own registry lacks are looked
     up in Open Model Zoo's, unless the settings name the folders or registries to search. An OmzError if a
     pattern matches no name.
+
+    In the stand-in for a release of openvino-dev, all models are those of the release, and a glob also
+    matches its models; older and newer releases answer only what this one lacks.
     """
     output, patterns = LineBuffer(), omz_patterns_from_args(args)
-    registry = registry_from_settings(settings, cache_dir=cache_dir)
-    missing = [pattern for pattern in patterns or () if not registry.matches_any(pattern)]
-    names, not_searched = list(registry.entries), ""
-    for name in () if settings.models_dir or settings.registries else WHEEL_REGISTRIES:
-        if not missing:
-            break
-        wider = replace(settings, registries=(*settings.registries, name))
-        try:
-            wider_registry = registry_from_settings(wider, cache_dir=cache_dir)
-        except PosezooError as error:
-            not_searched = "Open Model Zoo's own models were not searched: "
-            not_searched += "; ".join(filter(None, (error.problem, error.hint)))
-            break
-        names += wider_registry.entries
-        found = [pattern for pattern in missing if wider_registry.matches_any(pattern)]
-        if found:
-            settings, registry = wider, wider_registry
-            missing = [pattern for pattern in missing if pattern not in found]
-            output.warn(f"{', '.join(found)}: not among posezoo's own models; taken from --registry {name}")
-    if missing:
-        hint = registry.empty_message or suggest(missing[0], names)
-        hint = "; ".join(filter(None, (hint, not_searched))) or "--print_all names them all"
-        raise OmzError(f'No matching models: "{missing[0]}"', hint=hint)
+    release = _meant_release(args, settings)
+    globs = [each for each in patterns or () if release and any(mark in each for mark in "*?[")]
+    search = _Search(settings, cache_dir, patterns or (), globs)
+    if release and (patterns is None or globs):
+        search.open(_with_release(settings, release))
+    if release and patterns is None:
+        patterns = _names_of_release(release)
+    if not (settings.models_dir or settings.registries):
+        search.search(release, output)
+    registry = search.registry
+    if search.missing:
+        hint = registry.empty_message or suggest(search.missing[0], search.names)
+        hint = "; ".join(filter(None, (hint, search.not_searched))) or "--print_all names them all"
+        raise OmzError(f'No matching models: "{search.missing[0]}"', hint=hint)
     selection = select_models(registry, patterns, output)
     for composite in selection.composites:
         if composite.deprecated is not None:  # for models, the download prints this warning
             output.warn(f"{composite.name}: {composite.deprecated}")
-    return settings, selection
+    if globs:
+        roots = [registry_root(spec) for spec in registry.select(globs).models]
+        counts = Counter(map(registry_name, roots)).items()
+        output.warn(f"{', '.join(globs)}: {', '.join(f'{count} from {name}' for name, count in counts)}")
+    return search.settings, selection
+
+
+class _Search:
+    """Looks up patterns in Open Model Zoo's releases, and opens those that are needed."""
+
+    def __init__(
+        self, settings: Settings, cache_dir: Path | None, patterns: Sequence[str], globs: Sequence[str]
+    ) -> None:
+        self._cache_dir = cache_dir
+        self._globs = globs  # those that all releases are searched for
+        self.missing = list(patterns)
+        self.not_searched = ""  # why releases were not searched, for a hint
+        self.open(settings)
+        self.names = list(self.registry.entries)  # of everything that was searched
+
+    def open(self, settings: Settings) -> None:
+        """Use the registries of these settings."""
+        self.settings = settings
+        self.registry = registry_from_settings(settings, cache_dir=self._cache_dir)
+        self.missing = [pattern for pattern in self.missing if not self.registry.matches_any(pattern)]
+
+    def search(self, release: str, output: LineBuffer) -> None:
+        """Search the releases, this one first, for what is missing; for globs search them all."""
+        first = f"the models of {release}" if release else "posezoo's own models"
+        for name in sorted(WHEEL_REGISTRIES, key=lambda name: name != release):
+            if name in self.settings.registries or not (self.missing or self._globs):
+                continue
+            try:
+                found, others = self._look_in(name)
+            except PosezooError as error:
+                reason = "; ".join(filter(None, (error.problem, error.hint)))
+                self.not_searched = f"Open Model Zoo's own models were not searched: {reason}"
+                if self._globs and not self.missing:
+                    output.warn(f"{name} was not searched: {error.problem}")
+                break
+            names = [pattern for pattern in found if pattern not in self._globs]
+            if names and name != release:
+                output.warn(f"{', '.join(names)}: not among {first}; taken from --registry {name}")
+            if others:
+                flags = " ".join(f"--registry {each}" for each in (*self.settings.registries, name))
+                output.warn(f"{', '.join(self._globs)}: {name} also has {', '.join(others)}: {flags}")
+
+    def _look_in(self, name: str) -> tuple[list[str], list[str]]:
+        """Open a release if it has what is missing; the patterns found, and names that only match globs."""
+        wider = replace(self.settings, registries=(*self.settings.registries, name))
+        registry = registry_from_settings(wider, cache_dir=self._cache_dir)
+        self.names += registry.entries
+        found = [pattern for pattern in self.missing if registry.matches_any(pattern)]
+        if found:
+            self.open(wider)
+        others = [each for each in registry.entries if each not in self.registry.entries]
+        return found, [each for each in others if any(fnmatchcase(each, glob) for glob in self._globs)]
+
+
+def _meant_release(args: argparse.Namespace, settings: Settings) -> str:
+    """The registry that the stand-in stands for, unless the user names folders or registries."""
+    release: str = "" if settings.models_dir or settings.registries else args.release
+    return release
+
+
+def _with_release(settings: Settings, release: str) -> Settings:
+    """The settings with a release of Open Model Zoo, which is read if it was not read before."""
+    wider = replace(settings, registries=(release,))
+    try:
+        registry_from_settings(wider)
+    except PosezooError as error:
+        error.hint = "; ".join(
+            filter(None, (error.hint, "--registry posezoo has posezoo's own models alone"))
+        )
+        raise
+    return wider
+
+
+def _names_of_release(release: str) -> list[str]:
+    """What --print_all of the release prints: composites and not their parts."""
+    entries = open_registry([wheel_registry_root(release)]).entries.values()
+    return [entry.name for entry in entries if not entry.composite]
 
 
 def names_of_unreadable(selection: Selection) -> list[str]:

@@ -44,6 +44,17 @@ def _release(text: str) -> str:
     return str(version)
 
 
+def _registry_of(release: str) -> str:
+    """The registry with the models of a release of openvino-dev, or of the nearest release that has one.
+
+    Until 2024.0, releases had Caffe models.
+    """
+    year = int(release.partition(".")[0])
+    if year < 2022:
+        return "omz@2021.4"
+    return "omz@2022.1" if year < 2024 else "omz"
+
+
 FLAGS = (
     Flag(
         "folder DIR", f"the folder to write {', '.join(COMMANDS)} to; it should be on PATH", Path, nargs="?"
@@ -55,7 +66,8 @@ FLAGS = (
     ),
     Flag(
         "--wheel_version VERSION",
-        "the version of openvino-dev that the stand-in satisfies (default: %(default)s)",
+        "the version of openvino-dev that the stand-in satisfies, and whose models --all and --print_all of "
+        "the commands mean (default: %(default)s)",
         _release,
         default="2024.6.0",
     ),
@@ -63,6 +75,7 @@ FLAGS = (
         "--force",
         "also replace commands that run another posezoo or another Python; other programs are never replaced",
     ),
+    Flag("-q, --quiet", "print only warnings and errors"),
 )
 
 
@@ -70,34 +83,40 @@ def run(args: argparse.Namespace) -> int:
     """Write the commands or the wheels, and print their paths."""
     if args.folder is None and args.wheel is None:
         args.parser.error("name a folder for the commands, or --wheel DIR")
-    if args.wheel is not None:
-        _write_wheels(args.wheel, args.wheel_version)
+    lines = _write_wheels(args.wheel, args.wheel_version) if args.wheel is not None else []
     if args.folder is not None:
-        _write_commands(args)
+        lines += _write_commands(args)
+    if not args.quiet:
+        print(*lines, sep="\n")
+    if args.folder is not None:
+        _warn_of_others(args.folder.resolve())
     return 0
 
 
-def _write_wheels(folder: Path, release: str) -> None:
+def _write_wheels(folder: Path, release: str) -> list[str]:
+    """Write the wheels; returns what to print."""
     from posezoo.cli.stand_in_wheel import pack_posezoo, pack_stand_in
     from posezoo.files.verified_files import write_atomically
 
-    commands = {**COMMANDS, "mo": "posezoo.cli.omz.mo"}
-    for name, content in (pack_posezoo(), pack_stand_in(release, commands)):
+    wheels = (pack_posezoo(), pack_stand_in(release, COMMANDS, _registry_of(release)))
+    for name, content in wheels:
         write_atomically(folder / name, content)
-        print(folder / name)
     path = folder.resolve()
     # pip separates several values at blanks.
     value = path.as_uri() if " " in str(path) else shlex.quote(str(path))
-    print(f'Use: PIP_FIND_LINKS={value} pip install "openvino-dev=={release}"')
-    print("These wheels are for this machine, or for a package index of your own: never publish them.")
+    return [
+        *(str(folder / name) for name, _ in wheels),
+        f'Use: PIP_FIND_LINKS={value} pip install "openvino-dev=={release}"',
+        "These wheels are for this machine, or for a package index of your own: never publish them.",
+    ]
 
 
-def _write_commands(args: argparse.Namespace) -> None:
-    """Write the commands; if one cannot be replaced, none is written. Warn if PATH does not find them."""
-    from posezoo.convert.model_optimizer import is_stand_in
+def _write_commands(args: argparse.Namespace) -> list[str]:
+    """Write the commands, and return their paths; if one cannot be replaced, none is written."""
     from posezoo.files.verified_files import write_atomically
 
-    requested = {args.folder / name: shim_script(module) for name, module in COMMANDS.items()}
+    registry = _registry_of(args.wheel_version)
+    requested = {args.folder / name: shim_script(module, registry) for name, module in COMMANDS.items()}
     for path, content in requested.items():
         if not os.path.lexists(path):
             continue
@@ -115,8 +134,13 @@ def _write_commands(args: argparse.Namespace) -> None:
             path.chmod(path.stat().st_mode | 0o111)
         except OSError as error:
             raise OutputError(f"{path}: cannot be made executable: {error.strerror or error}") from error
-        print(path)
-    folder = args.folder.resolve()
+    return [str(path) for path in requested]
+
+
+def _warn_of_others(folder: Path) -> None:
+    """Warn if PATH does not find the commands in this folder."""
+    from posezoo.convert.model_optimizer import is_stand_in
+
     first = f"put it first: export PATH={shlex.quote(str(folder))}:$PATH"
     found = [Path(command) for name in COMMANDS if (command := shutil.which(name))]
     others = [
@@ -130,15 +154,17 @@ def _write_commands(args: argparse.Namespace) -> None:
         print(f"warning: {folder} is not on your PATH; {first}", file=sys.stderr)
 
 
-def shim_script(module: str) -> str:
+def shim_script(module: str, registry: str) -> str:
     """A shell script that runs a module's ``main`` with this Python, from any working folder.
+
+    Without a folder, the command means the models of the registry.
 
     The shell starts Python, since a ``#!`` line can contain neither spaces nor long paths. The script imports
     nothing from the working folder.
     """
     source = Path(__file__).resolve().parents[3]  # the folder that contains the package posezoo
     code = f"import sys; sys.path[:1] = []; sys.path.append({str(source)!r}); "
-    code += f"from posezoo.__main__ import main; sys.exit(main({module!r}))"
+    code += f"from posezoo.__main__ import main; sys.exit(main({module!r}, {registry!r}))"
     return f'#!/bin/sh\nexec {shlex.quote(sys.executable)} -c {shlex.quote(code)} "$@"\n'
 
 
