@@ -3,13 +3,18 @@
 from __future__ import annotations
 
 import json
+import shutil
 import subprocess
+from pathlib import Path
 
 import pytest
 
 from fakes.command import posezoo
 from fakes.omz_zoo import write_omz_zoo
 from posezoo.cli.main import main
+from posezoo.registry import open_registry
+
+ROOT = Path(__file__).resolve().parents[2]
 
 KEYS = {"rule", "severity", "model", "file", "line", "field", "found", "expected", "message"}
 
@@ -121,8 +126,80 @@ def test_only_models_that_a_change_touches_are_checked(zoo):
     assert {finding["model"] for finding in json.loads(whole.stdout)["findings"]} == {"pose-a", "pose-b"}
     later = run(zoo, "--changed_since", "HEAD", "--format", "json")
     assert {finding["model"] for finding in json.loads(later.stdout)["findings"]} == {"pose-a"}
+
+
+def test_a_change_that_touches_no_model_says_so(zoo):
     git(zoo.parent, "checkout", "-q", "--", ".")
-    assert "0 models and composites" in run(zoo, "--changed_since", "HEAD").stdout
+    (zoo.parent / "notes.txt").write_text("no model")
+    git(zoo.parent, "add", ".")
+    ended = run(zoo, "--changed_since", "HEAD")
+    assert (ended.returncode, ended.stdout[:24]) == (0, "0 models and composites,")
+    assert ended.stderr == "the change since HEAD touches none of the models: nothing is checked\n"
+    plant(zoo, "pose-b")
+    ended = run(zoo, "pose-a", "--changed_since", "HEAD", "--format", "json")
+    assert (ended.returncode, json.loads(ended.stdout)) == (0, {"findings": []})
+    assert "touches none of the models" in ended.stderr
+
+
+def test_after_a_commit_all_models_are_checked_since_nothing_differs(zoo):
+    git(zoo.parent, "commit", "-qam", "a mistake in a")
+    ended = run(zoo, "--changed_since", "HEAD")
+    assert ended.returncode == 1
+    assert ended.stderr == "nothing differs from HEAD: all models are checked\n"
+    assert "public/pose-a/README.md:46" in ended.stdout
+
+
+def test_before_the_first_commit_all_models_are_checked(tmp_path):
+    root = write_omz_zoo(tmp_path / "models")
+    git(tmp_path, "init", "-q")
+    git(tmp_path, "add", ".")
+    assert run(root, "--changed_since", "HEAD").returncode == 0
+    plant(root)
+    ended = run(root, "--changed_since", "HEAD")
+    assert (ended.returncode, ended.stderr) == (1, "")
+
+
+def test_the_models_of_the_installed_posezoo_are_in_no_repository_of_the_user(zoo):
+    ended = posezoo("verify", "--metadata", "--changed_since", "HEAD", cwd=zoo.parent)
+    assert (ended.returncode, ended.stdout) == (1, "")
+    assert "hint: name the folder of your models: --models_dir DIR" in ended.stderr
+
+
+@pytest.fixture
+def own_zoo(tmp_path):
+    """posezoo's own models in a Git repository."""
+    for folder in ("models", "licenses"):
+        shutil.copytree(ROOT / folder, tmp_path / folder)
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "in order"]):
+        git(tmp_path, *words)
+    return tmp_path / "models"
+
+
+def test_what_models_name_outside_of_their_folders_touches_them(own_zoo):
+    def checked(*words):
+        ended = run(own_zoo, "--changed_since", "HEAD", *words)
+        return ended.returncode, ended.stdout
+
+    specs = open_registry((own_zoo,)).select().models
+    text = specs[0].license.text
+    (own_zoo.parent / "licenses" / text).unlink()
+    count = sum(spec.license.text == text for spec in specs)
+    code, out = checked()
+    assert (code, f"{count} models and composites" in out) == (1, True)
+    assert text in out
+    git(own_zoo.parent, "checkout", "-q", "--", ".")
+
+    papers = own_zoo / "papers.yml"
+    address = next(spec.origin.paper for spec in specs if spec.origin.paper)
+    papers.write_text(papers.read_text().replace(f"{address}:\n", f"{address}0:\n"))
+    code, out = checked()
+    assert code == 1
+    assert address in out
+    git(own_zoo.parent, "checkout", "-q", "--", ".")
+
+    (own_zoo / "skeletons" / "coco-17.svg").rename(own_zoo / "skeletons" / "other.svg")
+    code, out = checked()
+    assert (code, "coco-17.svg" in out) == (1, True)
 
 
 def test_a_changed_index_touches_its_models_and_a_new_folder_itself(zoo):

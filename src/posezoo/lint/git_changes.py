@@ -5,16 +5,23 @@ from __future__ import annotations
 import subprocess
 from pathlib import Path
 
+from posezoo.cards.model_card import PICTURES
 from posezoo.errors import SettingsError
-from posezoo.registry import Registry
+from posezoo.facts.papers import NAME as PAPERS
+from posezoo.registry import Registry, license_path, registry_root
+from posezoo.spec.model import ModelSpec
 
 TIMEOUT_S = 60
 
 
-def find_changed_models(registry: Registry, revision: str) -> frozenset[str]:
+def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | None:
     """The models and composites whose folders differ from a revision, committed or not.
 
-    If an index page differs, all models of its family count as changed.
+    If an index page differs, all models of its family count as changed. If a license text, the picture of a
+    skeleton or papers.yml differs, or was deleted, so do the models that name it.
+
+    Returns:
+        Their names; None if nothing in the repository differs from the revision.
 
     Raises:
         SettingsError: Git is not installed, there is no repository, or the revision does not exist.
@@ -28,18 +35,38 @@ def find_changed_models(registry: Registry, revision: str) -> frozenset[str]:
             names_by_path.setdefault(folder.parent, set()).add(entry.name)
         for parent in folder.parents:
             names_by_path.setdefault(parent / "index.md", set()).add(entry.name)
-    names: set[str] = set()
+    paths: set[Path] = set()
     for root in registry.roots:
         top = Path(_run_git(root, "rev-parse", "--show-toplevel").strip())
+        if not _run_git(root, "rev-list", "--all", "--max-count=1"):
+            return frozenset(registry.entries)  # before the first commit, all is new
         _run_git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{revision}^{{commit}}")
-        changed = _run_git(root, "diff", "--name-only", "-z", "--end-of-options", revision, "--", ".")
+        names_only = ("--no-renames", "--name-only", "-z")  # of a renamed file, both names count
+        changed = _run_git(top, "diff", *names_only, "--end-of-options", revision, "--")
         listing = ("ls-files", "--others", "--exclude-standard", "--full-name", "-z", "--", ".")
         untracked = _run_git(root, *listing)
         for name in filter(None, (changed + untracked).split("\0")):
-            path = (top / name).parent.resolve() / Path(name).name
-            nearest = next((each for each in (path, *path.parents) if each in names_by_path), None)
-            names |= names_by_path[nearest] if nearest is not None else set()
+            paths.add((top / name).parent.resolve() / Path(name).name)
+    if not paths:
+        return None
+    names = _find_readers(registry, paths)
+    for path in paths:
+        nearest = next((each for each in (path, *path.parents) if each in names_by_path), None)
+        names |= names_by_path[nearest] if nearest is not None else set()
     return frozenset(names)
+
+
+def _find_readers(registry: Registry, paths: set[Path]) -> set[str]:
+    """The models that name one of the files outside of their folders."""
+    if not any(path.parent.name in ("licenses", PICTURES) or path.name == PAPERS for path in paths):
+        return set()  # no model.yml has to be read
+    return {spec.full_name for spec in registry.select().models if paths & _named_files(spec)}
+
+
+def _named_files(spec: ModelSpec) -> set[Path]:
+    root, text = registry_root(spec).resolve(), license_path(spec)
+    files = {root.parent / text.parent.name / text.name, root / PICTURES / f"{spec.skeleton}.svg"}
+    return files | {root / PAPERS} if spec.origin.paper else files
 
 
 def _run_git(folder: Path, *words: str) -> str:

@@ -9,15 +9,17 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import asdict
 from fnmatch import fnmatchcase
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from posezoo.cli import flags
 from posezoo.cli.flags import Flag
 from posezoo.cli.report import print_json, print_result
-from posezoo.cli.run_main import command_line
+from posezoo.cli.run_main import command_line, print_to_stderr
 from posezoo.cli.selection import select_models
 from posezoo.errors import LockError, SettingsError, suggest
 from posezoo.events import Listener, RunStarted, WorkFinished, WorkStarted
+from posezoo.registry import builtin_models_dir
 
 if TYPE_CHECKING:
     from posezoo.layout import ModelLayout
@@ -53,7 +55,8 @@ METADATA_FLAGS = (
     ),
     Flag(
         "--changed_since, --changed-since REV",
-        "with --metadata: check only models whose folders differ from those of a Git revision",
+        "with --metadata: check only models that a change touches: whose folders, index page, license text, "
+        "paper or skeleton differ from a Git revision; all models if nothing differs from it",
     ),
     Flag(
         "--baseline FILE", "with --metadata: do not report the known findings, which are listed in this file"
@@ -219,10 +222,7 @@ def run_metadata_check(args: argparse.Namespace, registry: Registry, patterns: S
         raise SettingsError(f"--artifacts: {args.artifacts}: no such folder")
     names = _select_names(registry, patterns)
     if args.changed_since is not None:
-        from posezoo.lint.git_changes import find_changed_models
-
-        changed = find_changed_models(registry, args.changed_since)
-        names = changed if names is None else names & changed
+        names = _select_changed(registry, names, args.changed_since)
     known: frozenset[tuple[str, ...]] = frozenset()
     if args.baseline is not None:
         from posezoo.lint.output_formats import baseline_key, read_baseline
@@ -256,6 +256,27 @@ def _select_names(registry: Registry, patterns: Sequence[str] | None) -> frozens
         names |= matches
     parts = {entry.name for entry in registry.entries.values() if entry.composite in names}
     return frozenset(names | parts)
+
+
+def _select_changed(registry: Registry, names: frozenset[str] | None, revision: str) -> frozenset[str] | None:
+    """Those of the models (None: all) that a change touches; all if there is no change.
+
+    A message on the standard error says if this is none, or all.
+    """
+    from posezoo.lint.git_changes import find_changed_models
+
+    models_dir = builtin_models_dir()
+    if registry.roots == (models_dir,) and models_dir.parent not in (Path.cwd(), *Path.cwd().parents):
+        problem = "--changed_since: the models of the installed posezoo are in no repository of yours"
+        raise SettingsError(problem, hint="name the folder of your models: --models_dir DIR")
+    changed = find_changed_models(registry, revision)
+    if changed is None:
+        print_to_stderr(f"nothing differs from {revision}: all models are checked")
+        return names
+    names = changed if names is None else names & changed
+    if not names:
+        print_to_stderr(f"the change since {revision} touches none of the models: nothing is checked")
+    return names
 
 
 def _print_findings(findings: Sequence[Finding], style: str, count: int) -> None:
