@@ -66,6 +66,9 @@ def test_a_reader_learns_how_a_picture_becomes_the_input(make_model):
     readme = documents("triton", model)["README.md"]
     assert "as large as they fit, in the middle; the value beside them is 0." in readme
     assert "It takes one person at a time" in readme
+    assert '`posezoo.decode("heatmap", ...)` makes poses of them.' in readme
     published = replace(model.spec.inputs[0], mean=(127.5,), scale=(127.5,))
     model = replace(model, spec=replace(model.spec, inputs=(published,), framework=Framework.DLDT))
+    part = replace(model, spec=replace(model.spec, decoder=None, composite="whole"))
+    assert "`posezoo run whole` makes poses of them" in documents("triton", part)["README.md"]
     assert "without its mean [127.5] and scale [127.5]" in documents("triton", model)["README.md"]

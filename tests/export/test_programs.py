@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import cv2
@@ -123,6 +124,23 @@ def test_the_program_prints_what_posezoo_run_finds(project, tmp_path):
     xml = project / "models" / "net.xml"
     found = people(project, xml, *frames)
     assert require_same(found, xml, "--detector", "none", "-i", *pictures, folder=tmp_path) == 3
+
+
+def test_the_sample_in_python_prints_the_same_keypoints(project, tmp_path):
+    """In f32, also on a processor that prefers bf16."""
+    image = np.random.default_rng(7).integers(0, 256, (64, 48, 3), np.uint8)
+    frames, pictures = write_frames(tmp_path, [image])
+    camera = ("--decode", "--input_type", "u8", "--input_layout", "NHWC")
+    folder = tmp_path / "python"
+    export(folder, "folder", "net", *camera, "--models_dir", str(project.parent / "models"))
+    sample = [sys.executable, folder / "net" / "sample.py", pictures[0]]
+    ended = subprocess.run(sample, capture_output=True, text=True, timeout=120, check=False)
+    assert ended.returncode == 0, ended.stderr
+    printed = ended.stdout[: ended.stdout.index("scores (1,)")].removeprefix("keypoints (1, 17, 3)")
+    found = np.array(printed.replace("[", " ").replace("]", " ").split(), float).reshape(17, 3)
+    ((person,),) = (each["poses"] for each in people(project, project / "models" / "net.xml", *frames))
+    same = [[point["x"], point["y"], point["score"]] for point in person["keypoints"]]
+    np.testing.assert_allclose(found, same, atol=2e-3)
 
 
 @pytest.mark.parametrize("size", [(200, 90), (90, 200), (31, 20), (999, 1333), (384, 512)])

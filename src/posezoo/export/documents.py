@@ -85,6 +85,8 @@ def _describe_decoding(model: ExportedModel) -> str:
             "`keypoints` has x, y in pixels of the input, and the score, of each keypoint of each person; "
             f"`scores` has those of the people. A row of zeros is no person. The keypoints: {order}."
         )
+    if spec.composite:
+        return f"`posezoo run {spec.composite}` makes poses of them and of the outputs of its other part."
     if spec.decoder is None:
         return "posezoo has no decoder for them."
     return f'`posezoo.decode("{spec.decoder.name}", ...)` makes poses of them.'
