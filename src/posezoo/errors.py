@@ -42,8 +42,8 @@ def _rebuild(kind: type[PosezooError], args: tuple[object, ...], state: dict[str
 
 def error_lines(error: PosezooError, mark: str = "error: ") -> list[str]:
     """The lines of an error message: the problem, and what to do next."""
-    hint = [f"  hint: {error.hint}"] if error.hint else []
-    return [f"{mark}{error.problem}", *hint]
+    lines = [f"{mark}{error.problem}", *([f"  hint: {error.hint}"] if error.hint else ())]
+    return [escape_control_characters(line) for line in lines]  # a hint or problem may be changed later
 
 
 class SettingsError(PosezooError):

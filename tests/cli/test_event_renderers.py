@@ -11,6 +11,7 @@ from fakes.zoo import model_yml, write_model
 from posezoo import events
 from posezoo.cli.omz.conventions import LineBuffer
 from posezoo.cli.omz.event_output import JsonReporter, TextReporter
+from posezoo.cli.run_main import print_error
 from posezoo.console import Console, Progress, result_lines
 from posezoo.errors import PosezooError
 from posezoo.registry import open_registry
@@ -200,3 +201,19 @@ def test_json_reports_the_failure_of_a_file_after_its_last_source(tmp_path, caps
     ends = [line["reason"] for line in lines if line["$type"] == "model_file_download_end"]
     assert ends == ["second failed"]
     assert lines[-1]["$type"] == "model_download_end"
+
+
+def test_no_escape_sequence_of_a_server_reaches_the_terminal(capsys):
+    bad = "\x1b[31mnet\x9b0m\u202e"
+    error = PosezooError("net")
+    error.problem = error.hint = bad
+    lines = shown(
+        events.WarningIssued(bad),
+        events.FileDownloadStarted(bad, bad, 1, bad),
+        events.FileDownloadFinished(bad, bad, True),
+        events.CachedFileUsed(bad, bad, bad),
+    )
+    print_error(error)
+    lines += capsys.readouterr().err.splitlines()
+    assert len(lines) == 5
+    assert all("\\x1b[31mnet\\x9b0m\\u202e" in line and line.isprintable() for line in lines)

@@ -47,7 +47,9 @@ DOCUMENT = "application/vnd.cncf.model.doc.v1.raw"
 PATH, TITLE = "org.cncf.model.filepath", "org.opencontainers.image.title"
 MODEL, SHA384 = "posezoo.model", "posezoo.sha384"
 
-_RECORD, _LICENSE = "provenance.json", "LICENSE"
+_MEDIA_TYPES = {".xml": WEIGHT_CONFIG}
+_RECORD = "provenance.json"
+_LICENSE = "LICENSE"
 _PUSH_AGAIN = "push it again with posezoo push"
 
 
@@ -98,31 +100,44 @@ def collect_files(
     """
     files: list[ArtifactFile] = []
     for model in models:
-        possible = list_places(model, layout)
-        places: dict[str, tuple[Path, str]] = {}
-        for each in check_artifacts(model, layout) if isinstance(model, ModelSpec) else ():
-            if each.state in ("changed", "unknown") or (each.converted and each.state == "missing"):
-                raise OutputError(
-                    f"{each.path}: {each.state}: it is not the file of model.yml or of its record",
-                    hint="posezoo verify shows the reason, posezoo get makes it again",
-                )
-            path = f"{model.subdirectory}/{each.artifact}"
-            if each.state == "good" and path in possible and (with_irs or not each.converted):
-                places[path] = each.path, WEIGHT_CONFIG if each.path.suffix == ".xml" else WEIGHTS
-                record = each.path.with_name(_RECORD)
-                if each.converted and record.is_file():
-                    places[path.replace(each.path.name, _RECORD)] = record, DOCUMENT
+        verified: dict[str, Path] = {}
+        if isinstance(model, ModelSpec):
+            verified = _list_verified(model, layout, with_irs)
         has_parts = any(file.path.startswith(f"{model.subdirectory}/") for file in files)  # of a composite
-        if isinstance(model, ModelSpec) and places and read_copyright_line(model):
-            places.setdefault(f"{model.subdirectory}/{_LICENSE}", (license_path(model), DOCUMENT))
-        for path in (f"{model.subdirectory}/{name}" for name in _card_names(model)):
-            if (places or has_parts) and possible[path].is_file():
-                places.setdefault(path, (possible[path], DOCUMENT))
-        for target, (source, kind) in sorted(places.items()):
+        documents = _list_documents(model, layout, verified) if verified or has_parts else {}
+        for path, source in sorted({**documents, **verified}.items()):
+            kind = _MEDIA_TYPES.get(source.suffix, WEIGHTS) if path in verified else DOCUMENT
             size = source.stat().st_size
             sha256, sha384 = (compute_digest(source, algorithm).value for algorithm in ("sha256", "sha384"))
-            files.append(ArtifactFile(model.full_name, target, kind, size, sha256, sha384, source))
+            files.append(ArtifactFile(model.full_name, path, kind, size, sha256, sha384, source))
     return files
+
+
+def _list_verified(spec: ModelSpec, layout: ModelLayout, with_irs: bool) -> dict[str, Path]:
+    """The published files and IR of a model, by their paths in an artifact."""
+    places = list_places(spec, layout)
+    verified = {}
+    for each in check_artifacts(spec, layout):
+        if each.state in ("changed", "unknown") or (each.converted and each.state == "missing"):
+            raise OutputError(
+                f"{each.path}: {each.state}: it is not the file of model.yml or of its record",
+                hint="posezoo verify shows the reason, posezoo get makes it again",
+            )
+        path = f"{spec.subdirectory}/{each.artifact}"
+        if each.state == "good" and path in places and (with_irs or not each.converted):
+            verified[path] = each.path
+    return verified
+
+
+def _list_documents(model: Model, layout: ModelLayout, verified: Mapping[str, Path]) -> dict[str, Path]:
+    """The cards of a model, its license, and the records of the IR among its files."""
+    places = list_places(model, layout)
+    paths = [f"{model.subdirectory}/{name}" for name in _card_names(model)]
+    paths += [f"{path.rpartition('/')[0]}/{_RECORD}" for path in verified]
+    documents = {path: places[path] for path in paths if path in places and places[path].is_file()}
+    if isinstance(model, ModelSpec) and verified and read_copyright_line(model):
+        documents[f"{model.subdirectory}/{_LICENSE}"] = license_path(model)
+    return documents
 
 
 def push_files(

@@ -255,16 +255,7 @@ class OciClient:
             send_request(self._context.pool.session(), method, url, options, headers, form) as response,
         ):
             refuse_status(response)
-            answer = response.raw.read(1 << 20, decode_content=True)
-        try:
-            granted = parse_json(answer)
-            token = granted.get("token") or granted["access_token"]
-            if not re.fullmatch("[!-~]+", token):  # the error of a header with another character shows it
-                raise ValueError("is not a token")
-            # 60 seconds if it is not stated.
-            return f"Bearer {token}", time.monotonic() + 0.8 * float(granted.get("expires_in", 60))
-        except (ValueError, LookupError, TypeError) as error:
-            raise SourceError("its login service sends no token") from error
+            return _parse_token(response.raw.read(1 << 20, decode_content=True))
 
     def _require_allowed(self, realm: str) -> None:
         """Raise a SourceError if the password for the registry must not be sent to its login service."""
@@ -301,6 +292,18 @@ class OciClient:
         self._root = f"http{self._root.removeprefix('https')}"
         with send_request(session, "GET", self._root, options, {}) as response:
             return response
+
+
+def _parse_token(answer: bytes) -> tuple[str, float]:
+    try:
+        granted = parse_json(answer)
+        token = granted.get("token") or granted["access_token"]
+        if not re.fullmatch("[!-~]+", token):  # the error of a header with another character shows it
+            raise ValueError("is not a token")
+        # 60 seconds if it is not stated.
+        return f"Bearer {token}", time.monotonic() + 0.8 * float(granted.get("expires_in", 60))
+    except (ValueError, LookupError, TypeError) as error:
+        raise SourceError("its login service sends no token") from error
 
 
 def read_docker_login(host: str) -> tuple[str, str]:
