@@ -64,7 +64,7 @@ def test_the_documents_of_models_in_one_folder_have_their_names(taken_model):
 def test_a_reader_learns_how_a_picture_becomes_the_input(make_model):
     model = make_model("net", HEATMAPS, decoder={"name": "heatmap"}, skeleton="coco-17")
     readme = documents("triton", model)["README.md"]
-    assert "as large as they fit, in the middle; the value beside them is 0." in readme
+    assert "as large as they fit, in the middle, with 0 beside them." in readme
     assert "It takes one person at a time" in readme
     assert '`posezoo.decode("heatmap", ...)` makes poses of them.' in readme
     published = replace(model.spec.inputs[0], mean=(127.5,), scale=(127.5,))

@@ -12,8 +12,8 @@ from posezoo.spec.model import WHOLE_IMAGE
 # Where posezoo draws a picture into the input, by model_info's resize_type.
 _FITTED = {
     "standard": "stretched to the input's size",
-    "fit_to_window": "as large as they fit, at the left and top",
-    "fit_to_window_letterbox": "as large as they fit, in the middle",
+    "fit_to_window": "as large as they fit, at the left and top, with {value} beside them",
+    "fit_to_window_letterbox": "as large as they fit, in the middle, with {value} beside them",
 }
 
 # Measured with posezoo evaluate, with f32 and default as its --inference_precision, on a CPU with AMX.
@@ -68,8 +68,7 @@ def _describe_preparation(model: ExportedModel) -> str:
     if image.resize:
         sentences.append("The IR resizes pictures of any size itself.")
     elif fitted := _FITTED.get(info.get("resize_type", "")):
-        beside = info.get("pad_value", "0")
-        sentences.append(f"posezoo draws pictures {fitted}; the value beside them is {beside}.")
+        sentences.append(f"posezoo draws pictures {fitted.format(value=info.get('pad_value', 0))}.")
     people = people_from(model.spec)
     if people not in ("", WHOLE_IMAGE):
         sentences.append(f"It takes one person at a time: posezoo cuts out the people that {people} finds.")
