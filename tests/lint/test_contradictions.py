@@ -74,6 +74,7 @@ KEPT_BACK = [
     ("share above 1", POSENET, {"min_score: 0.06": "min_score: 6.0"}),
     ("composite without a decoder", LITE, {"decoder: {name: blazepose}\n": ""}),
     ("no decoder", MULTIPOSE, {"decoder: {name: movenet_multipose}\n": ""}),
+    ("detector without a decoder", NANODET, {"decoder: {name: nanodet}\n": ""}),
     ("decoder of another network", LIGHT, {"decoder: {name: openpose}": "decoder: {name: heatmap}"}),
     ("skeleton of PoseNet", POSENET, {"skeleton: coco-17": "skeleton: blazepose-33"}),
     ("skeleton of lifting", LIFTING, {"skeleton: panoptic-19": "skeleton: openpose-18"}),

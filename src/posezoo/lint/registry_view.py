@@ -19,7 +19,7 @@ from posezoo.cards.card_reader import CardSection, MarkdownLink, ParsedCard, rea
 from posezoo.cards.model_card import NOTE, has_note
 from posezoo.cards.registry_pages import draw_pages
 from posezoo.errors import SpecError
-from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs, text_below
+from posezoo.lint.accuracy_check_yml import AccuracyCheckRun, find_node, list_below, read_runs
 from posezoo.lint.card_claims import CardClaims, CardValue, read_claims, select_part_sections
 from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
 from posezoo.lint.index_pages import IndexRow, RegistryLinks, list_names, read_index
@@ -160,12 +160,6 @@ class RegistryView:
         )
 
     @cached_property
-    def is_newest_generation(self) -> bool:
-        """Whether more files have a checksum, which Open Model Zoo's tools read since 2022, than sha256."""
-        files = [file for view in self.models.values() for file in list_below(view.model_yml, "files")]
-        return sum(bool(find_node(file, "checksum")) - bool(find_node(file, "sha256")) for file in files) > 0
-
-    @cached_property
     def folders(self) -> Mapping[Path, list[Path]]:
         """The folders of all models and composites, by the folders that contain them."""
         folders = (entry.path.parent for entry in self.registry.entries.values())
@@ -175,15 +169,6 @@ class RegistryView:
     def views_by_card(self) -> Mapping[str, ModelView]:
         """The models with their own cards, by the paths of the cards."""
         return {str(view.card_path): view for view in self.models.values() if view.has_own_card}
-
-    @cached_property
-    def dataset_names(self) -> set[str]:
-        """The data sets that data/dataset_definitions.yml beside the registry defines; empty without it."""
-        trees = [_read_tree(root.parent / "data" / "dataset_definitions.yml") for root in self.registry.roots]
-        nodes = (
-            node for tree in trees if isinstance(tree, YamlNode) for node in list_below(tree, "datasets")
-        )
-        return {text_below(node, "name") for node in nodes}
 
     @cached_property
     def license_shares(self) -> Mapping[Path, float]:
@@ -423,8 +408,11 @@ class ModelView:
 
     @cached_property
     def claims(self) -> CardClaims:
-        """The card's statements about this model; for a composite, without the sections about its parts."""
-        if self.card is None:
+        """The card's statements about this model; for a composite, without the sections about its parts.
+
+        Empty for a drawn card that has changed, since it is compared with what is drawn now.
+        """
+        if self.card is None or self.card_path in self.zoo.changed_pages:
             return CardClaims()
         if not self.has_own_card:
             parts = self.zoo.parts_by_composite.get(self.entry.composite, ())

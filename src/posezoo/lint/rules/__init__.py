@@ -12,7 +12,7 @@ from itertools import islice
 
 from posezoo.errors import PluginError
 from posezoo.lint.finding import Finding, create_finding
-from posezoo.lint.registry_view import RegistryView
+from posezoo.lint.registry_view import ModelView, RegistryView
 from posezoo.lint.rule import Rule
 from posezoo.plugins import LazyTable
 from posezoo.registry import Registry
@@ -63,6 +63,15 @@ def check_registry(
     view = RegistryView(registry, names if alone else None)
     for name, model in view.models.items():
         if names is None or name in names:
-            for rule in load_rules().values():
-                for violation in islice(rule.find(model), MAX_FINDINGS):
-                    yield create_finding(rule.id, rule.severity, name, violation)
+            yield from _check_model(model)
+
+
+def _check_model(model: ModelView) -> Iterator[Finding]:
+    path, is_wrong = str(model.entry.path), False
+    for rule in load_rules().values():
+        for violation in islice(rule.find(model), MAX_FINDINGS):
+            finding = create_finding(rule.id, rule.severity, model.name, violation)
+            # Its pages were drawn before the mistake, which another rule has found.
+            if rule.id != "drawn-card" or finding.file != path or not is_wrong:
+                yield finding
+            is_wrong = is_wrong or finding.file == path

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from difflib import get_close_matches
 
 from posezoo.lint.accuracy_check_yml import find_node, list_below, text_below
 from posezoo.lint.finding import RuleViolation
@@ -137,26 +136,6 @@ def model_labels(view: ModelView) -> Iterator[RuleViolation]:
         if len(labels) not in (int(match[1]), int(match[1]) + 1):
             message = f"model_info has {len(labels)} labels; accuracy-check.yml's data set is {match.string}"
             yield view.declared("model_info.labels", message, str(len(labels)), match.string)
-
-
-@rule(
-    "evaluated-data",
-    "A data set that accuracy-check.yml names is defined in data/dataset_definitions.yml beside the "
-    "registry, if there is one, or in accuracy-check.yml itself.",
-    "name: imagenet_1000_clases",
-)
-def evaluated_data(view: ModelView) -> Iterator[RuleViolation]:
-    defined = view.zoo.dataset_names
-    for run in view.runs if defined else ():
-        name = text_below(run.dataset, "name")
-        is_own = any(
-            find_node(run.dataset, key) for key in ("annotation", "annotation_conversion", "data_source")
-        )
-        if name and not is_own and name not in defined:
-            place = find_node(run.dataset, "name") or run.dataset
-            similar = "".join(get_close_matches(name, defined, 1))
-            message = f"the data set {name} is not defined in data/dataset_definitions.yml"
-            yield RuleViolation(place, message, "datasets.name", name, similar)
 
 
 @rule(

@@ -17,11 +17,6 @@ from posezoo.lint.text_comparison import find_intended
 COMMON = 5
 #: A name with at least three parts, not in an address or a path.
 _NAME = re.compile(r"(?<![\w./:-])[A-Za-z][\w.]{0,40}(?:-[A-Za-z0-9][\w.]{0,40}){2,12}(?![\w/:-])")
-_SIZE = re.compile(
-    r"((?<![0-9x])[0-9]{2,5}x[0-9]{2,5})\s+(?:input\s+)?resolutions?\b"
-    r"|(?:resized to|resolutions?(?: of)?|image size\s*\|)\s*([0-9]{2,5}x[0-9]{2,5})\b",
-    re.IGNORECASE,
-)
 _RANGE = re.compile(r"(\[\s*[01]\s*,\s*[0-9]{2,5}\s*\])")
 _CATEGORIES = re.compile(r"\b([0-9]{2,5}) (?:categories|classes)\b")
 _LABELS = re.compile(r"\b[a-z0-9]+_([0-9]{2,5})cl(_bkgr)?\.txt")
@@ -60,22 +55,6 @@ def another_name(view: ModelView) -> Iterator[RuleViolation]:
         if similar := get_close_matches(name, own, 1, cutoff=0.85):
             message = f"{name}, which is almost {similar[0]}, is no model of this registry"
             yield RuleViolation(view.card_line(number, match.start() + 1), message, "card", name, similar[0])
-
-
-@rule(
-    "another-size",
-    "The resolution that a card's text states is that of its inputs.",
-    "resized to 384x384, and an input of `1, 3, 256, 256`",
-)
-def another_size(view: ModelView) -> Iterator[RuleViolation]:
-    shapes = [port.shape for port in view.claims.ports_on("input", "", "original", "converted") if port.shape]
-    matches = ((number, match) for number, line in view.own_lines for match in _SIZE.finditer(line))
-    for number, match in matches if shapes else ():
-        text = match[1] or match[2]
-        if not any({*map(int, text.split("x"))} <= {*shape.value} for shape in shapes):
-            message = f"the text states {text}; the input has the shape {shapes[0].text}"
-            location = view.card_line(number, match.start(match.lastindex or 0) + 1)
-            yield RuleViolation(location, message, "card", text, shapes[0].text)
 
 
 @rule(

@@ -6,7 +6,7 @@ A card that is drawn after a mistake agrees with the mistake.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from posezoo.errors import InferenceError
@@ -25,23 +25,14 @@ _LATEST = re.compile(r"/latest/")
 _BRANCH = re.compile(
     r"/(?:raw|resolve)/(?:main|master)/|raw\.githubusercontent\.com/[^/]+/[^/]+/(?:main|master)/"
 )
-#: The sizes of the outputs by their roles, for a skeleton with this many keypoints.
-_ROLE_SIZES: dict[str, Callable[[int], set[int]]] = {
-    "heatmaps": lambda count: {count, count + 1, count + 6},  # perhaps a background, or BlazePose's helpers
-    "embeddings": lambda count: {count},
-    "heatmaps_and_pafs": lambda count: {3 * (count + 1)},
-    "pafs": lambda count: {2 * count, 2 * (count + 1)},  # x and y of each limb
-    "coordinates": lambda count: {3 * count},
-    "keypoints": lambda count: {count},
-    "people": lambda count: {3 * count + 5},  # x, y and score of each keypoint, then a box
-    "landmarks": lambda count: {5 * (count + 6)},
-    "world_landmarks": lambda count: {3 * (count + 6)},
-    "offsets": lambda count: {2 * count},
-    "displacements_fwd": lambda count: {2 * (count - 1)},
-    "displacements_bwd": lambda count: {2 * (count - 1)},
-    "simcc_x": lambda count: {count},
-    "simcc_y": lambda count: {count},
-}
+#: For each role, the number of values for one keypoint, and what may be added to those of all keypoints:
+#: a background, BlazePose's helpers, or the box of a person.
+_ROLE_SIZES = {
+    "heatmaps": (1, 0, 1, 6), "embeddings": (1, 0), "heatmaps_and_pafs": (3, 3), "pafs": (2, 0, 2),
+    "coordinates": (3, 0), "keypoints": (1, 0), "people": (3, 5), "landmarks": (5, 30),
+    "world_landmarks": (3, 18), "offsets": (2, 0), "displacements_fwd": (2, -2),
+    "displacements_bwd": (2, -2), "simcc_x": (1, 0), "simcc_y": (1, 0),
+}  # fmt: skip
 
 
 def _find_decoder(view: ModelView) -> DecoderType | None:
@@ -74,17 +65,15 @@ def known_decoder(view: ModelView) -> Iterator[RuleViolation]:
 
 @rule(
     "missing-decoder",
-    "A model that estimates poses declares the decoder of its outputs, if it declares their roles or its "
-    "skeleton.",
+    "A model that declares a skeleton, or the roles of its outputs, declares the decoder that reads them.",
     "skeleton: coco-17 without a decoder",
 )
 def missing_decoder(view: ModelView) -> Iterator[RuleViolation]:
     declared = view.declaration
     if declared is None or declared.decoder is not None or view.entry.composite:
         return
-    is_for_poses = declared.task.startswith(POSES)
-    if is_for_poses and (declared.skeleton or any(output.role for output in view.outputs)):
-        message = "there is no decoder, so that the outputs cannot become poses"
+    if declared.skeleton or any(output.role for output in view.outputs):
+        message = "there is no decoder, so that nothing reads the outputs"
         yield view.declared("task_type", message, declared.task)
 
 
@@ -172,7 +161,8 @@ def _find_other_skeleton(view: ModelView) -> Output | None:
     for output in known:
         channels = dict(zip(output.layout, output.shape, strict=False)).get("C")
         sizes = {*output.shape} if channels is None else {channels}
-        if -1 not in sizes and not sizes & _ROLE_SIZES[output.role](count):
+        factor, *addends = _ROLE_SIZES[output.role]
+        if -1 not in sizes and sizes.isdisjoint(factor * count + addend for addend in addends):
             return output
     return None
 

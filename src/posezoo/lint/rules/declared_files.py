@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterator
 
 from posezoo.errors import SpecError
-from posezoo.lint.accuracy_check_yml import find_node, list_below, list_leaves, text_below
+from posezoo.lint.accuracy_check_yml import list_leaves, text_below
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
 from posezoo.lint.rule import defined_rules, rule
@@ -18,8 +18,6 @@ from posezoo.spec.yaml_nodes import YamlNode
 _WARNING = re.compile(r":([0-9]+):([0-9]+): (\S+): unknown key, left out; (.*)$", re.DOTALL)
 #: A part of a name with eight hexadecimal digits, at least one of them a letter: others may be dates.
 _HASH = re.compile(r"-(?=[0-9]{0,7}[a-f])([0-9a-f]{8})(?=\.[a-z])")
-#: Keys of model.yml that Open Model Zoo's tools read before 2022, and what replaced them.
-OLD_KEYS = {"quantizable": ""}
 #: Each file is compared with this many others with the same address or checksum.
 MAX_COMPARED = 20
 #: The frameworks that write files of each kind; .json is a graph model of TensorFlow.js.
@@ -66,25 +64,6 @@ def known_keys(view: ModelView) -> Iterator[RuleViolation]:
             line, column, key, hint = match.groups()
             location = FileLocation(str(view.entry.path), int(line), int(column))
             yield RuleViolation(location, f"{key}: unknown key, left out; {hint}", key, key, hint)
-
-
-@rule(
-    "old-keys",
-    "A model has only keys and values that the tools of its registry's generation read.",
-    "quantizable: yes, where other models have checksum, which came later",
-)
-def old_keys(view: ModelView) -> Iterator[RuleViolation]:
-    tree = view.accuracy_check if isinstance(view.accuracy_check, YamlNode) else None
-    launchers = [node for entry in list_below(tree, "models") for node in list_below(entry, "launchers")]
-    frameworks = [find_node(node, "framework") for node in launchers]
-    old = [(view.node(key), new) for key, new in OLD_KEYS.items()]
-    old += [(find_node(file, "sha256"), "checksum") for file in list_below(view.model_yml, "files")]
-    old += [(node, "openvino") for node in frameworks if node is not None and node.value == "dlsdk"]
-    for node, new in old if view.zoo.is_newest_generation else ():
-        if node is not None:
-            text = node.value if node.value == "dlsdk" else node.key
-            message = f"{node.field_path}: only older tools read {text}{f', newer ones {new}' if new else ''}"
-            yield RuleViolation(node.key_node or node, message, node.field_path, str(text), new)
 
 
 @rule(

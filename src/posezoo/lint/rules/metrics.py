@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import re
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from posezoo.lint.card_claims import CardValue
 from posezoo.lint.finding import RuleViolation
@@ -186,25 +186,30 @@ def missing_figures(view: ModelView) -> Iterator[RuleViolation]:
     "GFLOPs 0.0081 and MParams 28.6, where 8.1 GFLOPs are meant",
 )
 def plausible_figures(view: ModelView) -> Iterator[RuleViolation]:
-    published = view.spec.published if view.spec is not None else None
-    declared = (published.gflops, published.mparams) if published is not None else ()
-    on_card = _read_figures(view)
     shapes = [port.shape.value for port in view.claims.ports_on("input", "", "original") if port.shape]
     shapes = shapes or [port.shape for port in view.inputs]
-    sizes = [size for shape in shapes for size in shape]
+    sizes = [size for shape in shapes for size in shape if isinstance(size, int) and size > 0]
+    is_known = len(sizes) == sum(map(len, shapes))
     # A model of text uses only a few rows of its table of embeddings.
     is_image = any(len(shape) > 3 for shape in shapes)
-    if not is_image or not all(isinstance(size, int) and size > 0 for size in sizes):
+    if not is_image or not is_known:
         return
     elements = sum(math.prod(size for size in shape if isinstance(size, int)) for shape in shapes)
-    for figures in (declared, on_card):
-        gflops, mparams = figures or (None, None)
-        if gflops and mparams and not mparams / 1e3 < gflops < MOST_USES * mparams / 1e3 * elements:
-            message = f"{gflops:g} GFLOPs cannot be right for {mparams:g} MParams and {elements} input values"
-            cell = view.claims.metrics["gflops"] if figures is on_card else None
-            key = "published.gflops"
-            yield view.quote(cell, message, key) if cell else view.declared(key, message, f"{gflops:g}")
+    for gflops, mparams, violation in _list_figures(view):
+        if not mparams / 1e3 < gflops < MOST_USES * mparams / 1e3 * elements:
+            reason = f"{gflops:g} GFLOPs cannot be right for {mparams:g} MParams and {elements} input values"
+            yield replace(violation, message=reason)
             return
+
+
+def _list_figures(view: ModelView) -> Iterator[tuple[float, float, RuleViolation]]:
+    """The GFLOPs and MParams of model.yml and of the card, with a violation at the former."""
+    published = view.spec.published if view.spec is not None else None
+    if published is not None and published.gflops and published.mparams:
+        violation = view.declared("published.gflops", "", f"{published.gflops:g}")
+        yield published.gflops, published.mparams, violation
+    if figures := _read_figures(view):
+        yield figures[0], figures[1], view.quote(view.claims.metrics["gflops"], "", "figures.gflops")
 
 
 RULES = defined_rules(globals())

@@ -5,17 +5,16 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Iterator
-from itertools import zip_longest
+from itertools import islice, zip_longest
 from pathlib import Path
 
 from posezoo.cards.card_reader import read_text
 from posezoo.cards.model_card import FACTS
 from posezoo.lint.accuracy_check_yml import list_leaves
-from posezoo.lint.finding import FileLocation, Place, RuleViolation, Severity
+from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import CARD, INDEX, ModelView
 from posezoo.lint.rule import defined_rules, rule
 from posezoo.measured import NAME
-from posezoo.spec.yaml_nodes import YamlNode
 
 _ROW = re.compile(r"\]\(([^()\s]{1,300})/README\.md\)")
 #: If more cards than this differ, and most of them, another version of posezoo drew them.
@@ -62,88 +61,83 @@ def index_columns(view: ModelView) -> Iterator[RuleViolation]:
     "value: 0.32, and 64.64% on the card and 0.6464 in card.json",
 )
 def drawn_card(view: ModelView) -> Iterator[RuleViolation]:
-    drawn, severity = view.zoo.drawn_pages, _severity(view)
-    card, facts = view.folder / CARD, view.folder / FACTS
-    if {card, facts} <= view.zoo.changed_pages:
-        yield from _wrong_declarations(view, severity)
+    pages = {view.folder / CARD, view.folder / FACTS} & view.zoo.changed_pages
+    if len(pages) == 2:
+        yield from islice(_wrong_declarations(view), 1)
         return
-    for path in {card, facts} & view.zoo.changed_pages:
-        for number, actual, expected in _changed_lines(read_text(path) or "", drawn[path]):
-            yield _violation(path, number, actual, expected, severity)
+    for path in pages:
+        number, line, expected = next(_changed_lines(view, path))
+        yield _violation(view, path, number, line, expected)
 
 
 @rule(
     "drawn-index",
-    "An index that posezoo drew has the rows of all models, with the values of model.yml.",
+    "An index that posezoo drew has the rows of all models, with the values of model.yml; it is checked if "
+    "all cards are as drawn.",
     "64.46% in the index, value: 0.6464 and 64.64% on the card",
 )
 def drawn_index(view: ModelView) -> Iterator[RuleViolation]:
-    if {view.folder / CARD, view.folder / FACTS} <= view.zoo.changed_pages:
-        return  # the other rule reports model.yml
     is_first = view is next(iter(view.zoo.models.values()))
-    for root in view.zoo.registry.roots:
-        path = root / INDEX
-        if path not in view.zoo.changed_pages:
-            continue
-        for number, actual, expected in _changed_lines(read_text(path) or "", view.zoo.drawn_pages[path]):
+    if any(path.name != INDEX for path in view.zoo.changed_pages):
+        return  # what makes a card differ makes the index differ, too
+    for path in sorted(view.zoo.changed_pages):
+        for number, line, expected in _changed_lines(view, path):
             row = _ROW.search(expected)
-            if (root / row[1] == view.folder) if row else is_first:
-                yield _violation(path, number, actual, expected, _severity(view))
+            if (path.parent / row[1] == view.folder) if row else is_first:
+                yield _violation(view, path, number, line, expected)
 
 
-def _violation(path: Path, number: int, line: str, drawn: str, severity: Severity | None) -> RuleViolation:
+def _violation(view: ModelView, path: Path, number: int, line: str, drawn: str) -> RuleViolation:
     for separator in (" | ", ", "):  # of a long line only the first part that differs
         parts = [text.strip("| ").split(separator) for text in (line, drawn)]
         if len(line) > MAX_LINE and len(parts[0]) == len(parts[1]):
             line, drawn = next(pair for pair in zip(*parts, strict=True) if pair[0] != pair[1])
-    message = f"{path.name} has {line or 'nothing'}; what model.yml states makes it {drawn or 'nothing'}"
-    return RuleViolation(FileLocation(str(path), number), message, path.stem, line, drawn, severity)
+    texts = [f"'{text}'" if text else "nothing" for text in (line, drawn)]
+    message = f"{texts[0]} here, and {texts[1]} if {path.name} is drawn again"
+    place = FileLocation(str(path), number)
+    return RuleViolation(place, message, path.stem, line, drawn, _severity(view))
 
 
 def _severity(view: ModelView) -> Severity | None:
-    cards, changed = (
-        [path for path in pages if path.name == CARD]
-        for pages in (view.zoo.drawn_pages, view.zoo.changed_pages)
+    drawn, changed = (
+        sum(path.name == CARD for path in pages) for pages in (view.zoo.drawn_pages, view.zoo.changed_pages)
     )
-    return Severity.WARNING if len(changed) > max(MAX_CHANGED, len(cards) // 2) else None
+    return Severity.WARNING if changed > max(MAX_CHANGED, drawn // 2) else None
 
 
-def _changed_lines(page: str, drawn: str) -> Iterator[tuple[int, str, str]]:
+def _changed_lines(view: ModelView, path: Path) -> Iterator[tuple[int, str, str]]:
     """Number, text and expected text of each changed line; of the first one if lines are missing."""
-    lines, expected_lines = page.splitlines(), drawn.splitlines()
-    is_aligned = len(lines) == len(expected_lines)
+    lines, expected_lines = (read_text(path) or "").splitlines(), view.zoo.drawn_pages[path].splitlines()
     for number, (line, expected) in enumerate(zip_longest(lines, expected_lines, fillvalue=""), 1):
         if line != expected:
             yield number, line, expected
-            if not is_aligned:
+            if len(lines) != len(expected_lines):
                 return
 
 
-def _wrong_declarations(view: ModelView, severity: Severity | None) -> Iterator[RuleViolation]:
-    """The values of model.yml, or of measured.yml, that differ from those of card.json."""
+def _wrong_declarations(view: ModelView) -> Iterator[RuleViolation]:
+    """The values of model.yml that differ from those of card.json, or else the file that differs."""
     path = view.folder / FACTS
     try:
         stated = json.loads(read_text(path) or "")
     except (ValueError, RecursionError):
         stated = {}
     differences = [*_differences(stated, json.loads(view.zoo.drawn_pages[path]))]
-    nodes: dict[str, list[YamlNode]] = {}
-    for node in list_leaves(view.model_yml):
-        nodes.setdefault(str(node.value).rstrip("0"), []).append(node)
-    found: list[tuple[Place, str, str, str]] = []
+    advice = "correct it, or draw the pages again"
     for key, on_card, value in differences:
         text = f"{value:.12g}" if isinstance(value, float) else str(value)
+        nodes = [
+            node for node in list_leaves(view.model_yml) if str(node.value).rstrip("0") == text.rstrip("0")
+        ]
         # A value may occur several times; the keys of card.json are mostly those of model.yml.
-        same = sorted(nodes.get(text.rstrip("0"), ()), key=lambda node: node.key.lower() != key)
-        found += [(node, node.field_path, text, str(on_card)) for node in same[:1]]
-    if not found and any(key == NAME for key, _, _ in differences):
-        found = [(FileLocation(str(view.folder / NAME)), NAME, "", "other values")]
-    elif not found and not view.entry.is_composite:  # the card of a composite also shows its parts
-        found = [(view.location(), "model.yml", "", "other values")]
-    for place, field, new, old in found:
-        change = f"is {new}" if new else "has changed"
-        message = f"{field} {change}; its drawn card and card.json have {old}: correct it, or draw them again"
-        yield RuleViolation(place, message, field, new, old, severity)
+        for node in sorted(nodes, key=lambda node: node.key.lower() != key)[:1]:
+            message = f"{node.field_path}: {text}, and {on_card} in the drawn card and card.json: {advice}"
+            yield RuleViolation(node, message, node.field_path, text, str(on_card), _severity(view))
+    is_measured = any(key == NAME for key, _, _ in differences)
+    if is_measured or not view.entry.is_composite:  # the card of a composite also shows its parts
+        file = view.folder / NAME if is_measured else view.entry.path
+        message = f"{file.name} and the drawn pages have other values: {advice}"
+        yield RuleViolation(FileLocation(str(file)), message, file.name, "", "other values", _severity(view))
 
 
 def _differences(stated: object, drawn: object, key: str = "") -> Iterator[tuple[str, object, object]]:

@@ -126,7 +126,9 @@ def unusual_constant(view: ModelView) -> Iterator[RuleViolation]:
     "color: BGR, mean: [123.675, 116.28, 103.53], which is the order of RGB",
 )
 def channel_values(view: ModelView) -> Iterator[RuleViolation]:
-    for index, port in enumerate(view.inputs):
+    # The inputs of one of our networks are compared with those of the network.
+    has_network = view.spec is not None and view.spec.network is not None
+    for index, port in enumerate(() if has_network else view.inputs):
         problem = _find_channel_problem(port) if len(port.mean or port.scale) == 3 else ""
         if problem:
             actual = f"{format_numbers(port.mean)} / {format_numbers(port.scale)}"

@@ -165,25 +165,6 @@ def _format_shape(shape: Shape) -> str:
 
 
 @rule(
-    "card-shapes",
-    "The original and the converted model have inputs and outputs of the same sizes on a card.",
-    "`1, 3, 224, 224` for the original, `1, 3, 256, 256` for the converted model",
-)
-def card_shapes(view: ModelView) -> Iterator[RuleViolation]:
-    for kind in ("input", "output"):
-        originals = _shapes_by_name(view.claims.ports_on(kind, "original"))
-        for name, shape in _shapes_by_name(view.claims.ports_on(kind, "converted")).items():
-            other = originals.get(name)
-            if other is None or (kind == "output" and len(other.value) != len(shape.value)):
-                continue
-            has_letters = any(isinstance(size, str) for size in (*other.value, *shape.value))
-            if not has_letters and Counter(other.value) != Counter(shape.value):
-                expected = f"{other.text} in the original"
-                message = f"{name} has the shape {shape.text} in the converted model and {expected}"
-                yield view.quote(shape, message, f"{kind}.shape", other.text)
-
-
-@rule(
     "part-shapes",
     "A tensor that one part of a composite writes and another reads has the same shape in both on the card.",
     "`1, 20, 75, 512` for the encoder's features, and `1, 20, 175, 512` for the decoder's",
@@ -199,21 +180,6 @@ def part_shapes(view: ModelView) -> Iterator[RuleViolation]:
                 expected = read[name].text
                 message = f"{name} has the shape {shape.text}, and {expected} as an input of {other.name}"
                 yield view.quote(shape, message, "output.shape", expected)
-
-
-@rule(
-    "untold-input",
-    "A card describes as many inputs as model.yml declares; other rules compare their names.",
-    "one input of `1, 3, 544, 992` without a name, and input_info with data and im_info",
-)
-def untold_input(view: ModelView) -> Iterator[RuleViolation]:
-    declared = [port.name for port in view.inputs if port.name]
-    for section in view.claims.sections_on("input", "converted") or view.claims.sections_on("input", ""):
-        is_named = any(port.name for port in section.ports)
-        if not is_named and 0 < len(section.ports) < len(declared):
-            expected, actual = ", ".join(declared), str(len(section.ports))
-            message = f"the card describes {actual} input, and model.yml declares {expected}"
-            yield RuleViolation(view.card_line(section.line), message, "inputs", actual, expected)
 
 
 def _shapes_by_name(ports: list[CardPort]) -> dict[str, CardValue[Shape]]:
