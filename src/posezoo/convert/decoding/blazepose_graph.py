@@ -58,9 +58,9 @@ def _build_detector(maps: Maps, options: BlazePoseOptions, max_people: int) -> t
     faces, highest = [], []
     for _ in range(max_people):  # the highest of those that are left; those that overlap it are then removed
         # Few nodes, since each costs more than its computation; TopK would take longer than two reductions.
-        logit = ops.reduce_max(left, nodes.integers([1]), keep_dims=True)
-        first = ops.reduce_min(ops.select(ops.equal(left, logit), every, last), nodes.integers([1]), True)
-        place = ops.convert(ops.reshape(first, nodes.integers([1]), False), "i32")
+        logit = ops.reduce_max(left, nodes.integers([1]))
+        first = ops.reduce_min(ops.select(ops.equal(left, logit), every, last), nodes.integers([1]))
+        place = ops.convert(first, "i32")
         faces.append(place)
         highest.append(logit)
         *chosen, area = ops.split(nodes.take(table, place, 1), nodes.integers(0), 5).outputs()
@@ -71,7 +71,7 @@ def _build_detector(maps: Maps, options: BlazePoseOptions, max_people: int) -> t
         union = ops.subtract(ops.add(areas, area), common)
         is_apart = ops.less_equal(common, ops.multiply(union, limit))
         left = ops.select(ops.logical_and(is_apart, ops.not_equal(every, first)), left, none)
-    found = ops.reshape(ops.concat(highest, 0), nodes.integers([-1]), False)
+    found = ops.concat(highest, 0)
     scores = ops.select(ops.greater(found, none), _sigmoid(found), nodes.constant(0))
     keypoints = nodes.take(nodes.take(points, range(2, 6), 1), ops.concat(faces, 0), 0)
     column = ops.broadcast(ops.unsqueeze(scores, nodes.integers([1, 2])), nodes.integers([max_people, 4, 1]))
