@@ -25,6 +25,8 @@ WORST = 12
 
 #: A run over more models than this shows how many are done, and about how long the others take.
 FEW_MODELS = 10
+#: A log gets lines about this only after so many seconds.
+LONG_RUN_S = 10.0
 # The key of that progress.
 _ALL_MODELS = ("", "models")
 
@@ -343,16 +345,18 @@ class Console:
             return
         done, failed = len(self._successes), list(self._successes.values()).count(False)
         text = f"{done} of {progress.total} models, failed {failed}"
+        is_long = progress.seconds > LONG_RUN_S
         if done == progress.total:
             self._progress.pop(_ALL_MODELS).close()
-            self.print_line(text)
+            if is_long:
+                self.print_line(text)
             return
         seconds = progress.seconds * (progress.total / done - 1)
         left = f"{seconds / 60:.0f} min" if seconds > 90 else f"{seconds:.0f} s"
         text += f", about {left} left"
         if progress.bar is not None:
             progress.bar.set_description_str(text)
-        elif progress.update(done):
+        elif progress.update(done) and is_long:
             self.print_line(text)
 
 

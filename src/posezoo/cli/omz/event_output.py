@@ -92,12 +92,7 @@ class TextReporter:
                     self._calibration = Progress(of)
                 if self._calibration.update(samples):
                     self.print_line(f"... {100 * samples // of}%, {samples} of {of} samples")
-            case (
-                events.SelfCheckPassed()
-                | events.DisplacementMeasured()
-                | events.SpeedCompared()
-                | events.LayerNoiseMeasured()
-            ):
+            case _:
                 for line in result_lines(event):
                     self.print_line(line)
 
