@@ -9,6 +9,7 @@ import subprocess
 import sys
 import threading
 from base64 import b64decode
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -154,15 +155,22 @@ class _Wire:
 
     def _accept(self):
         while True:
-            client, _ = self._listener.accept()
+            try:
+                client, _ = self._listener.accept()
+            except OSError:  # closed
+                return
             server = socket.create_connection(("127.0.0.1", self._port))
             threading.Thread(target=self._pass_on, args=(client, server, self.sent), daemon=True).start()
             threading.Thread(target=self._pass_on, args=(server, client, bytearray()), daemon=True).start()
 
     def _pass_on(self, source, target, seen):
-        while piece := source.recv(1 << 16):
-            seen += piece
-            target.sendall(piece)
+        with source, suppress(OSError):
+            while piece := source.recv(1 << 16):
+                seen += piece
+                target.sendall(piece)
+
+    def close(self):
+        self._listener.close()
 
 
 @pytest.mark.slow
@@ -196,6 +204,7 @@ def test_workers_use_their_own_headers_and_passwords_and_those_of_the_client_do_
                 *("--mirror", f"http://reader:my-password@{host}/mirror"),
             ]
             ended = posezoo("download", "net", *places, *secrets, "--cluster", wire.address)
+            wire.close()
         finally:
             cluster.close()
         assert ended.returncode == 0, ended.stderr
