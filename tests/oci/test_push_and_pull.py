@@ -10,6 +10,7 @@ import os
 import shutil
 import subprocess
 import sys
+import zipfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -941,3 +942,24 @@ def test_a_credential_helper_that_answers_something_else_is_one_error(tmp_path, 
     (tmp_path / "config.json").write_text('{"credsStore": "tests"}')
     with pytest.raises(SourceError, match=r"config\.json: the login for registry\.invalid cannot be read"):
         read_docker_login("registry.invalid")
+
+
+def test_an_archive_is_pushed_and_pulled_without_its_members(zoo, registry):
+    with zipfile.ZipFile(zoo / "packed.zip", "w") as archive:
+        archive.writestr("inner/net.tflite", network("tflite"))
+    steps = [{"$type": "unpack_archive", "file": "packed.zip", "format": "zip"}]
+    packed = model_yml(files=[declared_file(zoo / "packed.zip")], postprocessing=steps)
+    write_model(zoo / "models", "packed", packed)
+    assert run(zoo, "download", "packed").returncode == 0
+    assert (zoo / "out/public/packed/inner/net.tflite").is_file()
+    pushed = push(zoo, registry.host, "team/packed:1", "packed")
+    paths = [file["path"] for file in pushed["files"] if file["media_type"] == WEIGHTS]
+    assert paths == ["public/packed/packed.zip"]
+    assert pull(zoo, registry.host, "team/packed:1").returncode == 0
+    assert not (zoo / "pulled/public/packed/inner").exists()
+    assert run(zoo, "download", "packed", out="pulled").returncode == 0
+    assert (zoo / "pulled/public/packed/inner/net.tflite").is_file()
+    # A layer of an artifact cannot take the place of a member.
+    add_layer(registry, "team/packed:1", "public/packed/inner/net.tflite", "packed", b"foreign")
+    ended = pull(zoo, registry.host, "team/packed:1")
+    assert ended.returncode == 1 and "is no file of packed" in ended.stderr
