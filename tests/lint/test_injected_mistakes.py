@@ -127,6 +127,17 @@ def draw_again(models: Path) -> None:
         (models / page).write_text(text, "utf-8")
 
 
+def test_two_swapped_stages_are_one_finding_though_many_drawn_lines_differ(capsys, models):
+    file = models / "public" / "blazepose-full" / "composite-model.yml"
+    stages = ("pose-detection-mediapipe", "pose-landmark-full-mediapipe")
+    inject(file, {", ".join(stages): ", ".join(reversed(stages))})
+    code, findings = verify(capsys, models)
+    assert (code, [(each["rule"], each["file"]) for each in findings]) == (
+        1,
+        [("decoder-outputs", str(file))],
+    )
+
+
 @pytest.mark.parametrize("half", ["xml", "bin"])
 def test_a_missing_half_of_an_ir_is_found(capsys, models, half):
     path = models / OPENPOSE / "model.yml"

@@ -14,6 +14,7 @@ from posezoo.cards.card_reader import parse_card
 from posezoo.cli.main import main
 from posezoo.lint.finding import Severity
 from posezoo.lint.index_pages import read_index
+from posezoo.lint.rule import FORMER_IDS
 from posezoo.lint.rules import load_rules
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -624,3 +625,8 @@ def test_every_rule_has_a_test_and_an_explanation():
         assert f'"{rule.id}"' in here, f"no test of {rule.id}"
         assert len(rule.explanation) > 20, rule.id
         assert rule.example, rule.id
+
+
+def test_the_former_id_of_a_rule_means_a_rule_that_exists():
+    assert set(FORMER_IDS.values()) <= load_rules().keys()
+    assert FORMER_IDS.keys().isdisjoint(load_rules())
