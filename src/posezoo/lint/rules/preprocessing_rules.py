@@ -39,8 +39,9 @@ def are_equal(one: Numbers, other: Numbers) -> bool:
 
 
 def is_usual(values: Numbers) -> bool:
-    """Whether these are usual constants, in the order RGB or BGR."""
-    return values in CONSTANTS or values[::-1] in CONSTANTS
+    """Whether these are usual constants, in the order RGB or BGR, perhaps computed in two steps."""
+    rounded = tuple(round(value, 3) for value in values)
+    return rounded in CONSTANTS or rounded[::-1] in CONSTANTS
 
 
 def format_numbers(values: Numbers) -> str:
