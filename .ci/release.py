@@ -9,8 +9,6 @@ from __future__ import annotations
 import argparse
 import configparser
 import difflib
-import gzip
-import io
 import json
 import os
 import platform
@@ -146,24 +144,8 @@ def build(release: Release, folder: Path) -> dict[str, bytes]:
     source, dist = folder / "source", folder / "dist"
     run("git", "clone", "--quiet", "--no-checkout", ROOT, source)
     run("git", "-C", source, "checkout", "--quiet", release.commit)
-    env = {**os.environ, "SOURCE_DATE_EPOCH": str(release.committed_at)}
-    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", dist, source, env=env)
-    (sdist,) = dist.glob("*.tar.gz")
-    sdist.write_bytes(pack_again(sdist.read_bytes(), release.committed_at))
+    run(sys.executable, "-m", "build", "--no-isolation", "--outdir", dist, source)
     return {path.name: path.read_bytes() for path in sorted(dist.iterdir())}
-
-
-def pack_again(sdist: bytes, time: int) -> bytes:
-    """The sdist without what setuptools says of its making: the time, the user and the umask."""
-    packed = io.BytesIO()
-    with tarfile.open(fileobj=io.BytesIO(sdist)) as old, tarfile.open(fileobj=packed, mode="w") as new:
-        for member in sorted(old.getmembers(), key=lambda member: member.name):
-            if content := old.extractfile(member):
-                entry = tarfile.TarInfo(member.name)
-                entry.size, entry.mtime = member.size, time
-                entry.mode = 0o755 if member.mode & 0o100 else 0o644
-                new.addfile(entry, content)
-    return gzip.compress(packed.getvalue(), mtime=time)
 
 
 def check_files(release: Release, made: Path) -> None:

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from fakes.checkout import copy_checkout
+from fakes.checkout import copy_checkout, git
 
 ROOT = Path(__file__).resolve().parents[1]
 
@@ -33,7 +33,7 @@ def built(tmp_path_factory) -> Path:
     source, out = tmp_path_factory.mktemp("source"), tmp_path_factory.mktemp("dist")
     copy_checkout(source)
     for kind in ("build_wheel", "build_sdist"):
-        code = f"import sys, setuptools.build_meta as backend; backend.{kind}(sys.argv[1])"
+        code = f"import sys; sys.path.append('.ci'); import build_backend; build_backend.{kind}(sys.argv[1])"
         subprocess.run(
             [sys.executable, "-c", code, out], cwd=source, check=True, capture_output=True, timeout=120
         )
@@ -131,6 +131,24 @@ def test_the_sdist_holds_what_a_build_needs(built):
     assert {f"models/{name}" for name in files_of("models")} <= names
     assert {f"licenses/{name}" for name in files_of("licenses")} <= names
     assert {"setup.cfg", "pyproject.toml", "LICENSE", "README.md"} <= names
+
+
+def test_the_sdist_of_a_commit_has_the_same_bytes_each_time(tmp_path):
+    first = tmp_path / "first"
+    copy_checkout(first)
+    for words in (["init", "-q"], ["add", "."], ["commit", "-qm", "all"]):
+        git(first, *words)
+    git(tmp_path, "clone", "-q", first, tmp_path / "second")
+    for folder, umask in (("first", 0o022), ("second", 0o077)):
+        os.utime(tmp_path / folder / "README.md", (0, 0))
+        build = [sys.executable, "-m", "build", "--no-isolation", "--sdist", tmp_path / folder]
+        subprocess.run([*build, "-o", tmp_path], umask=umask, check=True, capture_output=True, timeout=120)
+        (sdist,) = tmp_path.glob("*.tar.gz")
+        sdist.rename(tmp_path / f"{folder}.tgz")
+    assert (tmp_path / "first.tgz").read_bytes() == (tmp_path / "second.tgz").read_bytes()
+
+    with tarfile.open(tmp_path / "first.tgz") as archive:
+        assert {member.mtime for member in archive} == {int(git(first, "log", "-1", "--format=%ct"))}
 
 
 def test_a_bare_checkout_finds_its_own(tmp_path):
