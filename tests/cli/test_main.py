@@ -7,7 +7,6 @@ import signal
 import subprocess
 import sys
 import threading
-import time
 from hashlib import sha384
 from pathlib import Path
 
@@ -15,7 +14,7 @@ import pytest
 
 from fakes.command import heed_interrupts, posezoo
 from fakes.server import Server
-from fakes.waiting import HANG_S
+from fakes.waiting import HANG_S, sizes_of_parts, wait_until
 from fakes.zoo import declared_file, model_yml, write_model
 from posezoo.cli import main as command_line
 from posezoo.cli import verbs
@@ -229,10 +228,10 @@ def test_a_signal_ends_a_download_without_a_traceback(tmp_path, number, code):
         child = subprocess.Popen(
             [*command, "-o", tmp_path / "out"], stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts
         )
-        while not server.asked("net.tflite"):
-            assert child.poll() is None
-            time.sleep(0.01)
-        time.sleep(0.2)  # into the body
+        wait_until(
+            lambda: sizes_of_parts(tmp_path / "out") == [1000] or child.poll(), "the download of 1000 bytes"
+        )
+        assert child.poll() is None
         child.send_signal(number)
         _, shown = child.communicate(timeout=HANG_S)
     assert child.returncode == code

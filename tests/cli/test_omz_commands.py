@@ -8,7 +8,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import time
 from hashlib import sha384
 from pathlib import Path
 
@@ -17,7 +16,7 @@ import pytest
 from fakes.command import heed_interrupts
 from fakes.network import network
 from fakes.server import Server
-from fakes.waiting import HANG_S
+from fakes.waiting import HANG_S, sizes_of_parts, wait_until
 from fakes.zoo import declared_file, model_yml, write_composite, write_model
 from posezoo.registry import open_registry
 from posezoo.resolve.input_options import with_added_mo_args
@@ -205,10 +204,9 @@ def test_a_signal_ends_a_download_also_with_several_jobs(tmp_path, number, code,
             text=True,
             preexec_fn=heed_interrupts,
         )
-        while not server.asked("a"):
-            assert child.poll() is None
-            time.sleep(0.01)
-        time.sleep(0.2)  # into the body
+        both = [1000] * int(jobs)
+        wait_until(lambda: sizes_of_parts(tmp_path) == both or child.poll(), "the download of 1000 bytes")
+        assert child.poll() is None
         child.send_signal(number)
         _, shown = child.communicate(timeout=HANG_S)
     assert child.returncode == code

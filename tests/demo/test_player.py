@@ -214,12 +214,22 @@ def test_every_image_waits_for_its_key_whatever_the_number_of_requests(requests)
     assert (playing.frames, screen.waits) == (5, [])
 
 
-def test_waiting_for_a_key_does_not_count_as_latency():
+def test_waiting_for_a_key_does_not_count_as_latency(monkeypatch):
+    """On a clock that goes on by 1 ms each time it is read, and by an hour while the user thinks."""
+    now = 0.0
+
+    def read_clock():
+        nonlocal now
+        now += 0.001
+        return now
+
     class Slow(Keyboard):
         def wait_for_key(self):
-            time.sleep(0.1)
+            nonlocal now
+            now += 3600
             return "x"
 
+    monkeypatch.setattr(time, "perf_counter", read_clock)
     playing, (mode,) = player(Frames(5, images=True), Finder(requests=3), screen=Slow())
     playing.play()
     assert mode.speed.fps > 20

@@ -8,7 +8,6 @@ import os
 import stat
 import subprocess
 import tarfile
-import time
 import zipfile
 from pathlib import Path
 
@@ -198,10 +197,10 @@ def test_a_sparse_file_counts_with_the_size_that_it_declares(tmp_path):
         stream.truncate(3 << 30)
     subprocess.run(["tar", "-cSf", "x.tar", "sparse"], cwd=tmp_path, check=True)
     assert (tmp_path / "x.tar").stat().st_size < 1 << 20
-    start_time = time.monotonic()
+    placed: list[str] = []
     with pytest.raises(ArchiveError, match="contains more than 64 MiB"):
-        unpack_archive(tmp_path / "x.tar", "tar", lambda name: tmp_path / "out" / name)
-    assert time.monotonic() - start_time < 1
+        unpack_archive(tmp_path / "x.tar", "tar", lambda name: placed.append(name) or tmp_path / "out" / name)
+    assert placed == []
     assert not (tmp_path / "out").exists()
 
 

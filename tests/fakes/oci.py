@@ -8,11 +8,13 @@ import socket
 import subprocess
 import threading
 from collections.abc import Callable
+from contextlib import ExitStack
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 
 import pytest
 
+from fakes.ports import reserved_port
 from fakes.waiting import wait_until
 
 
@@ -20,8 +22,8 @@ class OciRegistry:
     """``with OciRegistry(folder) as registry: push to f"oci://{registry.host}/team/net:1"``."""
 
     def __init__(self, folder: Path, more: str = "") -> None:
-        with socket.create_server(("127.0.0.1", 0)) as free:
-            self.port = free.getsockname()[1]
+        self._reserved = ExitStack()
+        self.port = self._reserved.enter_context(reserved_port())
         self.host, self.folder = f"localhost:{self.port}", folder
         folder.mkdir(parents=True)
         (folder / "config.yml").write_text(
@@ -40,6 +42,7 @@ class OciRegistry:
     def __exit__(self, *_: object) -> None:
         self._process.kill()
         self._process.wait()
+        self._reserved.close()
 
     def _answers(self) -> bool:
         try:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from pathlib import Path
 
 HANG_S = (
     60  # generous: what takes a second on a quiet machine may take many on a busy one; only a hang takes this
@@ -20,3 +21,8 @@ def wait_until(holds: Callable[[], object], what: str = "it") -> None:
     while not holds():
         assert time.monotonic() < end, f"{what} did not happen within {HANG_S} s"
         time.sleep(0.01)
+
+
+def sizes_of_parts(folder: Path) -> list[int]:
+    """The sizes of the files below a folder that a download has begun."""
+    return [path.stat().st_size for path in folder.rglob(".*.part")]

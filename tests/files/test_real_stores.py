@@ -9,7 +9,6 @@ import socket
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -18,6 +17,8 @@ import pytest
 
 pytest.importorskip("fsspec", reason="needs posezoo[storage]")
 
+from fakes.ports import reserved_port
+from fakes.waiting import wait_until
 from posezoo.errors import OutputError, SourceError
 from posezoo.files import stores
 from posezoo.settings import StoreFolder, StoreLimits
@@ -31,25 +32,19 @@ AZURITE = (
 )
 
 
-def _free_port() -> int:
-    with socket.socket() as listening:
-        listening.bind(("127.0.0.1", 0))
-        return int(listening.getsockname()[1])
-
-
 @contextmanager
 def _running(command: list[str], port: int) -> Iterator[None]:
     """Run a server until the context ends, from the moment on at which it takes connections."""
     with tempfile.TemporaryFile() as log:
         process = subprocess.Popen(command, stdout=log, stderr=log)
+
+    def answers() -> bool:
+        assert process.poll() is None, f"the server ended with {process.returncode}: {command}"
+        with socket.socket() as client:
+            return client.connect_ex(("127.0.0.1", port)) == 0
+
     try:
-        for _ in range(300):
-            with socket.socket() as client:
-                if client.connect_ex(("127.0.0.1", port)) == 0:
-                    break
-            if process.poll() is not None:
-                pytest.fail(f"the server ended with {process.returncode}: {command}")
-            time.sleep(0.1)
+        wait_until(answers, "the start of the server")
         yield
     finally:
         process.terminate()
@@ -60,9 +55,9 @@ def _running(command: list[str], port: int) -> Iterator[None]:
 def azure(_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     if not (command := shutil.which("azurite-blob")):
         pytest.skip("needs azurite-blob")  # npm install --global azurite
-    blob, port = pytest.importorskip("azure.storage.blob", reason="needs posezoo[storage]"), _free_port()
+    blob = pytest.importorskip("azure.storage.blob", reason="needs posezoo[storage]")
     flags = ["--inMemoryPersistence", "--skipApiVersionCheck", "--disableTelemetry", "--silent"]
-    with _running([command, "--blobPort", str(port), *flags], port):
+    with reserved_port() as port, _running([command, "--blobPort", str(port), *flags], port):
         monkeypatch.setenv("AZURE_STORAGE_CONNECTION_STRING", AZURITE.format(port))
         blob.BlobServiceClient.from_connection_string(AZURITE.format(port)).create_container("zoo")
         yield "az://zoo"
@@ -71,9 +66,9 @@ def azure(_folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
 @contextmanager
 def google(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
     pytest.importorskip("gcp_storage_emulator", reason="needs gcp-storage-emulator")
-    port = _free_port()
     command = [str(Path(sys.executable).with_name("gcp-storage-emulator")), "start", "--host=127.0.0.1"]
-    with _running([*command, f"--port={port}", "--in-memory", "--default-bucket=zoo"], port):
+    flags = ["--in-memory", "--default-bucket=zoo"]
+    with reserved_port() as port, _running([*command, f"--port={port}", *flags], port):
         monkeypatch.setenv("NO_GCE_CHECK", "true")
         monkeypatch.setenv("STORAGE_EMULATOR_HOST", f"http://127.0.0.1:{port}")
         yield "gs://zoo"
@@ -86,19 +81,20 @@ def sftp(folder: Path, _monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
         pytest.skip("needs sshd")
     if os.geteuid() == 0:
         Path("/run/sshd").mkdir(exist_ok=True)
-    port, ssh = _free_port(), Path.home() / ".ssh"
+    ssh = Path.home() / ".ssh"
     ssh.mkdir(mode=0o700)
     for key in (folder / "host", ssh / "id_ed25519"):
         subprocess.run(["ssh-keygen", "-q", "-t", "ed25519", "-N", "", "-f", key], check=True)
     kind, value, *_ = (folder / "host.pub").read_text().split()
-    (ssh / "known_hosts").write_text(f"[127.0.0.1]:{port} {kind} {value}\n")
-    (folder / "sshd_config").write_text(
-        f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {ssh}/id_ed25519.pub\n"
-        "StrictModes no\nPidFile none\nUsePAM no\nPermitRootLogin prohibit-password\n"
-        "Subsystem sftp internal-sftp\nForceCommand internal-sftp\n"
-    )
-    with _running([command, "-D", "-e", "-f", str(folder / "sshd_config")], port):
-        yield f"sftp://{getpass.getuser()}@127.0.0.1:{port}{folder}/store"
+    with reserved_port() as port:
+        (ssh / "known_hosts").write_text(f"[127.0.0.1]:{port} {kind} {value}\n")
+        (folder / "sshd_config").write_text(
+            f"Port {port}\nListenAddress 127.0.0.1\nHostKey {folder}/host\nAuthorizedKeysFile {ssh}/id_ed25519.pub\n"
+            "StrictModes no\nPidFile none\nUsePAM no\nPermitRootLogin prohibit-password\n"
+            "Subsystem sftp internal-sftp\nForceCommand internal-sftp\n"
+        )
+        with _running([command, "-D", "-e", "-f", str(folder / "sshd_config")], port):
+            yield f"sftp://{getpass.getuser()}@127.0.0.1:{port}{folder}/store"
 
 
 @pytest.fixture(params=[azure, google, sftp], ids=lambda server: server.__name__)
