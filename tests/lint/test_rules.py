@@ -315,6 +315,13 @@ def test_an_original_source_without_https_is_a_warning(capsys, zoo):
     assert (code, finding["rule"], finding["severity"]) == (0, "safe-sources", "warning")
 
 
+def test_a_finding_shows_no_password_of_an_address(capsys, zoo):
+    plant(zoo, f"{A}/model.yml", "https://raw", "http://reader:hunter2@raw")
+    code, findings = check(capsys, zoo)
+    assert code == 1 and "safe-sources" in {each["rule"] for each in findings}
+    assert "hunter2" not in f"{findings}"
+
+
 @pytest.mark.parametrize(
     ("file", "old", "new", "rule", "wrong", "found"),
     [

@@ -211,9 +211,9 @@ def moving_source(view: ModelView) -> Iterator[RuleViolation]:
         is_latest = _LATEST.search(url) is not None
         if is_latest or _BRANCH.search(url):
             what = "of the latest release" if is_latest else "on a branch"
-            message = f"{file.name} comes from an address {what}, whose file may change: {url}"
+            message = f"{file.name} comes from an address {what}, whose file may change: {source}"
             severity = None if is_latest else Severity.WARNING
-            yield view.declared(f"files[{index}].source", message, url, "", severity)
+            yield view.declared(f"files[{index}].source", message, str(source), "", severity)
 
 
 @rule(

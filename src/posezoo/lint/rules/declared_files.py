@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator
 
-from posezoo.errors import SpecError
+from posezoo.errors import SpecError, redact_secrets
 from posezoo.lint.accuracy_check_yml import list_leaves, text_below
 from posezoo.lint.finding import FileLocation, RuleViolation, Severity
 from posezoo.lint.registry_view import ModelView
@@ -77,10 +77,10 @@ def safe_sources(view: ModelView) -> Iterator[RuleViolation]:
         if isinstance(source, HttpSource) and not source.url.startswith("https://"):
             nodes = (node for node in list_leaves(view.model_yml) if node.value == source.url)
             place, expected = next(nodes, view.location("files", index)), f"https{source.url[4:]}"
-            message = f"{file.name} comes from {source.url}, which is not https"
+            message = f"{file.name} comes from {source}, which is not https"
             is_origin = isinstance(place, YamlNode) and "original_source" in place.field_path
             field, severity = f"files[{index}].source", Severity.WARNING if is_origin else None
-            yield RuleViolation(place, message, field, source.url, expected, severity)
+            yield RuleViolation(place, message, field, str(source), redact_secrets(expected), severity)
 
 
 @rule(
@@ -187,8 +187,8 @@ def source_name(view: ModelView) -> Iterator[RuleViolation]:
             own, others = _PRECISION.search(file.name), _PRECISION.findall(source.url)
             suffixes = {text.rpartition(".")[2] for text in (file.name, source.url)}
             if (own and others and own[1] not in others) or suffixes == {"xml", "bin"}:
-                message = f"{file.name} comes from {source.url}, whose name is that of another file"
-                yield view.declared(f"files[{index}].source", message, source.url, file.name)
+                message = f"{file.name} comes from {source}, whose name is that of another file"
+                yield view.declared(f"files[{index}].source", message, str(source), file.name)
 
 
 @rule(
