@@ -237,19 +237,13 @@ def select_omz_models(
         patterns = _names_of_release(release)
     if not (settings.models_dir or settings.registries):
         search.search(release, output)
-    registry = search.registry
-    if search.missing:
-        hint = registry.empty_message or suggest(search.missing[0], search.names)
-        hint = "; ".join(filter(None, (hint, search.not_searched))) or "--print_all names them all"
-        raise OmzError(f'No matching models: "{search.missing[0]}"', hint=hint)
-    selection = select_models(registry, patterns, output)
+    search.require_all_found()
+    selection = select_models(search.registry, patterns, output)
     for composite in selection.composites:
         if composite.deprecated is not None:  # for models, the download prints this warning
             output.warn(f"{composite.name}: {composite.deprecated}")
     if globs:
-        roots = [registry_root(spec) for spec in registry.select(globs).models]
-        counts = Counter(map(registry_name, roots)).items()
-        output.warn(f"{', '.join(globs)}: {', '.join(f'{count} from {name}' for name, count in counts)}")
+        output.warn(f"{', '.join(globs)}: {search.count_by_registry()}")
     return search.settings, selection
 
 
@@ -292,6 +286,20 @@ class _Search:
             if others:
                 flags = " ".join(f"--registry {each}" for each in (*self.settings.registries, name))
                 output.warn(f"{', '.join(self._globs)}: {name} also has {', '.join(others)}: {flags}")
+
+    def require_all_found(self) -> None:
+        """Raise an OmzError if a pattern matches no name."""
+        if not self.missing:
+            return
+        hint = self.registry.empty_message or suggest(self.missing[0], self.names)
+        hint = "; ".join(filter(None, (hint, self.not_searched))) or "--print_all names them all"
+        raise OmzError(f'No matching models: "{self.missing[0]}"', hint=hint)
+
+    def count_by_registry(self) -> str:
+        """How many models of the globs come from which registry."""
+        models = self.registry.select(self._globs).models
+        counts = Counter(registry_name(registry_root(spec)) for spec in models)
+        return ", ".join(f"{count} from {name}" for name, count in counts.items())
 
     def _look_in(self, name: str) -> tuple[list[str], list[str]]:
         """Open a release if it has what is missing; the patterns found, and names that only match globs."""
