@@ -209,8 +209,16 @@ def test_a_changed_index_touches_its_models_and_a_new_folder_itself(zoo):
     ended = run(zoo, "--changed_since", "HEAD", "--format", "json")
     assert [finding["rule"] for finding in json.loads(ended.stdout)["findings"]] == ["index-figures"]
     git(zoo.parent, "checkout", "-q", "--", ".")
-    (zoo / "public" / "pose-a").rename(zoo / "public" / "pose-new")
+    shutil.copytree(zoo / "public" / "pose-a", zoo / "public" / "pose-new")
     assert "1 models and composites" in run(zoo, "--changed_since", "HEAD").stdout
+
+
+def test_a_deleted_model_touches_all_since_any_may_name_it(zoo):
+    git(zoo.parent, "checkout", "-q", "--", ".")
+    shutil.rmtree(zoo / "public" / "pose-a")
+    ended = run(zoo, "--changed_since", "HEAD")
+    assert "2 models and composites" in ended.stdout
+    assert "which is no model of this registry [index-row]" in ended.stdout
 
 
 @pytest.mark.parametrize("revision", ["nowhere", "--output=x", "HEAD:models"])

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import subprocess
+from collections.abc import Collection
 from pathlib import Path
 
 from posezoo.cards.model_card import PICTURES
@@ -18,7 +19,8 @@ def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | N
     """The models and composites whose folders differ from a revision, committed or not.
 
     If an index page differs, all models of its family count as changed. If a license text, the picture of a
-    skeleton or papers.yml differs, or was deleted, so do the models that name it.
+    skeleton or papers.yml differs, or was deleted, so do the models that name it. If a model was deleted, all
+    models count as changed.
 
     Returns:
         Their names; None if nothing in the repository differs from the revision.
@@ -49,11 +51,17 @@ def find_changed_models(registry: Registry, revision: str) -> frozenset[str] | N
             paths.add((top / name).parent.resolve() / Path(name).name)
     if not paths:
         return None
+    if any(_is_deleted_model(path, names_by_path) for path in paths):
+        return frozenset(registry.entries)  # any model may name it
     names = _find_readers(registry, paths)
     for path in paths:
         nearest = next((each for each in (path, *path.parents) if each in names_by_path), None)
         names |= names_by_path[nearest] if nearest is not None else set()
     return frozenset(names)
+
+
+def _is_deleted_model(path: Path, names_by_path: Collection[Path]) -> bool:
+    return path.name in ("model.yml", "composite-model.yml") and path.parent not in names_by_path
 
 
 def _find_readers(registry: Registry, paths: set[Path]) -> set[str]:
