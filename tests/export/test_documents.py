@@ -50,7 +50,7 @@ def test_every_export_has_its_license_and_says_how_to_use_it(taken_model, target
     readme = texts["README.md"]
     assert "- `image`: [1, 3, 64, 96], f32, NCHW, BGR" in readme
     assert f"- `{model.outputs[0].name}`: {list(model.outputs[0].shape)}, f32" in readme
-    assert find_target(target).next_step.format(folder="$PWD", name="net") in readme
+    assert find_target(target).next_step.format(folder='"$PWD"', name="net") in readme
     assert ("computes in f32, as posezoo does" in readme) == (target not in WITHOUT_F32)
     assert "0.117 in place of 0.155" in readme
     assert "{" not in readme.replace("${", "")
@@ -64,7 +64,7 @@ def test_the_documents_of_models_in_one_folder_have_their_names(taken_model):
 def test_a_reader_learns_how_a_picture_becomes_the_input(make_model):
     model = make_model("net", HEATMAPS, decoder={"name": "heatmap"}, skeleton="coco-17")
     readme = documents("triton", model)["README.md"]
-    assert "as large as they fit, in the middle, with 0 beside them." in readme
+    assert "keeps its aspect ratio, places it in the middle, and fills the rest with 0." in readme
     assert "It takes one person at a time" in readme
     assert '`posezoo.decode("heatmap", ...)` makes poses of them.' in readme
     published = replace(model.spec.inputs[0], mean=(127.5,), scale=(127.5,))
@@ -72,3 +72,12 @@ def test_a_reader_learns_how_a_picture_becomes_the_input(make_model):
     part = replace(model, spec=replace(model.spec, decoder=None, composite="whole"))
     assert "`posezoo run whole` makes poses of them" in documents("triton", part)["README.md"]
     assert "without its mean [127.5] and scale [127.5]" in documents("triton", model)["README.md"]
+
+
+def test_a_part_of_a_composite_names_no_command_that_runs_it_alone(taken_model):
+    model = taken_model("cpp")
+    assert "/build/poses " in documents("cpp", model)["README.md"]
+    part = replace(model, spec=replace(model.spec, composite="whole"))
+    readme = documents("cpp", part)["README.md"]
+    assert "/build/poses " not in readme
+    assert 'README.md in "$PWD" says how to run it with the other part' in readme

@@ -125,6 +125,7 @@ class ExportTarget:
         draw: the files of one model. It raises an ExportError if the target cannot take the model. To find
             that out before a download, it is also called with a model whose IR does not exist.
         next_step: a command that uses the export; ``{folder}`` and ``{name}`` are replaced.
+        next_step_of_part: the same for a part of a composite; empty if it is no other.
         sets_f32: what sets the precision of the computation, as posezoo does; empty if nothing can.
         checked_by: what the tests do, as full sentences for docs/export.md.
         run_with: the models whose export the tests really run; with others they only check the files.
@@ -136,6 +137,7 @@ class ExportTarget:
     draw: Callable[[ExportedModel, ExportFolder], Iterable[ExportFile]]
     next_step: str
     checked_by: str
+    next_step_of_part: str = ""
     sets_f32: str = ""
     run_with: tuple[str, ...] = ()
     is_versioned: bool = False

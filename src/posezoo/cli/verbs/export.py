@@ -15,6 +15,7 @@ With ``--format json``, the output is an object::
 from __future__ import annotations
 
 import argparse
+import shlex
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -110,7 +111,7 @@ def run(args: argparse.Namespace) -> int:
                 versioned=[model.name for model in exported if target.is_versioned],
                 is_dry_run=args.dry_run,
             )
-            _tell_next(args, target, exported[0].name, console)
+            _tell_next(args, target, exported[0], console)
         lines = [f"{answer['name']}: {line}" for answer in report.answers for line in answer.get("plan", ())]
         lines += _describe_changes(changes, args) if exported else []
     answer = {"target": args.to[0], "output": f"{output}", "models": report.answers, **asdict(changes)}
@@ -170,15 +171,19 @@ def _tell_people(spec: ModelSpec, console: Console) -> str:
     return people or ITSELF
 
 
-def _tell_next(args: argparse.Namespace, target: ExportTarget, name: str, console: Console) -> None:
+def _tell_next(
+    args: argparse.Namespace, target: ExportTarget, model: ExportedModel, console: Console
+) -> None:
+    from posezoo.export.documents import describe_next_step
+
     if args.to[0] == "kserve" and not args.storage_uri:
         console.warn(
-            f"{name}.yaml names no address of the models yet: export again with --storage_uri, or replace "
-            "s3://BUCKET/FOLDER in it"
+            f"{model.name}.yaml names no address of the models yet: export again with --storage_uri, or "
+            "replace s3://BUCKET/FOLDER in it"
         )
     if not args.dry_run:
-        used = target.next_step.format(folder=Path(args.to[1]).resolve(), name=name)
-        console.print_line(f"next: {used}")
+        folder = shlex.quote(str(Path(args.to[1]).resolve()))
+        console.print_line(f"next: {describe_next_step(target, model, folder)}")
 
 
 def _describe_changes(changes: ExportChanges, args: argparse.Namespace) -> list[str]:
