@@ -127,7 +127,8 @@ def _write_commands(args: argparse.Namespace) -> list[str]:
                 "or choose another folder, and put it first on PATH",
             )
         if not args.force and path.read_text("utf-8") != content:
-            raise OutputError(f"{path}: runs another Python or another posezoo", hint="--force replaces it")
+            problem = f"{path}: was written by another posezoo or Python, or for another release"
+            raise OutputError(problem, hint="--force replaces it")
     for path, content in requested.items():
         write_atomically(path, content.encode())
         try:
