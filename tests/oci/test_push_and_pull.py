@@ -710,6 +710,34 @@ def test_a_pull_writes_only_what_model_yml_and_the_lock_name(zoo, registry):
         assert files_below(zoo / "models") == before
 
 
+@pytest.mark.parametrize(
+    ("path", "content"),
+    [
+        ("public/net/FP16/net.bin", b"other weights"),
+        ("public/net/FP16/provenance.json", b"[" * 100_000),
+        ("public/net/FP16/provenance.json", b"{}"),
+    ],
+)
+def test_an_ir_that_its_record_does_not_state_is_refused_before_any_file(zoo, registry, path, content):
+    push(zoo, registry.host, "team/record:1")
+    add_layer(registry, "team/record:1", path, "net", content)
+    ended = pull(zoo, registry.host, "team/record:1")
+    assert ended.returncode == 1
+    assert "net.xml: the artifact has no record that states this IR" in ended.stderr
+    assert files_below(zoo / "pulled") == {}
+
+
+def test_an_ir_without_a_record_is_refused(zoo, registry):
+    push(zoo, registry.host, "team/none:1")
+    manifest = manifest_of(registry.host, "team/none:1")
+    record = layer_of(manifest, "public/net/FP16/provenance.json")
+    layers = [each for each in manifest["layers"] if each is not record]
+    put_manifest(registry.host, "team/none:1", {**manifest, "layers": layers})
+    ended = pull(zoo, registry.host, "team/none:1")
+    assert (ended.returncode, "no record that states this IR" in ended.stderr) == (1, True)
+    assert files_below(zoo / "pulled") == {}
+
+
 def test_what_is_not_asked_for_does_not_matter(zoo, registry):
     push(zoo, registry.host, "team/more:1")
     add_layer(registry, "team/more:1", "public/good/good.bin", "net", b"foreign")

@@ -148,7 +148,16 @@ def source_digests(spec: ModelSpec) -> dict[str, str]:
 def read_provenance(path: Path) -> Provenance | None:
     """The record in a file; None if the file is missing or not a valid record."""
     try:
-        record = json.loads(path.read_bytes())
+        content = path.read_bytes()
+    except OSError:
+        return None
+    return parse_provenance(content)
+
+
+def parse_provenance(content: bytes) -> Provenance | None:
+    """The record with this JSON; None if it is not a valid record."""
+    try:
+        record = json.loads(content)
         contents = {
             Path(name).suffix: FileContent(int(entry["size"]), Digest("sha384", str(entry["sha384"])))
             for name, entry in record["files"].items()
@@ -175,7 +184,7 @@ def read_provenance(path: Path) -> Provenance | None:
         return Provenance(
             dict(record["key"]), contents, checks, complexity, shift, unprovable, is_independent
         )
-    except (OSError, ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
+    except (ValueError, KeyError, TypeError, AttributeError, OverflowError, RecursionError):
         return None
 
 

@@ -28,7 +28,7 @@ from posezoo.errors import DigestError, OutputError, SizeError, SourceError, Unk
 from posezoo.events import ArtifactUploadProgress, Listener, ignore_event
 from posezoo.files.foreign_json import parse_json
 from posezoo.files.verified_files import compute_digest, writing
-from posezoo.ir.provenance import SUFFIXES, FileContent
+from posezoo.ir.provenance import SUFFIXES, FileContent, parse_provenance
 from posezoo.layout import DECODED, ModelLayout
 from posezoo.lockfile import LockFile
 from posezoo.oci.oci_client import MANIFEST, OciAddress, OciClient
@@ -353,6 +353,31 @@ def _require_locked_irs(files: Sequence[ArtifactFile], spec: ModelSpec, lock: Lo
         if agreed is not None and any(path in stated for path in paths):
             contents = zip(SUFFIXES, map(stated.get, paths), strict=False)
             agreed.require({suffix: content for suffix, content in contents if content is not None})
+
+
+def require_true_records(plan: PullPlan, client: OciClient) -> None:
+    """Compare each IR of an artifact with its record there; only the records are downloaded for that.
+
+    Raises:
+        DigestError: an IR has no record, or its record states another IR.
+        SourceError: a record cannot be downloaded.
+    """
+    spec = plan.model
+    if not isinstance(spec, ModelSpec):
+        return
+    files = {each.file.path: each.file for each in plan.files}
+    for precision in Precision:
+        *paths, record_path = (f"{spec.subdirectory}/{name}" for name in _ir_names(spec, precision))
+        ir_files = [files[path] for path in paths if path in files]
+        if not ir_files:
+            continue
+        record = None
+        if record_path in files:
+            record = parse_provenance(client.read_record(f"sha256:{files[record_path].sha256}"))
+        contents = [FileContent(file.size, Digest("sha384", file.sha384)) for file in ir_files]
+        if record is None or [record.contents[suffix] for suffix in SUFFIXES] != contents:
+            problem = f"{ir_files[0].path}: the artifact has no record that states this IR"
+            raise DigestError(problem, hint=_PUSH_AGAIN)
 
 
 def _pin(known: SourceFile, file: ArtifactFile) -> SourceFile:

@@ -54,6 +54,8 @@ MANIFEST = "application/vnd.oci.image.manifest.v1+json"
 
 # A manifest has some 500 bytes for each file; registries accept up to 4 MiB.
 _MANIFEST_FILE = SourceFile("the manifest", None, None, (), 4 << 20)
+# The records of posezoo's own models have up to 10 kB.
+_RECORD_FILE = SourceFile("the record of an IR", None, None, (), 1 << 20)
 
 # The login service of Docker Hub has another host, which no one has to allow.
 _LOGIN_HOSTS = {"docker.io": ("auth.docker.io",)}
@@ -106,16 +108,25 @@ class OciClient:
 
     def read_manifest(self) -> bytes:
         """The manifest of the address; a NotFoundError if the registry has none."""
-
-        def read() -> bytes:
-            with self._open(f"manifests/{self._address.reference}", _MANIFEST_FILE, ResumeState()) as stream:
-                return b"".join(stream.pieces)
-
-        content = self._ask(read)
+        content = self._read(f"manifests/{self._address.reference}", _MANIFEST_FILE)
         digest = f"sha256:{sha256(content).hexdigest()}"
         if ":" in self._address.reference and digest != self._address.reference:
             raise DigestError(f"{self._address}: the registry sends a manifest with the digest {digest}")
         return content
+
+    def read_record(self, digest: str) -> bytes:
+        """A small blob (``sha256:...``), the record of an IR; a DigestError if its bytes are others."""
+        content = self._read(f"blobs/{digest}", _RECORD_FILE)
+        if f"sha256:{sha256(content).hexdigest()}" != digest:
+            raise DigestError(f"{self._address}: the registry sends other bytes for the blob {digest}")
+        return content
+
+    def _read(self, path: str, file: SourceFile) -> bytes:
+        def read() -> bytes:
+            with self._open(path, file, ResumeState()) as stream:
+                return b"".join(stream.pieces)
+
+        return self._ask(read)
 
     def blob_candidate(self, sha256: str, file: SourceFile) -> Candidate:
         """A blob as a candidate of ``download_file``."""

@@ -41,7 +41,13 @@ FLAGS = (
 def run(args: argparse.Namespace) -> int:
     """Pull, and print the paths of the files."""
     from posezoo.download.context import ConnectionPool, DownloadContext
-    from posezoo.oci.model_artifact import find_model, plan_pull, pull_files, read_artifact
+    from posezoo.oci.model_artifact import (
+        find_model,
+        plan_pull,
+        pull_files,
+        read_artifact,
+        require_true_records,
+    )
     from posezoo.oci.oci_client import OciClient
 
     context = flags.context_from_args(args)
@@ -64,7 +70,11 @@ def run(args: argparse.Namespace) -> int:
             wanted = {name for name in names for pattern in args.models if fnmatchcase(name, pattern)}
             files = [file for file in files if wanted & {file.model, file.path.split("/")[1]}]
         plans = plan_pull(files, context.registry, layout, context.lock, options.allow_licenses)
-        for plan in plans if not args.dry_run else ():
+        if args.dry_run:
+            plans = []
+        for plan in plans:
+            require_true_records(plan, client)
+        for plan in plans:
             name = plan.model.full_name
             with DownloadContext(name, options, console, pool=pool, records_origins=True) as downloads:
                 pull_files(plan, client, layout, downloads)
