@@ -10,6 +10,7 @@ import sys
 import pytest
 
 from fakes.items import is_running
+from fakes.command import heed_interrupts
 from fakes.waiting import HANG_S, wait_until
 from posezoo.workers.program import run_program
 
@@ -84,7 +85,8 @@ def test_an_interrupt_of_the_caller_kills_the_program(tmp_path):
         "import sys\nfrom posezoo.workers.program import run_program\n"
         f"run_program([sys.executable, '-I', '-c', {program!r}])"
     )
-    process = subprocess.Popen([sys.executable, "-c", caller], stderr=subprocess.PIPE, text=True)
+    command = [sys.executable, "-c", caller]
+    process = subprocess.Popen(command, stderr=subprocess.PIPE, text=True, preexec_fn=heed_interrupts)
     wait_until(lambda: started.is_file() and started.read_text())
     process.send_signal(signal.SIGINT)
     assert "KeyboardInterrupt" in process.communicate(timeout=HANG_S)[1]
