@@ -9,8 +9,8 @@ import sys
 
 import pytest
 
-from fakes.items import is_running
 from fakes.command import heed_interrupts
+from fakes.items import is_running
 from fakes.waiting import HANG_S, wait_until
 from posezoo.workers.program import run_program
 
