@@ -288,46 +288,15 @@ def test_the_function_takes_pythons_values(folder, arguments):
     )  # fmt: skip
     assert list(network.inputs[0].shape) == [1, 18, 24, 3]
     assert [port.any_name for port in network.outputs] == ["pafs"]
-    from_the_line = mo.create_parser().parse_args(
-        [
-            "--input_model",
-            "net.onnx",
-            "--input",
-            "image",
-            "--input_shape",
-            "[1,3,18,24]",
-            "--output",
-            "pafs",
-            "--layout",
-            "nchw->nhwc",
-            "--mean_values",
-            "[100,110,120]",
-            "--scale_values",
-            "[50,60,70]",
-        ]
-    )
+    line = [
+        *("--input_model", "net.onnx", "--input_shape", "[1,3,18,24]", "--output", "pafs"),
+        *("--layout", "nchw->nhwc", "--mean_values", "[100,110,120]", "--scale_values", "[50,60,70]"),
+    ]
+    from_the_line = mo.create_parser().parse_args([*line, "--input", "image"])
     assert mo.read_command_line(from_the_line)[0].inputs
     image = np.random.default_rng(1).uniform(0, 255, (1, 18, 24, 3)).astype(np.float32)
     result = import_openvino().Core().compile_model(network, "CPU")([image])["pafs"]
-    assert (
-        mo.main(
-            [
-                "--input_model",
-                "net.onnx",
-                "--input_shape",
-                "[1,3,18,24]",
-                "--output",
-                "pafs",
-                "--layout",
-                "nchw->nhwc",
-                "--mean_values",
-                "[100,110,120]",
-                "--scale_values",
-                "[50,60,70]",
-            ]
-        )
-        == 0
-    )
+    assert mo.main(line) == 0
     expected = import_openvino().Core().compile_model(read(folder / "net.xml"), "CPU")([image])["pafs"]
     assert np.allclose(result, expected, atol=1e-5)
 

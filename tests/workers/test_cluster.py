@@ -18,6 +18,7 @@ from fakes.items import is_running, lost, work
 from fakes.waiting import HANG_S, wait_until
 from posezoo.errors import PosezooError
 from posezoo.events import ClusterJoined, WarningIssued, WorkerChanged, ignore_event
+from posezoo.workers import cluster as cluster_module
 from posezoo.workers.cluster import map_on_cluster
 
 TESTS = Path(__file__).resolve().parents[1]
@@ -273,3 +274,9 @@ def test_items_wait_for_the_memory_that_they_need(start, tmp_path):
     ((name, _),) = run(cluster, ["a"], events.append, memory=lambda _: 3 * 10**9)
     assert name == "a"
     assert WarningIssued("a: may need 3.0 GB, the largest worker has 1.0 GB") in events
+
+
+def test_looking_at_the_workers_again_and_again_leaves_no_threads():
+    before = threading.active_count()
+    assert [cluster_module._within(HANG_S, lambda: 1) for _ in range(20)] == [1] * 20
+    wait_until(lambda: threading.active_count() <= before)

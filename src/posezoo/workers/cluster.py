@@ -18,6 +18,7 @@ import time
 import uuid
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future as ThreadFuture
 from concurrent.futures import TimeoutError as NoAnswerError
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field, replace
@@ -210,7 +211,15 @@ def _connect(address: str) -> Iterator[Client]:
 
 def _within(seconds: float, call: Callable[[], Result]) -> Result:
     """The result of a call in another thread; raises NoAnswerError at the time limit."""
-    return ThreadPool(1).submit(call).result(seconds)
+    return _in_background(call).result(seconds)
+
+
+def _in_background(call: Callable[[], Result]) -> ThreadFuture[Result]:
+    """The result of a call in a thread that ends with it: the workers are looked at every second."""
+    pool = ThreadPool(1)
+    future = pool.submit(call)
+    pool.close()
+    return future
 
 
 def _scheduler_lost(address: str) -> PosezooError:
@@ -334,7 +343,7 @@ def _prepare_workers(client: Client, address: str, content: bytes, watch: _Watch
         if isinstance(answer, BaseException):
             raise PosezooError(f"{worker}: cannot import posezoo: {answer}", hint=_INSTALL) from answer
     # For workers that come later; it would wait for one that is frozen.
-    ThreadPool(1).submit(partial(client.register_plugin, _DeclareMemory()))
+    _in_background(partial(client.register_plugin, _DeclareMemory()))
     info = client.scheduler_info(n_workers=-1)
     listener(
         ClusterJoined(

@@ -160,11 +160,15 @@ class ThreadPool:
         if self._ended.is_set():
             raise Cancelled
 
+    def close(self) -> None:
+        """Take no further tasks: the threads end after those that were submitted."""
+        for _ in self._threads:
+            self._tasks.put(None)
+
     def shutdown(self) -> None:
         """Stop the threads, and give them a short time to clean up."""
         self._ended.set()
-        for _ in self._threads:
-            self._tasks.put(None)
+        self.close()
         deadline = time.monotonic() + _SHUTDOWN_S
         for thread in self._threads:
             thread.join(max(0.0, deadline - time.monotonic()))
