@@ -37,8 +37,9 @@ test: $(VENV)/.installed-test  ## run the tests (about 15 minutes on 2 cores)
 test-all: $(VENV)/.installed-test  ## run all tests, also the slow ones
 	$(PYTEST) -m "not mo"
 
+# pytest runs all tests where it knows none of those that failed, such as a file that it cannot read.
 test-again: $(VENV)/.installed-test  ## run the tests that failed last time, one after the other
-	$(BIN)/python -m pytest -m "not mo" --last-failed --last-failed-no-failures none
+	timeout 900 $(BIN)/python -m pytest -m "not mo" --last-failed --last-failed-no-failures none
 
 test-mo: $(VENV)/.installed-test build/mo-env/.installed-$(MO_EXTRAS)  ## hold conversions against Model Optimizer
 	$(PYTEST) -m mo tests

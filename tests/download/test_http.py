@@ -105,6 +105,7 @@ def test_a_pause_may_be_asked_for_until_a_date(server, fetch, in_s, min_count, m
         ("9" * 9, "999999999 s"),
         (formatdate(time.time() + 9000, usegmt=True), r"\d{4} s"),
     ],
+    ids=["an hour", "many years", "a date"],
 )
 def test_a_server_that_wants_a_longer_pause_is_given_up_at_once(server, fetch, status, requested, seconds):
     url = server.serve("net.tflite", WEIGHTS, status=[status], headers={"Retry-After": requested})
